@@ -1,0 +1,50 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO := runs/demo
+
+export TF_CPP_MIN_LOG_LEVEL := 3
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint bench build clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## make .venv with the exact packages of constraints.txt
+
+$(STAMP): pyproject.toml setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "make venv: Python 3.11 or newer is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "make venv: $(PYTHON) cannot make virtual environments: it lacks ensurepip" \
+	    "(Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "Installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,examples]'
+	@touch $@
+
+demo: venv ## search an ensemble on digits, then predict with what it left
+	@rm -rf $(DEMO)
+	$(BIN)/adaptive-nets search --data digits --model_dir $(DEMO) --seed 0
+	$(BIN)/adaptive-nets predict --saved_model $(DEMO)/export --data digits --rows 5
+
+test: lint ## lint, then every test
+	$(BIN)/python -m pytest
+
+lint: venv ## format, lint and the floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+bench: venv ## the timed comparisons
+	$(BIN)/python benchmarks/search.py
+
+build: venv ## wheel and sdist into dist/
+	$(BIN)/python -m build --outdir dist
+
+clean: ## remove everything these targets made
+	rm -rf $(VENV) .build dist runs *.egg-info .pytest_cache .ruff_cache .import_linter_cache
+	find adaptive_nets tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,33 @@
+"""Keras networks whose shape changes while they learn.
+
+    import adaptive_nets as an
+
+    search = an.AdaNet(an.heads.MultiClass(), model_dir="runs/mine")
+    search.fit(x, y)
+
+Importing this package imports neither TensorFlow nor Keras: each name below is loaded when it is
+first used.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_SUBMODULES = ("adanet", "callbacks", "generators", "heads", "serving")
+_OBJECTS = {"AdaNet": "adaptive_nets.adanet"}
+
+__all__ = ["__version__", *_SUBMODULES, *_OBJECTS]
+
+
+def __getattr__(name: str) -> object:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _OBJECTS:
+        value = getattr(importlib.import_module(_OBJECTS[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

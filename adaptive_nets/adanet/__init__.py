@@ -1,0 +1,36 @@
+"""The search engine: subnetworks, generators, ensembles and the rounds that choose among them."""
+
+from adaptive_nets.adanet.ensemble import (
+    Ensemble,
+    Ensembler,
+    Mixture,
+    MixtureEnsembler,
+    UniformEnsembler,
+)
+from adaptive_nets.adanet.evaluator import Evaluator
+from adaptive_nets.adanet.generator import Generator, Report
+from adaptive_nets.adanet.iteration import DivergedError
+from adaptive_nets.adanet.search import AdaNet
+from adaptive_nets.adanet.strategy import All, Candidate, Grow, Solo, Strategy
+from adaptive_nets.adanet.subnetwork import Builder, Member, Subnetwork
+
+__all__ = [
+    "AdaNet",
+    "All",
+    "Builder",
+    "Candidate",
+    "DivergedError",
+    "Ensemble",
+    "Ensembler",
+    "Evaluator",
+    "Generator",
+    "Grow",
+    "Member",
+    "Mixture",
+    "MixtureEnsembler",
+    "Report",
+    "Solo",
+    "Strategy",
+    "Subnetwork",
+    "UniformEnsembler",
+]

@@ -1,0 +1,31 @@
+"""From an ensemble to one plain Functional Keras model."""
+
+import keras
+
+from adaptive_nets.adanet.subnetwork import make_inputs
+
+
+def assemble(ensemble, ensembler, spec, preprocessing=None, name="ensemble") -> keras.Model:
+    """Builds raw features -> logits out of stock layers and the members' own models.
+
+    Args:
+        ensemble: The `Ensemble`.
+        ensembler: The `Ensembler` that weighed it.
+        spec: Feature spec of the raw features.
+        preprocessing: Model that is applied to the features first, or `None`.
+        name: Name of the model.
+
+    Returns:
+        A `keras.Model` whose output is `(batch, units)` logits.
+    """
+    inputs = make_inputs(spec)
+    features = inputs if preprocessing is None else preprocessing(inputs)
+    outputs = [member.model(features) for member in ensemble.members]
+    return keras.Model(inputs, ensembler.build(ensemble.mixture, outputs), name=name)
+
+
+def assemble_single(model, spec, preprocessing=None, name="single") -> keras.Model:
+    """Raw features -> the logits of one subnetwork."""
+    inputs = make_inputs(spec)
+    features = inputs if preprocessing is None else preprocessing(inputs)
+    return keras.Model(inputs, model(features)["logits"], name=name)

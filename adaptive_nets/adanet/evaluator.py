@@ -1,0 +1,71 @@
+"""How candidate ensembles are judged."""
+
+import keras
+import numpy as np
+
+
+class Evaluator:
+    """Judges candidates by a metric on data of its own, instead of by the objective.
+
+    Args:
+        x: Features, or `None` for the validation data given to `fit`.
+        y: Labels.
+        sample_weight: Row weights, or `None`.
+        metric: `"loss"` or the name of one of the head's metrics. Defaults to `"loss"`.
+        mode: `"min"`, `"max"` or `"auto"` (minimise the loss and errors, maximise the rest).
+
+    Example:
+
+    ```python
+    import adaptive_nets as an
+
+    an.adanet.Evaluator(metric="accuracy", mode="max")
+    ```
+    """
+
+    def __init__(self, x=None, y=None, sample_weight=None, metric="loss", mode="auto"):
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(
+                f"Evaluator mode must be 'auto', 'min' or 'max'. Received: mode={mode!r}."
+            )
+        if (x is None) != (y is None) and not hasattr(x, "element_spec"):
+            raise ValueError("An Evaluator needs both x and y, or neither.")
+        self.x, self.y, self.sample_weight = x, y, sample_weight
+        self.metric, self.mode = metric, mode
+
+    def value(self, measured: dict) -> float:
+        """The number to be minimised, from measurements of one candidate on the data."""
+        sign = -1.0 if self._maximise() else 1.0
+        return sign * measured[self.metric]
+
+    def check(self, head):
+        """Refuses a metric that the head does not have."""
+        known = ["loss", *head.metrics()]
+        if self.metric not in known:
+            raise ValueError(
+                f"Unknown metric for head '{head.name}'; expected one of {', '.join(known)}. "
+                f"Received: metric={self.metric!r}."
+            )
+
+    def get_config(self):
+        return {"metric": self.metric, "mode": self.mode, "own_data": self.x is not None}
+
+    def _maximise(self):
+        falling = ("loss", "log_loss", "mse", "rmse", "mae")
+        return self.mode == "max" or (self.mode == "auto" and self.metric not in falling)
+
+
+def mean_loss(head, logits, rows) -> float:
+    """The weighted mean of the head's loss, in float64."""
+    loss = keras.ops.convert_to_numpy(head.loss(rows.y, np.asarray(logits, "float64")))
+    return float(np.mean(loss if rows.w is None else loss * rows.w))
+
+
+def measure(head, logits, rows) -> dict:
+    """Loss and all of the head's metrics on rows with known logits."""
+    measured = {"loss": mean_loss(head, logits, rows)}
+    logits = np.asarray(logits, "float32")
+    for name, metric in head.metrics().items():
+        metric.update_state(rows.y, logits, sample_weight=rows.w)
+        measured[name] = float(metric.result())
+    return measured

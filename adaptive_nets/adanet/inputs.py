@@ -1,0 +1,195 @@
+"""What `fit` was given, checked and laid out before any training starts."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from adaptive_nets.adanet import data
+from adaptive_nets.adanet.data import Batches, Rows
+from adaptive_nets.adanet.subnetwork import derive_seed
+from adaptive_nets.adanet.views import FiniteFeed, View, preprocess
+
+CHUNK_STEPS = 256
+CHUNK_BYTES = 64 << 20
+SAMPLE_ROWS = 4096
+
+
+@dataclasses.dataclass
+class Inputs:
+    """Checked data.
+
+    Attributes:
+        train: Training rows; of an endless dataset, the sample that candidates are judged on.
+        valid: Validation rows, or `None`.
+        judged: The evaluator's own rows, or `None`.
+        stream: The endless dataset, or `None`.
+        batch_size: Rows a step.
+    """
+
+    train: Rows
+    valid: Rows | None
+    judged: Rows | None
+    stream: object
+    batch_size: int
+
+    @property
+    def spec(self):
+        return self.train.spec
+
+
+def labelled_rows(x, y, head, what, sample_weight=None, class_weight=None) -> Rows:
+    """Finite rows from arrays or a dataset, with an adapted head."""
+    if data.is_dataset(x):
+        if y is not None:
+            raise ValueError(f"{what}: y must not be given beside a dataset that yields labels.")
+        if data.is_endless(x):
+            raise ValueError(f"{what}: the dataset never ends; add .take(n).")
+        x, y, w = data.read_dataset(x)
+        sample_weight = w if sample_weight is None else sample_weight
+    return data.make_rows(x, y, head, sample_weight, class_weight)
+
+
+def read(
+    head, x, y, sample_weight, class_weight, validation_data, validation_split, batch_size,
+    evaluator, seed,
+) -> Inputs:  # fmt: skip
+    """Checks everything that `fit` was given, and adapts the head to the labels."""
+    stream = None
+    if data.is_dataset(x):
+        data.check_batched(x)
+        if y is not None:
+            raise ValueError("y must not be given beside a dataset, which yields its own labels.")
+        if data.is_endless(x):
+            if validation_split:
+                raise ValueError(
+                    "validation_split needs finite data. Pass validation_data instead."
+                )
+            stream = x
+            batch_size = _batch_size(x)
+            sample = x.take(-(-SAMPLE_ROWS // batch_size))
+            x, y, w = data.read_dataset(sample)
+        else:
+            batch_size = _batch_size(x)
+            x, y, w = data.read_dataset(x)
+        sample_weight = w if sample_weight is None else sample_weight
+    if y is None:
+        raise ValueError("Labels are missing: pass y, or a tf.data.Dataset of (features, labels).")
+    if len(y) == 0:
+        raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
+    head.adapt(y)
+    train = data.make_rows(x, y, head, sample_weight, encode_classes(head, class_weight))
+    valid = None
+    if validation_data is not None:
+        valid = _validation_rows(validation_data, head)
+    elif validation_split:
+        train, valid = data.split_rows(train, validation_split, derive_seed(seed, "split"))
+    judged = None
+    if evaluator is not None:
+        evaluator.check(head)
+        if evaluator.x is not None:
+            judged = labelled_rows(
+                evaluator.x, evaluator.y, head, "Evaluator", evaluator.sample_weight
+            )
+        elif valid is None:
+            raise ValueError(
+                "The Evaluator has no data: pass validation_data or validation_split to fit, or "
+                "x and y to the Evaluator."
+            )
+    for what, rows in (("Validation data", valid), ("Evaluator data", judged)):
+        if rows is not None and rows.spec != train.spec:
+            raise ValueError(
+                f"{what} must have the training features' form {describe(train.spec)}. "
+                f"Received: {describe(rows.spec)}."
+            )
+    return Inputs(train, valid, judged, stream, min(batch_size, len(train)))
+
+
+def describe(spec) -> str:
+    """A feature spec in words."""
+    if isinstance(spec, dict):
+        return "{" + ", ".join(f"{k}: {v}" for k, v in spec.items()) + "}"
+    return str(spec)
+
+
+def encode_classes(head, class_weight):
+    """Class weights by encoded class."""
+    if not class_weight:
+        return None
+    encoded = {}
+    for label, weight in class_weight.items():
+        try:
+            encoded[int(np.ravel(head.encode([label]))[0])] = weight
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"class_weight names an unknown class {label!r}: {error}") from error
+    return encoded
+
+
+def _batch_size(dataset):
+    static = keras.tree.flatten(dataset.element_spec)[0].shape[0]
+    if static is not None:
+        return int(static)
+    for element in dataset.take(1):
+        return int(keras.tree.flatten(element)[0].shape[0])
+    raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
+
+
+def _validation_rows(given, head):
+    if data.is_dataset(given):
+        return labelled_rows(given, None, head, "validation_data")
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+        raise ValueError(
+            "validation_data must be (x, y), (x, y, sample_weight) or a tf.data.Dataset. "
+            f"Received: {type(given).__name__}."
+        )
+    return labelled_rows(given[0], given[1], head, "validation_data", *given[2:])
+
+
+def chunk_steps(rows: Rows, batch_size: int, steps: int) -> int:
+    """Steps a compiled call may cover without holding too many rows."""
+    row = sum(a[:1].nbytes for a in keras.tree.flatten(rows.x)) + rows.y[:1].nbytes
+    return int(np.clip(CHUNK_BYTES // max(1, row * batch_size), 1, min(CHUNK_STEPS, steps)))
+
+
+class StreamFeed:
+    """Chunks of steps from an endless dataset, which goes on from round to round.
+
+    Args:
+        dataset: Batched, endless.
+        head: Adapted head.
+        batch_size: Rows a step.
+        chunk: Steps a chunk.
+        preprocessing: Model, or `None`.
+        skip: Chunks that an earlier process has used.
+    """
+
+    def __init__(self, dataset, head, batch_size, chunk, preprocessing, skip=0):
+        self.head, self.chunk, self.batch_size = head, chunk, batch_size
+        self.preprocessing, self.used = preprocessing, skip
+        rows = dataset.rebatch(chunk * batch_size, drop_remainder=True)
+        self._iterator = rows.skip(skip).as_numpy_iterator()
+        self._indices = tf.reshape(tf.range(chunk * batch_size), (chunk, batch_size))
+        self.base = None
+
+    def rows(self) -> Rows:
+        """The next chunk's rows, checked and preprocessed."""
+        x, y, *w = next(self._iterator)
+        self.used += 1
+        return preprocess(data.make_rows(x, y, self.head, *w), self.preprocessing)
+
+    def get(self, step: int):
+        """`(source, indices)` of the next chunk; chunks are asked for in order."""
+        rows = self.rows()
+        source = {"x": rows.x, "y": rows.y}
+        if rows.w is not None:
+            source["w"] = rows.w
+        if self.base is not None:
+            source["base"] = np.asarray(self.base(rows.x), "float32")
+        return keras.tree.map_structure(tf.convert_to_tensor, source), self._indices
+
+
+def finite_feed(view: View, batch_size, steps, base, seed) -> FiniteFeed:
+    """The feed of one round over finite rows."""
+    batches = Batches(len(view.rows), batch_size, seed)
+    return FiniteFeed(view, batches, base, chunk_steps(view.rows, batch_size, steps))

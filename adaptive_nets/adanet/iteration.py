@@ -1,0 +1,291 @@
+"""One round: train the proposed subnetworks, weigh the candidate ensembles, choose."""
+
+import dataclasses
+import time
+
+import numpy as np
+
+from adaptive_nets.adanet import strategy as strategies
+from adaptive_nets.adanet.ensemble import Ensemble
+from adaptive_nets.adanet.evaluator import mean_loss, measure
+from adaptive_nets.adanet.leaderboard import Entry
+from adaptive_nets.adanet.trainer import RoundTrainer
+
+TARGET_CALL_SECONDS = 0.2
+
+
+class DivergedError(RuntimeError):
+    """All of a round's candidates had a non-finite loss."""
+
+
+@dataclasses.dataclass
+class Training:
+    """State of a round's training; all of it is in a checkpoint.
+
+    Attributes:
+        step: Steps taken.
+        seconds: Time they took.
+        losses: Running mean loss of each subnetwork.
+        diverged: Step at which a subnetwork's loss became non-finite, 0 where it did not.
+    """
+
+    step: int
+    seconds: float
+    losses: np.ndarray
+    diverged: np.ndarray
+
+    def header(self):
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "losses": [float(v) for v in self.losses],
+            "diverged": [int(v) for v in self.diverged],
+        }
+
+
+class Round:
+    """Trains one round's subnetworks step by step, restartable at any call.
+
+    Args:
+        number: The round, from 1.
+        members: New `Member`s.
+        trainer: Their `RoundTrainer`.
+        feed: `get(step) -> (source, indices)` and `chunk`, the steps it covers.
+        steps: Steps to be taken.
+    """
+
+    def __init__(self, number, members, trainer: RoundTrainer, feed, steps):
+        self.number, self.members, self.trainer = number, members, trainer
+        self.feed, self.steps = feed, steps
+        count = len(members)
+        self.training = Training(0, 0.0, np.full(count, np.nan), np.zeros(count, int))
+        self.step_seconds = None
+        self._chunk = None
+
+    def compile(self):
+        """Traces and compiles the step without taking one."""
+        source, indices = self._fetch(self.training.step)
+        self.trainer.run(source, indices, 0, 0)
+
+    def advance(self, seconds=float("inf")) -> np.ndarray:
+        """Takes some steps in one compiled call.
+
+        Args:
+            seconds: Time left; the call is kept shorter.
+
+        Returns:
+            float32 losses `(steps taken, members)`.
+        """
+        t = self.training
+        source, indices = self._fetch(t.step)
+        offset = t.step - self._chunk[0]
+        aim = min(TARGET_CALL_SECONDS, seconds)
+        wanted = 4 if self.step_seconds is None else max(1, int(aim / self.step_seconds))
+        stop = min(offset + wanted, self.feed.chunk, offset + self.steps - t.step)
+        began = time.perf_counter()
+        losses = self.trainer.run(source, indices, offset, stop)
+        elapsed = time.perf_counter() - began
+        taken = stop - offset
+        self.step_seconds = elapsed / taken
+        for k in range(len(self.members)):
+            bad = np.flatnonzero(~np.isfinite(losses[:, k]))
+            if not t.diverged[k] and len(bad):
+                t.diverged[k] = t.step + bad[0] + 1
+        # A running mean over about fifty steps, however many a call takes.
+        fade = 0.98 ** np.arange(taken, 0, -1.0)[:, None] / 0.98
+        old = np.where(np.isnan(t.losses), losses[0], t.losses)
+        t.losses = 0.98**taken * old + 0.02 * (fade * losses).sum(axis=0)
+        t.step += taken
+        t.seconds += elapsed
+        return losses
+
+    def _fetch(self, step):
+        begin = step - step % self.feed.chunk
+        if self._chunk is None or self._chunk[0] != begin:
+            self._chunk = (begin, self.feed.get(begin))
+        return self._chunk[1]
+
+    @property
+    def done(self) -> bool:
+        return self.training.step >= self.steps or not self.trainer.alive.any()
+
+    def state(self) -> list[np.ndarray]:
+        """All variables of all subnetworks, in a fixed order."""
+        count = range(len(self.members))
+        return [np.asarray(v) for k in count for v in self.trainer.variables(k)]
+
+    def restore(self, header, arrays) -> bool:
+        """Goes on from a checkpoint; `False` where it does not fit this round."""
+        variables = [v for k in range(len(self.members)) for v in self.trainer.variables(k)]
+        fits = header["round"] == self.number and header["names"] == [m.name for m in self.members]
+        if not fits or [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
+            return False
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+        self.training = Training(
+            header["step"],
+            header["seconds"],
+            np.array(header["losses"], float),
+            np.array(header["diverged"], int),
+        )
+        self.trainer.alive = self.training.diverged == 0
+        return True
+
+    def check_weights(self):
+        """Marks subnetworks whose weights are not finite as diverged at the last step."""
+        for k, member in enumerate(self.members):
+            weights = member.model.get_weights()
+            finite = all(np.isfinite(w).all() for w in weights if w.dtype.kind == "f")
+            if not self.training.diverged[k] and not finite:
+                self.training.diverged[k] = self.training.step
+
+
+@dataclasses.dataclass
+class Contender:
+    """A candidate ensemble with its weights and measurements."""
+
+    ensemble: Ensemble
+    measured: dict
+    new: tuple[str, ...]
+
+
+class Judge:
+    """Weighs and scores candidate ensembles.
+
+    Args:
+        head: The task's head.
+        ensembler: The `Ensembler`.
+        evaluator: `Evaluator`, or `None` to choose by the objective on the training data.
+        train: Training `View`.
+        valid: Validation `View`, or `None`.
+        judged: The evaluator's `View`, or `None`.
+        chunks: For streams: function of members that gives `(outputs, labels, weights)` chunks.
+    """
+
+    def __init__(self, head, ensembler, evaluator, train, valid=None, judged=None, chunks=None):
+        self.head, self.ensembler, self.evaluator = head, ensembler, evaluator
+        self.train, self.valid, self.judged, self.chunks = train, valid, judged, chunks
+
+    @property
+    def views(self):
+        found = {id(v): v for v in (self.train, self.valid, self.judged) if v is not None}
+        return list(found.values())
+
+    def prepare(self, members):
+        """Computes the new members' outputs on every view with one traced function."""
+        function = None
+        for view in self.views:
+            if any(m.name not in view.cache for m in members):
+                function = function or view.function(members)
+                view.outputs(members, function)
+
+    def contend(self, candidate, number, new: dict, previous: Ensemble | None) -> Contender:
+        """Fits a candidate's mixture weights and measures it."""
+        old = previous.members if candidate.previous and previous else ()
+        members = (*old, *(new[name] for name in candidate.new))
+        start = previous.mixture if old else None
+        rows = self.train.rows
+        arguments = {"members": members, "start": start, "loss": self.head.loss}
+        if self.chunks is None:
+            outputs = self.train.outputs(members)
+            mixture = self.ensembler.fit(outputs, rows.y, rows.w, **arguments)
+        else:
+            mixture = self.ensembler.fit_stream(self.chunks(members), **arguments)
+        measured, objective = self.measure(members, mixture)
+        ensemble = Ensemble(candidate.name, number, members, mixture, objective)
+        return Contender(ensemble, measured, candidate.new)
+
+    def measure(self, members, mixture) -> tuple[dict, float]:
+        """Measurements by column name, and the number to be minimised."""
+        measured = {}
+        for prefix, view in (("", self.train), ("val_", self.valid)):
+            if view is not None:
+                found = measure(self.head, self._logits(view, members, mixture), view.rows)
+                measured |= {prefix + k: v for k, v in found.items()}
+        measured["penalty"] = mixture.penalty
+        if self.evaluator is None:
+            return measured, measured["loss"] + mixture.penalty
+        if self.judged is self.valid:
+            found = {k[4:]: v for k, v in measured.items() if k.startswith("val_")}
+        else:
+            found = measure(self.head, self._logits(self.judged, members, mixture), self.judged.rows)
+        return measured, self.evaluator.value(found)
+
+    def _logits(self, view, members, mixture):
+        return self.ensembler.apply(mixture, view.outputs(members))
+
+    def single_loss(self, member) -> float:
+        """Loss of a subnetwork on its own, on the data that candidates are judged by."""
+        view = self.judged or self.valid or self.train
+        return mean_loss(self.head, view.outputs([member])[0]["logits"], view.rows)
+
+
+def choose(contenders: list[Contender], previous: Ensemble | None, force_grow: bool):
+    """The winner: the lowest objective, the smaller of equals; `None` where nothing is better.
+
+    The previous ensemble is candidate 0, so a round that does not lower the objective ends
+    the search (AdaNet, figure 3) unless it is told to grow.
+    """
+    field = [c for c in contenders if np.isfinite(c.ensemble.objective)]
+    if not field:
+        return None
+    best = min(c.ensemble.objective for c in field)
+    slack = 1e-12 * max(1.0, abs(best))
+    equal = [c for c in field if c.ensemble.objective <= best + slack]
+    winner = min(equal, key=lambda c: c.ensemble.parameters)
+    if previous is not None and not force_grow and best >= previous.objective - slack:
+        return None
+    return winner
+
+
+def entries(round_, contenders, winner, previous, previous_measured, status="selected"):
+    """Leaderboard rows of a round."""
+    t = round_.training
+    rows = []
+    parent = previous.name if previous is not None else ""
+    if previous is not None:
+        kept = "rejected" if winner is not None else "selected"
+        rows.append(
+            Entry(
+                round_.number, "previous", kept, previous.objective, previous_measured,
+                previous.parameters, t.step, t.seconds, previous.mixture.norms()[-1], parent,
+            )
+        )  # fmt: skip
+    for c in contenders:
+        e = c.ensemble
+        rows.append(
+            Entry(
+                round_.number, e.name, status if c is winner else "rejected", e.objective,
+                c.measured, e.parameters, t.step, t.seconds, e.mixture.norms()[-1],
+                parent if len(e.members) > len(c.new) else "",
+            )
+        )  # fmt: skip
+    nan = float("nan")
+    for member, step in zip(round_.members, t.diverged, strict=True):
+        if step:
+            rows.append(
+                Entry(
+                    round_.number, member.builder, f"diverged at step {step}", nan, {},
+                    member.parameters, int(step), t.seconds, nan, parent,
+                )
+            )  # fmt: skip
+    return rows
+
+
+def candidates(round_, strategy_list, previous) -> list[strategies.Candidate]:
+    """Candidate ensembles of the subnetworks that did not diverge."""
+    names = [
+        m.builder
+        for m, step in zip(round_.members, round_.training.diverged, strict=True)
+        if not step
+    ]
+    if not names:
+        failed = ", ".join(
+            f"{m.builder} (step {s})"
+            for m, s in zip(round_.members, round_.training.diverged, strict=True)
+        )
+        raise DivergedError(
+            f"All candidates of round {round_.number} had a non-finite loss: {failed}. The "
+            "previous ensemble, if any, stands. Lower the learning rate or clip gradients."
+        )
+    return strategies.propose(strategy_list, names, previous is not None)

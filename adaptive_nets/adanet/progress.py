@@ -1,0 +1,106 @@
+"""What a person sees while a search runs."""
+
+import sys
+import time
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+
+def make_progress(verbose, console=None):
+    """`"auto"`: live on a terminal, lines elsewhere; 0 silent, 1 live, 2 lines."""
+    if verbose not in ("auto", 0, 1, 2, True, False):
+        raise ValueError(f"verbose must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}.")
+    if verbose == "auto":
+        verbose = 1 if sys.stdout.isatty() else 2
+    if not verbose:
+        return Progress()
+    console = console or Console(highlight=False, soft_wrap=verbose == 2)
+    return LiveProgress(console) if verbose == 1 else LineProgress(console)
+
+
+class Progress:
+    """Shows nothing."""
+
+    def round_begin(self, number, total, names, steps):
+        self.number, self.total, self.names, self.steps = number, total, names, steps
+        self.began = time.perf_counter()
+
+    def update(self, training, remaining):
+        """Called after every compiled call; `remaining` is the time limit's rest, or `None`."""
+
+    def round_end(self, winner, objective, metrics):
+        """Called when the round is decided."""
+
+    def close(self):
+        """Called when the search ends, however it ends."""
+
+    def rate(self, training):
+        return training.step / max(training.seconds, 1e-9)
+
+    def summary(self, winner, objective, metrics):
+        seconds = time.perf_counter() - self.began
+        shown = "  ".join(f"{k} {v:.4g}" for k, v in metrics.items())
+        return (
+            f"round {self.number}/{self.total}: {winner}  objective {objective:.5g}  {shown}  "
+            f"({seconds:.1f} s)"
+        )
+
+
+class LineProgress(Progress):
+    """One plain line a round."""
+
+    def __init__(self, console):
+        self.console = console
+
+    def round_end(self, winner, objective, metrics):
+        self.console.print(self.summary(winner, objective, metrics))
+
+
+class LiveProgress(LineProgress):
+    """A live table of the round's candidates, replaced by one line when it is decided."""
+
+    def __init__(self, console):
+        super().__init__(console)
+        self.live = None
+
+    def round_begin(self, number, total, names, steps):
+        super().round_begin(number, total, names, steps)
+        self.live = Live(
+            self._table(None, None), console=self.console, transient=True, auto_refresh=False
+        )
+        self.live.start()
+        self.shown = 0.0
+
+    def update(self, training, remaining):
+        now = time.perf_counter()
+        if now - self.shown > 0.1 or training.step >= self.steps:
+            self.shown = now
+            self.live.update(self._table(training, remaining), refresh=True)
+
+    def round_end(self, winner, objective, metrics):
+        self.close()
+        super().round_end(winner, objective, metrics)
+
+    def close(self):
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def _table(self, training, remaining):
+        title = f"round {self.number}/{self.total}"
+        if training is None:
+            return Table("candidate", "loss", title=f"{title}: compiling")
+        rate = self.rate(training)
+        left = (self.steps - training.step) / max(rate, 1e-9)
+        if remaining is not None:
+            left = min(left, remaining)
+        table = Table(
+            "candidate", "loss",
+            title=f"{title}: step {training.step}/{self.steps}, {rate:,.0f} steps/s, "
+            f"{left:.0f} s left",
+        )  # fmt: skip
+        for name, loss, bad in zip(self.names, training.losses, training.diverged, strict=True):
+            table.add_row(name, f"diverged at step {bad}" if bad else f"{loss:.5f}")
+        return table

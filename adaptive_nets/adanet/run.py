@@ -1,0 +1,339 @@
+"""The loop over rounds that `AdaNet.fit` runs."""
+
+import dataclasses
+import json
+import time
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet import iteration as rounds
+from adaptive_nets.adanet.generator import Report, propose
+from adaptive_nets.adanet.inputs import StreamFeed, chunk_steps, finite_feed
+from adaptive_nets.adanet.record import Record, member_file, member_to_json
+from adaptive_nets.adanet.storage import Spool
+from adaptive_nets.adanet.subnetwork import build_member, derive_seed
+from adaptive_nets.adanet.tensorboard import CandidateScalars
+from adaptive_nets.adanet.trainer import RoundTrainer
+from adaptive_nets.adanet.views import View, preprocess
+
+MIXTURE_CHUNKS = 40
+
+
+class Clock:
+    """Time since `fit` began, against its limit."""
+
+    def __init__(self, limit):
+        self.began, self.limit = time.perf_counter(), limit
+
+    def remaining(self) -> float:
+        if self.limit is None:
+            return float("inf")
+        return self.limit - (time.perf_counter() - self.began)
+
+
+class Run:
+    """One call of `fit`: rounds until something stops them.
+
+    Args:
+        search: The `AdaNet`; read for its settings, and its `record` is replaced after rounds.
+        inputs: Checked `Inputs`.
+        head: Adapted head.
+        preprocessing: Model, or `None`.
+        folder: `ModelDir`, or `None`.
+        clock: `Clock`.
+        callbacks: `keras.callbacks.CallbackList`.
+        progress: `Progress`.
+    """
+
+    def __init__(self, search, inputs, head, preprocessing, folder, clock, callbacks, progress):
+        self.search, self.inputs, self.head = search, inputs, head
+        self.preprocessing, self.folder, self.clock = preprocessing, folder, clock
+        self.callbacks, self.progress = callbacks, progress
+        self.closing_seconds = self.opening_seconds = None
+        last = search.ensembler.reads_last_layer
+        self.train, self.valid, judged = (
+            rows and View(preprocess(rows, preprocessing), last)
+            for rows in (inputs.train, inputs.valid, inputs.judged)
+        )
+        self.stream = None
+        if inputs.stream is not None:
+            chunk = chunk_steps(inputs.train, inputs.batch_size, search.steps_per_iteration)
+            self.stream = StreamFeed(
+                inputs.stream, head, inputs.batch_size, chunk, preprocessing,
+                search.record.stream_chunks,
+            )  # fmt: skip
+        self.judge = rounds.Judge(
+            head, search.ensembler, search.evaluator, self.train, self.valid,
+            (judged or self.valid) if search.evaluator is not None else None,
+            self._mixture_chunks if self.stream is not None else None,
+        )  # fmt: skip
+
+    @property
+    def record(self) -> Record:
+        return self.search.record
+
+    # The loop -------------------------------------------------------------------------------
+
+    def run(self):
+        """Runs rounds and leaves the result in the search's record."""
+        self.search.record = dataclasses.replace(self.record, partial=None, stop_reason="")
+        reason = self._reason_to_stop()
+        while not reason:
+            reason = self.round() or self._reason_to_stop()
+        self._commit(dataclasses.replace(self.record, stop_reason=reason))
+        if self.folder is not None and self.record.partial is None:
+            self.folder.drop_checkpoints()
+
+    def _reason_to_stop(self):
+        if self.record.iteration >= self.search.max_iterations:
+            return "max_iterations"
+        if self.search.stop_training:
+            return "callback"
+        needed = (self.opening_seconds or 0.0) + (self.closing_seconds or 0.0)
+        if self.clock.remaining() <= needed:
+            return "time_limit"
+        return ""
+
+    def round(self) -> str:
+        """Runs one round; returns why the search must stop, or `""`."""
+        began = time.perf_counter()
+        number = self.record.iteration + 1
+        previous = self.record.ensemble
+        builders = propose(self.search.generator, previous, number, self.record.reports)
+        round_ = self._open(builders, number, previous)
+        names = [b.name for b in builders]
+        total = self.search.max_iterations
+        self.progress.round_begin(number, total, names, round_.steps)
+        self._hook("on_epoch_begin", number - 1)
+        self._hook("on_round_begin", number, logs={"candidates": names})
+        try:
+            round_.compile()
+            self.opening_seconds = time.perf_counter() - began
+            interrupted = self._train(round_)
+        except KeyboardInterrupt:
+            self._checkpoint(round_)
+            raise
+        if interrupted:
+            self._checkpoint(round_)
+        closing = time.perf_counter()
+        record, winner = self._decide(round_, builders, previous, bool(interrupted))
+        record = dataclasses.replace(
+            record, seconds=self.record.seconds + time.perf_counter() - began
+        )
+        if interrupted:
+            record = dataclasses.replace(self.record, partial=record)
+        self._commit(record)
+        self.closing_seconds = time.perf_counter() - closing
+        shown = self.record.current
+        metrics = {k: v for k, v in shown.measured.items() if k != "penalty"}
+        name, _ = self.head.main_metric
+        brief = {k: v for k, v in metrics.items() if k in (name, f"val_{name}")}
+        label = winner or "no candidate is better than the previous ensemble"
+        self.progress.round_end(label, shown.ensemble.objective, brief)
+        logs = {"objective": shown.ensemble.objective, **metrics}
+        self._hook("on_epoch_end", number - 1, logs=logs)
+        self._hook("on_round_end", number, logs=logs)
+        if interrupted:
+            return interrupted
+        return "" if winner else "no_improvement"
+
+    # A round's parts --------------------------------------------------------------------------
+
+    def _open(self, builders, number, previous):
+        search, spec = self.search, self.train.rows.spec
+        members = [
+            build_member(
+                b, spec, self.head.units, previous, number, search.complexity, search.used_seed
+            )
+            for b in builders
+        ]
+        optimizers = [_loss_scaled(b.optimizer()) for b in builders]
+        scales = None
+        if search.training == "residual":
+            scales = search.ensembler.scales(len(previous.members) if previous else 0)
+        trainer = RoundTrainer(members, optimizers, self.head, scales, search.jit_compile)
+        steps = search.steps_per_iteration
+        residual = previous is not None and scales is not None
+        for view in self.judge.views:
+            view.keep_only(self.record.members().values())
+            if previous is not None:
+                view.outputs(previous.members)
+        if self.stream is not None:
+            feed = self.stream
+            feed.base = self._stream_base(previous) if residual else None
+        else:
+            base = None
+            if residual:
+                outputs = self.train.outputs(previous.members)
+                base = search.ensembler.apply(previous.mixture, outputs)
+            seed = derive_seed(search.used_seed, number, "batches")
+            feed = finite_feed(self.train, self.inputs.batch_size, steps, base, seed)
+        round_ = rounds.Round(number, members, trainer, feed, steps)
+        found = self.folder.read_checkpoint() if self.folder is not None else None
+        if found is not None and found[0]["data"] == self.search.data_fingerprint:
+            round_.restore(*found)
+        return round_
+
+    def _stream_base(self, previous):
+        function = self.train.function(previous.members)
+
+        def base(x):
+            outputs = function(x, lambda: Spool(self.train.cache_limit))
+            return self.search.ensembler.apply(previous.mixture, outputs)
+
+        return base
+
+    def _mixture_chunks(self, members):
+        function = self.train.function(members)
+        for _ in range(MIXTURE_CHUNKS):
+            rows = self.stream.rows()
+            yield function(rows.x, lambda: Spool(self.train.cache_limit)), rows.y, rows.w
+
+    def _train(self, round_) -> str:
+        """Trains to the end, or to the limit; returns what interrupted it, or `""`."""
+        folder = self.folder and self.folder.path / "tensorboard" / f"round_{round_.number}"
+        names = [m.builder for m in round_.members]
+        scalars = CandidateScalars(folder, names, round_.steps)
+        saved = time.perf_counter()
+        try:
+            while not round_.done:
+                left = self.clock.remaining() - self._closing(round_)
+                # The very first round always takes a step: without it there is no model.
+                if left <= 0 and (self.record.ensemble is not None or round_.training.step):
+                    return "time_limit"
+                first = round_.training.step
+                self._hook("on_train_batch_begin", first)
+                losses = round_.advance(left)
+                logs = dict(zip(names, round_.training.losses, strict=True))
+                logs["loss"] = float(np.mean(losses[-1]))
+                self._hook("on_train_batch_end", round_.training.step - 1, logs=logs)
+                limit = self.clock.remaining()
+                self.progress.update(round_.training, None if np.isinf(limit) else limit)
+                scalars.write(round_.training)
+                if self.search.stop_training and not round_.done:
+                    return "callback"
+                if time.perf_counter() - saved >= self.search.checkpoint_seconds:
+                    self._checkpoint(round_)
+                    saved = time.perf_counter()
+        finally:
+            scalars.close()
+        return ""
+
+    def _closing(self, round_) -> float:
+        """Seconds that weighing, measuring and saving will take."""
+        if self.clock.limit is None:
+            return 0.0
+        if self.closing_seconds is not None:
+            return 1.2 * self.closing_seconds
+        rows = sum(len(v.rows) for v in self.judge.views)
+        passes = rows / self.inputs.batch_size * (round_.step_seconds or 0.0) / 2
+        return 0.5 + 0.4 * len(round_.members) + passes
+
+    def _decide(self, round_, builders, previous, partial):
+        round_.check_weights()
+        wanted = rounds.candidates(round_, self.search.strategies, previous)
+        new = {
+            m.builder: m
+            for m, step in zip(round_.members, round_.training.diverged, strict=True)
+            if not step
+        }
+        self.judge.prepare(list(new.values()))
+        contenders = [self.judge.contend(c, round_.number, new, previous) for c in wanted]
+        winner = rounds.choose(contenders, previous, self.search.force_grow)
+        if winner is None and previous is None:
+            raise rounds.DivergedError(
+                f"No candidate of round {round_.number} has a finite objective: "
+                f"{', '.join(new)}. Check the labels' scale and the learning rate."
+            )
+        status = "partial" if partial else "selected"
+        before = self.record
+        rows = rounds.entries(round_, contenders, winner, previous, before.measured, status)
+        single, single_loss = before.best_single, before.best_single_loss
+        losses = {name: self.judge.single_loss(member) for name, member in new.items()}
+        for name, loss in losses.items():
+            if loss < single_loss:
+                single, single_loss = new[name], loss
+        record = dataclasses.replace(
+            before,
+            iteration=round_.number,
+            ensemble=winner.ensemble if winner else previous,
+            measured=winner.measured if winner else before.measured,
+            entries=(*before.entries, *rows),
+            reports=(*before.reports, *_reports(round_, builders, contenders, winner, losses)),
+            best_single=single,
+            best_single_loss=single_loss,
+            stream_chunks=self.stream.used if self.stream is not None else 0,
+        )
+        return record, winner and winner.ensemble.name
+
+    # Keeping ------------------------------------------------------------------------------
+
+    def _checkpoint(self, round_):
+        if self.folder is None:
+            return
+        header = {
+            "round": round_.number,
+            "names": [m.name for m in round_.members],
+            "data": self.search.data_fingerprint,
+            **round_.training.header(),
+        }
+        self.folder.write_checkpoint(round_.training.step, header, round_.state())
+
+    def _commit(self, record):
+        """Makes a record the search's, on disk first."""
+        if self.folder is not None:
+            members = record.members()
+            for name, member in members.items():
+                # Members of earlier rounds never change; partial ones are trained on.
+                kept = member.iteration <= self.record.iteration
+                if not kept or not (self.folder.path / member_file(name)).exists():
+                    self.folder.save_model(member.model, member_file(name))
+            files = [member_file(n) for n in members]
+            state = {
+                **self.search.state_header(),
+                "members": {n: member_to_json(m) for n, m in members.items()},
+                "files": files,
+                "record": record.to_json(),
+            }
+            self.folder.write_state(state)
+            self.folder.drop_members(files)
+            if record.iteration > self.record.iteration:
+                self.folder.drop_checkpoints()
+        self.search.record = record
+
+    def _hook(self, name, *args, **kwargs):
+        if hasattr(keras.callbacks.Callback, name):
+            getattr(self.callbacks, name)(*args, **kwargs)
+            return
+        for callback in self.callbacks.callbacks:
+            if hasattr(callback, name):
+                getattr(callback, name)(*args, **kwargs)
+
+
+def _loss_scaled(optimizer):
+    """The optimizer, with loss scaling where half precision needs it (as `compile` does)."""
+    half = keras.config.dtype_policy().name == "mixed_float16"
+    if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def _reports(round_, builders, contenders, winner, losses):
+    reports = []
+    for builder, member, bad in zip(
+        builders, round_.members, round_.training.diverged, strict=True
+    ):
+        objectives = [c.ensemble.objective for c in contenders if builder.name in c.new]
+        metrics = {} if bad else {"loss": losses[builder.name]}
+        if objectives:
+            metrics["objective"] = min(objectives)
+        hyperparameters = json.loads(json.dumps(builder.hyperparameters(), default=str))
+        reports.append(
+            Report(
+                round_.number, builder.name, hyperparameters, member.attributes, metrics,
+                winner is not None and builder.name in winner.new,
+                "diverged" if bad else "trained",
+            )
+        )  # fmt: skip
+    return reports

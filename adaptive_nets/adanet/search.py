@@ -1,0 +1,444 @@
+"""`AdaNet`: the search and its results."""
+
+import copy
+import dataclasses
+import os
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet import strategy as strategies
+from adaptive_nets.adanet.assemble import assemble, assemble_single
+from adaptive_nets.adanet.data import FeatureSpec, as_features, is_dataset
+from adaptive_nets.adanet.ensemble import Ensembler, MixtureEnsembler, UniformEnsembler
+from adaptive_nets.adanet.evaluator import Evaluator, measure
+from adaptive_nets.adanet.generator import Generator, propose
+from adaptive_nets.adanet.inputs import describe, labelled_rows, read
+from adaptive_nets.adanet.leaderboard import to_frame
+from adaptive_nets.adanet.preprocessing import standardization
+from adaptive_nets.adanet.progress import make_progress
+from adaptive_nets.adanet.record import Record
+from adaptive_nets.adanet.run import Clock, Run
+from adaptive_nets.adanet.settings import (
+    check_settings,
+    complexity_rule,
+    describe_object,
+    restore_object,
+)
+from adaptive_nets.adanet.state import ModelDir, differences
+from adaptive_nets.adanet.subnetwork import Member
+from adaptive_nets.heads import Head
+from adaptive_nets.serving import export_saved_model
+
+
+class AdaNet:
+    """Searches an ensemble of subnetworks, round by round (AdaNet, figure 3).
+
+    Each round the generator proposes subnetworks, all of which are trained side by side in one
+    compiled function. Ensemble strategies turn them into candidate ensembles, whose mixture
+    weights are solved as the convex problem they are. The candidate with the lowest objective
+
+        F(w) = (1/m) Σ_i loss(y_i, Σ_j w_j·h_j(x_i)) + Σ_j (λ r_j + β) ||w_j||_1
+
+    (equation 4; r_j measures the complexity of subnetwork j) becomes the ensemble if it beats
+    the previous one, and the search ends if none does.
+
+    Args:
+        head: The task: a `heads.Head`.
+        generator: An `adanet.Generator`. Defaults to `generators.Dense()`.
+        max_iterations: Rounds at most. Defaults to 5.
+        steps_per_iteration: Training steps of a round. Defaults to 1000.
+        ensemble_strategies: `"grow"`, `"solo"`, `"all"`, or `adanet.Strategy` objects, one or
+            several. Defaults to `("grow",)`.
+        mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"` or an
+            `adanet.Ensembler`. Defaults to `"scalar"`.
+        mixture_bias: Whether the mixture has a bias. Defaults to `False`.
+        training: `"residual"` trains a subnetwork on what the ensemble lacks (the paper),
+            `"independent"` on its own loss. Defaults to `"residual"`.
+        refit: Whether each round solves for `"all"` mixture weights or, as the paper, for
+            `"new"` ones only. Defaults to `"all"`.
+        adanet_lambda: λ >= 0 of the objective. Defaults to 0.
+        adanet_beta: β >= 0 of the objective. Defaults to 0.
+        complexity: `"sqrt_depth"` or a function from `adanet.Subnetwork` to a number >= 0.
+        evaluator: An `adanet.Evaluator` to choose by instead of the objective.
+        force_grow: Whether a round's best candidate is taken even if the objective rises.
+        preprocessing: `"auto"` standardises features where the generator asks for it, `None`
+            leaves them, `"standardize"` always does; or a built Keras layer or model.
+        model_dir: Folder for the search's state; a search goes on from what is there.
+        seed: Integer seed, or `None` for a random one.
+        jit_compile: `"auto"` (XLA where it is faster), `True` or `False`.
+        checkpoint_seconds: Time between checkpoints within a round. Defaults to 30.
+
+    Attributes:
+        record: What is known so far: ensemble, leaderboard entries, reports.
+        stop_training: Set it to `True` in a callback to end the search.
+
+    Raises:
+        ValueError: A setting is out of range or of the wrong type.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import adaptive_nets as an
+
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    y = (x[:, 0] * x[:, 1] > 0).astype(int)
+    search = an.AdaNet(an.heads.BinaryClass(), max_iterations=2, steps_per_iteration=50, seed=0)
+    search.fit(x, y, verbose=0)
+    search.leaderboard()
+    search.predict(x[:3])
+    ```
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        generator: Generator | None = None,
+        max_iterations: int = 5,
+        steps_per_iteration: int = 1000,
+        ensemble_strategies=("grow",),
+        mixture_weights="scalar",
+        mixture_bias: bool = False,
+        training: str = "residual",
+        refit: str = "all",
+        adanet_lambda: float = 0.0,
+        adanet_beta: float = 0.0,
+        complexity="sqrt_depth",
+        evaluator: Evaluator | None = None,
+        force_grow: bool = False,
+        preprocessing="auto",
+        model_dir=None,
+        seed: int | None = None,
+        jit_compile="auto",
+        checkpoint_seconds: float = 30.0,
+    ):
+        if generator is None:
+            # Imported here: generators stand above this package.
+            import adaptive_nets
+
+            generator = adaptive_nets.generators.Dense()
+        self._settings = {k: v for k, v in locals().items() if k not in ("self", "adaptive_nets")}
+        check_settings(self._settings)
+        for name in (
+            "head", "generator", "max_iterations", "steps_per_iteration", "training",
+            "evaluator", "force_grow", "model_dir", "jit_compile", "checkpoint_seconds",
+        ):  # fmt: skip
+            setattr(self, name, self._settings[name])
+        self.strategies = strategies.resolve(ensemble_strategies)
+        self.complexity = complexity_rule(complexity)
+        self.ensembler = self._make_ensembler()
+        self.record = Record()
+        self.stop_training = False
+        self.used_seed = seed
+        self.data_fingerprint = None
+        self._adapted = self._spec = self._preprocessing = None
+        self._opened = False
+        self._models = {}
+
+    # Training -------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x,
+        y=None,
+        *,
+        sample_weight=None,
+        class_weight: dict | None = None,
+        validation_data=None,
+        validation_split: float = 0.0,
+        batch_size: int = 32,
+        time_limit: float | None = None,
+        callbacks=None,
+        verbose="auto",
+    ) -> "AdaNet":
+        """Runs rounds until `max_iterations`, `time_limit`, no improvement, or a callback.
+
+        Calling `fit` again, or in a new process with the same `model_dir`, goes on where the
+        search stopped, also within a round.
+
+        Args:
+            x: Features: array, tensor, DataFrame, dict of arrays, or a batched
+                `tf.data.Dataset` of `(features, labels[, weights])`. A finite dataset is read
+                once and kept (on disk if large); an endless one is streamed.
+            y: Labels, as the head takes them; absent for a dataset.
+            sample_weight: One weight >= 0 a row.
+            class_weight: Dict from class to weight.
+            validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset: measured on the
+                leaderboard, and what an `Evaluator` without data of its own judges by.
+            validation_split: Fraction of the rows to hold out at random instead.
+            batch_size: Rows a step; a dataset brings its own. Defaults to 32.
+            time_limit: Seconds for this call, in all. When they end in the middle of a round,
+                its candidates compete as they are and the next `fit` finishes the round.
+            callbacks: Keras callbacks: epochs are rounds, and a batch is one compiled call.
+                `on_round_begin(round, logs)` and `on_round_end(round, logs)` are called too.
+            verbose: `"auto"`, 0 silent, 1 live display, 2 one line a round.
+
+        Returns:
+            The search itself.
+
+        Raises:
+            ValueError: The data or an argument is not usable; nothing was written or lost.
+            DivergedError: All candidates of a round had a non-finite loss.
+        """
+        clock = Clock(time_limit)
+        if time_limit is not None and not time_limit > 0:
+            raise ValueError(f"time_limit must be > 0 seconds. Received: {time_limit}.")
+        if isinstance(batch_size, bool) or int(batch_size) != batch_size or batch_size < 1:
+            raise ValueError(f"batch_size must be an integer >= 1. Received: {batch_size}.")
+        progress = make_progress(verbose)
+        folder = None if self.model_dir is None else ModelDir(self.model_dir)
+        state = folder.read_state() if folder is not None and not self._opened else None
+        if self.used_seed is None:
+            self.used_seed = state["seed"] if state else int.from_bytes(os.urandom(4), "little")
+        head = self._adapted or copy.deepcopy(self.head)
+        if state is not None and self._adapted is None:
+            head = restore_object(state["adapted_head"], "head")
+        inputs = read(
+            head, x, y, sample_weight, class_weight, validation_data, validation_split,
+            batch_size, self.evaluator, self.used_seed,
+        )  # fmt: skip
+        if self._spec is not None and inputs.spec != self._spec:
+            raise ValueError(
+                f"The search was fit on features {describe(self._spec)}. "
+                f"Received: {describe(inputs.spec)}."
+            )
+        fit_settings = {"features": describe(inputs.spec), "batch_size": inputs.batch_size}
+        if state is not None:
+            self._check_same(state, fit_settings)
+            self._restore(state, folder)
+        # Asked before anything is written, so that a generator at fault leaves no trace.
+        if self.record.iteration < self.max_iterations:
+            record = self.record
+            propose(self.generator, record.ensemble, record.iteration + 1, record.reports)
+        self.data_fingerprint = inputs.train.fingerprint()
+        self._adapted, self._spec, self._opened = head, inputs.spec, True
+        self._fit_settings = fit_settings
+        if self.record.iteration == 0 and self._preprocessing is None:
+            self._preprocessing = self._make_preprocessing(inputs.train)
+        if folder is not None and self._preprocessing is not None:
+            if not (folder.path / "preprocessing.keras").exists():
+                folder.save_model(self._preprocessing, "preprocessing.keras")
+        self.stop_training = False
+        if self.record.stop_reason == "no_improvement":
+            return self
+        listed = keras.callbacks.CallbackList(callbacks, model=self)
+        self._models = {}
+        listed.on_train_begin()
+        try:
+            Run(self, inputs, head, self._preprocessing, folder, clock, listed, progress).run()
+        finally:
+            progress.close()
+            listed.on_train_end()
+        return self
+
+    # Results --------------------------------------------------------------------------------
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the last `fit` ended: `"max_iterations"`, `"no_improvement"`, `"time_limit"` or
+        `"callback"`."""
+        return self.record.stop_reason
+
+    @property
+    def ensemble(self):
+        """The chosen `Ensemble`."""
+        self._check_fitted()
+        return self.record.current.ensemble
+
+    def leaderboard(self):
+        """All candidate ensembles of all rounds as a `pandas.DataFrame`, best of a round first.
+
+        Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
+        metrics (and `val_` ones), `parameters`, `steps`, `seconds`, `mixture_weight` (L1 norm
+        of the newest member's), `parent`.
+        """
+        return to_frame(self.record.current.entries)
+
+    @property
+    def model(self) -> keras.Model:
+        """The ensemble as a plain Functional model: raw features to logits (or to predictions,
+        for a regression). It needs nothing of adaptive_nets to be loaded."""
+        ensemble = self.ensemble
+        if "model" not in self._models:
+            self._models["model"] = assemble(
+                ensemble, self.ensembler, self._spec, self._preprocessing
+            )
+        return self._models["model"]
+
+    @property
+    def best_single(self) -> keras.Model:
+        """The best subnetwork on its own, of all rounds, as a plain model."""
+        self._check_fitted()
+        if "single" not in self._models:
+            self._models["single"] = assemble_single(
+                self.record.current.best_single.model, self._spec, self._preprocessing
+            )
+        return self._models["single"]
+
+    def evaluate(self, x, y=None, sample_weight=None, batch_size: int = 1024) -> dict:
+        """Loss and the head's metrics on data given as to `fit`."""
+        self._check_fitted()
+        rows = labelled_rows(x, y, self._adapted, "evaluate", sample_weight)
+        return measure(self._adapted, self._logits(rows.x, batch_size), rows)
+
+    def predict(self, x, output: str | None = None, batch_size: int = 1024) -> np.ndarray:
+        """Predictions for features.
+
+        Args:
+            x: Features as for `fit`, without labels; or a batched dataset.
+            output: `"classes"`, `"probabilities"`, `"logits"` or `"predictions"`, as the head
+                has them. Defaults to the head's own choice.
+            batch_size: Rows at a time.
+
+        Returns:
+            Array with one row a row of x.
+        """
+        self._check_fitted()
+        logits = self._logits(x, batch_size)
+        predictions = self._adapted.predictions(keras.ops.convert_to_tensor(logits))
+        output = output or self._adapted.default_output
+        if output not in predictions:
+            raise ValueError(
+                f"Unknown output; head '{self._adapted.name}' has {', '.join(predictions)}. "
+                f"Received: output={output!r}."
+            )
+        values = np.asarray(predictions[output])
+        return values.astype(str) if values.dtype == object else values
+
+    def export(self, path) -> str:
+        """Writes a SavedModel whose `serving_default` gives the head's predictions.
+
+        Args:
+            path: Folder to write; replaced as a whole if it is there.
+
+        Returns:
+            The path.
+        """
+        return export_saved_model(self.model, self._adapted, path)
+
+    def _logits(self, x, batch_size):
+        if is_dataset(x):
+            return self.model.predict(x, verbose=0)
+        features = as_features(x)
+        spec = keras.tree.map_structure(
+            lambda a: FeatureSpec(tuple(a.shape[1:]), str(a.dtype)), features
+        )
+        shapes = lambda s: keras.tree.map_structure(lambda f: f.shape, s)  # noqa: E731
+        if shapes(spec) != shapes(self._spec):
+            raise ValueError(
+                f"The model takes features {describe(self._spec)}. Received: {describe(spec)}."
+            )
+        return self.model.predict(features, batch_size=batch_size, verbose=0)
+
+    def _check_fitted(self):
+        if self.record.current.ensemble is None:
+            raise ValueError("This search has no ensemble yet: call fit first.")
+
+    # State ----------------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, model_dir, **settings) -> "AdaNet":
+        """The search that a `model_dir` holds, ready to predict, export or `fit` on.
+
+        Args:
+            model_dir: Folder of a search.
+            **settings: Constructor arguments to replace: `max_iterations`, or what JSON could
+                not hold (a generator of functions, a complexity function, an evaluator's data).
+
+        Raises:
+            ValueError: There is no search in the folder, or a part of it cannot be rebuilt and
+                was not given.
+        """
+        if not os.path.isdir(model_dir):
+            raise ValueError(f"There is no search to load: no folder '{model_dir}'.")
+        folder = ModelDir(model_dir)
+        state = folder.read_state()
+        if state is None:
+            raise ValueError(f"There is no search to load in '{model_dir}'.")
+        stored = state["settings"]
+        rebuilt = {
+            name: restore_object(value, name) for name, value in stored.items()
+            if name not in settings
+        }  # fmt: skip
+        search = cls(**{**rebuilt, "model_dir": model_dir, "seed": state["seed"], **settings})
+        search._adapted = restore_object(state["adapted_head"], "head")
+        search._restore(state, folder)
+        return search
+
+    def state_header(self) -> dict:
+        """The part of the state that rounds do not change, as JSON values."""
+        return {
+            "seed": self.used_seed,
+            "settings": self._described(),
+            "fit": self._fit_settings,
+            "spec": _spec_to_json(self._spec),
+            "adapted_head": describe_object(self._adapted),
+            "data": self.data_fingerprint,
+            "preprocessed": self._preprocessing is not None,
+        }
+
+    def _described(self):
+        plain = {"model_dir", "seed", "jit_compile", "checkpoint_seconds"}
+        return {k: describe_object(v) for k, v in self._settings.items() if k not in plain}
+
+    def _check_same(self, state, fit_settings):
+        given = {**self._described(), "fit": fit_settings, "seed": self.used_seed}
+        stored = {**state["settings"], "fit": state["fit"], "seed": state["seed"]}
+        for settings in (given, stored):
+            settings.pop("max_iterations")
+        found = differences(stored, given)
+        if found:
+            more = f" and {len(found) - 6} more" if len(found) > 6 else ""
+            raise ValueError(
+                f"model_dir '{self.model_dir}' holds a search of another configuration: "
+                f"{'; '.join(found[:6])}{more}. Use the same settings or another model_dir."
+            )
+
+    def _restore(self, state, folder):
+        members = {
+            name: Member(model=folder.load_model(f"members/{name}.keras"), **fields)
+            for name, fields in state["members"].items()
+        }
+        self.record = Record.from_json(state["record"], members)
+        self._spec, self._fit_settings = _spec_from_json(state["spec"]), state["fit"]
+        self.data_fingerprint, self.used_seed = state["data"], state["seed"]
+        if state["preprocessed"]:
+            self._preprocessing = folder.load_model("preprocessing.keras")
+        self._opened = True
+
+    def _make_ensembler(self) -> Ensembler:
+        s = self._settings
+        if isinstance(s["mixture_weights"], Ensembler):
+            return s["mixture_weights"]
+        lam, beta = float(s["adanet_lambda"]), float(s["adanet_beta"])
+
+        def gamma(r):
+            return lam * r + beta
+
+        if s["mixture_weights"] == "uniform":
+            return UniformEnsembler(gamma)
+        return MixtureEnsembler(s["mixture_weights"], gamma, s["mixture_bias"], s["refit"])
+
+    def _make_preprocessing(self, rows):
+        given = self._settings["preprocessing"]
+        if given == "standardize" or (given == "auto" and self.generator.standardize):
+            return standardization(rows)
+        if isinstance(given, keras.Layer):
+            from adaptive_nets.adanet.subnetwork import make_inputs
+
+            inputs = make_inputs(rows.spec)
+            return keras.Model(inputs, given(inputs), name="preprocessing")
+        return None
+
+
+def _spec_to_json(spec):
+    if isinstance(spec, dict):
+        return {name: dataclasses.asdict(s) for name, s in spec.items()}
+    return dataclasses.asdict(spec)
+
+
+def _spec_from_json(spec):
+    if set(spec) == {"shape", "dtype"} and isinstance(spec["dtype"], str):
+        return FeatureSpec(tuple(spec["shape"]), spec["dtype"])
+    return {name: _spec_from_json(s) for name, s in spec.items()}

@@ -1,0 +1,110 @@
+"""Checks of `AdaNet`'s settings, and their JSON form."""
+
+import numbers
+
+import keras
+
+from adaptive_nets.adanet.ensemble import Ensembler
+from adaptive_nets.adanet.evaluator import Evaluator
+from adaptive_nets.adanet.generator import Generator
+from adaptive_nets.adanet.proximal import KINDS
+from adaptive_nets.adanet.subnetwork import COMPLEXITIES
+from adaptive_nets.heads import Head
+
+CHOICES = {
+    "training": ("residual", "independent"),
+    "refit": ("all", "new"),
+    "jit_compile": ("auto", True, False),
+}
+
+
+def check_settings(s: dict):
+    """Refuses settings that are out of range or of the wrong type."""
+    _check_type(s["head"], Head, "head", "a heads.Head such as heads.MultiClass()")
+    _check_type(s["generator"], Generator, "generator", "an adanet.Generator")
+    if s["evaluator"] is not None:
+        _check_type(s["evaluator"], Evaluator, "evaluator", "an adanet.Evaluator or None")
+    for name in ("max_iterations", "steps_per_iteration"):
+        if isinstance(s[name], bool) or not isinstance(s[name], numbers.Integral) or s[name] < 1:
+            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={s[name]!r}.")
+    for name in ("adanet_lambda", "adanet_beta", "checkpoint_seconds"):
+        number = isinstance(s[name], numbers.Real) and not isinstance(s[name], bool)
+        if not number or not 0 <= s[name] < float("inf"):
+            raise ValueError(f"{name} must be a finite number >= 0. Received: {name}={s[name]!r}.")
+    for name, choices in CHOICES.items():
+        if s[name] not in choices:
+            raise ValueError(
+                f"{name} must be one of {', '.join(map(repr, choices))}. "
+                f"Received: {name}={s[name]!r}."
+            )
+    mixture = s["mixture_weights"]
+    if not isinstance(mixture, Ensembler) and mixture not in (*KINDS, "uniform"):
+        raise ValueError(
+            f"mixture_weights must be one of {', '.join(map(repr, KINDS))}, 'uniform' or an "
+            f"adanet.Ensembler. Received: mixture_weights={mixture!r}."
+        )
+    given = s["preprocessing"]
+    if given not in ("auto", "standardize", None) and not isinstance(given, keras.Layer):
+        raise ValueError(
+            "preprocessing must be 'auto', 'standardize', None or a Keras layer or model. "
+            f"Received: preprocessing={given!r}."
+        )
+    seed = s["seed"]
+    if seed is not None and (
+        isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0
+    ):
+        raise ValueError(f"seed must be an integer >= 0 or None. Received: seed={seed!r}.")
+
+
+def _check_type(value, expected, name, words):
+    if not isinstance(value, expected):
+        raise TypeError(f"{name} must be {words}. Received: {name}={value!r}.")
+
+
+def complexity_rule(complexity):
+    """A complexity function from its name, or as it is."""
+    if isinstance(complexity, str) and complexity in COMPLEXITIES:
+        return COMPLEXITIES[complexity]
+    if not callable(complexity):
+        raise ValueError(
+            f"complexity must be one of {', '.join(map(repr, COMPLEXITIES))} or a function. "
+            f"Received: complexity={complexity!r}."
+        )
+    return complexity
+
+
+def describe_object(value):
+    """A setting as JSON: plain values as they are, objects by class and configuration."""
+    if value is None or isinstance(value, str | bool | numbers.Integral):
+        return value if not isinstance(value, numbers.Integral) or value is None else _plain(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    if isinstance(value, list | tuple):
+        return [describe_object(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): describe_object(v) for k, v in value.items()}
+    if hasattr(value, "get_config"):
+        return {
+            "class": f"{type(value).__module__}.{type(value).__qualname__}",
+            "registered": keras.saving.get_registered_name(type(value)),
+            "config": describe_object(value.get_config()),
+        }
+    name = getattr(value, "__qualname__", type(value).__qualname__)
+    return {"class": f"{getattr(value, '__module__', '')}.{name}", "config": None}
+
+
+def _plain(value):
+    return bool(value) if isinstance(value, bool) else int(value)
+
+
+def restore_object(value, setting):
+    """The setting that `describe_object` described."""
+    if not isinstance(value, dict) or "class" not in value:
+        return value
+    found = keras.saving.get_registered_object(value.get("registered") or "")
+    if found is None or value["config"] is None or value["config"].get("own_data"):
+        raise ValueError(
+            f"The search's {setting} ({value['class']}) cannot be rebuilt from its state. Pass "
+            f"it: AdaNet.load(model_dir, {setting}=...)."
+        )
+    return found.from_config(value["config"])

@@ -1,0 +1,198 @@
+"""What a search knows, on disk: every file is written whole or not at all, and none is pickled.
+
+    model_dir/
+      state-000003.json          configuration, ensemble, leaderboard, reports; newest valid wins
+      members/1_dense_2.keras    weights of subnetworks that a state file names
+      preprocessing.keras
+      checkpoint-0000500.npz     weights and optimizer slots in the middle of a round
+      tensorboard/round_1/...    scalars a candidate
+"""
+
+import json
+import os
+import re
+import tempfile
+import warnings
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import numpy as np
+
+VERSION = 1
+KEPT = 3
+
+
+@contextmanager
+def whole_file(path: Path, suffix: str = ""):
+    """Yields a temporary name beside `path` that replaces it, synced, if the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        yield name
+        with open(name, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(name, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+class ModelDir:
+    """The folder of one search.
+
+    Args:
+        path: The folder; made by the first write if missing.
+
+    Raises:
+        OSError: The folder cannot be written to.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        try:
+            self._probe()
+        except OSError as error:
+            raise OSError(
+                f"model_dir must be a folder that can be written to. Received: '{path}' "
+                f"({error.strerror or error})."
+            ) from error
+
+    def _probe(self):
+        """Tries to write without leaving anything behind."""
+        folder = self.path.absolute()
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+    # State files ----------------------------------------------------------------------------
+
+    def write_state(self, state: dict):
+        """Writes the next state file, then drops the oldest."""
+        numbered = self._numbered("state-*.json")
+        number = (numbered[-1][0] if numbered else 0) + 1
+        text = json.dumps({"version": VERSION, **state}, indent=1)
+        with whole_file(self.path / f"state-{number:06d}.json") as name:
+            Path(name).write_text(text, encoding="utf-8")
+        for _, old in self._numbered("state-*.json")[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+    def read_state(self) -> dict | None:
+        """The newest state that can be read; `None` where there is none."""
+        for _, path in reversed(self._numbered("state-*.json")):
+            try:
+                state = json.loads(path.read_text(encoding="utf-8"))
+                version = state["version"]
+            except (ValueError, KeyError, TypeError, OSError) as error:
+                warnings.warn(
+                    f"State file '{path}' cannot be read ({type(error).__name__}); falling back "
+                    "to the one before it.",
+                    stacklevel=2,
+                )
+                continue
+            if version > VERSION:
+                raise ValueError(
+                    f"'{path}' was written by a newer adaptive_nets (format {version}; this one "
+                    f"reads up to {VERSION}). Upgrade adaptive_nets."
+                )
+            missing = [n for n in state.get("files", []) if not (self.path / n).exists()]
+            if missing:
+                warnings.warn(
+                    f"State file '{path}' names missing files ({', '.join(missing)}); falling "
+                    "back to the one before it.",
+                    stacklevel=2,
+                )
+                continue
+            return state
+        return None
+
+    def _numbered(self, pattern):
+        found = []
+        for path in self.path.glob(pattern):
+            match = re.search(r"-(\d+)\.\w+$", path.name)
+            if match:
+                found.append((int(match[1]), path))
+        return sorted(found)
+
+    # Models ---------------------------------------------------------------------------------
+
+    def save_model(self, model: keras.Model, name: str) -> str:
+        """Saves `name` (relative, ending in `.keras`) unless it is there already."""
+        with whole_file(self.path / name, suffix=".keras") as temporary:
+            model.save(temporary)
+        return name
+
+    def load_model(self, name: str) -> keras.Model:
+        try:
+            return keras.saving.load_model(self.path / name, compile=False)
+        except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"'{self.path / name}' cannot be loaded: {str(error).splitlines()[0]} If it has "
+                "layers of your own, register them with "
+                "keras.saving.register_keras_serializable first."
+            ) from error
+
+    def drop_members(self, keep):
+        """Removes member files that no kept state file names."""
+        named = set(keep)
+        for _, path in self._numbered("state-*.json"):
+            try:
+                named |= set(json.loads(path.read_text(encoding="utf-8")).get("files", []))
+            except (ValueError, OSError):
+                continue
+        for path in (self.path / "members").glob("*.keras"):
+            if f"members/{path.name}" not in named:
+                path.unlink(missing_ok=True)
+
+    # Checkpoints within a round ---------------------------------------------------------------
+
+    def write_checkpoint(self, step: int, header: dict, arrays: list[np.ndarray]):
+        """Writes all arrays of a round at a step, then drops the one before."""
+        named = {f"a{i:05d}": np.asarray(a) for i, a in enumerate(arrays)}
+        path = self.path / f"checkpoint-{step:09d}.npz"
+        with whole_file(path, suffix=".npz") as name, open(name, "wb") as file:
+            np.savez(file, header=np.frombuffer(json.dumps(header).encode(), "uint8"), **named)
+        for _, old in self._numbered("checkpoint-*.npz")[:-2]:
+            old.unlink(missing_ok=True)
+
+    def read_checkpoint(self) -> tuple[dict, list[np.ndarray]] | None:
+        """The newest checkpoint that can be read."""
+        for _, path in reversed(self._numbered("checkpoint-*.npz")):
+            try:
+                with np.load(path, allow_pickle=False) as archive:
+                    header = json.loads(archive["header"].tobytes().decode())
+                    names = sorted(n for n in archive.files if n != "header")
+                    return header, [archive[n] for n in names]
+            except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                warnings.warn(
+                    f"Checkpoint '{path}' cannot be read ({type(error).__name__}); falling back "
+                    "to the one before it.",
+                    stacklevel=2,
+                )
+        return None
+
+    def drop_checkpoints(self):
+        for _, path in self._numbered("checkpoint-*.npz"):
+            path.unlink(missing_ok=True)
+
+
+def differences(stored, given, path="") -> list[str]:
+    """Where two JSON values differ, one line each."""
+    if isinstance(stored, dict) and isinstance(given, dict):
+        found = []
+        for key in sorted(stored.keys() | given.keys()):
+            where = f"{path}.{key}" if path else key
+            if key not in stored or key not in given:
+                there, here = stored.get(key, "absent"), given.get(key, "absent")
+                found.append(f"{where}: stored {there!r}, now {here!r}")
+            else:
+                found += differences(stored[key], given[key], where)
+        return found
+    return [] if stored == given else [f"{path}: stored {stored!r}, now {given!r}"]

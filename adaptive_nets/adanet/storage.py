@@ -1,0 +1,53 @@
+"""Rows kept in memory up to a limit and on disk above it."""
+
+import os
+import tempfile
+
+import numpy as np
+
+
+class Spool:
+    """Collects batches of rows into one array, on disk once it is larger than `limit` bytes.
+
+    Args:
+        limit: Bytes that may be held in memory.
+        folder: Where files go; defaults to the system's temporary folder.
+    """
+
+    def __init__(self, limit: int, folder: str | None = None):
+        self.limit, self.folder = limit, folder
+        self.rows = self.bytes = 0
+        self._parts, self._file, self._like = [], None, None
+
+    def append(self, batch: np.ndarray):
+        batch = np.ascontiguousarray(batch)
+        if self._like is None:
+            self._like = batch[:0]
+        elif batch.shape[1:] != self._like.shape[1:]:
+            raise ValueError(
+                f"Batches of a dataset must have rows of one shape. Received rows of shape "
+                f"{batch.shape[1:]} after {self._like.shape[1:]}."
+            )
+        self.rows += len(batch)
+        self.bytes += batch.nbytes
+        self._parts.append(batch)
+        if self._file is not None or (self.bytes > self.limit and batch.dtype != object):
+            self._spill()
+
+    def _spill(self):
+        if self._file is None:
+            # Unlinked at once: the space comes back however the process ends.
+            self._file = tempfile.TemporaryFile(dir=self.folder, prefix="adaptive_nets_")
+        for part in self._parts:
+            part.tofile(self._file)
+        self._parts = []
+
+    def close(self) -> np.ndarray:
+        """The collected rows, as an array or a read-only memory map."""
+        if self._file is None:
+            parts, self._parts = self._parts, []
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        shape = (self.rows, *self._like.shape[1:])
+        return np.memmap(self._file, dtype=self._like.dtype, mode="r", shape=shape)

@@ -1,0 +1,33 @@
+"""TensorBoard scalars, one run a candidate."""
+
+import tensorflow as tf
+
+
+class CandidateScalars:
+    """Writes the candidates' training losses, at most `points` of them a round.
+
+    Args:
+        folder: `model_dir/tensorboard/round_n`, or `None` to write nothing.
+        names: Candidates.
+        steps: Steps of the round.
+        points: Scalars a candidate and round at most. Defaults to 100.
+    """
+
+    def __init__(self, folder, names, steps, points=100):
+        self._every = max(1, steps // points)
+        self._next = 0
+        self._writers = []
+        if folder is not None:
+            self._writers = [tf.summary.create_file_writer(str(folder / n)) for n in names]
+
+    def write(self, training):
+        if not self._writers or training.step < self._next:
+            return
+        self._next = training.step + self._every
+        for writer, loss in zip(self._writers, training.losses, strict=True):
+            with writer.as_default(step=training.step):
+                tf.summary.scalar("loss", loss)
+
+    def close(self):
+        for writer in self._writers:
+            writer.close()

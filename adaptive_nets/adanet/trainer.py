@@ -1,0 +1,168 @@
+"""Trains all of a round's subnetworks in one compiled function that runs many steps a call."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def supports_xla(models) -> bool:
+    """Whether XLA is the faster compiler for these models on the devices at hand.
+
+    XLA fuses a small network's step four-fold on a CPU, but its CPU convolutions and recurrent
+    loops are many times slower than TensorFlow's own kernels.
+    """
+    slow_on_cpu = (
+        keras.layers.Conv1D,
+        keras.layers.Conv2D,
+        keras.layers.Conv3D,
+        keras.layers.Conv1DTranspose,
+        keras.layers.Conv2DTranspose,
+        keras.layers.Conv3DTranspose,
+        keras.layers.DepthwiseConv1D,
+        keras.layers.DepthwiseConv2D,
+        keras.layers.SeparableConv1D,
+        keras.layers.SeparableConv2D,
+        keras.layers.RNN,
+    )
+    accelerated = bool(tf.config.list_logical_devices("GPU"))
+    for model in models:
+        for layer in model._flatten_layers(include_self=False):
+            if not getattr(layer, "supports_jit", True):
+                return False
+            if not accelerated and isinstance(layer, slow_on_cpu):
+                return False
+        if any(tensor.dtype == "string" for tensor in keras.tree.flatten(model.inputs)):
+            return False
+    return True
+
+
+class RoundTrainer:
+    """The compiled training step of one round.
+
+    Every subnetwork minimises the head's loss on `base_scale * base + logit_scale * logits`
+    plus its own regularisation losses; `base` is the previous ensemble's output, so with both
+    scales at 1 this is the data term of F_t (AdaNet, equation 8). Without a base each
+    subnetwork is trained on its own.
+
+    Subnetworks share a step's rows and nothing else: a diverged one is switched off without
+    a trace in the others' arithmetic.
+
+    Args:
+        members: `Member`s to be trained.
+        optimizers: One fresh optimizer a member.
+        head: The task's head.
+        scales: `(base_scale, logit_scale)`, or `None` to train independently of the base.
+        jit_compile: `"auto"`, `True` or `False`.
+    """
+
+    def __init__(self, members, optimizers, head, scales=None, jit_compile="auto"):
+        self.members, self.optimizers, self.head, self.scales = members, optimizers, head, scales
+        models = [m.model for m in members]
+        for model, optimizer in zip(models, optimizers, strict=True):
+            optimizer.build(model.trainable_variables)
+        self.jit_compile = supports_xla(models) if jit_compile == "auto" else bool(jit_compile)
+        self.alive = np.ones(len(members), bool)
+        self.traces = 0
+        self._function = tf.function(self._run, jit_compile=self.jit_compile)
+
+    def run(self, source, indices, start: int, stop: int) -> np.ndarray:
+        """Runs steps `start` to `stop` of a chunk.
+
+        Args:
+            source: Dict of tensors: `x`, `y` and, where used, `w` and `base`; rows first.
+            indices: int32 tensor `(chunk, batch)`, the rows of `source` that each step reads.
+            start: First step within the chunk.
+            stop: One past the last.
+
+        Returns:
+            float32 array `(stop - start, members)` of losses; NaN for steps not taken.
+        """
+        losses, alive = self._function(
+            source, indices, tf.constant(start), tf.constant(stop), tf.constant(self.alive)
+        )
+        self.alive = alive.numpy()
+        return losses.numpy()[start:stop]
+
+    def _run(self, source, indices, start, stop, alive):
+        self.traces += 1
+        count = len(self.members)
+        losses = tf.TensorArray(tf.float32, size=indices.shape[0], element_shape=(count,))
+        losses = losses.unstack(tf.fill((indices.shape[0], count), float("nan")))
+
+        def step(i, alive, losses):
+            batch = tf.nest.map_structure(lambda rows: tf.gather(rows, indices[i]), source)
+            taken = [
+                tf.cond(alive[k], lambda k=k: self._step(k, batch), lambda: tf.constant(np.nan))
+                for k in range(count)
+            ]
+            row = tf.stack([tf.cast(loss, tf.float32) for loss in taken])
+            return i + 1, alive & tf.math.is_finite(row), losses.write(i, row)
+
+        _, alive, losses = tf.while_loop(
+            lambda i, *_: i < stop, step, (start, alive, losses), parallel_iterations=1
+        )
+        return losses.stack(), alive
+
+    def _step(self, k, batch):
+        model, optimizer = self.members[k].model, self.optimizers[k]
+        with tf.GradientTape() as tape:
+            logits = tf.cast(model(batch["x"], training=True)["logits"], tf.float32)
+            if self.scales is not None:
+                logits = self.scales[1] * logits
+                if "base" in batch:
+                    logits = logits + self.scales[0] * batch["base"]
+            per_row = self.head.loss(batch["y"], logits)
+            if "w" in batch:
+                per_row = per_row * batch["w"]
+            loss = tf.reduce_mean(per_row)
+            total = tf.add_n([loss, *(tf.cast(part, tf.float32) for part in model.losses)])
+            scaled = optimizer.scale_loss(total)
+        variables = model.trainable_variables
+        if variables:
+            gradients = tape.gradient(scaled, [v.value for v in variables])
+            optimizer.apply(gradients, variables)
+        return loss
+
+    def variables(self, k: int) -> list:
+        """All state of subnetwork k: weights, then optimizer slots."""
+        return [*self.members[k].model.variables, *self.optimizers[k].variables]
+
+
+class OutputFunction:
+    """Inference of many subnetworks over rows, in blocks, traced once for all of them."""
+
+    def __init__(self, models, block: int = 4096, keep_last_layer: bool = False):
+        self.models, self.block = list(models), block
+        self.keys = ("logits", "last_layer") if keep_last_layer else ("logits",)
+        self.traces = 0
+        self._function = tf.function(self._call, reduce_retracing=True)
+
+    def _call(self, x):
+        self.traces += 1
+        outputs = [model(x, training=False) for model in self.models]
+        return [{k: tf.cast(out[k], tf.float32) for k in self.keys} for out in outputs]
+
+    def __call__(self, x, make_store) -> list[dict]:
+        """Runs all models over all rows.
+
+        Args:
+            x: Features, rows first.
+            make_store: Function that returns an empty `Spool`.
+
+        Returns:
+            One dict of float32 arrays a model.
+        """
+        rows = len(keras.tree.flatten(x)[0])
+        spools = [{k: make_store() for k in self.keys} for _ in self.models]
+        signature = keras.tree.map_structure(
+            lambda a: tf.TensorSpec((None, *a.shape[1:]), tf.as_dtype(a.dtype)), x
+        )
+        function = self._function.get_concrete_function(signature)
+        for start in range(0, rows, self.block):
+            piece = keras.tree.map_structure(
+                lambda a, s=start: tf.convert_to_tensor(a[s : s + self.block]), x
+            )
+            for spool, out in zip(spools, function(piece), strict=True):
+                for key in self.keys:
+                    spool[key].append(out[key].numpy())
+        return [{k: s.close() for k, s in spool.items()} for spool in spools]

@@ -1,0 +1,1 @@
+"""The command `adaptive-nets`: `app` dispatches, one module a group of subcommands."""

@@ -1,0 +1,167 @@
+"""The entry point of `adaptive-nets`: which subcommand, and what a person sees when it fails."""
+
+import contextlib
+import dataclasses
+import importlib
+import logging as python_logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+
+from absl import logging
+
+import adaptive_nets
+from adaptive_nets.cli import flags
+
+_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+_MODULES = "adaptive_nets.cli"
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A subcommand: the function `name(flags)` of `module`, and its help."""
+
+    module: str
+    summary: str
+    usage: str
+
+
+COMMANDS = {
+    "search": Command(
+        "search",
+        "Search an ensemble on a data set, and leave a SavedModel.",
+        "--data=DATA --model_dir=DIR [--time_limit=SECONDS] [flags]",
+    ),
+    "leaderboard": Command(
+        "saved",
+        "Show every candidate of a search.",
+        "--model_dir=DIR [--format=table|csv|json]",
+    ),
+    "evaluate": Command(
+        "saved", "Measure a search's ensemble on test rows.", "--model_dir=DIR --data=DATA [flags]"
+    ),
+    "predict": Command(
+        "predict",
+        "Predict test rows, as CSV.",
+        "--saved_model=PATH|--model_dir=DIR --data=DATA [flags]",
+    ),
+    "export": Command("saved", "Write a search's SavedModel.", "--model_dir=DIR --path=PATH"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one subcommand.
+
+    Args:
+        arguments: the command line without the program's name; `sys.argv[1:]` if `None`.
+
+    Returns:
+        The exit status: 0, 1 where the command failed, 2 where the command line is wrong, 130
+        where it was interrupted.
+
+    Example:
+        >>> main(["--version"])
+        adaptive-nets 0.1.0
+        0
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            _run(arguments)
+        sys.stdout.flush()
+    except flags.UsageError as error:
+        return _fail(error, _MISUSED, debug)
+    except KeyboardInterrupt as error:
+        return _fail(error, _INTERRUPTED, debug)
+    except BrokenPipeError:
+        # The reader of a pipe went away (`| head`): what it wanted was written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        return _fail(error, _FAILED, debug)
+    return 0
+
+
+def _run(arguments: list[str]) -> None:
+    name, *rest = arguments or ["--help"]
+    if name in ("--help", "-h", "help"):
+        print(_help())
+        return
+    if name == "--version":
+        print(f"adaptive-nets {adaptive_nets.__version__}")
+        return
+    if name not in COMMANDS:
+        raise flags.UsageError(f"Unknown command {name!r}. Expected {', '.join(COMMANDS)}.")
+    values = flags.for_command(name)
+    if {"--help", "-h"} & set(rest):
+        print(_help_of(name, values))
+        return
+    flags.parse(name, values, rest)
+    _prepare_logs(values.debug)
+    with contextlib.nullcontext() if values.debug else _import_noise_withheld():
+        module = importlib.import_module(f"{_MODULES}.{COMMANDS[name].module}")
+    getattr(module, name)(values)
+
+
+def _help() -> str:
+    commands = "\n".join(f"  {name:<13}{each.summary}" for name, each in COMMANDS.items())
+    return (
+        "usage: adaptive-nets COMMAND [flags]\n\n"
+        f"Ensembles of neural networks, found candidate by candidate.\n\n{commands}\n\n"
+        "adaptive-nets COMMAND --help shows a command's flags, --version the version."
+    )
+
+
+def _help_of(name: str, values: flags.flags.FlagValues) -> str:
+    command = COMMANDS[name]
+    return (
+        f"usage: adaptive-nets {name} {command.usage}\n\n{command.summary}\n\n"
+        f"{flags.help_of(values)}"
+    )
+
+
+def _fail(error: BaseException, status: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    print(f"adaptive-nets: error: {_one_line(error)}", file=sys.stderr)
+    return status
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    print(f"adaptive-nets: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    text = " ".join(str(error).split("\n\n")[0].split())
+    if isinstance(error, (ValueError, TypeError, OSError, ImportError)) and text:
+        return text
+    # Nothing a person typed explains this one, so its kind is worth telling.
+    kind = type(error).__name__
+    return f"{kind}: {text} (--debug shows where)" if text else f"{kind} (--debug shows where)"
+
+
+def _prepare_logs(debug: bool) -> None:
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.DEBUG if debug else logging.WARNING)
+    if not debug:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
+
+
+@contextlib.contextmanager
+def _import_noise_withheld() -> Iterator[None]:
+    """Withholds what TensorFlow's C++ writes while it loads, before its log level is in force."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,186 @@
+"""The data set that `--data` names, with a training and a test part."""
+
+import dataclasses
+
+import numpy as np
+
+from adaptive_nets.cli import sources
+
+BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
+FORMS = f"{', '.join(BUNDLED)}, npz:FILE or tfds:NAME"
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSet:
+    """Features and labels of a training and a test part.
+
+    Args:
+        name: the source as the command line gave it.
+        x_train: float32 array, `[rows, ...]`.
+        y_train: raw labels, `[rows]` or `[rows, columns]`.
+        x_test: float32 array, `[rows, ...]`.
+        y_test: raw labels.
+        head: `"binary"`, `"multi_class"`, `"multi_label"` or `"regression"`.
+        class_names: what the classes are called, by label; `None` where labels speak for
+            themselves.
+        held_out: the part of the rows held out for testing, `None` where the source has a test
+            part of its own.
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    head: str
+    class_names: list[str] | None = None
+    held_out: float | None = None
+
+    @property
+    def description(self) -> str:
+        """One line a person reads before the search starts."""
+        shape = " x ".join(str(size) for size in self.x_train.shape[1:])
+        if self.held_out is None:
+            part = "the source's own test part"
+        else:
+            part = f"{self.held_out:.0%} held out"
+        return (
+            f"{self.name}: {len(self.x_train)} training rows, {len(self.x_test)} test rows "
+            f"({part}), features {shape}, {self.head.replace('_', '-')}"
+        )
+
+
+def is_name(name: str) -> bool:
+    """Whether `name` has a form that `load` knows."""
+    source, _, argument = name.partition(":")
+    return name in BUNDLED or (source in ("npz", "tfds") and bool(argument))
+
+
+def load(
+    name: str, *, test_split: float = 0.25, split_seed: int = 0, data_dir: str | None = None
+) -> DataSet:
+    """Loads a data set by name.
+
+    Bytes (uint8) become floats between 0 and 1, and images of bytes get a channel axis; every
+    other number becomes float32 as it is. Rows are held out by scikit-learn's
+    `train_test_split(test_size=test_split, random_state=split_seed)`, stratified for classes,
+    where the source has no test part.
+
+    Args:
+        name: a bundled set (`digits`, `breast_cancer`, `wine`, `iris`, `diabetes`),
+            `npz:FILE` with the arrays `x` and `y` (and `x_test` and `y_test`; `train_x`,
+            `train_y`, `test_x`, `test_y` are known too), or `tfds:NAME`.
+        test_split: part of the rows held out, between 0 and 1.
+        split_seed: seed of the hold-out.
+        data_dir: folder of tensorflow-datasets; its own default if `None`.
+
+    Returns:
+        A `DataSet`.
+
+    Raises:
+        ValueError: the source is unknown or its content cannot be used.
+        OSError: the file cannot be read.
+        ImportError: the optional package behind the source is missing.
+
+    Example:
+        >>> load("iris").x_test.shape
+        (38, 4)
+    """
+    if not is_name(name):
+        raise ValueError(f"Unknown data set. Expected {FORMS}. Received: {name!r}.")
+    source, _, argument = name.partition(":")
+    if source == "npz":
+        parts, class_names = sources.npz(argument), None
+    elif source == "tfds":
+        parts, class_names = sources.tfds(argument, data_dir)
+    else:
+        parts, class_names = sources.bundled(name)
+    parts = {
+        part: _features(name, array) if part.startswith("x") else _labels(array)
+        for part, array in parts.items()
+    }
+    _check_rows(name, "training", parts["x_train"], parts["y_train"])
+    if "x_test" in parts:
+        _check_rows(name, "test", parts["x_test"], parts["y_test"])
+    head = kind_of(parts["y_train"])
+    held_out = None
+    if "x_test" not in parts:
+        held_out = test_split
+        parts = _hold_out(name, parts["x_train"], parts["y_train"], head, test_split, split_seed)
+    return DataSet(name=name, head=head, class_names=class_names, held_out=held_out, **parts)
+
+
+def rows_to_predict(name: str, **options: object) -> tuple[np.ndarray, list[str] | None]:
+    """The rows whose labels are to be predicted.
+
+    Args:
+        name: as for `load`; an `.npz` file without labels is taken whole.
+        **options: as for `load`.
+
+    Returns:
+        Features `[rows, ...]` and class names: `x_test` and `class_names` of `load`.
+    """
+    source, _, argument = name.partition(":")
+    if source == "npz":
+        arrays = sources.npz_arrays(argument)
+        if not any(part.startswith("y") for part in arrays) and arrays:
+            return _features(name, arrays.get("x_test", arrays.get("x_train"))), None
+    dataset = load(name, **options)
+    return dataset.x_test, dataset.class_names
+
+
+def kind_of(labels: np.ndarray) -> str:
+    """The head that fits raw labels.
+
+    Args:
+        labels: `[rows]` or `[rows, columns]`.
+
+    Returns:
+        For one column, `"regression"` for floats, else `"binary"` for two distinct labels and
+        `"multi_class"` for any other number; for several columns, `"multi_label"` if all are 0
+        or 1, else `"regression"`.
+    """
+    if labels.ndim > 1:
+        return "multi_label" if np.isin(labels, (0, 1)).all() else "regression"
+    if labels.dtype.kind == "f":
+        return "regression"
+    return "binary" if len(np.unique(labels)) == 2 else "multi_class"
+
+
+def _features(name: str, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name}: features must be numbers. Received: dtype {array.dtype}.")
+    if array.dtype == np.uint8:
+        array = array[..., None] if array.ndim == 3 else array
+        return np.divide(array, 255, dtype="float32")
+    return array.astype("float32", copy=False)
+
+
+def _labels(array: np.ndarray) -> np.ndarray:
+    array = array.astype(str) if array.dtype.kind == "S" else array
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+
+
+def _check_rows(name: str, part: str, x: np.ndarray, y: np.ndarray) -> None:
+    rows = [len(array) if array.ndim else None for array in (x, y)]
+    if rows[0] != rows[1] or not rows[0]:
+        raise ValueError(
+            f"{name}: features and labels of the {part} part need the same number of rows, at "
+            f"least one. Received: shapes {x.shape} and {y.shape}."
+        )
+
+
+def _hold_out(
+    name: str, x: np.ndarray, y: np.ndarray, head: str, test_split: float, split_seed: int
+) -> dict[str, np.ndarray]:
+    split = sources.sklearn("model_selection", name).train_test_split
+    stratify = y if head in ("binary", "multi_class") else None
+    try:
+        x_train, x_test, y_train, y_test = split(
+            x, y, test_size=test_split, random_state=split_seed, stratify=stratify
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"Cannot hold out {test_split:.0%} of the {len(x)} rows of {name} for testing: {error}"
+        ) from error
+    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}

@@ -1,0 +1,223 @@
+"""The flags of every subcommand. Nothing here imports TensorFlow, so help and mistakes are fast."""
+
+import math
+
+from absl import flags
+
+from adaptive_nets.cli import data
+
+HEADS = ("auto", "binary", "multi_class", "regression", "multi_label")
+GENERATORS = ("dense", "conv")
+TRAININGS = ("residual", "independent")
+MIXTURE_WEIGHTS = ("scalar", "vector", "matrix", "uniform")
+FORMATS = ("table", "csv", "json")
+
+
+class UsageError(ValueError):
+    """The command line itself is wrong."""
+
+
+def for_command(command: str) -> flags.FlagValues:
+    """The flags of one subcommand, not yet parsed.
+
+    Args:
+        command: `"search"`, `"leaderboard"`, `"evaluate"`, `"predict"` or `"export"`.
+
+    Returns:
+        A `FlagValues` of its own, apart from absl's global one.
+    """
+    values = flags.FlagValues()
+    values.set_gnu_getopt(True)
+    _DEFINE[command](values)
+    flags.DEFINE_boolean("debug", False, "Show tracebacks and every log line.", flag_values=values)
+    return values
+
+
+def parse(command: str, values: flags.FlagValues, arguments: list[str]) -> None:
+    """Parses the arguments of one subcommand.
+
+    Args:
+        command: the subcommand.
+        values: what `for_command` returned for it.
+        arguments: the arguments after the subcommand.
+
+    Raises:
+        UsageError: a flag is unknown, missing or has a bad value, or an argument is no flag.
+    """
+    try:
+        _, *surplus = values(["adaptive-nets", *arguments])
+    except flags.Error as error:
+        raise UsageError(str(error)) from error
+    if surplus:
+        raise UsageError(f"Unexpected argument {surplus[0]!r}: every option is a --flag.")
+    for name in _REQUIRED[command]:
+        if not values[name].value:
+            raise UsageError(f"{command} needs --{name}.")
+    if command == "predict" and bool(values.saved_model) == bool(values.model_dir):
+        raise UsageError("predict needs either --saved_model or --model_dir.")
+
+
+def given(values: flags.FlagValues, *names: str) -> dict[str, object]:
+    """The flags of `names` that were set, by name: the rest keep the library's defaults."""
+    return {name: values[name].value for name in names if values[name].value is not None}
+
+
+def data_options(values: flags.FlagValues) -> dict[str, object]:
+    """The flags beside `--data` that say which rows are meant, as `data.load` takes them."""
+    return {name: values[name].value for name in ("test_split", "split_seed", "data_dir")}
+
+
+def help_of(values: flags.FlagValues) -> str:
+    """The flags of a subcommand, one after another, as absl prints them."""
+    return values.module_help(__name__).partition(":\n")[2]
+
+
+def _define_search(values: flags.FlagValues) -> None:
+    _model_dir(values, "Folder of the search; an unfinished search in it goes on.")
+    _data(values, "Data set to search on")
+    flags.DEFINE_enum("head", "auto", HEADS, "Kind of task.", flag_values=values)
+    flags.DEFINE_enum(
+        "generator",
+        None,
+        GENERATORS,
+        "Where candidates come from. Default: conv for images, else dense.",
+        flag_values=values,
+    )
+    flags.DEFINE_float("time_limit", None, "Seconds of search.", flag_values=values)
+    _above_zero(values, "time_limit")
+    flags.DEFINE_integer(
+        "seed", None, "Seed of the whole search.", lower_bound=0, flag_values=values
+    )
+    for name, text in {
+        "max_iterations": "Rounds at most.",
+        "steps_per_iteration": "Training steps a round.",
+        "batch_size": "Rows a training step.",
+        "width": "Units of a dense layer, or channels of the first convolution.",
+    }.items():
+        flags.DEFINE_integer(name, None, text, lower_bound=1, flag_values=values)
+    flags.DEFINE_enum(
+        "training",
+        None,
+        TRAININGS,
+        "Candidates learn what the ensemble lacks, or the task on their own.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "mixture_weights", None, MIXTURE_WEIGHTS, "How members are mixed.", flag_values=values
+    )
+    for name, text in {
+        "adanet_lambda": "Penalty of a member's complexity.",
+        "adanet_beta": "Penalty of any member.",
+    }.items():
+        flags.DEFINE_float(name, None, text, lower_bound=0.0, flag_values=values)
+    flags.DEFINE_float("learning_rate", None, "Of every candidate.", flag_values=values)
+    _above_zero(values, "learning_rate")
+    flags.DEFINE_float(
+        "validation_split",
+        None,
+        "Part of the training rows that candidates are watched on, from 0 up to 1.",
+        flag_values=values,
+    )
+    flags.register_validator(
+        "validation_split",
+        lambda value: value is None or 0 <= value < 1,
+        "must be at least 0 and below 1",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "export", None, "SavedModel to write. Default: MODEL_DIR/export.", flag_values=values
+    )
+    flags.DEFINE_boolean(
+        "verbose",
+        True,
+        "Show progress: a live display on a terminal, plain lines elsewhere.",
+        flag_values=values,
+    )
+
+
+def _define_leaderboard(values: flags.FlagValues) -> None:
+    _model_dir(values, "Folder of the search.")
+    _format(values)
+
+
+def _define_evaluate(values: flags.FlagValues) -> None:
+    _model_dir(values, "Folder of the search.")
+    _data(values, "Data set whose test part is evaluated")
+    _format(values)
+
+
+def _define_predict(values: flags.FlagValues) -> None:
+    _model_dir(values, "Folder of the search; or give --saved_model.")
+    flags.DEFINE_string("saved_model", None, "SavedModel that predicts.", flag_values=values)
+    _data(values, "Data set whose test part is predicted")
+    flags.DEFINE_integer(
+        "rows", None, "Rows to predict. Default: all.", lower_bound=1, flag_values=values
+    )
+    flags.DEFINE_string(
+        "output", None, "CSV file to write. Default: standard output.", flag_values=values
+    )
+
+
+def _define_export(values: flags.FlagValues) -> None:
+    _model_dir(values, "Folder of the search.")
+    flags.DEFINE_string("path", None, "SavedModel to write.", flag_values=values)
+
+
+_REQUIRED = {
+    "search": ("data", "model_dir"),
+    "leaderboard": ("model_dir",),
+    "evaluate": ("model_dir", "data"),
+    "predict": ("data",),
+    "export": ("model_dir", "path"),
+}
+_DEFINE = {
+    "search": _define_search,
+    "leaderboard": _define_leaderboard,
+    "evaluate": _define_evaluate,
+    "predict": _define_predict,
+    "export": _define_export,
+}
+
+
+def _model_dir(values: flags.FlagValues, text: str) -> None:
+    flags.DEFINE_string("model_dir", None, text, flag_values=values)
+
+
+def _format(values: flags.FlagValues) -> None:
+    flags.DEFINE_enum("format", "table", FORMATS, "How to print.", flag_values=values)
+
+
+def _data(values: flags.FlagValues, text: str) -> None:
+    flags.DEFINE_string("data", None, f"{text}: {data.FORMS}.", flag_values=values)
+    flags.register_validator(
+        "data",
+        lambda value: value is None or data.is_name(value),
+        f"unknown data set, expected {data.FORMS}",
+        flag_values=values,
+    )
+    flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.", flag_values=values)
+    flags.DEFINE_float(
+        "test_split",
+        0.25,
+        "Part of the rows held out for testing, where the data has no test part.",
+        flag_values=values,
+    )
+    flags.register_validator(
+        "test_split", lambda value: 0 < value < 1, "must be between 0 and 1", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "split_seed",
+        0,
+        "Seed of the hold-out: the same for every command on one search.",
+        lower_bound=0,
+        flag_values=values,
+    )
+
+
+def _above_zero(values: flags.FlagValues, name: str) -> None:
+    flags.register_validator(
+        name,
+        lambda value: value is None or 0 < value < math.inf,
+        "must be a number above 0",
+        flag_values=values,
+    )

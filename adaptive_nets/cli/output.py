@@ -1,0 +1,70 @@
+"""What the command writes to standard output."""
+
+import os
+import shlex
+import shutil
+import sys
+
+import pandas as pd
+
+PROGRAM = "adaptive-nets"
+
+
+def show(frame: pd.DataFrame, form: str = "table") -> None:
+    """Prints a frame.
+
+    Args:
+        frame: what to print; its index is left out.
+        form: `"csv"`, `"json"` (one object a row) or `"table"`: drawn on a terminal, plain
+            aligned columns elsewhere.
+    """
+    if form == "csv":
+        frame.to_csv(sys.stdout, index=False)
+    elif form == "json":
+        print(frame.to_json(orient="records", indent=2))
+    elif sys.stdout.isatty():
+        _draw(frame)
+    else:
+        print(frame.to_string(index=False, float_format="{:.5g}".format, na_rep="-"))
+
+
+def command_line(subcommand: str, **options: object) -> str:
+    """A command that works when pasted into the shell this process was started from.
+
+    Args:
+        subcommand: the subcommand.
+        **options: its flags by name; those that are `None` are left out.
+
+    Returns:
+        The quoted command line.
+    """
+    words = [*_program(), subcommand]
+    words += [f"--{name}={value}" for name, value in options.items() if value is not None]
+    return shlex.join(words)
+
+
+def _program() -> list[str]:
+    started = sys.argv[0]
+    if os.path.basename(started) != PROGRAM or not os.path.isfile(started):
+        return [sys.executable, "-m", "adaptive_nets"]
+    found = shutil.which(PROGRAM)
+    return [PROGRAM] if found and os.path.samefile(found, started) else [started]
+
+
+def _draw(frame: pd.DataFrame) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for column in frame.columns:
+        numeric = pd.api.types.is_numeric_dtype(frame[column])
+        table.add_column(str(column), justify="right" if numeric else "left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    Console().print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None or value != value:
+        return "-"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,37 @@
+"""`adaptive-nets leaderboard | evaluate | export`: what a finished search can tell and give."""
+
+import pandas as pd
+from absl import flags as absl_flags
+
+import adaptive_nets as an
+from adaptive_nets.cli import data, flags, output
+
+
+def leaderboard(values: absl_flags.FlagValues) -> None:
+    """Prints every candidate of a search.
+
+    Args:
+        values: parsed flags of the subcommand.
+    """
+    output.show(an.AdaNet.load(values.model_dir).leaderboard(), values.format)
+
+
+def evaluate(values: absl_flags.FlagValues) -> None:
+    """Prints the ensemble's loss and metrics on the test part of a data set.
+
+    Args:
+        values: parsed flags of the subcommand.
+    """
+    dataset = data.load(values.data, **flags.data_options(values))
+    search = an.AdaNet.load(values.model_dir)
+    metrics = search.evaluate(dataset.x_test, dataset.y_test)
+    output.show(pd.DataFrame([{"rows": len(dataset.x_test), **metrics}]), values.format)
+
+
+def export(values: absl_flags.FlagValues) -> None:
+    """Writes the ensemble of a search as a SavedModel and prints its path.
+
+    Args:
+        values: parsed flags of the subcommand.
+    """
+    print(an.AdaNet.load(values.model_dir).export(values.path))

@@ -1,0 +1,119 @@
+"""`adaptive-nets search`: data in, ensemble and SavedModel out."""
+
+import os
+
+import keras
+import numpy as np
+import pandas as pd
+from absl import flags as absl_flags
+
+import adaptive_nets as an
+from adaptive_nets.cli import data, flags, output
+
+_ADANET_FLAGS = (
+    "max_iterations",
+    "steps_per_iteration",
+    "training",
+    "mixture_weights",
+    "adanet_lambda",
+    "adanet_beta",
+    "seed",
+)
+_FIT_FLAGS = ("batch_size", "validation_split", "time_limit")
+_DATA_FLAGS = ("data", "test_split", "split_seed", "data_dir")
+
+
+def search(values: absl_flags.FlagValues) -> None:
+    """Searches, then prints the leaderboard, test metrics and what to do next.
+
+    Args:
+        values: parsed flags of the subcommand.
+    """
+    dataset = data.load(values.data, **flags.data_options(values))
+    engine = an.AdaNet(
+        head_for(dataset, values.head),
+        generator_for(dataset, values),
+        model_dir=values.model_dir,
+        **flags.given(values, *_ADANET_FLAGS),
+    )
+    if values.verbose:
+        print(dataset.description, flush=True)
+    engine.fit(
+        dataset.x_train,
+        dataset.y_train,
+        verbose="auto" if values.verbose else 0,
+        **flags.given(values, *_FIT_FLAGS),
+    )
+    path = engine.export(values.export or os.path.join(values.model_dir, "export"))
+    _report(engine, dataset, path, values)
+
+
+def head_for(dataset: data.DataSet, kind: str = "auto") -> an.heads.Head:
+    """The head for a data set.
+
+    Args:
+        dataset: the data.
+        kind: `"auto"` for what the labels look like, or the name of a head.
+
+    Returns:
+        A head that has not seen labels yet.
+    """
+    kind = dataset.head if kind == "auto" else kind
+    if kind == "regression":
+        return an.heads.Regression()
+    classes = {
+        "binary": an.heads.BinaryClass,
+        "multi_class": an.heads.MultiClass,
+        "multi_label": an.heads.MultiLabel,
+    }
+    return classes[kind](class_names=dataset.class_names)
+
+
+def generator_for(dataset: data.DataSet, values: absl_flags.FlagValues) -> an.adanet.Generator:
+    """The generator that `--generator`, `--width` and `--learning_rate` describe."""
+    image = dataset.x_train.ndim == 4
+    if (values.generator or ("conv" if image else "dense")) == "conv":
+        return an.generators.Conv(**flags.given(values, "width", "learning_rate"))
+    return an.generators.Dense(**flags.given(values, "width", "learning_rate"))
+
+
+def measure(
+    model: keras.Model, head: an.heads.Head, x: np.ndarray, y: np.ndarray
+) -> dict[str, float]:
+    """Loss and metrics of a model of logits.
+
+    Args:
+        model: gives logits for features.
+        head: an adapted head.
+        x: features.
+        y: raw labels.
+
+    Returns:
+        `"loss"` and the head's metrics, as floats.
+    """
+    labels, logits = head.encode(y), model.predict(x, verbose=0)
+    result = {"loss": float(keras.ops.mean(head.loss(labels, logits)))}
+    for name, metric in head.metrics().items():
+        metric.update_state(labels, logits)
+        result[name] = float(metric.result())
+    return result
+
+
+def _report(
+    engine: an.AdaNet, dataset: data.DataSet, path: str, values: absl_flags.FlagValues
+) -> None:
+    output.show(engine.leaderboard())
+    tested = {
+        "ensemble": engine.evaluate(dataset.x_test, dataset.y_test),
+        "best single candidate": measure(
+            engine.best_single, engine.head, dataset.x_test, dataset.y_test
+        ),
+    }
+    print(f"\nStopped: {engine.stop_reason}")
+    print(f"\nOn {len(dataset.x_test)} test rows:")
+    output.show(pd.DataFrame(tested).T.rename_axis("model").reset_index())
+    print(f"\nSavedModel: {path}")
+    changed = {
+        name: values[name].value for name in _DATA_FLAGS if not values[name].using_default_value
+    }
+    print(f"Predict with it: {output.command_line('predict', saved_model=path, **changed)}")

@@ -1,0 +1,111 @@
+"""Small residual convolutional networks for images."""
+
+import keras
+
+from adaptive_nets.adanet import Subnetwork
+from adaptive_nets.generators.base import (
+    DepthGenerator,
+    OptimizedBuilder,
+    check_rate,
+    check_sizes,
+)
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class Conv(DepthGenerator):
+    """Residual networks for images `(height, width, channels)` or `(height, width)`.
+
+    A stem convolution, then `depth` residual blocks of two 3x3 convolutions with batch
+    normalisation; every second block halves the image and doubles the filters, as long as the
+    image is larger than 4 pixels. By the paper's rule, one candidate has as many blocks as the
+    ensemble's deepest member and one has a block more.
+
+    Args:
+        filters: Filters of the first block, one or several to try. Defaults to 16.
+        depths: Residual blocks to try, or `None` for the paper's rule. Defaults to `None`.
+        dropout: Rate before the logits, in [0, 1). Defaults to 0.
+        optimizer: Name, config or optimizer to be copied. Defaults to `"adam"`.
+        learning_rate: Number or schedule. Defaults to 1e-3.
+
+    Example:
+
+    ```python
+    import adaptive_nets as an
+
+    an.generators.Conv(filters=32, depths=[2, 3])
+    ```
+    """
+
+    def __init__(
+        self, filters=16, depths=None, dropout=0.0, optimizer="adam", learning_rate=1e-3
+    ):
+        super().__init__(depths, optimizer, learning_rate)
+        self.filters = check_sizes("filters", filters)
+        self.dropout = check_rate("dropout", dropout)
+
+    def generate(self, previous, iteration, reports):
+        several = len(self.filters) > 1
+        return [
+            ConvBuilder(
+                f"{depth}_block_conv" + (f"_{filters}" if several else ""),
+                self,
+                depth=depth,
+                filters=filters,
+            )
+            for depth in self.next_depths(previous)
+            for filters in self.filters
+        ]
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters, "dropout": self.dropout}
+
+
+class ConvBuilder(OptimizedBuilder):
+    """One residual network."""
+
+    def build(self, inputs, units, previous=None):
+        x = _image(inputs)
+        depth, filters = self._hyperparameters["depth"], self._hyperparameters["filters"]
+        x = _convolution(x, filters, keras.layers.Activation("relu"))
+        for block in range(depth):
+            halve = block % 2 == 0 and min(x.shape[1] or 8, x.shape[2] or 8) > 4
+            if halve:
+                filters *= 2 if block else 1
+            x = _residual_block(x, filters, 2 if halve else 1)
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        if self.generator.dropout:
+            x = keras.layers.Dropout(self.generator.dropout)(x)
+        return Subnetwork(keras.layers.Dense(units)(x), last_layer=x, depth=depth)
+
+
+def _image(inputs):
+    if isinstance(inputs, dict):
+        if len(inputs) != 1:
+            raise ValueError(
+                f"generators.Conv reads one image feature. Received: {', '.join(inputs)}."
+            )
+        (inputs,) = inputs.values()
+    if not keras.backend.is_float_dtype(inputs.dtype):
+        inputs = keras.layers.Rescaling(1 / 255)(inputs)
+    if len(inputs.shape) == 3:
+        inputs = keras.layers.Reshape((*inputs.shape[1:], 1))(inputs)
+    if len(inputs.shape) != 4:
+        raise ValueError(
+            "generators.Conv needs images of shape (height, width[, channels]). "
+            f"Received: rows of shape {tuple(inputs.shape[1:])}."
+        )
+    return inputs
+
+
+def _convolution(x, filters, activation=None, size=3, strides=1):
+    x = keras.layers.Conv2D(filters, size, strides, padding="same", use_bias=False)(x)
+    x = keras.layers.BatchNormalization(momentum=0.9)(x)
+    return x if activation is None else activation(x)
+
+
+def _residual_block(x, filters, strides):
+    y = _convolution(x, filters, keras.layers.Activation("relu"), strides=strides)
+    y = _convolution(y, filters)
+    if strides != 1 or x.shape[-1] != filters:
+        x = _convolution(x, filters, size=1, strides=strides)
+    return keras.layers.Activation("relu")(keras.layers.Add()([x, y]))

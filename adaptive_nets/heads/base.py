@@ -1,0 +1,181 @@
+"""The contract between a task and a search."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import keras
+import numpy as np
+
+
+class Head(ABC):
+    """What a search has to know of a task: its labels, loss, metrics and predictions.
+
+    A head is a small, stateless-after-`adapt` object without weights. Derive from it to
+    add a task; a search asks nothing else of it than what is declared here.
+
+    - `adapt(y)` learns from raw training labels what the constructor was not given, and
+      checks them. What it learned is part of `get_config()`, and a later `adapt` keeps it:
+      other data with other classes wants a new head.
+    - `encode(y)` turns raw labels into the NumPy array that `loss` and the metrics take.
+    - `loss(labels, logits)` gives one value per example, in `keras.ops` only, in the dtype
+      of the logits, and convex in the logits: mixture weights are solved as a convex problem.
+      It is traced into the compiled training step.
+    - `metrics()` gives new metrics on every call; they take *logits*.
+    - `predictions(logits)` is traced into the exported model.
+    - `get_config()` holds constructor arguments as JSON values, so that
+      `from_config(get_config())` is an equal head; the class is registered with
+      `keras.saving.register_keras_serializable`.
+
+    Args:
+        name: String, the head's name in errors and reports.
+
+    Example:
+
+    ```python
+    import keras
+    import numpy as np
+    import adaptive_nets as an
+
+    @keras.saving.register_keras_serializable(package="my_package")
+    class Counts(an.heads.Head):
+        '''Poisson regression: the logit is the logarithm of the expected count.'''
+
+        units = 1
+        main_metric = ("poisson", "min")
+        default_output = "counts"
+
+        def __init__(self, name="counts"):
+            super().__init__(name)
+
+        def encode(self, y):
+            return np.asarray(y, "float32").reshape(-1, 1)
+
+        def loss(self, labels, logits):
+            labels = keras.ops.cast(labels, logits.dtype)
+            return keras.ops.mean(keras.ops.exp(logits) - labels * logits, axis=-1)
+
+        def metrics(self):
+            return {"poisson": keras.metrics.MeanMetricWrapper(self.loss, name="poisson")}
+
+        def predictions(self, logits):
+            return {"counts": keras.ops.exp(logits)}
+
+    head = Counts().adapt([0, 3, 1])
+    loss = head.loss(head.encode([2]), keras.ops.zeros((1, 1)))  # exp(0) - 2 * 0 = 1
+    ```
+    """
+
+    def __init__(self, name: str) -> None:
+        if not isinstance(name, str) or not name:
+            raise ValueError(
+                f"Cannot make a {type(self).__name__} head: `name` must be a non-empty string. "
+                f"Received: name={name!r}."
+            )
+        self.name = name
+
+    @property
+    @abstractmethod
+    def units(self) -> int:
+        """Integer, the size of the logits' last axis.
+
+        Raises:
+            ValueError: The labels decide it, and `adapt` has not seen them.
+        """
+
+    @property
+    @abstractmethod
+    def main_metric(self) -> tuple[str, str]:
+        """The metric a person compares by, and the better direction: `"max"` or `"min"`."""
+
+    @property
+    @abstractmethod
+    def default_output(self) -> str:
+        """The key of `predictions` that `predict` returns unless told otherwise."""
+
+    def adapt(self, y: Any) -> Head:
+        """Learns from raw training labels what was not given; checks them.
+
+        Args:
+            y: Raw labels: array, list, pandas object or tensor.
+
+        Returns:
+            The head itself.
+
+        Raises:
+            ValueError: The labels are empty, not finite, or not of this head's kind.
+        """
+        self.encode(y)
+        return self
+
+    @abstractmethod
+    def encode(self, y: Any) -> np.ndarray:
+        """Turns raw labels into training form.
+
+        Args:
+            y: Raw labels: array, list, pandas object or tensor, `[n]` or `[n, k]`.
+
+        Returns:
+            NumPy array whose first axis is the examples.
+
+        Raises:
+            ValueError: A label is missing, unknown, out of range, or of the wrong type or shape.
+        """
+
+    @abstractmethod
+    def loss(self, labels: Any, logits: Any) -> Any:
+        """The loss of each example.
+
+        Args:
+            labels: Labels as `encode` gives them.
+            logits: Tensor `[n, units]`, float32 or float64.
+
+        Returns:
+            Tensor `[n]` in the dtype of the logits.
+        """
+
+    @abstractmethod
+    def metrics(self) -> dict[str, keras.metrics.Metric]:
+        """New metrics by name, each fed by `update_state(labels, logits, sample_weight)`."""
+
+    @abstractmethod
+    def predictions(self, logits: Any) -> dict[str, Any]:
+        """Turns logits `[n, units]` into named tensors whose first axis is the examples."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments, with what `adapt` learned, as JSON values."""
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Head:
+        """Makes the head that `get_config` described."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+def check_label_smoothing(label_smoothing: float, head: str) -> float:
+    """Returns the smoothing as a float, or raises `ValueError` outside `[0, 1)`."""
+    number = isinstance(label_smoothing, (int, float)) and not isinstance(label_smoothing, bool)
+    if not number or not 0.0 <= label_smoothing < 1.0:
+        raise ValueError(
+            f"Cannot make head '{head}': `label_smoothing` must be a number in [0, 1). "
+            f"Received: label_smoothing={label_smoothing!r}."
+        )
+    return float(label_smoothing)
+
+
+def check_count(count: int | None, least: int, argument: str, head: str) -> int | None:
+    """Returns the count as a plain integer or None, or raises `ValueError` below `least`."""
+    if count is None:
+        return None
+    integer = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
+    if not integer or count < least:
+        raise ValueError(
+            f"Cannot make head '{head}': `{argument}` must be an integer >= {least}, or None to "
+            f"learn it from the labels. Received: {argument}={count!r}."
+        )
+    return int(count)

@@ -1,0 +1,221 @@
+"""One class per example: of two, or of many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from adaptive_nets.heads.base import check_count
+from adaptive_nets.heads.labels import abridge, read_class_column
+from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC, LogitPrecision, LogitRecall
+from adaptive_nets.heads.single_label import SingleLabel
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class BinaryClass(SingleLabel):
+    """One of two classes, by one logit: sigmoid cross-entropy.
+
+    Labels are 0 and 1, booleans, or any two integers or strings; of those `adapt` makes the
+    class names, in sorted order, and the second is the positive class.
+
+    Predictions: `"logits"` `[n, 1]`, `"probabilities"` `[n, 2]` of both classes in order, and
+    `"classes"` `[n]` (the class names; their indices if they are strings and the backend is
+    not TensorFlow).
+
+    Args:
+        class_names: Two strings or integers, negative class first, or None to learn them.
+        label_smoothing: Float in `[0, 1)`. A label y counts as `y (1 - s) + s / 2`.
+        name: String, the head's name in errors and reports.
+
+    Example:
+
+    ```python
+    import keras
+    import adaptive_nets as an
+
+    head = an.heads.BinaryClass().adapt(["no", "yes", "no"])
+    labels = head.encode(["yes", "no"])  # [[1.], [0.]]
+    logits = keras.ops.convert_to_tensor([[0.0], [2.0]])
+    loss = head.loss(labels, logits)  # [log 2, log(1 + e^2)]
+    classes = head.predictions(logits)["classes"]  # ["no", "yes"]
+    ```
+    """
+
+    def __init__(
+        self,
+        class_names: Iterable[str | int] | None = None,
+        label_smoothing: float = 0.0,
+        name: str = "binary_class",
+    ) -> None:
+        super().__init__(class_names, label_smoothing, name)
+        if self.class_names is not None and len(self.class_names) != 2:
+            raise ValueError(
+                f"Cannot make head '{name}': it has 2 classes. For more use MultiClass. "
+                f"Received: class_names={self.class_names}."
+            )
+
+    @property
+    def units(self) -> int:
+        return 1
+
+    def _class_count(self) -> int:
+        return 2
+
+    def _learn(self, values: np.ndarray) -> None:
+        found = np.unique(values).tolist()
+        if not set(found) <= {0, 1}:
+            self._learn_names(
+                found, "For more classes use MultiClass; for one class pass class_names=[...]."
+            )
+
+    def encode(self, y: Any) -> np.ndarray:
+        indices = self._indices(read_class_column(y, self.name))
+        return indices.astype("float32")[:, None]
+
+    def loss(self, labels: Any, logits: Any) -> Any:
+        return sigmoid_cross_entropy(labels, logits, self.label_smoothing)
+
+    def metrics(self) -> dict[str, keras.metrics.Metric]:
+        return {
+            "accuracy": LogitAccuracy(),
+            "auc": LogitAUC(),
+            "log_loss": keras.metrics.BinaryCrossentropy(from_logits=True, name="log_loss"),
+            "precision": LogitPrecision(),
+            "recall": LogitRecall(),
+        }
+
+    def predictions(self, logits: Any) -> dict[str, Any]:
+        logits = ops.convert_to_tensor(logits)
+        return {
+            "logits": logits,
+            # 1 - sigmoid(z) would round to 0 where sigmoid(-z) does not.
+            "probabilities": ops.concatenate([ops.sigmoid(-logits), ops.sigmoid(logits)], axis=-1),
+            "classes": self._named(ops.cast(logits[:, 0] > 0, "int32")),
+        }
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class MultiClass(SingleLabel):
+    """One of many classes, by one logit each: softmax cross-entropy.
+
+    Labels are the integers 0 to n - 1, or other integers or strings; of those `adapt` makes
+    the class names, in sorted order. With string `class_names` labels may be indices too.
+
+    Predictions: `"logits"` and `"probabilities"` `[n, n_classes]`, and `"classes"` `[n]` (the
+    class names; their indices if they are strings and the backend is not TensorFlow).
+
+    Args:
+        n_classes: Integer >= 2, or None to learn it. Labels are then checked against it.
+        class_names: Strings or integers in the order of the logits, or None to learn them.
+        label_smoothing: Float in `[0, 1)`. The target is `one_hot (1 - s) + s / n_classes`.
+        name: String, the head's name in errors and reports.
+
+    Example:
+
+    ```python
+    import keras
+    import adaptive_nets as an
+
+    head = an.heads.MultiClass().adapt(["red", "green", "blue"])
+    labels = head.encode(["green"])  # [1]: classes are sorted
+    logits = keras.ops.convert_to_tensor([[0.0, 3.0, 0.0]])
+    loss = head.loss(labels, logits)
+    classes = head.predictions(logits)["classes"]  # ["green"]
+    ```
+    """
+
+    def __init__(
+        self,
+        n_classes: int | None = None,
+        class_names: Iterable[str | int] | None = None,
+        label_smoothing: float = 0.0,
+        name: str = "multi_class",
+    ) -> None:
+        super().__init__(class_names, label_smoothing, name)
+        self.n_classes = check_count(n_classes, 2, "n_classes", name)
+        if self.class_names is not None:
+            if self.n_classes not in (None, len(self.class_names)):
+                raise ValueError(
+                    f"Cannot make head '{name}': `n_classes` must be the number of class names, "
+                    f"{len(self.class_names)}. Leave one of the two away. "
+                    f"Received: n_classes={n_classes}, class_names={abridge(self.class_names)}."
+                )
+            self.n_classes = len(self.class_names)
+
+    @property
+    def units(self) -> int:
+        if self.n_classes is None:
+            raise ValueError(
+                f"Cannot tell the number of classes of head '{self.name}': it is not adapted. "
+                f"Call `adapt` with the training labels, or pass n_classes or class_names. "
+                f"Received: n_classes=None."
+            )
+        return self.n_classes
+
+    def _class_count(self) -> int | None:
+        return self.n_classes
+
+    def _learn(self, values: np.ndarray) -> None:
+        found = np.unique(values).tolist()
+        if isinstance(found[0], int):
+            if self.n_classes is not None:
+                return
+            if len(found) > 1 and found == list(range(len(found))):
+                self.n_classes = len(found)
+                return
+        self._learn_names(found, "Pass class_names=[...] with every label.")
+        self.n_classes = len(found)
+
+    def encode(self, y: Any) -> np.ndarray:
+        if self.n_classes is None:
+            raise ValueError(
+                f"Cannot encode labels for head '{self.name}': its classes are not known. Call "
+                f"`adapt` with the training labels first, or pass n_classes or class_names. "
+                f"Received: n_classes=None."
+            )
+        return self._indices(read_class_column(y, self.name)).astype("int32")
+
+    def loss(self, labels: Any, logits: Any) -> Any:
+        logits = ops.convert_to_tensor(logits)
+        if self.label_smoothing == 0.0:
+            return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        targets = ops.one_hot(labels, self.units, dtype=logits.dtype)
+        targets = targets * (1.0 - self.label_smoothing) + self.label_smoothing / self.units
+        return ops.categorical_crossentropy(targets, logits, from_logits=True)
+
+    def metrics(self) -> dict[str, keras.metrics.Metric]:
+        metrics = {
+            "accuracy": keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            "log_loss": keras.metrics.SparseCategoricalCrossentropy(
+                from_logits=True, name="log_loss"
+            ),
+        }
+        if self.units > 5:
+            metrics["top_5_accuracy"] = keras.metrics.SparseTopKCategoricalAccuracy(
+                k=5, name="top_5_accuracy"
+            )
+        return metrics
+
+    def predictions(self, logits: Any) -> dict[str, Any]:
+        logits = ops.convert_to_tensor(logits)
+        return {
+            "logits": logits,
+            "probabilities": ops.softmax(logits, axis=-1),
+            "classes": self._named(ops.cast(ops.argmax(logits, axis=-1), "int32")),
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "n_classes": self.n_classes}
+
+
+def sigmoid_cross_entropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -> Any:
+    """Mean over the last axis of the sigmoid cross-entropy, `[n]` in the dtype of the logits."""
+    logits = ops.convert_to_tensor(logits)
+    labels = ops.cast(labels, logits.dtype)
+    if label_smoothing:
+        labels = labels * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    return ops.mean(ops.binary_crossentropy(labels, logits, from_logits=True), axis=-1)

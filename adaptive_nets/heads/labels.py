@@ -1,0 +1,157 @@
+"""Raw labels, whatever holds them, as one NumPy array of a known kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def read_labels(y: Any, head: str) -> np.ndarray:
+    """Reads raw labels into one array without missing or non-finite values.
+
+    Args:
+        y: Array, (nested) list, pandas object or tensor.
+        head: The head's name, for errors.
+
+    Returns:
+        Array of booleans, integers or floats, or an object array of `str`.
+
+    Raises:
+        ValueError: `y` is not one array, or has missing, non-finite or mixed values.
+    """
+    try:
+        array = keras.ops.convert_to_numpy(y) if keras.ops.is_tensor(y) else np.asarray(y)
+        if array.dtype.kind in "US" and not isinstance(y, np.ndarray):
+            # NumPy has turned numbers and NaN among the strings of a list into strings.
+            array = np.asarray(y, dtype=object)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Cannot read the labels of head '{head}': expected one array, list, pandas object or "
+            f"tensor with a label in each row. Received: {type(y).__name__} "
+            f"({str(error).splitlines()[0]})."
+        ) from error
+    if array.ndim == 0:
+        raise ValueError(
+            f"Cannot read the labels of head '{head}': expected a label for each example, that "
+            f"is shape [n] or [n, k]. Received: {type(y).__name__} {str(y)[:60]!r}."
+        )
+    if array.dtype.kind in "OUST":
+        array = _read_objects(array, head)
+    elif array.dtype.name in ("bfloat16", "float16"):
+        array = array.astype("float32")
+    if array.dtype.kind not in "biufO":
+        raise ValueError(
+            f"Cannot read the labels of head '{head}': expected numbers, booleans or strings. "
+            f"Received: dtype {array.dtype.name}."
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise ValueError(
+            f"Cannot read the labels of head '{head}': every label must be finite. Remove or fill "
+            f"such rows. Received: {array[row]} in row {row} (NaN or inf)."
+        )
+    return array
+
+
+def read_class_column(y: Any, head: str) -> np.ndarray:
+    """Reads one class label per example.
+
+    Args:
+        y: Raw labels `[n]` or `[n, 1]`.
+        head: The head's name, for errors.
+
+    Returns:
+        int64 array `[n]`, or object array `[n]` of `str`.
+
+    Raises:
+        ValueError: As `read_labels`, or the shape or type is not that of class labels.
+    """
+    array = read_labels(y, head)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"Cannot read the labels of head '{head}': expected one class per example, shape [n] "
+            f"or [n, 1]. For one-hot labels pass class indices: y.argmax(-1); for several labels "
+            f"per example use MultiLabel. Received: shape {list(array.shape)}."
+        )
+    if array.dtype.kind == "O":
+        return array
+    if array.dtype.kind == "f" and (array != np.round(array)).any():
+        row = int(np.argmax(array != np.round(array)))
+        raise ValueError(
+            f"Cannot read the labels of head '{head}': expected class labels that are integers or "
+            f"strings. For continuous targets use Regression. Received: {array[row]} in row {row}."
+        )
+    return array.astype("int64")
+
+
+def check_class_names(
+    class_names: Iterable[str | int] | None, least: int, head: str
+) -> list[str] | list[int] | None:
+    """Returns class names as a list of plain `str` or `int`, or raises `ValueError`."""
+    if class_names is None:
+        return None
+    rule = f"`class_names` must be at least {least} different names, all strings or all integers"
+    if isinstance(class_names, str) or not isinstance(class_names, Iterable):
+        raise ValueError(
+            f"Cannot make head '{head}': {rule}. Received: class_names={class_names!r}."
+        )
+    names = list(class_names)
+    if all(isinstance(name, str) for name in names):
+        names = [str(name) for name in names]
+    elif all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in names):
+        names = [int(name) for name in names]
+    else:
+        raise ValueError(f"Cannot make head '{head}': {rule}. Received: class_names={names}.")
+    if len(names) < least or len(set(names)) != len(names):
+        raise ValueError(f"Cannot make head '{head}': {rule}. Received: class_names={names}.")
+    return names
+
+
+def abridge(values: Sequence[Any], most: int = 5) -> str:
+    """The first few values as text, for an error's one line."""
+    shown = ", ".join(repr(value) for value in values[:most])
+    return f"[{shown}, ...] ({len(values)} values)" if len(values) > most else f"[{shown}]"
+
+
+def _read_objects(array: np.ndarray, head: str) -> np.ndarray:
+    values = [_decode(value) for value in array.ravel().tolist()]
+    for row, value in enumerate(values):
+        if _is_missing(value):
+            raise ValueError(
+                f"Cannot read the labels of head '{head}': a label is missing. Remove or fill such "
+                f"rows. Received: {value!r} as label {row}."
+            )
+    strings = sum(isinstance(value, str) for value in values)
+    if strings == len(values):
+        objects = np.empty(len(values), dtype=object)
+        objects[:] = values
+        return objects.reshape(array.shape)
+    numbers = None
+    if strings == 0:
+        try:
+            numbers = np.array(values)
+        except ValueError:
+            numbers = None
+    if numbers is None or numbers.dtype.kind not in "biuf" or numbers.ndim != 1:
+        kinds = sorted({type(value).__name__ for value in values})
+        raise ValueError(
+            f"Cannot read the labels of head '{head}': expected labels of one type, numbers or "
+            f"strings, in rows of equal length. Received: {' and '.join(kinds)}."
+        )
+    return numbers.reshape(array.shape)
+
+
+def _decode(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _is_missing(value: Any) -> bool:
+    # pandas is no dependency of this package, so its markers are known by their type's name.
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float) and value != value

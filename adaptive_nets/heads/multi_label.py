@@ -1,0 +1,191 @@
+"""Any number of classes per example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from adaptive_nets.heads.base import Head, check_count, check_label_smoothing
+from adaptive_nets.heads.classification import sigmoid_cross_entropy
+from adaptive_nets.heads.labels import abridge, check_class_names, read_labels
+from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class MultiLabel(Head):
+    """Any number of classes per example, each its own yes or no: mean sigmoid cross-entropy.
+
+    Labels are an array `[n, n_classes]` of 0 and 1 or booleans, or, for each example, a list
+    of the names of its classes; of those `adapt` makes the class names, in sorted order.
+
+    Predictions: `"logits"` and `"probabilities"` `[n, n_classes]`, and `"classes"`, int32
+    `[n, n_classes]` of 0 and 1 with the columns in the order of `class_names`.
+
+    Args:
+        n_classes: Integer >= 1, or None to learn it.
+        class_names: Strings or integers in the order of the logits, or None to learn them.
+        label_smoothing: Float in `[0, 1)`. A label y counts as `y (1 - s) + s / 2`.
+        name: String, the head's name in errors and reports.
+
+    Example:
+
+    ```python
+    import keras
+    import adaptive_nets as an
+
+    head = an.heads.MultiLabel().adapt([["cat"], ["cat", "dog"], []])
+    labels = head.encode([["dog"]])  # [[0., 1.]]
+    logits = keras.ops.convert_to_tensor([[-1.0, 1.0]])
+    loss = head.loss(labels, logits)
+    classes = head.predictions(logits)["classes"]  # [[0, 1]]
+    ```
+    """
+
+    def __init__(
+        self,
+        n_classes: int | None = None,
+        class_names: Iterable[str | int] | None = None,
+        label_smoothing: float = 0.0,
+        name: str = "multi_label",
+    ) -> None:
+        super().__init__(name)
+        self.n_classes = check_count(n_classes, 1, "n_classes", name)
+        self.class_names = check_class_names(class_names, 1, name)
+        self.label_smoothing = check_label_smoothing(label_smoothing, name)
+        if self.class_names is not None:
+            if self.n_classes not in (None, len(self.class_names)):
+                raise ValueError(
+                    f"Cannot make head '{name}': `n_classes` must be the number of class names, "
+                    f"{len(self.class_names)}. Leave one of the two away. "
+                    f"Received: n_classes={n_classes}, class_names={abridge(self.class_names)}."
+                )
+            self.n_classes = len(self.class_names)
+
+    @property
+    def units(self) -> int:
+        if self.n_classes is None:
+            raise ValueError(
+                f"Cannot tell the number of classes of head '{self.name}': it is not adapted. "
+                f"Call `adapt` with the training labels, or pass n_classes or class_names. "
+                f"Received: n_classes=None."
+            )
+        return self.n_classes
+
+    @property
+    def main_metric(self) -> tuple[str, str]:
+        return "accuracy", "max"
+
+    @property
+    def default_output(self) -> str:
+        return "classes"
+
+    def adapt(self, y: Any) -> Head:
+        rows = _name_rows(y)
+        array = None if rows is not None else self._read_matrix(y)
+        if len(rows if rows is not None else array) == 0:
+            raise ValueError(
+                f"Cannot adapt head '{self.name}': expected at least one example. Received: none."
+            )
+        if rows is not None and self.class_names is None:
+            found = sorted({name for row in rows for name in row})
+            if not found or self.n_classes not in (None, len(found)):
+                raise ValueError(
+                    f"Cannot adapt head '{self.name}': expected labels of "
+                    f"{self.n_classes or 'at least 1'} classes. Pass class_names=[...] with every "
+                    f"label. Received: {len(found)} different labels {abridge(found)}."
+                )
+            self.class_names, self.n_classes = found, len(found)
+        if rows is None and self.n_classes is None:
+            self.n_classes = array.shape[1]
+        self.encode(y)
+        return self
+
+    def encode(self, y: Any) -> np.ndarray:
+        rows = _name_rows(y)
+        if self.n_classes is None or (rows is not None and self.class_names is None):
+            raise ValueError(
+                f"Cannot encode labels for head '{self.name}': its classes are not known. Call "
+                f"`adapt` with the training labels first, or pass class_names=[...]. "
+                f"Received: n_classes={self.n_classes}, class_names=None."
+            )
+        return self._read_matrix(y) if rows is None else self._encode_names(rows)
+
+    def _encode_names(self, rows: list[list[str]]) -> np.ndarray:
+        position = {name: column for column, name in enumerate(self.class_names)}
+        unknown = sorted({name for row in rows for name in row} - position.keys())
+        if unknown:
+            raise ValueError(
+                f"Cannot encode labels for head '{self.name}': a label is not among its classes "
+                f"{abridge(self.class_names)}. Pass class_names=[...] with every label to the "
+                f"head. Received: {abridge(unknown)}."
+            )
+        encoded = np.zeros((len(rows), self.n_classes), "float32")
+        for index, row in enumerate(rows):
+            encoded[index, [position[name] for name in row]] = 1.0
+        return encoded
+
+    def _read_matrix(self, y: Any) -> np.ndarray:
+        array = read_labels(y, self.name)
+        columns = self.n_classes or "n_classes"
+        if array.ndim != 2 or array.shape[1] != (self.n_classes or array.shape[1]):
+            raise ValueError(
+                f"Cannot encode labels for head '{self.name}': expected shape [n, {columns}], a "
+                f"0 or 1 for each class. For one class per example use MultiClass. "
+                f"Received: shape {list(array.shape)}."
+            )
+        if array.shape[1] == 0:
+            raise ValueError(
+                f"Cannot encode labels for head '{self.name}': expected at least one class in "
+                f"shape [n, n_classes]. Received: shape {list(array.shape)}."
+            )
+        wrong = np.ones(array.shape, bool) if array.dtype.kind == "O" else ~np.isin(array, (0, 1))
+        if wrong.any():
+            row, column = np.argwhere(wrong)[0]
+            raise ValueError(
+                f"Cannot encode labels for head '{self.name}': expected 0 or 1 for each class, or "
+                f"lists of class names. Received: {array[row, column]} in row {row}, column "
+                f"{column}."
+            )
+        return array.astype("float32")
+
+    def loss(self, labels: Any, logits: Any) -> Any:
+        return sigmoid_cross_entropy(labels, logits, self.label_smoothing)
+
+    def metrics(self) -> dict[str, keras.metrics.Metric]:
+        return {
+            "accuracy": LogitAccuracy(),
+            "auc": LogitAUC(n_labels=self.units),
+            "log_loss": keras.metrics.BinaryCrossentropy(from_logits=True, name="log_loss"),
+        }
+
+    def predictions(self, logits: Any) -> dict[str, Any]:
+        logits = ops.convert_to_tensor(logits)
+        return {
+            "logits": logits,
+            "probabilities": ops.sigmoid(logits),
+            "classes": ops.cast(logits > 0, "int32"),
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "n_classes": self.n_classes,
+            "class_names": None if self.class_names is None else list(self.class_names),
+            "label_smoothing": self.label_smoothing,
+        }
+
+
+def _name_rows(y: Any) -> list[list[str]] | None:
+    """The names of each example's classes, or None if the labels are not given by name."""
+    if getattr(y, "ndim", 1) != 1 or not isinstance(y, Iterable):
+        return None
+    rows = list(y)
+    if not all(isinstance(row, (list, tuple, set, frozenset)) for row in rows):
+        return None
+    if not all(isinstance(name, str) for row in rows for name in row):
+        return None
+    return [list(row) for row in rows]

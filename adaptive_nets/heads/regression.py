@@ -1,0 +1,207 @@
+"""Real-valued targets."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from adaptive_nets.heads.base import Head, check_count
+from adaptive_nets.heads.labels import read_labels
+from adaptive_nets.heads.metrics import R2
+
+_LOSSES = {
+    "mean_squared_error": keras.losses.mean_squared_error,
+    "mean_absolute_error": keras.losses.mean_absolute_error,
+    "huber": keras.losses.huber,
+}
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class Regression(Head):
+    """Real-valued targets, one logit each; the logits are the predictions.
+
+    Predictions: `"predictions"` `[n, dim]`.
+
+    Args:
+        dim: Integer >= 1, the number of targets, or None to learn it.
+        loss: `"mean_squared_error"`, `"mean_absolute_error"`, `"huber"` (a mean over the targets),
+            a `keras.losses.Loss` (its reduction is ignored), or a function of labels and
+            predictions `[n, dim]` that gives `[n]` or `[n, dim]`. It should be convex in the
+            predictions. To be saved and loaded by name, a function or class of one's own is
+            decorated with `keras.saving.register_keras_serializable`.
+        name: String, the head's name in errors and reports.
+
+    Example:
+
+    ```python
+    import keras
+    import adaptive_nets as an
+
+    head = an.heads.Regression(loss=keras.losses.Huber(delta=0.5)).adapt([1.0, 2.5, 4.0])
+    labels = head.encode([2.0])  # [[2.]]
+    loss = head.loss(labels, keras.ops.convert_to_tensor([[3.0]]))  # 0.5 (1 - 0.25) = 0.375
+    ```
+    """
+
+    def __init__(
+        self,
+        dim: int | None = None,
+        loss: str | keras.losses.Loss | Callable[[Any, Any], Any] = "mean_squared_error",
+        name: str = "regression",
+    ) -> None:
+        super().__init__(name)
+        self.dim = check_count(dim, 1, "dim", name)
+        if not (callable(loss) and not isinstance(loss, type)) and (
+            not isinstance(loss, str) or loss not in _LOSSES
+        ):
+            raise ValueError(
+                f"Cannot make head '{name}': `loss` must be one of {', '.join(_LOSSES)}, a "
+                f"keras.losses.Loss object or a function of labels and predictions. "
+                f"Received: loss={loss!r}."
+            )
+        self.loss_function = loss
+
+    @property
+    def units(self) -> int:
+        if self.dim is None:
+            raise ValueError(
+                f"Cannot tell the number of targets of head '{self.name}': it is not adapted. "
+                f"Call `adapt` with the training labels, or pass dim. Received: dim=None."
+            )
+        return self.dim
+
+    @property
+    def main_metric(self) -> tuple[str, str]:
+        return "mse", "min"
+
+    @property
+    def default_output(self) -> str:
+        return "predictions"
+
+    def adapt(self, y: Any) -> Head:
+        targets = self._read_targets(y)
+        if targets.size == 0:
+            raise ValueError(
+                f"Cannot adapt head '{self.name}': expected at least one target. "
+                f"Received: shape {list(targets.shape)}."
+            )
+        self.dim = targets.shape[1]
+        return self
+
+    def encode(self, y: Any) -> np.ndarray:
+        if self.dim is None:
+            raise ValueError(
+                f"Cannot encode labels for head '{self.name}': the number of targets is not "
+                f"known. Call `adapt` with the training labels first, or pass dim. "
+                f"Received: dim=None."
+            )
+        return self._read_targets(y)
+
+    def _read_targets(self, y: Any) -> np.ndarray:
+        array = read_labels(y, self.name)
+        if array.dtype.kind == "O":
+            raise ValueError(
+                f"Cannot encode labels for head '{self.name}': expected numbers. For classes use "
+                f"MultiClass; numbers kept as text convert with y.astype('float32'). "
+                f"Received: string {array.ravel()[0]!r}."
+            )
+        if array.ndim == 1:
+            array = array[:, None]
+        if array.ndim != 2 or array.shape[1] != (self.dim or array.shape[1]):
+            raise ValueError(
+                f"Cannot encode labels for head '{self.name}': expected shape "
+                f"[n, {self.dim or 'dim'}]{' or [n]' if self.dim in (None, 1) else ''}. Leave "
+                f"`dim` away to learn it from the labels. Received: shape {list(np.shape(array))}."
+            )
+        with np.errstate(over="ignore"):
+            targets = array.astype("float32")
+        if not np.isfinite(targets).all():
+            row = int(np.argwhere(~np.isfinite(targets))[0][0])
+            raise ValueError(
+                f"Cannot encode labels for head '{self.name}': a target does not fit into float32. "
+                f"Divide the targets by their scale. Received: {array[row]} in row {row}."
+            )
+        return targets
+
+    def loss(self, labels: Any, logits: Any) -> Any:
+        logits = ops.convert_to_tensor(logits)
+        labels = ops.cast(labels, logits.dtype)
+        function = self.loss_function
+        if isinstance(function, keras.losses.Loss):
+            # Calling the object would reduce over the batch, and cast to its own dtype.
+            function = function.call
+        each = ops.convert_to_tensor(_LOSSES.get(function, function)(labels, logits))
+        if len(each.shape) not in (1, 2):
+            raise ValueError(
+                f"Cannot use the loss of head '{self.name}': it must give one value for each "
+                f"example, shape [n] or [n, dim]; do not average over the batch. "
+                f"Received: shape {list(each.shape)} from {self.loss_function!r}."
+            )
+        return each if len(each.shape) == 1 else ops.mean(each, axis=-1)
+
+    def metrics(self) -> dict[str, keras.metrics.Metric]:
+        return {
+            "mse": keras.metrics.MeanSquaredError(name="mse"),
+            "rmse": keras.metrics.RootMeanSquaredError(name="rmse"),
+            "mae": keras.metrics.MeanAbsoluteError(name="mae"),
+            "r2": R2(dim=self.units),
+        }
+
+    def predictions(self, logits: Any) -> dict[str, Any]:
+        return {"predictions": ops.convert_to_tensor(logits)}
+
+    def get_config(self) -> dict[str, Any]:
+        loss = self.loss_function
+        if getattr(loss, "__name__", "") == "<lambda>":
+            raise ValueError(
+                f"Cannot save head '{self.name}': a lambda cannot be loaded by name. Pass a named "
+                f"function decorated with keras.saving.register_keras_serializable. "
+                f"Received: loss={loss!r}."
+            )
+        if not isinstance(loss, str):
+            loss = _serialize(loss)
+        return {**super().get_config(), "dim": self.dim, "loss": loss}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Head:
+        """Makes the head that `get_config` described.
+
+        Raises:
+            ValueError: The loss is a function or class that Keras does not know by name.
+        """
+        config = dict(config)
+        loss = config.get("loss")
+        if isinstance(loss, dict):
+            try:
+                config["loss"] = keras.saving.deserialize_keras_object(loss)
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"Cannot load head '{config.get('name')}': its loss is not known by name. "
+                    f"Import the module that decorates it with "
+                    f"keras.saving.register_keras_serializable, or load inside "
+                    f"keras.saving.custom_object_scope. "
+                    f"Received: {_name_of(loss)!r}."
+                ) from error
+        return cls(**config)
+
+
+def _serialize(loss: Any) -> dict[str, Any]:
+    serialized = keras.saving.serialize_keras_object(loss)
+    if isinstance(loss, keras.losses.Loss):
+        # Keras leaves some constructor arguments out of its losses' configuration (Huber's delta,
+        # CosineSimilarity's axis), and would load another loss than was saved.
+        accepted = inspect.signature(type(loss)).parameters
+        for key, value in getattr(loss, "_fn_kwargs", {}).items():
+            if key in accepted:
+                serialized["config"].setdefault(key, value)
+    return serialized
+
+
+def _name_of(serialized: dict[str, Any]) -> str:
+    config = serialized.get("config")
+    return config if isinstance(config, str) else str(serialized.get("class_name"))

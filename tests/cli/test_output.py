@@ -1,0 +1,79 @@
+"""Frames on paper, on a terminal and as data; commands that can be pasted."""
+
+import io
+import json
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from adaptive_nets.cli import output
+
+FRAME = pd.DataFrame(
+    {"candidate": ["a", "b"], "loss": [0.123456789, np.nan], "steps": [10, 2000000]}
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_plain_columns_where_there_is_no_terminal(capsys):
+    output.show(FRAME)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        ["candidate", "loss", "steps"],
+        ["a", "0.12346", "10"],
+        ["b", "-", "2000000"],
+    ]
+
+
+def test_drawn_on_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    output.show(FRAME)
+    drawn = sys.stdout.getvalue()
+    assert "┃" in drawn
+    for cell in ("candidate", "0.12346", "2000000", " - "):
+        assert cell in drawn
+
+
+def test_csv_and_json_carry_every_digit(capsys):
+    output.show(FRAME, "csv")
+    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(capsys.readouterr().out)), FRAME)
+    output.show(FRAME, "json")
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0] == {"candidate": "a", "loss": 0.123456789, "steps": 10}
+    assert rows[1]["loss"] is None
+
+
+def test_command_line_is_quoted_and_leaves_out_what_is_not_set():
+    line = output.command_line("predict", saved_model="my runs/a'b", data="iris", data_dir=None)
+    words = shlex.split(line)
+    assert words[-3:] == ["predict", "--saved_model=my runs/a'b", "--data=iris"]
+
+
+def test_command_line_starts_the_program_it_came_from(monkeypatch, tmp_path):
+    script = tmp_path / "bin" / "adaptive-nets"
+    script.parent.mkdir()
+    script.write_text(f"#!{sys.executable}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    assert output.command_line("export") == f"{shlex.quote(str(script))} export"
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert output.command_line("export") == "adaptive-nets export"
+    monkeypatch.setattr(sys, "argv", ["adaptive-nets"])
+    monkeypatch.chdir(tmp_path)
+    line = output.command_line("export")
+    assert shlex.split(line)[1:] == ["-m", "adaptive_nets", "export"]
+
+
+@pytest.mark.parametrize("started", ["adaptive-nets", "/nowhere/else"])
+def test_module_form_works_when_pasted(monkeypatch, started):
+    monkeypatch.setattr(sys, "argv", [started])
+    line = output.command_line("--version")
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("adaptive-nets ")

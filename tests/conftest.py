@@ -1,0 +1,24 @@
+"""What all tests share."""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest
+
+REPO = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> pathlib.Path:
+    """The folder of real data sets: $ADAPTIVE_NETS_DATA, or a data folder beside the checkout."""
+    named = os.environ.get("ADAPTIVE_NETS_DATA")
+    path = pathlib.Path(named) if named else REPO.parent / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip(
+            f"ADAPTIVE_NETS_DATA names no folder: {named}"
+            if named
+            else "needs real data: set ADAPTIVE_NETS_DATA to its folder"
+        )
+    return path

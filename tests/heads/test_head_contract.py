@@ -1,0 +1,211 @@
+"""What every head owes a search."""
+
+import inspect
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from adaptive_nets import heads
+from adaptive_nets.heads import metrics as head_metrics
+
+pytestmark = pytest.mark.backend_agnostic
+
+ROWS = 24
+_CLASSES = np.arange(ROWS) % 7
+_MATRIX = np.random.default_rng(0).integers(0, 2, (ROWS, 3))
+_TARGETS = np.random.default_rng(1).normal(size=(ROWS, 2))
+
+CASES = {
+    "binary": (heads.BinaryClass, {}, _CLASSES > 2),
+    "binary_strings": (heads.BinaryClass, {}, np.where(_CLASSES > 2, "yes", "no")),
+    "binary_smooth": (heads.BinaryClass, {"label_smoothing": 0.2}, _CLASSES > 2),
+    "multi_class": (heads.MultiClass, {}, _CLASSES),
+    "multi_class_given": (heads.MultiClass, {"n_classes": 9}, _CLASSES),
+    "multi_class_integers": (heads.MultiClass, {}, _CLASSES * 10 + 5),
+    "multi_class_strings": (heads.MultiClass, {}, np.array(list("gfedcba"))[_CLASSES]),
+    "multi_class_smooth": (heads.MultiClass, {"label_smoothing": 0.1}, _CLASSES),
+    "multi_label": (heads.MultiLabel, {}, _MATRIX),
+    "multi_label_names": (heads.MultiLabel, {}, [["a"], ["b", "a"], []] * (ROWS // 3)),
+    "multi_label_smooth": (heads.MultiLabel, {"label_smoothing": 0.3}, _MATRIX),
+    "regression": (heads.Regression, {}, _TARGETS[:, 0]),
+    "regression_two": (heads.Regression, {"dim": 2}, _TARGETS),
+    "regression_absolute": (heads.Regression, {"loss": "mean_absolute_error"}, _TARGETS),
+    "regression_huber": (heads.Regression, {"loss": "huber"}, _TARGETS),
+    "regression_object": (heads.Regression, {"loss": keras.losses.Huber(0.5)}, _TARGETS),
+    "regression_function": (heads.Regression, {"loss": keras.losses.log_cosh}, _TARGETS),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    make, arguments, y = CASES[request.param]
+    return make(**arguments).adapt(y), y
+
+
+def _loss(head, labels, logits):
+    logits = keras.ops.convert_to_tensor(np.asarray(logits, "float32"))
+    return keras.ops.convert_to_numpy(head.loss(labels, logits))
+
+
+def _logits(head, seed=0, scale=3.0):
+    return np.random.default_rng(seed).normal(scale=scale, size=(ROWS, head.units))
+
+
+def test_loss_is_one_finite_value_per_example(case):
+    head, y = case
+    labels = head.encode(y)
+    together = _loss(head, labels, _logits(head))
+    assert together.shape == (ROWS,)
+    alone = [_loss(head, labels[i : i + 1], _logits(head)[i : i + 1])[0] for i in range(ROWS)]
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
+    for extreme in (1e4, -1e4):
+        assert np.isfinite(_loss(head, labels, np.full((ROWS, head.units), extreme))).all()
+
+
+def test_loss_is_convex_in_the_logits(case):
+    head, y = case
+    labels = head.encode(y)
+    for seed in range(20):
+        a, b = _logits(head, 2 * seed), _logits(head, 2 * seed + 1)
+        for t in (0.25, 0.5, 0.75):
+            chord = (1 - t) * _loss(head, labels, a) + t * _loss(head, labels, b)
+            assert (_loss(head, labels, (1 - t) * a + t * b) <= chord + 1e-5 * (1 + chord)).all()
+
+
+def test_config_carries_the_adapted_state_through_json(case):
+    head, y = case
+    config = json.loads(json.dumps(head.get_config(), allow_nan=False))
+    copy = type(head).from_config(config)
+    assert copy.get_config() == head.get_config()
+    assert copy.units == head.units
+    np.testing.assert_array_equal(copy.encode(y), head.encode(y))
+    logits = _logits(head)
+    np.testing.assert_array_equal(
+        _loss(copy, copy.encode(y), logits), _loss(head, head.encode(y), logits)
+    )
+    through_keras = keras.saving.deserialize_keras_object(
+        json.loads(json.dumps(keras.saving.serialize_keras_object(head)))
+    )
+    assert type(through_keras) is type(head)
+    assert through_keras.get_config() == head.get_config()
+
+
+def test_adapt_again_keeps_what_was_learned(case):
+    head, y = case
+    before = head.get_config()
+    assert head.adapt(y[: ROWS // 2]) is head
+    assert head.get_config() == before
+
+
+def test_metrics_are_fresh_named_and_restorable(case):
+    head, y = case
+    first, second = head.metrics(), head.metrics()
+    name, direction = head.main_metric
+    assert name in first and direction in ("min", "max")
+    for key, metric in first.items():
+        assert metric.name == key
+        metric.update_state(head.encode(y), _logits(head).astype("float32"), np.ones(ROWS))
+        assert np.isfinite(float(metric.result()))
+        assert second[key] is not metric
+        assert all(not np.any(np.asarray(variable)) for variable in second[key].variables)
+        copy = type(metric).from_config(metric.get_config())
+        copy.update_state(head.encode(y), _logits(head).astype("float32"))
+        assert float(copy.result()) == pytest.approx(float(metric.result()), rel=1e-6)
+
+
+def test_predictions_have_a_row_for_each_example(case):
+    head, y = case
+    logits = keras.ops.convert_to_tensor(_logits(head).astype("float32"))
+    outputs = head.predictions(logits)
+    assert head.default_output in outputs
+    assert all(output.shape[0] == ROWS for output in outputs.values())
+
+
+def test_repr_shows_the_configuration(case):
+    head, _ = case
+    assert repr(head).startswith(type(head).__name__ + "(")
+
+
+@pytest.mark.parametrize("make", [heads.BinaryClass, heads.MultiClass, heads.Regression])
+@pytest.mark.parametrize(
+    "y, words",
+    [
+        ([0.0, float("nan"), 1.0], "nan in row 1"),
+        ([0.0, 1.0, float("inf")], "inf in row 2"),
+        ([0, None, 1], "missing.*None as label 1"),
+        ([[0, 1], [1]], "Received: list"),
+        (1, "a label for each example"),
+        ([], "at least one"),
+        (np.zeros((4, 2, 2)), r"shape \[4, 2, 2\]"),
+        (np.array(["2020-01-01"], "datetime64[D]"), "datetime64"),
+        (["a", 1], "int and str"),
+        (["a", None], "missing"),
+        (["a", float("nan")], "missing.*nan"),
+    ],
+)
+def test_bad_labels_are_refused_in_one_line(make, y, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        make().adapt(y)
+    assert "\n" not in str(caught.value)
+    assert "Received" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "make, arguments, words",
+    [
+        (heads.BinaryClass, {"label_smoothing": 1.0}, "label_smoothing"),
+        (heads.BinaryClass, {"class_names": ["a", "b", "c"]}, "use MultiClass"),
+        (heads.BinaryClass, {"class_names": "ab"}, "class_names"),
+        (heads.MultiClass, {"n_classes": 1}, "n_classes.*>= 2"),
+        (heads.MultiClass, {"n_classes": 2.5}, "n_classes"),
+        (heads.MultiClass, {"n_classes": True}, "n_classes"),
+        (heads.MultiClass, {"class_names": ["a", "a"]}, "different"),
+        (heads.MultiClass, {"class_names": ["a", 1]}, "all strings or all integers"),
+        (heads.MultiClass, {"class_names": 3}, "class_names=3"),
+        (heads.MultiClass, {"class_names": ["a", "b"], "n_classes": 3}, "Leave one"),
+        (heads.MultiClass, {"label_smoothing": -0.1}, "label_smoothing"),
+        (heads.MultiClass, {"label_smoothing": "0.1"}, "label_smoothing"),
+        (heads.MultiClass, {"name": ""}, "name"),
+        (heads.MultiLabel, {"n_classes": 0}, ">= 1"),
+        (heads.MultiLabel, {"n_classes": 2, "class_names": ["a"]}, "Leave one"),
+        (heads.Regression, {"dim": 0}, "dim"),
+        (heads.Regression, {"loss": "crps"}, "mean_squared_error.*Received: loss='crps'"),
+        (heads.Regression, {"loss": keras.losses.Huber}, "loss"),
+        (heads.Regression, {"loss": 3}, "loss"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_line(make, arguments, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        make(**arguments)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [heads.MultiClass, heads.MultiLabel, heads.Regression])
+def test_before_adapt_the_way_out_is_named(make):
+    with pytest.raises(ValueError, match="Call `adapt`"):
+        make().encode([[0], [1]])
+    with pytest.raises(ValueError, match="Call `adapt`"):
+        _ = make().units
+
+
+_DOCUMENTED = [getattr(heads, name) for name in heads.__all__] + [
+    item
+    for _, item in inspect.getmembers(head_metrics, inspect.isclass)
+    if item.__module__ == head_metrics.__name__
+]
+
+
+@pytest.mark.parametrize("documented", _DOCUMENTED, ids=lambda item: item.__name__)
+def test_the_example_in_the_docstring_runs(documented):
+    blocks = re.findall(r"```python\n(.*?)```", inspect.getdoc(documented), flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        names: dict = {}
+        exec(compile(block, documented.__name__, "exec"), names)
+        # "name = value  # number" lines state what the value is.
+        for name, number in re.findall(r"^(\w+) = .*  # (?:.* = )?(\d\.\d+)", block, re.MULTILINE):
+            stated = np.asarray(keras.ops.convert_to_numpy(names[name])).ravel()
+            np.testing.assert_allclose(stated, float(number), rtol=1e-5)

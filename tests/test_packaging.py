@@ -1,0 +1,169 @@
+"""The package as it is built, installed and imported; no test here trains anything."""
+
+import ast
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import pytest
+
+import adaptive_nets as an
+
+REPO = pathlib.Path(__file__).resolve().parents[1]
+SOURCE_FOLDERS = ("adaptive_nets", "tests", "examples", "benchmarks")
+
+
+def run(*command, cwd=REPO):
+    """What the command prints; its error output is in the failure."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def imported_by(statement):
+    """The names of the modules that the statement loads in a new process."""
+    code = f"import sys, json\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
+    return set(json.loads(run(sys.executable, "-c", code)))
+
+
+# Import ------------------------------------------------------------------------------------------
+
+
+def test_import_loads_no_heavy_library():
+    heavy = {"tensorflow", "keras", "pandas", "numpy", "rich", "absl"}
+    assert not heavy & imported_by("import adaptive_nets")
+
+
+def test_looking_at_the_names_loads_nothing():
+    assert "keras" not in imported_by("import adaptive_nets; dir(adaptive_nets)")
+
+
+@pytest.mark.parametrize("name", an.__all__)
+def test_public_name_resolves(name):
+    assert getattr(an, name) is getattr(an, name)
+    assert name in dir(an)
+
+
+def test_public_object_is_the_one_of_its_package():
+    assert an.AdaNet is an.adanet.AdaNet
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Adanet'"):
+        _ = an.Adanet
+
+
+def test_module_is_the_command():
+    script = pathlib.Path(sys.executable).with_name("adaptive-nets")
+    if not script.exists():
+        pytest.skip("adaptive-nets is not installed beside this Python")
+    help_text = run(str(script), "--help")
+    assert "search" in help_text
+    assert run(sys.executable, "-m", "adaptive_nets", "--help") == help_text
+
+
+# Distribution ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The folder of a wheel and an sdist; built elsewhere, for a build leaves files behind."""
+    source = tmp_path_factory.mktemp("source")
+    settings = ("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md")
+    for name in (*settings, "adaptive_nets", "tests"):
+        (source / name).symlink_to(REPO / name)
+    dist = tmp_path_factory.mktemp("dist")
+    run(
+        *(sys.executable, "-m", "build", "--wheel", "--sdist", "--no-isolation"),
+        *("--outdir", str(dist), str(source)),
+    )
+    return dist
+
+
+def test_wheel_holds_the_package_and_nothing_else(built):
+    (path,) = built.glob("*.whl")
+    assert path.name == f"adaptive_nets-{an.__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(path) as wheel:
+        names = set(wheel.namelist())
+        info = f"adaptive_nets-{an.__version__}.dist-info"
+        entry_points = wheel.read(f"{info}/entry_points.txt").decode()
+        metadata = wheel.read(f"{info}/METADATA").decode()
+    sources = {str(path.relative_to(REPO)) for path in (REPO / "adaptive_nets").rglob("*.py")}
+    assert {name for name in names if not name.startswith(info)} == sources
+    assert f"{info}/licenses/LICENSE" in names
+    assert "adaptive-nets = adaptive_nets.cli.app:main" in entry_points
+    assert "License-Expression: Apache-2.0" in metadata
+
+
+def test_sdist_holds_what_a_build_needs(built):
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    assert {"pyproject.toml", "setup.py", "LICENSE", "README.md"} <= names
+    assert "adaptive_nets/__init__.py" in names
+    # setuptools would add the test files of the top folder, without what they need.
+    assert not [name for name in names if name.startswith("tests")]
+
+
+def test_version_is_one():
+    module = (REPO / "MODULE.bazel").read_text()
+    assert re.search(r'^    version = "(.*)",$', module, re.MULTILINE)[1] == an.__version__
+    assert f"## [{an.__version__}]" in (REPO / "CHANGELOG.md").read_text()
+
+
+# Bazel -------------------------------------------------------------------------------------------
+
+
+def named_sources(build_file):
+    """The files that the rules of a BUILD file name, as paths; BUILD syntax is Python's."""
+    tree = ast.parse(build_file.read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    # A glob would make the comparison with the folder true of itself.
+    globs = [call.lineno for call in calls if getattr(call.func, "id", None) == "glob"]
+    assert not globs, f"{build_file}: glob on lines {globs}; name the files"
+    found = set()
+    for srcs in (word.value for call in calls for word in call.keywords if word.arg == "srcs"):
+        names = [getattr(name, "value", None) for name in getattr(srcs, "elts", [])]
+        named = names and all(isinstance(name, str) for name in names)
+        assert named, f"{build_file}:{srcs.lineno}: srcs must be a list of file names, spelt out"
+        found |= {build_file.parent / name for name in names}
+    return found
+
+
+def build_file_of(source):
+    """The BUILD file in the source's folder or the nearest folder above."""
+    return next(
+        folder / "BUILD" for folder in source.parents if (folder / "BUILD").is_file()
+    ).relative_to(REPO)
+
+
+def test_every_source_file_is_in_a_bazel_target():
+    sources = {path for folder in SOURCE_FOLDERS for path in (REPO / folder).rglob("*.py")}
+    build_files = [path for folder in SOURCE_FOLDERS for path in (REPO / folder).rglob("BUILD")]
+    named = set().union(*(named_sources(path) for path in build_files))
+    missing = [
+        f"{path.relative_to(REPO)} is in no srcs of {build_file_of(path)}"
+        for path in sorted(sources - named)
+    ]
+    stale = [
+        f"{path.relative_to(REPO)} is named in {build_file_of(path)} but is no source file"
+        for path in sorted(named - sources)
+    ]
+    assert not missing + stale, "\n".join(["", *missing, *stale])
+
+
+def test_the_bazel_check_sees_what_is_named(tmp_path):
+    build_file = tmp_path / "BUILD"
+    build_file.write_text('py_library(name = "a", srcs = ["a.py", "b.py"], deps = [":c"])')
+    assert named_sources(build_file) == {tmp_path / "a.py", tmp_path / "b.py"}
+    for srcs, complaint in {
+        'glob(["*.py"])': "glob on lines",
+        'SOURCES + ["a.py"]': "spelt",
+    }.items():
+        build_file.write_text(f'py_library(name = "a", srcs = {srcs})')
+        with pytest.raises(AssertionError, match=complaint):
+            named_sources(build_file)
