@@ -165,19 +165,19 @@ class MixtureEnsembler(Ensembler):
         return self._mixture(problem, solution.weights, solution.bias)
 
     def fit_stream(self, chunks, *, members, start, loss):
-        w_sum, b_sum, count, problem = 0.0, 0.0, 0, None
+        problem = solution = None
+        averaged = []
         for k, (outputs, labels, weights) in enumerate(chunks):
             fresh = self._problem(outputs, members, start)
             if problem is not None:
-                fresh["start"], fresh["bias"] = solution.weights, solution.bias
+                fresh |= {"start": solution.weights, "bias": solution.bias if self.use_bias else None}
             problem = fresh
             solution = self._solve(problem, labels, weights, loss, max_iterations=2)
-            # Averaging from the tenth chunk on quietens the steps' noise (Polyak, Ruppert).
-            if k == 0 or k >= 10:
-                w_sum, b_sum = (0.0, 0.0) if k == 10 else (w_sum, b_sum)
-                count = 1 if k in (0, 10) else count + 1
-                w_sum, b_sum = w_sum + solution.weights, b_sum + solution.bias
-        return self._mixture(problem, w_sum / count, b_sum / count)
+            # Averaging the later steps quietens their noise (Polyak, Ruppert).
+            averaged = averaged if k >= 10 else []
+            averaged.append((solution.weights, solution.bias))
+        weights = np.mean([w for w, _ in averaged], axis=0)
+        return self._mixture(problem, weights, np.mean([b for _, b in averaged], axis=0))
 
     def apply(self, mixture, outputs):
         total = 0.0 if mixture.bias is None else mixture.bias
@@ -264,7 +264,5 @@ class MixtureEnsembler(Ensembler):
         else:
             new = list(solved)
         weights = (*problem["fixed"], *new)
-        penalty = sum(
-            g * np.abs(w).sum() for g, w in zip(problem["gammas"], weights, strict=True)
-        )
+        penalty = sum(g * np.abs(w).sum() for g, w in zip(problem["gammas"], weights, strict=True))
         return Mixture(weights, bias if self.use_bias else None, float(penalty))

@@ -208,7 +208,9 @@ class Judge:
         if self.judged is self.valid:
             found = {k[4:]: v for k, v in measured.items() if k.startswith("val_")}
         else:
-            found = measure(self.head, self._logits(self.judged, members, mixture), self.judged.rows)
+            found = measure(
+                self.head, self._logits(self.judged, members, mixture), self.judged.rows
+            )
         return measured, self.evaluator.value(found)
 
     def _logits(self, view, members, mixture):
@@ -242,7 +244,7 @@ def entries(round_, contenders, winner, previous, previous_measured, status="sel
     """Leaderboard rows of a round."""
     t = round_.training
     rows = []
-    parent = previous.name if previous is not None else ""
+    parent = f"{previous.iteration}/{previous.name}" if previous is not None else ""
     if previous is not None:
         kept = "rejected" if winner is not None else "selected"
         rows.append(

@@ -23,7 +23,7 @@ class Entry:
         steps: Training steps of the round.
         seconds: Training time of the round.
         mixture_weight: L1 norm of the newest member's mixture weight.
-        parent: The ensemble it grew from.
+        parent: The ensemble it grew from: `"<round>/<candidate>"`.
     """
 
     round: int

@@ -9,8 +9,9 @@ from adaptive_nets.adanet.subnetwork import make_inputs
 def standardization(rows) -> keras.Model | None:
     """A model that gives every numeric feature mean 0 and variance 1 on these rows.
 
-    Vectors are scaled entry by entry, images and other tensors by one number, so that pixels
-    keep their relations. Entries that (nearly) never vary are centred and not blown up.
+    Vectors are scaled entry by entry; images, other tensors and vectors whose entries share one
+    scale (pixels, counts) by one number, so that rarely used entries are not blown up. Entries
+    that (nearly) never vary are centred and not scaled.
 
     Args:
         rows: Training `Rows`.
@@ -26,13 +27,23 @@ def standardization(rows) -> keras.Model | None:
         if array.dtype.kind not in "fiub":
             outputs[name] = tensor
             continue
-        axis = -1 if array.ndim == 2 else None
+        axis = -1 if array.ndim == 2 and not _share_a_scale(array) else None
         mean, variance = _moments(array, axis)
         layer = keras.layers.Normalization(axis=axis, mean=mean, variance=variance)
         outputs[name] = layer(tensor)
     if all(outputs[k] is (inputs if k is None else inputs[k]) for k in outputs):
         return None
     return keras.Model(inputs, outputs.get(None, outputs), name="preprocessing")
+
+
+def _share_a_scale(array) -> bool:
+    """Whether all entries begin at one minimum and many reach one maximum, as pixels do."""
+    low, high = array.min(axis=0).astype("float64"), array.max(axis=0).astype("float64")
+    span = high.max() - low.min()
+    if array.shape[1] < 8 or span <= 0:
+        return False
+    same_floor = np.mean(low <= low.min() + 0.01 * span) == 1.0
+    return same_floor and np.mean(high >= high.max() - 0.1 * span) >= 0.25
 
 
 def _moments(array, axis, block=8192):

@@ -71,8 +71,9 @@ class MixtureSolver:
         self.traces = 0
         self._function = tf.function(self._solve, reduce_retracing=True)
 
-    def solve(self, h, y, *, start, gamma, base=None, weights=None, bias=None,
-              max_iterations=None) -> Solution:
+    def solve(
+        self, h, y, *, start, gamma, base=None, weights=None, bias=None, max_iterations=None
+    ) -> Solution:
         """Solves from a starting point.
 
         Args:
@@ -153,9 +154,7 @@ class MixtureSolver:
                 shrink,
                 (trial, *attempt(trial)),
             )
-            moved = tf.maximum(
-                tf.reduce_max(tf.abs(wz - wy)), tf.reduce_max(tf.abs(bz - by))
-            )
+            moved = tf.maximum(tf.reduce_max(tf.abs(wz - wy)), tf.reduce_max(tf.abs(bz - by)))
             objective = smooth + penalty(wz)
             better = objective <= f_w
             # A step that would raise F is dropped and momentum starts afresh (Beck, Teboulle).

@@ -18,6 +18,7 @@ from adaptive_nets.adanet.trainer import RoundTrainer
 from adaptive_nets.adanet.views import View, preprocess
 
 MIXTURE_CHUNKS = 40
+PREPROCESSING_FILE = "preprocessing.keras"
 
 
 class Clock:
@@ -38,33 +39,31 @@ class Run:
     Args:
         search: The `AdaNet`; read for its settings, and its `record` is replaced after rounds.
         inputs: Checked `Inputs`.
-        head: Adapted head.
-        preprocessing: Model, or `None`.
         folder: `ModelDir`, or `None`.
         clock: `Clock`.
         callbacks: `keras.callbacks.CallbackList`.
         progress: `Progress`.
     """
 
-    def __init__(self, search, inputs, head, preprocessing, folder, clock, callbacks, progress):
-        self.search, self.inputs, self.head = search, inputs, head
-        self.preprocessing, self.folder, self.clock = preprocessing, folder, clock
+    def __init__(self, search, inputs, folder, clock, callbacks, progress):
+        self.search, self.inputs, self.head = search, inputs, search.head
+        self.folder, self.clock = folder, clock
         self.callbacks, self.progress = callbacks, progress
         self.closing_seconds = self.opening_seconds = None
         last = search.ensembler.reads_last_layer
         self.train, self.valid, judged = (
-            rows and View(preprocess(rows, preprocessing), last)
+            rows and View(preprocess(rows, search.preprocessing), last)
             for rows in (inputs.train, inputs.valid, inputs.judged)
         )
         self.stream = None
         if inputs.stream is not None:
             chunk = chunk_steps(inputs.train, inputs.batch_size, search.steps_per_iteration)
             self.stream = StreamFeed(
-                inputs.stream, head, inputs.batch_size, chunk, preprocessing,
+                inputs.stream, self.head, inputs.batch_size, chunk, search.preprocessing,
                 search.record.stream_chunks,
             )  # fmt: skip
         self.judge = rounds.Judge(
-            head, search.ensembler, search.evaluator, self.train, self.valid,
+            self.head, search.ensembler, search.evaluator, self.train, self.valid,
             (judged or self.valid) if search.evaluator is not None else None,
             self._mixture_chunks if self.stream is not None else None,
         )  # fmt: skip
@@ -110,6 +109,8 @@ class Run:
         try:
             round_.compile()
             self.opening_seconds = time.perf_counter() - began
+            if self.folder is not None and not self.folder.has_state():
+                self._commit(self.record)
             interrupted = self._train(round_)
         except KeyboardInterrupt:
             self._checkpoint(round_)
@@ -141,37 +142,38 @@ class Run:
     # A round's parts --------------------------------------------------------------------------
 
     def _open(self, builders, number, previous):
-        search, spec = self.search, self.train.rows.spec
-        members = [
-            build_member(
-                b, spec, self.head.units, previous, number, search.complexity, search.used_seed
-            )
-            for b in builders
-        ]
-        optimizers = [_loss_scaled(b.optimizer()) for b in builders]
-        scales = None
-        if search.training == "residual":
-            scales = search.ensembler.scales(len(previous.members) if previous else 0)
-        trainer = RoundTrainer(members, optimizers, self.head, scales, search.jit_compile)
-        steps = search.steps_per_iteration
-        residual = previous is not None and scales is not None
+        search = self.search
         for view in self.judge.views:
             view.keep_only(self.record.members().values())
             if previous is not None:
                 view.outputs(previous.members)
-        if self.stream is not None:
-            feed = self.stream
-            feed.base = self._stream_base(previous) if residual else None
-        else:
-            base = None
-            if residual:
+        scales = base = None
+        if search.training == "residual":
+            scales = search.ensembler.scales(len(previous.members) if previous else 0)
+            if previous is not None:
                 outputs = self.train.outputs(previous.members)
                 base = search.ensembler.apply(previous.mixture, outputs)
+        labels = self.train.rows.y
+        output_range = self.head.output_range(labels, base)
+        members = [
+            build_member(
+                b, self.train.rows.spec, self.head.units, previous, number, search.complexity,
+                search.used_seed, output_range,
+            )
+            for b in builders
+        ]  # fmt: skip
+        optimizers = [_loss_scaled(b.optimizer()) for b in builders]
+        trainer = RoundTrainer(members, optimizers, self.head, scales, search.jit_compile)
+        steps = search.steps_per_iteration
+        if self.stream is not None:
+            feed = self.stream
+            feed.base = self._stream_base(previous) if base is not None else None
+        else:
             seed = derive_seed(search.used_seed, number, "batches")
             feed = finite_feed(self.train, self.inputs.batch_size, steps, base, seed)
         round_ = rounds.Round(number, members, trainer, feed, steps)
         found = self.folder.read_checkpoint() if self.folder is not None else None
-        if found is not None and found[0]["data"] == self.search.data_fingerprint:
+        if found is not None and found[0]["data"] == search.data_fingerprint:
             round_.restore(*found)
         return round_
 
@@ -283,6 +285,8 @@ class Run:
     def _commit(self, record):
         """Makes a record the search's, on disk first."""
         if self.folder is not None:
+            if self.search.preprocessing is not None and not self.folder.has_state():
+                self.folder.save_model(self.search.preprocessing, PREPROCESSING_FILE)
             members = record.members()
             for name, member in members.items():
                 # Members of earlier rounds never change; partial ones are trained on.

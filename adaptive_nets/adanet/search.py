@@ -18,7 +18,7 @@ from adaptive_nets.adanet.leaderboard import to_frame
 from adaptive_nets.adanet.preprocessing import standardization
 from adaptive_nets.adanet.progress import make_progress
 from adaptive_nets.adanet.record import Record
-from adaptive_nets.adanet.run import Clock, Run
+from adaptive_nets.adanet.run import PREPROCESSING_FILE, Clock, Run
 from adaptive_nets.adanet.settings import (
     check_settings,
     complexity_rule,
@@ -26,7 +26,7 @@ from adaptive_nets.adanet.settings import (
     restore_object,
 )
 from adaptive_nets.adanet.state import ModelDir, differences
-from adaptive_nets.adanet.subnetwork import Member
+from adaptive_nets.adanet.subnetwork import Member, make_inputs
 from adaptive_nets.heads import Head
 from adaptive_nets.serving import export_saved_model
 
@@ -44,7 +44,8 @@ class AdaNet:
     the previous one, and the search ends if none does.
 
     Args:
-        head: The task: a `heads.Head`.
+        head: The task: a `heads.Head`. It is copied; after `fit`, `search.head` is the copy that
+            has learnt the labels.
         generator: An `adanet.Generator`. Defaults to `generators.Dense()`.
         max_iterations: Rounds at most. Defaults to 5.
         steps_per_iteration: Training steps of a round. Defaults to 1000.
@@ -57,7 +58,8 @@ class AdaNet:
             `"independent"` on its own loss. Defaults to `"residual"`.
         refit: Whether each round solves for `"all"` mixture weights or, as the paper, for
             `"new"` ones only. Defaults to `"all"`.
-        adanet_lambda: λ >= 0 of the objective. Defaults to 0.
+        adanet_lambda: λ >= 0 of the objective. At 0 the mixture weights of an ensemble that fits
+            its training data perfectly have no finite optimum. Defaults to 1e-3.
         adanet_beta: β >= 0 of the objective. Defaults to 0.
         complexity: `"sqrt_depth"` or a function from `adanet.Subnetwork` to a number >= 0.
         evaluator: An `adanet.Evaluator` to choose by instead of the objective.
@@ -71,6 +73,7 @@ class AdaNet:
 
     Attributes:
         record: What is known so far: ensemble, leaderboard entries, reports.
+        preprocessing: Model that features pass first, or `None`.
         stop_training: Set it to `True` in a callback to end the search.
 
     Raises:
@@ -102,7 +105,7 @@ class AdaNet:
         mixture_bias: bool = False,
         training: str = "residual",
         refit: str = "all",
-        adanet_lambda: float = 0.0,
+        adanet_lambda: float = 1e-3,
         adanet_beta: float = 0.0,
         complexity="sqrt_depth",
         evaluator: Evaluator | None = None,
@@ -132,7 +135,7 @@ class AdaNet:
         self.stop_training = False
         self.used_seed = seed
         self.data_fingerprint = None
-        self._adapted = self._spec = self._preprocessing = None
+        self._spec = self.preprocessing = None
         self._opened = False
         self._models = {}
 
@@ -191,8 +194,8 @@ class AdaNet:
         state = folder.read_state() if folder is not None and not self._opened else None
         if self.used_seed is None:
             self.used_seed = state["seed"] if state else int.from_bytes(os.urandom(4), "little")
-        head = self._adapted or copy.deepcopy(self.head)
-        if state is not None and self._adapted is None:
+        head = copy.deepcopy(self.head)
+        if state is not None:
             head = restore_object(state["adapted_head"], "head")
         inputs = read(
             head, x, y, sample_weight, class_weight, validation_data, validation_split,
@@ -212,13 +215,10 @@ class AdaNet:
             record = self.record
             propose(self.generator, record.ensemble, record.iteration + 1, record.reports)
         self.data_fingerprint = inputs.train.fingerprint()
-        self._adapted, self._spec, self._opened = head, inputs.spec, True
+        self.head, self._spec, self._opened = head, inputs.spec, True
         self._fit_settings = fit_settings
-        if self.record.iteration == 0 and self._preprocessing is None:
-            self._preprocessing = self._make_preprocessing(inputs.train)
-        if folder is not None and self._preprocessing is not None:
-            if not (folder.path / "preprocessing.keras").exists():
-                folder.save_model(self._preprocessing, "preprocessing.keras")
+        if self.record.iteration == 0 and self.preprocessing is None:
+            self.preprocessing = self._make_preprocessing(inputs.train)
         self.stop_training = False
         if self.record.stop_reason == "no_improvement":
             return self
@@ -226,7 +226,7 @@ class AdaNet:
         self._models = {}
         listed.on_train_begin()
         try:
-            Run(self, inputs, head, self._preprocessing, folder, clock, listed, progress).run()
+            Run(self, inputs, folder, clock, listed, progress).run()
         finally:
             progress.close()
             listed.on_train_end()
@@ -262,7 +262,7 @@ class AdaNet:
         ensemble = self.ensemble
         if "model" not in self._models:
             self._models["model"] = assemble(
-                ensemble, self.ensembler, self._spec, self._preprocessing
+                ensemble, self.ensembler, self._spec, self.preprocessing
             )
         return self._models["model"]
 
@@ -272,15 +272,28 @@ class AdaNet:
         self._check_fitted()
         if "single" not in self._models:
             self._models["single"] = assemble_single(
-                self.record.current.best_single.model, self._spec, self._preprocessing
+                self.record.current.best_single.model, self._spec, self.preprocessing
             )
         return self._models["single"]
 
-    def evaluate(self, x, y=None, sample_weight=None, batch_size: int = 1024) -> dict:
-        """Loss and the head's metrics on data given as to `fit`."""
+    def evaluate(
+        self, x, y=None, sample_weight=None, batch_size: int = 1024, model=None
+    ) -> dict[str, float]:
+        """Loss and the head's metrics on data.
+
+        Args:
+            x: Features, as for `fit`.
+            y: Labels; absent for a dataset.
+            sample_weight: One weight >= 0 a row.
+            batch_size: Rows at a time.
+            model: A model to measure instead of the ensemble, such as `search.best_single`.
+
+        Returns:
+            Dict with `"loss"` and the head's metrics.
+        """
         self._check_fitted()
-        rows = labelled_rows(x, y, self._adapted, "evaluate", sample_weight)
-        return measure(self._adapted, self._logits(rows.x, batch_size), rows)
+        rows = labelled_rows(x, y, self.head, "evaluate", sample_weight)
+        return measure(self.head, self._logits(rows.x, batch_size, model or self.model), rows)
 
     def predict(self, x, output: str | None = None, batch_size: int = 1024) -> np.ndarray:
         """Predictions for features.
@@ -295,16 +308,18 @@ class AdaNet:
             Array with one row a row of x.
         """
         self._check_fitted()
-        logits = self._logits(x, batch_size)
-        predictions = self._adapted.predictions(keras.ops.convert_to_tensor(logits))
-        output = output or self._adapted.default_output
+        logits = self._logits(x, batch_size, self.model)
+        predictions = self.head.predictions(keras.ops.convert_to_tensor(logits))
+        output = output or self.head.default_output
         if output not in predictions:
             raise ValueError(
-                f"Unknown output; head '{self._adapted.name}' has {', '.join(predictions)}. "
+                f"Unknown output; head '{self.head.name}' has {', '.join(predictions)}. "
                 f"Received: output={output!r}."
             )
         values = np.asarray(predictions[output])
-        return values.astype(str) if values.dtype == object else values
+        if values.dtype != object:
+            return values
+        return np.array([v.decode() for v in values.flat]).reshape(values.shape)
 
     def export(self, path) -> str:
         """Writes a SavedModel whose `serving_default` gives the head's predictions.
@@ -315,11 +330,11 @@ class AdaNet:
         Returns:
             The path.
         """
-        return export_saved_model(self.model, self._adapted, path)
+        return export_saved_model(self.model, self.head, path)
 
-    def _logits(self, x, batch_size):
+    def _logits(self, x, batch_size, model):
         if is_dataset(x):
-            return self.model.predict(x, verbose=0)
+            return model.predict(x, verbose=0)
         features = as_features(x)
         spec = keras.tree.map_structure(
             lambda a: FeatureSpec(tuple(a.shape[1:]), str(a.dtype)), features
@@ -329,7 +344,7 @@ class AdaNet:
             raise ValueError(
                 f"The model takes features {describe(self._spec)}. Received: {describe(spec)}."
             )
-        return self.model.predict(features, batch_size=batch_size, verbose=0)
+        return model.predict(features, batch_size=batch_size, verbose=0)
 
     def _check_fitted(self):
         if self.record.current.ensemble is None:
@@ -362,7 +377,7 @@ class AdaNet:
             if name not in settings
         }  # fmt: skip
         search = cls(**{**rebuilt, "model_dir": model_dir, "seed": state["seed"], **settings})
-        search._adapted = restore_object(state["adapted_head"], "head")
+        search.head = restore_object(state["adapted_head"], "head")
         search._restore(state, folder)
         return search
 
@@ -373,9 +388,9 @@ class AdaNet:
             "settings": self._described(),
             "fit": self._fit_settings,
             "spec": _spec_to_json(self._spec),
-            "adapted_head": describe_object(self._adapted),
+            "adapted_head": describe_object(self.head),
             "data": self.data_fingerprint,
-            "preprocessed": self._preprocessing is not None,
+            "preprocessed": self.preprocessing is not None,
         }
 
     def _described(self):
@@ -404,7 +419,7 @@ class AdaNet:
         self._spec, self._fit_settings = _spec_from_json(state["spec"]), state["fit"]
         self.data_fingerprint, self.used_seed = state["data"], state["seed"]
         if state["preprocessed"]:
-            self._preprocessing = folder.load_model("preprocessing.keras")
+            self.preprocessing = folder.load_model(PREPROCESSING_FILE)
         self._opened = True
 
     def _make_ensembler(self) -> Ensembler:
@@ -425,8 +440,6 @@ class AdaNet:
         if given == "standardize" or (given == "auto" and self.generator.standardize):
             return standardization(rows)
         if isinstance(given, keras.Layer):
-            from adaptive_nets.adanet.subnetwork import make_inputs
-
             inputs = make_inputs(rows.spec)
             return keras.Model(inputs, given(inputs), name="preprocessing")
         return None

@@ -1,5 +1,7 @@
 """Checks of `AdaNet`'s settings, and their JSON form."""
 
+import contextlib
+import importlib
 import numbers
 
 import keras
@@ -101,6 +103,9 @@ def restore_object(value, setting):
     """The setting that `describe_object` described."""
     if not isinstance(value, dict) or "class" not in value:
         return value
+    # Importing the class's module registers it, as the stock generators' does.
+    with contextlib.suppress(ImportError):
+        importlib.import_module(value["class"].rsplit(".", 1)[0])
     found = keras.saving.get_registered_object(value.get("registered") or "")
     if found is None or value["config"] is None or value["config"].get("own_data"):
         raise ValueError(

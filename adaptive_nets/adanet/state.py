@@ -1,11 +1,11 @@
 """What a search knows, on disk: every file is written whole or not at all, and none is pickled.
 
-    model_dir/
-      state-000003.json          configuration, ensemble, leaderboard, reports; newest valid wins
-      members/1_dense_2.keras    weights of subnetworks that a state file names
-      preprocessing.keras
-      checkpoint-0000500.npz     weights and optimizer slots in the middle of a round
-      tensorboard/round_1/...    scalars a candidate
+model_dir/
+  state-000003.json          configuration, ensemble, leaderboard, reports; newest valid wins
+  members/1_dense_2.keras    weights of subnetworks that a state file names
+  preprocessing.keras
+  checkpoint-0000500.npz     weights and optimizer slots in the middle of a round
+  tensorboard/round_1/...    scalars a candidate
 """
 
 import json
@@ -83,6 +83,9 @@ class ModelDir:
             Path(name).write_text(text, encoding="utf-8")
         for _, old in self._numbered("state-*.json")[:-KEPT]:
             old.unlink(missing_ok=True)
+
+    def has_state(self) -> bool:
+        return bool(self._numbered("state-*.json"))
 
     def read_state(self) -> dict | None:
         """The newest state that can be read; `None` where there is none."""

@@ -48,6 +48,11 @@ class Builder(abc.ABC):
 
     Subclasses set `name` (unique in a round, a valid part of a file name) and implement `build`.
 
+    Attributes:
+        rescale_output: Whether the logits are to be scaled to the targets' mean and spread
+            (regression heads), so that a network that begins near 0 need not learn them.
+            Defaults to `False`.
+
     Example:
 
     ```python
@@ -63,6 +68,7 @@ class Builder(abc.ABC):
     """
 
     name: str
+    rescale_output = False
 
     @abc.abstractmethod
     def build(self, inputs, units, previous=None) -> Subnetwork:
@@ -148,7 +154,9 @@ def make_inputs(spec):
     return keras.Input(spec.shape, dtype=spec.dtype, name="features")
 
 
-def build_member(builder, spec, units, previous, iteration, complexity, seed) -> Member:
+def build_member(
+    builder, spec, units, previous, iteration, complexity, seed, output_range=None
+) -> Member:
     """Runs a builder and wraps what it returns; names the builder in every refusal."""
     with seeded(derive_seed(seed, iteration, builder.name)):
         inputs = make_inputs(spec)
@@ -170,7 +178,11 @@ def build_member(builder, spec, units, previous, iteration, complexity, seed) ->
                 "expected (batch, features). Flatten or pool it."
             )
         name = f"{iteration}_{builder.name}"
-        outputs = {"logits": built.logits, "last_layer": last}
+        logits = built.logits
+        if output_range is not None and builder.rescale_output:
+            offset, scale = output_range
+            logits = keras.layers.Rescaling(scale, offset, name="target_scale")(logits)
+        outputs = {"logits": logits, "last_layer": last}
         model = keras.Model(inputs, outputs, name=f"subnetwork_{name}")
     r = complexity(built) if built.complexity is None else built.complexity
     if not np.isfinite(r) or r < 0:

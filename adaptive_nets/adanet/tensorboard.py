@@ -2,6 +2,11 @@
 
 import tensorflow as tf
 
+_SCALAR = tf.compat.v1.SummaryMetadata(
+    plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"),
+    data_class=1,
+)
+
 
 class CandidateScalars:
     """Writes the candidates' training losses, at most `points` of them a round.
@@ -26,7 +31,8 @@ class CandidateScalars:
         self._next = training.step + self._every
         for writer, loss in zip(self._writers, training.losses, strict=True):
             with writer.as_default(step=training.step):
-                tf.summary.scalar("loss", loss)
+                # tf.summary.scalar wants the tensorboard package, which only reading needs.
+                tf.summary.write("loss", tf.constant(loss, tf.float32), metadata=_SCALAR)
 
     def close(self):
         for writer in self._writers:

@@ -102,6 +102,7 @@ def _run(arguments: list[str]) -> None:
     flags.parse(name, values, rest)
     _prepare_logs(values.debug)
     with contextlib.nullcontext() if values.debug else _import_noise_withheld():
+        importlib.import_module("tensorflow")
         module = importlib.import_module(f"{_MODULES}.{COMMANDS[name].module}")
     getattr(module, name)(values)
 

@@ -15,8 +15,8 @@ def show(frame: pd.DataFrame, form: str = "table") -> None:
 
     Args:
         frame: what to print; its index is left out.
-        form: `"csv"`, `"json"` (one object a row) or `"table"`: drawn on a terminal, plain
-            aligned columns elsewhere.
+        form: `"csv"`, `"json"` (one object a row) or `"table"`: drawn on a terminal that
+            is wide enough, plain aligned columns elsewhere.
     """
     if form == "csv":
         frame.to_csv(sys.stdout, index=False)
@@ -25,7 +25,7 @@ def show(frame: pd.DataFrame, form: str = "table") -> None:
     elif sys.stdout.isatty():
         _draw(frame)
     else:
-        print(frame.to_string(index=False, float_format="{:.5g}".format, na_rep="-"))
+        print(_plain(frame))
 
 
 def command_line(subcommand: str, **options: object) -> str:
@@ -52,16 +52,28 @@ def _program() -> list[str]:
 
 
 def _draw(frame: pd.DataFrame) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table()
+    console = Console(markup=False, highlight=False)
+    table = Table(box=SIMPLE_HEAD)
     for column in frame.columns:
         numeric = pd.api.types.is_numeric_dtype(frame[column])
         table.add_column(str(column), justify="right" if numeric else "left")
     for row in frame.itertuples(index=False):
         table.add_row(*(_cell(value) for value in row))
-    Console().print(table)
+    boundless = console.options.update(max_width=10_000)
+    if console.measure(table, options=boundless).maximum <= console.width:
+        console.print(table)
+    else:
+        print(_plain(frame, line_width=console.width))
+
+
+def _plain(frame: pd.DataFrame, line_width: int | None = None) -> str:
+    return frame.to_string(
+        index=False, float_format="{:.5g}".format, na_rep="-", line_width=line_width
+    )
 
 
 def _cell(value: object) -> str:

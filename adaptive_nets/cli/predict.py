@@ -2,7 +2,6 @@
 
 import sys
 
-import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
@@ -28,8 +27,9 @@ def predict(values: absl_flags.FlagValues) -> None:
         outputs = from_saved_model(values.saved_model, rows)
     else:
         search = an.AdaNet.load(values.model_dir)
-        outputs = search.head.predictions(search.model.predict(rows, verbose=0))
-        outputs = {name: keras.ops.convert_to_numpy(each) for name, each in outputs.items()}
+        first = search.head.default_output
+        names = (first, "probabilities") if first == "classes" else (first,)
+        outputs = {name: search.predict(rows, output=name) for name in names}
     frame = as_frame(outputs, class_names)
     frame.to_csv(values.output or sys.stdout, index=False)
 
@@ -54,7 +54,9 @@ def from_saved_model(path: str, rows: np.ndarray) -> dict[str, np.ndarray]:
     serve = loaded.signatures[_SIGNATURE]
     inputs = serve.structured_input_signature[1]
     if len(inputs) != 1:
-        raise ValueError(f"{path!r} takes {len(inputs)} inputs ({', '.join(sorted(inputs))}), not one.")
+        raise ValueError(
+            f"{path!r} takes {len(inputs)} inputs ({', '.join(sorted(inputs))}), not one."
+        )
     ((name, spec),) = inputs.items()
     if not spec.shape.is_compatible_with((None, *rows.shape[1:])):
         raise ValueError(

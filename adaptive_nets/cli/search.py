@@ -2,8 +2,6 @@
 
 import os
 
-import keras
-import numpy as np
 import pandas as pd
 from absl import flags as absl_flags
 
@@ -71,49 +69,37 @@ def head_for(dataset: data.DataSet, kind: str = "auto") -> an.heads.Head:
 
 def generator_for(dataset: data.DataSet, values: absl_flags.FlagValues) -> an.adanet.Generator:
     """The generator that `--generator`, `--width` and `--learning_rate` describe."""
-    image = dataset.x_train.ndim == 4
-    if (values.generator or ("conv" if image else "dense")) == "conv":
-        return an.generators.Conv(**flags.given(values, "width", "learning_rate"))
-    return an.generators.Dense(**flags.given(values, "width", "learning_rate"))
+    images = dataset.x_train.ndim == 4
+    if (values.generator or ("conv" if images else "dense")) == "conv":
+        return an.generators.Conv(
+            **_renamed(values, width="filters", learning_rate="learning_rate")
+        )
+    return an.generators.Dense(**_renamed(values, width="widths", learning_rate="learning_rate"))
 
 
-def measure(
-    model: keras.Model, head: an.heads.Head, x: np.ndarray, y: np.ndarray
-) -> dict[str, float]:
-    """Loss and metrics of a model of logits.
-
-    Args:
-        model: gives logits for features.
-        head: an adapted head.
-        x: features.
-        y: raw labels.
-
-    Returns:
-        `"loss"` and the head's metrics, as floats.
-    """
-    labels, logits = head.encode(y), model.predict(x, verbose=0)
-    result = {"loss": float(keras.ops.mean(head.loss(labels, logits)))}
-    for name, metric in head.metrics().items():
-        metric.update_state(labels, logits)
-        result[name] = float(metric.result())
-    return result
+def _renamed(values: absl_flags.FlagValues, **names: str) -> dict[str, object]:
+    return {names[name]: value for name, value in flags.given(values, *names).items()}
 
 
 def _report(
     engine: an.AdaNet, dataset: data.DataSet, path: str, values: absl_flags.FlagValues
 ) -> None:
     output.show(engine.leaderboard())
-    tested = {
-        "ensemble": engine.evaluate(dataset.x_test, dataset.y_test),
-        "best single candidate": measure(
-            engine.best_single, engine.head, dataset.x_test, dataset.y_test
-        ),
-    }
-    print(f"\nStopped: {engine.stop_reason}")
+    print(f"\nStopped: {engine.stop_reason.replace('_', ' ')}")
     print(f"\nOn {len(dataset.x_test)} test rows:")
-    output.show(pd.DataFrame(tested).T.rename_axis("model").reset_index())
+    output.show(_tested(engine, dataset))
     print(f"\nSavedModel: {path}")
     changed = {
         name: values[name].value for name in _DATA_FLAGS if not values[name].using_default_value
     }
     print(f"Predict with it: {output.command_line('predict', saved_model=path, **changed)}")
+
+
+def _tested(engine: an.AdaNet, dataset: data.DataSet) -> pd.DataFrame:
+    test = dataset.x_test, dataset.y_test
+    return pd.DataFrame(
+        [
+            {"model": "ensemble", **engine.evaluate(*test)},
+            {"model": "best single candidate", **engine.evaluate(*test, model=engine.best_single)},
+        ]
+    )

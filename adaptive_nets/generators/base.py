@@ -10,7 +10,9 @@ def make_optimizer(optimizer, learning_rate) -> keras.optimizers.Optimizer:
     if isinstance(optimizer, keras.optimizers.Optimizer):
         config = keras.optimizers.serialize(optimizer)
     else:
-        config = {"class_name": optimizer, "config": {}} if isinstance(optimizer, str) else optimizer
+        config = (
+            {"class_name": optimizer, "config": {}} if isinstance(optimizer, str) else optimizer
+        )
     made = keras.optimizers.deserialize(config)
     if learning_rate is not None:
         if isinstance(learning_rate, dict):
@@ -21,6 +23,8 @@ def make_optimizer(optimizer, learning_rate) -> keras.optimizers.Optimizer:
 
 class OptimizedBuilder(Builder):
     """A builder that makes its optimizer from its generator's settings."""
+
+    rescale_output = True
 
     def __init__(self, name, generator, **hyperparameters):
         self.name, self.generator = name, generator

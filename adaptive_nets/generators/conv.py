@@ -36,9 +36,7 @@ class Conv(DepthGenerator):
     ```
     """
 
-    def __init__(
-        self, filters=16, depths=None, dropout=0.0, optimizer="adam", learning_rate=1e-3
-    ):
+    def __init__(self, filters=16, depths=None, dropout=0.0, optimizer="adam", learning_rate=1e-3):
         super().__init__(depths, optimizer, learning_rate)
         self.filters = check_sizes("filters", filters)
         self.dropout = check_rate("dropout", dropout)

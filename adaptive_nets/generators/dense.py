@@ -80,8 +80,8 @@ class DenseBuilder(OptimizedBuilder):
     """One fully connected network."""
 
     def build(self, inputs, units, previous=None):
-        g, depth, width = self.generator, self._hyperparameters["depth"], None
-        width = self._hyperparameters["width"]
+        g = self.generator
+        depth, width = self._hyperparameters["depth"], self._hyperparameters["width"]
         x = flatten_features(inputs)
         for _ in range(depth):
             x = keras.layers.Dense(width, use_bias=g.norm is None)(x)

@@ -143,6 +143,19 @@ class Head(ABC):
     def predictions(self, logits: Any) -> dict[str, Any]:
         """Turns logits `[n, units]` into named tensors whose first axis is the examples."""
 
+    def output_range(self, labels: np.ndarray, base: np.ndarray | None = None):
+        """Where a new subnetwork's logits should begin and how far they should reach.
+
+        Args:
+            labels: Labels as `encode` gives them.
+            base: Logits `[n, units]` that the subnetwork's are added to, or None.
+
+        Returns:
+            `(offset, scale)`, two lists of `units` floats, or None where plain logits near 0 do,
+            as in classification.
+        """
+        return None
+
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments, with what `adapt` learned, as JSON values."""
         return {"name": self.name}

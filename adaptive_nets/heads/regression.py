@@ -144,6 +144,13 @@ class Regression(Head):
             )
         return each if len(each.shape) == 1 else ops.mean(each, axis=-1)
 
+    def output_range(self, labels, base=None):
+        """The targets' mean and standard deviation, or what the base leaves of them."""
+        rest = np.asarray(labels, "float64") if base is None else labels - base
+        offset = rest.mean(axis=0) if base is None else np.zeros(self.units)
+        spread = rest.std(axis=0)
+        return offset.tolist(), np.where(spread > 0, spread, 1.0).tolist()
+
     def metrics(self) -> dict[str, keras.metrics.Metric]:
         return {
             "mse": keras.metrics.MeanSquaredError(name="mse"),

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,7 @@ def iris():
     return data.load("iris")
 
 
-def tested(printed, model):
+def measured(printed, model):
     """The row of test metrics that the search printed for a model."""
     lines = printed.partition("test rows:\n")[2].splitlines()
     (line,) = (line for line in lines if line.strip().startswith(model))
@@ -63,16 +64,16 @@ def test_search_ends_with_what_a_person_needs(printed, found, model_dir):
     assert printed.startswith("iris: 112 training rows, 38 test rows (25% held out), features 4")
     for column in found.leaderboard().columns:
         assert column in printed
-    assert f"Stopped: {found.stop_reason}" in printed
+    assert f"Stopped: {found.stop_reason.replace('_', ' ')}" in printed
     assert "On 38 test rows:" in printed
     assert f"SavedModel: {os.path.join(model_dir, 'export')}\n" in printed
 
 
 def test_search_prints_the_metrics_of_ensemble_and_best_single(printed, found, iris):
     expected = found.evaluate(iris.x_test, iris.y_test)
-    assert tested(printed, "ensemble") == pytest.approx(expected, rel=1e-4)
+    assert measured(printed, "ensemble") == pytest.approx(expected, rel=1e-4)
     logits = found.best_single.predict(iris.x_test, verbose=0)
-    single = tested(printed, "best single candidate")
+    single = measured(printed, "best single candidate")
     assert single.keys() == expected.keys()
     assert single["accuracy"] == pytest.approx(np.mean(logits.argmax(1) == iris.y_test), rel=1e-4)
     likelihood = logits - np.log(np.exp(logits).sum(1, keepdims=True))
@@ -80,7 +81,7 @@ def test_search_prints_the_metrics_of_ensemble_and_best_single(printed, found, i
     assert single["loss"] == pytest.approx(loss, rel=1e-4)
 
 
-def test_printed_command_predicts_when_pasted(printed, found, iris, tmp_path):
+def test_printed_command_predicts_when_pasted(printed, found, iris):
     (line,) = (line for line in printed.splitlines() if line.startswith("Predict with it: "))
     done = subprocess.run(
         line.removeprefix("Predict with it: "),
@@ -88,17 +89,16 @@ def test_printed_command_predicts_when_pasted(printed, found, iris, tmp_path):
         capture_output=True,
         text=True,
         check=True,
-        cwd=tmp_path,
     )
     assert done.stderr == ""
     predicted = pd.read_csv(io.StringIO(done.stdout))
-    assert list(predicted["class"]) == [each.decode() for each in found.predict(iris.x_test)]
+    assert list(predicted["class"]) == list(found.predict(iris.x_test))
 
 
 def test_same_search_again_goes_on_where_it_ended(printed, model_dir):
     again = run("search", f"--model_dir={model_dir}", *SEARCH)
     for model in ("ensemble", "best single candidate"):
-        assert tested(again, model) == tested(printed, model)
+        assert measured(again, model) == measured(printed, model)
 
 
 def test_other_settings_in_the_same_folder_are_refused(printed, model_dir, capsys):
@@ -119,6 +119,21 @@ def test_leaderboard(found, model_dir):
     assert len(plain.splitlines()) == len(frame) + 1
 
 
+def test_leaderboard_in_a_new_process(found, model_dir):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "adaptive_nets", "leaderboard"),
+            *(f"--model_dir={model_dir}", "--format=csv"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = pd.read_csv(io.StringIO(done.stdout))
+    assert list(shown["candidate"]) == list(found.leaderboard()["candidate"])
+
+
 def test_evaluate(found, model_dir, iris):
     shown = table("evaluate", f"--model_dir={model_dir}", "--data=iris", "--format=csv")
     expected = {"rows": 38, **found.evaluate(iris.x_test, iris.y_test)}
@@ -128,7 +143,7 @@ def test_evaluate(found, model_dir, iris):
 def test_saved_model_predicts_what_the_search_predicts(found, model_dir, iris):
     path = os.path.join(model_dir, "export")
     predicted = table("predict", f"--saved_model={path}", "--data=iris")
-    assert list(predicted["class"]) == [each.decode() for each in found.predict(iris.x_test)]
+    assert list(predicted["class"]) == list(found.predict(iris.x_test))
     probabilities = predicted[[f"probability_{name}" for name in iris.class_names]]
     expected = found.predict(iris.x_test, output="probabilities")
     np.testing.assert_allclose(probabilities, expected, atol=1e-6)

@@ -34,11 +34,23 @@ def test_plain_columns_where_there_is_no_terminal(capsys):
 
 def test_drawn_on_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("COLUMNS", "80")
     output.show(FRAME)
     drawn = sys.stdout.getvalue()
-    assert "┃" in drawn
+    assert "──" in drawn
     for cell in ("candidate", "0.12346", "2000000", " - "):
         assert cell in drawn
+
+
+def test_columns_that_do_not_fit_the_terminal_go_below(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("COLUMNS", "24")
+    output.show(FRAME)
+    lines = sys.stdout.getvalue().splitlines()
+    assert max(map(len, lines)) <= 24
+    words = " ".join(lines).split()
+    for cell in ("candidate", "0.12346", "2000000"):
+        assert cell in words
 
 
 def test_csv_and_json_carry_every_digit(capsys):
