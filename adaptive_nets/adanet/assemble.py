@@ -2,10 +2,18 @@
 
 import keras
 
+from adaptive_nets.adanet.data import Spec
+from adaptive_nets.adanet.ensemble import Ensemble, Ensembler
 from adaptive_nets.adanet.subnetwork import make_inputs
 
 
-def assemble(ensemble, ensembler, spec, preprocessing=None, name="ensemble") -> keras.Model:
+def assemble(
+    ensemble: Ensemble,
+    ensembler: Ensembler,
+    spec: Spec,
+    preprocessing: keras.Model | None = None,
+    name: str = "ensemble",
+) -> keras.Model:
     """Builds raw features -> logits out of stock layers and the members' own models.
 
     Args:
@@ -24,7 +32,9 @@ def assemble(ensemble, ensembler, spec, preprocessing=None, name="ensemble") -> 
     return keras.Model(inputs, ensembler.build(ensemble.mixture, outputs), name=name)
 
 
-def assemble_single(model, spec, preprocessing=None, name="single") -> keras.Model:
+def assemble_single(
+    model: keras.Model, spec: Spec, preprocessing: keras.Model | None = None, name: str = "single"
+) -> keras.Model:
     """Raw features -> the logits of one subnetwork."""
     inputs = make_inputs(spec)
     features = inputs if preprocessing is None else preprocessing(inputs)

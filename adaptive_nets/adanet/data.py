@@ -2,13 +2,20 @@
 
 import dataclasses
 import zlib
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from adaptive_nets.adanet.storage import Spool
+from adaptive_nets.heads import Head
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 MEMORY_LIMIT = 1 << 30
+
+Features = np.ndarray | dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +27,9 @@ class FeatureSpec:
 
     def __str__(self):
         return f"{self.dtype}{list(self.shape)}"
+
+
+Spec = FeatureSpec | dict[str, FeatureSpec]
 
 
 @dataclasses.dataclass
@@ -40,37 +50,47 @@ class Rows:
         return len(self.y)
 
     @property
-    def spec(self):
+    def spec(self) -> Spec:
         return keras.tree.map_structure(
-            lambda a: FeatureSpec(tuple(a.shape[1:]), str(a.dtype)), self.x
+            lambda a: FeatureSpec(
+                tuple(a.shape[1:]), "string" if a.dtype.kind in "OS" else str(a.dtype)
+            ),
+            self.x,
         )
 
     @property
     def on_disk(self) -> bool:
         return any(isinstance(a, np.memmap) for a in keras.tree.flatten(self.x))
 
-    def take(self, index) -> "Rows":
+    def take(self, index: np.ndarray) -> "Rows":
         x = keras.tree.map_structure(lambda a: a[index], self.x)
-        return Rows(x, self.y[index], None if self.w is None else self.w[index])
+        w = None if self.w is None else self.w[index]
+        # Of all weights 0 no mean is 1; whoever takes such rows has to look.
+        return Rows(x, self.y[index], w if w is None or not w.any() else w / w.mean())
 
     def fingerprint(self) -> str:
         """A checksum of all rows: two data sets are the same if and (nearly) only if it is."""
         crc = 0
         for a in [*keras.tree.flatten(self.x), self.y, *([] if self.w is None else [self.w])]:
-            raw = np.asarray(a, dtype="S") if a.dtype == object else np.ascontiguousarray(a)
-            crc = zlib.crc32(memoryview(raw).cast("B") if raw.size else b"", crc)
+            if a.dtype == object:
+                # With its length before it, no string runs over into the next.
+                for text in a.flat:
+                    raw = text if isinstance(text, bytes) else text.encode()
+                    crc = zlib.crc32(b"%d:%b" % (len(raw), raw), crc)
+            elif a.size:
+                crc = zlib.crc32(np.ascontiguousarray(a).reshape(-1).view("uint8"), crc)
         return f"{len(self)}-{crc:08x}"
 
 
-def is_dataset(x) -> bool:
+def is_dataset(x: Any) -> bool:
     """Whether x is a `tf.data.Dataset`."""
     return hasattr(x, "element_spec")
 
 
-def as_features(x):
+def as_features(x: Any) -> Features:
     """Arrays, dicts of arrays, tensors and DataFrames as an array or a dict of arrays."""
     if hasattr(x, "columns") and hasattr(x, "to_numpy"):
-        other = [str(c) for c in x.columns if x[c].dtype.kind not in "fiub"]
+        other = [str(c) for c, d in x.dtypes.items() if getattr(d, "kind", "O") not in "fiub"]
         if other:
             raise ValueError(
                 f"DataFrame columns must be numeric to be used as features; not so: "
@@ -102,6 +122,10 @@ def _as_array(values, what):
                 f"{what.capitalize()} must be numbers or strings. Received: mixed objects "
                 "(rows of different length, or None)."
             )
+    elif array.dtype.kind not in "fiubSU":
+        raise ValueError(
+            f"{what.capitalize()} must be numbers or strings. Received: dtype {array.dtype}."
+        )
     elif array.dtype.kind == "f" and array.dtype != keras.config.floatx():
         array = array.astype(keras.config.floatx())
     elif array.dtype.kind == "i" and array.dtype.itemsize == 8:
@@ -116,7 +140,7 @@ def _as_array(values, what):
     return array
 
 
-def check_finite(x):
+def check_finite(x: Features) -> None:
     """Refuses NaN and infinite features, naming the feature and the first row."""
     named = x.items() if isinstance(x, dict) else [("features", x)]
     for name, array in named:
@@ -134,7 +158,13 @@ def check_finite(x):
                 )
 
 
-def make_rows(x, y, head, sample_weight=None, class_weight=None) -> Rows:
+def make_rows(
+    x: Any,
+    y: Any,
+    head: Head,
+    sample_weight: Any = None,
+    class_weight: dict[int, float] | None = None,
+) -> Rows:
     """Checks arrays against each other and encodes the labels with an adapted head."""
     x = as_features(x)
     if y is None:
@@ -175,7 +205,7 @@ def _weights(labels, sample_weight, class_weight):
     return (w / w.mean()).astype("float32")
 
 
-def check_batched(dataset):
+def check_batched(dataset: "tf.data.Dataset") -> None:
     """Refuses datasets that are not batched (features, labels[, weights])."""
     spec = dataset.element_spec
     if not isinstance(spec, tuple) or len(spec) not in (2, 3):
@@ -193,12 +223,14 @@ def check_batched(dataset):
         )
 
 
-def is_endless(dataset) -> bool:
+def is_endless(dataset: "tf.data.Dataset") -> bool:
     """Whether the dataset says that it never ends."""
     return int(dataset.cardinality()) == -1
 
 
-def read_dataset(dataset, limit=MEMORY_LIMIT, folder=None):
+def read_dataset(
+    dataset: "tf.data.Dataset", limit: int = MEMORY_LIMIT, folder: str | None = None
+) -> tuple[Features, np.ndarray, np.ndarray | None]:
     """One pass over a finite dataset: raw `(x, y, weights or None)`, kept by `Spool`."""
     check_batched(dataset)
     unknown = int(dataset.cardinality()) == -2
@@ -225,13 +257,18 @@ def split_rows(rows: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:
     """A seeded random split into training and validation rows."""
     if not 0 < fraction < 1:
         raise ValueError(f"validation_split must be between 0 and 1. Received: {fraction}.")
-    held = int(round(len(rows) * fraction))
+    held = round(len(rows) * fraction)
     if held < 1 or held >= len(rows):
         raise ValueError(
             f"validation_split={fraction} of {len(rows)} rows leaves no row on one side."
         )
     order = np.random.default_rng(seed).permutation(len(rows))
-    return rows.take(np.sort(order[held:])), rows.take(np.sort(order[:held]))
+    sides = rows.take(np.sort(order[held:])), rows.take(np.sort(order[:held]))
+    if any(side.w is not None and not side.w.any() for side in sides):
+        raise ValueError(
+            f"validation_split={fraction} leaves one side only rows of weight 0; drop such rows."
+        )
+    return sides
 
 
 class Batches:

@@ -2,12 +2,15 @@
 
 import abc
 import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
 
-from adaptive_nets.adanet.proximal import KINDS, MixtureSolver
+from adaptive_nets.adanet.proximal import KINDS, Loss, MixtureSolver
 from adaptive_nets.adanet.subnetwork import Member
+
+Outputs = list[dict[str, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +74,16 @@ class Ensembler(abc.ABC):
     reads_last_layer = False
 
     @abc.abstractmethod
-    def fit(self, outputs, labels, weights, *, members, start, loss) -> Mixture:
+    def fit(
+        self,
+        outputs: Outputs,
+        labels: np.ndarray,
+        weights: np.ndarray | None,
+        *,
+        members: Sequence[Member],
+        start: Mixture | None,
+        loss: Loss,
+    ) -> Mixture:
         """Finds the mixture on data.
 
         Args:
@@ -84,18 +96,27 @@ class Ensembler(abc.ABC):
         """
 
     @abc.abstractmethod
-    def apply(self, mixture: Mixture, outputs) -> np.ndarray:
+    def apply(self, mixture: Mixture, outputs: Outputs) -> np.ndarray:
         """Logits `[n, units]`, float64, of the ensemble."""
 
     @abc.abstractmethod
-    def build(self, mixture: Mixture, outputs):
+    def build(
+        self, mixture: Mixture, outputs: list[dict[str, keras.KerasTensor]]
+    ) -> keras.KerasTensor:
         """KerasTensor of the ensemble's logits from members' KerasTensors, by stock layers."""
 
     def scales(self, members: int) -> tuple[float, float]:
         """Factors of the old logits and of a new member's own when it joins `members` others."""
         return 1.0, 1.0
 
-    def fit_stream(self, chunks, *, members, start, loss) -> Mixture:
+    def fit_stream(
+        self,
+        chunks: Iterable[tuple[Outputs, np.ndarray, np.ndarray | None]],
+        *,
+        members: Sequence[Member],
+        start: Mixture | None,
+        loss: Loss,
+    ) -> Mixture:
         """Finds the mixture by steps over `(outputs, labels, weights)` chunks of a stream."""
         outputs, labels, weights = next(iter(chunks))
         return self.fit(outputs, labels, weights, members=members, start=start, loss=loss)
@@ -107,26 +128,37 @@ class Ensembler(abc.ABC):
 class UniformEnsembler(Ensembler):
     """The plain average of the members' logits."""
 
-    def __init__(self, gamma=None):
+    def __init__(self, gamma: Callable[[float], float] | None = None):
         self.gamma = gamma or (lambda r: 0.0)
 
-    def fit(self, outputs, labels, weights, *, members, start, loss):
+    def fit(
+        self,
+        outputs: Outputs,
+        labels: np.ndarray,
+        weights: np.ndarray | None,
+        *,
+        members: Sequence[Member],
+        start: Mixture | None,
+        loss: Loss,
+    ) -> Mixture:
         share = 1.0 / len(members)
         penalty = sum(self.gamma(m.complexity) * share for m in members)
         return Mixture((np.float64(share),) * len(members), None, penalty)
 
-    def apply(self, mixture, outputs):
+    def apply(self, mixture: Mixture, outputs: Outputs) -> np.ndarray:
         return np.mean([np.asarray(o["logits"], "float64") for o in outputs], axis=0)
 
-    def build(self, mixture, outputs):
+    def build(
+        self, mixture: Mixture, outputs: list[dict[str, keras.KerasTensor]]
+    ) -> keras.KerasTensor:
         if len(outputs) == 1:
             return outputs[0]["logits"]
         return keras.layers.Average(name="mixture")([o["logits"] for o in outputs])
 
-    def scales(self, members):
+    def scales(self, members: int) -> tuple[float, float]:
         return members / (members + 1), 1 / (members + 1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"kind": "uniform"}
 
 
@@ -144,7 +176,13 @@ class MixtureEnsembler(Ensembler):
     """
 
     def __init__(
-        self, kind, gamma, use_bias=False, refit="all", tolerance=1e-6, max_iterations=500
+        self,
+        kind: str,
+        gamma: Callable[[float], float],
+        use_bias: bool = False,
+        refit: str = "all",
+        tolerance: float = 1e-6,
+        max_iterations: int = 500,
     ):
         if kind not in KINDS:
             raise ValueError(
@@ -156,21 +194,40 @@ class MixtureEnsembler(Ensembler):
         self.tolerance, self.max_iterations = tolerance, max_iterations
         self._solver = None
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"kind": self.kind, "use_bias": self.use_bias, "refit": self.refit}
 
-    def fit(self, outputs, labels, weights, *, members, start, loss):
+    def fit(
+        self,
+        outputs: Outputs,
+        labels: np.ndarray,
+        weights: np.ndarray | None,
+        *,
+        members: Sequence[Member],
+        start: Mixture | None,
+        loss: Loss,
+    ) -> Mixture:
         problem = self._problem(outputs, members, start)
         solution = self._solve(problem, labels, weights, loss)
         return self._mixture(problem, solution.weights, solution.bias)
 
-    def fit_stream(self, chunks, *, members, start, loss):
+    def fit_stream(
+        self,
+        chunks: Iterable[tuple[Outputs, np.ndarray, np.ndarray | None]],
+        *,
+        members: Sequence[Member],
+        start: Mixture | None,
+        loss: Loss,
+    ) -> Mixture:
         problem = solution = None
         averaged = []
         for k, (outputs, labels, weights) in enumerate(chunks):
             fresh = self._problem(outputs, members, start)
             if problem is not None:
-                fresh |= {"start": solution.weights, "bias": solution.bias if self.use_bias else None}
+                fresh |= {
+                    "start": solution.weights,
+                    "bias": solution.bias if self.use_bias else None,
+                }
             problem = fresh
             solution = self._solve(problem, labels, weights, loss, max_iterations=2)
             # Averaging the later steps quietens their noise (Polyak, Ruppert).
@@ -179,13 +236,15 @@ class MixtureEnsembler(Ensembler):
         weights = np.mean([w for w, _ in averaged], axis=0)
         return self._mixture(problem, weights, np.mean([b for _, b in averaged], axis=0))
 
-    def apply(self, mixture, outputs):
+    def apply(self, mixture: Mixture, outputs: Outputs) -> np.ndarray:
         total = 0.0 if mixture.bias is None else mixture.bias
         for w, out in zip(mixture.weights, outputs, strict=True):
             total = total + self._term(w, out)
         return np.asarray(total)
 
-    def build(self, mixture, outputs):
+    def build(
+        self, mixture: Mixture, outputs: list[dict[str, keras.KerasTensor]]
+    ) -> keras.KerasTensor:
         units = outputs[0]["logits"].shape[-1]
         weights = [np.asarray(w, "float32") for w in mixture.weights]
         bias = [] if mixture.bias is None else [np.asarray(mixture.bias, "float32")]
@@ -250,7 +309,7 @@ class MixtureEnsembler(Ensembler):
         return np.zeros((out["last_layer"].shape[-1], units))
 
     def _solve(self, problem, labels, weights, loss, max_iterations=None):
-        if self._solver is None:
+        if self._solver is None or self._solver.loss != loss:
             self._solver = MixtureSolver(loss, self.kind, self.tolerance, self.max_iterations)
         return self._solver.solve(
             problem["h"], labels, start=problem["start"], gamma=problem["gamma"],

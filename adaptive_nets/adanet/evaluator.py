@@ -1,9 +1,15 @@
 """How candidate ensembles are judged."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
+from adaptive_nets.adanet.data import Rows
+from adaptive_nets.heads import Head
 
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
 class Evaluator:
     """Judges candidates by a metric on data of its own, instead of by the objective.
 
@@ -23,7 +29,14 @@ class Evaluator:
     ```
     """
 
-    def __init__(self, x=None, y=None, sample_weight=None, metric="loss", mode="auto"):
+    def __init__(
+        self,
+        x: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        metric: str = "loss",
+        mode: str = "auto",
+    ):
         if mode not in ("auto", "min", "max"):
             raise ValueError(
                 f"Evaluator mode must be 'auto', 'min' or 'max'. Received: mode={mode!r}."
@@ -32,13 +45,14 @@ class Evaluator:
             raise ValueError("An Evaluator needs both x and y, or neither.")
         self.x, self.y, self.sample_weight = x, y, sample_weight
         self.metric, self.mode = metric, mode
+        self._better = None
 
     def value(self, measured: dict) -> float:
         """The number to be minimised, from measurements of one candidate on the data."""
         sign = -1.0 if self._maximise() else 1.0
         return sign * measured[self.metric]
 
-    def check(self, head):
+    def check(self, head: Head) -> None:
         """Refuses a metric that the head does not have."""
         known = ["loss", *head.metrics()]
         if self.metric not in known:
@@ -46,22 +60,30 @@ class Evaluator:
                 f"Unknown metric for head '{head.name}'; expected one of {', '.join(known)}. "
                 f"Received: metric={self.metric!r}."
             )
+        name, better = head.main_metric
+        self._better = better if self.metric == name else None
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"metric": self.metric, "mode": self.mode, "own_data": self.x is not None}
 
+    @classmethod
+    def from_config(cls, config: dict) -> "Evaluator":
+        """An evaluator without data of its own, which no configuration holds."""
+        return cls(metric=config["metric"], mode=config["mode"])
+
     def _maximise(self):
+        mode = (self._better or "auto") if self.mode == "auto" else self.mode
         falling = ("loss", "log_loss", "mse", "rmse", "mae")
-        return self.mode == "max" or (self.mode == "auto" and self.metric not in falling)
+        return mode == "max" or (mode == "auto" and self.metric not in falling)
 
 
-def mean_loss(head, logits, rows) -> float:
+def mean_loss(head: Head, logits: np.ndarray, rows: Rows) -> float:
     """The weighted mean of the head's loss, in float64."""
     loss = keras.ops.convert_to_numpy(head.loss(rows.y, np.asarray(logits, "float64")))
     return float(np.mean(loss if rows.w is None else loss * rows.w))
 
 
-def measure(head, logits, rows) -> dict:
+def measure(head: Head, logits: np.ndarray, rows: Rows) -> dict:
     """Loss and all of the head's metrics on rows with known logits."""
     measured = {"loss": mean_loss(head, logits, rows)}
     logits = np.asarray(logits, "float32")

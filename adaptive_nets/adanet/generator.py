@@ -2,8 +2,13 @@
 
 import abc
 import dataclasses
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from adaptive_nets.adanet.subnetwork import Builder
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet.ensemble import Ensemble
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +59,9 @@ class Generator(abc.ABC):
     standardize = False
 
     @abc.abstractmethod
-    def generate(self, previous, iteration: int, reports: list[Report]) -> list[Builder]:
+    def generate(
+        self, previous: "Ensemble | None", iteration: int, reports: list[Report]
+    ) -> list[Builder]:
         """Proposes builders.
 
         Args:
@@ -71,11 +78,13 @@ class Generator(abc.ABC):
         return {}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> "Generator":
         return cls(**config)
 
 
-def propose(generator: Generator, previous, iteration, reports) -> list[Builder]:
+def propose(
+    generator: Generator, previous: "Ensemble | None", iteration: int, reports: Iterable[Report]
+) -> list[Builder]:
     """Calls the generator and checks what it returns."""
     builders = list(generator.generate(previous, iteration, list(reports)) or [])
     who = type(generator).__name__

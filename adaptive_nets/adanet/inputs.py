@@ -1,15 +1,18 @@
 """What `fit` was given, checked and laid out before any training starts."""
 
 import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from adaptive_nets.adanet import data
-from adaptive_nets.adanet.data import Batches, Rows
+from adaptive_nets.adanet.data import Batches, Rows, Spec
+from adaptive_nets.adanet.evaluator import Evaluator
 from adaptive_nets.adanet.subnetwork import derive_seed
 from adaptive_nets.adanet.views import FiniteFeed, View, preprocess
+from adaptive_nets.heads import Head
 
 CHUNK_STEPS = 256
 CHUNK_BYTES = 64 << 20
@@ -26,6 +29,7 @@ class Inputs:
         judged: The evaluator's own rows, or `None`.
         stream: The endless dataset, or `None`.
         batch_size: Rows a step.
+        class_weight: Weights by encoded class, for the rows of the stream, or `None`.
     """
 
     train: Rows
@@ -33,13 +37,21 @@ class Inputs:
     judged: Rows | None
     stream: object
     batch_size: int
+    class_weight: dict | None = None
 
     @property
-    def spec(self):
+    def spec(self) -> Spec:
         return self.train.spec
 
 
-def labelled_rows(x, y, head, what, sample_weight=None, class_weight=None) -> Rows:
+def labelled_rows(
+    x: Any,
+    y: Any,
+    head: Head,
+    what: str,
+    sample_weight: Any = None,
+    class_weight: dict[int, float] | None = None,
+) -> Rows:
     """Finite rows from arrays or a dataset, with an adapted head."""
     if data.is_dataset(x):
         if y is not None:
@@ -52,9 +64,17 @@ def labelled_rows(x, y, head, what, sample_weight=None, class_weight=None) -> Ro
 
 
 def read(
-    head, x, y, sample_weight, class_weight, validation_data, validation_split, batch_size,
-    evaluator, seed,
-) -> Inputs:  # fmt: skip
+    head: Head,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: dict | None,
+    validation_data: Any,
+    validation_split: float,
+    batch_size: int,
+    evaluator: Evaluator | None,
+    seed: int,
+) -> Inputs:
     """Checks everything that `fit` was given, and adapts the head to the labels."""
     stream = None
     if data.is_dataset(x):
@@ -79,7 +99,8 @@ def read(
     if len(y) == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     head.adapt(y)
-    train = data.make_rows(x, y, head, sample_weight, encode_classes(head, class_weight))
+    class_weight = encode_classes(head, class_weight)
+    train = data.make_rows(x, y, head, sample_weight, class_weight)
     valid = None
     if validation_data is not None:
         valid = _validation_rows(validation_data, head)
@@ -103,17 +124,17 @@ def read(
                 f"{what} must have the training features' form {describe(train.spec)}. "
                 f"Received: {describe(rows.spec)}."
             )
-    return Inputs(train, valid, judged, stream, min(batch_size, len(train)))
+    return Inputs(train, valid, judged, stream, min(batch_size, len(train)), class_weight)
 
 
-def describe(spec) -> str:
+def describe(spec: Spec) -> str:
     """A feature spec in words."""
     if isinstance(spec, dict):
         return "{" + ", ".join(f"{k}: {v}" for k, v in spec.items()) + "}"
     return str(spec)
 
 
-def encode_classes(head, class_weight):
+def encode_classes(head: Head, class_weight: dict | None) -> dict[int, float] | None:
     """Class weights by encoded class."""
     if not class_weight:
         return None
@@ -162,24 +183,45 @@ class StreamFeed:
         chunk: Steps a chunk.
         preprocessing: Model, or `None`.
         skip: Chunks that an earlier process has used.
+        class_weight: Weights by encoded class, or `None`.
     """
 
-    def __init__(self, dataset, head, batch_size, chunk, preprocessing, skip=0):
+    def __init__(
+        self,
+        dataset: tf.data.Dataset,
+        head: Head,
+        batch_size: int,
+        chunk: int,
+        preprocessing: keras.Model | None,
+        skip: int = 0,
+        class_weight: dict[int, float] | None = None,
+    ):
         self.head, self.chunk, self.batch_size = head, chunk, batch_size
+        self.class_weight = class_weight
         self.preprocessing, self.used = preprocessing, skip
         rows = dataset.rebatch(chunk * batch_size, drop_remainder=True)
         self._iterator = rows.skip(skip).as_numpy_iterator()
+        self._first = skip
         self._indices = tf.reshape(tf.range(chunk * batch_size), (chunk, batch_size))
         self.base = None
+
+    def begin_round(self) -> None:
+        """Makes the next chunk the round's first."""
+        self._first = self.used
 
     def rows(self) -> Rows:
         """The next chunk's rows, checked and preprocessed."""
         x, y, *w = next(self._iterator)
         self.used += 1
-        return preprocess(data.make_rows(x, y, self.head, *w), self.preprocessing)
+        rows = data.make_rows(x, y, self.head, w[0] if w else None, self.class_weight)
+        return preprocess(rows, self.preprocessing)
 
-    def get(self, step: int):
-        """`(source, indices)` of the next chunk; chunks are asked for in order."""
+    def get(self, step: int) -> tuple[dict, tf.Tensor]:
+        """`(source, indices)` of the chunk that begins at a step; asked for in order."""
+        # Chunks that an interrupted process has trained on are passed over.
+        while self.used < self._first + step // self.chunk:
+            next(self._iterator)
+            self.used += 1
         rows = self.rows()
         source = {"x": rows.x, "y": rows.y}
         if rows.w is not None:
@@ -189,7 +231,9 @@ class StreamFeed:
         return keras.tree.map_structure(tf.convert_to_tensor, source), self._indices
 
 
-def finite_feed(view: View, batch_size, steps, base, seed) -> FiniteFeed:
+def finite_feed(
+    view: View, batch_size: int, steps: int, base: np.ndarray | None, seed: int
+) -> FiniteFeed:
     """The feed of one round over finite rows."""
     batches = Batches(len(view.rows), batch_size, seed)
     return FiniteFeed(view, batches, base, chunk_steps(view.rows, batch_size, steps))

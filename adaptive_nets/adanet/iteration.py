@@ -2,14 +2,19 @@
 
 import dataclasses
 import time
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from adaptive_nets.adanet import strategy as strategies
-from adaptive_nets.adanet.ensemble import Ensemble
-from adaptive_nets.adanet.evaluator import mean_loss, measure
+from adaptive_nets.adanet.ensemble import Ensemble, Ensembler, Mixture
+from adaptive_nets.adanet.evaluator import Evaluator, mean_loss, measure
+from adaptive_nets.adanet.inputs import StreamFeed
 from adaptive_nets.adanet.leaderboard import Entry
+from adaptive_nets.adanet.subnetwork import Member
 from adaptive_nets.adanet.trainer import RoundTrainer
+from adaptive_nets.adanet.views import FiniteFeed, View
+from adaptive_nets.heads import Head
 
 TARGET_CALL_SECONDS = 0.2
 
@@ -34,7 +39,7 @@ class Training:
     losses: np.ndarray
     diverged: np.ndarray
 
-    def header(self):
+    def header(self) -> dict:
         return {
             "step": self.step,
             "seconds": self.seconds,
@@ -52,22 +57,35 @@ class Round:
         trainer: Their `RoundTrainer`.
         feed: `get(step) -> (source, indices)` and `chunk`, the steps it covers.
         steps: Steps to be taken.
+
+    Attributes:
+        training: `Training`.
+        step_seconds: Seconds a step takes, or `None` before the first.
+        consistent: Whether the weights are those of `training.step`: not while a call runs.
     """
 
-    def __init__(self, number, members, trainer: RoundTrainer, feed, steps):
+    def __init__(
+        self,
+        number: int,
+        members: list[Member],
+        trainer: RoundTrainer,
+        feed: FiniteFeed | StreamFeed,
+        steps: int,
+    ):
         self.number, self.members, self.trainer = number, members, trainer
         self.feed, self.steps = feed, steps
         count = len(members)
         self.training = Training(0, 0.0, np.full(count, np.nan), np.zeros(count, int))
         self.step_seconds = None
+        self.consistent = True
         self._chunk = None
 
-    def compile(self):
+    def compile(self) -> None:
         """Traces and compiles the step without taking one."""
         source, indices = self._fetch(self.training.step)
         self.trainer.run(source, indices, 0, 0)
 
-    def advance(self, seconds=float("inf")) -> np.ndarray:
+    def advance(self, seconds: float = float("inf")) -> np.ndarray:
         """Takes some steps in one compiled call.
 
         Args:
@@ -80,9 +98,10 @@ class Round:
         source, indices = self._fetch(t.step)
         offset = t.step - self._chunk[0]
         aim = min(TARGET_CALL_SECONDS, seconds)
-        wanted = 4 if self.step_seconds is None else max(1, int(aim / self.step_seconds))
+        wanted = 1 if self.step_seconds is None else max(1, int(aim / self.step_seconds))
         stop = min(offset + wanted, self.feed.chunk, offset + self.steps - t.step)
         began = time.perf_counter()
+        self.consistent = False
         losses = self.trainer.run(source, indices, offset, stop)
         elapsed = time.perf_counter() - began
         taken = stop - offset
@@ -97,6 +116,7 @@ class Round:
         t.losses = 0.98**taken * old + 0.02 * (fade * losses).sum(axis=0)
         t.step += taken
         t.seconds += elapsed
+        self.consistent = True
         return losses
 
     def _fetch(self, step):
@@ -114,7 +134,7 @@ class Round:
         count = range(len(self.members))
         return [np.asarray(v) for k in count for v in self.trainer.variables(k)]
 
-    def restore(self, header, arrays) -> bool:
+    def restore(self, header: dict, arrays: list[np.ndarray]) -> bool:
         """Goes on from a checkpoint; `False` where it does not fit this round."""
         variables = [v for k in range(len(self.members)) for v in self.trainer.variables(k)]
         fits = header["round"] == self.number and header["names"] == [m.name for m in self.members]
@@ -131,7 +151,7 @@ class Round:
         self.trainer.alive = self.training.diverged == 0
         return True
 
-    def check_weights(self):
+    def check_weights(self) -> None:
         """Marks subnetworks whose weights are not finite as diverged at the last step."""
         for k, member in enumerate(self.members):
             weights = member.model.get_weights()
@@ -162,16 +182,25 @@ class Judge:
         chunks: For streams: function of members that gives `(outputs, labels, weights)` chunks.
     """
 
-    def __init__(self, head, ensembler, evaluator, train, valid=None, judged=None, chunks=None):
+    def __init__(
+        self,
+        head: Head,
+        ensembler: Ensembler,
+        evaluator: Evaluator | None,
+        train: View,
+        valid: View | None = None,
+        judged: View | None = None,
+        chunks: Callable[[Sequence[Member]], Iterable[tuple]] | None = None,
+    ):
         self.head, self.ensembler, self.evaluator = head, ensembler, evaluator
         self.train, self.valid, self.judged, self.chunks = train, valid, judged, chunks
 
     @property
-    def views(self):
+    def views(self) -> list[View]:
         found = {id(v): v for v in (self.train, self.valid, self.judged) if v is not None}
         return list(found.values())
 
-    def prepare(self, members):
+    def prepare(self, members: Sequence[Member]) -> None:
         """Computes the new members' outputs on every view with one traced function."""
         function = None
         for view in self.views:
@@ -179,7 +208,9 @@ class Judge:
                 function = function or view.function(members)
                 view.outputs(members, function)
 
-    def contend(self, candidate, number, new: dict, previous: Ensemble | None) -> Contender:
+    def contend(
+        self, candidate: strategies.Candidate, number: int, new: dict, previous: Ensemble | None
+    ) -> Contender:
         """Fits a candidate's mixture weights and measures it."""
         old = previous.members if candidate.previous and previous else ()
         members = (*old, *(new[name] for name in candidate.new))
@@ -195,7 +226,7 @@ class Judge:
         ensemble = Ensemble(candidate.name, number, members, mixture, objective)
         return Contender(ensemble, measured, candidate.new)
 
-    def measure(self, members, mixture) -> tuple[dict, float]:
+    def measure(self, members: Sequence[Member], mixture: Mixture) -> tuple[dict, float]:
         """Measurements by column name, and the number to be minimised."""
         measured = {}
         for prefix, view in (("", self.train), ("val_", self.valid)):
@@ -216,13 +247,15 @@ class Judge:
     def _logits(self, view, members, mixture):
         return self.ensembler.apply(mixture, view.outputs(members))
 
-    def single_loss(self, member) -> float:
+    def single_loss(self, member: Member) -> float:
         """Loss of a subnetwork on its own, on the data that candidates are judged by."""
         view = self.judged or self.valid or self.train
         return mean_loss(self.head, view.outputs([member])[0]["logits"], view.rows)
 
 
-def choose(contenders: list[Contender], previous: Ensemble | None, force_grow: bool):
+def choose(
+    contenders: list[Contender], previous: Ensemble | None, force_grow: bool
+) -> Contender | None:
     """The winner: the lowest objective, the smaller of equals; `None` where nothing is better.
 
     The previous ensemble is candidate 0, so a round that does not lower the objective ends
@@ -240,7 +273,14 @@ def choose(contenders: list[Contender], previous: Ensemble | None, force_grow: b
     return winner
 
 
-def entries(round_, contenders, winner, previous, previous_measured, status="selected"):
+def entries(
+    round_: Round,
+    contenders: list[Contender],
+    winner: Contender | None,
+    previous: Ensemble | None,
+    previous_measured: dict,
+    status: str = "selected",
+) -> list[Entry]:
     """Leaderboard rows of a round."""
     t = round_.training
     rows = []
@@ -274,7 +314,9 @@ def entries(round_, contenders, winner, previous, previous_measured, status="sel
     return rows
 
 
-def candidates(round_, strategy_list, previous) -> list[strategies.Candidate]:
+def candidates(
+    round_: Round, strategy_list: list[strategies.Strategy], previous: Ensemble | None
+) -> list[strategies.Candidate]:
     """Candidate ensembles of the subnetworks that did not diverge."""
     names = [
         m.builder

@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 
+from adaptive_nets.adanet.data import Rows
 from adaptive_nets.adanet.subnetwork import make_inputs
 
 
-def standardization(rows) -> keras.Model | None:
+def standardization(rows: Rows) -> keras.Model | None:
     """A model that gives every numeric feature mean 0 and variance 1 on these rows.
 
     Vectors are scaled entry by entry; images, other tensors and vectors whose entries share one

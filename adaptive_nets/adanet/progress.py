@@ -2,13 +2,17 @@
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+if TYPE_CHECKING:
+    from adaptive_nets.adanet.iteration import Training
 
-def make_progress(verbose, console=None):
+
+def make_progress(verbose: str | int, console: Console | None = None) -> "Progress":
     """`"auto"`: live on a terminal, lines elsewhere; 0 silent, 1 live, 2 lines."""
     if verbose not in ("auto", 0, 1, 2, True, False):
         raise ValueError(f"verbose must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}.")
@@ -23,23 +27,23 @@ def make_progress(verbose, console=None):
 class Progress:
     """Shows nothing."""
 
-    def round_begin(self, number, total, names, steps):
+    def round_begin(self, number: int, total: int, names: list[str], steps: int) -> None:
         self.number, self.total, self.names, self.steps = number, total, names, steps
         self.began = time.perf_counter()
 
-    def update(self, training, remaining):
+    def update(self, training: "Training", remaining: float | None) -> None:
         """Called after every compiled call; `remaining` is the time limit's rest, or `None`."""
 
-    def round_end(self, winner, objective, metrics):
+    def round_end(self, winner: str, objective: float, metrics: dict[str, float]) -> None:
         """Called when the round is decided."""
 
-    def close(self):
+    def close(self) -> None:
         """Called when the search ends, however it ends."""
 
-    def rate(self, training):
+    def rate(self, training: "Training") -> float:
         return training.step / max(training.seconds, 1e-9)
 
-    def summary(self, winner, objective, metrics):
+    def summary(self, winner: str, objective: float, metrics: dict[str, float]) -> str:
         seconds = time.perf_counter() - self.began
         shown = "  ".join(f"{k} {v:.4g}" for k, v in metrics.items())
         return (
@@ -51,21 +55,21 @@ class Progress:
 class LineProgress(Progress):
     """One plain line a round."""
 
-    def __init__(self, console):
+    def __init__(self, console: Console):
         self.console = console
 
-    def round_end(self, winner, objective, metrics):
+    def round_end(self, winner: str, objective: float, metrics: dict[str, float]) -> None:
         self.console.print(self.summary(winner, objective, metrics))
 
 
 class LiveProgress(LineProgress):
     """A live table of the round's candidates, replaced by one line when it is decided."""
 
-    def __init__(self, console):
+    def __init__(self, console: Console):
         super().__init__(console)
         self.live = None
 
-    def round_begin(self, number, total, names, steps):
+    def round_begin(self, number: int, total: int, names: list[str], steps: int) -> None:
         super().round_begin(number, total, names, steps)
         self.live = Live(
             self._table(None, None), console=self.console, transient=True, auto_refresh=False
@@ -73,17 +77,17 @@ class LiveProgress(LineProgress):
         self.live.start()
         self.shown = 0.0
 
-    def update(self, training, remaining):
+    def update(self, training: "Training", remaining: float | None) -> None:
         now = time.perf_counter()
         if now - self.shown > 0.1 or training.step >= self.steps:
             self.shown = now
             self.live.update(self._table(training, remaining), refresh=True)
 
-    def round_end(self, winner, objective, metrics):
+    def round_end(self, winner: str, objective: float, metrics: dict[str, float]) -> None:
         self.close()
         super().round_end(winner, objective, metrics)
 
-    def close(self):
+    def close(self) -> None:
         if self.live is not None:
             self.live.stop()
             self.live = None

@@ -7,11 +7,15 @@ backtracked step and the soft threshold as proximal map: the objective never ris
 """
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 KINDS = ("scalar", "vector", "matrix")
+
+Loss = Callable[[Any, Any], Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Solution:
     residual: float
 
 
-def combine(kind, h, w):
+def combine(kind: str, h: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
     """`Σ_j w_j·h_j` for rows: h is `[n, members, units]`, or `[n, features]` for a matrix."""
     if kind == "scalar":
         return tf.einsum("njc,j->nc", h, w)
@@ -65,14 +69,23 @@ class MixtureSolver:
     ```
     """
 
-    def __init__(self, loss, kind, tolerance=1e-6, max_iterations=500):
+    def __init__(self, loss: Loss, kind: str, tolerance: float = 1e-6, max_iterations: int = 500):
         self.loss, self.kind = loss, kind
         self.tolerance, self.max_iterations = tolerance, max_iterations
         self.traces = 0
-        self._function = tf.function(self._solve, reduce_retracing=True)
+        self._function = tf.function(self._solve, reduce_retracing=True, autograph=False)
 
     def solve(
-        self, h, y, *, start, gamma, base=None, weights=None, bias=None, max_iterations=None
+        self,
+        h: np.ndarray,
+        y: np.ndarray,
+        *,
+        start: np.ndarray,
+        gamma: np.ndarray | float,
+        base: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+        bias: np.ndarray | None = None,
+        max_iterations: int | None = None,
     ) -> Solution:
         """Solves from a starting point.
 

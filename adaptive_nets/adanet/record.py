@@ -58,6 +58,16 @@ class Record:
                 found[record.best_single.name] = record.best_single
         return found
 
+    def file(self, member: Member) -> str:
+        """Where a member's weights are kept.
+
+        No state's file is ever overwritten with other weights, so those of a partial round,
+        which are trained on, are named by the step.
+        """
+        if member.iteration <= self.iteration or self.partial is None:
+            return f"members/{member.name}.keras"
+        return f"members/{member.name}.step-{self.partial.entries[-1].steps}.keras"
+
     def to_json(self) -> dict:
         return {
             "iteration": self.iteration,
@@ -87,11 +97,8 @@ class Record:
         )
 
 
-def member_file(name: str) -> str:
-    return f"members/{name}.keras"
-
-
 def member_to_json(member: Member) -> dict:
+    """A member without its model, which has a file of its own."""
     fields = ("name", "iteration", "depth", "complexity", "attributes")
     return {field: getattr(member, field) for field in fields}
 

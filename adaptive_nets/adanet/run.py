@@ -3,19 +3,25 @@
 import dataclasses
 import json
 import time
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from adaptive_nets.adanet import iteration as rounds
 from adaptive_nets.adanet.generator import Report, propose
-from adaptive_nets.adanet.inputs import StreamFeed, chunk_steps, finite_feed
-from adaptive_nets.adanet.record import Record, member_file, member_to_json
+from adaptive_nets.adanet.inputs import Inputs, StreamFeed, chunk_steps, finite_feed
+from adaptive_nets.adanet.progress import Progress
+from adaptive_nets.adanet.record import Record, member_to_json
+from adaptive_nets.adanet.state import ModelDir
 from adaptive_nets.adanet.storage import Spool
 from adaptive_nets.adanet.subnetwork import build_member, derive_seed
 from adaptive_nets.adanet.tensorboard import CandidateScalars
-from adaptive_nets.adanet.trainer import RoundTrainer
+from adaptive_nets.adanet.trainer import RoundTrainer, prefers_xla
 from adaptive_nets.adanet.views import View, preprocess
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet.search import AdaNet
 
 MIXTURE_CHUNKS = 40
 PREPROCESSING_FILE = "preprocessing.keras"
@@ -24,7 +30,7 @@ PREPROCESSING_FILE = "preprocessing.keras"
 class Clock:
     """Time since `fit` began, against its limit."""
 
-    def __init__(self, limit):
+    def __init__(self, limit: float | None):
         self.began, self.limit = time.perf_counter(), limit
 
     def remaining(self) -> float:
@@ -45,7 +51,15 @@ class Run:
         progress: `Progress`.
     """
 
-    def __init__(self, search, inputs, folder, clock, callbacks, progress):
+    def __init__(
+        self,
+        search: "AdaNet",
+        inputs: Inputs,
+        folder: ModelDir | None,
+        clock: Clock,
+        callbacks: keras.callbacks.CallbackList,
+        progress: Progress,
+    ):
         self.search, self.inputs, self.head = search, inputs, search.head
         self.folder, self.clock = folder, clock
         self.callbacks, self.progress = callbacks, progress
@@ -60,7 +74,7 @@ class Run:
             chunk = chunk_steps(inputs.train, inputs.batch_size, search.steps_per_iteration)
             self.stream = StreamFeed(
                 inputs.stream, self.head, inputs.batch_size, chunk, search.preprocessing,
-                search.record.stream_chunks,
+                search.record.stream_chunks, inputs.class_weight,
             )  # fmt: skip
         self.judge = rounds.Judge(
             self.head, search.ensembler, search.evaluator, self.train, self.valid,
@@ -74,9 +88,18 @@ class Run:
 
     # The loop -------------------------------------------------------------------------------
 
-    def run(self):
-        """Runs rounds and leaves the result in the search's record."""
-        self.search.record = dataclasses.replace(self.record, partial=None, stop_reason="")
+    def run(self, other_data: bool = False) -> None:
+        """Runs rounds and leaves the result in the search's record.
+
+        Args:
+            other_data: Whether earlier rounds saw other training data.
+        """
+        # A partial result stands until its round is decided again.
+        self.search.record = dataclasses.replace(self.record, stop_reason="")
+        if self.folder is not None:
+            self.folder.sweep()
+        if other_data:
+            self.search.record = self._measured_again()
         reason = self._reason_to_stop()
         while not reason:
             reason = self.round() or self._reason_to_stop()
@@ -84,11 +107,26 @@ class Run:
         if self.folder is not None and self.record.partial is None:
             self.folder.drop_checkpoints()
 
+    def _measured_again(self):
+        """The record with its ensemble's objective on the data of this call."""
+        record = self.record
+        if record.ensemble is None:
+            return record
+        measured, objective = self.judge.measure(record.ensemble.members, record.ensemble.mixture)
+        return dataclasses.replace(
+            record,
+            ensemble=dataclasses.replace(record.ensemble, objective=objective),
+            measured=measured,
+            best_single_loss=self.judge.single_loss(record.best_single),
+        )
+
     def _reason_to_stop(self):
         if self.record.iteration >= self.search.max_iterations:
             return "max_iterations"
         if self.search.stop_training:
             return "callback"
+        if self.record.current.ensemble is None:
+            return ""
         needed = (self.opening_seconds or 0.0) + (self.closing_seconds or 0.0)
         if self.clock.remaining() <= needed:
             return "time_limit"
@@ -124,6 +162,9 @@ class Run:
         )
         if interrupted:
             record = dataclasses.replace(self.record, partial=record)
+        elif not winner:
+            # In the same write as the round: a search that is killed after it has ended too.
+            record = dataclasses.replace(record, stop_reason="no_improvement")
         self._commit(record)
         self.closing_seconds = time.perf_counter() - closing
         shown = self.record.current
@@ -163,19 +204,32 @@ class Run:
             for b in builders
         ]  # fmt: skip
         optimizers = [_loss_scaled(b.optimizer()) for b in builders]
-        trainer = RoundTrainer(members, optimizers, self.head, scales, search.jit_compile)
         steps = search.steps_per_iteration
+        jit_compile = search.jit_compile
+        if jit_compile == "auto":
+            jit_compile = prefers_xla([m.model for m in members], steps)
+        trainer = RoundTrainer(members, optimizers, self.head, scales, jit_compile)
         if self.stream is not None:
             feed = self.stream
+            feed.begin_round()
             feed.base = self._stream_base(previous) if base is not None else None
         else:
             seed = derive_seed(search.used_seed, number, "batches")
             feed = finite_feed(self.train, self.inputs.batch_size, steps, base, seed)
         round_ = rounds.Round(number, members, trainer, feed, steps)
-        found = self.folder.read_checkpoint() if self.folder is not None else None
-        if found is not None and found[0]["data"] == search.data_fingerprint:
-            round_.restore(*found)
+        self._resume(round_)
         return round_
+
+    def _resume(self, round_):
+        """Goes on from this round's checkpoint; one of anything else is of no more use."""
+        found = self.folder.read_checkpoint() if self.folder is not None else self.search.paused
+        if found is None:
+            return
+        # A stream need not give the same sample again.
+        same = self.stream is not None or found[0]["data"] == self.search.data_fingerprint
+        alive = not all(found[0]["diverged"])
+        if not (same and alive and round_.restore(*found)) and self.folder is not None:
+            self.folder.drop_checkpoints()
 
     def _stream_base(self, previous):
         function = self.train.function(previous.members)
@@ -208,14 +262,16 @@ class Run:
                 self._hook("on_train_batch_begin", first)
                 losses = round_.advance(left)
                 logs = dict(zip(names, round_.training.losses, strict=True))
-                logs["loss"] = float(np.mean(losses[-1]))
+                alive = losses[-1][np.isfinite(losses[-1])]
+                logs["loss"] = float(np.mean(alive)) if len(alive) else float("nan")
                 self._hook("on_train_batch_end", round_.training.step - 1, logs=logs)
                 limit = self.clock.remaining()
                 self.progress.update(round_.training, None if np.isinf(limit) else limit)
                 scalars.write(round_.training)
                 if self.search.stop_training and not round_.done:
                     return "callback"
-                if time.perf_counter() - saved >= self.search.checkpoint_seconds:
+                due = time.perf_counter() - saved >= self.search.checkpoint_seconds
+                if due and self.folder is not None:
                     self._checkpoint(round_)
                     saved = time.perf_counter()
         finally:
@@ -242,7 +298,7 @@ class Run:
         }
         self.judge.prepare(list(new.values()))
         contenders = [self.judge.contend(c, round_.number, new, previous) for c in wanted]
-        winner = rounds.choose(contenders, previous, self.search.force_grow)
+        winner = rounds.choose(contenders, previous, self.search.force_grow and not partial)
         if winner is None and previous is None:
             raise rounds.DivergedError(
                 f"No candidate of round {round_.number} has a finite objective: "
@@ -266,13 +322,14 @@ class Run:
             best_single=single,
             best_single_loss=single_loss,
             stream_chunks=self.stream.used if self.stream is not None else 0,
+            partial=None,
         )
         return record, winner and winner.ensemble.name
 
     # Keeping ------------------------------------------------------------------------------
 
     def _checkpoint(self, round_):
-        if self.folder is None:
+        if not round_.consistent:
             return
         header = {
             "round": round_.number,
@@ -280,7 +337,10 @@ class Run:
             "data": self.search.data_fingerprint,
             **round_.training.header(),
         }
-        self.folder.write_checkpoint(round_.training.step, header, round_.state())
+        if self.folder is None:
+            self.search.paused = (header, [v.copy() for v in round_.state()])
+        else:
+            self.folder.write_checkpoint(round_.training.step, header, round_.state())
 
     def _commit(self, record):
         """Makes a record the search's, on disk first."""
@@ -288,15 +348,18 @@ class Run:
             if self.search.preprocessing is not None and not self.folder.has_state():
                 self.folder.save_model(self.search.preprocessing, PREPROCESSING_FILE)
             members = record.members()
+            files = {name: record.file(member) for name, member in members.items()}
             for name, member in members.items():
-                # Members of earlier rounds never change; partial ones are trained on.
+                # Members of earlier rounds never change.
                 kept = member.iteration <= self.record.iteration
-                if not kept or not (self.folder.path / member_file(name)).exists():
-                    self.folder.save_model(member.model, member_file(name))
-            files = [member_file(n) for n in members]
+                if not kept or not (self.folder.path / files[name]).exists():
+                    self.folder.save_model(member.model, files[name])
+            files = list(files.values())
             state = {
                 **self.search.state_header(),
-                "members": {n: member_to_json(m) for n, m in members.items()},
+                "members": {
+                    n: {**member_to_json(m), "file": record.file(m)} for n, m in members.items()
+                },
                 "files": files,
                 "record": record.to_json(),
             }
@@ -304,7 +367,10 @@ class Run:
             self.folder.drop_members(files)
             if record.iteration > self.record.iteration:
                 self.folder.drop_checkpoints()
+        if record.iteration > self.record.iteration:
+            self.search.paused = None
         self.search.record = record
+        self.search.forget_models()
 
     def _hook(self, name, *args, **kwargs):
         if hasattr(keras.callbacks.Callback, name):

@@ -2,7 +2,10 @@
 
 import copy
 import dataclasses
+import numbers
 import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -10,7 +13,7 @@ import numpy as np
 from adaptive_nets.adanet import strategy as strategies
 from adaptive_nets.adanet.assemble import assemble, assemble_single
 from adaptive_nets.adanet.data import FeatureSpec, as_features, is_dataset
-from adaptive_nets.adanet.ensemble import Ensembler, MixtureEnsembler, UniformEnsembler
+from adaptive_nets.adanet.ensemble import Ensemble, Ensembler, MixtureEnsembler, UniformEnsembler
 from adaptive_nets.adanet.evaluator import Evaluator, measure
 from adaptive_nets.adanet.generator import Generator, propose
 from adaptive_nets.adanet.inputs import describe, labelled_rows, read
@@ -26,9 +29,12 @@ from adaptive_nets.adanet.settings import (
     restore_object,
 )
 from adaptive_nets.adanet.state import ModelDir, differences
-from adaptive_nets.adanet.subnetwork import Member, make_inputs
+from adaptive_nets.adanet.subnetwork import Member, Subnetwork, make_inputs
 from adaptive_nets.heads import Head
 from adaptive_nets.serving import export_saved_model
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class AdaNet:
@@ -48,7 +54,7 @@ class AdaNet:
             has learnt the labels.
         generator: An `adanet.Generator`. Defaults to `generators.Dense()`.
         max_iterations: Rounds at most. Defaults to 5.
-        steps_per_iteration: Training steps of a round. Defaults to 1000.
+        steps_per_iteration: Training steps of a round. Defaults to 500.
         ensemble_strategies: `"grow"`, `"solo"`, `"all"`, or `adanet.Strategy` objects, one or
             several. Defaults to `("grow",)`.
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"` or an
@@ -74,6 +80,7 @@ class AdaNet:
     Attributes:
         record: What is known so far: ensemble, leaderboard entries, reports.
         preprocessing: Model that features pass first, or `None`.
+        paused: Checkpoint of an interrupted round where there is no `model_dir`, or `None`.
         stop_training: Set it to `True` in a callback to end the search.
 
     Raises:
@@ -99,21 +106,23 @@ class AdaNet:
         head: Head,
         generator: Generator | None = None,
         max_iterations: int = 5,
-        steps_per_iteration: int = 1000,
-        ensemble_strategies=("grow",),
-        mixture_weights="scalar",
+        steps_per_iteration: int = 500,
+        ensemble_strategies: str | strategies.Strategy | Sequence[str | strategies.Strategy] = (
+            "grow",
+        ),
+        mixture_weights: str | Ensembler = "scalar",
         mixture_bias: bool = False,
         training: str = "residual",
         refit: str = "all",
         adanet_lambda: float = 1e-3,
         adanet_beta: float = 0.0,
-        complexity="sqrt_depth",
+        complexity: str | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None,
         force_grow: bool = False,
-        preprocessing="auto",
-        model_dir=None,
+        preprocessing: str | keras.Layer | None = "auto",
+        model_dir: str | os.PathLike | None = None,
         seed: int | None = None,
-        jit_compile="auto",
+        jit_compile: str | bool = "auto",
         checkpoint_seconds: float = 30.0,
     ):
         if generator is None:
@@ -138,22 +147,23 @@ class AdaNet:
         self._spec = self.preprocessing = None
         self._opened = False
         self._models = {}
+        self.paused = None
 
     # Training -------------------------------------------------------------------------------
 
     def fit(
         self,
-        x,
-        y=None,
+        x: Any,
+        y: Any = None,
         *,
-        sample_weight=None,
+        sample_weight: Any = None,
         class_weight: dict | None = None,
-        validation_data=None,
+        validation_data: Any = None,
         validation_split: float = 0.0,
         batch_size: int = 32,
         time_limit: float | None = None,
-        callbacks=None,
-        verbose="auto",
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        verbose: str | int = "auto",
     ) -> "AdaNet":
         """Runs rounds until `max_iterations`, `time_limit`, no improvement, or a callback.
 
@@ -174,7 +184,8 @@ class AdaNet:
             time_limit: Seconds for this call, in all. When they end in the middle of a round,
                 its candidates compete as they are and the next `fit` finishes the round.
             callbacks: Keras callbacks: epochs are rounds, and a batch is one compiled call.
-                `on_round_begin(round, logs)` and `on_round_end(round, logs)` are called too.
+                `on_round_begin(iteration, logs)` and `on_round_end(iteration, logs)` are called
+                too.
             verbose: `"auto"`, 0 silent, 1 live display, 2 one line a round.
 
         Returns:
@@ -187,8 +198,9 @@ class AdaNet:
         clock = Clock(time_limit)
         if time_limit is not None and not time_limit > 0:
             raise ValueError(f"time_limit must be > 0 seconds. Received: {time_limit}.")
-        if isinstance(batch_size, bool) or int(batch_size) != batch_size or batch_size < 1:
-            raise ValueError(f"batch_size must be an integer >= 1. Received: {batch_size}.")
+        whole = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
+        if not whole or batch_size < 1:
+            raise ValueError(f"batch_size must be an integer >= 1. Received: {batch_size!r}.")
         progress = make_progress(verbose)
         folder = None if self.model_dir is None else ModelDir(self.model_dir)
         state = folder.read_state() if folder is not None and not self._opened else None
@@ -201,7 +213,7 @@ class AdaNet:
             head, x, y, sample_weight, class_weight, validation_data, validation_split,
             batch_size, self.evaluator, self.used_seed,
         )  # fmt: skip
-        if self._spec is not None and inputs.spec != self._spec:
+        if self.record.current.ensemble is not None and inputs.spec != self._spec:
             raise ValueError(
                 f"The search was fit on features {describe(self._spec)}. "
                 f"Received: {describe(inputs.spec)}."
@@ -214,39 +226,55 @@ class AdaNet:
         if self.record.iteration < self.max_iterations:
             record = self.record
             propose(self.generator, record.ensemble, record.iteration + 1, record.reports)
-        self.data_fingerprint = inputs.train.fingerprint()
+        self.stop_training = False
+        fingerprint = inputs.train.fingerprint()
+        other_data = self.data_fingerprint not in (None, fingerprint)
+        if self.record.stop_reason == "no_improvement" and not other_data:
+            return self
+        names = ("head", "data_fingerprint", "preprocessing", "_spec", "_opened")
+        before = {name: getattr(self, name) for name in names}
+        self.data_fingerprint = fingerprint
         self.head, self._spec, self._opened = head, inputs.spec, True
         self._fit_settings = fit_settings
         if self.record.iteration == 0 and self.preprocessing is None:
             self.preprocessing = self._make_preprocessing(inputs.train)
-        self.stop_training = False
-        if self.record.stop_reason == "no_improvement":
-            return self
         listed = keras.callbacks.CallbackList(callbacks, model=self)
-        self._models = {}
         listed.on_train_begin()
         try:
-            Run(self, inputs, folder, clock, listed, progress).run()
+            Run(self, inputs, folder, clock, listed, progress).run(other_data)
+        except BaseException:
+            if not self._begun(folder):
+                # As if it had not been called: the next call may bring other data.
+                for name, value in before.items():
+                    setattr(self, name, value)
+            raise
         finally:
             progress.close()
             listed.on_train_end()
         return self
 
+    def _begun(self, folder):
+        """Whether training has left anything, in memory or in the folder."""
+        kept = self.record.current.ensemble is not None or self.paused is not None
+        return kept or (folder is not None and folder.has_state())
+
     # Results --------------------------------------------------------------------------------
 
     @property
     def stop_reason(self) -> str:
-        """Why the last `fit` ended: `"max_iterations"`, `"no_improvement"`, `"time_limit"` or
-        `"callback"`."""
+        """Why the last `fit` ended.
+
+        `"max_iterations"`, `"no_improvement"`, `"time_limit"` or `"callback"`.
+        """
         return self.record.stop_reason
 
     @property
-    def ensemble(self):
+    def ensemble(self) -> Ensemble:
         """The chosen `Ensemble`."""
         self._check_fitted()
         return self.record.current.ensemble
 
-    def leaderboard(self):
+    def leaderboard(self) -> "pd.DataFrame":
         """All candidate ensembles of all rounds as a `pandas.DataFrame`, best of a round first.
 
         Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
@@ -257,8 +285,11 @@ class AdaNet:
 
     @property
     def model(self) -> keras.Model:
-        """The ensemble as a plain Functional model: raw features to logits (or to predictions,
-        for a regression). It needs nothing of adaptive_nets to be loaded."""
+        """The ensemble as a plain Functional model.
+
+        It takes raw features to logits (or to predictions, for a regression), and needs nothing
+        of adaptive_nets to be loaded.
+        """
         ensemble = self.ensemble
         if "model" not in self._models:
             self._models["model"] = assemble(
@@ -277,7 +308,12 @@ class AdaNet:
         return self._models["single"]
 
     def evaluate(
-        self, x, y=None, sample_weight=None, batch_size: int = 1024, model=None
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        batch_size: int = 1024,
+        model: keras.Model | None = None,
     ) -> dict[str, float]:
         """Loss and the head's metrics on data.
 
@@ -295,7 +331,7 @@ class AdaNet:
         rows = labelled_rows(x, y, self.head, "evaluate", sample_weight)
         return measure(self.head, self._logits(rows.x, batch_size, model or self.model), rows)
 
-    def predict(self, x, output: str | None = None, batch_size: int = 1024) -> np.ndarray:
+    def predict(self, x: Any, output: str | None = None, batch_size: int = 1024) -> np.ndarray:
         """Predictions for features.
 
         Args:
@@ -321,7 +357,7 @@ class AdaNet:
             return values
         return np.array([v.decode() for v in values.flat]).reshape(values.shape)
 
-    def export(self, path) -> str:
+    def export(self, path: str | os.PathLike) -> str:
         """Writes a SavedModel whose `serving_default` gives the head's predictions.
 
         Args:
@@ -344,6 +380,10 @@ class AdaNet:
             raise ValueError(
                 f"The model takes features {describe(self._spec)}. Received: {describe(spec)}."
             )
+        # Keras takes text as tensors only.
+        features = keras.tree.map_structure(
+            lambda a: keras.ops.convert_to_tensor(a) if a.dtype == object else a, features
+        )
         return model.predict(features, batch_size=batch_size, verbose=0)
 
     def _check_fitted(self):
@@ -353,7 +393,7 @@ class AdaNet:
     # State ----------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, model_dir, **settings) -> "AdaNet":
+    def load(cls, model_dir: str | os.PathLike, **settings: Any) -> "AdaNet":
         """The search that a `model_dir` holds, ready to predict, export or `fit` on.
 
         Args:
@@ -380,6 +420,10 @@ class AdaNet:
         search.head = restore_object(state["adapted_head"], "head")
         search._restore(state, folder)
         return search
+
+    def forget_models(self) -> None:
+        """Lets `model` and `best_single` be built anew from the record."""
+        self._models = {}
 
     def state_header(self) -> dict:
         """The part of the state that rounds do not change, as JSON values."""
@@ -411,10 +455,10 @@ class AdaNet:
             )
 
     def _restore(self, state, folder):
-        members = {
-            name: Member(model=folder.load_model(f"members/{name}.keras"), **fields)
-            for name, fields in state["members"].items()
-        }
+        members = {}
+        for name, fields in state["members"].items():
+            plain = {k: v for k, v in fields.items() if k != "file"}
+            members[name] = Member(model=folder.load_model(fields["file"]), **plain)
         self.record = Record.from_json(state["record"], members)
         self._spec, self._fit_settings = _spec_from_json(state["spec"]), state["fit"]
         self.data_fingerprint, self.used_seed = state["data"], state["seed"]

@@ -3,6 +3,8 @@
 import contextlib
 import importlib
 import numbers
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -10,7 +12,7 @@ from adaptive_nets.adanet.ensemble import Ensembler
 from adaptive_nets.adanet.evaluator import Evaluator
 from adaptive_nets.adanet.generator import Generator
 from adaptive_nets.adanet.proximal import KINDS
-from adaptive_nets.adanet.subnetwork import COMPLEXITIES
+from adaptive_nets.adanet.subnetwork import COMPLEXITIES, Subnetwork
 from adaptive_nets.heads import Head
 
 CHOICES = {
@@ -20,7 +22,7 @@ CHOICES = {
 }
 
 
-def check_settings(s: dict):
+def check_settings(s: dict) -> None:
     """Refuses settings that are out of range or of the wrong type."""
     _check_type(s["head"], Head, "head", "a heads.Head such as heads.MultiClass()")
     _check_type(s["generator"], Generator, "generator", "an adanet.Generator")
@@ -63,7 +65,9 @@ def _check_type(value, expected, name, words):
         raise TypeError(f"{name} must be {words}. Received: {name}={value!r}.")
 
 
-def complexity_rule(complexity):
+def complexity_rule(
+    complexity: str | Callable[[Subnetwork], float],
+) -> Callable[[Subnetwork], float]:
     """A complexity function from its name, or as it is."""
     if isinstance(complexity, str) and complexity in COMPLEXITIES:
         return COMPLEXITIES[complexity]
@@ -75,7 +79,7 @@ def complexity_rule(complexity):
     return complexity
 
 
-def describe_object(value):
+def describe_object(value: Any) -> Any:
     """A setting as JSON: plain values as they are, objects by class and configuration."""
     if value is None or isinstance(value, str | bool | numbers.Integral):
         return value if not isinstance(value, numbers.Integral) or value is None else _plain(value)
@@ -99,7 +103,7 @@ def _plain(value):
     return bool(value) if isinstance(value, bool) else int(value)
 
 
-def restore_object(value, setting):
+def restore_object(value: Any, setting: str) -> Any:
     """The setting that `describe_object` described."""
     if not isinstance(value, dict) or "class" not in value:
         return value

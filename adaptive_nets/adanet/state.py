@@ -14,8 +14,10 @@ import re
 import tempfile
 import warnings
 import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -25,7 +27,7 @@ KEPT = 3
 
 
 @contextmanager
-def whole_file(path: Path, suffix: str = ""):
+def whole_file(path: Path, suffix: str = "") -> Iterator[str]:
     """Yields a temporary name beside `path` that replaces it, synced, if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".writing-", suffix=suffix, dir=path.parent)
@@ -54,7 +56,7 @@ class ModelDir:
         OSError: The folder cannot be written to.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
         try:
             self._probe()
@@ -72,9 +74,14 @@ class ModelDir:
         with tempfile.TemporaryFile(dir=folder):
             pass
 
+    def sweep(self) -> None:
+        """Removes what a killed process was writing."""
+        for path in [*self.path.glob(".writing-*"), *self.path.glob("members/.writing-*")]:
+            path.unlink(missing_ok=True)
+
     # State files ----------------------------------------------------------------------------
 
-    def write_state(self, state: dict):
+    def write_state(self, state: dict) -> None:
         """Writes the next state file, then drops the oldest."""
         numbered = self._numbered("state-*.json")
         number = (numbered[-1][0] if numbered else 0) + 1
@@ -142,7 +149,7 @@ class ModelDir:
                 "keras.saving.register_keras_serializable first."
             ) from error
 
-    def drop_members(self, keep):
+    def drop_members(self, keep: Iterable[str]) -> None:
         """Removes member files that no kept state file names."""
         named = set(keep)
         for _, path in self._numbered("state-*.json"):
@@ -156,7 +163,7 @@ class ModelDir:
 
     # Checkpoints within a round ---------------------------------------------------------------
 
-    def write_checkpoint(self, step: int, header: dict, arrays: list[np.ndarray]):
+    def write_checkpoint(self, step: int, header: dict, arrays: list[np.ndarray]) -> None:
         """Writes all arrays of a round at a step, then drops the one before."""
         named = {f"a{i:05d}": np.asarray(a) for i, a in enumerate(arrays)}
         path = self.path / f"checkpoint-{step:09d}.npz"
@@ -181,12 +188,12 @@ class ModelDir:
                 )
         return None
 
-    def drop_checkpoints(self):
+    def drop_checkpoints(self) -> None:
         for _, path in self._numbered("checkpoint-*.npz"):
             path.unlink(missing_ok=True)
 
 
-def differences(stored, given, path="") -> list[str]:
+def differences(stored: Any, given: Any, path: str = "") -> list[str]:
     """Where two JSON values differ, one line each."""
     if isinstance(stored, dict) and isinstance(given, dict):
         found = []

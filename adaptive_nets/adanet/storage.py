@@ -19,7 +19,7 @@ class Spool:
         self.rows = self.bytes = 0
         self._parts, self._file, self._like = [], None, None
 
-    def append(self, batch: np.ndarray):
+    def append(self, batch: np.ndarray) -> None:
         batch = np.ascontiguousarray(batch)
         if self._like is None:
             self._like = batch[:0]
@@ -37,7 +37,9 @@ class Spool:
     def _spill(self):
         if self._file is None:
             # Unlinked at once: the space comes back however the process ends.
-            self._file = tempfile.TemporaryFile(dir=self.folder, prefix="adaptive_nets_")
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115
+                dir=self.folder, prefix="adaptive_nets_"
+            )
         for part in self._parts:
             part.tofile(self._file)
         self._parts = []

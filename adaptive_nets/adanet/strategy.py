@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+from collections.abc import Iterable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,9 @@ class Strategy(abc.ABC):
 
     @abc.abstractmethod
     def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
-        """Args:
+        """Says which ensembles of a round are tried.
+
+        Args:
             new: Names of the subnetworks trained this round.
             previous: Whether there is a previous ensemble.
 
@@ -47,28 +50,28 @@ class Strategy(abc.ABC):
 class Grow(Strategy):
     """Each new subnetwork joins the previous ensemble (the paper's algorithm)."""
 
-    def candidates(self, new, previous):
+    def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
         return [Candidate(f"grow_{name}", previous, (name,)) for name in new]
 
 
 class Solo(Strategy):
     """Each new subnetwork alone."""
 
-    def candidates(self, new, previous):
+    def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
         return [Candidate(f"solo_{name}", False, (name,)) for name in new]
 
 
 class All(Strategy):
     """All new subnetworks join the previous ensemble at once."""
 
-    def candidates(self, new, previous):
+    def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
         return [Candidate("all", previous, tuple(new))]
 
 
 STRATEGIES = {"grow": Grow, "solo": Solo, "all": All}
 
 
-def resolve(strategies) -> list[Strategy]:
+def resolve(strategies: str | Strategy | Iterable[str | Strategy]) -> list[Strategy]:
     """Strategies from names or objects."""
     if isinstance(strategies, str | Strategy):
         strategies = (strategies,)
@@ -87,10 +90,21 @@ def resolve(strategies) -> list[Strategy]:
     return resolved
 
 
-def propose(strategies, new, previous) -> list[Candidate]:
+def propose(strategies: Iterable[Strategy], new: Iterable[str], previous: bool) -> list[Candidate]:
     """All strategies' candidates, each set of members once."""
     found = {}
     for strategy in strategies:
         for candidate in strategy.candidates(list(new), previous):
+            if not candidate.new or not set(candidate.new) <= set(new):
+                raise ValueError(
+                    f"Candidate '{candidate.name}' of strategy {type(strategy).__name__} must be "
+                    f"of the subnetworks {', '.join(new)}. Received: {candidate.new!r}."
+                )
             found.setdefault((candidate.previous and previous, candidate.new), candidate)
+    names = [c.name for c in found.values()]
+    duplicates = sorted({n for n in names if names.count(n) > 1})
+    if duplicates:
+        raise ValueError(
+            f"Ensemble strategies gave one name to several candidates: {', '.join(duplicates)}."
+        )
     return list(found.values())

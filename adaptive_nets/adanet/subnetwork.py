@@ -1,13 +1,20 @@
-"""What a candidate is: `Subnetwork`, the `Builder` that makes one, and the `Member` it may become."""
+"""What a candidate is: `Subnetwork`, the `Builder` that makes one, the `Member` it becomes."""
 
 import abc
 import dataclasses
 import random
 import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
+
+from adaptive_nets.adanet.data import Spec
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet.ensemble import Ensemble
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +78,12 @@ class Builder(abc.ABC):
     rescale_output = False
 
     @abc.abstractmethod
-    def build(self, inputs, units, previous=None) -> Subnetwork:
+    def build(
+        self,
+        inputs: keras.KerasTensor | dict[str, keras.KerasTensor],
+        units: int,
+        previous: "Ensemble | None" = None,
+    ) -> Subnetwork:
         """Builds the subnetwork.
 
         Args:
@@ -127,7 +139,7 @@ def derive_seed(seed: int, *words) -> int:
 
 
 @contextmanager
-def seeded(seed: int):
+def seeded(seed: int) -> Iterator[None]:
     """Makes initializers and dropout created inside reproducible; the caller's state comes back."""
     states = random.getstate(), np.random.get_state()
     random.seed(seed)
@@ -147,7 +159,7 @@ def sqrt_depth(subnetwork: Subnetwork) -> float:
 COMPLEXITIES = {"sqrt_depth": sqrt_depth}
 
 
-def make_inputs(spec):
+def make_inputs(spec: Spec) -> keras.KerasTensor | dict[str, keras.KerasTensor]:
     """Symbolic inputs for a feature spec (one, or a dict of them)."""
     if isinstance(spec, dict):
         return {name: keras.Input(s.shape, dtype=s.dtype, name=name) for name, s in spec.items()}
@@ -155,7 +167,14 @@ def make_inputs(spec):
 
 
 def build_member(
-    builder, spec, units, previous, iteration, complexity, seed, output_range=None
+    builder: Builder,
+    spec: Spec,
+    units: int,
+    previous: "Ensemble | None",
+    iteration: int,
+    complexity: Callable[[Subnetwork], float],
+    seed: int,
+    output_range: tuple[list[float], list[float]] | None = None,
 ) -> Member:
     """Runs a builder and wraps what it returns; names the builder in every refusal."""
     with seeded(derive_seed(seed, iteration, builder.name)):

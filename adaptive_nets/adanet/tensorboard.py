@@ -1,6 +1,12 @@
 """TensorBoard scalars, one run a candidate."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet.iteration import Training
 
 _SCALAR = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"),
@@ -18,14 +24,14 @@ class CandidateScalars:
         points: Scalars a candidate and round at most. Defaults to 100.
     """
 
-    def __init__(self, folder, names, steps, points=100):
+    def __init__(self, folder: Path | None, names: list[str], steps: int, points: int = 100):
         self._every = max(1, steps // points)
         self._next = 0
         self._writers = []
         if folder is not None:
             self._writers = [tf.summary.create_file_writer(str(folder / n)) for n in names]
 
-    def write(self, training):
+    def write(self, training: "Training") -> None:
         if not self._writers or training.step < self._next:
             return
         self._next = training.step + self._every
@@ -34,6 +40,6 @@ class CandidateScalars:
                 # tf.summary.scalar wants the tensorboard package, which only reading needs.
                 tf.summary.write("loss", tf.constant(loss, tf.float32), metadata=_SCALAR)
 
-    def close(self):
+    def close(self) -> None:
         for writer in self._writers:
             writer.close()

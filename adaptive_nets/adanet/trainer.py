@@ -1,15 +1,29 @@
 """Trains all of a round's subnetworks in one compiled function that runs many steps a call."""
 
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+from adaptive_nets.adanet.subnetwork import Member
+from adaptive_nets.heads import Head
 
-def supports_xla(models) -> bool:
+# Below this many steps XLA's compilation costs a CPU more than it saves; its programs also stay
+# in memory to the process's end, some 10 MiB each.
+XLA_STEPS = 3000
+
+
+def prefers_xla(models: list[keras.Model], steps: int) -> bool:
     """Whether XLA is the faster compiler for these models on the devices at hand.
 
-    XLA fuses a small network's step four-fold on a CPU, but its CPU convolutions and recurrent
-    loops are many times slower than TensorFlow's own kernels.
+    XLA makes a small network's step three to four times as fast on a CPU, but takes about half
+    a second longer to compile, and its CPU convolutions and recurrent loops are many times
+    slower than TensorFlow's own kernels.
+
+    Args:
+        models: Models to be trained.
+        steps: Steps they are trained for.
     """
     slow_on_cpu = (
         keras.layers.Conv1D,
@@ -25,6 +39,8 @@ def supports_xla(models) -> bool:
         keras.layers.RNN,
     )
     accelerated = bool(tf.config.list_logical_devices("GPU"))
+    if not accelerated and steps < XLA_STEPS:
+        return False
     for model in models:
         for layer in model._flatten_layers(include_self=False):
             if not getattr(layer, "supports_jit", True):
@@ -52,20 +68,26 @@ class RoundTrainer:
         optimizers: One fresh optimizer a member.
         head: The task's head.
         scales: `(base_scale, logit_scale)`, or `None` to train independently of the base.
-        jit_compile: `"auto"`, `True` or `False`.
+        jit_compile: `True` or `False`.
     """
 
-    def __init__(self, members, optimizers, head, scales=None, jit_compile="auto"):
+    def __init__(
+        self,
+        members: list[Member],
+        optimizers: list[keras.optimizers.Optimizer],
+        head: Head,
+        scales: tuple[float, float] | None = None,
+        jit_compile: bool = False,
+    ):
         self.members, self.optimizers, self.head, self.scales = members, optimizers, head, scales
-        models = [m.model for m in members]
-        for model, optimizer in zip(models, optimizers, strict=True):
-            optimizer.build(model.trainable_variables)
-        self.jit_compile = supports_xla(models) if jit_compile == "auto" else bool(jit_compile)
+        for member, optimizer in zip(members, optimizers, strict=True):
+            optimizer.build(member.model.trainable_variables)
+            _reduce_nothing(optimizer)
         self.alive = np.ones(len(members), bool)
         self.traces = 0
-        self._function = tf.function(self._run, jit_compile=self.jit_compile)
+        self._function = tf.function(self._run, jit_compile=jit_compile, autograph=False)
 
-    def run(self, source, indices, start: int, stop: int) -> np.ndarray:
+    def run(self, source: dict, indices: tf.Tensor, start: int, stop: int) -> np.ndarray:
         """Runs steps `start` to `stop` of a chunk.
 
         Args:
@@ -128,14 +150,29 @@ class RoundTrainer:
         return [*self.members[k].model.variables, *self.optimizers[k].variables]
 
 
+def _reduce_nothing(optimizer):
+    """Takes the all-reduce out of an optimizer that runs on one replica.
+
+    TensorFlow's all-reduce registers a custom gradient in a table that is never emptied, which
+    would keep the graph of every round in memory.
+    """
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return
+    for one in (optimizer, getattr(optimizer, "inner_optimizer", None)):
+        if hasattr(one, "_all_reduce_sum_gradients"):
+            one._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+
+
 class OutputFunction:
     """Inference of many subnetworks over rows, in blocks, traced once for all of them."""
 
-    def __init__(self, models, block: int = 4096, keep_last_layer: bool = False):
+    def __init__(
+        self, models: Iterable[keras.Model], block: int = 4096, keep_last_layer: bool = False
+    ):
         self.models, self.block = list(models), block
         self.keys = ("logits", "last_layer") if keep_last_layer else ("logits",)
         self.traces = 0
-        self._function = tf.function(self._call, reduce_retracing=True)
+        self._function = tf.function(self._call, reduce_retracing=True, autograph=False)
 
     def _call(self, x):
         self.traces += 1

@@ -1,15 +1,18 @@
 """A data set as a search sees it: preprocessed rows and every frozen member's outputs on them."""
 
+from collections.abc import Iterable, Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from adaptive_nets.adanet.data import MEMORY_LIMIT, Rows
+from adaptive_nets.adanet.data import MEMORY_LIMIT, Batches, Rows
 from adaptive_nets.adanet.storage import Spool
+from adaptive_nets.adanet.subnetwork import Member
 from adaptive_nets.adanet.trainer import OutputFunction
 
 
-def preprocess(rows: Rows, model) -> Rows:
+def preprocess(rows: Rows, model: keras.Model | None) -> Rows:
     """Rows with the preprocessing model applied once."""
     if model is None:
         return rows
@@ -37,11 +40,13 @@ class View:
         cache_limit: Bytes of one member's outputs held in memory; above it they are on disk.
     """
 
-    def __init__(self, rows: Rows, keep_last_layer=False, cache_limit=MEMORY_LIMIT):
+    def __init__(self, rows: Rows, keep_last_layer: bool = False, cache_limit: int = MEMORY_LIMIT):
         self.rows, self.keep_last_layer, self.cache_limit = rows, keep_last_layer, cache_limit
         self.cache = {}
 
-    def outputs(self, members, function: OutputFunction | None = None) -> list[dict]:
+    def outputs(
+        self, members: Sequence[Member], function: OutputFunction | None = None
+    ) -> list[dict]:
         """Outputs of members, in order; missing ones are computed together.
 
         Args:
@@ -56,7 +61,7 @@ class View:
             self.cache.update(zip([m.name for m in missing], found, strict=True))
         return [self.cache[m.name] for m in members]
 
-    def function(self, members) -> OutputFunction:
+    def function(self, members: Sequence[Member]) -> OutputFunction:
         width = sum(
             int(np.prod([d or 1 for d in layer.output.shape[1:]]))
             for layer in members[0].model.layers
@@ -65,7 +70,7 @@ class View:
         block = int(np.clip((256 << 20) // (4 * max(width, 1)), 64, 8192))
         return OutputFunction([m.model for m in members], block, self.keep_last_layer)
 
-    def keep_only(self, members):
+    def keep_only(self, members: Iterable[Member]) -> None:
         """Forgets the outputs of all other members."""
         names = {m.name for m in members}
         self.cache = {k: v for k, v in self.cache.items() if k in names}
@@ -84,7 +89,7 @@ class FiniteFeed:
         chunk: Steps a chunk.
     """
 
-    def __init__(self, view, batches, base, chunk):
+    def __init__(self, view: View, batches: Batches, base: np.ndarray | None, chunk: int):
         self.batches, self.chunk = batches, chunk
         rows = view.rows
         self._source = {"x": rows.x, "y": rows.y}
@@ -96,7 +101,7 @@ class FiniteFeed:
         if self._resident:
             self._source = keras.tree.map_structure(tf.convert_to_tensor, self._source)
 
-    def get(self, step: int):
+    def get(self, step: int) -> tuple[dict, tf.Tensor]:
         """`(source, indices)` of the chunk that begins at a step."""
         indices = self.batches.indices(step, self.chunk)
         if self._resident:

@@ -17,24 +17,24 @@ class SearchCallback(keras.callbacks.Callback):
     import adaptive_nets as an
 
     class StopWhenGood(an.callbacks.SearchCallback):
-        def on_round_end(self, round, logs=None):
+        def on_round_end(self, iteration, logs=None):
             if logs["accuracy"] > 0.99:
                 self.model.stop_training = True
     ```
     """
 
-    def on_round_begin(self, round: int, logs: dict | None = None) -> None:
+    def on_round_begin(self, iteration: int, logs: dict | None = None) -> None:
         """Called before a round is trained.
 
         Args:
-            round: The round, from 1.
+            iteration: The round, from 1.
             logs: `{"candidates": names}`.
         """
 
-    def on_round_end(self, round: int, logs: dict | None = None) -> None:
+    def on_round_end(self, iteration: int, logs: dict | None = None) -> None:
         """Called when a round is decided and saved.
 
         Args:
-            round: The round, from 1.
+            iteration: The round, from 1.
             logs: `objective`, `loss` and metrics of the ensemble.
         """

@@ -62,9 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where it was interrupted.
 
     Example:
-        >>> main(["--version"])
-        adaptive-nets 0.1.0
-        0
+
+    ```python
+    from adaptive_nets.cli import app
+
+    app.main(["--version"])  # prints the version and returns 0
+    ```
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments

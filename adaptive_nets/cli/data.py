@@ -83,8 +83,12 @@ def load(
         ImportError: the optional package behind the source is missing.
 
     Example:
-        >>> load("iris").x_test.shape
-        (38, 4)
+
+    ```python
+    from adaptive_nets.cli import data
+
+    data.load("iris").x_test.shape  # (38, 4)
+    ```
     """
     if not is_name(name):
         raise ValueError(f"Unknown data set. Expected {FORMS}. Received: {name!r}.")

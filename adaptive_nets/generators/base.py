@@ -1,24 +1,20 @@
-"""What the stock generators share: depths that follow the ensemble, and optimizers."""
+"""What the stock generators share: depths that follow the ensemble, and checked settings."""
+
+from collections.abc import Iterable
+from numbers import Integral, Real
 
 import keras
 
-from adaptive_nets.adanet import Builder, Generator
+from adaptive_nets.adanet import Builder, Ensemble, Generator
+from adaptive_nets.generators.optimizers import (
+    OptimizerSetting,
+    RateSetting,
+    describe_optimizer,
+    describe_rate,
+    make_optimizer,
+)
 
-
-def make_optimizer(optimizer, learning_rate) -> keras.optimizers.Optimizer:
-    """A fresh optimizer from a name, a config, or one to be copied; rate or schedule on top."""
-    if isinstance(optimizer, keras.optimizers.Optimizer):
-        config = keras.optimizers.serialize(optimizer)
-    else:
-        config = (
-            {"class_name": optimizer, "config": {}} if isinstance(optimizer, str) else optimizer
-        )
-    made = keras.optimizers.deserialize(config)
-    if learning_rate is not None:
-        if isinstance(learning_rate, dict):
-            learning_rate = keras.optimizers.schedules.deserialize(learning_rate)
-        made.learning_rate = learning_rate
-    return made
+Features = keras.KerasTensor | dict[str, keras.KerasTensor]
 
 
 class OptimizedBuilder(Builder):
@@ -26,14 +22,14 @@ class OptimizedBuilder(Builder):
 
     rescale_output = True
 
-    def __init__(self, name, generator, **hyperparameters):
+    def __init__(self, name: str, generator: "DepthGenerator", **hyperparameters):
         self.name, self.generator = name, generator
         self._hyperparameters = hyperparameters
 
-    def optimizer(self):
+    def optimizer(self) -> keras.optimizers.Optimizer:
         return make_optimizer(self.generator.optimizer, self.generator.learning_rate)
 
-    def hyperparameters(self):
+    def hyperparameters(self) -> dict:
         return self._hyperparameters
 
 
@@ -44,30 +40,31 @@ class DepthGenerator(Generator):
         depths: List of depths to propose each round; `None` for the paper's rule: the depth
             of the deepest member, and one more.
         optimizer: Name, config or `keras.optimizers.Optimizer` to be copied.
-        learning_rate: Number or `LearningRateSchedule`.
+        learning_rate: Number or `LearningRateSchedule`; `None` for the optimizer's own.
     """
 
     standardize = True
 
-    def __init__(self, depths, optimizer, learning_rate):
+    def __init__(
+        self,
+        depths: int | Iterable[int] | None,
+        optimizer: OptimizerSetting,
+        learning_rate: RateSetting,
+    ):
         self.depths = None if depths is None else check_sizes("depths", depths, least=0)
-        schedule = keras.optimizers.schedules.LearningRateSchedule
-        if isinstance(learning_rate, schedule):
-            learning_rate = keras.optimizers.schedules.serialize(learning_rate)
-        if isinstance(optimizer, keras.optimizers.Optimizer):
-            optimizer = keras.optimizers.serialize(optimizer)
-        self.optimizer, self.learning_rate = optimizer, learning_rate
-        # A wrong name or rate is refused here, not in the first round.
-        make_optimizer(optimizer, learning_rate)
+        self.optimizer = describe_optimizer(optimizer)
+        self.learning_rate = describe_rate(learning_rate)
+        # A wrong name is refused here, not in the first round.
+        make_optimizer(self.optimizer, self.learning_rate)
 
-    def next_depths(self, previous) -> list[int]:
+    def next_depths(self, previous: Ensemble | None) -> list[int]:
         """Depths of a round's candidates."""
         if self.depths is not None:
             return self.depths
         deepest = previous.depth if previous is not None else 1
         return [deepest, deepest + 1]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             "depths": self.depths,
             "optimizer": self.optimizer,
@@ -75,31 +72,42 @@ class DepthGenerator(Generator):
         }
 
 
-def check_sizes(name, values, least=1) -> list[int]:
-    """A list of integers from one or several, none below `least`."""
-    listed = [values] if isinstance(values, int) else list(values)
-    wrong = [v for v in listed if isinstance(v, bool) or int(v) != v or v < least]
-    if wrong or not listed:
-        raise ValueError(f"{name} must be integers >= {least}. Received: {name}={values!r}.")
+def check_sizes(name: str, values: int | Iterable[int], least: int = 1) -> list[int]:
+    """A list of integers from one or several, none below `least` and none twice."""
+    several = isinstance(values, Iterable) and not isinstance(values, str)
+    listed = list(values) if several else [values]
+    right = [isinstance(v, Integral) and not isinstance(v, bool) and v >= least for v in listed]
+    if not listed or not all(right):
+        raise ValueError(
+            f"{name} must be one or several integers >= {least}. Received: {name}={values!r}."
+        )
+    if len(set(listed)) < len(listed):
+        raise ValueError(f"{name} must differ from each other. Received: {name}={values!r}.")
     return [int(v) for v in listed]
 
 
-def check_rate(name, value) -> float:
+def check_rate(name: str, value: float) -> float:
     """A dropout rate."""
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must be in [0, 1). Received: {name}={value!r}.")
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < 1:
+        raise ValueError(f"{name} must be a number in [0, 1). Received: {name}={value!r}.")
     return float(value)
 
 
-def flatten_features(inputs, names=None):
-    """All features as one floating-point vector a row."""
-    listed = [inputs[k] for k in inputs] if isinstance(inputs, dict) else [inputs]
-    for tensor in listed:
+def refuse_strings(inputs: Features) -> None:
+    """Refuses features that hold strings, naming the first."""
+    named = inputs if isinstance(inputs, dict) else {inputs.name: inputs}
+    for name, tensor in named.items():
         if tensor.dtype == "string":
             raise ValueError(
-                f"Feature '{tensor.name}' holds strings, which this generator cannot read. "
-                "Encode them first (keras.utils.FeatureSpace) or use generators.Pool."
+                f"Feature '{name}' holds strings, which this generator cannot read. Encode them "
+                "first (keras.utils.FeatureSpace) or use generators.Pool."
             )
+
+
+def flatten_features(inputs: Features) -> keras.KerasTensor:
+    """All features as one floating-point vector a row."""
+    refuse_strings(inputs)
+    listed = list(inputs.values()) if isinstance(inputs, dict) else [inputs]
     floats = [
         t if keras.backend.is_float_dtype(t.dtype) else keras.layers.Rescaling(1.0)(t)
         for t in listed

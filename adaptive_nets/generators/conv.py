@@ -1,14 +1,19 @@
 """Small residual convolutional networks for images."""
 
+from collections.abc import Iterable
+
 import keras
 
-from adaptive_nets.adanet import Subnetwork
+from adaptive_nets.adanet import Ensemble, Report, Subnetwork
 from adaptive_nets.generators.base import (
     DepthGenerator,
+    Features,
     OptimizedBuilder,
     check_rate,
     check_sizes,
+    refuse_strings,
 )
+from adaptive_nets.generators.optimizers import OptimizerSetting, RateSetting
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -16,16 +21,21 @@ class Conv(DepthGenerator):
     """Residual networks for images `(height, width, channels)` or `(height, width)`.
 
     A stem convolution, then `depth` residual blocks of two 3x3 convolutions with batch
-    normalisation; every second block halves the image and doubles the filters, as long as the
-    image is larger than 4 pixels. By the paper's rule, one candidate has as many blocks as the
-    ensemble's deepest member and one has a block more.
+    normalisation. The first block and every second one after it halve the image, and from the
+    third on double the filters, as long as the image is larger than 4 pixels. By the paper's
+    rule, one candidate has as many blocks as the ensemble's deepest member and one has a block
+    more.
 
     Args:
         filters: Filters of the first block, one or several to try. Defaults to 16.
         depths: Residual blocks to try, or `None` for the paper's rule. Defaults to `None`.
         dropout: Rate before the logits, in [0, 1). Defaults to 0.
         optimizer: Name, config or optimizer to be copied. Defaults to `"adam"`.
-        learning_rate: Number or schedule. Defaults to 1e-3.
+        learning_rate: Number or schedule. Defaults to `None`, the optimizer's own (Adam's is
+            1e-3).
+
+    Raises:
+        ValueError: A setting is out of range, or there is no such optimizer.
 
     Example:
 
@@ -36,12 +46,21 @@ class Conv(DepthGenerator):
     ```
     """
 
-    def __init__(self, filters=16, depths=None, dropout=0.0, optimizer="adam", learning_rate=1e-3):
+    def __init__(
+        self,
+        filters: int | Iterable[int] = 16,
+        depths: int | Iterable[int] | None = None,
+        dropout: float = 0.0,
+        optimizer: OptimizerSetting = "adam",
+        learning_rate: RateSetting = None,
+    ):
         super().__init__(depths, optimizer, learning_rate)
         self.filters = check_sizes("filters", filters)
         self.dropout = check_rate("dropout", dropout)
 
-    def generate(self, previous, iteration, reports):
+    def generate(
+        self, previous: Ensemble | None, iteration: int, reports: list[Report]
+    ) -> list["ConvBuilder"]:
         several = len(self.filters) > 1
         return [
             ConvBuilder(
@@ -54,14 +73,14 @@ class Conv(DepthGenerator):
             for filters in self.filters
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "filters": self.filters, "dropout": self.dropout}
 
 
 class ConvBuilder(OptimizedBuilder):
     """One residual network."""
 
-    def build(self, inputs, units, previous=None):
+    def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
         x = _image(inputs)
         depth, filters = self._hyperparameters["depth"], self._hyperparameters["filters"]
         x = _convolution(x, filters, keras.layers.Activation("relu"))
@@ -77,6 +96,7 @@ class ConvBuilder(OptimizedBuilder):
 
 
 def _image(inputs):
+    refuse_strings(inputs)
     if isinstance(inputs, dict):
         if len(inputs) != 1:
             raise ValueError(

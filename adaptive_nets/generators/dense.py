@@ -1,30 +1,40 @@
 """Fully connected candidates."""
 
+from collections.abc import Callable, Iterable
+
 import keras
 
-from adaptive_nets.adanet import Subnetwork
+from adaptive_nets.adanet import Ensemble, Report, Subnetwork
 from adaptive_nets.generators.base import (
     DepthGenerator,
+    Features,
     OptimizedBuilder,
     check_rate,
     check_sizes,
     flatten_features,
 )
+from adaptive_nets.generators.optimizers import OptimizerSetting, RateSetting
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Dense(DepthGenerator):
-    """Fully connected networks: by the paper's rule, one as deep as the ensemble's deepest
-    member and one a layer deeper (AdaNet, section 5).
+    """Fully connected networks.
+
+    By the paper's rule, a round tries one as deep as the ensemble's deepest member and one a
+    layer deeper (AdaNet, section 5). Features of any shape are flattened and put side by side.
 
     Args:
         widths: Units of each hidden layer, one or several to try. Defaults to 64.
         depths: Hidden layers to try, or `None` for the paper's rule. Defaults to `None`.
-        activation: Name of the activation. Defaults to `"relu"`.
+        activation: Name of the activation, or Keras' function. Defaults to `"relu"`.
         norm: `None`, `"batch"` or `"layer"`. Defaults to `None`.
         dropout: Rate after each hidden layer, in [0, 1). Defaults to 0.
         optimizer: Name, config or optimizer to be copied. Defaults to `"adam"`.
-        learning_rate: Number or schedule. Defaults to 1e-3.
+        learning_rate: Number or schedule. Defaults to `None`, the optimizer's own (Adam's is
+            1e-3).
+
+    Raises:
+        ValueError: A setting is out of range, or there is no such activation or optimizer.
 
     Example:
 
@@ -37,23 +47,24 @@ class Dense(DepthGenerator):
 
     def __init__(
         self,
-        widths=64,
-        depths=None,
-        activation="relu",
-        norm=None,
-        dropout=0.0,
-        optimizer="adam",
-        learning_rate=1e-3,
+        widths: int | Iterable[int] = 64,
+        depths: int | Iterable[int] | None = None,
+        activation: str | Callable = "relu",
+        norm: str | None = None,
+        dropout: float = 0.0,
+        optimizer: OptimizerSetting = "adam",
+        learning_rate: RateSetting = None,
     ):
         super().__init__(depths, optimizer, learning_rate)
         self.widths = check_sizes("widths", widths)
         if norm not in (None, "batch", "layer"):
             raise ValueError(f"norm must be None, 'batch' or 'layer'. Received: norm={norm!r}.")
-        keras.activations.get(activation)
-        self.activation, self.norm = activation, norm
+        self.activation, self.norm = _activation_name(activation), norm
         self.dropout = check_rate("dropout", dropout)
 
-    def generate(self, previous, iteration, reports):
+    def generate(
+        self, previous: Ensemble | None, iteration: int, reports: list[Report]
+    ) -> list["DenseBuilder"]:
         several = len(self.widths) > 1
         return [
             DenseBuilder(
@@ -66,7 +77,7 @@ class Dense(DepthGenerator):
             for width in self.widths
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "widths": self.widths,
@@ -79,17 +90,32 @@ class Dense(DepthGenerator):
 class DenseBuilder(OptimizedBuilder):
     """One fully connected network."""
 
-    def build(self, inputs, units, previous=None):
+    def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
         g = self.generator
         depth, width = self._hyperparameters["depth"], self._hyperparameters["width"]
         x = flatten_features(inputs)
         for _ in range(depth):
             x = keras.layers.Dense(width, use_bias=g.norm is None)(x)
             if g.norm == "batch":
-                x = keras.layers.BatchNormalization()(x)
+                # A round may be short: Keras' momentum of 0.99 forgets the start too slowly.
+                x = keras.layers.BatchNormalization(momentum=0.9)(x)
             elif g.norm == "layer":
                 x = keras.layers.LayerNormalization()(x)
             x = keras.layers.Activation(g.activation)(x)
             if g.dropout:
                 x = keras.layers.Dropout(g.dropout)(x)
         return Subnetwork(keras.layers.Dense(units)(x), last_layer=x, depth=depth)
+
+
+def _activation_name(activation):
+    try:
+        name = keras.activations.serialize(keras.activations.get(activation))
+        known = keras.activations.get(name)
+    except Exception:
+        name = known = None
+    if not isinstance(name, str) or not callable(known):
+        raise ValueError(
+            "activation must be the name of a Keras activation. "
+            f"Received: activation={activation!r}."
+        )
+    return activation if isinstance(activation, str) else name

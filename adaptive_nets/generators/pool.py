@@ -1,25 +1,46 @@
 """Candidates from the user's own Keras models."""
 
+import json
+import re
+import weakref
+import zlib
+from collections.abc import Callable
+
 import keras
 
-from adaptive_nets.adanet import Builder, Generator, Subnetwork
-from adaptive_nets.generators.base import make_optimizer
+from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork
+from adaptive_nets.generators.base import Features, check_sizes
+from adaptive_nets.generators.optimizers import (
+    OptimizerSetting,
+    RateSetting,
+    describe_optimizer,
+    describe_rate,
+    make_optimizer,
+)
+
+Model = keras.Layer | Callable[[], keras.Layer]
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Pool(Generator):
     """Proposes the same models of the user's each round.
 
+    A model takes the features, as they are unless `AdaNet(preprocessing=...)` says otherwise,
+    and gives logits `(batch, units)`: no softmax or sigmoid at its end. What a model was
+    compiled with is not looked at.
+
     Args:
         models: Dict from name to a built `keras.Model`, which is copied with its weights, so
             that every round starts from them; or to a function without arguments that returns
-            a new model, with fresh weights every round. A model takes the features and gives
-            logits `(batch, units)`.
+            a new model, with fresh weights every round.
         optimizer: Name, config or optimizer to be copied; or a dict of them by model name.
             Defaults to `"adam"`.
         learning_rate: Number, schedule or `None` for the optimizer's own. Defaults to `None`.
         depths: Dict from name to depth, for the complexity; a model not in it has as many
             hidden layers as it has layers with a kernel, less one.
+
+    Raises:
+        ValueError: A model is not one or cannot be copied, or a setting is out of range.
 
     Example:
 
@@ -34,94 +55,213 @@ class Pool(Generator):
     ```
     """
 
-    def __init__(self, models, optimizer="adam", learning_rate=None, depths=None):
+    def __init__(
+        self,
+        models: dict[str, Model],
+        optimizer: OptimizerSetting | dict[str, OptimizerSetting] = "adam",
+        learning_rate: RateSetting = None,
+        depths: dict[str, int] | None = None,
+    ):
         if not isinstance(models, dict) or not models:
             raise ValueError(
                 f"Pool needs a non-empty dict of models. Received: {type(models).__name__}."
             )
-        for name, model in models.items():
-            if not isinstance(model, keras.Layer) and not callable(model):
-                raise ValueError(
-                    f"Pool model '{name}' must be a keras.Model or a function that returns one. "
-                    f"Received: {type(model).__name__}."
-                )
-            if isinstance(model, keras.Layer) and not model.built:
-                raise ValueError(
-                    f"Pool model '{name}' is not built. Give it an Input, or pass a function."
-                )
-        self.models, self.optimizer, self.learning_rate = dict(models), optimizer, learning_rate
-        self.depths = dict(depths or {})
+        self._descriptions = {name: _describe(name, model) for name, model in models.items()}
+        self.models = dict(models)
+        by_name = isinstance(optimizer, dict) and "class_name" not in optimizer
+        if by_name and set(optimizer) != set(models):
+            raise ValueError(
+                f"Pool's optimizers must be named as its models: {', '.join(map(str, models))}. "
+                f"Received: {', '.join(map(str, optimizer))}."
+            )
+        self.optimizer = (
+            {name: describe_optimizer(one) for name, one in optimizer.items()}
+            if by_name
+            else describe_optimizer(optimizer)
+        )
+        self._by_name = by_name
+        self.learning_rate = describe_rate(learning_rate)
         for name in models:
-            make_optimizer(self.optimizer_of(name), learning_rate)
+            make_optimizer(self.optimizer_of(name), self.learning_rate)
+        self.depths = dict(depths or {})
+        for name, depth in self.depths.items():
+            if name not in models:
+                raise ValueError(
+                    f"Pool's depths must be of its models: {', '.join(map(str, models))}. "
+                    f"Received: {name}."
+                )
+            check_sizes(f"depths['{name}']", depth, least=0)
+        self._trained = weakref.WeakValueDictionary()
 
-    def optimizer_of(self, name):
+    def optimizer_of(self, name: str) -> OptimizerSetting:
         """The optimizer setting of one model."""
-        if isinstance(self.optimizer, dict) and name in self.optimizer:
-            return self.optimizer[name]
-        return self.optimizer
+        return self.optimizer[name] if self._by_name else self.optimizer
 
-    def generate(self, previous, iteration, reports):
+    def generate(
+        self, previous: Ensemble | None, iteration: int, reports: list[Report]
+    ) -> list["PoolBuilder"]:
         return [PoolBuilder(name, self) for name in self.models]
 
-    def get_config(self):
-        def one(model):
-            if isinstance(model, keras.Layer):
-                return keras.saving.serialize_keras_object(model)
-            return f"{model.__module__}.{model.__qualname__}"
-
-        def optimizer(value):
-            if isinstance(value, keras.optimizers.Optimizer):
-                return keras.optimizers.serialize(value)
-            if isinstance(value, dict):
-                return {k: optimizer(v) for k, v in value.items()}
-            return value
-
-        rate = self.learning_rate
-        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-            rate = keras.optimizers.schedules.serialize(rate)
+    def get_config(self) -> dict:
         return {
-            "models": {name: one(model) for name, model in self.models.items()},
-            "optimizer": optimizer(self.optimizer),
-            "learning_rate": rate,
+            "models": self._descriptions,
+            "optimizer": self.optimizer,
+            "learning_rate": self.learning_rate,
             "depths": self.depths,
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> "Pool":
         raise ValueError(
             "A Pool's models are the user's own and are not kept in the search's state. Pass "
             "the pool: AdaNet.load(model_dir, generator=...)."
         )
 
+    def claim(self, name: str, model: keras.Layer) -> None:
+        """Refuses a model whose weights an earlier one trains: frozen members would change."""
+        for variable in model.trainable_variables:
+            if self._trained.get(id(variable)) is variable:
+                raise ValueError(
+                    f"Pool model '{name}' shares trainable weights with a model made earlier. "
+                    "Its function must make new layers each time it is called, or freeze those "
+                    "that are shared (trainable=False)."
+                )
+        self._trained.update({id(variable): variable for variable in model.trainable_variables})
+
 
 class PoolBuilder(Builder):
     """One of the user's models."""
 
-    def __init__(self, name, pool):
+    def __init__(self, name: str, pool: Pool):
         self.name, self.pool = name, pool
 
-    def build(self, inputs, units, previous=None):
+    def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
         given = self.pool.models[self.name]
-        if isinstance(given, keras.Layer):
-            model = keras.models.clone_model(given) if isinstance(given, keras.Model) else (
-                type(given).from_config(given.get_config())
-            )  # fmt: skip
-        else:
-            model = given()
-        logits = model(inputs)
-        if isinstance(given, keras.Layer):
-            model.set_weights(given.get_weights())
-        if not hasattr(logits, "shape") or tuple(logits.shape) != (None, units):
+        copied = isinstance(given, keras.Layer)
+        model = _copy(self.name, given) if copied else self._make(given)
+        try:
+            logits = model(inputs)
+        except Exception as error:
             raise ValueError(
-                f"Pool model '{self.name}' gives {getattr(logits, 'shape', logits)}; the head "
-                f"needs logits of shape (None, {units}), without a final softmax or sigmoid."
-            )
-        kernels = sum(hasattr(layer, "kernel") for layer in model._flatten_layers())
+                f"Pool model '{self.name}' cannot be called on the features: {_first_line(error)}"
+            ) from error
+        if copied:
+            _copy_weights(given, model)
+        self._check(model, logits, units)
+        self.pool.claim(self.name, model)
+        layers = model._flatten_layers()
+        kernels = sum(getattr(layer, "kernel", None) is not None for layer in layers)
         depth = self.pool.depths.get(self.name, max(kernels - 1, 0))
         return Subnetwork(logits, depth=depth)
 
-    def optimizer(self):
+    def optimizer(self) -> keras.optimizers.Optimizer:
         return make_optimizer(self.pool.optimizer_of(self.name), self.pool.learning_rate)
 
-    def hyperparameters(self):
+    def hyperparameters(self) -> dict:
         return {"model": self.name}
+
+    def _make(self, function):
+        model = function()
+        if not isinstance(model, keras.Layer):
+            raise ValueError(
+                f"Pool model '{self.name}': its function must return a Keras model. "
+                f"Received: {type(model).__name__}."
+            )
+        return model
+
+    def _check(self, model, logits, units):
+        shape = getattr(logits, "shape", None)
+        if shape is None or tuple(shape) != (None, units):
+            got = type(logits).__name__ if shape is None else tuple(shape)
+            raise ValueError(
+                f"Pool model '{self.name}' must give logits of shape (None, {units}), the head's "
+                f"units. Received: {got}. End it with Dense({units})."
+            )
+        activation = _final_activation(model)
+        if activation is not None:
+            raise ValueError(
+                f"Pool model '{self.name}' must give logits, but ends with a {activation}, which "
+                "the head applies itself. Remove it, or follow it with Activation('linear') if "
+                "its outputs are meant as they are."
+            )
+
+
+def _describe(name, model):
+    """A model in words that are equal for equal models of two processes."""
+    if not isinstance(model, keras.Layer):
+        if not callable(model):
+            raise ValueError(
+                f"Pool model '{name}' must be a keras.Model or a function that returns one. "
+                f"Received: {type(model).__name__}."
+            )
+        function = getattr(model, "__qualname__", type(model).__qualname__)
+        return f"{getattr(model, '__module__', '')}.{function}"
+    if not model.built:
+        raise ValueError(f"Pool model '{name}' is not built. Give it an Input, or pass a function.")
+    try:
+        config = model.get_config()
+        text = json.dumps(_renamed(config, {}), sort_keys=True, default=str)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"Pool model '{name}' cannot be copied: {type(model).__name__} or one of its layers "
+            "has no get_config. Pass a function that returns a new model."
+        ) from error
+    return (
+        f"{type(model).__name__} of {model.count_params()} parameters, "
+        f"configuration {zlib.crc32(text.encode()):08x}"
+    )
+
+
+def _renamed(config, known):
+    """The config with layers numbered in order: Keras names them by what was made before."""
+    if isinstance(config, dict):
+        if isinstance(config.get("name"), str):
+            known.setdefault(config["name"], f"layer {len(known)}")
+        return {key: _renamed(value, known) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return [_renamed(value, known) for value in config]
+    return known.get(config, config) if isinstance(config, str) else config
+
+
+def _copy(name, given):
+    """A model of the same layers; not compiled, as `clone_model`'s, which needs the loss."""
+    classes = {type(layer).__name__: type(layer) for layer in given._flatten_layers()}
+    try:
+        with keras.saving.custom_object_scope(classes):
+            return type(given).from_config(given.get_config())
+    except Exception as error:
+        raise ValueError(
+            f"Pool model '{name}' cannot be copied; pass a function that returns a new model. "
+            f"Received: {_first_line(error)}"
+        ) from error
+
+
+def _copy_weights(given, model):
+    model.set_weights(given.get_weights())
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            # It computes with values that are made from its weights, here or on loading.
+            layer.finalize_state()
+
+
+def _final_activation(model):
+    """`"softmax"` or `"sigmoid"` where that is what a model ends with."""
+    while isinstance(model, keras.Model):
+        if isinstance(model, keras.Sequential):
+            model = model.layers[-1]
+        elif getattr(model, "outputs", None):
+            model = model.outputs[0]._keras_history.operation
+        else:
+            return None
+    if isinstance(model, keras.layers.Softmax):
+        return "softmax"
+    found = getattr(model, "activation", None)
+    named = {keras.activations.softmax: "softmax", keras.activations.sigmoid: "sigmoid"}
+    return named.get(found) if callable(found) else None
+
+
+def _first_line(error):
+    """What Keras says that happened; it goes on for many lines, and in bold."""
+    lines = re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()
+    told = [line for line in lines if line and not line.startswith("Exception encountered")]
+    return told[0] if told else type(error).__name__

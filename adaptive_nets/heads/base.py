@@ -143,7 +143,9 @@ class Head(ABC):
     def predictions(self, logits: Any) -> dict[str, Any]:
         """Turns logits `[n, units]` into named tensors whose first axis is the examples."""
 
-    def output_range(self, labels: np.ndarray, base: np.ndarray | None = None):
+    def output_range(
+        self, labels: np.ndarray, base: np.ndarray | None = None
+    ) -> tuple[list[float], list[float]] | None:
         """Where a new subnetwork's logits should begin and how far they should reach.
 
         Args:

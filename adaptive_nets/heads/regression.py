@@ -144,7 +144,9 @@ class Regression(Head):
             )
         return each if len(each.shape) == 1 else ops.mean(each, axis=-1)
 
-    def output_range(self, labels, base=None):
+    def output_range(
+        self, labels: np.ndarray, base: np.ndarray | None = None
+    ) -> tuple[list[float], list[float]]:
         """The targets' mean and standard deviation, or what the base leaves of them."""
         rest = np.asarray(labels, "float64") if base is None else labels - base
         offset = rest.mean(axis=0) if base is None else np.zeros(self.units)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import keras
 
+from adaptive_nets.heads import Head
 
-def export_saved_model(model: keras.Model, head, path) -> str:
+
+def export_saved_model(model: keras.Model, head: Head, path: str | os.PathLike) -> str:
     """Writes a SavedModel whose signature `serving_default` gives a head's predictions.
 
     The folder is written beside its place and moved there, so that a server never sees half
@@ -47,7 +49,9 @@ def export_saved_model(model: keras.Model, head, path) -> str:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     signature = keras.tree.map_structure(
-        lambda t: tf.TensorSpec(t.shape, t.dtype, name=t.name), model.input
+        lambda t: tf.TensorSpec(t.shape, t.dtype, name=t.name),
+        # A Sequential model has no `input` before it is called.
+        model.inputs[0] if isinstance(model, keras.Sequential) else model.input,
     )
 
     def serve(inputs):

@@ -1,0 +1,257 @@
+"""When a search stops, and how it goes on after it was stopped."""
+
+import csv
+import time
+
+import keras
+import numpy as np
+import pytest
+
+import adaptive_nets as an
+from adaptive_nets.adanet.trainer import RoundTrainer
+
+
+@pytest.fixture(scope="module")
+def data(lc):
+    return lc.blobs()
+
+
+@pytest.fixture
+def slow_steps(monkeypatch):
+    """Every step takes 50 ms, as a large model's would, and no processor."""
+    plain = RoundTrainer.run
+
+    def run(self, source, indices, start, stop):
+        time.sleep(0.05 * (stop - start))
+        return plain(self, source, indices, start, stop)
+
+    monkeypatch.setattr(RoundTrainer, "run", run)
+
+
+def timed(search, data, **arguments):
+    began = time.perf_counter()
+    search.fit(*data, verbose=0, **arguments)
+    return time.perf_counter() - began
+
+
+def allowed(limit):
+    return limit + max(0.05 * limit, 2.0)
+
+
+class Steps(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_train_batch_begin(self, step, logs=None):
+        self.seen.append(step)
+
+
+# Time -------------------------------------------------------------------------------------------
+
+
+def test_time_limit_within_the_first_round_of_a_wide_model(lc):
+    x, y = lc.blobs(2000)
+    wide = an.generators.Dense(1200, [2], optimizer="sgd")
+    search = lc.small(generator=wide, steps_per_iteration=100000)
+    # Neither too late nor far too early.
+    assert 2 <= timed(search, (x, y), time_limit=4, batch_size=256) <= allowed(4)
+    assert search.stop_reason == "time_limit"
+    assert search.leaderboard().status.tolist() == ["partial"]
+    assert 1 <= search.leaderboard().steps[0] < 100000
+    assert search.predict(x[:5]).shape == (5,)
+
+
+def test_time_limits_anywhere_end_like_none(lc, data, slow_steps, tmp_path):
+    settings = {"steps_per_iteration": 40, "checkpoint_seconds": 30}
+    search = lc.small(tmp_path, **settings)
+    # In the first round, in the second, and too short for anything.
+    assert timed(search, data, time_limit=1.5) <= allowed(1.5)
+    assert (search.stop_reason, search.record.iteration) == ("time_limit", 0)
+    early = search.leaderboard().steps[0]
+    assert 0 < early < 40
+    # Only one more round fits: its seconds are known by now, and it is the second that is cut.
+    search = lc.small(tmp_path, **settings)
+    assert timed(search, data, time_limit=4.5) <= allowed(4.5)
+    assert (search.stop_reason, search.record.iteration) == ("time_limit", 1)
+    board = search.leaderboard()
+    if search.record.partial is not None:
+        assert "partial" in set(board[board["round"] == 2].status)
+    logits = search.predict(data[0], "logits")
+    search = lc.small(tmp_path, **settings)
+    assert timed(search, data, time_limit=1e-3) <= allowed(0)
+    assert (search.stop_reason, search.record.iteration) == ("time_limit", 1)
+    # Nothing is lost by it.
+    np.testing.assert_array_equal(search.predict(data[0], "logits"), logits)
+    steps = Steps()
+    ended = lc.small(tmp_path, **settings).fit(*data, verbose=0, callbacks=[steps])
+    assert search.record.partial is None or steps.seen[0] > 0
+    lc.assert_same(ended, lc.small(**settings).fit(*data, verbose=0))
+
+
+def test_first_round_takes_a_step_however_short_the_time(lc, data, slow_steps, tmp_path):
+    search = lc.small(tmp_path)
+    elapsed = timed(search, data, time_limit=1e-6)
+    assert elapsed <= allowed(0) + 2  # a model has to be built and compiled
+    assert search.leaderboard().steps.tolist() == [1]
+    assert an.AdaNet.load(tmp_path).predict(data[0][:3]).shape == (3,)
+
+
+def test_time_enough_is_no_limit(lc, data):
+    search = lc.small().fit(*data, verbose=0, time_limit=600)
+    assert search.stop_reason == "max_iterations"
+    reference = lc.small().fit(*data, verbose=0)
+    lc.assert_same(search, reference)
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("nan"), 0.0])
+def test_time_limit_must_be_positive(lc, data, limit):
+    with pytest.raises(ValueError, match="time_limit must be > 0"):
+        lc.small().fit(*data, verbose=0, time_limit=limit)
+
+
+# Callbacks --------------------------------------------------------------------------------------
+
+
+def test_stop_by_callback_ends_like_no_stop(lc, data, one_step_calls):
+    search = lc.small()
+    search.fit(*data, verbose=0, callbacks=[lc.StopAt(2, 3)])
+    assert search.stop_reason == "callback"
+    board = search.leaderboard()
+    assert board[board["round"] == 2].steps.tolist() == [3, 3]
+    search.fit(*data, verbose=0)
+    assert search.stop_reason == "max_iterations"
+    lc.assert_same(search, lc.small().fit(*data, verbose=0))
+
+
+def test_stop_at_the_end_of_a_round(lc, data):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    search = lc.small().fit(*data, verbose=0, callbacks=[Stop()])
+    assert (search.stop_reason, search.record.iteration) == ("callback", 1)
+    assert search.record.partial is None
+    lc.assert_same(search.fit(*data, verbose=0), lc.small().fit(*data, verbose=0))
+
+
+def test_model_seen_within_a_callback_is_that_of_the_round(lc, data):
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_round_end(self, number, logs=None):
+            seen.append(self.model.evaluate(*data)["loss"])
+            assert logs["loss"] == pytest.approx(seen[-1], abs=1e-5)
+
+    search = lc.small().fit(*data, verbose=0, callbacks=[Look()])
+    assert len(seen) == 2
+    assert seen[0] != seen[1]
+    assert search.evaluate(*data)["loss"] == seen[1]
+
+
+def test_hooks_come_in_order(lc, data, one_step_calls):
+    calls = []
+
+    def hook(name):
+        return lambda self, *args, **kwargs: calls.append((name, args, kwargs.get("logs")))
+
+    names = [
+        f"on_{what}_{when}"
+        for what in ("train", "epoch", "round", "train_batch")
+        for when in ("begin", "end")
+    ]
+    recorder = type("Recorder", (keras.callbacks.Callback,), {n: hook(n) for n in names})()
+    search = lc.small(steps_per_iteration=2).fit(*data, verbose=0, callbacks=recorder)
+    round_ = [
+        "on_epoch_begin", "on_round_begin", *["on_train_batch_begin", "on_train_batch_end"] * 2,
+        "on_epoch_end", "on_round_end",
+    ]  # fmt: skip
+    assert [c[0] for c in calls] == ["on_train_begin", *round_ * 2, "on_train_end"]
+    by_name = {name: [c for c in calls if c[0] == name] for name in names}
+    # Rounds count from 1, Keras' epochs and batches from 0.
+    assert [c[1][0] for c in by_name["on_round_begin"]] == [1, 2]
+    assert [c[1][0] for c in by_name["on_epoch_end"]] == [0, 1]
+    assert [c[1][0] for c in by_name["on_train_batch_end"]] == [0, 1, 0, 1]
+    assert by_name["on_round_begin"][0][2] == {"candidates": ["1_layer_dense"]}
+    ends = by_name["on_round_end"]
+    assert [c[2]["objective"] for c in ends][-1] == search.ensemble.objective
+    assert {"loss", "accuracy", "objective"} <= set(ends[0][2])
+
+
+def test_keras_early_stopping_and_csv_logger(lc, data, tmp_path):
+    stopping = keras.callbacks.EarlyStopping("objective", mode="min", min_delta=10.0, patience=1)
+    log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    search = lc.small(max_iterations=5, mixture_weights="uniform")
+    search.fit(*data, verbose=0, callbacks=[stopping, log])
+    assert (search.stop_reason, search.record.iteration) == ("callback", 2)
+    with open(tmp_path / "log.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert float(rows[1]["objective"]) == pytest.approx(search.ensemble.objective)
+
+
+def test_callbacks_end_however_training_ends(lc, data, monkeypatch):
+    ended = []
+    callback = keras.callbacks.LambdaCallback(on_train_end=lambda logs: ended.append(True))
+
+    def broken(*args):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(RoundTrainer, "run", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        lc.small().fit(*data, verbose=0, callbacks=[callback])
+    assert ended == [True]
+
+
+# No improvement ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hopeless():
+    """Settings under which the second round can only add noise to the first."""
+    frozen = an.generators.Dense(widths=4, depths=[1], optimizer="sgd", learning_rate=1e-12)
+    return {
+        "generator": frozen,
+        "mixture_weights": "uniform",
+        "force_grow": False,
+        "max_iterations": 4,
+        "steps_per_iteration": 1,
+        "adanet_lambda": 0.0,
+    }
+
+
+def test_no_improvement_ends_the_search_for_good(lc, data, hopeless, tmp_path):
+    search = lc.small(tmp_path, **hopeless)
+    search.fit(*data, verbose=0)
+    assert search.stop_reason == "no_improvement"
+    last = search.leaderboard().query(f"round == {search.record.iteration}")
+    assert last.candidate.tolist()[0] == "previous"
+    assert last.status.tolist() == ["selected", "rejected"]
+    assert search.record.iteration < 4
+    before = lc.contents(tmp_path)
+    steps = Steps()
+    for again in (search, lc.small(tmp_path, **hopeless), an.AdaNet.load(tmp_path)):
+        assert timed(again, data, callbacks=[steps]) < 2
+        lc.assert_same(again, search)
+    assert not steps.seen
+    assert lc.contents(tmp_path) == before
+
+
+def test_force_grow_takes_the_best_candidate_all_the_same(lc, data, hopeless):
+    search = lc.small(**{**hopeless, "force_grow": True}).fit(*data, verbose=0)
+    assert search.stop_reason == "max_iterations"
+    assert len(search.ensemble.members) == 4
+    board = search.leaderboard()
+    chosen = board[board.status == "selected"].objective.tolist()
+    assert any(b > a for a, b in zip(chosen, chosen[1:], strict=False))
+
+
+def test_force_grow_does_not_take_a_half_trained_candidate_that_is_worse(lc, data, hopeless):
+    settings = {**hopeless, "force_grow": True, "steps_per_iteration": 6}
+    reference = lc.small(**{**settings, "max_iterations": 2}).fit(*data, verbose=0)
+    board = reference.leaderboard()
+    grown = board[(board["round"] == 2) & (board.candidate != "previous")].objective.item()
+    search = lc.small(**settings)
+    search.fit(*data, verbose=0, callbacks=[lc.StopAt(2, 1)])
+    assert search.stop_reason == "callback"
+    assert (len(search.ensemble.members) == 2) == (grown < search.record.ensemble.objective)
