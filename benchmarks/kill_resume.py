@@ -48,7 +48,7 @@ def search(folder):
     print("ready", flush=True)
     net.fit(x[:1400], y[:1400], validation_data=(x[1400:], y[1400:]), verbose=0)
     board = net.leaderboard().drop(columns="seconds").to_json(double_precision=15)
-    np.savez(f"{folder}.npz", board=np.array(board), *net.model.get_weights())
+    np.savez(f"{folder}.npz", np.array(board), *net.model.get_weights())
     print("done", flush=True)
 
 
@@ -73,7 +73,7 @@ def check(folder, seen):
 
 
 def attempt(folder, delay=None):
-    """Runs one process, killed `delay` seconds after it is ready; returns `(done, seconds, files)`."""
+    """Runs a process, killed `delay` seconds after it is ready; returns (done, seconds, files)."""
     command = [sys.executable, os.path.abspath(__file__), "--worker", str(folder)]
     command += [f"--{name}={FLAGS[name].value}" for name in ("seed", "rounds", "steps")]
     seen = set()

@@ -159,14 +159,13 @@ def mnist(data_dir, kind, rounds, steps, **settings):
     x, test = (data[k].astype("float32") / 255 for k in ("train_x", "test_x"))
     if kind == "conv":
         x, test = x[..., None], test[..., None]
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     generators = {
-        "dense": an.generators.Dense(widths=512, dropout=0.3),
-        "conv": an.generators.Conv(16),
+        "dense": an.generators.Dense(512, depths=[1, 2], dropout=0.3, learning_rate=rate),
+        "conv": an.generators.Conv(16, depths=[2, 3], learning_rate=rate),
     }
     generator = generators[kind]
-    engine = an.AdaNet(
-        an.heads.MultiClass(10), generator, rounds, steps, seed=0, **settings
-    )
+    engine = an.AdaNet(an.heads.MultiClass(10), generator, rounds, steps, seed=0, **settings)
     began = time.perf_counter()
     with Stopwatch() as watch:
         engine.fit(x, data["train_y"], batch_size=128, verbose=2)
@@ -209,7 +208,10 @@ def main():
     for part in arguments.part:
         if part in ("mnist_dense", "mnist_conv"):
             if part == "mnist_dense":
-                mnist(arguments.data_dir, "dense", 3, 4700)
+                mnist(
+                    arguments.data_dir, "dense", 3, 4700,
+                    training="independent", mixture_weights="uniform", force_grow=True,
+                )  # fmt: skip
             else:
                 mnist(arguments.data_dir, "conv", 1, 2400)
         else:

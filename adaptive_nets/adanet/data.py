@@ -32,6 +32,20 @@ class FeatureSpec:
 Spec = FeatureSpec | dict[str, FeatureSpec]
 
 
+def spec_to_json(spec: Spec) -> dict:
+    """A feature spec as JSON values."""
+    if isinstance(spec, dict):
+        return {name: dataclasses.asdict(s) for name, s in spec.items()}
+    return dataclasses.asdict(spec)
+
+
+def spec_from_json(spec: dict) -> Spec:
+    """The feature spec that `spec_to_json` wrote."""
+    if set(spec) == {"shape", "dtype"} and isinstance(spec["dtype"], str):
+        return FeatureSpec(tuple(spec["shape"]), spec["dtype"])
+    return {name: spec_from_json(s) for name, s in spec.items()}
+
+
 @dataclasses.dataclass
 class Rows:
     """Finite data: features, encoded labels and mean-one weights, row by row.

@@ -153,7 +153,7 @@ class UniformEnsembler(Ensembler):
     ) -> keras.KerasTensor:
         if len(outputs) == 1:
             return outputs[0]["logits"]
-        return keras.layers.Average(name="mixture")([o["logits"] for o in outputs])
+        return keras.layers.Average(dtype="float32", name="mixture")([o["logits"] for o in outputs])
 
     def scales(self, members: int) -> tuple[float, float]:
         return members / (members + 1), 1 / (members + 1)
@@ -250,16 +250,21 @@ class MixtureEnsembler(Ensembler):
         bias = [] if mixture.bias is None else [np.asarray(mixture.bias, "float32")]
         if self.kind == "matrix":
             last = [o["last_layer"] for o in outputs]
-            tensor = keras.layers.Concatenate()(last) if len(last) > 1 else last[0]
-            layer = keras.layers.Dense(units, use_bias=bool(bias), name="mixture")
+            tensor = keras.layers.Concatenate(dtype="float32")(last) if len(last) > 1 else last[0]
+            layer = keras.layers.Dense(units, use_bias=bool(bias), dtype="float32", name="mixture")
             kernel = np.concatenate(weights)
         else:
-            rows = [keras.layers.Reshape((1, units))(o["logits"]) for o in outputs]
-            tensor = keras.layers.Concatenate(axis=1)(rows) if len(rows) > 1 else rows[0]
+            rows = [keras.layers.Reshape((1, units), dtype="float32")(o["logits"]) for o in outputs]
+            tensor = (
+                keras.layers.Concatenate(axis=1, dtype="float32")(rows)
+                if len(rows) > 1
+                else rows[0]
+            )
             layer = keras.layers.EinsumDense(
                 "bjc,j->bc" if self.kind == "scalar" else "bjc,jc->bc",
                 output_shape=units,
                 bias_axes="c" if bias else None,
+                dtype="float32",
                 name="mixture",
             )
             kernel = np.stack(weights)

@@ -20,8 +20,8 @@ class Report:
         name: The builder's name.
         hyperparameters: What the builder said of itself.
         attributes: What the subnetwork said of itself.
-        metrics: Final training `loss` of the subnetwork and, when it led its best ensemble,
-            that ensemble's `objective`.
+        metrics: `loss` of the subnetwork on its own, which for one that was trained on a
+            residual says little, and `objective` of the best candidate ensemble with it.
         selected: Whether it is a member of the round's winner.
         status: `"trained"` or `"diverged"`.
     """

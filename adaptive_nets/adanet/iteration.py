@@ -1,6 +1,7 @@
 """One round: train the proposed subnetworks, weigh the candidate ensembles, choose."""
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -9,9 +10,10 @@ import numpy as np
 from adaptive_nets.adanet import strategy as strategies
 from adaptive_nets.adanet.ensemble import Ensemble, Ensembler, Mixture
 from adaptive_nets.adanet.evaluator import Evaluator, mean_loss, measure
+from adaptive_nets.adanet.generator import Report
 from adaptive_nets.adanet.inputs import StreamFeed
 from adaptive_nets.adanet.leaderboard import Entry
-from adaptive_nets.adanet.subnetwork import Member
+from adaptive_nets.adanet.subnetwork import Builder, Member
 from adaptive_nets.adanet.trainer import RoundTrainer
 from adaptive_nets.adanet.views import FiniteFeed, View
 from adaptive_nets.heads import Head
@@ -333,3 +335,30 @@ def candidates(
             "previous ensemble, if any, stands. Lower the learning rate or clip gradients."
         )
     return strategies.propose(strategy_list, names, previous is not None)
+
+
+def reports(
+    round_: Round,
+    builders: list[Builder],
+    contenders: list[Contender],
+    winner: Contender | None,
+    losses: dict[str, float],
+) -> list[Report]:
+    """What the generator is told of a round's subnetworks."""
+    listed = []
+    for builder, member, bad in zip(
+        builders, round_.members, round_.training.diverged, strict=True
+    ):
+        objectives = [c.ensemble.objective for c in contenders if builder.name in c.new]
+        metrics = {} if bad else {"loss": losses[builder.name]}
+        if objectives:
+            metrics["objective"] = min(objectives)
+        hyperparameters = json.loads(json.dumps(builder.hyperparameters(), default=str))
+        listed.append(
+            Report(
+                round_.number, builder.name, hyperparameters, member.attributes, metrics,
+                winner is not None and builder.name in winner.new,
+                "diverged" if bad else "trained",
+            )
+        )  # fmt: skip
+    return listed

@@ -4,7 +4,24 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet.data import Rows
+from adaptive_nets.adanet.generator import Generator
 from adaptive_nets.adanet.subnetwork import make_inputs
+
+
+def make_preprocessing(given, generator: Generator, rows: Rows) -> keras.Model | None:
+    """The model that a search's `preprocessing` setting asks for.
+
+    Args:
+        given: `"auto"`, `"standardize"`, `None`, or a Keras layer or model.
+        generator: What `"auto"` asks.
+        rows: Training rows.
+    """
+    if given == "standardize" or (given == "auto" and generator.standardize):
+        return standardization(rows)
+    if isinstance(given, keras.Layer):
+        inputs = make_inputs(rows.spec)
+        return keras.Model(inputs, given(inputs), name="preprocessing")
+    return None
 
 
 def standardization(rows: Rows) -> keras.Model | None:

@@ -1,7 +1,6 @@
 """The loop over rounds that `AdaNet.fit` runs."""
 
 import dataclasses
-import json
 import time
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,7 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet import iteration as rounds
-from adaptive_nets.adanet.generator import Report, propose
+from adaptive_nets.adanet.generator import propose
 from adaptive_nets.adanet.inputs import Inputs, StreamFeed, chunk_steps, finite_feed
 from adaptive_nets.adanet.progress import Progress
 from adaptive_nets.adanet.record import Record, member_to_json
@@ -17,7 +16,7 @@ from adaptive_nets.adanet.state import ModelDir
 from adaptive_nets.adanet.storage import Spool
 from adaptive_nets.adanet.subnetwork import build_member, derive_seed
 from adaptive_nets.adanet.tensorboard import CandidateScalars
-from adaptive_nets.adanet.trainer import RoundTrainer, prefers_xla
+from adaptive_nets.adanet.trainer import RoundTrainer, loss_scaled, prefers_xla
 from adaptive_nets.adanet.views import View, preprocess
 
 if TYPE_CHECKING:
@@ -203,7 +202,7 @@ class Run:
             )
             for b in builders
         ]  # fmt: skip
-        optimizers = [_loss_scaled(b.optimizer()) for b in builders]
+        optimizers = [loss_scaled(b.optimizer()) for b in builders]
         steps = search.steps_per_iteration
         jit_compile = search.jit_compile
         if jit_compile == "auto":
@@ -318,7 +317,10 @@ class Run:
             ensemble=winner.ensemble if winner else previous,
             measured=winner.measured if winner else before.measured,
             entries=(*before.entries, *rows),
-            reports=(*before.reports, *_reports(round_, builders, contenders, winner, losses)),
+            reports=(
+                *before.reports,
+                *rounds.reports(round_, builders, contenders, winner, losses),
+            ),
             best_single=single,
             best_single_loss=single_loss,
             stream_chunks=self.stream.used if self.stream is not None else 0,
@@ -379,31 +381,3 @@ class Run:
         for callback in self.callbacks.callbacks:
             if hasattr(callback, name):
                 getattr(callback, name)(*args, **kwargs)
-
-
-def _loss_scaled(optimizer):
-    """The optimizer, with loss scaling where half precision needs it (as `compile` does)."""
-    half = keras.config.dtype_policy().name == "mixed_float16"
-    if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer
-
-
-def _reports(round_, builders, contenders, winner, losses):
-    reports = []
-    for builder, member, bad in zip(
-        builders, round_.members, round_.training.diverged, strict=True
-    ):
-        objectives = [c.ensemble.objective for c in contenders if builder.name in c.new]
-        metrics = {} if bad else {"loss": losses[builder.name]}
-        if objectives:
-            metrics["objective"] = min(objectives)
-        hyperparameters = json.loads(json.dumps(builder.hyperparameters(), default=str))
-        reports.append(
-            Report(
-                round_.number, builder.name, hyperparameters, member.attributes, metrics,
-                winner is not None and builder.name in winner.new,
-                "diverged" if bad else "trained",
-            )
-        )  # fmt: skip
-    return reports

@@ -1,26 +1,23 @@
-"""`AdaNet`: the search and its results."""
+"""`AdaNet`: the search."""
 
 import copy
-import dataclasses
 import numbers
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
-import numpy as np
 
 from adaptive_nets.adanet import strategy as strategies
-from adaptive_nets.adanet.assemble import assemble, assemble_single
-from adaptive_nets.adanet.data import FeatureSpec, as_features, is_dataset
-from adaptive_nets.adanet.ensemble import Ensemble, Ensembler, MixtureEnsembler, UniformEnsembler
-from adaptive_nets.adanet.evaluator import Evaluator, measure
+from adaptive_nets.adanet.data import spec_from_json, spec_to_json
+from adaptive_nets.adanet.ensemble import Ensembler, MixtureEnsembler, UniformEnsembler
+from adaptive_nets.adanet.evaluator import Evaluator
 from adaptive_nets.adanet.generator import Generator, propose
-from adaptive_nets.adanet.inputs import describe, labelled_rows, read
-from adaptive_nets.adanet.leaderboard import to_frame
-from adaptive_nets.adanet.preprocessing import standardization
+from adaptive_nets.adanet.inputs import describe, read
+from adaptive_nets.adanet.preprocessing import make_preprocessing
 from adaptive_nets.adanet.progress import make_progress
 from adaptive_nets.adanet.record import Record
+from adaptive_nets.adanet.results import SearchResults
 from adaptive_nets.adanet.run import PREPROCESSING_FILE, Clock, Run
 from adaptive_nets.adanet.settings import (
     check_settings,
@@ -29,15 +26,11 @@ from adaptive_nets.adanet.settings import (
     restore_object,
 )
 from adaptive_nets.adanet.state import ModelDir, differences
-from adaptive_nets.adanet.subnetwork import Member, Subnetwork, make_inputs
+from adaptive_nets.adanet.subnetwork import Member, Subnetwork
 from adaptive_nets.heads import Head
-from adaptive_nets.serving import export_saved_model
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
-class AdaNet:
+class AdaNet(SearchResults):
     """Searches an ensemble of subnetworks, round by round (AdaNet, figure 3).
 
     Each round the generator proposes subnetworks, all of which are trained side by side in one
@@ -237,7 +230,9 @@ class AdaNet:
         self.head, self._spec, self._opened = head, inputs.spec, True
         self._fit_settings = fit_settings
         if self.record.iteration == 0 and self.preprocessing is None:
-            self.preprocessing = self._make_preprocessing(inputs.train)
+            self.preprocessing = make_preprocessing(
+                self._settings["preprocessing"], self.generator, inputs.train
+            )
         listed = keras.callbacks.CallbackList(callbacks, model=self)
         listed.on_train_begin()
         try:
@@ -257,138 +252,6 @@ class AdaNet:
         """Whether training has left anything, in memory or in the folder."""
         kept = self.record.current.ensemble is not None or self.paused is not None
         return kept or (folder is not None and folder.has_state())
-
-    # Results --------------------------------------------------------------------------------
-
-    @property
-    def stop_reason(self) -> str:
-        """Why the last `fit` ended.
-
-        `"max_iterations"`, `"no_improvement"`, `"time_limit"` or `"callback"`.
-        """
-        return self.record.stop_reason
-
-    @property
-    def ensemble(self) -> Ensemble:
-        """The chosen `Ensemble`."""
-        self._check_fitted()
-        return self.record.current.ensemble
-
-    def leaderboard(self) -> "pd.DataFrame":
-        """All candidate ensembles of all rounds as a `pandas.DataFrame`, best of a round first.
-
-        Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
-        metrics (and `val_` ones), `parameters`, `steps`, `seconds`, `mixture_weight` (L1 norm
-        of the newest member's), `parent`.
-        """
-        return to_frame(self.record.current.entries)
-
-    @property
-    def model(self) -> keras.Model:
-        """The ensemble as a plain Functional model.
-
-        It takes raw features to logits (or to predictions, for a regression), and needs nothing
-        of adaptive_nets to be loaded.
-        """
-        ensemble = self.ensemble
-        if "model" not in self._models:
-            self._models["model"] = assemble(
-                ensemble, self.ensembler, self._spec, self.preprocessing
-            )
-        return self._models["model"]
-
-    @property
-    def best_single(self) -> keras.Model:
-        """The best subnetwork on its own, of all rounds, as a plain model."""
-        self._check_fitted()
-        if "single" not in self._models:
-            self._models["single"] = assemble_single(
-                self.record.current.best_single.model, self._spec, self.preprocessing
-            )
-        return self._models["single"]
-
-    def evaluate(
-        self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        batch_size: int = 1024,
-        model: keras.Model | None = None,
-    ) -> dict[str, float]:
-        """Loss and the head's metrics on data.
-
-        Args:
-            x: Features, as for `fit`.
-            y: Labels; absent for a dataset.
-            sample_weight: One weight >= 0 a row.
-            batch_size: Rows at a time.
-            model: A model to measure instead of the ensemble, such as `search.best_single`.
-
-        Returns:
-            Dict with `"loss"` and the head's metrics.
-        """
-        self._check_fitted()
-        rows = labelled_rows(x, y, self.head, "evaluate", sample_weight)
-        return measure(self.head, self._logits(rows.x, batch_size, model or self.model), rows)
-
-    def predict(self, x: Any, output: str | None = None, batch_size: int = 1024) -> np.ndarray:
-        """Predictions for features.
-
-        Args:
-            x: Features as for `fit`, without labels; or a batched dataset.
-            output: `"classes"`, `"probabilities"`, `"logits"` or `"predictions"`, as the head
-                has them. Defaults to the head's own choice.
-            batch_size: Rows at a time.
-
-        Returns:
-            Array with one row a row of x.
-        """
-        self._check_fitted()
-        logits = self._logits(x, batch_size, self.model)
-        predictions = self.head.predictions(keras.ops.convert_to_tensor(logits))
-        output = output or self.head.default_output
-        if output not in predictions:
-            raise ValueError(
-                f"Unknown output; head '{self.head.name}' has {', '.join(predictions)}. "
-                f"Received: output={output!r}."
-            )
-        values = np.asarray(predictions[output])
-        if values.dtype != object:
-            return values
-        return np.array([v.decode() for v in values.flat]).reshape(values.shape)
-
-    def export(self, path: str | os.PathLike) -> str:
-        """Writes a SavedModel whose `serving_default` gives the head's predictions.
-
-        Args:
-            path: Folder to write; replaced as a whole if it is there.
-
-        Returns:
-            The path.
-        """
-        return export_saved_model(self.model, self.head, path)
-
-    def _logits(self, x, batch_size, model):
-        if is_dataset(x):
-            return model.predict(x, verbose=0)
-        features = as_features(x)
-        spec = keras.tree.map_structure(
-            lambda a: FeatureSpec(tuple(a.shape[1:]), str(a.dtype)), features
-        )
-        shapes = lambda s: keras.tree.map_structure(lambda f: f.shape, s)  # noqa: E731
-        if shapes(spec) != shapes(self._spec):
-            raise ValueError(
-                f"The model takes features {describe(self._spec)}. Received: {describe(spec)}."
-            )
-        # Keras takes text as tensors only.
-        features = keras.tree.map_structure(
-            lambda a: keras.ops.convert_to_tensor(a) if a.dtype == object else a, features
-        )
-        return model.predict(features, batch_size=batch_size, verbose=0)
-
-    def _check_fitted(self):
-        if self.record.current.ensemble is None:
-            raise ValueError("This search has no ensemble yet: call fit first.")
 
     # State ----------------------------------------------------------------------------------
 
@@ -421,17 +284,13 @@ class AdaNet:
         search._restore(state, folder)
         return search
 
-    def forget_models(self) -> None:
-        """Lets `model` and `best_single` be built anew from the record."""
-        self._models = {}
-
     def state_header(self) -> dict:
         """The part of the state that rounds do not change, as JSON values."""
         return {
             "seed": self.used_seed,
             "settings": self._described(),
             "fit": self._fit_settings,
-            "spec": _spec_to_json(self._spec),
+            "spec": spec_to_json(self._spec),
             "adapted_head": describe_object(self.head),
             "data": self.data_fingerprint,
             "preprocessed": self.preprocessing is not None,
@@ -460,7 +319,7 @@ class AdaNet:
             plain = {k: v for k, v in fields.items() if k != "file"}
             members[name] = Member(model=folder.load_model(fields["file"]), **plain)
         self.record = Record.from_json(state["record"], members)
-        self._spec, self._fit_settings = _spec_from_json(state["spec"]), state["fit"]
+        self._spec, self._fit_settings = spec_from_json(state["spec"]), state["fit"]
         self.data_fingerprint, self.used_seed = state["data"], state["seed"]
         if state["preprocessed"]:
             self.preprocessing = folder.load_model(PREPROCESSING_FILE)
@@ -478,24 +337,3 @@ class AdaNet:
         if s["mixture_weights"] == "uniform":
             return UniformEnsembler(gamma)
         return MixtureEnsembler(s["mixture_weights"], gamma, s["mixture_bias"], s["refit"])
-
-    def _make_preprocessing(self, rows):
-        given = self._settings["preprocessing"]
-        if given == "standardize" or (given == "auto" and self.generator.standardize):
-            return standardization(rows)
-        if isinstance(given, keras.Layer):
-            inputs = make_inputs(rows.spec)
-            return keras.Model(inputs, given(inputs), name="preprocessing")
-        return None
-
-
-def _spec_to_json(spec):
-    if isinstance(spec, dict):
-        return {name: dataclasses.asdict(s) for name, s in spec.items()}
-    return dataclasses.asdict(spec)
-
-
-def _spec_from_json(spec):
-    if set(spec) == {"shape", "dtype"} and isinstance(spec["dtype"], str):
-        return FeatureSpec(tuple(spec["shape"]), spec["dtype"])
-    return {name: _spec_from_json(s) for name, s in spec.items()}

@@ -52,6 +52,14 @@ def prefers_xla(models: list[keras.Model], steps: int) -> bool:
     return True
 
 
+def loss_scaled(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer, with loss scaling where half precision needs it (as `compile` does)."""
+    half = keras.config.dtype_policy().name == "mixed_float16"
+    if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
 class RoundTrainer:
     """The compiled training step of one round.
 

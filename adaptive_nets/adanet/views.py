@@ -1,5 +1,6 @@
 """A data set as a search sees it: preprocessed rows and every frozen member's outputs on them."""
 
+import functools
 from collections.abc import Iterable, Sequence
 
 import keras
@@ -12,11 +13,17 @@ from adaptive_nets.adanet.subnetwork import Member
 from adaptive_nets.adanet.trainer import OutputFunction
 
 
+@functools.lru_cache(maxsize=1)
+def _preprocessing_function(model):
+    # Kept, because a stream's chunks all pass the same model.
+    return tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+
+
 def preprocess(rows: Rows, model: keras.Model | None) -> Rows:
     """Rows with the preprocessing model applied once."""
     if model is None:
         return rows
-    function = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    function = _preprocessing_function(model)
     block, spools = 8192, None
     for start in range(0, len(rows), block):
         piece = keras.tree.map_structure(

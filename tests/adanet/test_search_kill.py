@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "kill_resume.py"
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_killed_search_ends_like_an_undisturbed_one():
     result = subprocess.run(
-        [sys.executable, SCRIPT, "--kills=3", "--seed=1", "--rounds=2", "--steps=900"],
+        [sys.executable, SCRIPT, "--kills=3", "--seed=1", "--rounds=2", "--steps=600"],
         capture_output=True,
         text=True,
         timeout=300,

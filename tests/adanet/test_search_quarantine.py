@@ -38,8 +38,9 @@ class Nets(an.adanet.Generator):
         ]
 
 
-@pytest.mark.parametrize("names", [["bad", "good"], ["good", "bad"]])
-@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize(
+    ("names", "jit_compile"), [(["bad", "good"], True), (["good", "bad"], False)]
+)
 def test_others_are_bit_identical(lc, data, names, jit_compile):
     settings = {"steps_per_iteration": 20, "jit_compile": jit_compile}
     generator = Nets(names, {"bad": (1, 2)})

@@ -47,7 +47,9 @@ def test_mixtures_by_steps(lc, data, kind):
     assert search.evaluate(*data)["accuracy"] > 0.6
 
 
-def test_an_interrupted_stream_goes_on_where_it_was(lc, data, tmp_path, one_step_calls, monkeypatch):
+def test_an_interrupted_stream_goes_on_where_it_was(
+    lc, data, tmp_path, one_step_calls, monkeypatch
+):
     # Several chunks a round, so that the place in the stream matters.
     monkeypatch.setattr("adaptive_nets.adanet.inputs.CHUNK_STEPS", 4)
     settings = {"steps_per_iteration": 10}

@@ -29,9 +29,7 @@ def test_whole_file_is_synced_before_it_gets_its_name(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(state.os, "fsync", lambda handle: calls.append("sync"))
     replace = os.replace
-    monkeypatch.setattr(
-        state.os, "replace", lambda a, b: (calls.append("replace"), replace(a, b))
-    )
+    monkeypatch.setattr(state.os, "replace", lambda a, b: (calls.append("replace"), replace(a, b)))
     with whole_file(tmp_path / "file"):
         pass
     assert calls == ["sync", "replace", "sync"]

@@ -26,12 +26,12 @@ class Recorder(an.callbacks.SearchCallback):
         super().__init__()
         self.calls, self.stop_after = [], stop_after
 
-    def on_round_begin(self, round, logs=None):
-        self.calls.append(("begin", round, logs))
+    def on_round_begin(self, number, logs=None):
+        self.calls.append(("begin", number, logs))
 
-    def on_round_end(self, round, logs=None):
-        self.calls.append(("end", round, logs))
-        if round == self.stop_after:
+    def on_round_end(self, number, logs=None):
+        self.calls.append(("end", number, logs))
+        if number == self.stop_after:
             self.model.stop_training = True
 
 
@@ -57,7 +57,7 @@ def test_results_are_saved_when_a_round_ends(tmp_path):
     seen = []
 
     class Load(an.callbacks.SearchCallback):
-        def on_round_end(self, round, logs=None):
+        def on_round_end(self, number, logs=None):
             seen.append(len(an.AdaNet.load(tmp_path).ensemble.members))
 
     search(model_dir=tmp_path).fit(X, Y, verbose=0, callbacks=[Load()])

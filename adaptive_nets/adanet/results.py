@@ -1,0 +1,163 @@
+"""What a search gives: a leaderboard, models, predictions, a SavedModel."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet.assemble import assemble, assemble_single
+from adaptive_nets.adanet.data import FeatureSpec, as_features, is_dataset
+from adaptive_nets.adanet.ensemble import Ensemble
+from adaptive_nets.adanet.evaluator import measure
+from adaptive_nets.adanet.inputs import describe, labelled_rows
+from adaptive_nets.adanet.leaderboard import to_frame
+from adaptive_nets.adanet.record import Record
+from adaptive_nets.serving import export_saved_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class SearchResults:
+    """The results of a search that `fit` has run or `load` has read.
+
+    Attributes:
+        record: `Record` of what is known so far.
+    """
+
+    record: Record
+
+    @property
+    def stop_reason(self) -> str:
+        """Why the last `fit` ended.
+
+        `"max_iterations"`, `"no_improvement"`, `"time_limit"` or `"callback"`.
+        """
+        return self.record.stop_reason
+
+    @property
+    def ensemble(self) -> Ensemble:
+        """The chosen `Ensemble`."""
+        self._check_fitted()
+        return self.record.current.ensemble
+
+    def leaderboard(self) -> "pd.DataFrame":
+        """All candidate ensembles of all rounds as a `pandas.DataFrame`, best of a round first.
+
+        Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
+        metrics (and `val_` ones), `parameters`, `steps`, `seconds`, `mixture_weight` (L1 norm
+        of the newest member's), `parent`.
+        """
+        return to_frame(self.record.current.entries)
+
+    @property
+    def model(self) -> keras.Model:
+        """The ensemble as a plain Functional model.
+
+        It takes raw features to logits (or to predictions, for a regression), and needs nothing
+        of adaptive_nets to be loaded.
+        """
+        ensemble = self.ensemble
+        if "model" not in self._models:
+            self._models["model"] = assemble(
+                ensemble, self.ensembler, self._spec, self.preprocessing
+            )
+        return self._models["model"]
+
+    @property
+    def best_single(self) -> keras.Model:
+        """The best subnetwork on its own, of all rounds, as a plain model."""
+        self._check_fitted()
+        if "single" not in self._models:
+            self._models["single"] = assemble_single(
+                self.record.current.best_single.model, self._spec, self.preprocessing
+            )
+        return self._models["single"]
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        batch_size: int = 1024,
+        model: keras.Model | None = None,
+    ) -> dict[str, float]:
+        """Loss and the head's metrics on data.
+
+        Args:
+            x: Features, as for `fit`.
+            y: Labels; absent for a dataset.
+            sample_weight: One weight >= 0 a row.
+            batch_size: Rows at a time.
+            model: A model to measure instead of the ensemble, such as `search.best_single`.
+
+        Returns:
+            Dict with `"loss"` and the head's metrics.
+        """
+        self._check_fitted()
+        rows = labelled_rows(x, y, self.head, "evaluate", sample_weight)
+        return measure(self.head, self._logits(rows.x, batch_size, model or self.model), rows)
+
+    def predict(self, x: Any, output: str | None = None, batch_size: int = 1024) -> np.ndarray:
+        """Predictions for features.
+
+        Args:
+            x: Features as for `fit`, without labels; or a batched dataset.
+            output: `"classes"`, `"probabilities"`, `"logits"` or `"predictions"`, as the head
+                has them. Defaults to the head's own choice.
+            batch_size: Rows at a time.
+
+        Returns:
+            Array with one row a row of x.
+        """
+        self._check_fitted()
+        logits = self._logits(x, batch_size, self.model)
+        predictions = self.head.predictions(keras.ops.convert_to_tensor(logits))
+        output = output or self.head.default_output
+        if output not in predictions:
+            raise ValueError(
+                f"Unknown output; head '{self.head.name}' has {', '.join(predictions)}. "
+                f"Received: output={output!r}."
+            )
+        values = np.asarray(predictions[output])
+        if values.dtype != object:
+            return values
+        return np.array([v.decode() for v in values.flat]).reshape(values.shape)
+
+    def export(self, path: str | os.PathLike) -> str:
+        """Writes a SavedModel whose `serving_default` gives the head's predictions.
+
+        Args:
+            path: Folder to write; replaced as a whole if it is there.
+
+        Returns:
+            The path.
+        """
+        return export_saved_model(self.model, self.head, path)
+
+    def _logits(self, x, batch_size, model):
+        if is_dataset(x):
+            return model.predict(x, verbose=0)
+        features = as_features(x)
+        spec = keras.tree.map_structure(
+            lambda a: FeatureSpec(tuple(a.shape[1:]), str(a.dtype)), features
+        )
+        shapes = lambda s: keras.tree.map_structure(lambda f: f.shape, s)  # noqa: E731
+        if shapes(spec) != shapes(self._spec):
+            raise ValueError(
+                f"The model takes features {describe(self._spec)}. Received: {describe(spec)}."
+            )
+        # Keras takes text as tensors only.
+        features = keras.tree.map_structure(
+            lambda a: keras.ops.convert_to_tensor(a) if a.dtype == object else a, features
+        )
+        return model.predict(features, batch_size=batch_size, verbose=0)
+
+    def _check_fitted(self):
+        if self.record.current.ensemble is None:
+            raise ValueError("This search has no ensemble yet: call fit first.")
+
+    def forget_models(self) -> None:
+        """Lets `model` and `best_single` be built anew from the record."""
+        self._models = {}
