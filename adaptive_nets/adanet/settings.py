@@ -28,6 +28,9 @@ def check_settings(s: dict) -> None:
     _check_type(s["generator"], Generator, "generator", "an adanet.Generator")
     if s["evaluator"] is not None:
         _check_type(s["evaluator"], Evaluator, "evaluator", "an adanet.Evaluator or None")
+    for name in ("force_grow", "mixture_bias"):
+        if not isinstance(s[name], bool):
+            raise ValueError(f"{name} must be True or False. Received: {name}={s[name]!r}.")
     for name in ("max_iterations", "steps_per_iteration"):
         if isinstance(s[name], bool) or not isinstance(s[name], numbers.Integral) or s[name] < 1:
             raise ValueError(f"{name} must be an integer >= 1. Received: {name}={s[name]!r}.")
@@ -105,12 +108,16 @@ def _plain(value):
 
 def restore_object(value: Any, setting: str) -> Any:
     """The setting that `describe_object` described."""
+    if isinstance(value, list):
+        return [restore_object(v, setting) for v in value]
     if not isinstance(value, dict) or "class" not in value:
         return value
+    module, _, name = value["class"].rpartition(".")
+    found = None
     # Importing the class's module registers it, as the stock generators' does.
     with contextlib.suppress(ImportError):
-        importlib.import_module(value["class"].rsplit(".", 1)[0])
-    found = keras.saving.get_registered_object(value.get("registered") or "")
+        found = getattr(importlib.import_module(module), name, None)
+    found = keras.saving.get_registered_object(value.get("registered") or "") or found
     if found is None or value["config"] is None or value["config"].get("own_data"):
         raise ValueError(
             f"The search's {setting} ({value['class']}) cannot be rebuilt from its state. Pass "

@@ -9,6 +9,7 @@ model_dir/
 """
 
 import json
+import math
 import os
 import re
 import tempfile
@@ -85,7 +86,7 @@ class ModelDir:
         """Writes the next state file, then drops the oldest."""
         numbered = self._numbered("state-*.json")
         number = (numbered[-1][0] if numbered else 0) + 1
-        text = json.dumps({"version": VERSION, **state}, indent=1)
+        text = json.dumps(_strict({"version": VERSION, **state}), indent=1, allow_nan=False)
         with whole_file(self.path / f"state-{number:06d}.json") as name:
             Path(name).write_text(text, encoding="utf-8")
         for _, old in self._numbered("state-*.json")[:-KEPT]:
@@ -98,7 +99,7 @@ class ModelDir:
         """The newest state that can be read; `None` where there is none."""
         for _, path in reversed(self._numbered("state-*.json")):
             try:
-                state = json.loads(path.read_text(encoding="utf-8"))
+                state = _loose(json.loads(path.read_text(encoding="utf-8")))
                 version = state["version"]
             except (ValueError, KeyError, TypeError, OSError) as error:
                 warnings.warn(
@@ -206,3 +207,28 @@ def differences(stored: Any, given: Any, path: str = "") -> list[str]:
                 found += differences(stored[key], given[key], where)
         return found
     return [] if stored == given else [f"{path}: stored {stored!r}, now {given!r}"]
+
+
+_NOT_FINITE = "not finite: "
+
+
+def _strict(value):
+    """JSON values without NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {k: _strict(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{_NOT_FINITE}{value}"
+    return value
+
+
+def _loose(value):
+    """What `_strict` was given."""
+    if isinstance(value, dict):
+        return {k: _loose(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_loose(v) for v in value]
+    if isinstance(value, str) and value.startswith(_NOT_FINITE):
+        return float(value.removeprefix(_NOT_FINITE))
+    return value

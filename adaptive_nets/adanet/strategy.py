@@ -46,6 +46,15 @@ class Strategy(abc.ABC):
             A list of `Candidate`s.
         """
 
+    def get_config(self) -> dict:
+        """Constructor arguments as JSON values, so that `AdaNet.load` can rebuild it."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Strategy":
+        """The strategy that `get_config` described."""
+        return cls(**config)
+
 
 class Grow(Strategy):
     """Each new subnetwork joins the previous ensemble (the paper's algorithm)."""

@@ -263,7 +263,7 @@ def test_checkpoint_of_another_round_does_not_stand_in_the_way(
 ):
     """A kill between a round's state and the removal of its checkpoints leaves such."""
     state.ModelDir(finished).write_checkpoint(
-        6, {"round": 1, "names": ["1_1_layer_dense"], "data": "240-0"}, []
+        6, {"round": 1, "names": ["1_1_layer_dense"], "data": "0", "diverged": [0]}, []
     )
     settings = {"max_iterations": 3}
     lc.small(finished, **settings).fit(*data, verbose=0, callbacks=[lc.StopAt(3, 3)])

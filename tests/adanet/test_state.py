@@ -1,6 +1,7 @@
 """Files of a search: whole or not there, newest readable first."""
 
 import json
+import math
 import os
 
 import numpy as np
@@ -150,3 +151,19 @@ def test_differences_are_listed_by_path():
         "gone: stored True, now 'absent'",
         "new: stored 'absent', now None",
     ]
+
+
+def test_state_is_strict_json_and_numbers_come_back(tmp_path):
+    folder = ModelDir(tmp_path / "search")
+    state = {"loss": float("nan"), "best": [float("inf"), -float("inf"), 1.5], "name": "x"}
+    folder.write_state(state)
+    (path,) = (tmp_path / "search").glob("state-*.json")
+
+    def refuse(constant):
+        raise ValueError(constant)
+
+    json.loads(path.read_text(), parse_constant=refuse)
+    read = folder.read_state()
+    assert math.isnan(read["loss"])
+    assert read["best"] == [float("inf"), -float("inf"), 1.5]
+    assert read["name"] == "x"

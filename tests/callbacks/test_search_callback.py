@@ -67,7 +67,7 @@ def test_results_are_saved_when_a_round_ends(tmp_path):
 def test_the_base_class_does_nothing_and_fits_keras_models():
     search().fit(X, Y, verbose=0, callbacks=[an.callbacks.SearchCallback()])
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=False)
     recorder = Recorder()
     model.fit(X, Y, verbose=0, callbacks=[recorder])
     assert recorder.calls == []
