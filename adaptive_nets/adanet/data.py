@@ -141,7 +141,9 @@ def _as_array(values, what):
             f"{what.capitalize()} must be numbers or strings. Received: dtype {array.dtype}."
         )
     elif array.dtype.kind == "f" and array.dtype != keras.config.floatx():
-        array = array.astype(keras.config.floatx())
+        # What does not fit becomes infinite, and is refused with its row.
+        with np.errstate(over="ignore"):
+            array = array.astype(keras.config.floatx())
     elif array.dtype.kind == "i" and array.dtype.itemsize == 8:
         small = len(array) == 0 or (
             array.min() >= np.iinfo("int32").min and array.max() <= np.iinfo("int32").max

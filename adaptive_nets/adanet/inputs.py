@@ -102,11 +102,6 @@ def read(
     class_weight = encode_classes(head, class_weight)
     train = data.make_rows(x, y, head, sample_weight, class_weight)
     valid = None
-    if validation_data is not None and validation_split:
-        raise ValueError(
-            "Pass validation_data or validation_split, not both. Received: both, with "
-            f"validation_split={validation_split}."
-        )
     if validation_data is not None:
         valid = _validation_rows(validation_data, head)
     elif validation_split:

@@ -172,7 +172,8 @@ class AdaNet(SearchResults):
             class_weight: Dict from class to weight.
             validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset: measured on the
                 leaderboard, and what an `Evaluator` without data of its own judges by.
-            validation_split: Fraction of the rows to hold out at random instead.
+            validation_split: Fraction of the rows to hold out at random; `validation_data`
+                stands before it, as in Keras.
             batch_size: Rows a step; a dataset brings its own. Defaults to 32.
             time_limit: Seconds for this call, in all. When they end in the middle of a round,
                 its candidates compete as they are and the next `fit` finishes the round.
