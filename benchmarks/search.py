@@ -213,7 +213,7 @@ def main():
                     training="independent", mixture_weights="uniform", force_grow=True,
                 )  # fmt: skip
             else:
-                mnist(arguments.data_dir, "conv", 2, 2000)
+                mnist(arguments.data_dir, "conv", 1, 4700)
         else:
             parts[part]()
 

@@ -143,8 +143,7 @@ class SearchResults:
         spec = keras.tree.map_structure(
             lambda a: FeatureSpec(tuple(a.shape[1:]), str(a.dtype)), features
         )
-        shapes = lambda s: keras.tree.map_structure(lambda f: f.shape, s)  # noqa: E731
-        if shapes(spec) != shapes(self._spec):
+        if _shapes(spec) != _shapes(self._spec):
             raise ValueError(
                 f"The model takes features {describe(self._spec)}. Received: {describe(spec)}."
             )
@@ -161,3 +160,7 @@ class SearchResults:
     def forget_models(self) -> None:
         """Lets `model` and `best_single` be built anew from the record."""
         self._models = {}
+
+
+def _shapes(spec):
+    return keras.tree.map_structure(lambda feature: feature.shape, spec)

@@ -391,27 +391,3 @@ def test_a_member_does_not_change_once_it_is_in(lc, data):
     for later in seen[1:]:
         for a, b in zip(seen[0], later, strict=True):
             np.testing.assert_array_equal(a, b)
-
-
-def test_load_rebuilds_settings_that_are_objects(tmp_path):
-    x = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
-    y = (x[:, 0] > 0).astype(int)
-    search = an.AdaNet(
-        an.heads.BinaryClass(),
-        ensemble_strategies=[an.adanet.Grow(), an.adanet.Solo()],
-        evaluator=an.adanet.Evaluator(metric="accuracy"),
-        preprocessing=keras.layers.Rescaling(2.0),
-        max_iterations=1,
-        steps_per_iteration=5,
-        model_dir=tmp_path / "search",
-        seed=0,
-    ).fit(x, y, validation_split=0.2, verbose=0)
-    loaded = an.AdaNet.load(tmp_path / "search", max_iterations=2)
-    assert [type(s) for s in loaded.strategies] == [an.adanet.Grow, an.adanet.Solo]
-    assert loaded.evaluator.metric == "accuracy"
-    np.testing.assert_array_equal(loaded.predict(x, "logits"), search.predict(x, "logits"))
-    loaded.fit(x, y, validation_split=0.2, verbose=0)
-    assert loaded.record.iteration == 2
-    # A new process that gives the same settings finds its own search in the folder.
-    again = an.AdaNet.load(tmp_path / "search")
-    np.testing.assert_array_equal(again.predict(x, "logits"), loaded.predict(x, "logits"))
