@@ -11,6 +11,9 @@ from rich.table import Table
 if TYPE_CHECKING:
     from adaptive_nets.adanet.iteration import Training
 
+# Wide enough for the title to stay on one line.
+WIDTH = 60
+
 
 def make_progress(verbose: str | int, console: Console | None = None) -> "Progress":
     """`"auto"`: live on a terminal, lines elsewhere; 0 silent, 1 live, 2 lines."""
@@ -95,7 +98,7 @@ class LiveProgress(LineProgress):
     def _table(self, training, remaining):
         title = f"round {self.number}/{self.total}"
         if training is None:
-            return Table("candidate", "loss", title=f"{title}: compiling")
+            return Table("candidate", "loss", title=f"{title}: compiling", min_width=WIDTH)
         rate = self.rate(training)
         left = (self.steps - training.step) / max(rate, 1e-9)
         if remaining is not None:
@@ -104,7 +107,8 @@ class LiveProgress(LineProgress):
             "candidate", "loss",
             title=f"{title}: step {training.step}/{self.steps}, {rate:,.0f} steps/s, "
             f"{left:.0f} s left",
+            min_width=WIDTH,
         )  # fmt: skip
         for name, loss, bad in zip(self.names, training.losses, training.diverged, strict=True):
-            table.add_row(name, f"diverged at step {bad}" if bad else f"{loss:.5f}")
+            table.add_row(name, f"diverged at step {bad}" if bad else f"{loss:.4g}")
         return table
