@@ -36,7 +36,8 @@ class Spool:
 
     def _spill(self):
         if self._file is None:
-            # Unlinked at once: the space comes back however the process ends.
+            # Unlinked at once: the space comes back however the process ends. It stays open for
+            # the memory map, so there is no block to close it.
             self._file = tempfile.TemporaryFile(  # noqa: SIM115
                 dir=self.folder, prefix="adaptive_nets_"
             )

@@ -1,11 +1,13 @@
 """Trains all of a round's subnetworks in one compiled function that runs many steps a call."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from adaptive_nets.adanet.storage import Spool
 from adaptive_nets.adanet.subnetwork import Member
 from adaptive_nets.heads import Head
 
@@ -197,17 +199,33 @@ class OutputFunction:
         Returns:
             One dict of float32 arrays a model.
         """
-        rows = len(keras.tree.flatten(x)[0])
-        spools = [{k: make_store() for k in self.keys} for _ in self.models]
         signature = keras.tree.map_structure(
             lambda a: tf.TensorSpec((None, *a.shape[1:]), tf.as_dtype(a.dtype)), x
         )
         function = self._function.get_concrete_function(signature)
-        for start in range(0, rows, self.block):
-            piece = keras.tree.map_structure(
-                lambda a, s=start: tf.convert_to_tensor(a[s : s + self.block]), x
-            )
-            for spool, out in zip(spools, function(piece), strict=True):
-                for key in self.keys:
-                    spool[key].append(out[key].numpy())
-        return [{k: s.close() for k, s in spool.items()} for spool in spools]
+        return run_in_blocks(function, x, self.block, make_store)
+
+
+def run_in_blocks(function: Callable, x: Any, block: int, make_store: Callable[[], Spool]) -> Any:
+    """Runs a function over rows, some at a time.
+
+    Args:
+        function: From features as tensors to tensors of as many rows, nested in any way.
+        x: Features, rows first.
+        block: Rows at a time.
+        make_store: Function that returns an empty `Spool`.
+
+    Returns:
+        Arrays of all rows, nested as the function's tensors are.
+    """
+    spools = None
+    for start in range(0, len(keras.tree.flatten(x)[0]), block):
+        piece = keras.tree.map_structure(
+            lambda a, s=start: tf.convert_to_tensor(a[s : s + block]), x
+        )
+        out = function(piece)
+        if spools is None:
+            spools = keras.tree.map_structure(lambda _: make_store(), out)
+        for spool, tensor in zip(keras.tree.flatten(spools), keras.tree.flatten(out), strict=True):
+            spool.append(tensor.numpy())
+    return keras.tree.map_structure(lambda spool: spool.close(), spools)

@@ -10,31 +10,20 @@ import tensorflow as tf
 from adaptive_nets.adanet.data import MEMORY_LIMIT, Batches, Rows
 from adaptive_nets.adanet.storage import Spool
 from adaptive_nets.adanet.subnetwork import Member
-from adaptive_nets.adanet.trainer import OutputFunction
+from adaptive_nets.adanet.trainer import OutputFunction, run_in_blocks
 
 
 @functools.lru_cache(maxsize=1)
 def _preprocessing_function(model):
     # Kept, because a stream's chunks all pass the same model.
-    return tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    return tf.function(lambda x: model(x, training=False), reduce_retracing=True, autograph=False)
 
 
 def preprocess(rows: Rows, model: keras.Model | None) -> Rows:
     """Rows with the preprocessing model applied once."""
     if model is None:
         return rows
-    function = _preprocessing_function(model)
-    block, spools = 8192, None
-    for start in range(0, len(rows), block):
-        piece = keras.tree.map_structure(
-            lambda a, s=start: tf.convert_to_tensor(a[s : s + block]), rows.x
-        )
-        out = keras.tree.map_structure(lambda t: t.numpy(), function(piece))
-        if spools is None:
-            structure, spools = out, [Spool(MEMORY_LIMIT) for _ in keras.tree.flatten(out)]
-        for spool, batch in zip(spools, keras.tree.flatten(out), strict=True):
-            spool.append(batch)
-    x = keras.tree.pack_sequence_as(structure, [s.close() for s in spools])
+    x = run_in_blocks(_preprocessing_function(model), rows.x, 8192, lambda: Spool(MEMORY_LIMIT))
     return Rows(x, rows.y, rows.w)
 
 

@@ -16,7 +16,10 @@ def build_one(built, image, depth=2, units=3, dtype="float32", **settings):
 
 def by_formula(size, channels, filters, depth, units):
     """Parameters and the last feature map's side, after the class docstring."""
-    normed = lambda k, a, b: k * k * a * b + 4 * b  # noqa: E731
+
+    def normed(k, a, b):
+        return k * k * a * b + 4 * b
+
     total, width = normed(3, channels, filters), filters
     for block in range(depth):
         halves = block % 2 == 0 and size > 4
