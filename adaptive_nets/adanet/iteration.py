@@ -288,7 +288,7 @@ def entries(
     rows = []
     parent = f"{previous.iteration}/{previous.name}" if previous is not None else ""
     if previous is not None:
-        kept = "rejected" if winner is not None else "selected"
+        kept = "rejected" if winner is not None else status
         rows.append(
             Entry(
                 round_.number, "previous", kept, previous.objective, previous_measured,
