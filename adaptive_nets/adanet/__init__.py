@@ -1,5 +1,8 @@
 """The search engine: subnetworks, generators, ensembles and the rounds that choose among them."""
 
+from adaptive_nets.adanet.complexity import Complexity, OutputDeviation, Rademacher, SqrtDepth
+from adaptive_nets.adanet.connections import connect
+from adaptive_nets.adanet.constraints import NormBall
 from adaptive_nets.adanet.ensemble import (
     Ensemble,
     Ensembler,
@@ -10,15 +13,17 @@ from adaptive_nets.adanet.ensemble import (
 from adaptive_nets.adanet.evaluator import Evaluator
 from adaptive_nets.adanet.generator import Generator, Report
 from adaptive_nets.adanet.iteration import DivergedError
+from adaptive_nets.adanet.member import Member
 from adaptive_nets.adanet.search import AdaNet
 from adaptive_nets.adanet.strategy import All, Candidate, Grow, Solo, Strategy
-from adaptive_nets.adanet.subnetwork import Builder, Member, Subnetwork
+from adaptive_nets.adanet.subnetwork import Builder, Subnetwork, TrainingData
 
 __all__ = [
     "AdaNet",
     "All",
     "Builder",
     "Candidate",
+    "Complexity",
     "DivergedError",
     "Ensemble",
     "Ensembler",
@@ -28,9 +33,15 @@ __all__ = [
     "Member",
     "Mixture",
     "MixtureEnsembler",
+    "NormBall",
+    "OutputDeviation",
+    "Rademacher",
     "Report",
     "Solo",
+    "SqrtDepth",
     "Strategy",
     "Subnetwork",
+    "TrainingData",
     "UniformEnsembler",
+    "connect",
 ]

@@ -4,7 +4,7 @@ import keras
 
 from adaptive_nets.adanet.data import Spec
 from adaptive_nets.adanet.ensemble import Ensemble, Ensembler
-from adaptive_nets.adanet.subnetwork import make_inputs
+from adaptive_nets.adanet.member import Member, lineage, make_inputs, run_all
 
 
 def assemble(
@@ -28,14 +28,19 @@ def assemble(
     """
     inputs = make_inputs(spec)
     features = inputs if preprocessing is None else preprocessing(inputs)
-    outputs = [member.model(features) for member in ensemble.members]
+    known = run_all(lineage(ensemble.members), features, {})
+    outputs = [
+        {key: known[f"{member.name}.{key}"] for key in ("logits", "last_layer")}
+        for member in ensemble.members
+    ]
     return keras.Model(inputs, ensembler.build(ensemble.mixture, outputs), name=name)
 
 
 def assemble_single(
-    model: keras.Model, spec: Spec, preprocessing: keras.Model | None = None, name: str = "single"
+    member: Member, spec: Spec, preprocessing: keras.Model | None = None, name: str = "single"
 ) -> keras.Model:
     """Raw features -> the logits of one subnetwork."""
     inputs = make_inputs(spec)
     features = inputs if preprocessing is None else preprocessing(inputs)
-    return keras.Model(inputs, model(features)["logits"], name=name)
+    known = run_all(lineage([member]), features, {})
+    return keras.Model(inputs, known[f"{member.name}.logits"], name=name)

@@ -186,7 +186,8 @@ def make_rows(
     if y is None:
         raise ValueError("Labels are missing: pass y, or a tf.data.Dataset of (features, labels).")
     lengths = {len(a) for a in keras.tree.flatten(x)}
-    n = len(y)
+    encoded = head.encode(y)
+    n = len(encoded)
     if lengths != {n}:
         raise ValueError(
             f"Features and labels must have the same number of rows. Received: features with "
@@ -195,7 +196,6 @@ def make_rows(
     if n == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     check_finite(x)
-    encoded = head.encode(y)
     return Rows(x, encoded, _weights(encoded, sample_weight, class_weight))
 
 
@@ -292,16 +292,25 @@ class Batches:
 
     Every epoch is a fresh permutation; a batch may run over the end of one into the next, so
     all batches are full and every row is seen once an epoch.
+
+    Args:
+        rows: Number of rows.
+        batch_size: Rows a step.
+        seed: Of the order.
+        index: The rows of a sample of them, also repeatedly, or `None` for each once.
     """
 
-    def __init__(self, rows: int, batch_size: int, seed: int):
-        self.rows, self.size, self.seed = rows, min(batch_size, rows), seed
+    def __init__(self, rows: int, batch_size: int, seed: int, index: np.ndarray | None = None):
+        self.index = np.arange(rows, dtype="int32") if index is None else np.asarray(index, "int32")
+        self.rows, self.size, self.seed = len(self.index), batch_size, seed
+        if index is None:
+            self.size = min(batch_size, rows)
         self._epoch = (-1, None)
 
     def _permutation(self, epoch):
         if self._epoch[0] != epoch:
             rng = np.random.default_rng([self.seed, epoch])
-            self._epoch = (epoch, rng.permutation(self.rows).astype("int32"))
+            self._epoch = (epoch, rng.permutation(self.index))
         return self._epoch[1]
 
     def indices(self, step: int, steps: int) -> np.ndarray:

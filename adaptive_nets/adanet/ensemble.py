@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 import keras
 import numpy as np
 
+from adaptive_nets.adanet.member import Member, lineage
 from adaptive_nets.adanet.proximal import KINDS, Loss, MixtureSolver
-from adaptive_nets.adanet.subnetwork import Member
 
 Outputs = list[dict[str, np.ndarray]]
 
@@ -43,6 +43,8 @@ class Ensemble:
         members: `Member`s, oldest first.
         mixture: Their `Mixture`.
         objective: The value it was chosen by; lower is better.
+        hidden: For builders: one tuple a member of KerasTensors that stand for the outputs of
+            its hidden layers, first to last. Empty elsewhere.
     """
 
     name: str
@@ -50,6 +52,9 @@ class Ensemble:
     members: tuple[Member, ...]
     mixture: Mixture
     objective: float
+    hidden: tuple[tuple[keras.KerasTensor, ...], ...] = dataclasses.field(
+        default=(), repr=False, compare=False
+    )
 
     @property
     def depth(self) -> int:
@@ -58,7 +63,8 @@ class Ensemble:
 
     @property
     def parameters(self) -> int:
-        return sum(m.parameters for m in self.members)
+        """Of the members and of those that they read from."""
+        return sum(m.parameters for m in lineage(self.members))
 
 
 class Ensembler(abc.ABC):
@@ -72,6 +78,10 @@ class Ensembler(abc.ABC):
     """
 
     reads_last_layer = False
+
+    def gamma(self, complexity: float) -> float:
+        """The penalty Γ per unit of a member's mixture weight. Defaults to 0."""
+        return 0.0
 
     @abc.abstractmethod
     def fit(

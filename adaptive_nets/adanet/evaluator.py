@@ -73,8 +73,9 @@ class Evaluator:
 
     def _maximise(self):
         mode = (self._better or "auto") if self.mode == "auto" else self.mode
+        metric = self.metric.rpartition("/")[2]
         falling = ("loss", "log_loss", "mse", "rmse", "mae")
-        return mode == "max" or (mode == "auto" and self.metric not in falling)
+        return mode == "max" or (mode == "auto" and metric not in falling)
 
 
 def mean_loss(head: Head, logits: np.ndarray, rows: Rows) -> float:

@@ -21,7 +21,9 @@ class Report:
         hyperparameters: What the builder said of itself.
         attributes: What the subnetwork said of itself.
         metrics: `loss` of the subnetwork on its own, which for one that was trained on a
-            residual says little, and `objective` of the best candidate ensemble with it.
+            residual says little, and `objective` of the best candidate ensemble with it. With
+            `fit(report_data=...)`, on that data: `loss` and the head's metrics of the subnetwork
+            on its own, and as `ensemble_...` those of the candidate.
         selected: Whether it is a member of the round's winner.
         status: `"trained"` or `"diverged"`.
     """

@@ -10,9 +10,10 @@ import tensorflow as tf
 from adaptive_nets.adanet import data
 from adaptive_nets.adanet.data import Batches, Rows, Spec
 from adaptive_nets.adanet.evaluator import Evaluator
-from adaptive_nets.adanet.subnetwork import derive_seed
+from adaptive_nets.adanet.member import derive_seed
+from adaptive_nets.adanet.subnetwork import TrainingData
 from adaptive_nets.adanet.views import FiniteFeed, View, preprocess
-from adaptive_nets.heads import Head
+from adaptive_nets.heads import Head, Multi
 
 CHUNK_STEPS = 256
 CHUNK_BYTES = 64 << 20
@@ -27,6 +28,7 @@ class Inputs:
         train: Training rows; of an endless dataset, the sample that candidates are judged on.
         valid: Validation rows, or `None`.
         judged: The evaluator's own rows, or `None`.
+        reported: Rows whose metrics reach the generator, or `None`.
         stream: The endless dataset, or `None`.
         batch_size: Rows a step.
         class_weight: Weights by encoded class, for the rows of the stream, or `None`.
@@ -35,6 +37,7 @@ class Inputs:
     train: Rows
     valid: Rows | None
     judged: Rows | None
+    reported: Rows | None
     stream: object
     batch_size: int
     class_weight: dict | None = None
@@ -74,6 +77,7 @@ def read(
     batch_size: int,
     evaluator: Evaluator | None,
     seed: int,
+    report_data: Any = None,
 ) -> Inputs:
     """Checks everything that `fit` was given, and adapts the head to the labels."""
     stream = None
@@ -96,14 +100,15 @@ def read(
         sample_weight = w if sample_weight is None else sample_weight
     if y is None:
         raise ValueError("Labels are missing: pass y, or a tf.data.Dataset of (features, labels).")
-    if len(y) == 0:
+    # A dict holds the labels of several heads, which are counted by head.adapt.
+    if not isinstance(y, dict) and len(y) == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     head.adapt(y)
     class_weight = encode_classes(head, class_weight)
     train = data.make_rows(x, y, head, sample_weight, class_weight)
     valid = None
     if validation_data is not None:
-        valid = _validation_rows(validation_data, head)
+        valid = _held_out_rows(validation_data, head, "validation_data")
     elif validation_split:
         train, valid = data.split_rows(train, validation_split, derive_seed(seed, "split"))
     judged = None
@@ -118,13 +123,30 @@ def read(
                 "The Evaluator has no data: pass validation_data or validation_split to fit, or "
                 "x and y to the Evaluator."
             )
-    for what, rows in (("Validation data", valid), ("Evaluator data", judged)):
+    reported = None
+    if report_data is not None:
+        reported = _held_out_rows(report_data, head, "report_data")
+    held_out = {"Validation data": valid, "Evaluator data": judged, "Report data": reported}
+    for what, rows in held_out.items():
         if rows is not None and rows.spec != train.spec:
             raise ValueError(
                 f"{what} must have the training features' form {describe(train.spec)}. "
                 f"Received: {describe(rows.spec)}."
             )
-    return Inputs(train, valid, judged, stream, min(batch_size, len(train)), class_weight)
+    size = min(batch_size, len(train))
+    return Inputs(train, valid, judged, reported, stream, size, class_weight)
+
+
+def own_rows(given: TrainingData, head: Head, spec: Spec, builder: str) -> Rows:
+    """The rows that a candidate brings, checked against those of `fit`."""
+    what = f"The training data of builder '{builder}'"
+    rows = labelled_rows(given.x, given.y, head, what, given.sample_weight)
+    if rows.spec != spec:
+        raise ValueError(
+            f"{what} must have the training features' form {describe(spec)}. "
+            f"Received: {describe(rows.spec)}."
+        )
+    return rows
 
 
 def describe(spec: Spec) -> str:
@@ -138,6 +160,11 @@ def encode_classes(head: Head, class_weight: dict | None) -> dict[int, float] | 
     """Class weights by encoded class."""
     if not class_weight:
         return None
+    if isinstance(head, Multi):
+        raise ValueError(
+            f"class_weight needs one class a row, and head '{head.name}' has several labels; use "
+            f"sample_weight instead. Received: class_weight={class_weight!r}."
+        )
     encoded = {}
     for label, weight in class_weight.items():
         try:
@@ -156,20 +183,23 @@ def _batch_size(dataset):
     raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
 
 
-def _validation_rows(given, head):
+def _held_out_rows(given, head, what):
     if data.is_dataset(given):
-        return labelled_rows(given, None, head, "validation_data")
+        return labelled_rows(given, None, head, what)
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(
-            "validation_data must be (x, y), (x, y, sample_weight) or a tf.data.Dataset. "
+            f"{what} must be (x, y), (x, y, sample_weight) or a tf.data.Dataset. "
             f"Received: {type(given).__name__}."
         )
-    return labelled_rows(given[0], given[1], head, "validation_data", *given[2:])
+    return labelled_rows(given[0], given[1], head, what, *given[2:])
 
 
-def chunk_steps(rows: Rows, batch_size: int, steps: int) -> int:
+def chunk_steps(
+    rows: Rows, batch_size: int, steps: int, hidden: dict[str, np.ndarray] | None = None
+) -> int:
     """Steps a compiled call may cover without holding too many rows."""
-    row = sum(a[:1].nbytes for a in keras.tree.flatten(rows.x)) + rows.y[:1].nbytes
+    arrays = [*keras.tree.flatten(rows.x), rows.y, *(hidden or {}).values()]
+    row = sum(a[:1].nbytes for a in arrays)
     return int(np.clip(CHUNK_BYTES // max(1, row * batch_size), 1, min(CHUNK_STEPS, steps)))
 
 
@@ -184,6 +214,10 @@ class StreamFeed:
         preprocessing: Model, or `None`.
         skip: Chunks that an earlier process has used.
         class_weight: Weights by encoded class, or `None`.
+
+    Attributes:
+        frozen: From features to what frozen members give on them: `base` and `hidden` where
+            they are used. `None` where nothing is.
     """
 
     def __init__(
@@ -203,7 +237,7 @@ class StreamFeed:
         self._iterator = rows.skip(skip).as_numpy_iterator()
         self._first = skip
         self._indices = tf.reshape(tf.range(chunk * batch_size), (chunk, batch_size))
-        self.base = None
+        self.frozen = None
 
     def begin_round(self) -> None:
         """Makes the next chunk the round's first."""
@@ -216,8 +250,8 @@ class StreamFeed:
         rows = data.make_rows(x, y, self.head, w[0] if w else None, self.class_weight)
         return preprocess(rows, self.preprocessing)
 
-    def get(self, step: int) -> tuple[dict, tf.Tensor]:
-        """`(source, indices)` of the chunk that begins at a step; asked for in order."""
+    def get(self, step: int) -> tuple[list[dict], list[tf.Tensor]]:
+        """`([source], [indices])` of the chunk that begins at a step; asked for in order."""
         # Chunks that an interrupted process has trained on are passed over.
         while self.used < self._first + step // self.chunk:
             next(self._iterator)
@@ -226,14 +260,20 @@ class StreamFeed:
         source = {"x": rows.x, "y": rows.y}
         if rows.w is not None:
             source["w"] = rows.w
-        if self.base is not None:
-            source["base"] = np.asarray(self.base(rows.x), "float32")
-        return keras.tree.map_structure(tf.convert_to_tensor, source), self._indices
+        if self.frozen is not None:
+            source |= self.frozen(rows.x)
+        return [keras.tree.map_structure(tf.convert_to_tensor, source)], [self._indices]
 
 
 def finite_feed(
-    view: View, batch_size: int, steps: int, base: np.ndarray | None, seed: int
+    view: View,
+    batch_size: int,
+    steps: int,
+    base: np.ndarray | None,
+    seed: int,
+    hidden: dict[str, np.ndarray] | None = None,
 ) -> FiniteFeed:
     """The feed of one round over finite rows."""
     batches = Batches(len(view.rows), batch_size, seed)
-    return FiniteFeed(view, batches, base, chunk_steps(view.rows, batch_size, steps))
+    chunk = chunk_steps(view.rows, batch_size, steps, hidden)
+    return FiniteFeed(view, batches, base, chunk, hidden)

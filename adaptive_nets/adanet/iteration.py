@@ -13,8 +13,10 @@ from adaptive_nets.adanet.evaluator import Evaluator, mean_loss, measure
 from adaptive_nets.adanet.generator import Report
 from adaptive_nets.adanet.inputs import StreamFeed
 from adaptive_nets.adanet.leaderboard import Entry
-from adaptive_nets.adanet.subnetwork import Builder, Member
+from adaptive_nets.adanet.member import Member
+from adaptive_nets.adanet.subnetwork import Builder
 from adaptive_nets.adanet.trainer import RoundTrainer
+from adaptive_nets.adanet.training import Training
 from adaptive_nets.adanet.views import FiniteFeed, View
 from adaptive_nets.heads import Head
 
@@ -23,31 +25,6 @@ TARGET_CALL_SECONDS = 0.2
 
 class DivergedError(RuntimeError):
     """All of a round's candidates had a non-finite loss."""
-
-
-@dataclasses.dataclass
-class Training:
-    """State of a round's training; all of it is in a checkpoint.
-
-    Attributes:
-        step: Steps taken.
-        seconds: Time they took.
-        losses: Running mean loss of each subnetwork.
-        diverged: Step at which a subnetwork's loss became non-finite, 0 where it did not.
-    """
-
-    step: int
-    seconds: float
-    losses: np.ndarray
-    diverged: np.ndarray
-
-    def header(self) -> dict:
-        return {
-            "step": self.step,
-            "seconds": self.seconds,
-            "losses": [float(v) for v in self.losses],
-            "diverged": [int(v) for v in self.diverged],
-        }
 
 
 class Round:
@@ -77,7 +54,7 @@ class Round:
         self.number, self.members, self.trainer = number, members, trainer
         self.feed, self.steps = feed, steps
         count = len(members)
-        self.training = Training(0, 0.0, np.full(count, np.nan), np.zeros(count, int))
+        self.training = Training.begin(count, steps)
         self.step_seconds = None
         self.consistent = True
         self._chunk = None
@@ -108,16 +85,7 @@ class Round:
         elapsed = time.perf_counter() - began
         taken = stop - offset
         self.step_seconds = elapsed / taken
-        for k in range(len(self.members)):
-            bad = np.flatnonzero(~np.isfinite(losses[:, k]))
-            if not t.diverged[k] and len(bad):
-                t.diverged[k] = t.step + bad[0] + 1
-        # A running mean over about fifty steps, however many a call takes.
-        fade = 0.98 ** np.arange(taken, 0, -1.0)[:, None] / 0.98
-        old = np.where(np.isnan(t.losses), losses[0], t.losses)
-        t.losses = 0.98**taken * old + 0.02 * (fade * losses).sum(axis=0)
-        t.step += taken
-        t.seconds += elapsed
+        t.add(losses, elapsed)
         self.consistent = True
         return losses
 
@@ -144,12 +112,7 @@ class Round:
             return False
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
-        self.training = Training(
-            header["step"],
-            header["seconds"],
-            np.array(header["losses"], float),
-            np.array(header["diverged"], int),
-        )
+        self.training = Training.from_header(header)
         self.trainer.alive = self.training.diverged == 0
         return True
 
@@ -181,6 +144,7 @@ class Judge:
         train: Training `View`.
         valid: Validation `View`, or `None`.
         judged: The evaluator's `View`, or `None`.
+        reported: The `View` whose metrics reach the generator, or `None`.
         chunks: For streams: function of members that gives `(outputs, labels, weights)` chunks.
     """
 
@@ -192,21 +156,23 @@ class Judge:
         train: View,
         valid: View | None = None,
         judged: View | None = None,
+        reported: View | None = None,
         chunks: Callable[[Sequence[Member]], Iterable[tuple]] | None = None,
     ):
         self.head, self.ensembler, self.evaluator = head, ensembler, evaluator
         self.train, self.valid, self.judged, self.chunks = train, valid, judged, chunks
+        self.reported = reported
 
     @property
     def views(self) -> list[View]:
-        found = {id(v): v for v in (self.train, self.valid, self.judged) if v is not None}
-        return list(found.values())
+        views = (self.train, self.valid, self.judged, self.reported)
+        return list({id(v): v for v in views if v is not None}.values())
 
     def prepare(self, members: Sequence[Member]) -> None:
         """Computes the new members' outputs on every view with one traced function."""
         function = None
         for view in self.views:
-            if any(m.name not in view.cache for m in members):
+            if any(f"{m.name}.logits" not in view.cache for m in members):
                 function = function or view.function(members)
                 view.outputs(members, function)
 
@@ -254,6 +220,28 @@ class Judge:
         view = self.judged or self.valid or self.train
         return mean_loss(self.head, view.outputs([member])[0]["logits"], view.rows)
 
+    def report(self, member: Member, contenders: Sequence[Contender]) -> dict:
+        """What the generator is told of a subnetwork's quality.
+
+        `objective` is that of the best candidate ensemble with it. With report data there are the
+        head's metrics of the subnetwork on its own, and as `ensemble_...` of that candidate.
+        """
+        best = min(
+            (c for c in contenders if member in c.ensemble.members),
+            key=lambda c: c.ensemble.objective,
+            default=None,
+        )
+        told = {} if best is None else {"objective": best.ensemble.objective}
+        view = self.reported
+        if view is None:
+            return told
+        told |= measure(self.head, view.outputs([member])[0]["logits"], view.rows)
+        if best is not None:
+            logits = self._logits(view, best.ensemble.members, best.ensemble.mixture)
+            found = measure(self.head, logits, view.rows)
+            told |= {f"ensemble_{name}": value for name, value in found.items()}
+        return told
+
 
 def choose(
     contenders: list[Contender], previous: Ensemble | None, force_grow: bool
@@ -281,36 +269,37 @@ def entries(
     winner: Contender | None,
     previous: Ensemble | None,
     previous_measured: dict,
+    gamma: Callable[[float], float],
     status: str = "selected",
 ) -> list[Entry]:
     """Leaderboard rows of a round."""
     t = round_.training
     rows = []
     parent = f"{previous.iteration}/{previous.name}" if previous is not None else ""
+
+    def add(name, status, ensemble, measured, parent):
+        r = ensemble.members[-1].complexity
+        rows.append(
+            Entry(
+                round_.number, name, status, ensemble.objective, measured, ensemble.parameters,
+                t.step, t.seconds, r, gamma(r), ensemble.mixture.norms()[-1], parent,
+            )
+        )  # fmt: skip
+
     if previous is not None:
         kept = "rejected" if winner is not None else status
-        rows.append(
-            Entry(
-                round_.number, "previous", kept, previous.objective, previous_measured,
-                previous.parameters, t.step, t.seconds, previous.mixture.norms()[-1], parent,
-            )
-        )  # fmt: skip
+        add("previous", kept, previous, previous_measured, parent)
     for c in contenders:
-        e = c.ensemble
-        rows.append(
-            Entry(
-                round_.number, e.name, status if c is winner else "rejected", e.objective,
-                c.measured, e.parameters, t.step, t.seconds, e.mixture.norms()[-1],
-                parent if len(e.members) > len(c.new) else "",
-            )
-        )  # fmt: skip
+        grown = parent if len(c.ensemble.members) > len(c.new) else ""
+        add(c.ensemble.name, status if c is winner else "rejected", c.ensemble, c.measured, grown)
     nan = float("nan")
     for member, step in zip(round_.members, t.diverged, strict=True):
         if step:
             rows.append(
                 Entry(
                     round_.number, member.builder, f"diverged at step {step}", nan, {},
-                    member.parameters, int(step), t.seconds, nan, parent,
+                    member.parameters, int(step), t.seconds, member.complexity,
+                    gamma(member.complexity), nan, parent,
                 )
             )  # fmt: skip
     return rows
@@ -342,23 +331,26 @@ def reports(
     builders: list[Builder],
     contenders: list[Contender],
     winner: Contender | None,
-    losses: dict[str, float],
+    told: dict[str, dict],
 ) -> list[Report]:
-    """What the generator is told of a round's subnetworks."""
+    """What the generator is told of a round's subnetworks.
+
+    Args:
+        round_: The finished `Round`.
+        builders: Its builders.
+        contenders: Its candidate ensembles.
+        winner: The chosen one, or `None`.
+        told: Metrics of the subnetworks that did not diverge, by name.
+    """
     listed = []
-    for builder, member, bad in zip(
-        builders, round_.members, round_.training.diverged, strict=True
-    ):
-        objectives = [c.ensemble.objective for c in contenders if builder.name in c.new]
-        metrics = {} if bad else {"loss": losses[builder.name]}
-        if objectives:
-            metrics["objective"] = min(objectives)
+    for builder, member in zip(builders, round_.members, strict=True):
         hyperparameters = json.loads(json.dumps(builder.hyperparameters(), default=str))
+        trained = builder.name in told
         listed.append(
             Report(
-                round_.number, builder.name, hyperparameters, member.attributes, metrics,
-                winner is not None and builder.name in winner.new,
-                "diverged" if bad else "trained",
+                round_.number, builder.name, hyperparameters, member.attributes,
+                told.get(builder.name, {}), winner is not None and builder.name in winner.new,
+                "trained" if trained else "diverged",
             )
         )  # fmt: skip
     return listed

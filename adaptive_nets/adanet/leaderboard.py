@@ -5,7 +5,9 @@ import dataclasses
 import pandas as pd
 
 LEADING = ["round", "candidate", "status", "objective", "loss", "penalty"]
-TRAILING = ["parameters", "steps", "seconds", "mixture_weight", "parent"]
+TRAILING = [
+    "parameters", "steps", "seconds", "complexity", "gamma", "mixture_weight", "parent",
+]  # fmt: skip
 
 
 @dataclasses.dataclass
@@ -22,6 +24,8 @@ class Entry:
         parameters: Of all members together.
         steps: Training steps of the round.
         seconds: Training time of the round.
+        complexity: The measure r of the newest member.
+        gamma: Its penalty per unit of mixture weight, Γ = λ r + β.
         mixture_weight: L1 norm of the newest member's mixture weight.
         parent: The ensemble it grew from: `"<round>/<candidate>"`.
     """
@@ -34,6 +38,8 @@ class Entry:
     parameters: int
     steps: int
     seconds: float
+    complexity: float
+    gamma: float
     mixture_weight: float
     parent: str
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from adaptive_nets.adanet.data import Rows
 from adaptive_nets.adanet.generator import Generator
-from adaptive_nets.adanet.subnetwork import make_inputs
+from adaptive_nets.adanet.member import make_inputs
 
 
 def make_preprocessing(given, generator: Generator, rows: Rows) -> keras.Model | None:

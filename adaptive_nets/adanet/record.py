@@ -7,7 +7,22 @@ import numpy as np
 from adaptive_nets.adanet.ensemble import Ensemble, Mixture
 from adaptive_nets.adanet.generator import Report
 from adaptive_nets.adanet.leaderboard import Entry
-from adaptive_nets.adanet.subnetwork import Member
+from adaptive_nets.adanet.member import Member, lineage
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """Learning curves of one round.
+
+    Attributes:
+        round: The round, from 1.
+        window: Steps that each point stands for.
+        losses: For each subnetwork, by its builder's name, its mean loss in each window.
+    """
+
+    round: int
+    window: int
+    losses: dict[str, list[float]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +35,7 @@ class Record:
         measured: Its losses and metrics.
         entries: Leaderboard rows.
         reports: `Report`s for the generator.
+        curves: Learning curves, one `Curve` a round.
         best_single: The best subnetwork on its own, of all rounds.
         best_single_loss: Its loss on the data that candidates are judged by.
         stop_reason: Why the last `fit` ended; `""` while it runs.
@@ -34,6 +50,7 @@ class Record:
     measured: dict = dataclasses.field(default_factory=dict)
     entries: tuple[Entry, ...] = ()
     reports: tuple[Report, ...] = ()
+    curves: tuple[Curve, ...] = ()
     best_single: Member | None = None
     best_single_loss: float = float("inf")
     stop_reason: str = ""
@@ -47,16 +64,16 @@ class Record:
         return self.partial or self
 
     def members(self) -> dict[str, Member]:
-        """All members that are in use, by name."""
-        found = {}
+        """All members that are in use, by name; those that others read come before them."""
+        used = []
         for record in (self, self.partial):
             if record is None:
                 continue
             if record.ensemble is not None:
-                found |= {m.name: m for m in record.ensemble.members}
+                used.extend(record.ensemble.members)
             if record.best_single is not None:
-                found[record.best_single.name] = record.best_single
-        return found
+                used.append(record.best_single)
+        return {m.name: m for m in lineage(used)}
 
     def file(self, member: Member) -> str:
         """Where a member's weights are kept.
@@ -75,6 +92,7 @@ class Record:
             "measured": self.measured,
             "entries": [dataclasses.asdict(e) for e in self.entries],
             "reports": [dataclasses.asdict(r) for r in self.reports],
+            "curves": [dataclasses.asdict(c) for c in self.curves],
             "best_single": None if self.best_single is None else self.best_single.name,
             "best_single_loss": self.best_single_loss,
             "stop_reason": self.stop_reason,
@@ -92,6 +110,7 @@ class Record:
             ensemble=state["ensemble"] and _ensemble_from_json(state["ensemble"], members),
             entries=tuple(Entry(**e) for e in state["entries"]),
             reports=tuple(Report(**r) for r in state["reports"]),
+            curves=tuple(Curve(**c) for c in state["curves"]),
             best_single=state["best_single"] and members[state["best_single"]],
             partial=state["partial"] and cls.from_json(state["partial"], members),
         )
@@ -100,7 +119,8 @@ class Record:
 def member_to_json(member: Member) -> dict:
     """A member without its model, which has a file of its own."""
     fields = ("name", "iteration", "depth", "complexity", "attributes")
-    return {field: getattr(member, field) for field in fields}
+    parents = [p.name for p in member.parents]
+    return {**{field: getattr(member, field) for field in fields}, "parents": parents}
 
 
 def _ensemble_to_json(ensemble: Ensemble) -> dict:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets.adanet import tables
 from adaptive_nets.adanet.assemble import assemble, assemble_single
 from adaptive_nets.adanet.data import FeatureSpec, as_features, is_dataset
 from adaptive_nets.adanet.ensemble import Ensemble
@@ -46,10 +47,35 @@ class SearchResults:
         """All candidate ensembles of all rounds as a `pandas.DataFrame`, best of a round first.
 
         Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
-        metrics (and `val_` ones), `parameters`, `steps`, `seconds`, `mixture_weight` (L1 norm
-        of the newest member's), `parent`.
+        metrics (and `val_` ones), `parameters`, `steps`, `seconds`; of the newest member its
+        `complexity` r, its `gamma` = λ r + β and the L1 norm of its `mixture_weight`; `parent`.
         """
         return to_frame(self.record.current.entries)
+
+    def learning_curves(self) -> "pd.DataFrame":
+        """Training losses of all subnetworks of all rounds as a `pandas.DataFrame`.
+
+        Columns: `round`, `candidate` (the subnetwork), `step` (the last of some, from 1) and
+        `loss` (the mean over these steps; about 100 points a round).
+        """
+        return tables.learning_curves(self.record.current.curves)
+
+    def architecture(self) -> "pd.DataFrame":
+        """The subnetworks that the ensemble uses, one row each, as a `pandas.DataFrame`.
+
+        Columns: `subnetwork`, `round`, `depth`, `complexity`, `parameters`, `reads` (list of the
+        subnetworks whose hidden layers it reads) and `member` (whether it has a mixture weight,
+        and is not only read).
+        """
+        return tables.architecture(self.ensemble)
+
+    def mixture_weights(self) -> "pd.DataFrame":
+        """The ensemble's mixture weights as a `pandas.DataFrame`.
+
+        Columns: `subnetwork`, `unit` (logit; -1 where one weight serves all), `weight` (of a
+        matrix the L1 norm of the logit's column) and `norm`, the subnetwork's `||w||_1`.
+        """
+        return tables.mixture_weights(self.ensemble)
 
     @property
     def model(self) -> keras.Model:
@@ -71,7 +97,7 @@ class SearchResults:
         self._check_fitted()
         if "single" not in self._models:
             self._models["single"] = assemble_single(
-                self.record.current.best_single.model, self._spec, self.preprocessing
+                self.record.current.best_single, self._spec, self.preprocessing
             )
         return self._models["single"]
 
@@ -99,31 +125,34 @@ class SearchResults:
         rows = labelled_rows(x, y, self.head, "evaluate", sample_weight)
         return measure(self.head, self._logits(rows.x, batch_size, model or self.model), rows)
 
-    def predict(self, x: Any, output: str | None = None, batch_size: int = 1024) -> np.ndarray:
+    def predict(
+        self, x: Any, output: str | None = None, batch_size: int = 1024
+    ) -> np.ndarray | dict[str, np.ndarray]:
         """Predictions for features.
 
         Args:
             x: Features as for `fit`, without labels; or a batched dataset.
             output: `"classes"`, `"probabilities"`, `"logits"` or `"predictions"`, as the head
-                has them. Defaults to the head's own choice.
+                has them; of several heads `"head/probabilities"`. Defaults to the head's own
+                choice.
             batch_size: Rows at a time.
 
         Returns:
-            Array with one row a row of x.
+            Array with one row a row of x; of several heads, a dict of such arrays, unless one
+            output was asked for.
         """
         self._check_fitted()
         logits = self._logits(x, batch_size, self.model)
         predictions = self.head.predictions(keras.ops.convert_to_tensor(logits))
         output = output or self.head.default_output
+        if isinstance(output, dict):
+            return {name: _as_array(predictions[key]) for name, key in output.items()}
         if output not in predictions:
             raise ValueError(
                 f"Unknown output; head '{self.head.name}' has {', '.join(predictions)}. "
                 f"Received: output={output!r}."
             )
-        values = np.asarray(predictions[output])
-        if values.dtype != object:
-            return values
-        return np.array([v.decode() for v in values.flat]).reshape(values.shape)
+        return _as_array(predictions[output])
 
     def export(self, path: str | os.PathLike) -> str:
         """Writes a SavedModel whose `serving_default` gives the head's predictions.
@@ -160,6 +189,13 @@ class SearchResults:
     def forget_models(self) -> None:
         """Lets `model` and `best_single` be built anew from the record."""
         self._models = {}
+
+
+def _as_array(tensor):
+    values = np.asarray(tensor)
+    if values.dtype != object:
+        return values
+    return np.array([v.decode() for v in values.flat]).reshape(values.shape)
 
 
 def _shapes(spec):

@@ -8,22 +8,22 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet import iteration as rounds
+from adaptive_nets.adanet.constraints import remove_norm_balls_in_place
 from adaptive_nets.adanet.generator import propose
-from adaptive_nets.adanet.inputs import Inputs, StreamFeed, chunk_steps, finite_feed
+from adaptive_nets.adanet.inputs import Inputs, StreamFeed, chunk_steps
+from adaptive_nets.adanet.keeping import Keeper
+from adaptive_nets.adanet.opening import open_round
 from adaptive_nets.adanet.progress import Progress
-from adaptive_nets.adanet.record import Record, member_to_json
+from adaptive_nets.adanet.record import Curve, Record
 from adaptive_nets.adanet.state import ModelDir
 from adaptive_nets.adanet.storage import Spool
-from adaptive_nets.adanet.subnetwork import build_member, derive_seed
 from adaptive_nets.adanet.tensorboard import CandidateScalars
-from adaptive_nets.adanet.trainer import RoundTrainer, loss_scaled, prefers_xla
 from adaptive_nets.adanet.views import View, preprocess
 
 if TYPE_CHECKING:
     from adaptive_nets.adanet.search import AdaNet
 
 MIXTURE_CHUNKS = 40
-PREPROCESSING_FILE = "preprocessing.keras"
 
 
 class Clock:
@@ -61,12 +61,13 @@ class Run:
     ):
         self.search, self.inputs, self.head = search, inputs, search.head
         self.folder, self.clock = folder, clock
+        self.keeper = Keeper(search, folder)
         self.callbacks, self.progress = callbacks, progress
         self.closing_seconds = self.opening_seconds = None
-        last = search.ensembler.reads_last_layer
-        self.train, self.valid, judged = (
-            rows and View(preprocess(rows, search.preprocessing), last)
-            for rows in (inputs.train, inputs.valid, inputs.judged)
+        last = search.ensembler.reads_last_layer or search.complexity.needs_outputs
+        self.train, self.valid, judged, reported = (
+            rows and View(preprocess(rows, search.preprocessing), last, search.cache_bytes)
+            for rows in (inputs.train, inputs.valid, inputs.judged, inputs.reported)
         )
         self.stream = None
         if inputs.stream is not None:
@@ -77,7 +78,7 @@ class Run:
             )  # fmt: skip
         self.judge = rounds.Judge(
             self.head, search.ensembler, search.evaluator, self.train, self.valid,
-            (judged or self.valid) if search.evaluator is not None else None,
+            (judged or self.valid) if search.evaluator is not None else None, reported,
             self._mixture_chunks if self.stream is not None else None,
         )  # fmt: skip
 
@@ -102,7 +103,7 @@ class Run:
         reason = self._reason_to_stop()
         while not reason:
             reason = self.round() or self._reason_to_stop()
-        self._commit(dataclasses.replace(self.record, stop_reason=reason))
+        self.keeper.commit(dataclasses.replace(self.record, stop_reason=reason))
         if self.folder is not None and self.record.partial is None:
             self.folder.drop_checkpoints()
 
@@ -147,13 +148,13 @@ class Run:
             round_.compile()
             self.opening_seconds = time.perf_counter() - began
             if self.folder is not None and not self.folder.has_state():
-                self._commit(self.record)
+                self.keeper.commit(self.record)
             interrupted = self._train(round_)
         except KeyboardInterrupt:
-            self._checkpoint(round_)
+            self.keeper.checkpoint(round_)
             raise
         if interrupted:
-            self._checkpoint(round_)
+            self.keeper.checkpoint(round_)
         closing = time.perf_counter()
         record, winner = self._decide(round_, builders, previous, bool(interrupted))
         record = dataclasses.replace(
@@ -164,7 +165,7 @@ class Run:
         elif not winner:
             # In the same write as the round: a search that is killed after it has ended too.
             record = dataclasses.replace(record, stop_reason="no_improvement")
-        self._commit(record)
+        self.keeper.commit(record)
         self.closing_seconds = time.perf_counter() - closing
         shown = self.record.current
         metrics = {k: v for k, v in shown.measured.items() if k != "penalty"}
@@ -182,68 +183,24 @@ class Run:
     # A round's parts --------------------------------------------------------------------------
 
     def _open(self, builders, number, previous):
-        search = self.search
+        kept = list(self.record.members().values())
         for view in self.judge.views:
-            view.keep_only(self.record.members().values())
+            view.keep_only(kept)
             if previous is not None:
                 view.outputs(previous.members)
-        scales = base = None
-        if search.training == "residual":
-            scales = search.ensembler.scales(len(previous.members) if previous else 0)
-            if previous is not None:
-                outputs = self.train.outputs(previous.members)
-                base = search.ensembler.apply(previous.mixture, outputs)
-        labels = self.train.rows.y
-        output_range = self.head.output_range(labels, base)
-        members = [
-            build_member(
-                b, self.train.rows.spec, self.head.units, previous, number, search.complexity,
-                search.used_seed, output_range,
-            )
-            for b in builders
-        ]  # fmt: skip
-        optimizers = [loss_scaled(b.optimizer()) for b in builders]
-        steps = search.steps_per_iteration
-        jit_compile = search.jit_compile
-        if jit_compile == "auto":
-            jit_compile = prefers_xla([m.model for m in members], steps)
-        trainer = RoundTrainer(members, optimizers, self.head, scales, jit_compile)
-        if self.stream is not None:
-            feed = self.stream
-            feed.begin_round()
-            feed.base = self._stream_base(previous) if base is not None else None
-        else:
-            seed = derive_seed(search.used_seed, number, "batches")
-            feed = finite_feed(self.train, self.inputs.batch_size, steps, base, seed)
-        round_ = rounds.Round(number, members, trainer, feed, steps)
-        self._resume(round_)
+        round_ = open_round(
+            self.search, self.inputs, self.train, self.stream, builders, number, previous
+        )
+        # A stream need not give the same sample again.
+        self.keeper.resume(round_, same_data=self.stream is not None)
         return round_
 
-    def _resume(self, round_):
-        """Goes on from this round's checkpoint; one of anything else is of no more use."""
-        found = self.folder.read_checkpoint() if self.folder is not None else self.search.paused
-        if found is None:
-            return
-        # A stream need not give the same sample again.
-        same = self.stream is not None or found[0]["data"] == self.search.data_fingerprint
-        alive = not all(found[0]["diverged"])
-        if not (same and alive and round_.restore(*found)) and self.folder is not None:
-            self.folder.drop_checkpoints()
-
-    def _stream_base(self, previous):
-        function = self.train.function(previous.members)
-
-        def base(x):
-            outputs = function(x, lambda: Spool(self.train.cache_limit))
-            return self.search.ensembler.apply(previous.mixture, outputs)
-
-        return base
-
     def _mixture_chunks(self, members):
-        function = self.train.function(members)
+        function = self.train.function(members, whole=True)
         for _ in range(MIXTURE_CHUNKS):
             rows = self.stream.rows()
-            yield function(rows.x, lambda: Spool(self.train.cache_limit)), rows.y, rows.w
+            found = function(rows.x, lambda: Spool(self.train.cache_limit))
+            yield self.train.by_member(members, found), rows.y, rows.w
 
     def _train(self, round_) -> str:
         """Trains to the end, or to the limit; returns what interrupted it, or `""`."""
@@ -271,7 +228,7 @@ class Run:
                     return "callback"
                 due = time.perf_counter() - saved >= self.search.checkpoint_seconds
                 if due and self.folder is not None:
-                    self._checkpoint(round_)
+                    self.keeper.checkpoint(round_)
                     saved = time.perf_counter()
         finally:
             scalars.close()
@@ -295,7 +252,10 @@ class Run:
             for m, step in zip(round_.members, round_.training.diverged, strict=True)
             if not step
         }
+        for member in new.values():
+            remove_norm_balls_in_place(member.model)
         self.judge.prepare(list(new.values()))
+        self._measure_complexities(new.values())
         contenders = [self.judge.contend(c, round_.number, new, previous) for c in wanted]
         winner = rounds.choose(contenders, previous, self.search.force_grow and not partial)
         if winner is None and previous is None:
@@ -305,12 +265,17 @@ class Run:
             )
         status = "partial" if partial else "selected"
         before = self.record
-        rows = rounds.entries(round_, contenders, winner, previous, before.measured, status)
+        gamma = self.search.ensembler.gamma
+        rows = rounds.entries(round_, contenders, winner, previous, before.measured, gamma, status)
         single, single_loss = before.best_single, before.best_single_loss
-        losses = {name: self.judge.single_loss(member) for name, member in new.items()}
-        for name, loss in losses.items():
+        told = {}
+        for name, member in new.items():
+            loss = self.judge.single_loss(member)
+            told[name] = {"loss": loss, **self.judge.report(member, contenders)}
             if loss < single_loss:
-                single, single_loss = new[name], loss
+                single, single_loss = member, loss
+        window, names = round_.training.window, [m.builder for m in round_.members]
+        curves = dict(zip(names, np.transpose(round_.training.curve).tolist(), strict=False))
         record = dataclasses.replace(
             before,
             iteration=round_.number,
@@ -319,8 +284,9 @@ class Run:
             entries=(*before.entries, *rows),
             reports=(
                 *before.reports,
-                *rounds.reports(round_, builders, contenders, winner, losses),
+                *rounds.reports(round_, builders, contenders, winner, told),
             ),
+            curves=(*before.curves, Curve(round_.number, window, curves)),
             best_single=single,
             best_single_loss=single_loss,
             stream_chunks=self.stream.used if self.stream is not None else 0,
@@ -328,51 +294,12 @@ class Run:
         )
         return record, winner and winner.ensemble.name
 
-    # Keeping ------------------------------------------------------------------------------
-
-    def _checkpoint(self, round_):
-        if not round_.consistent:
-            return
-        header = {
-            "round": round_.number,
-            "names": [m.name for m in round_.members],
-            "data": self.search.data_fingerprint,
-            **round_.training.header(),
-        }
-        if self.folder is None:
-            self.search.paused = (header, [v.copy() for v in round_.state()])
-        else:
-            self.folder.write_checkpoint(round_.training.step, header, round_.state())
-
-    def _commit(self, record):
-        """Makes a record the search's, on disk first."""
-        if self.folder is not None:
-            if self.search.preprocessing is not None and not self.folder.has_state():
-                self.folder.save_model(self.search.preprocessing, PREPROCESSING_FILE)
-            members = record.members()
-            files = {name: record.file(member) for name, member in members.items()}
-            for name, member in members.items():
-                # Members of earlier rounds never change.
-                kept = member.iteration <= self.record.iteration
-                if not kept or not (self.folder.path / files[name]).exists():
-                    self.folder.save_model(member.model, files[name])
-            files = list(files.values())
-            state = {
-                **self.search.state_header(),
-                "members": {
-                    n: {**member_to_json(m), "file": record.file(m)} for n, m in members.items()
-                },
-                "files": files,
-                "record": record.to_json(),
-            }
-            self.folder.write_state(state)
-            self.folder.drop_members(files)
-            if record.iteration > self.record.iteration:
-                self.folder.drop_checkpoints()
-        if record.iteration > self.record.iteration:
-            self.search.paused = None
-        self.search.record = record
-        self.search.forget_models()
+    def _measure_complexities(self, members):
+        rule = self.search.complexity
+        for member in members:
+            if rule.needs_outputs:
+                (out,) = self.train.outputs([member])
+                member.complexity = rule.measured(out["last_layer"], self.train.rows.w)
 
     def _hook(self, name, *args, **kwargs):
         if hasattr(keras.callbacks.Callback, name):

@@ -9,24 +9,26 @@ from typing import Any
 import keras
 
 from adaptive_nets.adanet import strategy as strategies
-from adaptive_nets.adanet.data import spec_from_json, spec_to_json
+from adaptive_nets.adanet.complexity import Complexity, make_complexity
+from adaptive_nets.adanet.data import MEMORY_LIMIT, spec_from_json, spec_to_json
 from adaptive_nets.adanet.ensemble import Ensembler, MixtureEnsembler, UniformEnsembler
 from adaptive_nets.adanet.evaluator import Evaluator
 from adaptive_nets.adanet.generator import Generator, propose
 from adaptive_nets.adanet.inputs import describe, read
+from adaptive_nets.adanet.keeping import PREPROCESSING_FILE
+from adaptive_nets.adanet.member import Member
 from adaptive_nets.adanet.preprocessing import make_preprocessing
 from adaptive_nets.adanet.progress import make_progress
 from adaptive_nets.adanet.record import Record
 from adaptive_nets.adanet.results import SearchResults
-from adaptive_nets.adanet.run import PREPROCESSING_FILE, Clock, Run
+from adaptive_nets.adanet.run import Clock, Run
 from adaptive_nets.adanet.settings import (
     check_settings,
-    complexity_rule,
     describe_object,
     restore_object,
 )
 from adaptive_nets.adanet.state import ModelDir, differences
-from adaptive_nets.adanet.subnetwork import Member, Subnetwork
+from adaptive_nets.adanet.subnetwork import Subnetwork
 from adaptive_nets.heads import Head
 
 
@@ -60,15 +62,22 @@ class AdaNet(SearchResults):
         adanet_lambda: λ >= 0 of the objective. At 0 the mixture weights of an ensemble that fits
             its training data perfectly have no finite optimum. Defaults to 1e-3.
         adanet_beta: β >= 0 of the objective. Defaults to 0.
-        complexity: `"sqrt_depth"` or a function from `adanet.Subnetwork` to a number >= 0.
+        complexity: `"sqrt_depth"`, `"rademacher"` (lemma 2, with p = 2 and Λ = 1), `"std"` (of
+            the last layer's outputs: AdaNet.SD), an `adanet.Complexity` such as
+            `adanet.Rademacher(p, norm_bound)`, or a function from `adanet.Subnetwork` to a
+            number >= 0.
         evaluator: An `adanet.Evaluator` to choose by instead of the objective.
         force_grow: Whether a round's best candidate is taken even if the objective rises.
+        penalize_training: Whether subnetworks are trained with the penalty `Γ ||w||_1` on their
+            output weights (AdaNet.R). Defaults to `False`.
         preprocessing: `"auto"` standardises features where the generator asks for it, `None`
             leaves them, `"standardize"` always does; or a built Keras layer or model.
         model_dir: Folder for the search's state; a search goes on from what is there.
         seed: Integer seed, or `None` for a random one.
         jit_compile: `"auto"` (XLA where it is faster), `True` or `False`.
         checkpoint_seconds: Time between checkpoints within a round. Defaults to 30.
+        cache_bytes: Frozen subnetworks' outputs that are held in memory; what is above it is kept
+            on disk. Defaults to 1 GiB.
 
     Attributes:
         record: What is known so far: ensemble, leaderboard entries, reports.
@@ -109,14 +118,16 @@ class AdaNet(SearchResults):
         refit: str = "all",
         adanet_lambda: float = 1e-3,
         adanet_beta: float = 0.0,
-        complexity: str | Callable[[Subnetwork], float] = "sqrt_depth",
+        complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None,
         force_grow: bool = False,
+        penalize_training: bool = False,
         preprocessing: str | keras.Layer | None = "auto",
         model_dir: str | os.PathLike | None = None,
         seed: int | None = None,
         jit_compile: str | bool = "auto",
         checkpoint_seconds: float = 30.0,
+        cache_bytes: int = MEMORY_LIMIT,
     ):
         if generator is None:
             # Imported here: generators stand above this package.
@@ -127,11 +138,12 @@ class AdaNet(SearchResults):
         check_settings(self._settings)
         for name in (
             "head", "generator", "max_iterations", "steps_per_iteration", "training",
-            "evaluator", "force_grow", "model_dir", "jit_compile", "checkpoint_seconds",
+            "evaluator", "force_grow", "penalize_training", "model_dir", "jit_compile",
+            "checkpoint_seconds", "cache_bytes",
         ):  # fmt: skip
             setattr(self, name, self._settings[name])
         self.strategies = strategies.resolve(ensemble_strategies)
-        self.complexity = complexity_rule(complexity)
+        self.complexity = make_complexity(complexity)
         self.ensembler = self._make_ensembler()
         self.record = Record()
         self.stop_training = False
@@ -153,6 +165,7 @@ class AdaNet(SearchResults):
         class_weight: dict | None = None,
         validation_data: Any = None,
         validation_split: float = 0.0,
+        report_data: Any = None,
         batch_size: int = 32,
         time_limit: float | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
@@ -174,6 +187,8 @@ class AdaNet(SearchResults):
                 leaderboard, and what an `Evaluator` without data of its own judges by.
             validation_split: Fraction of the rows to hold out at random; `validation_data`
                 stands before it, as in Keras.
+            report_data: As `validation_data`: what the subnetworks' metrics in the generator's
+                reports are measured on. It chooses nothing.
             batch_size: Rows a step; a dataset brings its own. Defaults to 32.
             time_limit: Seconds for this call, in all. When they end in the middle of a round,
                 its candidates compete as they are and the next `fit` finishes the round.
@@ -205,7 +220,7 @@ class AdaNet(SearchResults):
             head = restore_object(state["adapted_head"], "head")
         inputs = read(
             head, x, y, sample_weight, class_weight, validation_data, validation_split,
-            batch_size, self.evaluator, self.used_seed,
+            batch_size, self.evaluator, self.used_seed, report_data,
         )  # fmt: skip
         if self.record.current.ensemble is not None and inputs.spec != self._spec:
             raise ValueError(
@@ -298,7 +313,7 @@ class AdaNet(SearchResults):
         }
 
     def _described(self):
-        plain = {"model_dir", "seed", "jit_compile", "checkpoint_seconds"}
+        plain = {"model_dir", "seed", "jit_compile", "checkpoint_seconds", "cache_bytes"}
         return {k: describe_object(v) for k, v in self._settings.items() if k not in plain}
 
     def _check_same(self, state, fit_settings):
@@ -318,6 +333,7 @@ class AdaNet(SearchResults):
         members = {}
         for name, fields in state["members"].items():
             plain = {k: v for k, v in fields.items() if k != "file"}
+            plain["parents"] = tuple(members[parent] for parent in fields["parents"])
             members[name] = Member(model=folder.load_model(fields["file"]), **plain)
         self.record = Record.from_json(state["record"], members)
         self._spec, self._fit_settings = spec_from_json(state["spec"]), state["fit"]

@@ -3,16 +3,15 @@
 import contextlib
 import importlib
 import numbers
-from collections.abc import Callable
 from typing import Any
 
 import keras
 
+from adaptive_nets.adanet.complexity import make_complexity
 from adaptive_nets.adanet.ensemble import Ensembler
 from adaptive_nets.adanet.evaluator import Evaluator
 from adaptive_nets.adanet.generator import Generator
 from adaptive_nets.adanet.proximal import KINDS
-from adaptive_nets.adanet.subnetwork import COMPLEXITIES, Subnetwork
 from adaptive_nets.heads import Head
 
 CHOICES = {
@@ -28,10 +27,10 @@ def check_settings(s: dict) -> None:
     _check_type(s["generator"], Generator, "generator", "an adanet.Generator")
     if s["evaluator"] is not None:
         _check_type(s["evaluator"], Evaluator, "evaluator", "an adanet.Evaluator or None")
-    for name in ("force_grow", "mixture_bias"):
+    for name in ("force_grow", "mixture_bias", "penalize_training"):
         if not isinstance(s[name], bool):
             raise ValueError(f"{name} must be True or False. Received: {name}={s[name]!r}.")
-    for name in ("max_iterations", "steps_per_iteration"):
+    for name in ("max_iterations", "steps_per_iteration", "cache_bytes"):
         if isinstance(s[name], bool) or not isinstance(s[name], numbers.Integral) or s[name] < 1:
             raise ValueError(f"{name} must be an integer >= 1. Received: {name}={s[name]!r}.")
     for name in ("adanet_lambda", "adanet_beta", "checkpoint_seconds"):
@@ -44,6 +43,11 @@ def check_settings(s: dict) -> None:
                 f"{name} must be one of {', '.join(map(repr, choices))}. "
                 f"Received: {name}={s[name]!r}."
             )
+    if s["penalize_training"] and make_complexity(s["complexity"]).needs_outputs:
+        raise ValueError(
+            "penalize_training needs a complexity that is known before training. "
+            f"Received: complexity={s['complexity']!r}."
+        )
     mixture = s["mixture_weights"]
     if not isinstance(mixture, Ensembler) and mixture not in (*KINDS, "uniform"):
         raise ValueError(
@@ -66,20 +70,6 @@ def check_settings(s: dict) -> None:
 def _check_type(value, expected, name, words):
     if not isinstance(value, expected):
         raise TypeError(f"{name} must be {words}. Received: {name}={value!r}.")
-
-
-def complexity_rule(
-    complexity: str | Callable[[Subnetwork], float],
-) -> Callable[[Subnetwork], float]:
-    """A complexity function from its name, or as it is."""
-    if isinstance(complexity, str) and complexity in COMPLEXITIES:
-        return COMPLEXITIES[complexity]
-    if not callable(complexity):
-        raise ValueError(
-            f"complexity must be one of {', '.join(map(repr, COMPLEXITIES))} or a function. "
-            f"Received: complexity={complexity!r}."
-        )
-    return complexity
 
 
 def describe_object(value: Any) -> Any:

@@ -23,7 +23,7 @@ from typing import Any
 import keras
 import numpy as np
 
-VERSION = 1
+VERSION = 2
 KEPT = 3
 
 
@@ -108,10 +108,15 @@ class ModelDir:
                     stacklevel=2,
                 )
                 continue
-            if version > VERSION:
+            if version != VERSION:
+                age, cure = (
+                    ("a newer", "Upgrade adaptive_nets.")
+                    if version > VERSION
+                    else ("an older", "Use another model_dir, or that version.")
+                )
                 raise ValueError(
-                    f"'{path}' was written by a newer adaptive_nets (format {version}; this one "
-                    f"reads up to {VERSION}). Upgrade adaptive_nets."
+                    f"'{path}' was written by {age} adaptive_nets (format {version}; this one "
+                    f"reads {VERSION}). {cure}"
                 )
             missing = [n for n in state.get("files", []) if not (self.path / n).exists()]
             if missing:

@@ -1,6 +1,5 @@
 """Rows kept in memory up to a limit and on disk above it."""
 
-import os
 import tempfile
 
 import numpy as np
@@ -51,6 +50,5 @@ class Spool:
             parts, self._parts = self._parts, []
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
         self._file.flush()
-        os.fsync(self._file.fileno())
         shape = (self.rows, *self._like.shape[1:])
         return np.memmap(self._file, dtype=self._like.dtype, mode="r", shape=shape)

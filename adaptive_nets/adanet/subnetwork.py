@@ -1,17 +1,12 @@
-"""What a candidate is: `Subnetwork`, the `Builder` that makes one, the `Member` it becomes."""
+"""What a candidate is: `Subnetwork`, and the `Builder` that makes one."""
 
 import abc
 import dataclasses
-import random
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-
-from adaptive_nets.adanet.data import Spec
 
 if TYPE_CHECKING:
     from adaptive_nets.adanet.ensemble import Ensemble
@@ -25,6 +20,9 @@ class Subnetwork:
         logits: KerasTensor of shape `(batch, head.units)`: the candidate's own prediction.
         last_layer: KerasTensor of shape `(batch, n)`: the features that a `"matrix"` mixture weight
             reads. Defaults to `logits`.
+        hidden: KerasTensors of the hidden layers' activations, first to last: what later
+            subnetworks may read (`adanet.connect`), and what `complexity="rademacher"` counts.
+            `None` where nothing is to be read. Defaults to `None`.
         depth: Number of hidden layers; what `complexity="sqrt_depth"` reads. Defaults to 1.
         complexity: The measure r in `Γ = λ r + β` (AdaNet, section 4), non-negative. `None` lets
             the search's `complexity` rule compute it. Defaults to `None`.
@@ -39,12 +37,13 @@ class Subnetwork:
 
     inputs = keras.Input((4,))
     hidden = keras.layers.Dense(8, activation="relu")(inputs)
-    an.adanet.Subnetwork(keras.layers.Dense(3)(hidden), last_layer=hidden, depth=1)
+    an.adanet.Subnetwork(keras.layers.Dense(3)(hidden), hidden, hidden=[hidden], depth=1)
     ```
     """
 
     logits: keras.KerasTensor
     last_layer: keras.KerasTensor | None = None
+    hidden: Sequence[keras.KerasTensor] | None = None
     depth: int = 1
     complexity: float | None = None
     attributes: dict = dataclasses.field(default_factory=dict)
@@ -89,10 +88,12 @@ class Builder(abc.ABC):
         Args:
             inputs: KerasTensor, or dict of KerasTensors, of the (preprocessed) features.
             units: Width of the logits.
-            previous: The `Ensemble` chosen so far, or `None` in the first round.
+            previous: The `Ensemble` chosen so far, or `None` in the first round. Its `hidden`
+                holds its members' hidden layers as KerasTensors; `adanet.connect` reads them.
 
         Returns:
-            A `Subnetwork` whose tensors are computed from `inputs`.
+            A `Subnetwork` whose tensors are computed from `inputs` and, where wanted, from
+            `previous.hidden`.
         """
 
     def optimizer(self) -> keras.optimizers.Optimizer:
@@ -103,109 +104,82 @@ class Builder(abc.ABC):
         """Numbers and strings that describe the candidate in reports. Defaults to `{}`."""
         return {}
 
+    def training_data(self, rows: int, seed: int) -> "TrainingData | None":
+        """What this candidate is trained on, where it is not simply what `fit` was given.
 
-@dataclasses.dataclass
-class Member:
-    """A trained subnetwork: what ensembles are made of and what the leaderboard lists.
+        Mixture weights and the leaderboard stay with the data of `fit`.
 
-    Attributes:
-        name: `"<round>_<builder>"`, unique in a search.
-        iteration: The round that trained it, from 1.
-        model: `keras.Model` from features to `{"logits", "last_layer"}`.
-        depth: Number of hidden layers.
-        complexity: The measure r of the objective.
+        Args:
+            rows: Number of training rows in `fit`.
+            seed: Integer, the same for this candidate whenever the search is run again.
+
+        Returns:
+            `TrainingData`, or `None` for all rows as they are. Defaults to `None`.
+        """
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingData:
+    """A candidate's own training data: a sample of `fit`'s rows, weights for them, or other rows.
+
+    Args:
+        indices: Integer array: the rows of `fit`'s data that it is trained on; a row may be there
+            several times (bagging).
+        sample_weight: Array of weights >= 0: one a row of `fit`'s data, or of `x`.
+        x: Features of the same form as `fit`'s, or a finite batched `tf.data.Dataset` with labels.
+        y: Labels of `x`.
+
+    Raises:
+        ValueError: `x` stands beside `indices`, or `y` is without `x`.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import adaptive_nets as an
+
+    sample = np.random.default_rng(0).integers(0, 100, 100)
+    an.adanet.TrainingData(indices=sample)
+    ```
     """
 
-    name: str
-    iteration: int
-    model: keras.Model
-    depth: int
-    complexity: float
-    attributes: dict = dataclasses.field(default_factory=dict)
+    indices: Any = None
+    sample_weight: Any = None
+    x: Any = None
+    y: Any = None
 
-    @property
-    def parameters(self) -> int:
-        return self.model.count_params()
+    def __post_init__(self):
+        if self.x is not None and self.indices is not None:
+            raise ValueError("TrainingData takes a sample of fit's rows (indices) or rows (x).")
+        if self.x is None and self.y is not None:
+            raise ValueError("TrainingData has labels y without features x.")
+        if self.x is None and self.indices is None and self.sample_weight is None:
+            raise ValueError("TrainingData is empty: give indices, sample_weight, or x and y.")
 
-    @property
-    def builder(self) -> str:
-        return self.name.split("_", 1)[1]
+    def check(self, rows: int, builder: str) -> None:
+        """Refuses indices or weights that do not fit the data, naming the builder.
 
-
-def derive_seed(seed: int, *words) -> int:
-    """A seed for one purpose, independent of every other purpose's."""
-    path = [w if isinstance(w, int) else zlib.crc32(str(w).encode()) for w in words]
-    return int(np.random.SeedSequence([seed, *path]).generate_state(1)[0])
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Makes initializers and dropout created inside reproducible; the caller's state comes back."""
-    states = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-
-
-def sqrt_depth(subnetwork: Subnetwork) -> float:
-    """The square root of the depth: the usual stand-in for the Rademacher complexity."""
-    return float(np.sqrt(subnetwork.depth))
-
-
-COMPLEXITIES = {"sqrt_depth": sqrt_depth}
-
-
-def make_inputs(spec: Spec) -> keras.KerasTensor | dict[str, keras.KerasTensor]:
-    """Symbolic inputs for a feature spec (one, or a dict of them)."""
-    if isinstance(spec, dict):
-        return {name: keras.Input(s.shape, dtype=s.dtype, name=name) for name, s in spec.items()}
-    return keras.Input(spec.shape, dtype=spec.dtype, name="features")
-
-
-def build_member(
-    builder: Builder,
-    spec: Spec,
-    units: int,
-    previous: "Ensemble | None",
-    iteration: int,
-    complexity: Callable[[Subnetwork], float],
-    seed: int,
-    output_range: tuple[list[float], list[float]] | None = None,
-) -> Member:
-    """Runs a builder and wraps what it returns; names the builder in every refusal."""
-    with seeded(derive_seed(seed, iteration, builder.name)):
-        inputs = make_inputs(spec)
-        built = builder.build(inputs, units, previous)
-        if not isinstance(built, Subnetwork):
-            raise TypeError(
-                f"Builder '{builder.name}' must return an adanet.Subnetwork. "
-                f"Received: {type(built).__name__}."
-            )
-        if tuple(built.logits.shape) != (None, units):
-            raise ValueError(
-                f"Builder '{builder.name}' returned logits of shape {tuple(built.logits.shape)}; "
-                f"expected (None, {units}), the head's units. End it with Dense({units})."
-            )
-        last = built.logits if built.last_layer is None else built.last_layer
-        if len(last.shape) != 2:
-            raise ValueError(
-                f"Builder '{builder.name}' returned a last_layer of shape {tuple(last.shape)}; "
-                "expected (batch, features). Flatten or pool it."
-            )
-        name = f"{iteration}_{builder.name}"
-        logits = built.logits
-        if output_range is not None and builder.rescale_output:
-            offset, scale = output_range
-            logits = keras.layers.Rescaling(scale, offset, name="target_scale")(logits)
-        outputs = {"logits": logits, "last_layer": last}
-        model = keras.Model(inputs, outputs, name=f"subnetwork_{name}")
-    r = complexity(built) if built.complexity is None else built.complexity
-    if not np.isfinite(r) or r < 0:
-        raise ValueError(
-            f"The complexity of builder '{builder.name}' must be finite and >= 0. Received: {r}."
-        )
-    return Member(name, iteration, model, built.depth, float(r), dict(built.attributes))
+        Args:
+            rows: Number of training rows in `fit`.
+            builder: The builder's name.
+        """
+        if self.indices is not None:
+            index = np.asarray(self.indices)
+            usable = index.ndim == 1 and index.dtype.kind in "iu" and len(index)
+            if not usable or index.min() < 0 or index.max() >= rows:
+                raise ValueError(
+                    f"The training data of builder '{builder}' must be given by a non-empty list "
+                    f"of row numbers from 0 to {rows - 1}. Received: an array of shape "
+                    f"{index.shape} and dtype {index.dtype}"
+                    + (f", from {index.min()} to {index.max()}." if usable else ".")
+                )
+        if self.sample_weight is not None:
+            weight = np.asarray(self.sample_weight, "float64")
+            if weight.shape != (rows,) or not np.isfinite(weight).all() or weight.min() < 0:
+                raise ValueError(
+                    f"The weights of builder '{builder}' must be {rows} finite numbers >= 0, one "
+                    f"a training row. Received: an array of shape {weight.shape}."
+                )
+            if not weight.any():
+                raise ValueError(f"The weights of builder '{builder}' are all zero.")

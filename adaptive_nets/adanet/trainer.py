@@ -1,14 +1,14 @@
 """Trains all of a round's subnetworks in one compiled function that runs many steps a call."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from adaptive_nets.adanet.member import Member, run_all
 from adaptive_nets.adanet.storage import Spool
-from adaptive_nets.adanet.subnetwork import Member
 from adaptive_nets.heads import Head
 
 # Below this many steps XLA's compilation costs a CPU more than it saves; its programs also stay
@@ -79,6 +79,9 @@ class RoundTrainer:
         head: The task's head.
         scales: `(base_scale, logit_scale)`, or `None` to train independently of the base.
         jit_compile: `True` or `False`.
+        groups: For each member, which of the sources it reads. Defaults to the first for all.
+        penalties: For each member, a function of nothing that gives a scalar tensor to be added
+            to its loss, or `None`.
     """
 
     def __init__(
@@ -88,8 +91,12 @@ class RoundTrainer:
         head: Head,
         scales: tuple[float, float] | None = None,
         jit_compile: bool = False,
+        groups: Sequence[int] | None = None,
+        penalties: Sequence[Callable[[], tf.Tensor] | None] | None = None,
     ):
         self.members, self.optimizers, self.head, self.scales = members, optimizers, head, scales
+        self.groups = groups or [0] * len(members)
+        self.penalties = penalties or [None] * len(members)
         for member, optimizer in zip(members, optimizers, strict=True):
             optimizer.build(member.model.trainable_variables)
             _reduce_nothing(optimizer)
@@ -97,12 +104,15 @@ class RoundTrainer:
         self.traces = 0
         self._function = tf.function(self._run, jit_compile=jit_compile, autograph=False)
 
-    def run(self, source: dict, indices: tf.Tensor, start: int, stop: int) -> np.ndarray:
+    def run(
+        self, sources: Sequence[dict], indices: Sequence[tf.Tensor], start: int, stop: int
+    ) -> np.ndarray:
         """Runs steps `start` to `stop` of a chunk.
 
         Args:
-            source: Dict of tensors: `x`, `y` and, where used, `w` and `base`; rows first.
-            indices: int32 tensor `(chunk, batch)`, the rows of `source` that each step reads.
+            sources: Dicts of tensors, rows first: `x`, `y` and, where used, weights `w`, `base`
+                and `hidden`, a dict of frozen members' outputs.
+            indices: For each source an int32 tensor `(chunk, batch)`: the rows of each step.
             start: First step within the chunk.
             stop: One past the last.
 
@@ -110,21 +120,32 @@ class RoundTrainer:
             float32 array `(stop - start, members)` of losses; NaN for steps not taken.
         """
         losses, alive = self._function(
-            source, indices, tf.constant(start), tf.constant(stop), tf.constant(self.alive)
+            tuple(sources),
+            tuple(indices),
+            tf.constant(start),
+            tf.constant(stop),
+            tf.constant(self.alive),
         )
         self.alive = alive.numpy()
         return losses.numpy()[start:stop]
 
-    def _run(self, source, indices, start, stop, alive):
+    def _run(self, sources, indices, start, stop, alive):
         self.traces += 1
-        count = len(self.members)
-        losses = tf.TensorArray(tf.float32, size=indices.shape[0], element_shape=(count,))
-        losses = losses.unstack(tf.fill((indices.shape[0], count), float("nan")))
+        count, chunk = len(self.members), indices[0].shape[0]
+        losses = tf.TensorArray(tf.float32, size=chunk, element_shape=(count,))
+        losses = losses.unstack(tf.fill((chunk, count), float("nan")))
 
         def step(i, alive, losses):
-            batch = tf.nest.map_structure(lambda rows: tf.gather(rows, indices[i]), source)
+            batches = [
+                tf.nest.map_structure(lambda rows, own=own: tf.gather(rows, own[i]), source)
+                for source, own in zip(sources, indices, strict=True)
+            ]
             taken = [
-                tf.cond(alive[k], lambda k=k: self._step(k, batch), lambda: tf.constant(np.nan))
+                tf.cond(
+                    alive[k],
+                    lambda k=k: self._step(k, batches[self.groups[k]]),
+                    lambda: tf.constant(np.nan),
+                )
                 for k in range(count)
             ]
             row = tf.stack([tf.cast(loss, tf.float32) for loss in taken])
@@ -136,9 +157,11 @@ class RoundTrainer:
         return losses.stack(), alive
 
     def _step(self, k, batch):
-        model, optimizer = self.members[k].model, self.optimizers[k]
+        member, optimizer = self.members[k], self.optimizers[k]
+        model, penalty = member.model, self.penalties[k]
         with tf.GradientTape() as tape:
-            logits = tf.cast(model(batch["x"], training=True)["logits"], tf.float32)
+            features = member.feed(batch["x"], batch.get("hidden", {}))
+            logits = tf.cast(model(features, training=True)["logits"], tf.float32)
             if self.scales is not None:
                 logits = self.scales[1] * logits
                 if "base" in batch:
@@ -147,7 +170,8 @@ class RoundTrainer:
             if "w" in batch:
                 per_row = per_row * batch["w"]
             loss = tf.reduce_mean(per_row)
-            total = tf.add_n([loss, *(tf.cast(part, tf.float32) for part in model.losses)])
+            parts = [*model.losses, *([] if penalty is None else [penalty()])]
+            total = tf.add_n([loss, *(tf.cast(part, tf.float32) for part in parts)])
             scaled = optimizer.scale_loss(total)
         variables = model.trainable_variables
         if variables:
@@ -174,36 +198,43 @@ def _reduce_nothing(optimizer):
 
 
 class OutputFunction:
-    """Inference of many subnetworks over rows, in blocks, traced once for all of them."""
+    """Inference of many subnetworks over rows, in blocks, traced once for all of them.
 
-    def __init__(
-        self, models: Iterable[keras.Model], block: int = 4096, keep_last_layer: bool = False
-    ):
-        self.models, self.block = list(models), block
-        self.keys = ("logits", "last_layer") if keep_last_layer else ("logits",)
+    Args:
+        members: `Member`s, parents first.
+        keys: Outputs to give: `"<member>.logits"`, `".last_layer"` or `".hidden_<k>"`.
+        block: Rows at a time.
+    """
+
+    def __init__(self, members: Iterable[Member], keys: Iterable[str], block: int = 4096):
+        self.members, self.keys, self.block = list(members), list(keys), block
         self.traces = 0
         self._function = tf.function(self._call, reduce_retracing=True, autograph=False)
 
-    def _call(self, x):
+    def _call(self, inputs):
         self.traces += 1
-        outputs = [model(x, training=False) for model in self.models]
-        return [{k: tf.cast(out[k], tf.float32) for k in self.keys} for out in outputs]
+        known = run_all(self.members, inputs["x"], inputs["known"], training=False)
+        return {key: tf.cast(known[key], tf.float32) for key in self.keys}
 
-    def __call__(self, x, make_store) -> list[dict]:
+    def __call__(
+        self, x: Any, make_store: Callable[[], Spool], known: dict[str, np.ndarray] | None = None
+    ) -> dict[str, np.ndarray]:
         """Runs all models over all rows.
 
         Args:
             x: Features, rows first.
             make_store: Function that returns an empty `Spool`.
+            known: What the members read of others, by key.
 
         Returns:
-            One dict of float32 arrays a model.
+            float32 arrays by key.
         """
+        inputs = {"x": x, "known": known or {}}
         signature = keras.tree.map_structure(
-            lambda a: tf.TensorSpec((None, *a.shape[1:]), tf.as_dtype(a.dtype)), x
+            lambda a: tf.TensorSpec((None, *a.shape[1:]), tf.as_dtype(a.dtype)), inputs
         )
         function = self._function.get_concrete_function(signature)
-        return run_in_blocks(function, x, self.block, make_store)
+        return run_in_blocks(function, inputs, self.block, make_store)
 
 
 def run_in_blocks(function: Callable, x: Any, block: int, make_store: Callable[[], Spool]) -> Any:
@@ -221,7 +252,7 @@ def run_in_blocks(function: Callable, x: Any, block: int, make_store: Callable[[
     spools = None
     for start in range(0, len(keras.tree.flatten(x)[0]), block):
         piece = keras.tree.map_structure(
-            lambda a, s=start: tf.convert_to_tensor(a[s : s + block]), x
+            lambda a, s=start: tf.convert_to_tensor(np.asarray(a[s : s + block])), x
         )
         out = function(piece)
         if spools is None:

@@ -5,7 +5,8 @@ from numbers import Integral, Real
 
 import keras
 
-from adaptive_nets.adanet import Builder, Ensemble, Generator
+from adaptive_nets.adanet import Builder, Ensemble, Generator, connect
+from adaptive_nets.adanet.connections import CONNECTIONS
 from adaptive_nets.generators.optimizers import (
     OptimizerSetting,
     RateSetting,
@@ -36,11 +37,15 @@ class OptimizedBuilder(Builder):
 class DepthGenerator(Generator):
     """Proposes networks of given depths, or of the ensemble's depth and one more.
 
+    Their layers can read those of frozen subnetworks; a layer takes both through `join`.
+
     Args:
         depths: List of depths to propose each round; `None` for the paper's rule: the depth
             of the deepest member, and one more.
         optimizer: Name, config or `keras.optimizers.Optimizer` to be copied.
         learning_rate: Number or `LearningRateSchedule`; `None` for the optimizer's own.
+        connect: `"none"`, `"all"` or `"previous"`, as for `adanet.connect`.
+        connection_dropout: Rate on what is read of frozen subnetworks, in [0, 1).
     """
 
     standardize = True
@@ -50,10 +55,19 @@ class DepthGenerator(Generator):
         depths: int | Iterable[int] | None,
         optimizer: OptimizerSetting,
         learning_rate: RateSetting,
+        connect: str = "none",
+        connection_dropout: float = 0.0,
     ):
         self.depths = None if depths is None else check_sizes("depths", depths, least=0)
         self.optimizer = describe_optimizer(optimizer)
         self.learning_rate = describe_rate(learning_rate)
+        if connect not in CONNECTIONS:
+            raise ValueError(
+                f"connect must be one of {', '.join(map(repr, CONNECTIONS))}. "
+                f"Received: connect={connect!r}."
+            )
+        self.connect = connect
+        self.connection_dropout = check_rate("connection_dropout", connection_dropout)
         # A wrong name is refused here, not in the first round.
         make_optimizer(self.optimizer, self.learning_rate)
 
@@ -64,11 +78,17 @@ class DepthGenerator(Generator):
         deepest = previous.depth if previous is not None else 1
         return [deepest, deepest + 1]
 
+    def join(self, hidden: list[keras.KerasTensor], previous: Ensemble | None) -> keras.KerasTensor:
+        """What the next layer reads: the last of `hidden`, and the frozen layers beside it."""
+        return connect(hidden[-1], previous, len(hidden), self.connect, self.connection_dropout)
+
     def get_config(self) -> dict:
         return {
             "depths": self.depths,
             "optimizer": self.optimizer,
             "learning_rate": self.learning_rate,
+            "connect": self.connect,
+            "connection_dropout": self.connection_dropout,
         }
 
 

@@ -33,6 +33,10 @@ class Conv(DepthGenerator):
         optimizer: Name, config or optimizer to be copied. Defaults to `"adam"`.
         learning_rate: Number or schedule. Defaults to `None`, the optimizer's own (Adam's is
             1e-3).
+        connect: Whether block k also reads the channels of block k - 1 of the frozen subnetworks:
+            of `"all"` (the paper), of the one that was added last (`"previous"`), or of
+            `"none"`. Defaults to `"none"`.
+        connection_dropout: Rate on these connections, in [0, 1). Defaults to 0.
 
     Raises:
         ValueError: A setting is out of range, or there is no such optimizer.
@@ -53,8 +57,10 @@ class Conv(DepthGenerator):
         dropout: float = 0.0,
         optimizer: OptimizerSetting = "adam",
         learning_rate: RateSetting = None,
+        connect: str = "none",
+        connection_dropout: float = 0.0,
     ):
-        super().__init__(depths, optimizer, learning_rate)
+        super().__init__(depths, optimizer, learning_rate, connect, connection_dropout)
         self.filters = check_sizes("filters", filters)
         self.dropout = check_rate("dropout", dropout)
 
@@ -84,15 +90,20 @@ class ConvBuilder(OptimizedBuilder):
         x = _image(inputs)
         depth, filters = self._hyperparameters["depth"], self._hyperparameters["filters"]
         x = _convolution(x, filters, keras.layers.Activation("relu"))
+        hidden = []
         for block in range(depth):
+            x = self.generator.join(hidden, previous) if hidden else x
             halve = block % 2 == 0 and min(x.shape[1] or 8, x.shape[2] or 8) > 4
             if halve:
                 filters *= 2 if block else 1
             x = _residual_block(x, filters, 2 if halve else 1)
+            hidden.append(x)
         x = keras.layers.GlobalAveragePooling2D()(x)
         if self.generator.dropout:
             x = keras.layers.Dropout(self.generator.dropout)(x)
-        return Subnetwork(keras.layers.Dense(units)(x), last_layer=x, depth=depth)
+        # Of images without a size nothing can be kept.
+        known = all(None not in tensor.shape[1:] for tensor in hidden)
+        return Subnetwork(keras.layers.Dense(units)(x), x, hidden if known else None, depth)
 
 
 def _image(inputs):

@@ -32,6 +32,12 @@ class Dense(DepthGenerator):
         optimizer: Name, config or optimizer to be copied. Defaults to `"adam"`.
         learning_rate: Number or schedule. Defaults to `None`, the optimizer's own (Adam's is
             1e-3).
+        connect: Whether layer k also reads layer k - 1 of the frozen subnetworks: of `"all"`
+            (the paper), of the one that was added last (`"previous"`: AdaNet.P), or of `"none"`.
+            Defaults to `"none"`.
+        connection_dropout: Rate on these connections, in [0, 1) (AdaNet.D). Defaults to 0.
+        kernel_constraint: Keras constraint on the weights of the hidden layers, such as
+            `adanet.NormBall(p, norm_bound)`. Defaults to `None`.
 
     Raises:
         ValueError: A setting is out of range, or there is no such activation or optimizer.
@@ -54,13 +60,18 @@ class Dense(DepthGenerator):
         dropout: float = 0.0,
         optimizer: OptimizerSetting = "adam",
         learning_rate: RateSetting = None,
+        connect: str = "none",
+        connection_dropout: float = 0.0,
+        kernel_constraint: str | dict | keras.constraints.Constraint | None = None,
     ):
-        super().__init__(depths, optimizer, learning_rate)
+        super().__init__(depths, optimizer, learning_rate, connect, connection_dropout)
         self.widths = check_sizes("widths", widths)
         if norm not in (None, "batch", "layer"):
             raise ValueError(f"norm must be None, 'batch' or 'layer'. Received: norm={norm!r}.")
         self.activation, self.norm = _activation_name(activation), norm
         self.dropout = check_rate("dropout", dropout)
+        constraint = keras.constraints.get(kernel_constraint)
+        self.kernel_constraint = constraint and keras.constraints.serialize(constraint)
 
     def generate(
         self, previous: Ensemble | None, iteration: int, reports: list[Report]
@@ -84,6 +95,7 @@ class Dense(DepthGenerator):
             "activation": self.activation,
             "norm": self.norm,
             "dropout": self.dropout,
+            "kernel_constraint": self.kernel_constraint,
         }
 
 
@@ -93,9 +105,12 @@ class DenseBuilder(OptimizedBuilder):
     def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
         g = self.generator
         depth, width = self._hyperparameters["depth"], self._hyperparameters["width"]
-        x = flatten_features(inputs)
+        x, hidden = flatten_features(inputs), []
         for _ in range(depth):
-            x = keras.layers.Dense(width, use_bias=g.norm is None)(x)
+            x = g.join(hidden, previous) if hidden else x
+            constraint = keras.constraints.get(g.kernel_constraint)
+            layer = keras.layers.Dense(width, use_bias=g.norm is None, kernel_constraint=constraint)
+            x = layer(x)
             if g.norm == "batch":
                 # A round may be short: Keras' momentum of 0.99 forgets the start too slowly.
                 x = keras.layers.BatchNormalization(momentum=0.9)(x)
@@ -104,7 +119,8 @@ class DenseBuilder(OptimizedBuilder):
             x = keras.layers.Activation(g.activation)(x)
             if g.dropout:
                 x = keras.layers.Dropout(g.dropout)(x)
-        return Subnetwork(keras.layers.Dense(units)(x), last_layer=x, depth=depth)
+            hidden.append(x)
+        return Subnetwork(keras.layers.Dense(units)(x), x, hidden, depth)
 
 
 def _activation_name(activation):

@@ -2,7 +2,8 @@
 
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.classification import BinaryClass, MultiClass
+from adaptive_nets.heads.multi import Multi
 from adaptive_nets.heads.multi_label import MultiLabel
 from adaptive_nets.heads.regression import Regression
 
-__all__ = ["BinaryClass", "Head", "MultiClass", "MultiLabel", "Regression"]
+__all__ = ["BinaryClass", "Head", "Multi", "MultiClass", "MultiLabel", "Regression"]

@@ -24,6 +24,8 @@ class Head(ABC):
       It is traced into the compiled training step.
     - `metrics()` gives new metrics on every call; they take *logits*.
     - `predictions(logits)` is traced into the exported model.
+    - `label_spec` says what one encoded label looks like, where it is not a float32 for each
+      logit: `heads.Multi` lays the labels of several heads side by side by it.
     - `get_config()` holds constructor arguments as JSON values, so that
       `from_config(get_config())` is an equal head; the class is registered with
       `keras.saving.register_keras_serializable`.
@@ -87,12 +89,23 @@ class Head(ABC):
     @property
     @abstractmethod
     def main_metric(self) -> tuple[str, str]:
-        """The metric a person compares by, and the better direction: `"max"` or `"min"`."""
+        """The metric a person compares by, and the better direction: `"max"` or `"min"`.
+
+        A name of `metrics`, or `"loss"` where none of them stands for the whole task.
+        """
 
     @property
     @abstractmethod
-    def default_output(self) -> str:
-        """The key of `predictions` that `predict` returns unless told otherwise."""
+    def default_output(self) -> str | dict[str, str]:
+        """The key of `predictions` that `predict` returns unless told otherwise.
+
+        Of several targets, a dict of such keys: `predict` then returns a dict of arrays.
+        """
+
+    @property
+    def label_spec(self) -> tuple[tuple[int, ...], str]:
+        """Shape (without the examples' axis) and dtype of a label as `encode` gives it."""
+        return (self.units,), "float32"
 
     def adapt(self, y: Any) -> Head:
         """Learns from raw training labels what was not given; checks them.

@@ -13,11 +13,17 @@ from adaptive_nets.heads.base import check_count
 from adaptive_nets.heads.labels import abridge, read_class_column
 from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC, LogitPrecision, LogitRecall
 from adaptive_nets.heads.single_label import SingleLabel
+from adaptive_nets.heads.surrogate import (
+    SurrogateLogLoss,
+    binary_loss,
+    check_surrogate,
+    log_odds,
+)
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class BinaryClass(SingleLabel):
-    """One of two classes, by one logit: sigmoid cross-entropy.
+    """One of two classes, by one logit: sigmoid cross-entropy, or AdaNet's surrogates.
 
     Labels are 0 and 1, booleans, or any two integers or strings; of those `adapt` makes the
     class names, in sorted order, and the second is the positive class.
@@ -26,10 +32,19 @@ class BinaryClass(SingleLabel):
     `"classes"` `[n]` (the class names; their indices if they are strings and the backend is
     not TensorFlow).
 
+    With a logit f and y = ±1 the loss is log(1 + exp(-y f)), or Φ(1 - y f) of AdaNet's
+    objective (equation 4) for a surrogate Φ of the zero-one loss: `"logistic"`,
+    Φ(u) = log(1 + exp(u)), or `"exponential"`, Φ(u) = exp(u), which goes on as its tangent above
+    u = 50 to stay finite. Probabilities and the log loss follow the surrogate: f stands for the
+    p = Φ'(1 + f) / (Φ'(1 - f) + Φ'(1 + f)) for which it is the best answer, which is sigmoid(f)
+    for the cross-entropy and sigmoid(2 f) for the exponential.
+
     Args:
         class_names: Two strings or integers, negative class first, or None to learn them.
-        label_smoothing: Float in `[0, 1)`. A label y counts as `y (1 - s) + s / 2`.
+        label_smoothing: Float in `[0, 1)`. A label y counts as `y (1 - s) + s / 2`, the
+            probability of the positive class over which the loss is the expectation.
         name: String, the head's name in errors and reports.
+        surrogate: `"cross_entropy"`, `"logistic"` or `"exponential"`.
 
     Example:
 
@@ -50,8 +65,10 @@ class BinaryClass(SingleLabel):
         class_names: Iterable[str | int] | None = None,
         label_smoothing: float = 0.0,
         name: str = "binary_class",
+        surrogate: str = "cross_entropy",
     ) -> None:
         super().__init__(class_names, label_smoothing, name)
+        self.surrogate = check_surrogate(surrogate, name)
         if self.class_names is not None and len(self.class_names) != 2:
             raise ValueError(
                 f"Cannot make head '{name}': it has 2 classes. For more use MultiClass. "
@@ -77,25 +94,29 @@ class BinaryClass(SingleLabel):
         return indices.astype("float32")[:, None]
 
     def loss(self, labels: Any, logits: Any) -> Any:
-        return sigmoid_cross_entropy(labels, logits, self.label_smoothing)
+        return binary_loss(labels, logits, self.label_smoothing, self.surrogate)
 
     def metrics(self) -> dict[str, keras.metrics.Metric]:
         return {
             "accuracy": LogitAccuracy(),
             "auc": LogitAUC(),
-            "log_loss": keras.metrics.BinaryCrossentropy(from_logits=True, name="log_loss"),
+            "log_loss": SurrogateLogLoss(self.surrogate),
             "precision": LogitPrecision(),
             "recall": LogitRecall(),
         }
 
     def predictions(self, logits: Any) -> dict[str, Any]:
         logits = ops.convert_to_tensor(logits)
+        odds = log_odds(self.surrogate, logits)
         return {
             "logits": logits,
             # 1 - sigmoid(z) would round to 0 where sigmoid(-z) does not.
-            "probabilities": ops.concatenate([ops.sigmoid(-logits), ops.sigmoid(logits)], axis=-1),
+            "probabilities": ops.concatenate([ops.sigmoid(-odds), ops.sigmoid(odds)], axis=-1),
             "classes": self._named(ops.cast(logits[:, 0] > 0, "int32")),
         }
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "surrogate": self.surrogate}
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -156,6 +177,10 @@ class MultiClass(SingleLabel):
             )
         return self.n_classes
 
+    @property
+    def label_spec(self) -> tuple[tuple[int, ...], str]:
+        return (), "int32"
+
     def _class_count(self) -> int | None:
         return self.n_classes
 
@@ -210,12 +235,3 @@ class MultiClass(SingleLabel):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "n_classes": self.n_classes}
-
-
-def sigmoid_cross_entropy(labels: Any, logits: Any, label_smoothing: float = 0.0) -> Any:
-    """Mean over the last axis of the sigmoid cross-entropy, `[n]` in the dtype of the logits."""
-    logits = ops.convert_to_tensor(logits)
-    labels = ops.cast(labels, logits.dtype)
-    if label_smoothing:
-        labels = labels * (1.0 - label_smoothing) + 0.5 * label_smoothing
-    return ops.mean(ops.binary_crossentropy(labels, logits, from_logits=True), axis=-1)

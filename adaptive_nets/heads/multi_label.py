@@ -10,9 +10,9 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets.heads.base import Head, check_count, check_label_smoothing
-from adaptive_nets.heads.classification import sigmoid_cross_entropy
 from adaptive_nets.heads.labels import abridge, check_class_names, read_labels
 from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC
+from adaptive_nets.heads.surrogate import binary_loss
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -153,7 +153,7 @@ class MultiLabel(Head):
         return array.astype("float32")
 
     def loss(self, labels: Any, logits: Any) -> Any:
-        return sigmoid_cross_entropy(labels, logits, self.label_smoothing)
+        return binary_loss(labels, logits, self.label_smoothing)
 
     def metrics(self) -> dict[str, keras.metrics.Metric]:
         return {

@@ -6,7 +6,7 @@ import pytest
 
 import adaptive_nets as an
 from adaptive_nets.adanet.ensemble import Ensemble, Mixture, MixtureEnsembler, UniformEnsembler
-from adaptive_nets.adanet.subnetwork import Member
+from adaptive_nets.adanet.member import Member
 
 KINDS = ("scalar", "vector", "matrix")
 ROWS, UNITS = 120, 3

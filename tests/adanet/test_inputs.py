@@ -172,9 +172,9 @@ def test_a_stream_feed_goes_through_the_data_in_order():
     made = dataset(X, NAMES, np.arange(1.0, 21), batch=4).repeat()
     rescaling = keras.Model(i := keras.Input((2,)), keras.layers.Rescaling(10.0)(i))
     feed = StreamFeed(made, head, 4, 3, rescaling, class_weight={0: 5.0})
-    feed.base = lambda x: 2 * x[:, :1]
+    feed.frozen = lambda x: {"base": 2 * x[:, :1]}
     for step in range(4):
-        source, indices = feed.get(3 * step)
+        (source,), (indices,) = feed.get(3 * step)
         rows = np.arange(12 * step, 12 * step + 12) % 20
         np.testing.assert_array_equal(indices, np.arange(12).reshape(3, 4))
         np.testing.assert_allclose(source["x"], 10 * X[rows])
@@ -218,6 +218,6 @@ def test_a_chunk_of_steps_is_bounded_by_bytes_and_steps():
 def test_a_finite_feed_follows_the_seed():
     rows = make_rows(X, np.zeros(20, int), heads.MultiClass(2))
     feed = inputs.finite_feed(View(rows), 4, 6, None, 9)
-    source, indices = feed.get(0)
+    (source,), (indices,) = feed.get(0)
     assert feed.chunk == 6 and set(source) == {"x", "y"}
     np.testing.assert_array_equal(indices, Batches(20, 4, 9).indices(0, 6))

@@ -168,9 +168,18 @@ def test_leaderboard_columns(fitted):
     board = fitted.leaderboard()
     columns = board.columns.tolist()
     assert columns[:6] == ["round", "candidate", "status", "objective", "loss", "penalty"]
-    assert columns[-5:] == ["parameters", "steps", "seconds", "mixture_weight", "parent"]
+    assert columns[-7:] == [
+        "parameters", "steps", "seconds", "complexity", "gamma", "mixture_weight", "parent",
+    ]  # fmt: skip
+    # Γ = λ r + β and r of the newest member, and penalty = Σ Γ_j ||w_j||.
+    members, norms = fitted.ensemble.members, fitted.ensemble.mixture.norms()
+    chosen = board[(board.status == "selected") & (board.candidate != "previous")].iloc[-1]
+    assert chosen.complexity == members[-1].complexity == 1.0
+    gamma = [fitted.ensembler.gamma(m.complexity) for m in members]
+    assert chosen.gamma == gamma[-1]
+    assert chosen.penalty == pytest.approx(np.dot(gamma, norms))
     metrics = set(fitted.head.metrics())
-    assert set(columns[6:-5]) == {*metrics, *(f"val_{m}" for m in metrics), "val_loss"}
+    assert set(columns[6:-7]) == {*metrics, *(f"val_{m}" for m in metrics), "val_loss"}
     assert not board.drop(columns="parent").isna().any().any()
     np.testing.assert_allclose(board.objective, board.loss + board.penalty, rtol=1e-9)
 
@@ -330,9 +339,9 @@ def test_frozen_members_are_run_once(lc, data, monkeypatch):
     ran = []
     plain = OutputFunction.__call__
 
-    def call(self, x, make_store):
-        ran.extend(model.name for model in self.models)
-        return plain(self, x, make_store)
+    def call(self, *args):
+        ran.extend(member.name for member in self.members)
+        return plain(self, *args)
 
     monkeypatch.setattr(OutputFunction, "__call__", call)
     generator = an.generators.Dense(widths=[2, 3], depths=[1])
@@ -366,18 +375,12 @@ def test_kept_outputs_are_fresh_ones_and_losers_are_forgotten(lc, data, monkeypa
     assert all(size <= k + 1 for k, size in enumerate(sizes))
     for member in search.ensemble.members:
         fresh = keras.ops.convert_to_numpy(member.model(data[0])["logits"])
-        np.testing.assert_allclose(view.cache[member.name]["logits"], fresh, atol=1e-5)
+        np.testing.assert_allclose(view.cache[f"{member.name}.logits"], fresh, atol=1e-5)
 
 
-def test_outputs_on_disk_change_nothing(lc, data, monkeypatch):
+def test_outputs_on_disk_change_nothing(lc, data):
     in_memory = lc.small().fit(*data, verbose=0)
-    plain = views.View.__init__
-
-    def init(self, rows, keep_last_layer=False, cache_limit=0):
-        plain(self, rows, keep_last_layer, cache_limit=100)
-
-    monkeypatch.setattr(views.View, "__init__", init)
-    lc.assert_same(lc.small().fit(*data, verbose=0), in_memory)
+    lc.assert_same(lc.small(cache_bytes=100).fit(*data, verbose=0), in_memory)
 
 
 def test_a_member_does_not_change_once_it_is_in(lc, data):

@@ -274,16 +274,18 @@ def test_checkpoint_of_another_round_does_not_stand_in_the_way(
     assert steps[0] == 3
 
 
-def test_newer_format_is_refused(lc, data, finished):
+@pytest.mark.parametrize(("step", "age"), [(1, "a newer"), (-1, "an older")])
+def test_another_format_is_refused(lc, data, finished, step, age):
     newest = max(finished.glob("state-*.json"))
     stored = json.loads(newest.read_text())
-    newest.write_text(json.dumps({**stored, "version": 2}))
+    other = stored["version"] + step
+    newest.write_text(json.dumps({**stored, "version": other}))
     before = lc.contents(finished)
     for attempt in (
         lambda: lc.small(finished).fit(*data, verbose=0),
         lambda: an.AdaNet.load(finished),
     ):
-        with pytest.raises(ValueError, match=r"newer adaptive_nets \(format 2"):
+        with pytest.raises(ValueError, match=rf"{age} adaptive_nets \(format {other};"):
             attempt()
     assert lc.contents(finished) == before
 

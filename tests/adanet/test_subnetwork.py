@@ -7,15 +7,8 @@ import numpy as np
 import pytest
 
 from adaptive_nets.adanet.data import FeatureSpec
-from adaptive_nets.adanet.subnetwork import (
-    Builder,
-    Subnetwork,
-    build_member,
-    derive_seed,
-    make_inputs,
-    seeded,
-    sqrt_depth,
-)
+from adaptive_nets.adanet.member import build_member, derive_seed, make_inputs, seeded
+from adaptive_nets.adanet.subnetwork import Builder, Subnetwork
 
 SPEC = FeatureSpec((4,), "float32")
 X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
@@ -35,6 +28,10 @@ def dense(inputs, units, **more):
     hidden = keras.layers.Dense(5, activation="relu")(inputs)
     hidden = keras.layers.Dropout(0.5)(hidden)
     return Subnetwork(keras.layers.Dense(units)(hidden), hidden, **more)
+
+
+def sqrt_depth(built, widths):
+    return built.depth**0.5
 
 
 def member(make=dense, *, spec=SPEC, iteration=2, complexity=sqrt_depth, seed=7, **more):

@@ -12,8 +12,9 @@ from scipy import special
 from adaptive_nets import heads
 from adaptive_nets.adanet.data import Batches, Rows
 from adaptive_nets.adanet.iteration import Round
+from adaptive_nets.adanet.member import build_member
 from adaptive_nets.adanet.storage import Spool
-from adaptive_nets.adanet.subnetwork import Builder, Subnetwork, build_member, sqrt_depth
+from adaptive_nets.adanet.subnetwork import Builder, Subnetwork
 from adaptive_nets.adanet.trainer import XLA_STEPS, OutputFunction, RoundTrainer, prefers_xla
 from adaptive_nets.adanet.views import FiniteFeed, View
 
@@ -43,6 +44,10 @@ class Net(Builder):
         return Subnetwork(keras.layers.Dense(units, kernel_regularizer=regularizer)(x), x)
 
 
+def sqrt_depth(built, widths):
+    return built.depth**0.5
+
+
 def member(*args, seed=11, **kwargs):
     spec = Rows(X, Y).spec
     return build_member(Net(*args, **kwargs), spec, CLASSES, None, 1, sqrt_depth, seed)
@@ -62,7 +67,7 @@ def same(a, b):
 
 def train(members, optimizers, steps=24, scales=None, jit_compile=False, **more):
     trainer = RoundTrainer(members, optimizers, HEAD, scales, jit_compile)
-    losses = trainer.run(source(**more), tf.constant(INDICES), 0, steps)
+    losses = trainer.run([source(**more)], [tf.constant(INDICES)], 0, steps)
     return trainer, losses
 
 
@@ -130,7 +135,7 @@ def test_a_learning_rate_schedule_advances_with_the_steps():
     optimizer = keras.optimizers.SGD(0.5)
     trainer, _ = train([one], [optimizer], 2)
     optimizer.learning_rate = 0.25
-    trainer.run(source(), tf.constant(INDICES), 2, 4)
+    trainer.run([source()], [tf.constant(INDICES)], 2, 4)
     for a, b in zip(weights(ours), weights(one), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
     train([four], [keras.optimizers.SGD(0.5)], 4)
@@ -204,7 +209,7 @@ def test_a_diverged_candidate_is_no_longer_trained():
     trainer, _ = train([found], [optimizer], 10)
     assert int(optimizer.iterations) < 10 and not trainer.alive.any()
     steps, broken = int(optimizer.iterations), weights(found)
-    losses = trainer.run(source(), tf.constant(INDICES), 10, 20)
+    losses = trainer.run([source()], [tf.constant(INDICES)], 10, 20)
     assert np.isnan(losses).all() and int(optimizer.iterations) == steps
     for a, b in zip(broken, weights(found), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -256,7 +261,9 @@ def test_calls_of_any_length_share_one_trace_and_one_result(jit_compile):
     parts = RECIPES["first"][0]()
     trainer = RoundTrainer([parts], [adam()], HEAD, None, jit_compile)
     cuts = [0, 0, 1, 4, 5, 17, 24]
-    got = [trainer.run(source(), tf.constant(INDICES), a, b) for a, b in itertools.pairwise(cuts)]
+    got = [
+        trainer.run([source()], [tf.constant(INDICES)], a, b) for a, b in itertools.pairwise(cuts)
+    ]
     assert [len(g) for g in got] == [0, 1, 3, 1, 12, 7]
     assert trainer.traces == 1
     assert np.array_equal(np.concatenate(got), losses)
@@ -270,7 +277,7 @@ def test_variables_hold_all_that_a_checkpoint_needs():
     fresh = RoundTrainer([again], [adam()], HEAD)
     for variable, value in zip(fresh.variables(0), state, strict=True):
         variable.assign(value)
-    fresh.run(source(), tf.constant(INDICES), 10, 24)
+    fresh.run([source()], [tf.constant(INDICES)], 10, 24)
     assert same(weights(again), trained(("first",), False)[0][0])
 
 
@@ -284,9 +291,11 @@ def test_half_precision_with_loss_scaling(jit_compile):
         optimizer = keras.optimizers.LossScaleOptimizer(adam(), initial_scale=2.0**24)
         trainer, losses = train([found], [optimizer], 1, jit_compile=jit_compile)
         first = weights(found)
-        losses = np.concatenate([losses, trainer.run(source(), tf.constant(INDICES), 1, 24)])
+        losses = np.concatenate([losses, trainer.run([source()], [tf.constant(INDICES)], 1, 24)])
         for _ in range(3):
-            losses = np.concatenate([losses, trainer.run(source(), tf.constant(INDICES), 0, 24)])
+            losses = np.concatenate(
+                [losses, trainer.run([source()], [tf.constant(INDICES)], 0, 24)]
+            )
     finally:
         keras.config.set_dtype_policy(policy)
     assert found.model.layers[1].compute_dtype == "float16"
@@ -321,13 +330,15 @@ def test_xla_is_chosen_where_it_is_faster(layers, gpu, xla, monkeypatch):
 
 def test_outputs_of_many_models_come_block_by_block_from_one_trace():
     found = [member("a", 6, 0.5), member("b", 9)]
-    function = OutputFunction([m.model for m in found], block=40, keep_last_layer=True)
+    keys = [f"{m.name}.{kind}" for m in found for kind in ("logits", "last_layer")]
+    function = OutputFunction(found, keys, block=40)
     for rows in (ROWS, 17):
         got = function(X[:rows], lambda: Spool(1 << 20))
-        for m, out in zip(found, got, strict=True):
+        assert list(got) == keys
+        for m in found:
             expected = m.model(X[:rows], training=False)
-            for key in ("logits", "last_layer"):
-                assert out[key].dtype == np.float32
-                np.testing.assert_allclose(out[key], expected[key], atol=1e-6)
+            for kind in ("logits", "last_layer"):
+                out = got[f"{m.name}.{kind}"]
+                assert out.dtype == np.float32
+                np.testing.assert_allclose(out, expected[kind], atol=1e-6)
     assert function.traces == 1
-    assert set(OutputFunction([found[0].model])(X, lambda: Spool(9))[0]) == {"logits"}

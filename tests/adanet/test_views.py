@@ -8,7 +8,8 @@ import tensorflow as tf
 from adaptive_nets import heads
 from adaptive_nets.adanet import data, views
 from adaptive_nets.adanet.data import Batches, Rows
-from adaptive_nets.adanet.subnetwork import Builder, Subnetwork, build_member, sqrt_depth
+from adaptive_nets.adanet.member import build_member
+from adaptive_nets.adanet.subnetwork import Builder, Subnetwork
 from adaptive_nets.adanet.trainer import RoundTrainer
 from adaptive_nets.adanet.views import FiniteFeed, View, preprocess
 
@@ -27,6 +28,10 @@ class Net(Builder):
     def build(self, inputs, units, previous=None):
         x = keras.layers.Dropout(0.2)(keras.layers.Dense(6, activation="tanh")(inputs))
         return Subnetwork(keras.layers.Dense(units)(x), x)
+
+
+def sqrt_depth(built, widths):
+    return built.depth**0.5
 
 
 def member(name="net"):
@@ -67,7 +72,7 @@ def test_a_feed_gives_the_rows_that_the_order_names():
     for rows, resident in ((rows_on_disk(), False), (data.make_rows(X, Y, HEAD, W), True)):
         feed = FiniteFeed(View(rows), Batches(ROWS, BATCH, 3), base, chunk=4)
         for step in (0, 8):
-            source, indices = feed.get(step)
+            (source,), (indices,) = feed.get(step)
             # What is not on disk goes to the compiled function whole; else only the chunk does.
             assert len(source["y"]) == (ROWS if resident else 4 * BATCH)
             expected = order.indices(step, 4)
@@ -83,28 +88,28 @@ def test_outputs_are_computed_once_and_forgotten_with_their_member(monkeypatch):
     calls = []
     plain = views.OutputFunction.__call__
 
-    def counted(self, x, make_store):
-        calls.append(len(self.models))
-        return plain(self, x, make_store)
+    def counted(self, *args):
+        calls.append(len(self.members))
+        return plain(self, *args)
 
     monkeypatch.setattr(views.OutputFunction, "__call__", counted)
     a, b = member("a"), member("b")
     view = View(Rows(X, Y), keep_last_layer=True)
     first = view.outputs([a])
     both = view.outputs([b, a])
-    assert both[1] is first[0] and calls == [1, 1]
+    assert both[1]["logits"] is first[0]["logits"] and calls == [1, 1]
     for m, out in zip((b, a), both, strict=True):
         expected = m.model(X, training=False)
         np.testing.assert_allclose(out["logits"], expected["logits"], atol=1e-6)
         np.testing.assert_allclose(out["last_layer"], expected["last_layer"], atol=1e-6)
     view.keep_only([b])
-    assert set(view.cache) == {b.name}
+    assert set(view.cache) == {"1_b.logits", "1_b.last_layer"}
     view.outputs([a, b])
     assert calls == [1, 1, 1]
     # A function over both at once serves only where both are missing.
     fresh = View(Rows(X, Y))
     fresh.outputs([a, b], fresh.function([a, b]))
-    assert calls[-1] == 2 and set(fresh.cache["1_a"]) == {"logits"}
+    assert calls[-1] == 2 and set(fresh.cache) == {"1_a.logits", "1_b.logits"}
 
 
 def test_outputs_above_the_limit_are_on_disk():

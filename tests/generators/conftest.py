@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from adaptive_nets.adanet import Ensemble, Member, Mixture
-from adaptive_nets.adanet.subnetwork import build_member, sqrt_depth
+from adaptive_nets.adanet.member import build_member
+
+
+def sqrt_depth(built, widths):
+    return built.depth**0.5
 
 
 @pytest.fixture
@@ -25,7 +29,14 @@ def built():
 
     def build(builder, spec, units=3, previous=None, iteration=1, seed=0, output_range=None):
         return build_member(
-            builder, spec, units, previous, iteration, sqrt_depth, seed, output_range
+            builder,
+            spec,
+            units,
+            previous,
+            iteration,
+            sqrt_depth,
+            seed,
+            output_range,
         )
 
     return build

@@ -6,6 +6,7 @@ import re
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from adaptive_nets import heads
@@ -17,11 +18,18 @@ ROWS = 24
 _CLASSES = np.arange(ROWS) % 7
 _MATRIX = np.random.default_rng(0).integers(0, 2, (ROWS, 3))
 _TARGETS = np.random.default_rng(1).normal(size=(ROWS, 2))
+_FRAME = pd.DataFrame({"kind": np.array(list("gfedcba"))[_CLASSES], "size": _TARGETS[:, 0]})
 
 CASES = {
     "binary": (heads.BinaryClass, {}, _CLASSES > 2),
     "binary_strings": (heads.BinaryClass, {}, np.where(_CLASSES > 2, "yes", "no")),
     "binary_smooth": (heads.BinaryClass, {"label_smoothing": 0.2}, _CLASSES > 2),
+    "binary_logistic": (heads.BinaryClass, {"surrogate": "logistic"}, _CLASSES > 2),
+    "binary_exponential": (
+        heads.BinaryClass,
+        {"surrogate": "exponential", "label_smoothing": 0.1},
+        _CLASSES > 2,
+    ),
     "multi_class": (heads.MultiClass, {}, _CLASSES),
     "multi_class_given": (heads.MultiClass, {"n_classes": 9}, _CLASSES),
     "multi_class_integers": (heads.MultiClass, {}, _CLASSES * 10 + 5),
@@ -36,6 +44,28 @@ CASES = {
     "regression_huber": (heads.Regression, {"loss": "huber"}, _TARGETS),
     "regression_object": (heads.Regression, {"loss": keras.losses.Huber(0.5)}, _TARGETS),
     "regression_function": (heads.Regression, {"loss": keras.losses.log_cosh}, _TARGETS),
+    "multi": (
+        heads.Multi,
+        {
+            "heads": {
+                "kind": heads.MultiClass(),
+                "size": heads.Regression(loss=keras.losses.Huber(0.5)),
+            },
+            "weights": {"size": 0.3},
+        },
+        _FRAME,
+    ),
+    "multi_list": (
+        heads.Multi,
+        {
+            "heads": [
+                heads.Regression(name="size"),
+                heads.BinaryClass(name="big", surrogate="logistic"),
+            ],
+            "weights": [2, 0.5],
+        },
+        pd.DataFrame({"big": _CLASSES > 2, "size": _TARGETS[:, 1]}),
+    ),
 }
 
 
@@ -63,6 +93,13 @@ def test_loss_is_one_finite_value_per_example(case):
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
     for extreme in (1e4, -1e4):
         assert np.isfinite(_loss(head, labels, np.full((ROWS, head.units), extreme))).all()
+
+
+def test_labels_are_what_the_label_spec_says(case):
+    head, y = case
+    shape, dtype = head.label_spec
+    assert head.encode(y).shape == (ROWS, *shape)
+    assert head.encode(y).dtype == dtype
 
 
 def test_loss_is_convex_in_the_logits(case):
@@ -104,7 +141,7 @@ def test_metrics_are_fresh_named_and_restorable(case):
     head, y = case
     first, second = head.metrics(), head.metrics()
     name, direction = head.main_metric
-    assert name in first and direction in ("min", "max")
+    assert name in [*first, "loss"] and direction in ("min", "max")
     for key, metric in first.items():
         assert metric.name == key
         metric.update_state(head.encode(y), _logits(head).astype("float32"), np.ones(ROWS))
@@ -120,7 +157,8 @@ def test_predictions_have_a_row_for_each_example(case):
     head, y = case
     logits = keras.ops.convert_to_tensor(_logits(head).astype("float32"))
     outputs = head.predictions(logits)
-    assert head.default_output in outputs
+    default = head.default_output
+    assert set(default.values() if isinstance(default, dict) else [default]) <= set(outputs)
     assert all(output.shape[0] == ROWS for output in outputs.values())
 
 
@@ -158,6 +196,8 @@ def test_bad_labels_are_refused_in_one_line(make, y, words):
     [
         (heads.BinaryClass, {"label_smoothing": 1.0}, "label_smoothing"),
         (heads.BinaryClass, {"class_names": ["a", "b", "c"]}, "use MultiClass"),
+        (heads.BinaryClass, {"surrogate": "hinge"}, "surrogate.*'exponential'.*'hinge'"),
+        (heads.BinaryClass, {"surrogate": None}, "surrogate=None"),
         (heads.BinaryClass, {"class_names": "ab"}, "class_names"),
         (heads.MultiClass, {"n_classes": 1}, "n_classes.*>= 2"),
         (heads.MultiClass, {"n_classes": 2.5}, "n_classes"),

@@ -1,0 +1,189 @@
+"""Opens a round: builds its subnetworks, and lays out what each of them is trained on."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from adaptive_nets.adanet.complexity import Sample
+from adaptive_nets.adanet.data import Rows
+from adaptive_nets.adanet.ensemble import Ensemble
+from adaptive_nets.adanet.inputs import Inputs, StreamFeed, finite_feed, own_rows
+from adaptive_nets.adanet.iteration import Round
+from adaptive_nets.adanet.member import Member, build_member, derive_seed
+from adaptive_nets.adanet.storage import Spool
+from adaptive_nets.adanet.subnetwork import Builder, Subnetwork
+from adaptive_nets.adanet.trainer import RoundTrainer, loss_scaled, prefers_xla
+from adaptive_nets.adanet.views import JoinedFeed, View, preprocess
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet.search import AdaNet
+
+
+def open_round(
+    search: "AdaNet",
+    inputs: Inputs,
+    train: View,
+    stream: StreamFeed | None,
+    builders: Sequence[Builder],
+    number: int,
+    previous: Ensemble | None,
+) -> Round:
+    """A `Round` that is ready to be trained.
+
+    Args:
+        search: The `AdaNet`, read for its settings.
+        inputs: What `fit` was given.
+        train: Training `View`.
+        stream: Feed of an endless dataset, or `None`.
+        builders: The round's builders.
+        number: The round, from 1.
+        previous: The ensemble chosen so far, or `None`.
+    """
+    scales = base = None
+    if search.training == "residual":
+        scales = search.ensembler.scales(len(previous.members) if previous else 0)
+        base = _base(search, train, previous)
+    output_range = search.head.output_range(train.rows.y, base)
+    measure = complexity_of(search, train.rows)
+    members = [
+        build_member(
+            b, train.rows.spec, search.head.units, previous, number, measure, search.used_seed,
+            output_range,
+        )
+        for b in builders
+    ]  # fmt: skip
+    steps, jit_compile = search.steps_per_iteration, search.jit_compile
+    if jit_compile == "auto":
+        jit_compile = prefers_xla([m.model for m in members], steps)
+    own = [b.training_data(len(train.rows), _seed(search, number, b)) for b in builders]
+    groups = [1 + k if given is not None else 0 for k, given in enumerate(own)]
+    if stream is not None:
+        _refuse_own_data_of_streams(builders, own)
+        feed = stream
+        feed.begin_round()
+        feed.frozen = _stream_function(search, train, members, previous)
+    else:
+        feed = _finite_feed(search, inputs, train, builders, own, members, base, previous, number)
+        used = sorted(set(groups))
+        groups = [used.index(group) for group in groups]
+    trainer = RoundTrainer(
+        members, [loss_scaled(b.optimizer()) for b in builders], search.head, scales, jit_compile,
+        groups, _penalties(search, members),
+    )  # fmt: skip
+    return Round(number, members, trainer, feed, steps)
+
+
+def complexity_of(
+    search: "AdaNet", rows: Rows
+) -> Callable[[Subnetwork, tuple[int, ...] | None], float]:
+    """The search's rule as a function of a subnetwork and the widths that its layers read."""
+    sample = sample_of(rows)
+
+    def measure(subnetwork, widths):
+        # Units of the last layer are functions of that layer; logits are one layer further.
+        if widths and search.ensembler.reads_last_layer:
+            widths = widths[:-1]
+        return search.complexity.before(subnetwork, widths, sample)
+
+    return measure
+
+
+def sample_of(rows: Rows) -> Sample:
+    """What complexities may know of the (preprocessed) training rows."""
+    numeric = [a for a in keras.tree.flatten(rows.x) if a.dtype.kind in "fiub"]
+    blocks = (a[s : s + 65536] for a in numeric for s in range(0, len(rows), 65536))
+    largest = max((float(np.abs(np.asarray(b, "float32")).max()) for b in blocks), default=0.0)
+    return Sample(len(rows), max(1, sum(int(np.prod(a.shape[1:])) for a in numeric)), largest)
+
+
+def _base(search, view, previous):
+    if previous is None:
+        return None
+    return search.ensembler.apply(previous.mixture, view.outputs(previous.members))
+
+
+def _seed(search, number, builder):
+    return derive_seed(search.used_seed, number, builder.name, "data")
+
+
+def _finite_feed(search, inputs, train, builders, own, members, base, previous, number):
+    steps, size = search.steps_per_iteration, inputs.batch_size
+    shared = [m for m, given in zip(members, own, strict=True) if given is None or given.x is None]
+    seed = derive_seed(search.used_seed, number, "batches")
+    common = finite_feed(train, size, steps, base, seed, train.hidden(shared))
+    feeds = [common] if any(given is None for given in own) else []
+    for builder, given, member in zip(builders, own, members, strict=True):
+        if given is None:
+            continue
+        seed = _seed(search, number, builder)
+        if given.x is None:
+            given.check(len(train.rows), builder.name)
+            feeds.append(common.variant(given.indices, given.sample_weight, seed))
+            continue
+        rows = own_rows(given, search.head, inputs.spec, builder.name)
+        view = View(preprocess(rows, search.preprocessing), train.keep_last_layer)
+        own_base = _base(search, view, previous) if search.training == "residual" else None
+        feeds.append(finite_feed(view, size, steps, own_base, seed, view.hidden([member])))
+    return feeds[0] if len(feeds) == 1 else JoinedFeed(feeds)
+
+
+def _refuse_own_data_of_streams(builders, own):
+    names = [b.name for b, given in zip(builders, own, strict=True) if given is not None]
+    if names:
+        raise ValueError(
+            f"Builder '{names[0]}' brings training data of its own, which needs finite data in "
+            "fit. Received: an endless dataset."
+        )
+
+
+def _stream_function(search, train, members, previous):
+    """From a chunk's features to what frozen members give on them, or `None`."""
+    reads = list(dict.fromkeys(key for m in members for key in m.reads))
+    residual = search.training == "residual" and previous is not None
+    old = previous.members if residual else ()
+    if not old and not reads:
+        return None
+    parents = {p.name: p for m in members for p in m.parents}
+    keys = list({*train.keys(old), *reads})
+    function = train.function([*old, *parents.values()], keys, whole=True)
+
+    def frozen(x):
+        found = function(x, lambda: Spool(train.cache_limit))
+        given = {}
+        if residual:
+            base = search.ensembler.apply(previous.mixture, train.by_member(old, found))
+            given["base"] = np.asarray(base, "float32")
+        if reads:
+            given["hidden"] = {key: found[key] for key in reads}
+        return given
+
+    return frozen
+
+
+def _penalties(search, members):
+    if not search.penalize_training:
+        return None
+    return [_penalty(search.ensembler.gamma(m.complexity), _output_kernel(m)) for m in members]
+
+
+def _penalty(gamma, kernel):
+    return lambda: gamma * tf.reduce_sum(tf.abs(kernel.value))
+
+
+def _output_kernel(member: Member):
+    """The weights w from a subnetwork's last layer to its logits."""
+    tensor = member.model.output["logits"]
+    operation, node, _ = tensor._keras_history
+    if operation.name == "target_scale":
+        operation, node, _ = operation._inbound_nodes[node].input_tensors[0]._keras_history
+    read = operation._inbound_nodes[node].input_tensors
+    last = member.model.output["last_layer"]
+    if not isinstance(operation, keras.layers.Dense) or read[0] is not last:
+        raise ValueError(
+            f"penalize_training needs logits that a Dense layer computes from last_layer. Builder "
+            f"'{member.builder}' ends with {type(operation).__name__} '{operation.name}'."
+        )
+    return operation.kernel

@@ -1,0 +1,246 @@
+"""Several targets on one body."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.heads.base import Head
+from adaptive_nets.heads.columns import (
+    ColumnsMetric,
+    encode_side_by_side,
+    named_refusals,
+    side_by_side,
+)
+from adaptive_nets.heads.labels import abridge
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class Multi(Head):
+    """Several heads on one body: the weighted sum of their losses.
+
+    Labels are a dict with an entry for each head, or a DataFrame with a column for each. The
+    logits of all heads stand side by side, and so do their encoded labels, as float32. The
+    body and a `"scalar"` mixture weight serve all heads alike; `"vector"` and `"matrix"`
+    weights are each logit's own.
+
+    The loss is Σ_k weight_k loss_k. Nothing else balances the heads: the squared error of a
+    target that is counted in thousands drowns a cross-entropy, unless its weight is about one
+    over the target's variance.
+
+    Predictions and metrics are those of the heads, named `"head/probabilities"`,
+    `"head/accuracy"`. By default `predict` returns a dict of each head's default output.
+
+    Args:
+        heads: Dict of heads by name, or a list of heads with different names. They are copied,
+            and a dict's keys become their names.
+        weights: Positive numbers: a dict by name, where a head that is not named has weight 1,
+            or a list in the order of the heads; or None for 1 each.
+        name: String, the head's name in errors and reports.
+
+    Example:
+
+    ```python
+    import keras
+    import adaptive_nets as an
+
+    head = an.heads.Multi(
+        {"species": an.heads.MultiClass(), "weight": an.heads.Regression()},
+        weights={"weight": 0.5},
+    )
+    y = {"species": ["cat", "dog", "cow"], "weight": [4.0, 30.0, 600.0]}
+    labels = head.adapt(y).encode(y)  # [[0, 4], [2, 30], [1, 600]]
+    logits = keras.ops.convert_to_tensor([[0.0, 0.0, 0.0, 2.0]])
+    loss = head.loss(labels[:1], logits)  # log 3 + 0.5 (4 - 2)^2 = 3.0986123
+    outputs = head.predictions(logits)  # "species/classes", ..., "weight/predictions"
+    ```
+    """
+
+    def __init__(
+        self,
+        heads: Mapping[str, Head] | Sequence[Head],
+        weights: Mapping[str, float] | Sequence[float] | None = None,
+        name: str = "multi",
+    ) -> None:
+        super().__init__(name)
+        self.heads = _named_heads(heads, name)
+        self.weights = _named_weights(weights, list(self.heads), name)
+
+    @property
+    def units(self) -> int:
+        return sum(head.units for head in self.heads.values())
+
+    @property
+    def main_metric(self) -> tuple[str, str]:
+        return "loss", "min"
+
+    @property
+    def default_output(self) -> dict[str, str]:
+        return {name: f"{name}/{head.default_output}" for name, head in self.heads.items()}
+
+    @property
+    def label_spec(self) -> tuple[tuple[int, ...], str]:
+        return (sum(c.label_width for c in side_by_side(self.heads).values()),), "float32"
+
+    def adapt(self, y: Any) -> Head:
+        parts = self._parts(y)
+        # Copies, so that the refusal of one head leaves none of the others changed.
+        adapted = copy.deepcopy(self.heads)
+        for name, head in adapted.items():
+            with named_refusals(name):
+                adapted[name] = head.adapt(parts[name])
+        encode_side_by_side(adapted, parts)
+        self.heads = adapted
+        return self
+
+    def encode(self, y: Any) -> np.ndarray:
+        return encode_side_by_side(self.heads, self._parts(y))
+
+    def _parts(self, y: Any) -> dict[str, Any]:
+        """The raw labels of each head."""
+        expected = ", ".join(repr(name) for name in self.heads)
+        frame = hasattr(y, "columns") and hasattr(y, "to_numpy")
+        if not frame and not isinstance(y, Mapping):
+            raise ValueError(
+                f"Cannot read the labels of head '{self.name}': expected a dict or a DataFrame "
+                f"with the keys {expected}. Received: {type(y).__name__}."
+            )
+        found = list(y.columns if frame else y)
+        for name in self.heads:
+            if name not in found:
+                raise ValueError(
+                    f"Cannot read the labels of head '{name}': there are none. Head "
+                    f"'{self.name}' expects the keys {expected}. Received: {abridge(found)}."
+                )
+        extra = [key for key in found if key not in self.heads]
+        if extra:
+            raise ValueError(
+                f"Cannot read the labels of head '{self.name}': no head takes those of "
+                f"{abridge(extra)}. Leave them away, or add heads of these names. "
+                f"Received: {abridge(found)}."
+            )
+        return {name: y[name] for name in self.heads}
+
+    def loss(self, labels: Any, logits: Any) -> Any:
+        logits = keras.ops.convert_to_tensor(logits)
+        total = 0.0
+        for name, columns in side_by_side(self.heads).items():
+            part = self.heads[name].loss(columns.labels_of(labels), columns.logits_of(logits))
+            total = total + self.weights[name] * part
+        return total
+
+    def metrics(self) -> dict[str, keras.metrics.Metric]:
+        found = {}
+        for name, columns in side_by_side(self.heads).items():
+            for key, metric in self.heads[name].metrics().items():
+                found[f"{name}/{key}"] = ColumnsMetric(metric, columns, name=f"{name}/{key}")
+        return found
+
+    def predictions(self, logits: Any) -> dict[str, Any]:
+        logits = keras.ops.convert_to_tensor(logits)
+        found = {}
+        for name, columns in side_by_side(self.heads).items():
+            outputs = self.heads[name].predictions(columns.logits_of(logits))
+            found |= {f"{name}/{key}": value for key, value in outputs.items()}
+        return found
+
+    def output_range(
+        self, labels: np.ndarray, base: np.ndarray | None = None
+    ) -> tuple[list[float], list[float]] | None:
+        """The heads' ranges side by side; offset 0 and scale 1 where a head has none."""
+        offsets, scales, any_range = [], [], False
+        for name, columns in side_by_side(self.heads).items():
+            own = keras.ops.convert_to_numpy(columns.labels_of(labels))
+            part = None if base is None else columns.logits_of(base)
+            found = self.heads[name].output_range(own, part)
+            any_range = any_range or found is not None
+            offset, scale = found or ([0.0] * columns.units, [1.0] * columns.units)
+            offsets, scales = [*offsets, *offset], [*scales, *scale]
+        return (offsets, scales) if any_range else None
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "heads": [keras.saving.serialize_keras_object(head) for head in self.heads.values()],
+            "weights": list(self.weights.values()),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Head:
+        """Makes the head that `get_config` described.
+
+        Raises:
+            ValueError: A head's class, or something it is made with, is not known by name.
+        """
+        heads = []
+        for serialized in config["heads"]:
+            try:
+                heads.append(keras.saving.deserialize_keras_object(serialized))
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"Cannot load head '{serialized['config'].get('name')}' of head "
+                    f"'{config.get('name')}'. Import the module that registers its class and "
+                    f"functions with keras.saving.register_keras_serializable. "
+                    f"Received: {serialized.get('class_name')} ({str(error).splitlines()[0]})."
+                ) from error
+        return cls(**{**config, "heads": heads})
+
+    def __repr__(self) -> str:
+        return f"Multi(heads={self.heads!r}, weights={self.weights!r}, name={self.name!r})"
+
+
+def _named_heads(heads: Any, name: str) -> dict[str, Head]:
+    pairs = None
+    if isinstance(heads, Mapping):
+        pairs = list(heads.items())
+    elif isinstance(heads, Sequence) and not isinstance(heads, str):
+        pairs = [(getattr(head, "name", None), head) for head in heads]
+    if not pairs:
+        raise ValueError(
+            f"Cannot make head '{name}': `heads` must be a dict of heads by name or a list of "
+            f"heads, with at least one. Received: heads={heads!r}."
+        )
+    named = {}
+    for key, head in pairs:
+        if not isinstance(head, Head) or isinstance(head, Multi):
+            raise ValueError(
+                f"Cannot make head '{name}': each of `heads` must be a heads.Head that is no "
+                f"Multi itself. Give all heads to one Multi. Received: {key!r}: {head!r}."
+            )
+        # A slash separates a head's name from that of its metric or output.
+        if not isinstance(key, str) or not key or "/" in key:
+            raise ValueError(
+                f"Cannot make head '{name}': the name of a head must be a non-empty string "
+                f"without '/'. Received: {key!r}."
+            )
+        if key in named:
+            raise ValueError(
+                f"Cannot make head '{name}': its heads must have different names. Pass "
+                f"`name` to each, or a dict of heads by name. Received: two named {key!r}."
+            )
+        named[key] = copy.deepcopy(head)
+        named[key].name = key
+    return named
+
+
+def _named_weights(weights: Any, names: list[str], head: str) -> dict[str, float]:
+    rule = f"`weights` must be positive numbers for the heads {abridge(names)}"
+    if weights is None:
+        given = {}
+    elif isinstance(weights, Mapping):
+        given = dict(weights)
+    elif isinstance(weights, Sequence) and len(weights) == len(names):
+        given = dict(zip(names, weights, strict=True))
+    else:
+        raise ValueError(f"Cannot make head '{head}': {rule}. Received: weights={weights!r}.")
+    for name, weight in given.items():
+        number = isinstance(weight, (int, float, np.number)) and not isinstance(weight, bool)
+        if name not in names or not number or not 0 < weight < float("inf"):
+            raise ValueError(
+                f"Cannot make head '{head}': {rule}. Received: weight {weight!r} for {name!r}."
+            )
+    return {name: float(given.get(name, 1.0)) for name in names}
