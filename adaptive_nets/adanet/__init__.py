@@ -1,5 +1,6 @@
 """The search engine: subnetworks, generators, ensembles and the rounds that choose among them."""
 
+from adaptive_nets.adanet.bound import GeneralizationBound, generalization_bound
 from adaptive_nets.adanet.complexity import Complexity, OutputDeviation, Rademacher, SqrtDepth
 from adaptive_nets.adanet.connections import connect
 from adaptive_nets.adanet.constraints import NormBall
@@ -28,6 +29,7 @@ __all__ = [
     "Ensemble",
     "Ensembler",
     "Evaluator",
+    "GeneralizationBound",
     "Generator",
     "Grow",
     "Member",
@@ -44,4 +46,5 @@ __all__ = [
     "TrainingData",
     "UniformEnsembler",
     "connect",
+    "generalization_bound",
 ]

@@ -323,7 +323,7 @@ def candidates(
             f"All candidates of round {round_.number} had a non-finite loss: {failed}. The "
             "previous ensemble, if any, stands. Lower the learning rate or clip gradients."
         )
-    return strategies.propose(strategy_list, names, previous is not None)
+    return strategies.propose(strategy_list, names, previous is not None, round_.number)
 
 
 def reports(

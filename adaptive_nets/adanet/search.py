@@ -10,29 +10,26 @@ import keras
 
 from adaptive_nets.adanet import strategy as strategies
 from adaptive_nets.adanet.complexity import Complexity, make_complexity
-from adaptive_nets.adanet.data import MEMORY_LIMIT, spec_from_json, spec_to_json
+from adaptive_nets.adanet.data import MEMORY_LIMIT
 from adaptive_nets.adanet.ensemble import Ensembler, MixtureEnsembler, UniformEnsembler
 from adaptive_nets.adanet.evaluator import Evaluator
 from adaptive_nets.adanet.generator import Generator, propose
 from adaptive_nets.adanet.inputs import describe, read
-from adaptive_nets.adanet.keeping import PREPROCESSING_FILE
-from adaptive_nets.adanet.member import Member
 from adaptive_nets.adanet.preprocessing import make_preprocessing
 from adaptive_nets.adanet.progress import make_progress
 from adaptive_nets.adanet.record import Record
-from adaptive_nets.adanet.results import SearchResults
 from adaptive_nets.adanet.run import Clock, Run
 from adaptive_nets.adanet.settings import (
     check_settings,
-    describe_object,
     restore_object,
 )
-from adaptive_nets.adanet.state import ModelDir, differences
+from adaptive_nets.adanet.state import ModelDir
+from adaptive_nets.adanet.stored import StoredSearch
 from adaptive_nets.adanet.subnetwork import Subnetwork
 from adaptive_nets.heads import Head
 
 
-class AdaNet(SearchResults):
+class AdaNet(StoredSearch):
     """Searches an ensemble of subnetworks, round by round (AdaNet, figure 3).
 
     Each round the generator proposes subnetworks, all of which are trained side by side in one
@@ -222,9 +219,9 @@ class AdaNet(SearchResults):
             head, x, y, sample_weight, class_weight, validation_data, validation_split,
             batch_size, self.evaluator, self.used_seed, report_data,
         )  # fmt: skip
-        if self.record.current.ensemble is not None and inputs.spec != self._spec:
+        if self._spec is not None and inputs.spec != self._spec:
             raise ValueError(
-                f"The search was fit on features {describe(self._spec)}. "
+                f"The search reads features {describe(self._spec)}. "
                 f"Received: {describe(inputs.spec)}."
             )
         fit_settings = {"features": describe(inputs.spec), "batch_size": inputs.batch_size}
@@ -268,79 +265,6 @@ class AdaNet(SearchResults):
         """Whether training has left anything, in memory or in the folder."""
         kept = self.record.current.ensemble is not None or self.paused is not None
         return kept or (folder is not None and folder.has_state())
-
-    # State ----------------------------------------------------------------------------------
-
-    @classmethod
-    def load(cls, model_dir: str | os.PathLike, **settings: Any) -> "AdaNet":
-        """The search that a `model_dir` holds, ready to predict, export or `fit` on.
-
-        Args:
-            model_dir: Folder of a search.
-            **settings: Constructor arguments to replace: `max_iterations`, or what JSON could
-                not hold (a generator of functions, a complexity function, an evaluator's data).
-
-        Raises:
-            ValueError: There is no search in the folder, or a part of it cannot be rebuilt and
-                was not given.
-        """
-        if not os.path.isdir(model_dir):
-            raise ValueError(f"There is no search to load: no folder '{model_dir}'.")
-        folder = ModelDir(model_dir)
-        state = folder.read_state()
-        if state is None:
-            raise ValueError(f"There is no search to load in '{model_dir}'.")
-        stored = state["settings"]
-        rebuilt = {
-            name: restore_object(value, name) for name, value in stored.items()
-            if name not in settings
-        }  # fmt: skip
-        search = cls(**{**rebuilt, "model_dir": model_dir, "seed": state["seed"], **settings})
-        search.head = restore_object(state["adapted_head"], "head")
-        search._restore(state, folder)
-        return search
-
-    def state_header(self) -> dict:
-        """The part of the state that rounds do not change, as JSON values."""
-        return {
-            "seed": self.used_seed,
-            "settings": self._described(),
-            "fit": self._fit_settings,
-            "spec": spec_to_json(self._spec),
-            "adapted_head": describe_object(self.head),
-            "data": self.data_fingerprint,
-            "preprocessed": self.preprocessing is not None,
-        }
-
-    def _described(self):
-        plain = {"model_dir", "seed", "jit_compile", "checkpoint_seconds", "cache_bytes"}
-        return {k: describe_object(v) for k, v in self._settings.items() if k not in plain}
-
-    def _check_same(self, state, fit_settings):
-        given = {**self._described(), "fit": fit_settings, "seed": self.used_seed}
-        stored = {**state["settings"], "fit": state["fit"], "seed": state["seed"]}
-        for settings in (given, stored):
-            settings.pop("max_iterations")
-        found = differences(stored, given)
-        if found:
-            more = f" and {len(found) - 6} more" if len(found) > 6 else ""
-            raise ValueError(
-                f"model_dir '{self.model_dir}' holds a search of another configuration: "
-                f"{'; '.join(found[:6])}{more}. Use the same settings or another model_dir."
-            )
-
-    def _restore(self, state, folder):
-        members = {}
-        for name, fields in state["members"].items():
-            plain = {k: v for k, v in fields.items() if k != "file"}
-            plain["parents"] = tuple(members[parent] for parent in fields["parents"])
-            members[name] = Member(model=folder.load_model(fields["file"]), **plain)
-        self.record = Record.from_json(state["record"], members)
-        self._spec, self._fit_settings = spec_from_json(state["spec"]), state["fit"]
-        self.data_fingerprint, self.used_seed = state["data"], state["seed"]
-        if state["preprocessed"]:
-            self.preprocessing = folder.load_model(PREPROCESSING_FILE)
-        self._opened = True
 
     def _make_ensembler(self) -> Ensembler:
         s = self._settings

@@ -23,6 +23,9 @@ class Candidate:
 class Strategy(abc.ABC):
     """Turns a round's subnetworks into candidate ensembles.
 
+    Attributes:
+        iteration: The round, from 1; it is set before `candidates` is called.
+
     Example:
 
     ```python
@@ -33,6 +36,8 @@ class Strategy(abc.ABC):
             return [an.adanet.Candidate(f"pair_{a}", True, (a, b)) for a, b in zip(new, new[1:])]
     ```
     """
+
+    iteration = 1
 
     @abc.abstractmethod
     def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
@@ -99,10 +104,13 @@ def resolve(strategies: str | Strategy | Iterable[str | Strategy]) -> list[Strat
     return resolved
 
 
-def propose(strategies: Iterable[Strategy], new: Iterable[str], previous: bool) -> list[Candidate]:
+def propose(
+    strategies: Iterable[Strategy], new: Iterable[str], previous: bool, iteration: int = 1
+) -> list[Candidate]:
     """All strategies' candidates, each set of members once."""
     found = {}
     for strategy in strategies:
+        strategy.iteration = iteration
         for candidate in strategy.candidates(list(new), previous):
             if not candidate.new or not set(candidate.new) <= set(new):
                 raise ValueError(

@@ -1,7 +1,8 @@
 """Where candidates come from."""
 
+from adaptive_nets.generators.bagging import Bagging
 from adaptive_nets.generators.conv import Conv
 from adaptive_nets.generators.dense import Dense
 from adaptive_nets.generators.pool import Pool
 
-__all__ = ["Conv", "Dense", "Pool"]
+__all__ = ["Bagging", "Conv", "Dense", "Pool"]

@@ -1,0 +1,89 @@
+"""Candidates that are trained on samples of the rows."""
+
+from numbers import Real
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork, TrainingData
+from adaptive_nets.adanet.settings import describe_object, restore_object
+from adaptive_nets.generators.base import Features
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class Bagging(Generator):
+    """Trains each candidate of another generator on a sample of the rows of its own.
+
+    Mixture weights and the leaderboard stay with all rows.
+
+    Args:
+        generator: The `Generator` whose candidates are trained.
+        fraction: Rows of a sample, as a fraction of all, > 0. Defaults to 1.
+        replacement: Whether a row may be drawn several times (bootstrap). Defaults to `True`.
+
+    Raises:
+        ValueError: The fraction is out of range.
+
+    Example:
+
+    ```python
+    import adaptive_nets as an
+
+    an.generators.Bagging(an.generators.Dense(widths=[32, 64], depths=[1]), fraction=0.8)
+    ```
+    """
+
+    def __init__(self, generator: Generator, fraction: float = 1.0, replacement: bool = True):
+        if not isinstance(generator, Generator):
+            raise TypeError(f"generator must be an adanet.Generator. Received: {generator!r}.")
+        number = isinstance(fraction, Real) and not isinstance(fraction, bool)
+        if not number or not 0 < fraction <= (np.inf if replacement else 1) or fraction == np.inf:
+            raise ValueError(
+                "fraction must be a finite number > 0, and <= 1 without replacement. "
+                f"Received: fraction={fraction!r}."
+            )
+        self.generator, self.fraction = generator, float(fraction)
+        self.replacement = bool(replacement)
+
+    @property
+    def standardize(self) -> bool:
+        return self.generator.standardize
+
+    def generate(
+        self, previous: Ensemble | None, iteration: int, reports: list[Report]
+    ) -> list["BaggedBuilder"]:
+        inner = self.generator.generate(previous, iteration, reports)
+        return [BaggedBuilder(builder, self) for builder in inner]
+
+    def get_config(self) -> dict:
+        return {
+            "generator": describe_object(self.generator),
+            "fraction": self.fraction,
+            "replacement": self.replacement,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Bagging":
+        return cls(**{**config, "generator": restore_object(config["generator"], "generator")})
+
+
+class BaggedBuilder(Builder):
+    """Another builder with a sample of the rows."""
+
+    def __init__(self, builder: Builder, bagging: Bagging):
+        self.builder, self.bagging = builder, bagging
+        self.name, self.rescale_output = builder.name, builder.rescale_output
+
+    def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
+        return self.builder.build(inputs, units, previous)
+
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        return self.builder.optimizer()
+
+    def hyperparameters(self) -> dict:
+        return self.builder.hyperparameters()
+
+    def training_data(self, rows: int, seed: int) -> TrainingData:
+        size = max(1, round(self.bagging.fraction * rows))
+        rng = np.random.default_rng(seed)
+        return TrainingData(indices=rng.choice(rows, size, replace=self.bagging.replacement))
