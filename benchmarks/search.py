@@ -1,6 +1,6 @@
 """What a search costs: steps a second, time between rounds, memory, and the price of age.
 
-    python benchmarks/search.py [--data_dir FOLDER] [--part steady|rounds|age|mnist ...]
+    python benchmarks/search.py [--part steady|rounds|age|mnist ...] [--connect all]
 
 Every ratio is of two figures measured in this run.
 """
@@ -75,9 +75,9 @@ def digits():
     return x.astype("float32") / 16, y.astype("int32")
 
 
-def search(rounds, steps, depths=None, force_grow=True, **settings):
+def search(rounds, steps, depths=None, force_grow=True, connect="none", **settings):
     """The benchmark's search."""
-    generator = an.generators.Dense(widths=WIDTH, depths=depths)
+    generator = an.generators.Dense(widths=WIDTH, depths=depths, connect=connect)
     return an.AdaNet(
         an.heads.MultiClass(10), generator, rounds, steps, seed=0, force_grow=force_grow,
         preprocessing=None, **settings,
@@ -140,16 +140,43 @@ def short_rounds():
               f"{watch.memory[-1] / watch.memory[1]:.3f}")  # fmt: skip
 
 
-def age():
+def age(connect="none"):
     """The tenth round's step against the first's, at equal candidate size."""
+    median, traces, held, _ = aged(connect)
+    shown = " ".join(f"{1e6 * m:.0f}" for m in median)
+    print(f"median step of rounds 1 to 10, connect={connect}, microseconds: {shown}")
+    print(f"  round 10 / round 1: {median[-1] / median[0]:.3f}; traces a round: {traces}")
+    if connect == "none":
+        return
+    spilled, _, left, members = aged(connect, cache_bytes=1)
+    # Logits of 10 classes of every member, and the layers of 64 units that later rounds read.
+    rows = len(digits()[0])
+    layers = len({key for m in members for key in m.reads})
+    predicted = rows * 4 * (10 * len(members) + WIDTH * layers)
+    print(f"  kept outputs of the ensemble: {held:,} bytes held; predicted {predicted:,}")
+    print(f"  above the limit, on disk: {left} bytes held; median step of rounds 2 to 10 against "
+          f"memory {statistics.fmean(spilled[1:]) / statistics.fmean(median[1:]):.3f}")  # fmt: skip
+
+
+def aged(connect, **settings):
+    """Ten rounds: median step of each, traces, bytes of the ensemble's outputs, members."""
     x, y = digits()
+    runs, plain = [], Run.run
+
+    def run(self, *args):
+        runs.append(self)
+        return plain(self, *args)
+
+    Run.run = run
     with Stopwatch() as watch:
-        search(10, 4000, depths=[1, 2]).fit(x, y, batch_size=BATCH, verbose=0)
+        engine = search(10, 4000, depths=[1, 2], connect=connect, **settings)
+        engine.fit(x, y, batch_size=BATCH, verbose=0)
+    Run.run = plain
+    view, members = runs[0].train, engine.ensemble.members
+    view.keep_only(members)
     # Calls of full length only: a round's first calls are a few steps each.
     median = [statistics.median(calls[2:]) for _, _, calls in watch.steps]
-    shown = " ".join(f"{1e6 * m:.0f}" for m in median)
-    print(f"median step of rounds 1 to 10, microseconds: {shown}")
-    print(f"  round 10 / round 1: {median[-1] / median[0]:.3f}; traces a round: {watch.traces}")
+    return median, watch.traces, view.held_bytes, members
 
 
 def mnist(data_dir, kind, rounds, steps, **settings):
@@ -202,9 +229,14 @@ def main():
     """Runs the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", nargs="*", default=["steady", "rounds", "age"])
+    parser.add_argument("--connect", default="none", choices=["all", "previous", "none"])
     parser.add_argument("--data_dir", help="folder with mnist/mnist.npz")
     arguments = parser.parse_args()
-    parts = {"steady": steady, "rounds": short_rounds, "age": age}
+    parts = {
+        "steady": steady,
+        "rounds": short_rounds,
+        "age": lambda: age(arguments.connect),
+    }
     for part in arguments.part:
         if part in ("mnist_dense", "mnist_conv"):
             if part == "mnist_dense":

@@ -2,9 +2,10 @@
 
     python examples/custom_builder.py [--steps=300]
 
-The builder makes a residual network whose hidden layers read the features again. The generator
-looks at the reports of earlier rounds for the width that did best, tries its neighbours, and
-goes a block deeper than the ensemble's deepest member.
+The builder makes a network whose hidden layers read the features again, and with them the hidden
+layers of the subnetworks that are already in the ensemble. The generator looks at the reports of
+earlier rounds for the width that did best, tries half and twice as many units, and goes a layer
+deeper than the ensemble's deepest member.
 """
 
 import argparse
@@ -17,43 +18,48 @@ import adaptive_nets as an
 
 
 class Rereader(an.adanet.Builder):
-    """Blocks of a dense layer each, all of which see the features beside the last block."""
+    """Dense layers that see the features beside the layer below, their own and frozen ones."""
 
-    def __init__(self, width, blocks):
+    def __init__(self, width, layers, steps):
         # Unique in a round; it becomes part of file names.
-        self.name = f"rereader_{width}x{blocks}"
-        self.width, self.blocks = width, blocks
+        self.name = f"rereader_{width}x{layers}"
+        self.width, self.layers, self.steps = width, layers, steps
 
     def build(self, inputs, units, previous=None) -> an.adanet.Subnetwork:
-        x = keras.layers.Dense(self.width, activation="relu")(inputs)
-        for _ in range(self.blocks):
-            read = keras.layers.Concatenate()([x, inputs])
-            x = keras.layers.Add()([x, keras.layers.Dense(self.width, activation="relu")(read)])
-        logits = keras.layers.Dense(units)(x)
-        # `depth` is what the objective charges for; `attributes` come back in the reports.
+        x, hidden = inputs, []
+        for layer in range(1, self.layers + 1):
+            x = keras.layers.Dense(self.width, activation="relu")(x)
+            hidden.append(x)
+            if layer < self.layers:
+                # Frozen layers do not learn, and are computed once a round on data like this.
+                read = an.adanet.connect(x, previous, layer, dropout=0.1)
+                x = keras.layers.Concatenate()([read, inputs])
         return an.adanet.Subnetwork(
-            logits,
+            keras.layers.Dense(units)(x),
             last_layer=x,
-            depth=self.blocks + 1,
+            hidden=hidden,  # what the next rounds' subnetworks may read
+            depth=self.layers,  # what the objective charges for
             attributes={"joins": 0 if previous is None else len(previous.members)},
         )
 
     def optimizer(self) -> keras.optimizers.Optimizer:
-        return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, 1000))
+        # A new one each time: a schedule counts the steps of its own round.
+        return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, self.steps))
 
     def hyperparameters(self) -> dict:
-        return {"width": self.width, "blocks": self.blocks}
+        # They come back to the generator, in the reports.
+        return {"width": self.width, "layers": self.layers}
 
 
 # Registered, and with a configuration, so that `AdaNet.load` can make it again.
 @keras.saving.register_keras_serializable(package="examples")
 class FollowTheBest(an.adanet.Generator):
-    """Half and twice the best width so far, and a block more than the ensemble has."""
+    """Half and twice the best width so far, and a layer more than the ensemble has."""
 
     standardize = True  # features of mean 0 and variance 1, please
 
-    def __init__(self, width=32):
-        self.width = width
+    def __init__(self, width=32, steps=300):
+        self.width, self.steps = width, steps
 
     def generate(self, previous, iteration, reports) -> list[Rereader]:
         # A function of its arguments alone: an interrupted search asks again.
@@ -61,11 +67,11 @@ class FollowTheBest(an.adanet.Generator):
         # The objective is that of the ensemble it would join; its `loss` is its own, alone.
         best = min(trained, key=lambda report: report.metrics["objective"], default=None)
         width = self.width if best is None else best.hyperparameters["width"]
-        blocks = 0 if previous is None else previous.depth
-        return [Rereader(width // 2, blocks), Rereader(width * 2, blocks)]
+        layers = 1 if previous is None else previous.depth + 1
+        return [Rereader(units, layers, self.steps) for units in (width // 2, width * 2)]
 
     def get_config(self) -> dict:
-        return {"width": self.width}
+        return {"width": self.width, "steps": self.steps}
 
 
 def main(steps: int) -> an.AdaNet:
@@ -74,7 +80,7 @@ def main(steps: int) -> an.AdaNet:
     x, x_test, y, y_test = train_test_split(x, y, test_size=0.25, random_state=0, stratify=y)
     search = an.AdaNet(
         an.heads.MultiClass(),
-        FollowTheBest(width=32),
+        FollowTheBest(width=32, steps=steps),
         max_iterations=3,
         steps_per_iteration=steps,
         seed=0,
@@ -89,6 +95,7 @@ def main(steps: int) -> an.AdaNet:
             f"objective {report.metrics['objective']:.4f}",
             chosen,
         )
+    print(search.architecture().to_string(index=False))
     print("held-out accuracy:", search.evaluate(x_test, y_test)["accuracy"])
     return search
 

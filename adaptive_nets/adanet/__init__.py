@@ -25,6 +25,7 @@ __all__ = [
     "Builder",
     "Candidate",
     "Complexity",
+    "ConvexAdaNet",
     "DivergedError",
     "Ensemble",
     "Ensembler",
@@ -48,3 +49,17 @@ __all__ = [
     "connect",
     "generalization_bound",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # It needs scikit-learn, which the rest of the package does not.
+    if name == "ConvexAdaNet":
+        try:
+            from adaptive_nets.adanet.convex import ConvexAdaNet
+        except ImportError as error:
+            raise ImportError(
+                f"ConvexAdaNet needs scikit-learn >= 1.6: pip install 'adaptive-nets[examples]'. "
+                f"Received: {error}."
+            ) from error
+        return ConvexAdaNet
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

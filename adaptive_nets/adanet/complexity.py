@@ -19,7 +19,7 @@ class Sample:
     """What a complexity may know of the training data, as the subnetworks read it.
 
     Args:
-        rows: Number of rows, m.
+        rows: Number of rows, m; of weighted ones the sum of their weights.
         features: Number of features, n_0.
         largest: Largest magnitude of a feature, `r_inf = max_i ||Ψ(x_i)||_inf`.
 
@@ -27,7 +27,7 @@ class Sample:
         ValueError: A number is out of range.
     """
 
-    rows: int
+    rows: float
     features: int
     largest: float
 

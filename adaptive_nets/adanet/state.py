@@ -25,6 +25,9 @@ import numpy as np
 
 VERSION = 2
 KEPT = 3
+# There is no way of reading it but to set it.
+_UMASK = os.umask(0)
+os.umask(_UMASK)
 
 
 @contextmanager
@@ -37,6 +40,8 @@ def whole_file(path: Path, suffix: str = "") -> Iterator[str]:
         yield name
         with open(name, "rb") as file:
             os.fsync(file.fileno())
+        # Temporary files are their owner's only; what they become is as any other file.
+        os.chmod(name, 0o666 & ~_UMASK)
         os.replace(name, path)
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -2,7 +2,12 @@
 
 import tempfile
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 class Spool:
@@ -45,10 +50,23 @@ class Spool:
         self._parts = []
 
     def close(self) -> np.ndarray:
-        """The collected rows, as an array or a read-only memory map."""
+        """The collected rows, as an array or as a memory map, which is not to be written to."""
         if self._file is None:
             parts, self._parts = self._parts, []
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
         self._file.flush()
         shape = (self.rows, *self._like.shape[1:])
-        return np.memmap(self._file, dtype=self._like.dtype, mode="r", shape=shape)
+        return np.memmap(self._file, dtype=self._like.dtype, mode="c", shape=shape)
+
+
+def as_tensor(array: np.ndarray) -> "tf.Tensor":
+    """The array as a tensor; that of a memory map reads the file and copies nothing.
+
+    Args:
+        array: Rows, of a `Spool` or in memory.
+    """
+    import tensorflow as tf
+
+    if isinstance(array, np.memmap):
+        return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+    return tf.convert_to_tensor(array)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from adaptive_nets.adanet.data import MEMORY_LIMIT, Batches, Rows
 from adaptive_nets.adanet.member import Member, lineage
-from adaptive_nets.adanet.storage import Spool
+from adaptive_nets.adanet.storage import Spool, as_tensor
 from adaptive_nets.adanet.trainer import OutputFunction, run_in_blocks
 
 
@@ -122,8 +122,8 @@ class View:
 class FiniteFeed:
     """Chunks of steps over rows in a seeded order, with frozen members' outputs beside.
 
-    Data in memory goes to the compiled function whole and is gathered there by index; data on
-    disk is gathered chunk by chunk.
+    Data goes to the compiled function whole and is gathered there by index, on a CPU also that
+    on disk; where there is an accelerator, data on disk is gathered chunk by chunk.
 
     Args:
         view: Training view.
@@ -151,9 +151,10 @@ class FiniteFeed:
         if hidden:
             self._source["hidden"] = hidden
         arrays = keras.tree.flatten(self._source)
-        self._resident = not any(isinstance(a, np.memmap) for a in arrays)
+        on_disk = any(isinstance(a, np.memmap) for a in arrays)
+        self._resident = not (on_disk and tf.config.list_logical_devices("GPU"))
         if self._resident:
-            self._source = keras.tree.map_structure(tf.convert_to_tensor, self._source)
+            self._source = keras.tree.map_structure(as_tensor, self._source)
 
     def get(self, step: int) -> tuple[list[dict], list[tf.Tensor]]:
         """`([source], [indices])` of the chunk that begins at a step."""

@@ -45,8 +45,16 @@ def rows_on_disk():
     return data.make_rows(x, y, HEAD, w)
 
 
+@pytest.fixture(params=[False, True], ids=["cpu", "accelerator"])
+def accelerator(request, monkeypatch):
+    """Whether a feed sees an accelerator, to which data on disk goes in chunks."""
+    devices = ["gpu"] if request.param else []
+    monkeypatch.setattr(views.tf.config, "list_logical_devices", lambda kind: devices)
+    return request.param
+
+
 @pytest.mark.parametrize("with_base", [False, True])
-def test_training_from_disk_equals_training_from_memory_bit_for_bit(with_base):
+def test_training_from_disk_equals_training_from_memory_bit_for_bit(with_base, accelerator):
     disk, memory = rows_on_disk(), data.make_rows(X, Y, HEAD, W)
     assert disk.on_disk and not memory.on_disk
     assert disk.fingerprint() == memory.fingerprint()
@@ -66,15 +74,16 @@ def test_training_from_disk_equals_training_from_memory_bit_for_bit(with_base):
         assert np.array_equal(a, b)
 
 
-def test_a_feed_gives_the_rows_that_the_order_names():
+def test_a_feed_gives_the_rows_that_the_order_names(accelerator):
     order = Batches(ROWS, BATCH, 3)
     base = RNG.normal(size=(ROWS, 3))
     for rows, resident in ((rows_on_disk(), False), (data.make_rows(X, Y, HEAD, W), True)):
         feed = FiniteFeed(View(rows), Batches(ROWS, BATCH, 3), base, chunk=4)
         for step in (0, 8):
             (source,), (indices,) = feed.get(step)
-            # What is not on disk goes to the compiled function whole; else only the chunk does.
-            assert len(source["y"]) == (ROWS if resident else 4 * BATCH)
+            # To an accelerator only the chunk goes of what is on disk; else all goes.
+            whole = resident or not accelerator
+            assert len(source["y"]) == (ROWS if whole else 4 * BATCH)
             expected = order.indices(step, 4)
             for k in range(4):
                 mine = {name: tf.gather(t, indices[k]).numpy() for name, t in source.items()}

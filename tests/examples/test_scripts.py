@@ -1,8 +1,13 @@
 """The scripts of examples/ run, in this process and with few steps, and show what they promise."""
 
+import ast
 import pathlib
+import re
 import runpy
 import sys
+import tempfile
+
+import numpy as np
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 
@@ -26,14 +31,60 @@ def test_search_a_table(tmp_path, capsys, monkeypatch):
 def test_custom_builder(capsys):
     search = load("custom_builder")["main"](steps=25)
     reports = search.record.reports
-    widths = {i: [r.hyperparameters["width"] for r in reports if r.iteration == i] for i in (1, 2)}
-    best = min(
-        (r for r in reports if r.iteration == 1), key=lambda report: report.metrics["objective"]
-    ).hyperparameters["width"]
-    assert widths == {1: [16, 64], 2: [best // 2, best * 2]}
+    rounds = {i: [r for r in reports if r.iteration == i] for i in (1, 2, 3)}
+    assert [r.hyperparameters["width"] for r in rounds[1]] == [16, 64]
+    for i in (2, 3):
+        # The best of all rounds before, by the objective.
+        earlier = [r for r in reports if r.iteration < i]
+        best = min(earlier, key=lambda r: r.metrics["objective"]).hyperparameters["width"]
+        assert [r.hyperparameters["width"] for r in rounds[i]] == [best // 2, best * 2]
+    assert [r.hyperparameters["layers"] for r in reports[:4]] == [1, 1, 2, 2]
     assert [r.attributes["joins"] for r in reports[:4]] == [0, 0, 1, 1]
-    assert all(r.hyperparameters["blocks"] == 1 for r in reports if r.iteration == 2)
+    read = search.architecture().set_index("round")["reads"]
+    assert read[1] == []
+    assert read[2] == [search.ensemble.members[0].name]
     assert "held-out accuracy" in capsys.readouterr().out
+
+
+def test_adanet_walkthrough(tmp_path, capsys, monkeypatch):
+    source = (EXAMPLES / "adanet_walkthrough.py").read_text(encoding="utf-8")
+    short = source
+    for name, number in {"ROUNDS": 2, "STEPS": 25}.items():
+        short, found = re.subn(rf"^{name} = \d+", f"{name} = {number}", short, flags=re.MULTILINE)
+        assert found == 1
+    script = tmp_path / "adanet_walkthrough.py"
+    script.write_text(short, encoding="utf-8")
+    # What the page writes goes where the test cleans up.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    names = runpy.run_path(str(script))
+    search, final, folder = names["search"], names["final"], names["FOLDER"]
+    assert search.stop_reason in ("max_iterations", "no_improvement")
+    assert [m.builder for m in final.ensemble.members] == [
+        m.builder for m in search.ensemble.members
+    ]
+    # The server's answer is the search's, and the folder's search the one that was left.
+    x = names["x_test"][:5]
+    served = names["answer"]["probabilities"].numpy()
+    np.testing.assert_allclose(served, final.predict(x, output="probabilities"), atol=1e-5)
+    np.testing.assert_array_equal(
+        names["loaded"].predict(x, output="logits"), search.predict(x, output="logits")
+    )
+    assert names["accuracies"]["AdaNet"] > 0.8
+    assert (folder / "report" / "index.html").is_file()
+    assert (folder / "ensemble.keras").is_file()
+    assert "bound on the probability of an error" in capsys.readouterr().out
+
+
+def test_the_walkthrough_is_made_of_cells():
+    source = (EXAMPLES / "adanet_walkthrough.py").read_text(encoding="utf-8")
+    cells = re.split(r"^# %%", source, flags=re.MULTILINE)[1:]
+    for cell in cells:
+        kind, _, text = cell.partition("\n")
+        if kind == " [markdown]":
+            assert all(line.startswith("#") for line in text.splitlines() if line), text
+        else:
+            assert kind == ""
+            assert ast.parse(text).body, "a cell without code"
 
 
 def test_keras_pool(capsys):
