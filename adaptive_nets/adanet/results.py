@@ -55,7 +55,7 @@ class SearchResults:
     def learning_curves(self) -> "pd.DataFrame":
         """Training losses of all subnetworks of all rounds as a `pandas.DataFrame`.
 
-        Columns: `round`, `candidate` (the subnetwork's builder), `step` (the last of some, from 1) and
+        Columns: `round`, `candidate` (the builder), `step` (the last of some, from 1) and
         `loss` (the mean over these steps; about 100 points a round).
         """
         return tables.learning_curves(self.record.current.curves)

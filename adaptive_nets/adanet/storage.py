@@ -1,7 +1,6 @@
 """Rows kept in memory up to a limit and on disk above it."""
 
 import tempfile
-
 from typing import TYPE_CHECKING
 
 import numpy as np
