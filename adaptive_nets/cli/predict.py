@@ -29,6 +29,8 @@ def predict(values: absl_flags.FlagValues) -> None:
         search = an.AdaNet.load(values.model_dir)
         first = search.head.default_output
         names = (first, "probabilities") if first == "classes" else (first,)
+        if isinstance(first, dict):  # a head of several
+            names = tuple(first.values())
         outputs = {name: search.predict(rows, output=name) for name in names}
     frame = as_frame(outputs, class_names)
     frame.to_csv(values.output or sys.stdout, index=False)
@@ -84,8 +86,8 @@ def as_frame(outputs: dict[str, np.ndarray], class_names: list[str] | None) -> p
         Columns such as `class`, `probability_setosa` or `prediction`.
     """
     columns = {}
-    for output in (*_COLUMNS, *sorted(set(outputs) - {*_COLUMNS, "logits"})):
-        if output not in outputs:
+    for output in (*_COLUMNS, *sorted(set(outputs) - {*_COLUMNS})):
+        if output not in outputs or output.rpartition("/")[2] == "logits":
             continue
         label, array = _COLUMNS.get(output, output), outputs[output]
         if array.dtype == object:

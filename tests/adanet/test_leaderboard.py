@@ -8,7 +8,7 @@ from adaptive_nets.adanet.leaderboard import LEADING, TRAILING, Entry, to_frame
 
 def entry(round_, candidate, objective, status="rejected", measured=None):
     measured = {"loss": 0.5, "accuracy": 0.9, "penalty": 0.1} if measured is None else measured
-    return Entry(round_, candidate, status, objective, measured, 10, 20, 1.5, 0.7, "1/a")
+    return Entry(round_, candidate, status, objective, measured, 10, 20, 1.5, 2.0, 0.2, 0.7, "1/a")
 
 
 def test_rows_are_sorted_by_round_and_objective():
@@ -36,6 +36,7 @@ def test_columns_stand_in_one_order_with_the_metrics_amid():
     assert frame.columns.tolist() == [*leading, "accuracy", "val_loss", *TRAILING]
     row = frame.iloc[0]
     assert (row["round"], row.parameters, row.steps, row.seconds) == (1, 10, 20, 1.5)
+    assert (row.complexity, row.gamma) == (2.0, 0.2)
     assert (row.mixture_weight, row.parent, row.loss, row.val_loss) == (0.7, "1/a", 3, 2)
 
 

@@ -50,7 +50,7 @@ def test_states_are_numbered_and_the_last_three_kept(tmp_path):
 def test_numbers_are_compared_as_numbers(tmp_path):
     folder = ModelDir(tmp_path)
     for number in (9, 999999, 1000000):
-        text = json.dumps({"version": 1, "k": number})
+        text = json.dumps({"version": state.VERSION, "k": number})
         (tmp_path / f"state-{number:06d}.json").write_text(text)
     assert folder.read_state()["k"] == 1000000
     folder.write_state({"k": "next"})

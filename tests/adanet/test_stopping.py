@@ -53,7 +53,7 @@ def predicted_and_actual(lc, data, adanet_lambda):
 
 def test_the_papers_test_predicts_the_last_round(lc, data):
     lasts = []
-    for adanet_lambda in (0.2, 0.05, 0.0):
+    for adanet_lambda in (0.2, 0.02, 0.0):
         predicted, search = predicted_and_actual(lc, data, adanet_lambda)
         if predicted is None:
             assert search.stop_reason == "max_iterations"

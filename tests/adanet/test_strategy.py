@@ -95,6 +95,8 @@ def test_candidates_that_cannot_be_are_refused(candidates, message):
 @dataclasses.dataclass
 class Sized:
     parameters: int
+    name: str = "1_sized"
+    parents: tuple = ()
 
 
 def ensemble(name, objective, parameters=10):

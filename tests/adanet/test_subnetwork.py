@@ -60,7 +60,7 @@ def test_without_a_last_layer_the_logits_are_read():
 def test_the_complexity_is_the_subnetworks_own_or_the_rules():
     assert member(lambda i, u: dense(i, u, depth=9)).complexity == 3.0
     assert member(lambda i, u: dense(i, u, complexity=0.25)).complexity == 0.25
-    width = member(complexity=lambda s: s.last_layer.shape[-1] / 2)
+    width = member(complexity=lambda s, widths: s.last_layer.shape[-1] / 2)
     assert width.complexity == 2.5
 
 
@@ -142,7 +142,7 @@ def test_what_cannot_be_a_subnetwork_is_refused(make, error, message):
 
 def test_a_rule_that_gives_no_complexity_is_refused():
     with pytest.raises(ValueError, match="must be finite and >= 0. Received: inf"):
-        member(complexity=lambda s: float("inf"))
+        member(complexity=lambda s, widths: float("inf"))
 
 
 def test_logits_are_scaled_to_the_targets_where_the_builder_wants_it():

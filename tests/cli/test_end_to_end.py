@@ -153,6 +153,24 @@ def test_saved_model_predicts_what_the_search_predicts(found, model_dir, iris):
     np.testing.assert_allclose(from_search.iloc[:, 1:], predicted.iloc[:, 1:], atol=1e-6)
 
 
+def test_a_search_of_several_heads_predicts_from_either_file(iris, tmp_path):
+    head = an.heads.Multi({"species": an.heads.MultiClass(), "petal": an.heads.Regression()})
+    settings = {"max_iterations": 1, "steps_per_iteration": 20, "seed": 0}
+    search = an.AdaNet(head, model_dir=tmp_path / "search", **settings)
+    labels = {"species": np.asarray(iris.y_train), "petal": iris.x_train[:, 3]}
+    search.fit(iris.x_train, labels, verbose=0)
+    search.export(tmp_path / "export")
+    from_search = table("predict", f"--model_dir={tmp_path / 'search'}", "--data=iris")
+    expected = search.predict(iris.x_test)
+    assert list(from_search["species/classes"]) == list(expected["species"])
+    np.testing.assert_allclose(
+        from_search["petal/predictions"], expected["petal"].ravel(), atol=1e-5
+    )
+    exported = table("predict", f"--saved_model={tmp_path / 'export'}", "--data=iris")
+    assert list(exported["species/classes"]) == list(expected["species"])
+    assert not [name for name in exported.columns if "logits" in name]
+
+
 def test_predict_some_rows_into_a_file(printed, model_dir, iris, tmp_path):
     np.savez(tmp_path / "new.npz", x=iris.x_test)
     arguments = (f"--saved_model={model_dir}/export", f"--data=npz:{tmp_path / 'new.npz'}")

@@ -65,7 +65,11 @@ GENERATORS = {
     "dense_norm": lambda units: an.generators.Dense(
         (4, 8), (0, 2), "tanh", "batch", 0.2, keras.optimizers.SGD(0.5, 0.9), RATE
     ),
-    "conv": lambda units: an.generators.Conv(3, depths=(0, 1), dropout=0.1),
+    "dense_connected": lambda units: an.generators.Dense(
+        4, 2, connect="all", connection_dropout=0.1, kernel_constraint=an.adanet.NormBall(1.5)
+    ),
+    "bagging": lambda units: an.generators.Bagging(an.generators.Dense(4, (0, 1)), 0.5),
+    "conv": lambda units: an.generators.Conv(3, depths=(0, 1), dropout=0.1, connect="previous"),
     "pool_models": lambda units: an.generators.Pool(
         {"a": own_model(units, 1), "b": own_model(units, 2)}
     ),
