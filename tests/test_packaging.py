@@ -14,7 +14,7 @@ import pytest
 import adaptive_nets as an
 
 REPO = pathlib.Path(__file__).resolve().parents[1]
-SOURCE_FOLDERS = ("adaptive_nets", "tests", "examples", "benchmarks")
+SOURCE_FOLDERS = ("adaptive_nets", "tests", "examples", "benchmarks", "research")
 
 
 def run(*command, cwd=REPO):
