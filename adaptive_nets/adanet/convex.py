@@ -139,7 +139,7 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         return tags
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "ConvexAdaNet":  # noqa: N803
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "ConvexAdaNet":
         """Grows the network.
 
         Args:
@@ -152,14 +152,14 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
             The estimator.
         """
         check_parameters(self)
-        X, y = validate_data(self, X, y, dtype=np.float64)  # noqa: N806
+        X, y = validate_data(self, X, y, dtype=np.float64)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind != "binary":
             raise ValueError(
                 f"Only binary classification is supported. The type of the target is {kind}."
             )
         weights = read_weights(sample_weight, X)
-        X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]  # noqa: N806
+        X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(
@@ -169,7 +169,7 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         self._grow(X, np.where(y == self.classes_[1], 1.0, -1.0), weights)
         return self
 
-    def _grow(self, X, signs, weights):  # noqa: N803
+    def _grow(self, X, signs, weights):
         """Runs the search and sets what it found."""
         problem = WeightProblem(SURROGATES[self.surrogate], signs, weights / weights.sum())
         layers = LayerInputs(X, self.activation, self.max_depth)
@@ -245,7 +245,7 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
             )
         return float(r)
 
-    def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803
+    def decision_function(self, X: Any) -> np.ndarray:
         """The function f.
 
         Args:
@@ -255,10 +255,10 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
             `[rows]` values, positive for the second class.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)  # noqa: N806
+        X = validate_data(self, X, dtype=np.float64, reset=False)
         return decision_values(X, self.kernels_, self._mixtures, self.intercept_, self.activation)
 
-    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict(self, X: Any) -> np.ndarray:
         """The class of each row.
 
         Args:
@@ -270,7 +270,7 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         positive = self.decision_function(X) > 0
         return self.classes_[positive.astype(int)]
 
-    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict_proba(self, X: Any) -> np.ndarray:
         """The probabilities under which f(x) minimises the expected surrogate.
 
         With `z = f(x)` these are `sigmoid(2z)` for the exponential surrogate and

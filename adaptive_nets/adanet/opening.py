@@ -47,7 +47,7 @@ def open_round(
         scales = search.ensembler.scales(len(previous.members) if previous else 0)
         base = _base(search, train, previous)
     output_range = search.head.output_range(train.rows.y, base)
-    measure = complexity_of(search, train.rows)
+    measure = complexity_of(search, train)
     members = [
         build_member(
             b, train.rows.spec, search.head.units, previous, number, measure, search.used_seed,
@@ -77,10 +77,12 @@ def open_round(
 
 
 def complexity_of(
-    search: "AdaNet", rows: Rows
+    search: "AdaNet", train: View
 ) -> Callable[[Subnetwork, tuple[int, ...] | None], float]:
     """The search's rule as a function of a subnetwork and the widths that its layers read."""
-    sample = sample_of(rows)
+    if train.sample is None:
+        train.sample = sample_of(train.rows)
+    sample = train.sample
 
     def measure(subnetwork, widths):
         # Units of the last layer are functions of that layer; logits are one layer further.

@@ -38,11 +38,12 @@ class View:
 
     Attributes:
         cache: float32 arrays by `"<member>.<output>"`.
+        sample: The rows' `complexity.Sample`, once it was asked for.
     """
 
     def __init__(self, rows: Rows, keep_last_layer: bool = False, cache_limit: int = MEMORY_LIMIT):
         self.rows, self.keep_last_layer, self.cache_limit = rows, keep_last_layer, cache_limit
-        self.cache = {}
+        self.cache, self.sample = {}, None
 
     def outputs(
         self, members: Sequence[Member], function: OutputFunction | None = None
