@@ -149,7 +149,7 @@ def _stream_function(search, train, members, previous):
     if not old and not reads:
         return None
     parents = {p.name: p for m in members for p in m.parents}
-    keys = list({*train.keys(old), *reads})
+    keys = list(dict.fromkeys([*train.keys(old), *reads]))
     function = train.function([*old, *parents.values()], keys, whole=True)
 
     def frozen(x):
