@@ -13,7 +13,7 @@ import importlib
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("adanet", "callbacks", "generators", "heads", "report", "serving")
+_SUBMODULES = ("adanet", "callbacks", "generators", "growth", "heads", "report", "serving")
 _OBJECTS = {"AdaNet": "adaptive_nets.adanet"}
 
 __all__ = ["__version__", *_SUBMODULES, *_OBJECTS]

@@ -1,0 +1,27 @@
+"""Deep Fusion: bigger models that compute what smaller ones did (Mazzawi et al., 2023)."""
+
+from adaptive_nets.growth.fuse import fuse, plan_fuse, plan_self_fuse, self_fuse
+from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
+from adaptive_nets.growth.rules import Rule, register_rule, registered
+from adaptive_nets.growth.transfer import apply
+from adaptive_nets.growth.weights import Keeps, Reads, Scales, Writes
+from adaptive_nets.growth.widen import plan_widen, widen
+
+__all__ = [
+    "GrowthPlan",
+    "GrowthReport",
+    "Keeps",
+    "Reads",
+    "Rule",
+    "Scales",
+    "Writes",
+    "apply",
+    "fuse",
+    "plan_fuse",
+    "plan_self_fuse",
+    "plan_widen",
+    "register_rule",
+    "registered",
+    "self_fuse",
+    "widen",
+]

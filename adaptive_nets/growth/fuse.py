@@ -1,0 +1,191 @@
+"""Deep Fusion: trained small models side by side in a big one."""
+
+from collections.abc import Sequence
+
+import keras
+
+from adaptive_nets.growth.axis_map import AxisMap
+from adaptive_nets.growth.plan import GrowthPlan
+from adaptive_nets.growth.trace import Trace
+from adaptive_nets.growth.transfer import apply
+from adaptive_nets.growth.widen import all_segments, check_choice, new_seed
+
+
+def fuse(
+    models: Sequence[keras.Model],
+    cross: float | str = "zero",
+    norm: str = "joint",
+    output: str = "mean",
+    preserve: str = "exact",
+    seed: int | None = None,
+) -> keras.Model:
+    """Joins trained models of one topology into a big one that starts where they ended.
+
+    Args:
+        models: Two or more built models with the same layers, joined in the same way; widths may
+            differ. They are not changed.
+        cross: What stands between the sources' halves: "zero" keeps the function; "random" is
+            the layers' own initialisation; a number is noise of that many times 1/sqrt(fan_in).
+        norm: Where features are normalised together (layer norms): "joint" is one stock layer
+            over all sources, which is not exact; "grouped" keeps one layer a source, exact.
+        output: "mean" or "sum" of the sources' outputs, taken before a last softmax or sigmoid;
+            "concatenate" puts their features side by side, for models that end in features.
+        preserve: "exact" or "approximate".
+        seed: Makes all draws repeatable.
+
+    Returns:
+        The fused model, not compiled. All its parameters are trainable as the sources' were.
+
+    Raises:
+        ValueError: If the sources differ in inputs, outputs, depth or topology, are not built, or
+            cannot be fused exactly.
+
+    Example:
+
+    ```python
+    import keras
+    from adaptive_nets import growth
+
+    def small():
+        return keras.Sequential(
+            [keras.Input((8,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(3)]
+        )
+
+    big = growth.fuse([small(), small()])
+    ```
+
+    Reference: Mazzawi et al., "Deep Fusion", arXiv 2306.11903, section 3.
+    """
+    return apply(plan_fuse(models, cross, norm, output, preserve, seed))[0]
+
+
+def plan_fuse(
+    models: Sequence[keras.Model],
+    cross: float | str = "zero",
+    norm: str = "joint",
+    output: str = "mean",
+    preserve: str = "exact",
+    seed: int | None = None,
+) -> GrowthPlan:
+    """The plan of `fuse`, with the same arguments; nothing is changed."""
+    models = list(models)
+    if len(models) < 2:
+        raise ValueError(
+            f"Cannot fuse {len(models)} model(s). Expected two or more. To fuse a model with "
+            "itself call adaptive_nets.growth.self_fuse."
+        )
+    return _plan(models, cross, norm, output, preserve, seed, identical=False)
+
+
+def self_fuse(
+    model: keras.Model,
+    copies: int = 2,
+    cross: float | str = 0.1,
+    norm: str = "joint",
+    preserve: str = "approximate",
+    seed: int | None = None,
+) -> keras.Model:
+    """Fuses a model with itself.
+
+    Args:
+        model: A built model. It is not changed.
+        copies: How many copies stand side by side.
+        cross: As for `fuse`. With "zero" the function is kept to rounding, but all copies get
+            the same gradients and stay equal, so nothing is gained; hence the default 0.1.
+        norm: As for `fuse`; "joint" is exact here, for all copies are equal.
+        preserve: "approximate" by default, for `cross` changes the outputs a little.
+        seed: Makes all draws repeatable.
+
+    Returns:
+        The fused model.
+    """
+    return apply(plan_self_fuse(model, copies, cross, norm, preserve, seed))[0]
+
+
+def plan_self_fuse(
+    model: keras.Model,
+    copies: int = 2,
+    cross: float | str = 0.1,
+    norm: str = "joint",
+    preserve: str = "approximate",
+    seed: int | None = None,
+) -> GrowthPlan:
+    """The plan of `self_fuse`, with the same arguments; nothing is changed."""
+    if isinstance(copies, bool) or not isinstance(copies, int) or copies < 2:
+        raise ValueError(f"copies must be an integer >= 2. Received: copies={copies!r}.")
+    plan = _plan([model] * copies, cross, norm, "mean", preserve, seed, identical=True)
+    if not plan.cross:
+        note = "all copies are equal and will stay equal: pass cross=0.1 to gain capacity"
+        plan.remarks = (*plan.remarks, note)
+    return plan
+
+
+def _plan(
+    models: list[keras.Model],
+    cross: float | str,
+    norm: str,
+    output: str,
+    preserve: str,
+    seed: int | None,
+    identical: bool,
+) -> GrowthPlan:
+    check_choice("norm", norm, ("joint", "grouped"))
+    check_choice("output", output, ("mean", "sum", "concatenate"))
+    check_choice("preserve", preserve, ("exact", "approximate"))
+    if isinstance(cross, str):
+        check_choice("cross", cross, ("zero", "random"))
+        cross = 0.0 if cross == "zero" else cross
+    elif not 0 <= cross < float("inf"):
+        raise ValueError(f"cross must be 'zero', 'random' or a number >= 0. Received: {cross!r}.")
+    trace = Trace(models, norm, identical)
+    count = len(models)
+    maps, remarks = {}, []
+    for segment in all_segments(trace):
+        if segment.shared or (segment.output and output != "concatenate"):
+            if len(set(segment.sizes)) > 1:
+                raise ValueError(
+                    f"Cannot fuse models of different outputs: {segment.owners[0]!r} has "
+                    f"{segment.sizes} units. Expected the same number in every source."
+                )
+            maps[segment] = AxisMap.shared(segment.sizes[0], count)
+        else:
+            maps[segment] = AxisMap.side_by_side(segment.sizes)
+    if output != "concatenate":
+        _check_outputs(trace, identical, remarks)
+    share = 1 / count if output == "mean" else 1.0
+    return GrowthPlan(
+        "fuse",
+        trace,
+        maps,
+        preserve,
+        mix=(share,) * count,
+        cross=cross,
+        seed=new_seed(seed),
+        remarks=tuple(remarks),
+        gradient=(share,) * count,
+    )
+
+
+def _check_outputs(trace: Trace, identical: bool, remarks: list[str]) -> None:
+    """Outputs are mixed where they are written; what follows must let a mixture pass."""
+    for number, features in enumerate(trace.outputs):
+        axis = features.axis(-1)
+        name = f"output {number}"
+        if axis is None:
+            raise ValueError(
+                f"Cannot fuse: {name} holds no feature of a layer. Expected an output that a "
+                "layer with weights writes."
+            )
+        if axis.nonlinear in ("softmax", "sigmoid", "log_softmax", "softplus", "exp"):
+            remarks.append(f"{name}: sources are mixed before its {axis.nonlinear}")
+        elif axis.nonlinear is not None and not identical:
+            _mark(trace, axis.segments()[0].owners[0], f"is mixed before {axis.nonlinear}")
+        for segment in axis.segments():
+            if segment.readers and not identical:
+                _mark(trace, segment.owners[0], f"is read by {segment.readers[0]!r} once mixed")
+
+
+def _mark(trace: Trace, path: str, reason: str) -> None:
+    for record in trace.records.values():
+        if record.path == path:
+            record.inexact = record.inexact or reason

@@ -1,0 +1,109 @@
+"""Makes the grown graph from the plan; weights are not given values yet."""
+
+import operator
+from typing import Any
+
+import keras
+
+from adaptive_nets.growth.axes import Segment
+from adaptive_nets.growth.axis_map import AxisMap
+from adaptive_nets.growth.trace import Trace, functional, ordered_nodes
+
+
+class Rebuilder:
+    """Rebuilds the layers of the first source at their grown sizes, and joins them as they were.
+
+    Args:
+        trace: The traced sources.
+        maps: The grown map of every segment.
+    """
+
+    def __init__(self, trace: Trace, maps: dict[Segment, AxisMap]) -> None:
+        self.trace = trace
+        self.maps = maps
+        self.layers: dict[int, Any] = {}
+        self.groups: dict[int, list[Any]] = {}
+
+    def model(self, source: keras.Model) -> keras.Model:
+        """A grown Sequential or Functional model."""
+        graph = functional(source)
+        nodes = ordered_nodes(graph)
+        plain = not any(
+            id(node) in self.trace.separated
+            or self.trace.records[id(node.operation)].grouped is not None
+            for node in nodes
+        )
+        if isinstance(source, keras.Sequential) and plain:
+            inputs = self._input(graph, 0)
+            layers = [self.layer(layer) for layer in source.layers]
+            grown = keras.Sequential([inputs, *layers], name=source.name)
+        else:
+            inputs = [self._input(graph, i) for i in range(len(graph.inputs))]
+            known = {id(t): new for t, new in zip(graph.inputs, inputs, strict=True)}
+            for node in nodes:
+                args, kwargs = node.arguments.fill_in(known)
+                if id(node) in self.trace.separated:
+                    args, kwargs = self._separate(node, args, kwargs)
+                outputs = self._call(node.operation, args, kwargs)
+                for tensor, new in zip(node.outputs, keras.tree.flatten(outputs), strict=True):
+                    known[id(tensor)] = new
+            grown = keras.Model(
+                keras.tree.pack_sequence_as(graph._inputs_struct, inputs),
+                keras.tree.pack_sequence_as(
+                    graph._outputs_struct, [known[id(t)] for t in graph.outputs]
+                ),
+                name=source.name,
+            )
+        return grown
+
+    def layer(self, operation: Any) -> Any:  # noqa: ANN401 - any Keras operation
+        """The grown layer, made once."""
+        if id(operation) not in self.layers:
+            record = self.trace.records[id(operation)]
+            self.layers[id(operation)] = record.rule.rebuild(record, self.maps, self)
+        return self.layers[id(operation)]
+
+    def _call(self, operation: Any, args: tuple, kwargs: dict) -> Any:  # noqa: ANN401
+        record = self.trace.records[id(operation)]
+        if record.grouped is None:
+            return self.layer(operation)(*args, **kwargs)
+        if id(operation) not in self.groups:
+            self.groups[id(operation)] = [
+                type(layer).from_config({**layer.get_config(), "name": f"{layer.name}_{number}"})
+                for number, layer in enumerate(record.layers)
+            ]
+        x, parts, start = args[0], [], 0
+        for layer, size in zip(self.groups[id(operation)], record.grouped.sizes, strict=True):
+            parts.append(layer(x[..., start : start + size], *args[1:], **kwargs))
+            start += size
+        return keras.layers.Concatenate(name=record.layers[0].name)(parts)
+
+    def _input(self, graph: Any, number: int) -> keras.KerasTensor:  # noqa: ANN401
+        tensor = graph.inputs[number]
+        features = self.trace.graph_inputs[id(graph)][number]
+        shape = [
+            size if axis is None else axis.map(self.maps).size
+            for size, axis in zip(tensor.shape, features.axes, strict=True)
+        ]
+        layer = tensor._keras_history.operation
+        return keras.Input(
+            batch_shape=shape,
+            dtype=tensor.dtype,
+            sparse=tensor.sparse,
+            name=layer.name,
+            optional=getattr(layer, "optional", False),
+        )
+
+    def _separate(self, node: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:  # noqa: ANN401
+        flat = keras.tree.flatten((args, kwargs))
+        tensors = [i for i, value in enumerate(flat) if isinstance(value, keras.KerasTensor)]
+        for position, axis in self.trace.separated[id(node)].items():
+            where = tensors[position]
+            copies = [flat[where]] * len(self.trace.models)
+            flat[where] = keras.layers.Concatenate(axis=axis)(copies)
+        return keras.tree.pack_sequence_as((args, kwargs), flat)
+
+
+def variable_of(layer: Any, attribute: str) -> keras.Variable:  # noqa: ANN401
+    """A weight by its attribute, which may be nested."""
+    return operator.attrgetter(attribute)(layer)

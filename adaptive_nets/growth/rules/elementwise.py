@@ -1,0 +1,220 @@
+"""Layers and operations that act on each feature alone, and merges."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from keras import layers
+
+from adaptive_nets.growth.axes import Features
+from adaptive_nets.growth.rules.base import Call, Rule
+from adaptive_nets.growth.rules.registry import register_rule
+
+
+@register_rule(
+    layers.Identity,
+    layers.Dropout,
+    layers.AlphaDropout,
+    layers.GaussianDropout,
+    layers.GaussianNoise,
+    layers.SpatialDropout1D,
+    layers.SpatialDropout2D,
+    layers.SpatialDropout3D,
+    layers.ActivityRegularization,
+    layers.Masking,
+)
+class PassRule(Rule):
+    """Features pass as they are, a silent one as zero."""
+
+    def trace(self, call: Call) -> Features:
+        return call.output(call.inputs)
+
+
+@register_rule(layers.Activation)
+class ActivationRule(Rule):
+    """An activation function by name."""
+
+    def trace(self, call: Call) -> Features:
+        return call.activate(call.output(call.inputs), call.layer.activation)
+
+
+@register_rule(layers.ReLU, layers.LeakyReLU, layers.ELU)
+class FunctionLayerRule(Rule):
+    """Activation layers with f(0) = 0."""
+
+    def trace(self, call: Call) -> Features:
+        x = call.output(call.inputs)
+        name = type(call.layer).__name__.lower()
+        # A threshold or a ceiling below zero would move 0.
+        keeps = not getattr(call.layer, "threshold", 0) < 0
+        return dataclasses.replace(x, axes=tuple(a and a.after(name, keeps) for a in x.axes))
+
+
+@register_rule(layers.Softmax)
+class SoftmaxRule(Rule):
+    """Sound over positions, or over the features of an output."""
+
+    def trace(self, call: Call) -> Features:
+        x = call.output(call.inputs)
+        over = call.layer.axis if isinstance(call.layer.axis, Sequence) else [call.layer.axis]
+        axes = [a and a.after("softmax", False) for a in x.axes]
+        for number in over:
+            if axes[number] is not None:
+                call.trace.coupled(call, axes[number], "softmax")
+        return dataclasses.replace(x, axes=tuple(axes))
+
+
+@register_rule(layers.Rescaling)
+class RescalingRule(Rule):
+    """Multiplies and shifts; a shift moves zeros."""
+
+    def trace(self, call: Call) -> Features:
+        x = call.output(call.inputs)
+        keeps = call.layer.offset == 0
+        axes = [a and dataclasses.replace(a, zero_kept=a.zero_kept and keeps) for a in x.axes]
+        return dataclasses.replace(x, axes=tuple(axes))
+
+
+def merged(call: Call, operands: Sequence[Any], function: str | None) -> Features:
+    """The result of an operation on tensors that are broadcast to each other."""
+    tensors = [x for x in operands if isinstance(x, Features)]
+    result = call.output()
+    axes: list[Any] = [None] * result.rank
+    for number in range(1, result.rank + 1):
+        meeting = [
+            x for x in tensors if x.rank >= number and any(n != 1 for n in x.sizes(-number))
+        ]
+        grown = [x.axis(-number) for x in meeting if x.axis(-number) is not None]
+        if not grown:
+            continue
+        axis = grown[0]
+        for other in grown[1:]:
+            axis = axis.tie(other)
+        for x in meeting:
+            if x.axis(-number) is None:
+                copied = call.separate(x, x.rank - number)
+                axis = call.tie(axis, copied.axis(-number)) or axis
+        scalars = len(tensors) < len(operands) or len(meeting) < len(tensors)
+        if function == "sum" and scalars:
+            # What is added is not zero where the features are.
+            axis = dataclasses.replace(axis, zero_kept=False)
+        elif function not in ("sum", "product"):
+            axis = axis.after(function or "merge", False)
+        elif function == "product" and len(tensors) > 1:
+            # One zero factor is enough.
+            axis = dataclasses.replace(
+                axis, zero_kept=any(a.zero_kept for a in grown), nonlinear="product"
+            )
+        axes[-number] = axis
+    return dataclasses.replace(result, axes=tuple(axes))
+
+
+@register_rule(layers.Add, layers.Average, layers.Subtract)
+class SumRule(Rule):
+    """Features that are added grow together."""
+
+    def trace(self, call: Call) -> Features:
+        return merged(call, call.inputs, "sum")
+
+
+@register_rule(layers.Multiply)
+class ProductRule(Rule):
+    """Features that gate each other grow together."""
+
+    def trace(self, call: Call) -> Features:
+        return merged(call, call.inputs, "product")
+
+
+@register_rule(layers.Maximum, layers.Minimum)
+class ExtremeRule(Rule):
+    """The larger or smaller of features: zero where all are."""
+
+    def trace(self, call: Call) -> Features:
+        x = merged(call, call.inputs, "extreme")
+        return dataclasses.replace(x, axes=tuple(a and a.after("extreme", False) for a in x.axes))
+
+
+@register_rule(layers.Concatenate)
+class ConcatenateRule(Rule):
+    """Features stand in a row; other axes are tied."""
+
+    def trace(self, call: Call) -> Features:
+        return concatenated(call, list(call.inputs), call.layer.axis)
+
+
+def concatenated(call: Call, tensors: list[Features], along: int) -> Features:
+    """The result of joining tensors along one axis."""
+    result = call.output()
+    along %= result.rank
+    axes: list[Any] = []
+    for number in range(result.rank):
+        if number != along:
+            tied = [x.axis(number) for x in tensors]
+            axis = tied[0]
+            for other in tied[1:]:
+                axis = call.tie(axis, other)
+            axes.append(axis)
+        elif all(x.axis(number) is None for x in tensors):
+            axes.append(None)
+        else:
+            axes.append(call.joined([(x.axis(number), x.sizes(number)) for x in tensors]))
+    return dataclasses.replace(result, axes=tuple(axes))
+
+
+def _operations(*names: str) -> list[type]:
+    """Classes of keras.ops that exist in the installed Keras."""
+    from keras.src.ops import core, nn, numpy
+
+    found = [getattr(module, name, None) for name in names for module in (core, nn, numpy)]
+    return [each for each in found if isinstance(each, type)]
+
+
+@register_rule(*_operations("Add", "Subtract"))
+class SumOperationRule(Rule):
+    """`x + y` between tensors."""
+
+    def trace(self, call: Call) -> Features:
+        return merged(call, call.args, "sum")
+
+
+@register_rule(*_operations("Multiply", "TrueDivide", "Divide"))
+class ProductOperationRule(Rule):
+    """`x * y` between tensors; the divisor's zeros are not kept."""
+
+    def trace(self, call: Call) -> Features:
+        divides = "Divide" in type(call.layer).__name__
+        return merged(call, call.args, "quotient" if divides else "product")
+
+
+@register_rule(
+    *_operations(
+        "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Celu", "Gelu", "Silu", "Tanh", "Softsign",
+        "HardSilu", "HardTanh", "Abs", "Absolute", "Square", "Sqrt", "Negative", "Sin", "Identity",
+    )
+)  # fmt: skip
+class ZeroKeepingOperationRule(Rule):
+    """Functions with f(0) = 0."""
+
+    def trace(self, call: Call) -> Features:
+        x = call.output(call.flat_inputs[0])
+        name = type(call.layer).__name__.lower()
+        return dataclasses.replace(x, axes=tuple(a and a.after(name, True) for a in x.axes))
+
+
+@register_rule(
+    *_operations("Sigmoid", "Softplus", "HardSigmoid", "LogSigmoid", "Exp", "Log", "Cos", "Rsqrt")
+)
+class OtherOperationRule(Rule):
+    """Functions of each feature with f(0) != 0."""
+
+    def trace(self, call: Call) -> Features:
+        x = call.output(call.flat_inputs[0])
+        name = type(call.layer).__name__.lower()
+        return dataclasses.replace(x, axes=tuple(a and a.after(name, False) for a in x.axes))
+
+
+@register_rule(*_operations("Cast"))
+class CastRule(PassRule):
+    """Another dtype."""
+
+

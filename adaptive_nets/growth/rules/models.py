@@ -1,0 +1,27 @@
+"""Models inside models."""
+
+from typing import Any
+
+import keras
+from keras.src.models.functional import Functional
+
+from adaptive_nets.growth.axes import Segment
+from adaptive_nets.growth.axis_map import AxisMap
+from adaptive_nets.growth.rules.base import Call, Rule
+from adaptive_nets.growth.rules.registry import register_rule
+from adaptive_nets.growth.weights import LayerRecord
+
+
+@register_rule(Functional, keras.Model, keras.Sequential)
+class ModelRule(Rule):
+    """A Sequential or Functional model, traced and rebuilt like the one that holds it."""
+
+    def trace(self, call: Call) -> Any:  # noqa: ANN401
+        from adaptive_nets.growth.trace import functional
+
+        graphs = [functional(layer) for layer in call.layers]
+        inputs = keras.tree.flatten(call.inputs)
+        return call.trace.graph(graphs, inputs, call.record.path)
+
+    def rebuild(self, record: LayerRecord, maps: dict[Segment, AxisMap], rebuilder: Any) -> Any:  # noqa: ANN401
+        return rebuilder.model(record.layers[0])

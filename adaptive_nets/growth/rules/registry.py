@@ -1,0 +1,78 @@
+"""Which rule grows which layer."""
+
+from collections.abc import Callable
+from typing import Any
+
+_RULES: dict[type, Any] = {}
+_LAZY: dict[str, str] = {}
+
+
+def register_rule(*classes: type) -> Callable[[type], type]:
+    """Registers the decorated `Rule` for layer (or operation) classes; a later one replaces it.
+
+    Rules hold for exactly these classes: a subclass may compute something else, so it needs a
+    rule of its own, which may derive from its parent's.
+
+    Args:
+        *classes: Layer classes.
+
+    Returns:
+        The decorator, which returns the rule's class.
+
+    Example:
+
+    ```python
+    import keras
+    from adaptive_nets import growth
+
+    @keras.saving.register_keras_serializable(package="example")
+    class Scale(keras.layers.Layer):
+        def build(self, input_shape):
+            self.gain = self.add_weight(shape=input_shape[-1:], initializer="ones", name="gain")
+
+        def call(self, inputs):
+            return inputs * self.gain
+
+    @growth.register_rule(Scale)
+    class ScaleRule(growth.Rule):
+        def trace(self, call):
+            x = call.separate(call.inputs, -1)
+            call.weight("gain", growth.Scales(x.axis(-1)))
+            return call.output(x)
+    ```
+    """
+
+    def decorate(rule: type) -> type:
+        for each in classes:
+            _RULES[each] = rule()
+        return rule
+
+    return decorate
+
+
+def registered() -> dict[type, Any]:
+    """All classes with a rule."""
+    return dict(_RULES)
+
+
+def register_lazily(module: str, rules: str) -> None:
+    """Names the module of rules for the layers of a package that is imported only by its users."""
+    _LAZY[module] = rules
+
+
+def rule_for(operation: Any, path: str) -> Any:  # noqa: ANN401 - any Keras operation
+    """The rule of a layer or operation; refuses one without, by name."""
+    import importlib
+
+    kind = type(operation)
+    package = kind.__module__.partition(".")[0]
+    if kind not in _RULES and package in _LAZY:
+        importlib.import_module(_LAZY.pop(package))
+    if kind not in _RULES:
+        raise ValueError(
+            f"Cannot grow {path!r}: there is no growth rule for its class. Expected a stock Keras "
+            "layer, or a class given to adaptive_nets.growth.register_rule. Received: "
+            f"{kind.__module__}.{kind.__name__}. Write a rule for it (CONTRIBUTING.md, Adding a "
+            "growth rule), or replace it by stock layers."
+        )
+    return _RULES[kind]

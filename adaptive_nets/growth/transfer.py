@@ -1,0 +1,139 @@
+"""From a plan to a grown model: weights and optimizer slots carried."""
+
+import time
+import zlib
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.backend.common import global_state
+
+from adaptive_nets.growth.blocks import grown_weight, maps_of
+from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
+from adaptive_nets.growth.rebuild import Rebuilder, variable_of
+from adaptive_nets.growth.trace import check_finite
+
+
+def apply(plan: GrowthPlan, sample: Any = None) -> tuple[keras.Model, GrowthReport]:  # noqa: ANN401
+    """Makes the grown model of a plan.
+
+    Args:
+        plan: What `plan_widen`, `plan_deepen` or `plan_fuse` returned.
+        sample: Inputs [rows, ...] on which the gap to the sources is measured. Default: none are
+            needed where the plan is exact, and random ones are drawn where it is approximate.
+
+    Returns:
+        The grown model, compiled like the source if there is one source and it was compiled, with
+        a new optimizer; and a report.
+
+    Raises:
+        ValueError: If a source holds values that are not finite.
+    """
+    started = time.perf_counter()
+    check_finite(plan.trace.models)
+    rebuilder = Rebuilder(plan.trace, plan.maps)
+    grown = _build(rebuilder, plan)
+    _check_covered(plan)
+    seconds = time.perf_counter() - started
+    gap = None
+    if sample is not None or not plan.exact:
+        gap = plan.measure(grown, sample)
+    report = GrowthReport(
+        plan.table(),
+        sum(model.count_params() for model in plan.trace.models),
+        grown.count_params(),
+        plan.exact,
+        gap,
+        seconds,
+        plan.notes(),
+    )
+    return grown, report
+
+
+def _build(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
+    """The grown model; each variable is made once, with its final value.
+
+    Inside a stateless scope Keras postpones a variable's initialisation, so that nothing is drawn
+    that would be overwritten.
+    """
+    waiting = global_state.get_global_attribute("uninitialized_variables", [], set_to_default=True)
+    before = list(waiting)
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            grown = rebuilder.model(plan.trace.models[0])
+        targets = dict(_targets(rebuilder, plan))
+        new = [variable for variable in waiting if all(variable is not b for b in before)]
+    finally:
+        global_state.set_global_attribute("uninitialized_variables", before)
+    for variable in new:
+        make = targets.get(id(variable))
+        if make is not None:
+            value = make(variable)
+            variable._initializer = lambda shape, dtype, value=value: value
+        variable._deferred_initialize()
+    return grown
+
+
+def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:  # noqa: ANN401
+    """Pairs of a grown variable's id and the function that makes its value."""
+    for key, record in plan.trace.records.items():
+        for source, copy in enumerate(rebuilder.groups.get(key, ())):
+            for old, new in zip(record.layers[source].weights, copy.weights, strict=True):
+                yield id(new), lambda _, old=old: np.asarray(old)
+        if record.grouped is not None:
+            continue
+        layer = rebuilder.layers.get(key)
+        for weight in record.weights.values():
+            olds = [variable_of(each, weight.attribute) for each in record.layers]
+            new = variable_of(layer, weight.attribute)
+
+            def make(variable: Any, weight: Any = weight, olds: Any = olds) -> np.ndarray:  # noqa: ANN401
+                values = [np.asarray(old) for old in olds]
+                maps = maps_of(weight, [value.shape for value in values], plan.maps)
+                if len(values) == 1 and all(each.is_identity for each in maps):
+                    return values[0]
+                seed = (plan.seed, zlib.crc32(olds[0].path.encode()))
+                return grown_weight(
+                    weight,
+                    values,
+                    maps,
+                    plan.mix,
+                    lambda: _draw(variable, values[0].dtype, seed),
+                    plan.cross,
+                    plan.noise,
+                    np.random.default_rng(seed),
+                )
+
+            yield id(new), make
+
+
+def _draw(variable: Any, dtype: np.dtype, seed: tuple[int, int]) -> np.ndarray:  # noqa: ANN401
+    """What the layer's own initializer would give, from the plan's seed."""
+    initializer = variable._initializer
+    if isinstance(initializer, keras.initializers.Initializer):
+        config = initializer.get_config()
+        if "seed" in config:
+            drawn = int(np.random.default_rng(seed).integers(2**31))
+            initializer = type(initializer).from_config({**config, "seed": drawn})
+    value = initializer(variable.shape, dtype=variable.dtype)
+    return np.array(keras.ops.convert_to_numpy(value)).astype(dtype, copy=False)
+
+
+def _check_covered(plan: GrowthPlan) -> None:
+    """Every weight of every source is named by a rule, or the rule is wrong."""
+    named = set()
+    for record in plan.trace.records.values():
+        for layer in record.layers:
+            for weight in record.weights.values():
+                named.add(id(variable_of(layer, weight.attribute)))
+            if record.grouped is not None:
+                named |= {id(variable) for variable in layer.weights}
+    for model in plan.trace.models:
+        for variable in model.weights:
+            if id(variable) not in named:
+                raise ValueError(
+                    f"Cannot grow {variable.path!r}: its layer's growth rule does not name this "
+                    "weight. Expected every weight to be named with Call.weight. Mend the rule."
+                )
+
+

@@ -1,0 +1,81 @@
+"""What each axis of a weight means: the vocabulary in which a rule describes its layer."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from adaptive_nets.growth.axes import Axis
+from adaptive_nets.growth.axis_map import AxisMap
+
+
+@dataclasses.dataclass(frozen=True)
+class Reads:
+    """The weight is summed over this axis: a kernel's input."""
+
+    axis: Axis | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Writes:
+    """The weight makes this axis: a kernel's output, a bias."""
+
+    axis: Axis | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Scales:
+    """The weight acts on each feature of this axis alone: a gain, a mean, a depthwise kernel."""
+
+    axis: Axis | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Keeps:
+    """The axis never grows: the height of a kernel."""
+
+    axis: None = None
+
+
+Dimension = Reads | Writes | Scales | Keeps
+
+
+@dataclasses.dataclass
+class Weight:
+    """One weight of a layer.
+
+    Args:
+        attribute: Where it is found on the layer, such as `"_kernel"` or `"cell.bias"`.
+        dimensions: One `Reads`, `Writes`, `Scales` or `Keeps` an axis.
+        scale: Given the grown map of each dimension, the factor on the old values.
+        fresh: The value of new features; None draws them from the layer's initializer.
+    """
+
+    attribute: str
+    dimensions: tuple[Dimension, ...]
+    scale: Callable[[tuple[AxisMap, ...]], float] | None = None
+    fresh: float | None = None
+
+
+@dataclasses.dataclass
+class LayerRecord:
+    """What tracing learnt of one distinct layer.
+
+    Args:
+        layers: The layer in each source.
+        rule: How it grows.
+        path: Its name, below those of the models that hold it.
+        axes: Its own axes by role, such as `"units"`.
+        weights: Its weights by attribute.
+        grouped: Whether each source keeps its own copy, applied to its own features.
+        inexact: Why the layer does not preserve the function, if so.
+        inner: What a rule keeps of nested layers.
+    """
+
+    layers: tuple[Any, ...]
+    rule: Any
+    path: str
+    axes: dict[str, Axis] = dataclasses.field(default_factory=dict)
+    weights: dict[str, Weight] = dataclasses.field(default_factory=dict)
+    grouped: Axis | None = None
+    inexact: str | None = None
+    inner: Any = None

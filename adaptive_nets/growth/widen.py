@@ -1,0 +1,263 @@
+"""Wider layers that compute what the narrow ones did."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.growth.axes import Segment
+from adaptive_nets.growth.axis_map import AxisMap
+from adaptive_nets.growth.plan import GrowthPlan
+from adaptive_nets.growth.trace import Trace
+from adaptive_nets.growth.transfer import apply
+
+METHODS = ("zero", "replicate")
+
+
+def widen(
+    model: keras.Model,
+    widths: float | Mapping[str, int | float],
+    method: str = "zero",
+    noise: float = 0.0,
+    preserve: str = "exact",
+    round_to: int = 1,
+    seed: int | None = None,
+) -> keras.Model:
+    """Widens layers; the model computes what it did.
+
+    Args:
+        model: A built Sequential or Functional model. It is not changed.
+        widths: A factor for every hidden axis that can grow exactly, such as `2.0`; or, by layer
+            name, a number of units (int) or a factor (float). Layers that a graph ties together
+            (residual sums, shared layers) grow together, so naming one of them is enough.
+        method: "zero": new units read at random and are not read yet (where a root mean square
+            norm stands behind them: are zero, and are read at random). "replicate": new units are
+            copies of old ones, whose readers share the load (Net2Wider).
+        noise: With "replicate", noise on the readers of copies that sums to zero over the copies
+            of a unit, so the function stays; in units of the kernel's standard deviation.
+        preserve: "exact" refuses what would change the function; "approximate" does it and
+            reports the gap (use `plan_widen` and `apply` to see the report).
+        round_to: Widths that come from a factor are rounded up to a multiple.
+        seed: Makes all draws repeatable. Default: one drawn from NumPy's entropy.
+
+    Returns:
+        The wider model, compiled like `model` if that was compiled.
+
+    Raises:
+        ValueError: If a layer shrinks, is unknown, is an output, or cannot grow exactly; if the
+            model is not built.
+
+    Example:
+
+    ```python
+    import keras
+    from adaptive_nets import growth
+
+    model = keras.Sequential([
+        keras.Input((8,)), keras.layers.Dense(16, "relu", name="hidden"), keras.layers.Dense(3)
+    ])
+    wider = growth.widen(model, {"hidden": 64})
+    ```
+
+    Reference: Chen, Goodfellow, Shlens, "Net2Net", arXiv 1511.05641, section 2.2, for "replicate".
+    """
+    return apply(plan_widen(model, widths, method, noise, preserve, round_to, seed))[0]
+
+
+def plan_widen(
+    model: keras.Model,
+    widths: float | Mapping[str, int | float],
+    method: str = "zero",
+    noise: float = 0.0,
+    preserve: str = "exact",
+    round_to: int = 1,
+    seed: int | None = None,
+) -> GrowthPlan:
+    """The plan of `widen`, with the same arguments; nothing is changed.
+
+    Returns:
+        A plan; `print(plan)` shows which layers grow, `adaptive_nets.growth.apply` does it.
+    """
+    check_choice("method", method, METHODS)
+    check_choice("preserve", preserve, ("exact", "approximate"))
+    trace = Trace([model])
+    seed = new_seed(seed)
+    segments = all_segments(trace)
+    maps = {segment: AxisMap.identity(segment.sizes[0]) for segment in segments}
+    remarks: list[str] = []
+    wanted = requested(trace, segments, widths, round_to, remarks)
+    for segment, (size, named) in wanted.items():
+        if size == segment.sizes[0]:
+            continue
+        reason = _obstacle(segment, size, method)
+        if reason is None:
+            maps[segment] = _grown(segment, size, method, seed)
+        elif named is not None:
+            raise ValueError(f"Cannot grow {named!r} from {segment.sizes[0]} to {size}: {reason}.")
+        else:
+            remarks.append(f"{', '.join(segment.owners)} stays at {segment.sizes[0]}: {reason}")
+    settle(trace, maps, {s for s, (_, named) in wanted.items() if named}, remarks)
+    return GrowthPlan(
+        "widen", trace, maps, preserve, noise=noise, seed=seed, remarks=tuple(remarks)
+    )
+
+
+def requested(
+    trace: Trace,
+    segments: list[Segment],
+    widths: float | Mapping[str, int | float],
+    round_to: int,
+    remarks: list[str],
+) -> dict[Segment, tuple[int, str | None]]:
+    """The wanted size of each segment, and the name by which it was asked for."""
+    if not isinstance(widths, Mapping):
+        return {
+            segment: (_target(segment, widths, round_to, "every layer"), None)
+            for segment in segments
+            if segment.fixed is None and not segment.output
+        }
+    by_name = {record.path: record for record in trace.records.values()}
+    by_name |= {record.layers[0].name: record for record in trace.records.values()}
+    wanted: dict[Segment, tuple[int, str | None]] = {}
+    for name, width in widths.items():
+        name, _, role = str(name).partition(":")
+        record = by_name.get(name)
+        if record is None:
+            raise ValueError(
+                f"Cannot grow {name!r}: the model has no such layer. Expected one of "
+                f"{sorted(r.path for r in trace.records.values() if r.axes)}."
+            )
+        axes = {role: record.axes[role]} if role in record.axes else dict(record.axes)
+        if not axes or (role and role not in record.axes):
+            raise ValueError(
+                f"Cannot grow {name!r}: {type(record.layers[0]).__name__} has no axis "
+                f"{role or 'of its own'}. Expected {sorted(record.axes) or 'another layer'}."
+            )
+        if isinstance(width, int) and not isinstance(width, bool):
+            # An absolute width is that of the first axis: a layer's units, heads or filters.
+            axes = dict(list(axes.items())[:1])
+        for axis in axes.values():
+            if len(axis.resolved()) > 1:
+                raise ValueError(
+                    f"Cannot grow {name!r} as a whole: its features meet those of "
+                    f"{', '.join(o for s in axis.segments() for o in s.owners)} in parts. "
+                    "Pass a factor for the whole model."
+                )
+            segment = axis.segments()[0]
+            target = _target(segment, width, round_to, name)
+            if segment in wanted and wanted[segment][0] != target:
+                raise ValueError(
+                    f"Cannot grow {name!r} to {target}: it grows together with "
+                    f"{wanted[segment][1]!r}, which is asked for {wanted[segment][0]}. Name one "
+                    "of them, or give both the same width."
+                )
+            wanted[segment] = (target, name)
+    return wanted
+
+
+def _target(segment: Segment, width: float, round_to: int, name: str) -> int:
+    size = segment.sizes[0]
+    if isinstance(width, bool) or not isinstance(width, int | float | np.number):
+        raise TypeError(
+            f"Cannot grow {name!r}: a width is a number of units (int) or a factor (float). "
+            f"Received: {width!r}."
+        )
+    if isinstance(width, int | np.integer) and name != "every layer":
+        if width < size:
+            raise ValueError(
+                f"Cannot grow {name!r} from {size} to {width} units: growth never shrinks. Pass "
+                f"units >= {size}. Received: units={width}."
+            )
+        return int(width)
+    if not width >= 1 or not math.isfinite(width):
+        raise ValueError(
+            f"Cannot grow {name!r} by a factor of {width}: growth never shrinks. Pass a finite "
+            f"factor >= 1. Received: {width}."
+        )
+    target = round(size * width)
+    step = math.lcm(round_to, segment.block)
+    return size if target <= size else -(-target // step) * step
+
+
+def _obstacle(segment: Segment, size: int, method: str) -> str | None:
+    old = segment.sizes[0]
+    if segment.output:
+        return "it is an output of the model, and outputs keep their shape"
+    if segment.fixed is not None:
+        return segment.fixed
+    if size % segment.block:
+        return (
+            f"features grow in whole blocks of {segment.block}; expected a multiple of it, "
+            f"received {size}"
+        )
+    if segment.only_uniform and (method == "zero" or size % old):
+        return (
+            f"{segment.only_uniform!r} normalises over all features, so only whole multiples of "
+            "copies keep the function; expected method='replicate' and a whole factor"
+        )
+    if segment.only_silent and method == "replicate" and size % old:
+        return (
+            f"{segment.only_silent!r} takes a mean over all features; expected a whole factor, or "
+            "method='zero'"
+        )
+    return None
+
+
+def _grown(segment: Segment, size: int, method: str, seed: int) -> AxisMap:
+    old = AxisMap.identity(segment.sizes[0])
+    if method == "zero":
+        return old.widened(size, silent=segment.only_silent is not None)
+    rng = np.random.default_rng((seed, segment.sizes[0], size))
+    return old.replicated(size, segment.block, rng)
+
+
+def settle(
+    trace: Trace, maps: dict[Segment, AxisMap], named: set[Segment], remarks: list[str]
+) -> None:
+    """Takes back growth that a layer over several segments does not allow."""
+    changed = True
+    while changed:
+        changed = False
+        for constraint in trace.constraints:
+            reason = constraint.broken(maps)
+            if reason is None:
+                continue
+            segments = constraint.segments()
+            if named & set(segments):
+                raise ValueError(f"Cannot grow {', '.join(segments[0].owners)}: {reason}.")
+            for segment in segments:
+                if not maps[segment].is_identity:
+                    maps[segment] = AxisMap.identity(segment.sizes[0])
+                    changed = True
+                    remarks.append(f"{', '.join(segment.owners)} stays: {reason}")
+
+
+def all_segments(trace: Trace) -> list[Segment]:
+    """Every distinct segment of the model."""
+    found: dict[Segment, None] = {}
+    for record in trace.records.values():
+        axes = [*record.axes.values()]
+        axes += [d.axis for w in record.weights.values() for d in w.dimensions]
+        if record.grouped is not None:
+            axes.append(record.grouped)
+        for axis in axes:
+            if axis is not None:
+                found |= dict.fromkeys(axis.segments())
+    for features in (*trace.outputs, *(f for fs in trace.graph_inputs.values() for f in fs)):
+        for axis in features.axes:
+            if axis is not None:
+                found |= dict.fromkeys(axis.segments())
+    return list(found)
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:  # noqa: ANN401
+    """Refuses a word that is not among the choices."""
+    if value not in choices:
+        raise ValueError(f"Unknown {name}. Expected one of {choices}. Received: {value!r}.")
+
+
+def new_seed(seed: int | None) -> int:
+    """The given seed, or a new one."""
+    return int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
