@@ -143,13 +143,13 @@ class AxisMap:
         """Features after growth over those of the first source."""
         return self.size / self.sizes[0]
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019 - a map is small and lives with its plan
+    @functools.cache  # noqa: B019 - a map is small and lives with its plan
     def positions(self, source: int) -> tuple[np.ndarray, np.ndarray]:
         """The grown features that continue a source, and which of its features they are."""
         where = np.flatnonzero((self.lineage == source) | (self.lineage == SHARED))
         return where, self.index[source][where]
 
-    @functools.lru_cache(maxsize=None)  # noqa: B019
+    @functools.cache  # noqa: B019
     def copies(self, source: int) -> np.ndarray:
         """Integers [features of the source]: how often each of them stands in the grown axis."""
         return np.bincount(self.positions(source)[1], minlength=self.sizes[source])

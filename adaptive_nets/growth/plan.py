@@ -121,7 +121,7 @@ class GrowthPlan:
         body = _table(rows).to_string(index=False) if rows else "nothing grows"
         return "\n".join([head, body, *(f"note: {note}" for note in self.notes())])
 
-    def measure(self, grown: keras.Model, sample: Any = None) -> float:  # noqa: ANN401
+    def measure(self, grown: keras.Model, sample: Any = None) -> float:
         """The largest difference of outputs, relative to the outputs' scale."""
         sample = random_inputs(self.trace.models[0], self.seed) if sample is None else sample
         parts = [keras.tree.flatten(model(sample)) for model in self.trace.models]
@@ -151,7 +151,7 @@ class GrowthPlan:
         return ", ".join(words)
 
 
-def random_inputs(model: keras.Model, seed: int = 0, rows: int = 8, length: int = 8) -> Any:  # noqa: ANN401
+def random_inputs(model: keras.Model, seed: int = 0, rows: int = 8, length: int = 8) -> Any:
     """Inputs on which two models can be compared: normal values, or small integers."""
     rng = np.random.default_rng(seed)
     arrays = []

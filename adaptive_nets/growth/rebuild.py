@@ -56,14 +56,14 @@ class Rebuilder:
             )
         return grown
 
-    def layer(self, operation: Any) -> Any:  # noqa: ANN401 - any Keras operation
+    def layer(self, operation: Any) -> Any:
         """The grown layer, made once."""
         if id(operation) not in self.layers:
             record = self.trace.records[id(operation)]
             self.layers[id(operation)] = record.rule.rebuild(record, self.maps, self)
         return self.layers[id(operation)]
 
-    def _call(self, operation: Any, args: tuple, kwargs: dict) -> Any:  # noqa: ANN401
+    def _call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
         record = self.trace.records[id(operation)]
         if record.grouped is None:
             return self.layer(operation)(*args, **kwargs)
@@ -78,7 +78,7 @@ class Rebuilder:
             start += size
         return keras.layers.Concatenate(name=record.layers[0].name)(parts)
 
-    def _input(self, graph: Any, number: int) -> keras.KerasTensor:  # noqa: ANN401
+    def _input(self, graph: Any, number: int) -> keras.KerasTensor:
         tensor = graph.inputs[number]
         features = self.trace.graph_inputs[id(graph)][number]
         shape = [
@@ -94,7 +94,7 @@ class Rebuilder:
             optional=getattr(layer, "optional", False),
         )
 
-    def _separate(self, node: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:  # noqa: ANN401
+    def _separate(self, node: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         flat = keras.tree.flatten((args, kwargs))
         tensors = [i for i, value in enumerate(flat) if isinstance(value, keras.KerasTensor)]
         for position, axis in self.trace.separated[id(node)].items():
@@ -104,6 +104,6 @@ class Rebuilder:
         return keras.tree.pack_sequence_as((args, kwargs), flat)
 
 
-def variable_of(layer: Any, attribute: str) -> keras.Variable:  # noqa: ANN401
+def variable_of(layer: Any, attribute: str) -> keras.Variable:
     """A weight by its attribute, which may be nested."""
     return operator.attrgetter(attribute)(layer)

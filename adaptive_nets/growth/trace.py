@@ -12,7 +12,7 @@ from adaptive_nets.growth.rules.registry import rule_for
 from adaptive_nets.growth.weights import LayerRecord
 
 
-def functional(model: keras.Model) -> Any:  # noqa: ANN401 - a private class of Keras
+def functional(model: keras.Model) -> Any:
     """The graph of a Sequential or Functional model; refuses any other."""
     name = getattr(model, "name", model)
     if isinstance(model, keras.Sequential):
@@ -36,7 +36,7 @@ def functional(model: keras.Model) -> Any:  # noqa: ANN401 - a private class of 
     return model
 
 
-def ordered_nodes(graph: Any) -> list[Any]:  # noqa: ANN401
+def ordered_nodes(graph: Any) -> list[Any]:
     """The calls of a graph, each behind what it reads."""
     depths = sorted(graph._nodes_by_depth, reverse=True)
     nodes = [node for depth in depths for node in graph._nodes_by_depth[depth]]

@@ -14,7 +14,7 @@ from adaptive_nets.growth.rebuild import Rebuilder, variable_of
 from adaptive_nets.growth.trace import check_finite
 
 
-def apply(plan: GrowthPlan, sample: Any = None) -> tuple[keras.Model, GrowthReport]:  # noqa: ANN401
+def apply(plan: GrowthPlan, sample: Any = None) -> tuple[keras.Model, GrowthReport]:
     """Makes the grown model of a plan.
 
     Args:
@@ -74,7 +74,7 @@ def _build(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
     return grown
 
 
-def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:  # noqa: ANN401
+def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:
     """Pairs of a grown variable's id and the function that makes its value."""
     for key, record in plan.trace.records.items():
         for source, copy in enumerate(rebuilder.groups.get(key, ())):
@@ -87,7 +87,7 @@ def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:  # noqa: ANN401
             olds = [variable_of(each, weight.attribute) for each in record.layers]
             new = variable_of(layer, weight.attribute)
 
-            def make(variable: Any, weight: Any = weight, olds: Any = olds) -> np.ndarray:  # noqa: ANN401
+            def make(variable: Any, weight: Any = weight, olds: Any = olds) -> np.ndarray:
                 values = [np.asarray(old) for old in olds]
                 maps = maps_of(weight, [value.shape for value in values], plan.maps)
                 if len(values) == 1 and all(each.is_identity for each in maps):
@@ -107,7 +107,7 @@ def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:  # noqa: ANN401
             yield id(new), make
 
 
-def _draw(variable: Any, dtype: np.dtype, seed: tuple[int, int]) -> np.ndarray:  # noqa: ANN401
+def _draw(variable: Any, dtype: np.dtype, seed: tuple[int, int]) -> np.ndarray:
     """What the layer's own initializer would give, from the plan's seed."""
     initializer = variable._initializer
     if isinstance(initializer, keras.initializers.Initializer):
@@ -135,5 +135,3 @@ def _check_covered(plan: GrowthPlan) -> None:
                     f"Cannot grow {variable.path!r}: its layer's growth rule does not name this "
                     "weight. Expected every weight to be named with Call.weight. Mend the rule."
                 )
-
-

@@ -252,7 +252,7 @@ def all_segments(trace: Trace) -> list[Segment]:
     return list(found)
 
 
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:  # noqa: ANN401
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Refuses a word that is not among the choices."""
     if value not in choices:
         raise ValueError(f"Unknown {name}. Expected one of {choices}. Received: {value!r}.")

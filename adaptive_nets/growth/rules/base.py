@@ -12,9 +12,30 @@ from adaptive_nets.growth.weights import Dimension, Keeps, LayerRecord, Weight
 
 # Functions with f(0) = 0, so that a silent feature stays silent.
 ZERO_KEEPING = frozenset(
-    "linear relu relu6 leaky_relu elu selu celu gelu silu swish tanh softsign mish hard_swish "
-    "hard_silu hard_tanh tanh_shrink soft_shrink hard_shrink squareplus_ sparse_plus_ "
-    "threshold".split()
+    [
+        "linear",
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "celu",
+        "gelu",
+        "silu",
+        "swish",
+        "tanh",
+        "softsign",
+        "mish",
+        "hard_swish",
+        "hard_silu",
+        "hard_tanh",
+        "tanh_shrink",
+        "soft_shrink",
+        "hard_shrink",
+        "squareplus_",
+        "sparse_plus_",
+        "threshold",
+    ]
 )
 # Functions that normalise over features: a new feature would change the old ones.
 COUPLING = frozenset(["softmax", "log_softmax", "sparsemax", "glu"])
@@ -27,7 +48,7 @@ class Rule:
     outputs; `config` says with which settings the grown layer is made. A rule holds no state.
     """
 
-    def trace(self, call: "Call") -> Any:  # noqa: ANN401 - Features in the outputs' structure
+    def trace(self, call: "Call") -> Any:
         """Describes one call of the layer.
 
         Args:
@@ -50,7 +71,7 @@ class Rule:
         """
         return {}
 
-    def rebuild(self, record: LayerRecord, maps: dict[Segment, AxisMap], rebuilder: Any) -> Any:  # noqa: ANN401
+    def rebuild(self, record: LayerRecord, maps: dict[Segment, AxisMap], rebuilder: Any) -> Any:
         """The grown layer, not yet built."""
         layer = record.layers[0]
         sizes = {role: axis.map(maps) for role, axis in record.axes.items()}
@@ -79,7 +100,7 @@ class Call:
     separated: dict[int, int] = dataclasses.field(default_factory=dict)
 
     @property
-    def layer(self) -> Any:  # noqa: ANN401
+    def layer(self) -> Any:
         """The layer in the first source."""
         return self.record.layers[0]
 
@@ -89,7 +110,7 @@ class Call:
         return self.record.layers
 
     @property
-    def inputs(self) -> Any:  # noqa: ANN401
+    def inputs(self) -> Any:
         """The first argument."""
         return self.args[0]
 
@@ -199,7 +220,7 @@ class Call:
         given = like.axes if like is not None else (None,) * rank
         return Features(shapes, tuple(given), self.dtypes[number])
 
-    def activate(self, x: Features, activation: Any) -> Features:  # noqa: ANN401
+    def activate(self, x: Features, activation: Any) -> Features:
         """The features behind an activation function."""
         name = activation_name(activation)
         if name == "linear":
@@ -215,7 +236,7 @@ class Call:
         return dataclasses.replace(x, axes=tuple(a and a.after(name, keeps) for a in x.axes))
 
 
-def activation_name(activation: Any) -> str:  # noqa: ANN401
+def activation_name(activation: Any) -> str:
     """The name by which Keras knows an activation."""
     if activation is None:
         return "linear"

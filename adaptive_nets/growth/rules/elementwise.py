@@ -81,9 +81,7 @@ def merged(call: Call, operands: Sequence[Any], function: str | None) -> Feature
     result = call.output()
     axes: list[Any] = [None] * result.rank
     for number in range(1, result.rank + 1):
-        meeting = [
-            x for x in tensors if x.rank >= number and any(n != 1 for n in x.sizes(-number))
-        ]
+        meeting = [x for x in tensors if x.rank >= number and any(n != 1 for n in x.sizes(-number))]
         grown = [x.axis(-number) for x in meeting if x.axis(-number) is not None]
         if not grown:
             continue
@@ -216,5 +214,3 @@ class OtherOperationRule(Rule):
 @register_rule(*_operations("Cast"))
 class CastRule(PassRule):
     """Another dtype."""
-
-

@@ -16,12 +16,12 @@ from adaptive_nets.growth.weights import LayerRecord
 class ModelRule(Rule):
     """A Sequential or Functional model, traced and rebuilt like the one that holds it."""
 
-    def trace(self, call: Call) -> Any:  # noqa: ANN401
+    def trace(self, call: Call) -> Any:
         from adaptive_nets.growth.trace import functional
 
         graphs = [functional(layer) for layer in call.layers]
         inputs = keras.tree.flatten(call.inputs)
         return call.trace.graph(graphs, inputs, call.record.path)
 
-    def rebuild(self, record: LayerRecord, maps: dict[Segment, AxisMap], rebuilder: Any) -> Any:  # noqa: ANN401
+    def rebuild(self, record: LayerRecord, maps: dict[Segment, AxisMap], rebuilder: Any) -> Any:
         return rebuilder.model(record.layers[0])

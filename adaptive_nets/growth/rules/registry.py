@@ -60,7 +60,7 @@ def register_lazily(module: str, rules: str) -> None:
     _LAZY[module] = rules
 
 
-def rule_for(operation: Any, path: str) -> Any:  # noqa: ANN401 - any Keras operation
+def rule_for(operation: Any, path: str) -> Any:
     """The rule of a layer or operation; refuses one without, by name."""
     import importlib
 

@@ -1,0 +1,49 @@
+"""What the growth tests share: models whose weights hide nothing, and comparison to scale."""
+
+import types
+
+import keras
+import numpy as np
+import pytest
+
+
+def randomise(model, seed=0, spread=0.5):
+    """Gives every weight random values, and moving variances positive ones.
+
+    Fresh initialisations hide mistakes: biases are zero there, gains and variances one.
+    """
+    rng = np.random.default_rng(seed)
+    for variable in model.weights:
+        if "seed" in variable.path or "int" in variable.dtype:
+            continue
+        shape = tuple(variable.shape)
+        if "variance" in variable.path:
+            value = rng.uniform(0.5, 2.0, shape)
+        elif len(shape) > 1:
+            # Kernels of this spread keep activations of order one through many layers.
+            value = rng.normal(size=shape) / np.sqrt(max(np.prod(shape[:-1]), 1))
+        else:
+            offset = 1.0 if "gamma" in variable.path or "scale" in variable.path else 0.0
+            value = offset + spread * rng.normal(size=shape)
+        variable.assign(value.astype(variable.dtype))
+    return model
+
+
+def outputs(model, x):
+    """All outputs of a model at inference, in float64."""
+    return [
+        keras.ops.convert_to_numpy(y).astype("float64")
+        for y in keras.tree.flatten(model(x, training=False))
+    ]
+
+
+def gap(grown, expected):
+    """The largest difference of outputs, relative to the outputs' scale."""
+    pairs = zip(grown, expected, strict=True)
+    return max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in pairs)
+
+
+@pytest.fixture(scope="session")
+def gc():
+    """The helpers above."""
+    return types.SimpleNamespace(randomise=randomise, outputs=outputs, gap=gap)

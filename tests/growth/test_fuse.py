@@ -1,0 +1,123 @@
+"""Fusing dense graphs: the mean of the sources, and the refusals."""
+
+import keras
+import numpy as np
+import pytest
+
+from adaptive_nets import growth
+
+pytestmark = pytest.mark.backend_agnostic
+layers = keras.layers
+X = np.random.default_rng(0).normal(size=(9, 5)).astype("float32")
+
+
+def net(width=6, features=5, classes=3, depth=2, activation="relu", last=None, name="net"):
+    """Dense layers with a skip from the inputs, which both sources read."""
+    inputs = keras.Input((features,))
+    x = inputs
+    for number in range(depth):
+        x = layers.Dense(width, activation, name=f"h{number}")(x)
+    x = layers.Concatenate(name="join")([x, inputs])
+    x = layers.Add(name="sum")([layers.Dense(features, name="back")(x), inputs])
+    return keras.Model(inputs, layers.Dense(classes, last, name="head")(x), name=name)
+
+
+@pytest.mark.parametrize("output", ["mean", "sum"])
+@pytest.mark.parametrize("widths", [(6, 6), (4, 7), (3, 4, 5)])
+def test_fused_outputs_are_the_mean_or_sum_of_the_sources(gc, widths, output):
+    sources = [gc.randomise(net(width), seed) for seed, width in enumerate(widths)]
+    fused = growth.fuse(sources, output=output, seed=0)
+    total = np.sum([gc.outputs(source, X)[0] for source in sources], axis=0)
+    expected = total / len(sources) if output == "mean" else total
+    assert gc.gap(gc.outputs(fused, X), [expected]) <= 1e-6
+    assert fused.get_layer("h0").units == sum(widths)
+
+
+def test_blocks_between_sources_are_zero_and_get_gradients(gc):
+    a, b = (gc.randomise(net(4), seed) for seed in (1, 2))
+    fused = growth.fuse([a, b], seed=0)
+    kernel = np.array(fused.get_layer("h1").kernel)
+    assert (kernel[:4, 4:] == 0).all() and (kernel[4:, :4] == 0).all()
+    np.testing.assert_array_equal(kernel[:4, :4], np.array(a.get_layer("h1").kernel))
+    fused.compile(keras.optimizers.SGD(0.1), "mse")
+    fused.train_on_batch(X, np.ones((9, 3), "float32"))
+    moved = np.array(fused.get_layer("h1").kernel)
+    assert np.abs(moved[:4, 4:]).max() > 0 and np.abs(moved[4:, :4]).max() > 0
+
+
+def test_a_last_softmax_is_applied_to_the_mean_logits(gc):
+    a, b = (gc.randomise(net(4, last="softmax"), seed) for seed in (1, 2))
+    plan = growth.plan_fuse([a, b], seed=0)
+    assert any("before its softmax" in note for note in plan.notes())
+    log = [np.log(gc.outputs(source, X)[0]) for source in (a, b)]
+    expected = np.exp((log[0] + log[1]) / 2)
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert gc.gap(gc.outputs(growth.apply(plan)[0], X), [expected]) <= 1e-5
+
+
+def test_self_fusion_keeps_the_function_and_warns_of_equal_halves(gc):
+    model = gc.randomise(net(4))
+    plan = growth.plan_self_fuse(model, copies=3, cross="zero", preserve="exact")
+    assert any("stay equal" in note for note in plan.notes())
+    grown, _ = growth.apply(plan)
+    assert gc.gap(gc.outputs(grown, X), gc.outputs(model, X)) <= 1e-6
+    noisy, report = growth.apply(growth.plan_self_fuse(model, seed=0), sample=X)
+    assert not report.exact and 0 < report.gap < 1
+
+
+def test_cross_noise_has_the_size_that_was_asked_for(gc):
+    model = gc.randomise(net(200))
+    kernel = np.array(growth.self_fuse(model, cross=0.5, seed=0).get_layer("h1").kernel)
+    for block in (kernel[:200, 200:], kernel[200:, :200]):
+        assert abs(block.std() * np.sqrt(400) - 0.5) < 0.01
+        assert abs(block.mean()) < 3 * 0.5 / np.sqrt(400) / 200
+
+
+def test_random_blocks_come_from_the_layer_s_initializer(gc):
+    sources = [gc.randomise(net(100), seed) for seed in (1, 2)]
+    fused = growth.fuse(sources, cross="random", preserve="approximate", seed=0)
+    block = np.array(fused.get_layer("h1").kernel)[:100, 100:]
+    assert abs(block.std() - np.sqrt(2 / 400)) < 0.005
+
+
+def test_a_hidden_function_behind_the_mixture_is_refused(gc):
+    sources = [gc.randomise(net(4, last="tanh"), seed) for seed in (1, 2)]
+    with pytest.raises(ValueError, match=r"mixed before tanh.*preserve='approximate'"):
+        growth.fuse(sources)
+    _, report = growth.apply(growth.plan_fuse(sources, preserve="approximate"), sample=X)
+    assert report.gap > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("others", "complaint"),
+    [
+        ({"features": 4}, "different inputs"),
+        ({"classes": 4}, "different outputs"),
+        ({"depth": 3}, "different depth"),
+    ],
+)
+def test_sources_that_do_not_match_are_refused(others, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        growth.fuse([net(), net(**others)])
+
+
+def test_another_topology_is_refused():
+    inputs = keras.Input((5,))
+    chain = keras.Model(inputs, layers.Dense(3)(layers.Dense(4)(inputs)))
+    inputs = keras.Input((5,))
+    dropped = keras.Model(inputs, layers.Dropout(0.5)(layers.Dense(3)(inputs)))
+    with pytest.raises(ValueError, match=r"different topology: 'dense.*' \(Dense\) meets"):
+        growth.fuse([chain, dropped])
+
+
+def test_one_model_is_not_fused():
+    with pytest.raises(ValueError, match="two or more"):
+        growth.fuse([net()])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"cross": "some"}, {"cross": -1.0}, {"norm": "none"}, {"output": "max"}]
+)
+def test_wrong_words_are_refused(wrong):
+    with pytest.raises(ValueError, match="Received"):
+        growth.fuse([net(), net()], **wrong)
