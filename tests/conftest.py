@@ -4,6 +4,8 @@ import os
 import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# float64 is compared with float64 under KERAS_BACKEND=jax too.
+os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 import pytest
 

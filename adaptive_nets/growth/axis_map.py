@@ -60,7 +60,7 @@ class AxisMap:
         offsets = np.cumsum([[0] * len(maps[0].sizes), *(each.sizes for each in maps)], axis=0)
         # What continues no source has index 0 still.
         index = [
-            np.where(each.lineage[None] >= SHARED, each.index + shift[:, None], 0)
+            np.where(np.isin(each.lineage, (FRESH, SILENT)), 0, each.index + shift[:, None])
             for each, shift in zip(maps, offsets[:-1], strict=True)
         ]
         return cls(
@@ -143,13 +143,16 @@ class AxisMap:
         """Features after growth over those of the first source."""
         return self.size / self.sizes[0]
 
-    @functools.cache  # noqa: B019 - a map is small and lives with its plan
+    @functools.cached_property
+    def _positions(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        shared = self.lineage == SHARED
+        places = [np.flatnonzero(shared | (self.lineage == s)) for s in range(len(self.sizes))]
+        return [(place, self.index[s][place]) for s, place in enumerate(places)]
+
     def positions(self, source: int) -> tuple[np.ndarray, np.ndarray]:
         """The grown features that continue a source, and which of its features they are."""
-        where = np.flatnonzero((self.lineage == source) | (self.lineage == SHARED))
-        return where, self.index[source][where]
+        return self._positions[source]
 
-    @functools.cache  # noqa: B019
     def copies(self, source: int) -> np.ndarray:
         """Integers [features of the source]: how often each of them stands in the grown axis."""
         return np.bincount(self.positions(source)[1], minlength=self.sizes[source])

@@ -13,28 +13,9 @@ from adaptive_nets.growth.weights import Dimension, Keeps, LayerRecord, Weight
 # Functions with f(0) = 0, so that a silent feature stays silent.
 ZERO_KEEPING = frozenset(
     [
-        "linear",
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "elu",
-        "selu",
-        "celu",
-        "gelu",
-        "silu",
-        "swish",
-        "tanh",
-        "softsign",
-        "mish",
-        "hard_swish",
-        "hard_silu",
-        "hard_tanh",
-        "tanh_shrink",
-        "soft_shrink",
-        "hard_shrink",
-        "squareplus_",
-        "sparse_plus_",
-        "threshold",
+        *("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "swish"),
+        *("tanh", "softsign", "mish", "hard_swish", "hard_silu", "hard_tanh", "tanh_shrink"),
+        *("soft_shrink", "hard_shrink"),
     ]
 )
 # Functions that normalise over features: a new feature would change the old ones.
