@@ -31,8 +31,9 @@ demo: venv ## search an ensemble on digits, then predict with what it left
 	$(BIN)/adaptive-nets search --data digits --model_dir $(DEMO) --seed 0
 	$(BIN)/adaptive-nets predict --saved_model $(DEMO)/export --data digits --rows 5
 
-test: lint ## lint, then every test
-	$(BIN)/python -m pytest
+test: lint ## lint, then every test, and under JAX those that need no TensorFlow
+	$(BIN)/python -m pytest -n auto --dist loadfile
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto --dist loadfile -m backend_agnostic
 
 lint: venv ## format, lint and the floors
 	$(BIN)/ruff format --check .

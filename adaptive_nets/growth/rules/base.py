@@ -188,13 +188,12 @@ class Call:
         axis = Axis(((Segment(x.sizes(dimension), f"copies for {self.record.path}"), 1),))
         return x.with_axis(dimension, axis)
 
-    def output(self, like: Features | None = None, number: int = 0, **axes: Axis) -> Features:
+    def output(self, like: Features | None = None, number: int = 0) -> Features:
         """The features of an output.
 
         Args:
             like: An input with the same axes; None begins with axes that do not grow.
             number: Which output, in flat order.
-            **axes: Not used by name; give axes with `Features.with_axis`.
         """
         shapes = self.shapes[number]
         rank = len(shapes[0])
