@@ -232,6 +232,9 @@ def grown_slot(
             isinstance(kind, Writes) and maps[i].is_shared for i, kind in enumerate(kinds)
         )
         total = ((1.0 if mixing else gradient[source]) / scale) ** power
+        if mixing and all(each.is_shared for each in maps):
+            # An output's bias has the gradient of each source, so the sources' mean is carried.
+            total /= len(values)
         first = found[0] if found[0] is not None else np.ones(maps[0].sizes[source])
         found[0] = first * total
         return found
