@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
+from adaptive_nets.growth.axes import Segment
 from adaptive_nets.growth.axis_map import AxisMap
 from adaptive_nets.growth.plan import GrowthPlan
+from adaptive_nets.growth.rebuild import variable_of
 from adaptive_nets.growth.trace import Trace
 from adaptive_nets.growth.transfer import apply
+from adaptive_nets.growth.weights import Scales
 from adaptive_nets.growth.widen import all_segments, check_choice, new_seed
 
 
@@ -150,6 +154,8 @@ def _plan(
             maps[segment] = AxisMap.shared(segment.sizes[0], count)
         else:
             maps[segment] = AxisMap.side_by_side(segment.sizes)
+    if not identical:
+        _check_shared(trace, maps)
     if output != "concatenate":
         _check_outputs(trace, identical, remarks)
     share = 1 / count if output == "mean" else 1.0
@@ -164,6 +170,23 @@ def _plan(
         remarks=tuple(remarks),
         gradient=(share,) * count,
     )
+
+
+def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
+    """A weight on features that all sources share must have one value."""
+    for record in trace.records.values():
+        for weight in record.weights.values():
+            shared = all(
+                dimension.axis is None or dimension.axis.map(maps).is_shared
+                for dimension in weight.dimensions
+            )
+            if shared and any(isinstance(d, Scales) for d in weight.dimensions):
+                first, *rest = (
+                    np.asarray(variable_of(layer, weight.attribute)) for layer in record.layers
+                )
+                if not all(np.array_equal(first, other) for other in rest):
+                    reason = f"has another {weight.attribute!r} in each source on shared features"
+                    record.inexact = record.inexact or reason
 
 
 def _check_outputs(trace: Trace, identical: bool, remarks: list[str]) -> None:
