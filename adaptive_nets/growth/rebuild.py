@@ -1,6 +1,5 @@
 """Makes the grown graph from the plan; weights are not given values yet."""
 
-import operator
 from typing import Any
 
 import keras
@@ -16,11 +15,15 @@ class Rebuilder:
     Args:
         trace: The traced sources.
         maps: The grown map of every segment.
+        mix: The share of each source in what is mixed.
     """
 
-    def __init__(self, trace: Trace, maps: dict[Segment, AxisMap]) -> None:
+    def __init__(
+        self, trace: Trace, maps: dict[Segment, AxisMap], mix: tuple[float, ...] = (1.0,)
+    ) -> None:
         self.trace = trace
         self.maps = maps
+        self.mix = mix
         self.layers: dict[int, Any] = {}
         self.groups: dict[int, list[Any]] = {}
 
@@ -66,7 +69,7 @@ class Rebuilder:
     def _call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
         record = self.trace.records[id(operation)]
         if record.grouped is None:
-            return self.layer(operation)(*args, **kwargs)
+            return record.rule.invoke(record, self.layer(operation), args, kwargs, self)
         if id(operation) not in self.groups:
             self.groups[id(operation)] = [
                 type(layer).from_config({**layer.get_config(), "name": f"{layer.name}_{number}"})
@@ -105,5 +108,7 @@ class Rebuilder:
 
 
 def variable_of(layer: Any, attribute: str) -> keras.Variable:
-    """A weight by its attribute, which may be nested."""
-    return operator.attrgetter(attribute)(layer)
+    """A weight by its attribute, which may be nested, and numbered in a list."""
+    for name in attribute.split("."):
+        layer = layer[int(name)] if name.isdigit() else getattr(layer, name)
+    return layer

@@ -31,7 +31,7 @@ def apply(plan: GrowthPlan, sample: Any = None) -> tuple[keras.Model, GrowthRepo
     """
     started = time.perf_counter()
     check_finite(plan.trace.models)
-    rebuilder = Rebuilder(plan.trace, plan.maps)
+    rebuilder = Rebuilder(plan.trace, plan.maps, plan.mix)
     grown = _build(rebuilder, plan)
     _check_covered(plan)
     seconds = time.perf_counter() - started
@@ -71,6 +71,9 @@ def _build(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
             value = make(variable)
             variable._initializer = lambda shape, dtype, value=value: value
         variable._deferred_initialize()
+    for key, layer in rebuilder.layers.items():
+        record = plan.trace.records[key]
+        record.rule.finish(record, layer)
     return grown
 
 

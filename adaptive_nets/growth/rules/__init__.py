@@ -1,7 +1,37 @@
 """What growing means to each layer family."""
 
-from adaptive_nets.growth.rules import dense, elementwise, models
+from adaptive_nets.growth.rules import (
+    applications,
+    batch_norm,
+    conv,
+    dense,
+    elementwise,
+    embedding,
+    models,
+    operations,
+    recurrent,
+    reshape,
+    spatial,
+    wrappers,
+)
 from adaptive_nets.growth.rules.base import Call, Rule
 from adaptive_nets.growth.rules.registry import register_rule, registered
 
-__all__ = ["Call", "Rule", "dense", "elementwise", "models", "register_rule", "registered"]
+__all__ = [
+    "Call",
+    "Rule",
+    "applications",
+    "batch_norm",
+    "conv",
+    "dense",
+    "elementwise",
+    "embedding",
+    "models",
+    "operations",
+    "recurrent",
+    "register_rule",
+    "registered",
+    "reshape",
+    "spatial",
+    "wrappers",
+]

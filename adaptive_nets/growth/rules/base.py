@@ -58,6 +58,15 @@ class Rule:
         sizes = {role: axis.map(maps) for role, axis in record.axes.items()}
         return type(layer).from_config({**layer.get_config(), **self.config(record, sizes)})
 
+    def finish(self, record: LayerRecord, layer: Any) -> None:
+        """Called once the grown layer's weights have their values, for what follows from them."""
+
+    def invoke(
+        self, record: LayerRecord, grown: Any, args: tuple, kwargs: dict, rebuilder: Any
+    ) -> Any:
+        """Calls the grown layer in the grown graph, as the source's was called."""
+        return grown(*args, **kwargs)
+
 
 @dataclasses.dataclass
 class Call:

@@ -1,0 +1,43 @@
+"""Layers that keras.applications defines for itself."""
+
+from typing import Any
+
+from keras.src.applications import convnext, inception_resnet_v2
+
+from adaptive_nets.growth.axes import Features
+from adaptive_nets.growth.axis_map import AxisMap
+from adaptive_nets.growth.rules.base import Call, Rule
+from adaptive_nets.growth.rules.elementwise import merged
+from adaptive_nets.growth.rules.registry import register_rule
+from adaptive_nets.growth.weights import LayerRecord, Scales
+
+
+@register_rule(convnext.LayerScale)
+class LayerScaleRule(Rule):
+    """A gain on each feature."""
+
+    def trace(self, call: Call) -> Features:
+        x = call.separate(call.inputs, -1)
+        if x.axis(-1) is not None:
+            call.record.axes.setdefault("channels", x.axis(-1))
+        call.weight("gamma", Scales(x.axis(-1)))
+        return call.output(x)
+
+    def config(self, record: LayerRecord, sizes: dict[str, AxisMap]) -> dict[str, Any]:
+        return {"projection_dim": sizes["channels"].size} if "channels" in sizes else {}
+
+
+@register_rule(convnext.StochasticDepth)
+class StochasticDepthRule(Rule):
+    """Drops whole examples of a branch in training."""
+
+    def trace(self, call: Call) -> Features:
+        return call.output(call.inputs)
+
+
+@register_rule(inception_resnet_v2.CustomScaleLayer)
+class CustomScaleRule(Rule):
+    """A residual sum, one operand of which is scaled."""
+
+    def trace(self, call: Call) -> Features:
+        return merged(call, call.inputs, "sum")
