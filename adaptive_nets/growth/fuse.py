@@ -9,6 +9,7 @@ from adaptive_nets.growth.axes import Segment
 from adaptive_nets.growth.axis_map import AxisMap
 from adaptive_nets.growth.plan import GrowthPlan
 from adaptive_nets.growth.rebuild import variable_of
+from adaptive_nets.growth.rules.registry import find_rule
 from adaptive_nets.growth.trace import Trace
 from adaptive_nets.growth.transfer import apply
 from adaptive_nets.growth.weights import Scales
@@ -93,7 +94,8 @@ def self_fuse(
 
     Args:
         model: A built model. It is not changed.
-        copies: How many copies stand side by side.
+        copies: How many copies stand side by side. The outputs are their mean; those of a model
+            that ends in features (a keras-hub backbone) stand side by side as well.
         cross: As for `fuse`. With "zero" the function is kept to rounding, but all copies get
             the same gradients and stay equal, so nothing is gained; hence the default 0.1.
         norm: As for `fuse`; "joint" is exact here, for all copies are equal.
@@ -117,7 +119,9 @@ def plan_self_fuse(
     """The plan of `self_fuse`, with the same arguments; nothing is changed."""
     if isinstance(copies, bool) or not isinstance(copies, int) or copies < 2:
         raise ValueError(f"copies must be an integer >= 2. Received: copies={copies!r}.")
-    plan = _plan([model] * copies, cross, norm, "mean", preserve, seed, identical=True)
+    rule = find_rule(type(model))
+    output = "concatenate" if rule is not None and rule.ends_in_features else "mean"
+    plan = _plan([model] * copies, cross, norm, output, preserve, seed, identical=True)
     if not plan.cross:
         note = "all copies are equal and will stay equal: pass cross=0.1 to gain capacity"
         plan.remarks = (*plan.remarks, note)
@@ -154,6 +158,10 @@ def _plan(
             maps[segment] = AxisMap.shared(segment.sizes[0], count)
         else:
             maps[segment] = AxisMap.side_by_side(segment.sizes)
+    for constraint in trace.constraints:
+        reason = constraint.broken(maps)
+        if reason is not None:
+            raise ValueError(f"Cannot fuse {models[0].name!r}: {reason}.")
     if not identical:
         _check_shared(trace, maps)
     if output != "concatenate":

@@ -6,6 +6,7 @@ import keras
 
 from adaptive_nets.growth.axes import Segment
 from adaptive_nets.growth.axis_map import AxisMap
+from adaptive_nets.growth.rules.registry import find_rule
 from adaptive_nets.growth.trace import Trace, functional, ordered_nodes
 
 
@@ -28,7 +29,11 @@ class Rebuilder:
         self.groups: dict[int, list[Any]] = {}
 
     def model(self, source: keras.Model) -> keras.Model:
-        """A grown Sequential or Functional model."""
+        """A grown Sequential or Functional model, or one of a class that has its own rule."""
+        rule = find_rule(type(source))
+        grown = None if rule is None else rule.assemble(source, self)
+        if grown is not None:
+            return grown
         graph = functional(source)
         nodes = ordered_nodes(graph)
         plain = not any(

@@ -8,7 +8,7 @@ import numpy as np
 
 from adaptive_nets.growth.axes import Axis, Features
 from adaptive_nets.growth.rules.base import Call
-from adaptive_nets.growth.rules.registry import rule_for
+from adaptive_nets.growth.rules.registry import find_rule, rule_for
 from adaptive_nets.growth.weights import LayerRecord
 
 
@@ -119,6 +119,9 @@ class Trace:
             for each, back in zip(calls, partner, strict=True):
                 for tensor, tensor0 in zip(each.outputs, node.outputs, strict=True):
                     back[id(tensor)] = id(tensor0)
+        rule = find_rule(type(first))
+        if rule is not None:
+            rule.bind(self, graphs)
         return [known[id(tensor)] for tensor in first.outputs]
 
     def record(self, operations: tuple[Any, ...], path: str) -> LayerRecord:

@@ -15,7 +15,9 @@ from adaptive_nets.growth.rules import (
     wrappers,
 )
 from adaptive_nets.growth.rules.base import Call, Rule
-from adaptive_nets.growth.rules.registry import register_rule, registered
+from adaptive_nets.growth.rules.registry import register_lazily, register_rule, registered
+
+register_lazily("keras_hub", "adaptive_nets.growth.rules.hub")
 
 __all__ = [
     "Call",

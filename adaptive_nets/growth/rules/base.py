@@ -29,6 +29,9 @@ class Rule:
     outputs; `config` says with which settings the grown layer is made. A rule holds no state.
     """
 
+    # Whether a class of models ends in features, which fusion puts side by side.
+    ends_in_features = False
+
     def trace(self, call: "Call") -> Any:
         """Describes one call of the layer.
 
@@ -57,6 +60,19 @@ class Rule:
         layer = record.layers[0]
         sizes = {role: axis.map(maps) for role, axis in record.axes.items()}
         return type(layer).from_config({**layer.get_config(), **self.config(record, sizes)})
+
+    def bind(self, trace: Any, graphs: Sequence[Any]) -> None:
+        """Called for a class of models once their graphs are traced.
+
+        A class whose constructor takes one size for several layers ties their axes here.
+        """
+
+    def assemble(self, source: Any, rebuilder: Any) -> Any:
+        """The grown model of a class of models, or None to join its layers as they were.
+
+        It enters the grown layers into `rebuilder.layers`, by the id of the source's.
+        """
+        return None
 
     def finish(self, record: LayerRecord, layer: Any) -> None:
         """Called once the grown layer's weights have their values, for what follows from them."""

@@ -60,15 +60,20 @@ def register_lazily(module: str, rules: str) -> None:
     _LAZY[module] = rules
 
 
-def rule_for(operation: Any, path: str) -> Any:
-    """The rule of a layer or operation; refuses one without, by name."""
+def find_rule(kind: type) -> Any:
+    """The rule of a class, or None."""
     import importlib
 
-    kind = type(operation)
     package = kind.__module__.partition(".")[0]
     if kind not in _RULES and package in _LAZY:
         importlib.import_module(_LAZY.pop(package))
-    if kind not in _RULES:
+    return _RULES.get(kind)
+
+
+def rule_for(operation: Any, path: str) -> Any:
+    """The rule of a layer or operation; refuses one without, by name."""
+    kind = type(operation)
+    if find_rule(kind) is None:
         raise ValueError(
             f"Cannot grow {path!r}: there is no growth rule for its class. Expected a stock Keras "
             "layer, or a class given to adaptive_nets.growth.register_rule. Received: "
