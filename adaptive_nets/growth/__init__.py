@@ -1,5 +1,6 @@
 """Deep Fusion: bigger models that compute what smaller ones did (Mazzawi et al., 2023)."""
 
+from adaptive_nets.growth.deepen import DeepenPlan, deepen, plan_deepen
 from adaptive_nets.growth.fuse import fuse, plan_fuse, plan_self_fuse, self_fuse
 from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
 from adaptive_nets.growth.rules import Rule, register_rule, registered
@@ -8,6 +9,7 @@ from adaptive_nets.growth.weights import Keeps, Reads, Scales, Writes
 from adaptive_nets.growth.widen import plan_widen, widen
 
 __all__ = [
+    "DeepenPlan",
     "GrowthPlan",
     "GrowthReport",
     "Keeps",
@@ -16,7 +18,9 @@ __all__ = [
     "Scales",
     "Writes",
     "apply",
+    "deepen",
     "fuse",
+    "plan_deepen",
     "plan_fuse",
     "plan_self_fuse",
     "plan_widen",

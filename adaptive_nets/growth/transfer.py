@@ -29,6 +29,8 @@ def apply(plan: GrowthPlan, sample: Any = None) -> tuple[keras.Model, GrowthRepo
     Raises:
         ValueError: If a source holds values that are not finite.
     """
+    if not isinstance(plan, GrowthPlan):
+        return plan.apply(sample)
     started = time.perf_counter()
     check_finite(plan.trace.models)
     rebuilder = Rebuilder(plan.trace, plan.maps, plan.mix)

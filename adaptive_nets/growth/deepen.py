@@ -1,0 +1,291 @@
+"""Deeper models that compute what the shallow ones did."""
+
+import dataclasses
+import time
+import types
+import zlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.growth.copying import MODELS, Copier, postponed
+from adaptive_nets.growth.graph_blocks import join
+from adaptive_nets.growth.insertion import Copy
+from adaptive_nets.growth.places import Places, views
+from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
+from adaptive_nets.growth.trace import check_finite, functional
+from adaptive_nets.growth.transfer import _draw, apply
+from adaptive_nets.growth.widen import check_choice, new_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METHODS = ("auto", "identity", "residual", "stack")
+
+
+def deepen(
+    model: keras.Model,
+    after: str | Sequence[str] | int | None = None,
+    method: str = "auto",
+    preserve: str = "exact",
+    seed: int | None = None,
+    times: int = 2,
+) -> keras.Model:
+    """Puts new layers into a model; it computes what it did.
+
+    Args:
+        model: A built Sequential or Functional model. It is not changed.
+        after: The name of a layer ("inner/dense" for one of a model inside), or a list of names;
+            or how many layers or blocks to put in, spread evenly over the places where it is
+            exact, the deepest first. Default: one; with "stack", whole stacks are repeated.
+        method: "identity": a layer of the same kind with an identity kernel, where its activation
+            changes nothing the second time (relu, none). "residual": behind the sum of a residual
+            block a fresh copy of that block that adds zero at first; elsewhere
+            x + last(relu(first(x))) with a zero last layer. "stack": the block with its weights
+            once more, which changes the function. "auto": a residual block's copy, else an
+            identity, else a residual branch: the first that is exact.
+        preserve: "exact" refuses what would change the function; "approximate" does it and
+            reports the gap (use `plan_deepen` and `apply` to see the report).
+        seed: Makes all draws repeatable. Default: one drawn from NumPy's entropy.
+        times: With "stack" and no `after`, how often the repeated blocks come in all.
+
+    Returns:
+        The deeper model. Old layers keep their names. A Sequential stays one unless a residual
+        branch is put in.
+
+    Raises:
+        ValueError: If a layer is unknown, is an output or is called more than once, if the method
+            is not exact there, or if the model is not built or is subclassed.
+
+    Example:
+
+    ```python
+    import keras
+    from adaptive_nets import growth
+
+    model = keras.Sequential([
+        keras.Input((8,)), keras.layers.Dense(16, "relu", name="hidden"), keras.layers.Dense(3)
+    ])
+    deeper = growth.deepen(model, after="hidden")
+    ```
+
+    References: Chen, Goodfellow, Shlens, "Net2Net", arXiv 1511.05641, section 2.3, for "identity";
+    Du et al., "Stacking Your Transformers", arXiv 2405.15319, for "stack".
+    """
+    return apply(plan_deepen(model, after, method, preserve, seed, times))[0]
+
+
+def plan_deepen(
+    model: keras.Model,
+    after: str | Sequence[str] | int | None = None,
+    method: str = "auto",
+    preserve: str = "exact",
+    seed: int | None = None,
+    times: int = 2,
+) -> "DeepenPlan":
+    """The plan of `deepen`, with the same arguments; nothing is changed.
+
+    Returns:
+        A plan; `print(plan)` shows what is put where, `adaptive_nets.growth.apply` does it.
+    """
+    check_choice("method", method, METHODS)
+    check_choice("preserve", preserve, ("exact", "approximate"))
+    if isinstance(times, bool) or not isinstance(times, int) or times < 2:
+        raise ValueError(f"times must be an integer >= 2. Received: times={times!r}.")
+    functional(model)
+    if type(model) not in MODELS:
+        raise ValueError(
+            f"Cannot deepen {model.name!r}: it would become a plain Functional model. Expected a "
+            "Sequential or Functional model, not a class derived from it. Received: "
+            f"{type(model).__module__}.{type(model).__name__}. Make a keras.Model of its inputs "
+            "and outputs, or construct it with more layers."
+        )
+    if after is None and method == "stack":
+        found = _whole_stacks(model, times)
+    elif after is None or isinstance(after, int | np.integer):
+        found = _spread(model, 1 if after is None else after, method)
+    else:
+        names = [after] if isinstance(after, str) else list(after)
+        found = [_named(model, name, method) for name in names]
+    return DeepenPlan(model, tuple(found), preserve, new_seed(seed))
+
+
+@dataclasses.dataclass
+class DeepenPlan:
+    """A growth in depth that has not happened yet; `str(plan)` is a table.
+
+    Args:
+        model: The source.
+        places: The path of the layer behind which each insertion goes, and the insertion.
+        preserve: "exact" or "approximate".
+        seed: For all that is drawn.
+    """
+
+    model: keras.Model
+    places: tuple[tuple[str, Any], ...]
+    preserve: str = "exact"
+    seed: int = 0
+    verb = "deepen"
+
+    def __post_init__(self) -> None:
+        if self.preserve == "exact" and not self.exact:
+            raise ValueError(
+                f"Cannot deepen {self.model.name!r} exactly: {'; '.join(self.notes())}. Pass "
+                "preserve='approximate' to accept the gap, which the report then carries; or "
+                "method='residual', which is exact."
+            )
+
+    @property
+    def exact(self) -> bool:
+        """Whether the function is preserved to rounding."""
+        return all(insertion.method != "stack" for _, insertion in self.places)
+
+    @property
+    def mix(self) -> tuple[float, ...]:
+        """The share of the one source in the outputs."""
+        return (1.0,)
+
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the plan."""
+        stacked = [path for path, each in self.places if each.method == "stack"]
+        if not stacked:
+            return ()
+        return (f"blocks repeated with their weights change the function ({', '.join(stacked)})",)
+
+    def table(self) -> "pd.DataFrame":
+        """What is put where, as a DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "after": path,
+                    "method": each.method,
+                    "new": each.kinds,
+                    "shape": str(tuple(each.tensor.shape)),
+                }
+                for path, each in self.places
+            ]
+        )
+
+    def __str__(self) -> str:
+        head = f"deepen {self.model.name}: {'exact' if self.exact else 'approximate'}"
+        body = self.table().to_string(index=False) if self.places else "nothing grows"
+        return "\n".join([head, body, *(f"note: {note}" for note in self.notes())])
+
+    def build(self) -> tuple[keras.Model, list[tuple[keras.Variable, keras.Variable]]]:
+        """The deeper model, and each weight of the source with the one that carries its value.
+
+        Optimizer slots of these pairs are carried as they are; all other weights are new.
+        """
+        insertions: dict[int, list[Any]] = {}
+        for _, each in self.places:
+            insertions.setdefault(id(each.tensor), []).append(each)
+        names = {node.operation.name for view in views(self.model) for node in view.nodes}
+        names |= {
+            t._keras_history.operation.name for v in views(self.model) for t in v.graph.inputs
+        }
+        copier = Copier(insertions, names)
+        with postponed() as new:
+            grown = copier.model(self.model)
+        pairs = copier.pairs()
+        values: dict[int, Any] = {id(to): np.asarray(old) for old, to in pairs}
+        drawn: set[int] = set()
+        for layer, make in copier.made:
+            values |= make(layer)
+            drawn |= {id(variable) for variable in getattr(layer, "weights", ())}
+        for variable in new:
+            value = values.get(id(variable))
+            if value is None and id(variable) in drawn:
+                key = (self.seed, zlib.crc32(variable.path.encode()))
+                value = _draw(variable, np.dtype("float64"), key)
+            if value is not None:
+                variable._initializer = lambda shape, dtype, value=value: (
+                    keras.ops.convert_to_tensor(value, dtype=dtype)
+                )
+            variable._deferred_initialize()
+        return grown, pairs
+
+    def apply(self, sample: Any = None) -> tuple[keras.Model, GrowthReport]:
+        """As `adaptive_nets.growth.apply`."""
+        started = time.perf_counter()
+        check_finite([self.model])
+        grown, _ = self.build()
+        seconds = time.perf_counter() - started
+        gap = None
+        if sample is not None or not self.exact:
+            gap = GrowthPlan.measure(self, grown, sample)
+        before, parameters = self.model.count_params(), grown.count_params()
+        report = GrowthReport(
+            self.table(), before, parameters, self.exact, gap, seconds, self.notes()
+        )
+        return grown, report
+
+    @property
+    def trace(self) -> Any:
+        """The sources, as those of other plans are found; layers that are copied need no rules."""
+        return types.SimpleNamespace(models=(self.model,))
+
+
+def _whole_stacks(model: keras.Model, times: int) -> list[tuple[str, Any]]:
+    found = []
+    for view in views(model):
+        for blocks in view.repeated():
+            whole = join(blocks)
+            name = view.name(view.producer[id(whole.end)])
+            found.append((name, Copy(whole.end, whole, None, times - 1)))
+    if not found:
+        raise ValueError(
+            f"Cannot stack {model.name!r}: no block of layers comes twice in a row. Expected "
+            "repeated blocks that read and give the same shape. Name one with after=."
+        )
+    return found
+
+
+def _spread(model: keras.Model, count: int, method: str) -> list[tuple[str, Any]]:
+    if isinstance(count, bool) or count < 0:
+        raise ValueError(
+            f"Cannot deepen {model.name!r} by {count} layers: growth never shrinks. Expected a "
+            f"whole number >= 0. Received: after={count!r}."
+        )
+    for view in views(model):
+        places = [x for x in Places(view, method).candidates() if _inner(view, x)]
+        if places:
+            chosen = [places[-(-(i + 1) * len(places) // count) - 1] for i in range(count)]
+            return [(view.name(view.producer[id(x.tensor)]), x) for x in chosen]
+    raise ValueError(
+        f"Cannot deepen {model.name!r} with method={method!r}: it has no place for it. Expected "
+        "hidden layers"
+        + (
+            " that are linear or end in a relu. Pass method='residual'."
+            if method == "identity"
+            else ". Name a layer with after=."
+        )
+    )
+
+
+def _inner(view: Any, insertion: Any) -> bool:
+    return (
+        isinstance(insertion, Copy)
+        or bool(view.path)
+        or (id(insertion.tensor) not in view.output_ids)
+    )
+
+
+def _named(model: keras.Model, name: str, method: str) -> tuple[str, Any]:
+    known = []
+    for view in views(model):
+        nodes = [node for node in view.nodes if view.name(node) == name]
+        if len(nodes) > 1:
+            raise ValueError(
+                f"Cannot deepen after {name!r}: the layer is called {len(nodes)} times. Expected "
+                "a layer that is called once. Name the layer that reads its result."
+            )
+        if nodes:
+            return name, Places(view, method).behind(nodes[0])
+        known += [view.name(node) for node in view.nodes]
+    raise ValueError(
+        f"Cannot deepen after {name!r}: the model has no such layer. Expected one of {known}."
+    )
