@@ -84,7 +84,7 @@ class Rebuilder:
         for layer, size in zip(self.groups[id(operation)], record.grouped.sizes, strict=True):
             parts.append(layer(x[..., start : start + size], *args[1:], **kwargs))
             start += size
-        return keras.layers.Concatenate(name=record.layers[0].name)(parts)
+        return keras.layers.Concatenate(name=record.layers[0].name, dtype=parts[0].dtype)(parts)
 
     def _input(self, graph: Any, number: int) -> keras.KerasTensor:
         tensor = graph.inputs[number]
@@ -108,7 +108,7 @@ class Rebuilder:
         for position, axis in self.trace.separated[id(node)].items():
             where = tensors[position]
             copies = [flat[where]] * len(self.trace.models)
-            flat[where] = keras.layers.Concatenate(axis=axis)(copies)
+            flat[where] = keras.layers.Concatenate(axis=axis, dtype=flat[where].dtype)(copies)
         return keras.tree.pack_sequence_as((args, kwargs), flat)
 
 
