@@ -21,6 +21,8 @@ class Segment:
         self.block = 1  # features grow in whole blocks of so many
         self.only_uniform: str | None = None  # who needs every feature copied equally often
         self.only_silent: str | None = None  # who needs new features to be zero, if not copied
+        self.only_named = False  # grows only where a person names it
+        self.only_new: str | None = None  # why features may be added but not copied
         self.output = False
         self.shared = False  # the sources have these features in common
         self.readers: list[str] = []
@@ -62,6 +64,8 @@ class Segment:
         self.block = math.lcm(self.block, other.block)
         self.only_uniform = self.only_uniform or other.only_uniform
         self.only_silent = self.only_silent or other.only_silent
+        self.only_named = self.only_named or other.only_named
+        self.only_new = self.only_new or other.only_new
         self.output = self.output or other.output
         self.shared = self.shared or other.shared
 

@@ -106,7 +106,9 @@ def grown_weight(
     crossed = reads and len(values) > 1 and cross
     if new or heard or crossed == "random":
         target = draw()
-        if weight.fresh is not None:
+        if callable(weight.fresh):
+            target = weight.fresh(target, maps)
+        elif weight.fresh is not None:
             target[...] = weight.fresh
         # Old features must not read new ones, unless these are zero.
         free = np.zeros((1,) * rank, bool)

@@ -67,7 +67,7 @@ class Trace:
         self.records: dict[int, LayerRecord] = {}
         self.separated: dict[int, dict[int, int]] = {}
         self.graph_inputs: dict[int, list[Features]] = {}
-        self.constraints: list[tuple[str, Axis]] = []
+        self.constraints: list[Any] = []
         self._coupled: list[tuple[str, str, Axis]] = []
         self.graphs = [functional(model) for model in self.models]
         self._check_ends()

@@ -47,13 +47,14 @@ class Weight:
         attribute: Where it is found on the layer, such as `"_kernel"` or `"cell.bias"`.
         dimensions: One `Reads`, `Writes`, `Scales` or `Keeps` an axis.
         scale: Given the grown map of each dimension, the factor on the old values.
-        fresh: The value of new features; None draws them from the layer's initializer.
+        fresh: The value of new features, or what changes their draw given the grown maps; None
+            leaves the layer's own initialisation.
     """
 
     attribute: str
     dimensions: tuple[Dimension, ...]
     scale: Callable[[tuple[AxisMap, ...]], float] | None = None
-    fresh: float | None = None
+    fresh: float | Callable[[Any, tuple[AxisMap, ...]], Any] | None = None
 
 
 @dataclasses.dataclass

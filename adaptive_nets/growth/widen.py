@@ -116,7 +116,7 @@ def requested(
         return {
             segment: (_target(segment, widths, round_to, "every layer"), None)
             for segment in segments
-            if segment.fixed is None and not segment.output
+            if segment.fixed is None and not segment.output and not segment.only_named
         }
     by_name = {record.path: record for record in trace.records.values()}
     by_name |= {record.layers[0].name: record for record in trace.records.values()}
@@ -135,9 +135,8 @@ def requested(
                 f"Cannot grow {name!r}: {type(record.layers[0]).__name__} has no axis "
                 f"{role or 'of its own'}. Expected {sorted(record.axes) or 'another layer'}."
             )
-        if isinstance(width, int) and not isinstance(width, bool):
-            # An absolute width is that of the first axis: a layer's units, heads or filters.
-            axes = dict(list(axes.items())[:1])
+        # Without a role it is the first axis: a layer's units, heads or filters.
+        axes = dict(list(axes.items())[:1])
         for axis in axes.values():
             if len(axis.resolved()) > 1:
                 raise ValueError(
@@ -187,6 +186,8 @@ def _obstacle(segment: Segment, size: int, method: str) -> str | None:
         return "it is an output of the model, and outputs keep their shape"
     if segment.fixed is not None:
         return segment.fixed
+    if segment.only_new and method == "replicate":
+        return f"{segment.only_new}, so copies would change it; expected method='zero'"
     if size % segment.block:
         return (
             f"features grow in whole blocks of {segment.block}; expected a multiple of it, "

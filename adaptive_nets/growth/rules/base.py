@@ -148,7 +148,7 @@ class Call:
         attribute: str,
         *dimensions: Dimension,
         scale: Callable[[tuple[AxisMap, ...]], float] | None = None,
-        fresh: float | None = None,
+        fresh: Any = None,
     ) -> None:
         """Names a weight; at another call of a shared layer its axes are tied to the first's."""
         known = self.record.weights.get(attribute)
