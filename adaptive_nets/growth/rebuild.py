@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+from keras.src.ops.numpy import GetItem
 
 from adaptive_nets.growth.axes import Segment
 from adaptive_nets.growth.axis_map import AxisMap
@@ -27,6 +28,7 @@ class Rebuilder:
         self.mix = mix
         self.layers: dict[int, Any] = {}
         self.groups: dict[int, list[Any]] = {}
+        self.copied: list[str] = []
 
     def model(self, source: keras.Model) -> keras.Model:
         """A grown Sequential or Functional model, or one of a class that has its own rule."""
@@ -82,7 +84,9 @@ class Rebuilder:
             ]
         x, parts, start = args[0], [], 0
         for layer, size in zip(self.groups[id(operation)], record.grouped.sizes, strict=True):
-            parts.append(layer(x[..., start : start + size], *args[1:], **kwargs))
+            # Names of its own: Keras' counters know nothing of the names in a loaded model.
+            part = GetItem(name=f"{layer.name}_part")(x, (..., slice(start, start + size)))
+            parts.append(layer(part, *args[1:], **kwargs))
             start += size
         return keras.layers.Concatenate(name=record.layers[0].name, dtype=parts[0].dtype)(parts)
 
@@ -108,7 +112,11 @@ class Rebuilder:
         for position, axis in self.trace.separated[id(node)].items():
             where = tensors[position]
             copies = [flat[where]] * len(self.trace.models)
-            flat[where] = keras.layers.Concatenate(axis=axis, dtype=flat[where].dtype)(copies)
+            name = f"{node.operation.name}_copies_{len(self.copied)}"
+            self.copied.append(name)
+            flat[where] = keras.layers.Concatenate(axis=axis, dtype=flat[where].dtype, name=name)(
+                copies
+            )
         return keras.tree.pack_sequence_as((args, kwargs), flat)
 
 
