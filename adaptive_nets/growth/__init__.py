@@ -1,5 +1,6 @@
 """Deep Fusion: bigger models that compute what smaller ones did (Mazzawi et al., 2023)."""
 
+from adaptive_nets.growth import dynamics
 from adaptive_nets.growth.deepen import DeepenPlan, deepen, plan_deepen
 from adaptive_nets.growth.fuse import fuse, plan_fuse, plan_self_fuse, self_fuse
 from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
@@ -19,6 +20,7 @@ __all__ = [
     "Writes",
     "apply",
     "deepen",
+    "dynamics",
     "fuse",
     "plan_deepen",
     "plan_fuse",
