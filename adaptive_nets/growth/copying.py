@@ -35,17 +35,16 @@ class Copier:
         graph = functional(source)
         nodes = ordered_nodes(graph)
         if isinstance(source, keras.Sequential):
-            chains = {
-                id(node.operation): [
-                    each.chain(self) for each in self.insertions.get(id(node.outputs[0]), ())
-                ]
-                for node in nodes
+            behind = {
+                id(node.operation): self.insertions.get(id(node.outputs[0]), ()) for node in nodes
             }
-            if all(chain is not None for many in chains.values() for chain in many):
-                behind = {key: [x for c in many for x in c] for key, many in chains.items()}
+            # A model without an insertion that branches stays a plain row of layers.
+            if all(each.is_chain for many in behind.values() for each in many):
                 layers = [self._input(graph.inputs[0])]
                 for layer in source.layers:
-                    layers += [self.layer(layer), *behind.get(id(layer), ())]
+                    layers.append(self.layer(layer))
+                    for insertion in behind.get(id(layer), ()):
+                        layers += insertion.chain(self)
                 return keras.Sequential(layers, name=source.name)
         inputs = [self._input(tensor) for tensor in graph.inputs]
         known = {id(t): new for t, new in zip(graph.inputs, inputs, strict=True)}

@@ -15,6 +15,7 @@ from adaptive_nets.growth.graph_blocks import join
 from adaptive_nets.growth.insertion import Copy
 from adaptive_nets.growth.places import Places, views
 from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
+from adaptive_nets.growth.slots import Carried
 from adaptive_nets.growth.trace import check_finite, functional
 from adaptive_nets.growth.transfer import _draw, apply
 from adaptive_nets.growth.widen import check_choice, new_seed
@@ -208,11 +209,13 @@ class DeepenPlan:
             variable._deferred_initialize()
         return grown, pairs
 
-    def apply(self, sample: Any = None) -> tuple[keras.Model, GrowthReport]:
-        """As `adaptive_nets.growth.apply`."""
+    def apply_with_pairs(
+        self, sample: Any = None
+    ) -> tuple[keras.Model, GrowthReport, list[Carried]]:
+        """The deeper model, a report, and the weights that carry old values."""
         started = time.perf_counter()
         check_finite([self.model])
-        grown, _ = self.build()
+        grown, pairs = self.build()
         seconds = time.perf_counter() - started
         gap = None
         if sample is not None or not self.exact:
@@ -221,7 +224,7 @@ class DeepenPlan:
         report = GrowthReport(
             self.table(), before, parameters, self.exact, gap, seconds, self.notes()
         )
-        return grown, report
+        return grown, report, [Carried((old,), new) for old, new in pairs]
 
     @property
     def trace(self) -> Any:

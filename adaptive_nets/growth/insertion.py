@@ -41,6 +41,7 @@ class Identity:
     layer: Any
     activations: tuple[Any, ...] = ()
     method = "identity"
+    is_chain = True
 
     @property
     def kinds(self) -> str:
@@ -49,7 +50,7 @@ class Identity:
 
     def chain(self, copier: Copier) -> list[Any]:
         """The new layers, to be called in a row."""
-        config: dict[str, Any] = {"use_bias": True}
+        config: dict[str, Any] = {"use_bias": True, "trainable": True}
         if isinstance(self.layer, CONVOLUTIONS):
             causal = self.layer.padding == "causal"
             rank = len(self.layer.kernel_size)
@@ -85,16 +86,13 @@ class Branch:
     convolution: Any
     dtype: Any
     method = "residual"
+    is_chain = False
 
     @property
     def kinds(self) -> str:
         """The new layers' classes."""
         kind = "Dense" if self.convolution is None else f"Conv{len(self.tensor.shape) - 2}D"
         return f"{kind}, {kind}, Add"
-
-    def chain(self, copier: Copier) -> None:
-        """A branch is no chain."""
-        return None
 
     def insert(self, copier: Copier, x: Any, known: dict[int, Any]) -> Any:
         """The tensor behind the sum."""
@@ -144,13 +142,18 @@ class Copy:
         text = ", ".join(kinds)
         return text if self.times == 1 else f"{self.times} x ({text})"
 
-    def chain(self, copier: Copier) -> list[Any] | None:
-        """The new layers, where each reads only the one before it."""
+    @property
+    def is_chain(self) -> bool:
+        """Whether each layer reads only the one before it."""
         last = self.block.start
         for node in self.block.nodes:
             if [id(t) for t in node.input_tensors] != [id(last)] or len(node.outputs) > 1:
-                return None
+                return False
             last = node.outputs[0]
+        return len({id(node.operation) for node in self.block.nodes}) == len(self.block.nodes)
+
+    def chain(self, copier: Copier) -> list[Any]:
+        """The new layers, to be called in a row."""
         return [layer for _ in range(self.times) for layer in self._layers(copier).values()]
 
     def insert(self, copier: Copier, x: Any, known: dict[int, Any]) -> Any:
@@ -176,7 +179,10 @@ class Copy:
                 values = zeros
             if not weighted(old):
                 values = lambda _: {}  # noqa: E731
-            made[id(old)] = copier.new(old, f"{old.name}_copy", values)
+            # What is new has to learn, also where the old layers are frozen.
+            learns = self.zero is not None and isinstance(old, keras.layers.Layer)
+            config = {"trainable": True} if learns else {}
+            made[id(old)] = copier.new(old, f"{old.name}_copy", values, **config)
         return made
 
 

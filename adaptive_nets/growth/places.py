@@ -1,6 +1,7 @@
 """Where a model can become deeper, and by which layers; refuses by name where it cannot."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -84,21 +85,24 @@ class Places:
             if copies:
                 return copies
         if self.method in ("auto", "identity"):
-            found = [self._identity(node) for node in self.view.nodes if self._carries(node)]
+            found = self._all(self._identity)
             # Linear layers in a row are one linear layer, so these places come first.
             good = [x for x in found if isinstance(x, Identity) and _bends(x)]
             good = good or [x for x in found if isinstance(x, Identity)]
             unique = {id(x.tensor): x for x in good}
             if unique or self.method == "identity":
                 return list(unique.values())
+        found = self._all(self._branch)
+        return list({id(x.tensor): x for x in found}.values())
+
+    def _all(self, make: Callable[[Any], Any]) -> list[Any]:
+        """What can be made behind the layers with weights; an output layer gives nothing."""
         found = []
         for node in self.view.nodes:
             if self._carries(node):
-                try:
-                    found.append(self._branch(node))
-                except ValueError:
-                    continue
-        return list({id(x.tensor): x for x in found}.values())
+                with contextlib.suppress(ValueError):
+                    found.append(make(node))
+        return found
 
     def _carries(self, node: Any) -> bool:
         return weighted(node.operation) and type(node.operation) not in MODELS
@@ -144,22 +148,17 @@ class Places:
         tensor, activations = first.outputs[0], []
         while (reader := self.view.only_reader(tensor)) is not None:
             operation = reader.operation
-            if isinstance(operation, layers.BatchNormalization):
-                activations = []
-            elif idempotent(operation) and not weighted(operation):
+            bent = function != "linear" or activations
+            if idempotent(operation):
                 activations.append(operation)
-            elif isinstance(operation, layers.Activation) and function == "linear":
+            elif isinstance(operation, layers.Activation) and not bent:
                 return self._unlike(operation)
-            else:
+            elif bent or not isinstance(operation, layers.BatchNormalization):
+                # A norm behind a relu moves values below zero, which a second relu would cut.
                 break
             tensor = reader.outputs[0]
-        if activations and function != "linear":
-            activations = []
-        if function != "linear" and tensor is not first.outputs[0]:
-            behind = self.view.producer[id(tensor)].operation
-            if not idempotent(behind):
-                # A norm behind the relu moves values below zero, which a second relu would cut.
-                tensor = first.outputs[0]
+        if self.view.position[id(node)] > self.view.position[id(self.view.producer[id(tensor)])]:
+            return f"{type(node.operation).__name__} behind an activation is no layer to repeat"
         self._check_inner(tensor, node)
         return Identity(tensor, first.operation, tuple(activations))
 
@@ -219,7 +218,7 @@ class Places:
         return None
 
     def _check_inner(self, tensor: keras.KerasTensor, node: Any) -> None:
-        """Refuses an output layer, and a layer that is called more than once."""
+        """Refuses an output layer."""
         if id(tensor) in self.view.output_ids and not self.view.path:
             raise ValueError(
                 f"Cannot deepen after {self.view.name(node)!r}: it is an output layer of the "
