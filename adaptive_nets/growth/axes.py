@@ -49,6 +49,8 @@ class Segment:
         children = Segment(head, self.owners[0]), Segment(tail, self.owners[0])
         for child in children:
             child._take(self)
+            if any(size % child.block for size in child.sizes):
+                child.fixed = child.fixed or f"blocks of {child.block} reach over its end"
         self._children = children
 
     def unite(self, other: "Segment") -> None:

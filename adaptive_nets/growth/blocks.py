@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from adaptive_nets.growth.axis_map import AxisMap
+from adaptive_nets.growth.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.weights import Keeps, Reads, Scales, Weight, Writes
 
 
@@ -19,22 +19,44 @@ def maps_of(weight: Weight, shapes: Sequence[tuple[int, ...]], maps: dict) -> tu
     return tuple(found)
 
 
-def indexer(arrays: Sequence[np.ndarray], sizes: Sequence[int]) -> tuple:
+def indexer(places: Sequence[np.ndarray], sizes: Sequence[int]) -> tuple:
     """An index of a block: slices where the features stand in a row, for speed."""
     slices = []
-    for array in arrays:
+    for array in places:
         if len(array) == 0:
             slices.append(slice(0, 0))
         elif array[-1] - array[0] == len(array) - 1 and (np.diff(array) == 1).all():
             slices.append(slice(int(array[0]), int(array[-1]) + 1))
         else:
-            return np.ix_(*arrays)
+            return np.ix_(*places)
     return tuple(slices)
 
 
 def along(vector: np.ndarray, dimension: int, rank: int) -> np.ndarray:
     """A vector shaped to act on one dimension."""
     return vector.reshape([-1 if i == dimension else 1 for i in range(rank)])
+
+
+def sums_shared(weight: Weight, maps: tuple[AxisMap, ...]) -> bool:
+    """Whether the sources' values are summed in the cells that all of them have.
+
+    What acts on shared features is the same in every source; what reads or writes them is summed,
+    also where only some of what it reads is shared.
+    """
+    kinds = weight.dimensions
+    return (
+        any(isinstance(kind, Reads | Writes) for kind in kinds)
+        and not any(isinstance(kind, Scales) for kind in kinds)
+        and all((each.lineage == SHARED).any() for each in maps)
+        and all(
+            each.is_shared for each, kind in zip(maps, kinds, strict=True) if type(kind) is Writes
+        )
+    )
+
+
+def common_cells(maps: tuple[AxisMap, ...]) -> tuple:
+    """An index of the cells that all sources have."""
+    return np.ix_(*(np.flatnonzero(each.lineage == SHARED) for each in maps))
 
 
 def place(
@@ -49,13 +71,10 @@ def place(
     `factors(source)` gives a vector of factors a dimension, over the source's features.
     """
     rank = len(maps)
-    summed = len(values) > 1 and all(each.is_shared for each in maps)
-    # What acts on shared features is the same in every source; what writes them is summed.
-    scales = any(isinstance(d, Scales) for d in weight.dimensions)
-    if summed and scales:
-        values, summed = values[:1], False
+    shared = [each.lineage == SHARED for each in maps]
+    summed = len(values) > 1 and sums_shared(weight, maps)
     if summed:
-        target[...] = 0
+        target[common_cells(maps)] = 0
     for source, value in enumerate(values):
         positions = [each.positions(source) for each in maps]
         block = value[indexer([taken for _, taken in positions], value.shape)]
@@ -65,9 +84,11 @@ def place(
                 block = block * along(taken, dimension, rank)
         where = indexer([place for place, _ in positions], target.shape)
         if summed:
-            target[where] += block
-        else:
-            target[where] = block
+            common = np.ones((1,) * rank, bool)
+            for dimension, (stand, _) in enumerate(positions):
+                common = common & along(shared[dimension][stand], dimension, rank)
+            block = np.where(common, target[where] + block, block)
+        target[where] = block
 
 
 def grown_weight(
@@ -234,12 +255,12 @@ def grown_slot(
             isinstance(kind, Writes) and maps[i].is_shared for i, kind in enumerate(kinds)
         )
         total = ((1.0 if mixing else gradient[source]) / scale) ** power
-        if mixing and all(each.is_shared for each in maps):
-            # An output's bias has the gradient of each source, so the sources' mean is carried.
-            total /= len(values)
         first = found[0] if found[0] is not None else np.ones(maps[0].sizes[source])
         found[0] = first * total
         return found
 
     place(target, values, weight, maps, factors)
+    if len(values) > 1 and sums_shared(weight, maps):
+        # An output's bias has the gradient of each source, so the sources' mean is carried.
+        target[common_cells(maps)] /= len(values)
     return target

@@ -6,13 +6,14 @@ import keras
 import numpy as np
 
 from adaptive_nets.growth.axes import Segment
-from adaptive_nets.growth.axis_map import AxisMap
+from adaptive_nets.growth.axis_map import SHARED, AxisMap
+from adaptive_nets.growth.blocks import maps_of
 from adaptive_nets.growth.plan import GrowthPlan
 from adaptive_nets.growth.rebuild import variable_of
 from adaptive_nets.growth.rules.registry import find_rule
 from adaptive_nets.growth.trace import Trace
 from adaptive_nets.growth.transfer import apply
-from adaptive_nets.growth.weights import Scales
+from adaptive_nets.growth.weights import Scales, Writes
 from adaptive_nets.growth.widen import all_segments, check_choice, new_seed
 
 
@@ -181,20 +182,30 @@ def _plan(
 
 
 def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
-    """A weight on features that all sources share must have one value."""
+    """A weight on features that all sources share must have one value.
+
+    Only what reads and writes such features is summed instead.
+    """
     for record in trace.records.values():
-        for weight in record.weights.values():
-            shared = all(
-                dimension.axis is None or dimension.axis.map(maps).is_shared
-                for dimension in weight.dimensions
+        for weight in record.weights.values() if record.grouped is None else ():
+            kinds = weight.dimensions
+            variables = [variable_of(layer, weight.attribute) for layer in record.layers]
+            found = maps_of(weight, [tuple(each.shape) for each in variables], maps)
+            written = [each for each, d in zip(found, kinds, strict=True) if isinstance(d, Writes)]
+            scales = any(isinstance(d, Scales) for d in kinds)
+            if written and not scales and all(each.is_shared for each in written):
+                continue
+            pairs = [(each, np.flatnonzero(each.lineage == SHARED)) for each in found]
+            if not all(len(at) for _, at in pairs):
+                continue
+            values = map(np.asarray, variables)
+            first, *rest = (
+                value[np.ix_(*(each.index[source][at] for each, at in pairs))] if kinds else value
+                for source, value in enumerate(values)
             )
-            if shared and any(isinstance(d, Scales) for d in weight.dimensions):
-                first, *rest = (
-                    np.asarray(variable_of(layer, weight.attribute)) for layer in record.layers
-                )
-                if not all(np.array_equal(first, other) for other in rest):
-                    reason = f"has another {weight.attribute!r} in each source on shared features"
-                    record.inexact = record.inexact or reason
+            if not all(np.array_equal(first, other) for other in rest):
+                reason = f"has another {weight.attribute!r} in each source on shared features"
+                record.inexact = record.inexact or reason
 
 
 def _check_outputs(trace: Trace, identical: bool, remarks: list[str]) -> None:

@@ -3,7 +3,8 @@
 from typing import Any
 
 import keras
-from keras.src.ops.numpy import GetItem
+import numpy as np
+from keras.src.ops.numpy import GetItem, Take
 
 from adaptive_nets.growth.axes import Segment
 from adaptive_nets.growth.axis_map import AxisMap
@@ -82,13 +83,21 @@ class Rebuilder:
                 type(layer).from_config({**layer.get_config(), "name": f"{layer.name}_{number}"})
                 for number, layer in enumerate(record.layers)
             ]
-        x, parts, start = args[0], [], 0
-        for layer, size in zip(self.groups[id(operation)], record.grouped.sizes, strict=True):
-            # Names of its own: Keras' counters know nothing of the names in a loaded model.
-            part = GetItem(name=f"{layer.name}_part")(x, (..., slice(start, start + size)))
-            parts.append(layer(part, *args[1:], **kwargs))
-            start += size
-        return keras.layers.Concatenate(name=record.layers[0].name, dtype=parts[0].dtype)(parts)
+        grown = record.grouped.map(self.maps)
+        places = [grown.positions(source)[0] for source in range(len(record.layers))]
+        # Names of its own: Keras' counters know nothing of the names in a loaded model.
+        name = record.layers[0].name
+        name += f"_call_{len(self.copied)}" if name in self.copied else ""
+        self.copied.append(name)
+        parts = [
+            layer(features_at(args[0], where, f"{name}_{number}_part"), *args[1:], **kwargs)
+            for number, (layer, where) in enumerate(
+                zip(self.groups[id(operation)], places, strict=True)
+            )
+        ]
+        joined = keras.layers.Concatenate(name=name, dtype=parts[0].dtype)(parts)
+        # Where features of several layers meet, the sources of each stand side by side.
+        return features_at(joined, np.argsort(np.concatenate(places)), f"{name}_order")
 
     def _input(self, graph: Any, number: int) -> keras.KerasTensor:
         tensor = graph.inputs[number]
@@ -118,6 +127,16 @@ class Rebuilder:
                 copies
             )
         return keras.tree.pack_sequence_as((args, kwargs), flat)
+
+
+def features_at(x: Any, where: np.ndarray, name: str) -> Any:
+    """Some of the last axis' features: a slice where they stand in a row."""
+    start, end = int(where[0]), int(where[0]) + len(where)
+    if not np.array_equal(where, np.arange(start, end)):
+        return Take(axis=-1, name=name)(x, where.tolist())
+    if len(where) == x.shape[-1]:
+        return x
+    return GetItem(name=name)(x, (..., slice(start, end)))
 
 
 def variable_of(layer: Any, attribute: str) -> keras.Variable:

@@ -79,9 +79,9 @@ class MultiHeadAttentionRule(_Attention):
     def trace(self, call: Call) -> Any:
         layer = call.layer
         query, value, key = arguments(call)
-        if query.rank != 3:
-            for each in (*query.axes, *value.axes, *key.axes):
-                call.fix(each, "it attends over more than one axis")
+        for each in (query, value, key):
+            for axis in each.axes[:-1]:
+                call.fix(axis, "it attends over this axis or keeps it")
         heads = call.axis("heads", call.config_of("_num_heads"))
         sizes = {}
         for role in ("key_dim", "value_dim"):
@@ -168,3 +168,27 @@ class PlainAttentionRule(Rule):
             if weight is not None:
                 call.weight(attribute, *(Keeps() for _ in weight.shape))
         return call.output().with_axis(-1, value.axis(-1))
+
+
+@register_rule(layers.Dot)
+class DotRule(Rule):
+    """A product over axes that both tensors have: these cannot grow, others stand in a row."""
+
+    def trace(self, call: Call) -> Features:
+        left, right = call.inputs
+        over = call.layer.axes
+        over = (over, over) if isinstance(over, int) else over
+        kept: list[Axis | None] = [None]
+        for x, number in zip((left, right), over, strict=True):
+            number %= x.rank
+            reason = "it multiplies and sums over this axis"
+            if call.layer.normalize:
+                reason = "it divides by the length over this axis"
+            call.fix(x.axis(number), reason)
+            kept += [axis for at, axis in enumerate(x.axes) if at not in (0, number)]
+        result = call.output()
+        if len(kept) != result.rank:
+            # Two vectors give one number a row.
+            return result
+        kept = [axis and axis.after("a product", axis.zero_kept) for axis in kept]
+        return Features(result.shapes, tuple(kept), result.dtype)

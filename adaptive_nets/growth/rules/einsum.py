@@ -10,7 +10,7 @@ from adaptive_nets.growth.axis_map import AxisMap
 from adaptive_nets.growth.rules.base import Call, Rule
 from adaptive_nets.growth.rules.dense import refuse_adapters
 from adaptive_nets.growth.rules.registry import register_rule
-from adaptive_nets.growth.weights import Dimension, LayerRecord, Reads, Scales, Writes
+from adaptive_nets.growth.weights import Dimension, Keeps, LayerRecord, Reads, Scales, Writes
 
 
 def parts(equation: str) -> tuple[str, str, str]:
@@ -38,15 +38,24 @@ class EinsumDenseRule(Rule):
         layer = call.layer
         read, kernel, made = parts(layer.equation)
         x = call.inputs
-        for number, label in enumerate(read.replace(".", "")):
-            if label in kernel and label in made and "." not in read:
-                x = call.separate(x, number)
         known = axes_by_label(read, x)
+        both = [label for label in kernel if label in read and label in made]
+        written = [label for label in kernel if label not in read]
+        if both and not written and not any(known[label] for label in both):
+            # Nothing tells the sources apart in the outputs but a label that has weights.
+            behind = read.partition(".")[2] if "." in read else read
+            label = both[-1]
+            at = behind.find(label) - len(behind) if label in behind else read.find(label)
+            x = call.separate(x, at)
+            known = axes_by_label(read, x)
+        for label in read.replace(".", ""):
+            if label not in kernel and label not in made:
+                call.fix(known[label], f"it sums over {label!r} without weights")
         shapes = [each.kernel.shape for each in call.layers]
         dimensions: list[Dimension] = []
         for number, label in enumerate(kernel):
-            if label in read and label in made:
-                dimensions.append(Scales(known[label]))
+            if label in both:
+                dimensions.append(Scales(known[label]) if known[label] else Keeps())
             elif label in read:
                 dimensions.append(Reads(known[label]))
             else:
@@ -59,7 +68,7 @@ class EinsumDenseRule(Rule):
             first = made.find(order[0])
             behind = [label for label in made[first:] if label != "."]
             axes = [known.get(label) if label in order else None for label in behind]
-            call.weight("bias", *(Writes(axis) for axis in axes))
+            call.weight("bias", *(Writes(axis) if axis else Keeps() for axis in axes))
         for label, axis in known.items():
             if axis is not None and label in made:
                 call.record.axes.setdefault(label, axis)

@@ -1,12 +1,13 @@
 """Norms over features: what is new, or of another source, changes what is old."""
 
 import dataclasses
+import math
 from typing import Any
 
 from keras import layers
 
 from adaptive_nets.growth.axes import Axis, Features, Segment
-from adaptive_nets.growth.axis_map import AxisMap
+from adaptive_nets.growth.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.rules.base import Call, Rule
 from adaptive_nets.growth.rules.registry import register_rule
 from adaptive_nets.growth.weights import LayerRecord, Scales, Writes
@@ -33,7 +34,16 @@ class NormalisedTogether:
     def broken(self, maps: dict[Segment, AxisMap]) -> str | None:
         """Why the grown axis would not be normalised as the old one was."""
         grown = self.axis.map(maps)
-        if len(grown.sizes) > 1 or grown.is_identity or grown.is_uniform:
+        if len(grown.sizes) > 1:
+            common = grown.lineage == SHARED
+            if common.any() and not common.all():
+                return (
+                    f"{self.path!r} normalises features of each source with some that all share, "
+                    "such as an input, and would see these once only; expected it before they are "
+                    "joined"
+                )
+            return None
+        if grown.is_identity or grown.is_uniform:
             return None
         zero = self.silent and not grown.fresh.any() and self.axis.zero_kept
         if zero and len(set(grown.copies(0).tolist())) == 1:
@@ -44,12 +54,41 @@ class NormalisedTogether:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class WholeGroups:
+    """Groups of channels that stand in a row are normalised, each alone.
+
+    Args:
+        path: The layer.
+        axis: Its axis.
+        wide: Channels a group.
+    """
+
+    path: str
+    axis: Axis
+    wide: int
+
+    def segments(self) -> list[Segment]:
+        """What the axis is made of."""
+        return self.axis.segments()
+
+    def broken(self, maps: dict[Segment, AxisMap]) -> str | None:
+        """Why old channels would not stand in the groups in which they stood."""
+        runs = self.axis.resolved()
+        if all(maps[segment].is_identity for segment, _ in runs):
+            return None
+        if all(size * inner % self.wide == 0 for each, inner in runs for size in each.sizes):
+            return None
+        return f"{self.path!r} has groups of {self.wide} channels that belong to several layers"
+
+
 def normalised(call: Call, x: Features, silent: bool) -> bool:
     """Settles what a norm over the last axis allows; False if each source keeps its own layer."""
     axis = x.axis(-1)
     if axis is None:
         return True
     call.record.axes.setdefault("features", axis)
+    call.trace.constraints.append(NormalisedTogether(call.record.path, axis, silent))
     if call.sources > 1:
         if call.trace.norm == "grouped" and not call.trace.identical:
             call.record.grouped = axis
@@ -63,7 +102,6 @@ def normalised(call: Call, x: Features, silent: bool) -> bool:
             segment.only_silent = segment.only_silent or call.record.path
         else:
             segment.only_uniform = segment.only_uniform or call.record.path
-    call.trace.constraints.append(NormalisedTogether(call.record.path, axis, silent))
     return True
 
 
@@ -136,28 +174,28 @@ class GroupNormalizationRule(Rule):
             n if g == -1 else g
             for g, n in zip(call.config_of("groups"), x.sizes(number), strict=True)
         ]
-        wide = {n // g for g, n in zip(groups, x.sizes(number), strict=True)}
-        path = call.record.path
-        if len(wide) > 1:
-            call.inexact(f"has groups of {sorted(wide)} channels in the sources")
+        each = [n // g for g, n in zip(groups, x.sizes(number), strict=True)]
+        wide = math.gcd(*each)
+        if len(set(each)) > 1:
+            call.inexact(f"has groups of {sorted(set(each))} channels in the sources")
         if axis is not None:
             call.record.axes.setdefault("channels", axis)
-            runs = axis.resolved()
-            if len(runs) > 1 or runs[0][1] > 1:
-                call.fix(axis, "its groups meet channels of several layers")
-            runs[0][0].block *= min(wide)
+            for segment, inner in axis.resolved():
+                segment.block = math.lcm(segment.block, wide // math.gcd(wide, inner))
+            if wide > 1:
+                call.trace.constraints.append(WholeGroups(call.record.path, axis, wide))
         if layer.scale:
             call.weight("gamma", Scales(axis))
         if layer.center:
             call.weight("beta", Writes(axis))
-        call.record.inner = min(wide), path
+        call.record.inner = wide
         result = call.output(x)
         return result.with_axis(number, axis and axis.after("a norm", True))
 
     def config(self, record: LayerRecord, sizes: dict[str, AxisMap]) -> dict[str, Any]:
         if "channels" not in sizes or record.layers[0].groups == -1:
             return {}
-        return {"groups": sizes["channels"].size // record.inner[0]}
+        return {"groups": sizes["channels"].size // record.inner}
 
 
 @register_rule(layers.UnitNormalization)
