@@ -105,7 +105,11 @@ class Copier:
 
     def pairs(self) -> list[tuple[keras.Variable, keras.Variable]]:
         """Every weight of the source with the weight that carries its value."""
-        return [pair for old, new in self.carried for pair in _weights(old, new)]
+        pairs = [pair for old, new in self.carried for pair in _weights(old, new)]
+        for old, new in pairs:
+            # A frozen variable inside a layer is not written in the layer's configuration.
+            new.trainable = old.trainable
+        return pairs
 
     @staticmethod
     def _input(tensor: keras.KerasTensor) -> keras.KerasTensor:

@@ -58,6 +58,14 @@ def idempotent(operation: Any) -> bool:
     return type(operation) in (nn_operations.Relu, nn_operations.Relu6)
 
 
+def same_shape(one: keras.KerasTensor, other: keras.KerasTensor) -> bool:
+    """Whether two tensors have one shape, as far as it is known."""
+    if len(one.shape) != len(other.shape) or one.shape[-1] != other.shape[-1]:
+        return False
+    pairs = zip(one.shape, other.shape, strict=True)
+    return all(a == b or (None in (a, b) and 1 not in (a, b)) for a, b in pairs)
+
+
 def join(blocks: Sequence[Block]) -> Block:
     """Blocks behind each other as one."""
     return Block(
@@ -204,7 +212,7 @@ class GraphView:
                 join(segments[i : i + period]) for i in range(first, first + period * times, period)
             ]
             # The first of a run may come from another width (a stem), which cannot be repeated.
-            blocks = [b for b in blocks if b.start.shape == b.end.shape]
+            blocks = [b for b in blocks if same_shape(b.start, b.end)]
             if blocks and any(weighted(n.operation) for n in blocks[0].nodes):
                 stacks.append(blocks)
         return stacks
@@ -215,7 +223,7 @@ class GraphView:
         total = node.outputs[0]
         for skip in node.input_tensors:
             others = [t for t in node.input_tensors if t is not skip]
-            if len(others) < len(node.input_tensors) - 1 or skip.shape != total.shape:
+            if len(others) < len(node.input_tensors) - 1 or not same_shape(skip, total):
                 continue
             inside = self.between(skip, others)
             if inside and any(weighted(n.operation) for n in inside):

@@ -8,7 +8,7 @@ import numpy as np
 
 from adaptive_nets.growth.copying import Copier, copied
 from adaptive_nets.growth.graph_blocks import Block, weighted
-from adaptive_nets.growth.zero_output import variables_to_zero
+from adaptive_nets.growth.zero_output import offsets, variables_to_zero
 
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
@@ -50,7 +50,7 @@ class Identity:
 
     def chain(self, copier: Copier) -> list[Any]:
         """The new layers, to be called in a row."""
-        config: dict[str, Any] = {"use_bias": True, "trainable": True}
+        config: dict[str, Any] = {"use_bias": True}
         if isinstance(self.layer, CONVOLUTIONS):
             causal = self.layer.padding == "causal"
             rank = len(self.layer.kernel_size)
@@ -59,6 +59,7 @@ class Identity:
             config |= {"strides": 1, "dilation_rate": 1, "padding": "same", "kernel_size": size}
         name = f"{self.layer.name}_identity"
         new = [copier.new(self.layer, name, identity_values, **config)]
+        new[0].trainable = True
         for each in self.activations:
             new.append(copier.new(each, f"{each.name}_identity", lambda _: {}))
         return new
@@ -179,13 +180,14 @@ class Copy:
                 values = zeros
             if not weighted(old):
                 values = lambda _: {}  # noqa: E731
-            # What is new has to learn, also where the old layers are frozen.
-            learns = self.zero is not None and isinstance(old, keras.layers.Layer)
-            config = {"trainable": True} if learns else {}
-            made[id(old)] = copier.new(old, f"{old.name}_copy", values, **config)
+            made[id(old)] = copier.new(old, f"{old.name}_copy", values)
+            if self.zero is not None and isinstance(old, keras.layers.Layer):
+                # What is new has to learn, also where the old layers are frozen.
+                made[id(old)].trainable = True
         return made
 
 
 def zeros(layer: Any) -> dict[int, np.ndarray]:
     """Zeros for the weights that make a layer's output zero."""
-    return {id(variable): np.zeros(variable.shape) for variable in variables_to_zero(layer)}
+    variables = variables_to_zero(layer) or offsets(layer)
+    return {id(variable): np.zeros(variable.shape) for variable in variables}

@@ -6,18 +6,26 @@ from typing import Any
 
 import keras
 from keras.src.layers.convolutional.base_conv import BaseConv
+from keras.src.layers.convolutional.base_conv_transpose import BaseConvTranspose
 from keras.src.layers.convolutional.base_depthwise_conv import BaseDepthwiseConv
 from keras.src.layers.convolutional.base_separable_conv import BaseSeparableConv
 
 from adaptive_nets.growth.copying import MODELS
-from adaptive_nets.growth.graph_blocks import IDEMPOTENT, Block, GraphView, idempotent, weighted
+from adaptive_nets.growth.graph_blocks import (
+    IDEMPOTENT,
+    Block,
+    GraphView,
+    idempotent,
+    same_shape,
+    weighted,
+)
 from adaptive_nets.growth.insertion import CONVOLUTIONS, Branch, Copy, Identity
 from adaptive_nets.growth.rules.base import activation_name
 from adaptive_nets.growth.trace import functional
 from adaptive_nets.growth.zero_output import last_weighted
 
 layers = keras.layers
-_SPATIAL = (BaseConv, BaseDepthwiseConv, BaseSeparableConv)
+_SPATIAL = (BaseConv, BaseConvTranspose, BaseDepthwiseConv, BaseSeparableConv)
 _DROPOUTS = (layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D)
 
 
@@ -120,7 +128,7 @@ class Places:
             return Copy(whole.end, whole, None)
         for segments in (*self.view.repeated(), self.view.segments()):
             for each in segments:
-                same = each.start.shape == each.end.shape
+                same = same_shape(each.start, each.end)
                 if same and any(n is node for n in each.nodes) and self._carries(each.nodes[0]):
                     return Copy(each.end, each, None)
         raise ValueError(

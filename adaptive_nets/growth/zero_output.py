@@ -55,6 +55,12 @@ def variables_to_zero(layer: Any) -> list[Any] | None:
     return None
 
 
+def offsets(layer: Any) -> list[Any]:
+    """The weights of a norm without a gain that, being zero, let zeros pass as zeros."""
+    found = (getattr(layer, name, None) for name in ("beta", "moving_mean"))
+    return [variable for variable in found if variable is not None]
+
+
 def passes_zero(layer: Any) -> bool:
     """Whether a layer gives zeros for zeros whatever its weights."""
     if type(layer) in _PASSING:
@@ -78,6 +84,9 @@ def last_weighted(view: GraphView, tensor: keras.KerasTensor, inside: set[int]) 
     layer = node.operation
     if variables_to_zero(layer) is not None:
         return [layer]
+    if type(layer) in _NORMS:
+        before = last_weighted(view, node.input_tensors[0], inside)
+        return None if before is None else [*before, layer]
     if passes_zero(layer):
         return last_weighted(view, node.input_tensors[0], inside)
     found = [last_weighted(view, each, inside) for each in node.input_tensors]

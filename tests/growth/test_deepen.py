@@ -323,3 +323,50 @@ def test_identity_kernels_of_all_convolutions(gc, settings):
     grown = growth.deepen(model, after="conv", method="identity")
     x = batch(model)
     assert gc.gap(gc.outputs(grown, x), gc.outputs(model, x)) <= 1e-5
+
+
+def decoder():
+    """Cross attention with a mask, sums by `+`, an EinsumDense, a norm without a gain."""
+    x, context = keras.Input((5, 8), name="x"), keras.Input((7, 8), name="context")
+    seen = keras.Input((7,), name="seen")
+    mask = keras.ops.expand_dims(seen > 0, 1)
+    a = x + layers.GroupQueryAttention(4, 4, 2, name="attention")(x, x)
+    h = layers.MultiHeadAttention(2, 4, name="cross")(a, context, attention_mask=mask)
+    b = layers.Add(name="add_cross")([layers.SpatialDropout1D(0.1)(h), a])
+    h = layers.EinsumDense("bsf,fk->bsk", (None, 12), activation="silu")(b)
+    c = layers.Add(name="add_einsum")([b, layers.EinsumDense("bsf,fk->bsk", (None, 8))(h)])
+    h = layers.Conv1D(8, 3, padding="same", name="conv")(c)
+    h = layers.BatchNormalization(scale=False, name="norm")(h)
+    d = layers.Add(name="add_conv")([c, layers.Activation("gelu")(h)])
+    return keras.Model([x, context, seen], layers.Dense(2)(layers.RMSNormalization()(d)))
+
+
+def test_blocks_of_many_kinds_add_nothing_at_first(gc):
+    model = gc.randomise(decoder())
+    x = batch(model)
+    names = ["add_cross", "add_einsum", "add_conv"]
+    plan = growth.plan_deepen(model, after=4, seed=0)
+    assert [path for path, _ in plan.places][1:] == names
+    assert {each.method for _, each in plan.places} == {"residual"}
+    assert not any("Conv1D, Conv1D" in each.kinds for _, each in plan.places)
+    grown, pairs = plan.build()
+    assert gc.gap(gc.outputs(grown, x), gc.outputs(model, x)) <= 1e-5
+    carried = {id(new) for _, new in pairs}
+    for variable in grown.weights:
+        if id(variable) not in carried and "seed" not in variable.path:
+            variable.assign(variable + 0.3)
+    assert gc.gap(gc.outputs(grown, x), gc.outputs(model, x)) > 1e-3
+
+
+def test_frozen_layers_stay_frozen_and_new_ones_learn():
+    model = mlp()
+    model.get_layer("a").trainable = False
+    grown = growth.deepen(model, after="a")
+    assert not grown.get_layer("a").trainable_variables
+    assert len(grown.get_layer("a_identity").trainable_variables) == 2
+
+
+def test_a_layer_that_hides_its_configuration_is_refused_by_name():
+    stages = [keras.Input((4,)), layers.Lambda(lambda x: x, name="lam")]
+    with pytest.raises(ValueError, match="'lam': the layer cannot be made again"):
+        growth.deepen(keras.Sequential([*stages, layers.Dense(3, "relu"), layers.Dense(2)]))
