@@ -1,5 +1,6 @@
 """Callbacks for searches and for `fit`."""
 
+from adaptive_nets.callbacks.growth import GrowOnPlateau, GrowthSchedule
 from adaptive_nets.callbacks.search import SearchCallback
 
-__all__ = ["SearchCallback"]
+__all__ = ["GrowOnPlateau", "GrowthSchedule", "SearchCallback"]

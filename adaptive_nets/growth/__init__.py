@@ -1,8 +1,10 @@
 """Deep Fusion: bigger models that compute what smaller ones did (Mazzawi et al., 2023)."""
 
 from adaptive_nets.growth import dynamics
+from adaptive_nets.growth.actions import Action, Deepen, FuseWith, SelfFuse, Widen
 from adaptive_nets.growth.deepen import DeepenPlan, deepen, plan_deepen
 from adaptive_nets.growth.fuse import fuse, plan_fuse, plan_self_fuse, self_fuse
+from adaptive_nets.growth.in_place import grow_in_place
 from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
 from adaptive_nets.growth.rules import Rule, register_rule, registered
 from adaptive_nets.growth.transfer import apply
@@ -10,18 +12,24 @@ from adaptive_nets.growth.weights import Keeps, Reads, Scales, Writes
 from adaptive_nets.growth.widen import plan_widen, widen
 
 __all__ = [
+    "Action",
+    "Deepen",
     "DeepenPlan",
+    "FuseWith",
     "GrowthPlan",
     "GrowthReport",
     "Keeps",
     "Reads",
     "Rule",
     "Scales",
+    "SelfFuse",
+    "Widen",
     "Writes",
     "apply",
     "deepen",
     "dynamics",
     "fuse",
+    "grow_in_place",
     "plan_deepen",
     "plan_fuse",
     "plan_self_fuse",

@@ -2,15 +2,18 @@
 
 import time
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 from keras.src.backend.common import global_state
 
+from adaptive_nets.growth.arrays import read, tensor
 from adaptive_nets.growth.blocks import grown_weight, maps_of
 from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
 from adaptive_nets.growth.rebuild import Rebuilder, variable_of
+from adaptive_nets.growth.slots import Carried, carry_optimizer
 from adaptive_nets.growth.trace import check_finite
 
 
@@ -29,8 +32,19 @@ def apply(plan: GrowthPlan, sample: Any = None) -> tuple[keras.Model, GrowthRepo
     Raises:
         ValueError: If a source holds values that are not finite.
     """
+    grown, report, pairs = apply_with_pairs(plan, sample)
+    source = plan.trace.models[0]
+    if len(set(map(id, plan.trace.models))) == 1 and getattr(source, "compiled", False):
+        compile_like(source, grown, pairs)
+    return grown, report
+
+
+def apply_with_pairs(
+    plan: Any, sample: Any = None
+) -> tuple[keras.Model, GrowthReport, list[Carried]]:
+    """As `apply`, but not compiled, and with the weights that carry old values."""
     if not isinstance(plan, GrowthPlan):
-        return plan.apply(sample)
+        return plan.apply_with_pairs(sample)
     started = time.perf_counter()
     check_finite(plan.trace.models)
     rebuilder = Rebuilder(plan.trace, plan.maps, plan.mix)
@@ -49,7 +63,34 @@ def apply(plan: GrowthPlan, sample: Any = None) -> tuple[keras.Model, GrowthRepo
         seconds,
         plan.notes(),
     )
-    return grown, report
+    return grown, report, list(_pairs(rebuilder, plan))
+
+
+def compile_like(source: keras.Model, grown: keras.Model, pairs: list[Carried]) -> None:
+    """Compiles the grown model as its source is, with the source's slots."""
+    config = source.get_compile_config()
+    if not config:
+        return
+    grown.compile_from_config(config)
+    if source.optimizer is not None and source.optimizer.built:
+        optimizer = carry_optimizer(source.optimizer, pairs, grown)
+        vars(grown)["optimizer"] = optimizer
+        grown._compile_config.config["optimizer"] = optimizer
+
+
+def _pairs(rebuilder: Rebuilder, plan: GrowthPlan) -> Iterator[Carried]:
+    """The grown weights and their sources."""
+    for key, record in plan.trace.records.items():
+        for source, copy in enumerate(rebuilder.groups.get(key, ())):
+            for old, new in zip(record.layers[source].weights, copy.weights, strict=True):
+                yield Carried((old,), new, gradient=(plan.gradient[source],))
+        if record.grouped is not None:
+            continue
+        for weight in record.weights.values():
+            olds = tuple(variable_of(each, weight.attribute) for each in record.layers)
+            new = variable_of(rebuilder.layers.get(key), weight.attribute)
+            maps = maps_of(weight, [old.shape for old in olds], plan.maps)
+            yield Carried(olds, new, weight, maps, plan.gradient)
 
 
 def _build(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
@@ -58,20 +99,21 @@ def _build(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
     Inside a stateless scope Keras postpones a variable's initialisation, so that nothing is drawn
     that would be overwritten.
     """
-    waiting = global_state.get_global_attribute("uninitialized_variables", [], set_to_default=True)
-    before = list(waiting)
+    before = global_state.get_global_attribute("uninitialized_variables", [], set_to_default=True)
+    waiting = _Waiting()
+    global_state.set_global_attribute("uninitialized_variables", waiting)
     try:
         with keras.StatelessScope(initialize_variables=False):
             grown = rebuilder.model(plan.trace.models[0])
-        targets = dict(_targets(rebuilder, plan))
-        new = [variable for variable in waiting if all(variable is not b for b in before)]
     finally:
         global_state.set_global_attribute("uninitialized_variables", before)
-    for variable in new:
+        waiting.restore()
+    targets = dict(_targets(rebuilder, plan))
+    for variable in waiting:
         make = targets.get(id(variable))
         if make is not None:
             value = make(variable)
-            variable._initializer = lambda shape, dtype, value=value: value
+            variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
         variable._deferred_initialize()
     for key, layer in rebuilder.layers.items():
         record = plan.trace.records[key]
@@ -79,21 +121,47 @@ def _build(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
     return grown
 
 
+class _Waiting(list):
+    """Variables that wait for their values.
+
+    While the graph is traced each stands for its initialisation. Random draws would be traced
+    operation by operation, so these stand for zeros.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn: dict[int, Any] = {}
+
+    def append(self, variable: Any) -> None:
+        super().append(variable)
+        if hasattr(variable._initializer, "seed"):
+            self._drawn[id(variable)] = variable._initializer
+            variable._initializer = keras.ops.zeros
+
+    def restore(self) -> None:
+        """Gives all variables their initializers back."""
+        for variable in self:
+            variable._initializer = self._drawn.get(id(variable), variable._initializer)
+
+
 def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:
     """Pairs of a grown variable's id and the function that makes its value."""
     for key, record in plan.trace.records.items():
         for source, copy in enumerate(rebuilder.groups.get(key, ())):
             for old, new in zip(record.layers[source].weights, copy.weights, strict=True):
-                yield id(new), lambda _, old=old: np.asarray(old)
+                new.trainable = old.trainable
+                yield id(new), lambda _, old=old: read(old)
         if record.grouped is not None:
             continue
         layer = rebuilder.layers.get(key)
         for weight in record.weights.values():
             olds = [variable_of(each, weight.attribute) for each in record.layers]
             new = variable_of(layer, weight.attribute)
+            # A frozen variable inside a layer is not written in the layer's configuration.
+            new.trainable = olds[0].trainable
 
             def make(variable: Any, weight: Any = weight, olds: Any = olds) -> np.ndarray:
-                values = [np.asarray(old) for old in olds]
+                values = [read(old) for old in olds]
                 maps = maps_of(weight, [value.shape for value in values], plan.maps)
                 if len(values) == 1 and all(each.is_identity for each in maps):
                     return values[0]

@@ -1,0 +1,115 @@
+"""Growth as a value: what a callback does to the model when its time has come."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from adaptive_nets.growth.deepen import plan_deepen
+from adaptive_nets.growth.fuse import plan_fuse, plan_self_fuse
+from adaptive_nets.growth.widen import plan_widen
+
+
+@dataclasses.dataclass(frozen=True)
+class Action:
+    """Base class of actions; `plan(model)` says what would be done to a model."""
+
+    def plan(self, model: keras.Model, seed: int | None = None) -> Any:
+        """The plan for a model; nothing is changed.
+
+        Args:
+            model: A built model.
+            seed: For what is drawn, if the action has no seed of its own.
+
+        Returns:
+            A plan for `adaptive_nets.growth.apply`.
+        """
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Action":
+        """The action of a configuration."""
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+@dataclasses.dataclass(frozen=True)
+class Widen(Action):
+    """Widens layers; the arguments are those of `adaptive_nets.growth.widen`."""
+
+    widths: float | Mapping[str, int | float] = 2.0
+    method: str = "zero"
+    noise: float = 0.0
+    preserve: str = "exact"
+    round_to: int = 1
+    seed: int | None = None
+
+    def plan(self, model: keras.Model, seed: int | None = None) -> Any:
+        own = seed if self.seed is None else self.seed
+        return plan_widen(
+            model, self.widths, self.method, self.noise, self.preserve, self.round_to, own
+        )
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+@dataclasses.dataclass(frozen=True)
+class Deepen(Action):
+    """Inserts layers; the arguments are those of `adaptive_nets.growth.deepen`."""
+
+    after: Any = 1
+    method: str = "auto"
+    preserve: str = "exact"
+    seed: int | None = None
+
+    def plan(self, model: keras.Model, seed: int | None = None) -> Any:
+        own = seed if self.seed is None else self.seed
+        return plan_deepen(model, self.after, self.method, self.preserve, own)
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+@dataclasses.dataclass(frozen=True)
+class SelfFuse(Action):
+    """Fuses the model with itself; the arguments are those of `self_fuse`."""
+
+    copies: int = 2
+    cross: float | str = 0.1
+    norm: str = "joint"
+    preserve: str = "approximate"
+    seed: int | None = None
+
+    def plan(self, model: keras.Model, seed: int | None = None) -> Any:
+        own = seed if self.seed is None else self.seed
+        return plan_self_fuse(model, self.copies, self.cross, self.norm, self.preserve, own)
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+@dataclasses.dataclass(frozen=True)
+class FuseWith(Action):
+    """Fuses the model with another trained one; the arguments are those of `fuse`."""
+
+    other: keras.Model
+    cross: float | str = "zero"
+    norm: str = "joint"
+    output: str = "mean"
+    preserve: str = "exact"
+    seed: int | None = None
+
+    def plan(self, model: keras.Model, seed: int | None = None) -> Any:
+        own = seed if self.seed is None else self.seed
+        sources = [model, self.other]
+        return plan_fuse(sources, self.cross, self.norm, self.output, self.preserve, own)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config["other"] = keras.saving.serialize_keras_object(self.other)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "FuseWith":
+        other = keras.saving.deserialize_keras_object(config["other"])
+        return cls(**{**config, "other": other})
