@@ -11,6 +11,7 @@ from adaptive_nets.growth.blocks import maps_of
 from adaptive_nets.growth.plan import GrowthPlan
 from adaptive_nets.growth.rebuild import variable_of
 from adaptive_nets.growth.rules.registry import find_rule
+from adaptive_nets.growth.settings import check_settings
 from adaptive_nets.growth.trace import Trace
 from adaptive_nets.growth.transfer import apply
 from adaptive_nets.growth.weights import Scales, Writes
@@ -164,6 +165,7 @@ def _plan(
         if reason is not None:
             raise ValueError(f"Cannot fuse {models[0].name!r}: {reason}.")
     if not identical:
+        check_settings(trace, maps)
         _check_shared(trace, maps)
     if output != "concatenate":
         _check_outputs(trace, identical, remarks)

@@ -284,6 +284,26 @@ def test_groups_are_fused_and_not_widened(gc):
         growth.fuse([one, grouped_model(6, 2, gc)])
 
 
+@pytest.mark.parametrize(
+    ("settings", "others"),
+    [
+        ({"strides": 2}, {"strides": 1}),
+        ({"activation": "relu"}, {"activation": "tanh"}),
+        ({"padding": "same"}, {"padding": "valid"}),
+    ],
+)
+def test_settings_that_differ_are_refused(gc, settings, others):
+    def make(width, chosen):
+        ends = [layers.GlobalAveragePooling2D(), layers.Dense(2, name="out")]
+        conv = layers.Conv2D(width, 3, name="a", **chosen)
+        return gc.randomise(keras.Sequential([keras.Input((5, 5, 3)), conv, *ends]))
+
+    (name,) = settings
+    with pytest.raises(ValueError, match=f"Cannot fuse at 'a': its {name} differs"):
+        growth.fuse([make(4, settings), make(5, others)])
+    assert growth.fuse([make(4, settings), make(5, settings)]).get_layer("a").filters == 9
+
+
 def test_positions_do_not_grow(gc):
     def across(width):
         return (4, 3), [
