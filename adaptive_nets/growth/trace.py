@@ -160,6 +160,13 @@ class Trace:
                     f"({type(call.operation).__name__}). Expected the same layers, joined in the "
                     "same way; only widths may differ."
                 )
+            given = [_choices(each) for each in (first, call)]
+            if given[0] != given[1]:
+                raise ValueError(
+                    f"Cannot fuse at {first.operation.name!r}: it is called with other arguments "
+                    "in each source. Expected the same ones, for the fused model calls it once. "
+                    f"Received: {given[0]}, {given[1]}."
+                )
 
     def _settle_outputs(self) -> None:
         for features in self.outputs:
@@ -175,6 +182,15 @@ class Trace:
                 )
             for segment in hidden:
                 segment.fixed = segment.fixed or f"{path!r}: {function} mixes all features"
+
+
+def _choices(node: Any) -> dict[str, Any]:
+    """What a call was told by name beside its tensors, such as a causal mask; sizes may differ."""
+    return {
+        name: value
+        for name, value in node.arguments.kwargs.items()
+        if isinstance(value, bool | str)
+    }
 
 
 def check_finite(models: Sequence[keras.Model]) -> None:

@@ -130,7 +130,10 @@ class GroupQueryAttentionRule(_Attention):
     def trace(self, call: Call) -> Any:
         layer = call.layer
         query, value, key = arguments(call)
-        query = call.separate(query, -1)
+        # Keras wants queries and values of one size.
+        key = call.separate(key, -1)
+        query, value = call.separate(query, -1), call.separate(value, -1)
+        call.tie(query.axis(-1), value.axis(-1))
         same_in_sources(call, "head_dim", call.config_of("head_dim"))
         same_in_sources(call, "query heads a key head", call.config_of("num_repeats"))
         heads = call.axis("heads", call.config_of("num_key_value_heads"))

@@ -74,6 +74,10 @@ class Rule:
         """
         return None
 
+    def deepening(self, model: Any, after: Any, method: str, seed: int) -> Any:
+        """The plan of a deeper model of a class of models, or None if it has no own way."""
+        return None
+
     def finish(self, record: LayerRecord, layer: Any) -> None:
         """Called once the grown layer's weights have their values, for what follows from them."""
 
@@ -208,8 +212,10 @@ class Call:
         if self.sources == 1 or x.axis(dimension) is not None:
             return x
         dimension = dimension % x.rank
-        position = next(i for i, each in enumerate(self.flat_inputs) if each is x)
-        self.separated[position] = dimension
+        for position, each in enumerate(self.flat_inputs):
+            # The same tensor may be given twice, as query and value.
+            if each is x:
+                self.separated[position] = dimension
         axis = Axis(((Segment(x.sizes(dimension), f"copies for {self.record.path}"), 1),))
         return x.with_axis(dimension, axis)
 
