@@ -27,6 +27,7 @@ class Rebuilder:
         self.trace = trace
         self.maps = maps
         self.mix = mix
+        self._names = {record.layers[0].name for record in trace.records.values()}
         self.layers: dict[int, Any] = {}
         self.groups: dict[int, list[Any]] = {}
         self.copied: list[str] = []
@@ -73,6 +74,14 @@ class Rebuilder:
             record = self.trace.records[id(operation)]
             self.layers[id(operation)] = record.rule.rebuild(record, self.maps, self)
         return self.layers[id(operation)]
+
+    def new_name(self, name: str) -> str:
+        """A name for a layer that the sources do not have: this one, or the next free one."""
+        number, found = 1, name
+        while found in self._names:
+            number, found = number + 1, f"{name}_{number}"
+        self._names.add(found)
+        return found
 
     def _call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
         record = self.trace.records[id(operation)]

@@ -70,6 +70,28 @@ class EqualCopies:
         return self.axis.segments()
 
 
+@dataclasses.dataclass
+class MixedOnce:
+    """Logits that hold all sources' mixture are an end: what reads them would read a mixture."""
+
+    axis: Axis
+    path: str
+
+    def broken(self, maps: dict[Segment, AxisMap]) -> str | None:
+        """Why the maps are not allowed, or None."""
+        readers = [reader for segment in self.axis.segments() for reader in segment.readers]
+        if not readers:
+            return None
+        return (
+            f"the logits of {self.path!r} are read by {readers[0]!r} once mixed; expected them to "
+            "be an output"
+        )
+
+    def segments(self) -> list[Segment]:
+        """What is constrained."""
+        return self.axis.segments()
+
+
 def _reversible() -> list[type]:
     found = getattr(layers, "ReversibleEmbedding", None)
     return [found] if found is not None else []
@@ -100,14 +122,13 @@ class ReversibleEmbeddingRule(EmbeddingRule):
                 call.weight("reverse_embeddings", Reads(units), Writes(vocabulary))
             return looked_up(call, units)
         x = call.separate(call.inputs, -1)
+        call.tie(units, x.axis(-1))
         if tied:
-            call.tie(units, x.axis(-1))
-            constraint = EqualCopies(units, call.record.path)
-            if constraint not in call.trace.constraints:
-                call.trace.constraints.append(constraint)
+            call.trace.constraints.append(EqualCopies(units, call.record.path))
         else:
             call.weight("reverse_embeddings", Reads(x.axis(-1)), Writes(vocabulary))
-            call.tie(units, x.axis(-1))
+        if call.sources > 1 and not call.trace.identical:
+            call.trace.constraints.append(MixedOnce(vocabulary, call.record.path))
         if layer.logit_soft_cap is not None:
             vocabulary = vocabulary.after("soft cap", True)
         return call.output(x).with_axis(-1, vocabulary)
@@ -121,7 +142,8 @@ class ReversibleEmbeddingRule(EmbeddingRule):
         # Every source weighs as much as in the mixture, over its features' number of copies.
         share = rebuilder.mix[0] / int(units.copies(0).max())
         if reverse and layer.tie_weights and share != 1.0:
-            scale = layers.Rescaling(share, dtype=layer.dtype_policy, name=f"{layer.name}_share")
+            name = rebuilder.new_name(f"{layer.name}_share")
+            scale = layers.Rescaling(share, dtype=layer.dtype_policy, name=name)
             args = (scale(args[0]), *args[1:])
         return grown(*args, **kwargs)
 

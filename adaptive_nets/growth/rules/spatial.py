@@ -54,7 +54,7 @@ class MaxPoolingRule(Rule):
 
 
 @register_rule(*_existing("Resizing", "CenterCrop", "RandomFlip", "RandomCrop"))
-@register_rule(*_existing("RandomRotation", "RandomTranslation", "RandomZoom", "RandomShear"))
+@register_rule(*_existing("RandomRotation", "RandomTranslation", "RandomZoom"))
 class ImageRule(Rule):
     """Geometry of images, with or without a batch axis in front."""
 

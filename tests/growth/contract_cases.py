@@ -1,0 +1,388 @@
+"""Small models that between them hold every class with a growth rule."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from adaptive_nets import growth
+
+layers = keras.layers
+ops = keras.ops
+
+BOTH = ("zero", "replicate")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A model that is grown, and what can be asked of it.
+
+    Args:
+        make: Builds the model, under the dtype policy of the moment.
+        methods: Which ways of widening keep its function and enlarge it.
+        fuses: Whether it can be fused with itself.
+        random: Whether its training step draws numbers, so that two steps are not comparable.
+        strings: Whether it works on strings, which only TensorFlow has.
+        inputs: Makes its inputs; None for random ones.
+        double: Whether it can compute in float64 and in half precision.
+        norm: How layers that normalise over features are fused.
+    """
+
+    make: Callable[[], keras.Model]
+    methods: tuple[str, ...] = BOTH
+    fuses: bool = True
+    random: bool = False
+    strings: bool = False
+    inputs: Callable[[], Any] | None = None
+    double: bool = True
+    norm: str = "joint"
+
+
+CASES: dict[str, Case] = {}
+
+
+def case(**settings: Any) -> Callable:
+    """Adds a function that makes a model to the cases."""
+
+    def decorate(make: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
+        CASES[make.__name__] = Case(make, **settings)
+        return make
+
+    return decorate
+
+
+def operation(name: str, *args: Any) -> Any:
+    """An operation of keras.ops by the name of its class."""
+    kinds = [kind for kind in growth.registered() if not issubclass(kind, layers.Layer)]
+    found = {kind.__name__: kind for kind in kinds}
+    return found[name](*args)
+
+
+def model(inputs: Any, *features: Any) -> keras.Model:
+    """Reads features through one small layer each."""
+    outputs = [layers.Dense(2, name=f"end_{i}")(x) for i, x in enumerate(features)]
+    return keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0])
+
+
+def begun(*shape: int, units: int = 4, activation: str | None = "tanh") -> tuple[Any, Any]:
+    """An input, and features that can grow."""
+    inputs = keras.Input(shape)
+    return inputs, layers.Dense(units, activation, name="begin")(inputs)
+
+
+@case()
+def dense():
+    inputs, x = begun(5)
+    return model(inputs, layers.Dense(6, "gelu")(x))
+
+
+@case()
+def activations():
+    inputs, x = begun(3, 5, activation=None)
+    kinds = [
+        layers.Activation("sigmoid"),
+        layers.ReLU(),
+        layers.LeakyReLU(),
+        layers.ELU(),
+        layers.PReLU(shared_axes=[1]),
+        layers.Rescaling(0.5, 0.1),
+        layers.Softmax(axis=1),
+        layers.Identity(),
+    ]
+    return model(inputs, layers.Concatenate()([kind(x) for kind in kinds]))
+
+
+@case(random=True)
+def noises():
+    inputs, x = begun(3, 5)
+    for kind in (
+        layers.Dropout(0.2),
+        layers.AlphaDropout(0.2),
+        layers.GaussianDropout(0.2),
+        layers.GaussianNoise(0.2),
+        layers.SpatialDropout1D(0.2),
+        layers.ActivityRegularization(l2=0.01),
+    ):
+        x = kind(x)
+    return model(inputs, x)
+
+
+@case()
+def merges():
+    inputs, x = begun(5)
+    y = layers.Dense(4, "relu")(x)
+    found = [
+        getattr(layers, name)()([x, y])
+        for name in ("Add", "Average", "Subtract", "Multiply", "Maximum", "Minimum")
+    ]
+    return model(inputs, layers.Concatenate()([*found, layers.Dense(3)(inputs)]))
+
+
+@case()
+def arithmetic():
+    inputs, x = begun(5)
+    y = layers.Dense(4, "relu")(x)
+    found = [operation(name)(x, y) for name in ("Add", "Subtract", "Multiply")]
+    found += [operation(name)(x, y + 2.0) for name in ("TrueDivide", "Divide")]
+    return model(inputs, operation("Concatenate", -1)(found))
+
+
+@case()
+def functions():
+    inputs, x = begun(5)
+    positive = operation("Square")(x) + 1.0
+    names = [
+        "Relu",
+        "Relu6",
+        "LeakyRelu",
+        "Elu",
+        "Selu",
+        "Celu",
+        "Gelu",
+        "Silu",
+        "Tanh",
+        "Softsign",
+    ]
+    names += ["HardSilu", "HardTanh", "Abs", "Absolute", "Negative", "Sin", "Sigmoid", "Softplus"]
+    names += ["HardSigmoid", "LogSigmoid", "Exp", "Cos"]
+    found = [operation(name)(x) for name in names]
+    found += [operation(name)(positive) for name in ("Sqrt", "Log")]
+    x = layers.Concatenate()(found)
+    return model(inputs, operation("Cast", x.dtype)(x))
+
+
+@case()
+def comparisons():
+    inputs, x = begun(5)
+    y = layers.Dense(4, "relu")(x)
+    names = ("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual")
+    found = [operation(name)(x, y) for name in names]
+    both = operation("LogicalAnd")(found[2], operation("LogicalNot")(found[1]))
+    found.append(operation("LogicalOr")(both, found[4]))
+    found = [operation("Cast", x.dtype)(each) * x for each in found]
+    found += [operation("OnesLike")(x) * x, operation("ZerosLike")(x) + x, y]
+    return model(inputs, layers.Add()(found))
+
+
+@case()
+def axes():
+    inputs, x = begun(3, 5)
+    picked = [x[:, -1, :], x[:, 0], x[..., 1, :]]
+    turned = operation("Transpose", (0, 2, 1))(x)
+    picked.append(operation("Swapaxes", 1, 2)(turned)[:, 1])
+    picked.append(operation("Squeeze", 1)(operation("ExpandDims", 1)(x[:, 0])))
+    folded = operation("Reshape", (-1, 1, 3, 4))(x)
+    picked.append(operation("Reshape", (-1, 3, 4))(folded)[:, 2])
+    reductions = ("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Prod", "Var", "Std")
+    picked += [operation(name, 1)(x) for name in reductions]
+    signs = [operation("Cast", x.dtype)(operation(name, 1)(x > 0)) for name in ("Any", "All")]
+    return model(inputs, operation("Concatenate", -1)([*picked, *signs]))
+
+
+@case()
+def shapes():
+    inputs, x = begun(4, 5)
+    flat = layers.Flatten()(layers.Reshape((2, 2, 4))(layers.Permute((1, 2))(x)))
+    again = layers.RepeatVector(2)(layers.Dense(3, "relu")(flat))
+    return model(inputs, layers.Flatten()(again), flat)
+
+
+@case()
+def nested():
+    inputs, x = begun(5)
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(3, "relu"), layers.Dense(4)])
+    other = keras.Input((4,))
+    graph = keras.Model(other, layers.Add()([other, layers.Dense(4, "relu")(other)]))
+    return model(inputs, inner(graph(x)))
+
+
+def image(dimensions: int) -> keras.Model:
+    """Everything that exists for this many axes of space."""
+    n = f"{dimensions}D"
+
+    def kind(name: str, *args: Any, **settings: Any) -> Any:
+        return getattr(layers, name + n)(*args, **settings)
+
+    inputs = keras.Input((6,) * dimensions + (2,))
+    x = kind("Conv", 3, 2, padding="same", activation="relu")(inputs)
+    x = layers.BatchNormalization()(x)
+    x = kind("Conv", 4, 3)(x)
+    transpose = getattr(layers, f"Conv{n}Transpose")
+    x = transpose(3, 2, padding="same", activation="tanh")(x)
+    if dimensions < 3:
+        x = kind("DepthwiseConv", 2, padding="same", depth_multiplier=2)(x)
+        x = kind("SeparableConv", 3, 2, padding="same", activation="relu")(x)
+    x = kind("ZeroPadding", 1)(kind("UpSampling", 2)(x))
+    x = kind("Cropping", 1)(x)
+    x = layers.Add()([kind("MaxPooling", 2)(x), kind("AveragePooling", 2)(x)])
+    ends = [kind("GlobalMaxPooling")(x), kind("GlobalAveragePooling")(x)]
+    for name in ("AdaptiveMaxPooling", "AdaptiveAveragePooling"):
+        if hasattr(layers, name + n):
+            ends.append(layers.Flatten()(kind(name, 2)(x)))
+    return model(inputs, *ends)
+
+
+for _dimensions in (1, 2, 3):
+    # TensorFlow takes no maximum of doubles or halves over three dimensions.
+    CASES[f"image_{_dimensions}d"] = Case(lambda n=_dimensions: image(n), double=_dimensions < 3)
+
+
+@case(random=True)
+def augmented():
+    inputs, x = begun(6, 6, 2)
+    x = layers.RandomFlip()(layers.CenterCrop(5, 5)(layers.Resizing(7, 7)(x)))
+    x = layers.RandomTranslation(0.1, 0.1)(layers.RandomRotation(0.1)(x))
+    x = layers.SpatialDropout2D(0.1)(layers.RandomZoom(0.1)(x))
+    x = layers.SpatialDropout3D(0.1)(layers.Reshape((1, 5, 5, 4))(x))
+    return model(inputs, layers.GlobalAveragePooling3D()(x))
+
+
+@case(random=True)
+def cropped():
+    inputs, x = begun(6, 6, 2)
+    return model(inputs, layers.GlobalAveragePooling2D()(layers.RandomCrop(4, 4)(x)))
+
+
+@case()
+def statistics():
+    inputs = keras.Input((5,))
+    return model(inputs, layers.Dense(4, "tanh")(layers.Normalization()(inputs)))
+
+
+def recurrent(make: Callable[[], Any]) -> Callable[[], keras.Model]:
+    """A recurrent layer on features of a sequence."""
+
+    def build() -> keras.Model:
+        inputs, x = begun(3, 5)
+        return model(inputs, make()(x))
+
+    return build
+
+
+CASES["simple_rnn"] = Case(recurrent(lambda: layers.SimpleRNN(3, go_backwards=True)))
+CASES["gru"] = Case(recurrent(lambda: layers.GRU(3, return_sequences=True)))
+CASES["cells"] = Case(recurrent(lambda: layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)])))
+CASES["bidirectional"] = Case(recurrent(lambda: layers.Bidirectional(layers.LSTM(3))))
+CASES["each_step"] = Case(recurrent(lambda: layers.TimeDistributed(layers.Dense(3, "relu"))))
+
+
+@case(random=True)
+def lstm_with_dropout():
+    inputs, x = begun(3, 5)
+    y, *states = layers.LSTM(3, return_sequences=True, return_state=True, dropout=0.2)(x)
+    return model(inputs, layers.LSTM(3)(y, initial_state=states))
+
+
+@case()
+def masked():
+    tokens, series = keras.Input((4,), dtype="int32"), keras.Input((4, 2))
+    x = layers.Embedding(6, 4, mask_zero=True)(tokens)
+    y = layers.GRU(3)(layers.Masking()(series))
+    return model([tokens, series], layers.Add()([layers.LSTM(3)(x), y]))
+
+
+def conv_lstm(dimensions: int) -> keras.Model:
+    inputs = keras.Input((2,) + (3,) * dimensions + (2,))
+    x = getattr(layers, f"ConvLSTM{dimensions}D")(2, 2, padding="same")(inputs)
+    return model(inputs, x)
+
+
+for _dimensions in (1, 2, 3):
+    CASES[f"conv_lstm_{_dimensions}d"] = Case(lambda n=_dimensions: conv_lstm(n))
+
+
+@case()
+def reversible():
+    tokens = keras.Input((4,), dtype="int32")
+    embedding = layers.ReversibleEmbedding(6, 4)
+    x = embedding(tokens)
+    x = layers.Add()([x, layers.Dense(4)(layers.Dense(5, "relu")(x))])
+    return keras.Model(tokens, embedding(x, reverse=True))
+
+
+@case()
+def prepared():
+    numbers = keras.Input((3,))
+    x = layers.Discretization([-0.5, 0.0, 0.5])(numbers)
+    return model(numbers, layers.Flatten()(layers.Embedding(4, 3)(x)))
+
+
+def words():
+    values = np.array([["a"], ["b"], ["c"], ["a"]])
+    return [values, np.array([[1], [2], [3], [9]])]
+
+
+@case(strings=True, inputs=words)
+def looked_up():
+    text, number = keras.Input((1,), dtype="string"), keras.Input((1,), dtype="int64")
+    found = [
+        layers.StringLookup(vocabulary=["a", "b"])(text),
+        layers.IntegerLookup(vocabulary=[1, 2])(number),
+        layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=1)(text),
+        layers.Hashing(4)(text),
+    ]
+    x = layers.Concatenate()([layers.Flatten()(layers.Embedding(5, 3)(each)) for each in found])
+    crossed = layers.HashedCrossing(4, output_mode="one_hot")((text, number))
+    counted = layers.CategoryEncoding(10, "multi_hot")(number)
+    y = layers.Dense(4, "relu")(layers.Concatenate()([crossed, counted]))
+    return model([text, number], layers.Concatenate()([x, y]))
+
+
+@case(methods=("replicate",))
+def norms():
+    inputs, x = begun(3, 5)
+    x = layers.LayerNormalization()(x)
+    x = layers.RMSNormalization()(layers.Dense(4, "relu")(x))
+    x = layers.GroupNormalization(2)(layers.Dense(4, "relu")(x))
+    return model(inputs, x)
+
+
+@case()
+def root_mean_square():
+    inputs, x = begun(3, 5)
+    x = layers.Add()([x, layers.Dense(4, "relu")(layers.RMSNormalization()(x))])
+    return model(inputs, layers.RMSNormalization()(x))
+
+
+@case()
+def over_positions():
+    inputs, x = begun(3, 5)
+    x = layers.UnitNormalization(axis=1)(x)
+    return model(inputs, layers.Dot(axes=1)([inputs, x]))
+
+
+@case()
+def attentions():
+    inputs, x = begun(3, 5)
+    found = [
+        layers.MultiHeadAttention(2, 2)(x, x),
+        layers.GroupQueryAttention(2, 4, 2)(x, x),
+    ]
+    return model(inputs, layers.Add()(found))
+
+
+@case()
+def plain_attentions():
+    inputs, x = begun(3, 5)
+    found = [kind()([inputs, x, inputs]) for kind in (layers.Attention, layers.AdditiveAttention)]
+    return model(inputs, layers.Add()(found))
+
+
+@case()
+def einsums():
+    inputs, x = begun(3, 5)
+    y = layers.EinsumDense("abc,cd->abd", (None, 6), bias_axes="d", activation="relu")(x)
+    return model(inputs, y)
+
+
+@case(random=True)
+def applications():
+    from keras.src.applications import convnext, inception_resnet_v2
+
+    inputs, x = begun(4, 4, 3)
+    y = convnext.LayerScale(0.5, 4)(layers.Conv2D(4, 1, activation="relu")(x))
+    x = layers.Add()([x, convnext.StochasticDepth(0.1)(y)])
+    y = layers.Conv2D(4, 1, activation="relu")(x)
+    return model(inputs, inception_resnet_v2.CustomScaleLayer(0.3)([x, y]))
