@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 from keras.src.backend.common import global_state
 from keras.src.models.functional import Functional
 
+from adaptive_nets.growth.arrays import read
 from adaptive_nets.growth.trace import functional, ordered_nodes
+from adaptive_nets.growth.transfer import _Waiting
 
 Values = Callable[[Any], dict[int, Any]]
 MODELS = (Functional, keras.Model, keras.Sequential)
@@ -125,7 +126,7 @@ class Copier:
 
 def copied(operation: Any) -> Values:
     """The values of a layer for another of the same kind."""
-    return lambda new: {id(to): np.asarray(old) for old, to in _weights(operation, new)}
+    return lambda new: {id(to): read(old) for old, to in _weights(operation, new)}
 
 
 def rebuilt(operation: Any, config: dict[str, Any]) -> Any:
@@ -146,16 +147,15 @@ def postponed() -> Iterator[list[keras.Variable]]:
 
     So nothing is drawn that would be overwritten.
     """
-    waiting = global_state.get_global_attribute("uninitialized_variables", [], set_to_default=True)
-    before = list(waiting)
-    known = {id(variable) for variable in before}
-    new: list[keras.Variable] = []
+    before = global_state.get_global_attribute("uninitialized_variables", [], set_to_default=True)
+    waiting = _Waiting()
+    global_state.set_global_attribute("uninitialized_variables", waiting)
     try:
         with keras.StatelessScope(initialize_variables=False):
-            yield new
-        new.extend(variable for variable in waiting if id(variable) not in known)
+            yield waiting
     finally:
         global_state.set_global_attribute("uninitialized_variables", before)
+        waiting.restore()
 
 
 def _weights(old: Any, new: Any) -> list[tuple[Any, Any]]:

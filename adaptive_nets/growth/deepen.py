@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets.growth.arrays import read, tensor
 from adaptive_nets.growth.copying import MODELS, Copier, postponed
 from adaptive_nets.growth.graph_blocks import join
 from adaptive_nets.growth.insertion import Copy
 from adaptive_nets.growth.places import Places, views
 from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
+from adaptive_nets.growth.rules.registry import find_rule
 from adaptive_nets.growth.slots import Carried
 from adaptive_nets.growth.trace import check_finite, functional
 from adaptive_nets.growth.transfer import _draw, apply
@@ -96,6 +98,10 @@ def plan_deepen(
     if isinstance(times, bool) or not isinstance(times, int) or times < 2:
         raise ValueError(f"times must be an integer >= 2. Received: times={times!r}.")
     functional(model)
+    rule = find_rule(type(model))
+    own = None if rule is None else rule.deepening(model, after, method, new_seed(seed))
+    if own is not None:
+        return own
     if type(model) not in MODELS:
         raise ValueError(
             f"Cannot deepen {model.name!r}: it would become a plain Functional model. Expected a "
@@ -192,7 +198,7 @@ class DeepenPlan:
         with postponed() as new:
             grown = copier.model(self.model)
         pairs = copier.pairs()
-        values: dict[int, Any] = {id(to): np.asarray(old) for old, to in pairs}
+        values: dict[int, Any] = {id(to): read(old) for old, to in pairs}
         drawn: set[int] = set()
         for layer, make in copier.made:
             values |= make(layer)
@@ -203,10 +209,11 @@ class DeepenPlan:
                 key = (self.seed, zlib.crc32(variable.path.encode()))
                 value = _draw(variable, np.dtype("float64"), key)
             if value is not None:
-                variable._initializer = lambda shape, dtype, value=value: (
-                    keras.ops.convert_to_tensor(value, dtype=dtype)
-                )
+                variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
             variable._deferred_initialize()
+        for layer in copier.layers.values():
+            if hasattr(layer, "finalize_state"):
+                layer.finalize_state()  # adapted layers keep what follows from their weights
         return grown, pairs
 
     def apply_with_pairs(
