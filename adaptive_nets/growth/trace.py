@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets.growth.arrays import read
 from adaptive_nets.growth.axes import Axis, Features
 from adaptive_nets.growth.rules.base import Call
 from adaptive_nets.growth.rules.registry import find_rule, rule_for
@@ -195,10 +196,15 @@ def _choices(node: Any) -> dict[str, Any]:
 
 def check_finite(models: Sequence[keras.Model]) -> None:
     """Refuses sources with a weight that is not finite."""
-    for model in models:
+    for model in {id(model): model for model in models}.values():
         for variable in model.weights:
-            value = np.asarray(variable)
-            if value.dtype.kind == "f" and not np.isfinite(np.sum(value, dtype=np.float64)):
+            value = read(variable)
+            if value.dtype.kind != "f":
+                continue
+            with np.errstate(over="ignore", invalid="ignore"):
+                finite = np.isfinite(np.sum(value))
+            # A sum may also overflow, so the values are looked at one by one.
+            if not finite and not np.isfinite(value).all():
                 raise ValueError(
                     f"Cannot grow {model.name!r}: its weight {variable.path!r} holds "
                     f"{int(np.sum(~np.isfinite(value)))} values that are not finite. Expected a "

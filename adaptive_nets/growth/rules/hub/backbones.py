@@ -45,6 +45,12 @@ class BackboneRule(ModelRule):
         if pooled is not None:
             pooled.axes["units"].tie(self._hidden(trace, first))
 
+    def deepening(self, model: keras.Model, after: Any, method: str, seed: int) -> Any:
+        # Its imports lead back here.
+        from adaptive_nets.growth.rules.hub.deepening import backbone_deepening
+
+        return backbone_deepening(model, after, method, seed)
+
     @staticmethod
     def _check_settings(graphs: Sequence[keras.Model]) -> None:
         configs = [graph.get_config() for graph in graphs]

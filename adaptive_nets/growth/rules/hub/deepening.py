@@ -1,0 +1,164 @@
+"""Deeper backbones: one more block a stack, which adds zero at first."""
+
+import time
+import types
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.growth.arrays import read, tensor
+from adaptive_nets.growth.copying import postponed
+from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
+from adaptive_nets.growth.rebuild import variable_of
+from adaptive_nets.growth.slots import Carried
+from adaptive_nets.growth.trace import check_finite
+from adaptive_nets.growth.transfer import _draw
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What a block adds to its residual stream is written by these.
+OUTPUTS = (
+    *("self_attention.output_projector", "cross_attention.output_projector", "output_projector"),
+    *("_self_attention_layer._output_dense", "_cross_attention_layer._output_dense"),
+    "_feedforward_output_dense",
+)
+LAST_NORM = ("_feedforward_layer_norm.gamma", "_feedforward_layer_norm.beta")
+
+
+def _find(layer: Any, attribute: str) -> Any:
+    try:
+        return variable_of(layer, attribute)
+    except AttributeError:
+        return None
+
+
+class BackboneDeepening:
+    """The plan of more blocks at the end of each stack of a backbone.
+
+    Where norms stand before attention (T5, GPT-2) a block whose outputs are zero passes its input
+    on. Where they stand behind (BERT), the norm that ended the stack moves to its new end, and
+    norms without gain and bias remain, which change nothing on what is normalised already.
+
+    Args:
+        model: The source.
+        count: How many blocks.
+        seed: For all that is drawn.
+    """
+
+    verb, exact, mix = "deepen", True, (1.0,)
+
+    def __init__(self, model: keras.Model, count: int, seed: int) -> None:
+        self.model = model
+        self.count = count
+        self.seed = seed
+        self.trace = types.SimpleNamespace(models=(model,))
+
+    def notes(self) -> tuple[str, ...]:
+        """Nothing is left to say."""
+        return ()
+
+    def table(self) -> "pd.DataFrame":
+        """What grows, as a DataFrame."""
+        import pandas as pd
+
+        before = self.model.num_layers
+        row = {"layer": self.model.name, "kind": type(self.model).__name__, "axis": "num_layers"}
+        how = f"{self.count} new at the end, adding zero"
+        return pd.DataFrame([{**row, "sources": before, "size": before + self.count, "how": how}])
+
+    def __str__(self) -> str:
+        return f"deepen {self.model.name}: exact\n{self.table().to_string(index=False)}"
+
+    def apply_with_pairs(
+        self, sample: Any = None
+    ) -> tuple[keras.Model, GrowthReport, list[Carried]]:
+        """The deeper model, a report, and the weights that carry old values."""
+        started = time.perf_counter()
+        check_finite([self.model])
+        model = self.model
+        depth = model.num_layers + self.count
+        with postponed() as variables:
+            grown = type(model).from_config({**model.get_config(), "num_layers": depth})
+        pairs = self._pairs(grown)
+        values = {id(new): read(old) for old, new in pairs}
+        values |= self._constants(grown)
+        drawn = {id(weight) for weight in grown.weights} - values.keys()
+        for variable in variables:
+            value = values.get(id(variable))
+            if value is None and id(variable) in drawn:
+                key = (self.seed, zlib.crc32(variable.path.encode()))
+                value = _draw(variable, np.dtype("float32"), key)
+            if value is not None:
+                variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
+            variable._deferred_initialize()
+        seconds = time.perf_counter() - started
+        gap = None if sample is None else GrowthPlan.measure(self, grown, sample)
+        before, after = model.count_params(), grown.count_params()
+        report = GrowthReport(self.table(), before, after, True, gap, seconds, ())
+        return grown, report, [Carried((old,), new) for old, new in pairs]
+
+    def _pairs(self, grown: keras.Model) -> list[tuple[Any, Any]]:
+        moved = {}
+        for old, new in self._ends(grown):
+            if not getattr(old, "normalize_first", True):
+                moved |= {id(variable_of(old, name)): variable_of(new, name) for name in LAST_NORM}
+        found = []
+        for layer in self.model.layers:
+            new = grown.get_layer(layer.name)
+            new.trainable = layer.trainable
+            for one, other in zip(layer.weights, new.weights, strict=True):
+                found.append((one, moved.get(id(one), other)))
+        return found
+
+    def _ends(self, grown: keras.Model) -> list[tuple[Any, Any]]:
+        """The last block of each stack, and the new last one."""
+        last, new = self.model.num_layers - 1, self.model.num_layers + self.count - 1
+        return [
+            (layer, grown.get_layer(f"{layer.name.removesuffix(f'_{last}')}_{new}"))
+            for layer in self.model.layers
+            if layer.name.endswith(f"layer_{last}")
+        ]
+
+    def _constants(self, grown: keras.Model) -> dict[int, np.ndarray]:
+        """Zero outputs, and gains of one where norms stand in a row."""
+        old = {layer.name for layer in self.model.layers}
+        found = {}
+        for layer in grown.layers:
+            for name in OUTPUTS if layer.name not in old else ():
+                for part in ("_kernel", "bias"):
+                    weight = _find(layer, f"{name}.{part}")
+                    if weight is not None:
+                        found[id(weight)] = np.zeros(weight.shape, "float32")
+        for layer, _ in self._ends(grown):
+            if not getattr(layer, "normalize_first", True):
+                before = grown.get_layer(layer.name)
+                for name, value in zip(LAST_NORM, (1, 0), strict=True):
+                    weight = variable_of(before, name)
+                    found[id(weight)] = np.full(weight.shape, value, "float32")
+        return found
+
+
+def backbone_deepening(model: keras.Model, after: Any, method: str, seed: int) -> BackboneDeepening:
+    """The plan of a deeper backbone, which is of the same class."""
+    if method not in ("auto", "residual") or isinstance(after, bool):
+        raise ValueError(
+            f"Cannot deepen {model.name!r} with method={method!r}: a {type(model).__name__} is "
+            "made of blocks of one kind. Expected method='auto' or 'residual'."
+        )
+    if after is not None and not isinstance(after, int | np.integer):
+        raise ValueError(
+            f"Cannot deepen {model.name!r} after {after!r}: the constructor of "
+            f"{type(model).__name__} numbers its blocks, so new ones stand at the end. Expected "
+            "how many blocks to add. Pass after=1."
+        )
+    count = 1 if after is None else int(after)
+    if count < 0 or model.num_layers < 1:
+        raise ValueError(
+            f"Cannot deepen {model.name!r} by {count} blocks: growth never shrinks, and begins "
+            f"with one block at least. Expected after >= 0. Received: after={after!r}, and a "
+            f"model of {model.num_layers} blocks."
+        )
+    return BackboneDeepening(model, count, seed)
