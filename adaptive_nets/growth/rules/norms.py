@@ -204,22 +204,8 @@ class UnitNormalizationRule(Rule):
 
     def trace(self, call: Call) -> Features:
         x = call.output(call.inputs)
-        for each in x.axes:
-            call.fix(each, "it divides by the length over all features")
-        return x
-
-
-@register_rule(layers.Normalization)
-class NormalizationRule(Rule):
-    """Standardises inputs by what it has seen; the sources must have seen the same."""
-
-    def trace(self, call: Call) -> Features:
-        x = call.output(call.inputs)
-        for each in x.axes:
-            call.fix(each, "its means and variances were computed for these features")
-        for weight in call.layer.weights:
-            name = weight.name
-            if name == "count" or hasattr(call.layer, "adapt_" + name):
-                attribute = name if name == "count" else "adapt_" + name
-                call.weight(attribute, *(Scales(None) for _ in weight.shape))
-        return x
+        over = call.layer.axis
+        over = [over] if isinstance(over, int) else over
+        for number in over:
+            call.fix(x.axis(number), "it divides by the length over all features")
+        return dataclasses.replace(x, axes=tuple(a and a.after("length", True) for a in x.axes))

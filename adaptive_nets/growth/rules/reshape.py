@@ -79,6 +79,10 @@ class ReshapeRule(Rule):
             if made is None:
                 call.fix(axis, f"it reshapes {x.shapes[0][1:]} to {result.shapes[0][1:]}")
                 continue
+            if result.axis(place) is not None:
+                for each in (result.axis(place), axis):
+                    call.fix(each, "it makes one axis of two that grow")
+                continue
             result = result.with_axis(place, made)
             role = f"axis {place}"
             known = call.record.axes.setdefault(role, made)
