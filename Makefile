@@ -42,6 +42,7 @@ lint: venv ## format, lint and the floors
 
 bench: venv ## the timed comparisons
 	$(BIN)/python benchmarks/search.py
+	$(BIN)/python benchmarks/growth.py
 
 build: venv ## wheel and sdist into dist/
 	$(BIN)/python -m build --outdir dist
