@@ -6,7 +6,8 @@ import pytest
 
 from adaptive_nets import growth
 
-pytestmark = pytest.mark.backend_agnostic
+# Not run again under JAX, which compiles every shape of every convolution anew; the contract test
+# covers these layers there.
 layers = keras.layers
 FIRST = {"data_format": "channels_first"}
 
