@@ -47,6 +47,11 @@ COMMANDS = {
         "Predict test rows, as CSV.",
         "--saved_model=PATH|--model_dir=DIR --data=DATA [flags]",
     ),
+    "fuse": Command(
+        "fuse",
+        "Fuse trained Keras models into one that starts where they ended.",
+        "A.keras B.keras [...] --out=BIG.keras [flags]",
+    ),
     "export": Command("saved", "Write a search's SavedModel.", "--model_dir=DIR --path=PATH"),
 }
 

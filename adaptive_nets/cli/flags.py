@@ -21,7 +21,7 @@ def for_command(command: str) -> flags.FlagValues:
     """The flags of one subcommand, not yet parsed.
 
     Args:
-        command: `"search"`, `"leaderboard"`, `"evaluate"`, `"predict"` or `"export"`.
+        command: one of `app.COMMANDS`.
 
     Returns:
         A `FlagValues` of its own, apart from absl's global one.
@@ -48,7 +48,11 @@ def parse(command: str, values: flags.FlagValues, arguments: list[str]) -> None:
         _, *surplus = values(["adaptive-nets", *arguments])
     except flags.Error as error:
         raise UsageError(str(error)) from error
-    if surplus:
+    if command == "fuse":
+        values["sources"].value = surplus
+        if len(surplus) < 2:
+            raise UsageError(f"fuse needs two or more .keras files. Received: {len(surplus)}.")
+    elif surplus:
         raise UsageError(f"Unexpected argument {surplus[0]!r}: every option is a --flag.")
     for name in _REQUIRED[command]:
         if not values[name].value:
@@ -158,6 +162,23 @@ def _define_predict(values: flags.FlagValues) -> None:
     )
 
 
+def _define_fuse(values: flags.FlagValues) -> None:
+    flags.DEFINE_list(
+        "sources", [], "The models' .keras files; given as arguments.", flag_values=values
+    )
+    flags.DEFINE_string("out", None, "The .keras file to write.", flag_values=values)
+    flags.DEFINE_string(
+        "cross", "zero", "Between sources: zero, random, or a size of noise.", flag_values=values
+    )
+    for name, choices, text in (
+        ("norm", ("joint", "grouped"), "Layer norms over all sources, or one a source."),
+        ("output", ("mean", "sum", "concatenate"), "What becomes of the sources' outputs."),
+        ("preserve", ("exact", "approximate"), "Refuse a change of outputs, or report it."),
+    ):
+        flags.DEFINE_enum(name, choices[0], choices, text, flag_values=values)
+    flags.DEFINE_integer("seed", 0, "For what is drawn.", lower_bound=0, flag_values=values)
+
+
 def _define_export(values: flags.FlagValues) -> None:
     _model_dir(values, "Folder of the search.")
     flags.DEFINE_string("path", None, "SavedModel to write.", flag_values=values)
@@ -168,6 +189,7 @@ _REQUIRED = {
     "leaderboard": ("model_dir",),
     "evaluate": ("model_dir", "data"),
     "predict": ("data",),
+    "fuse": ("out",),
     "export": ("model_dir", "path"),
 }
 _DEFINE = {
@@ -175,6 +197,7 @@ _DEFINE = {
     "leaderboard": _define_leaderboard,
     "evaluate": _define_evaluate,
     "predict": _define_predict,
+    "fuse": _define_fuse,
     "export": _define_export,
 }
 

@@ -1,5 +1,6 @@
 """Deep Fusion: trained small models side by side in a big one."""
 
+import os
 from collections.abc import Sequence
 
 import keras
@@ -29,8 +30,8 @@ def fuse(
     """Joins trained models of one topology into a big one that starts where they ended.
 
     Args:
-        models: Two or more built models with the same layers, joined in the same way; widths may
-            differ. They are not changed.
+        models: Two or more built models, or paths of `.keras` files, with the same layers, joined
+            in the same way; widths may differ. They are not changed.
         cross: What stands between the sources' halves: "zero" keeps the function; "random" is
             the layers' own initialisation; a number is noise of that many times 1/sqrt(fan_in).
         norm: Where features are normalised together (layer norms): "joint" is one stock layer
@@ -75,13 +76,20 @@ def plan_fuse(
     seed: int | None = None,
 ) -> GrowthPlan:
     """The plan of `fuse`, with the same arguments; nothing is changed."""
-    models = list(models)
+    models = [loaded(model) for model in models]
     if len(models) < 2:
         raise ValueError(
             f"Cannot fuse {len(models)} model(s). Expected two or more. To fuse a model with "
             "itself call adaptive_nets.growth.self_fuse."
         )
     return _plan(models, cross, norm, output, preserve, seed, identical=False)
+
+
+def loaded(model: keras.Model | str | os.PathLike) -> keras.Model:
+    """The model itself, or that of a `.keras` file."""
+    if isinstance(model, str | os.PathLike):
+        return keras.saving.load_model(model, compile=False)
+    return model
 
 
 def self_fuse(

@@ -28,6 +28,10 @@ POWERS = {
     "_v": 2,
     "_accumulated_gradients": 1,
 }
+# RMSprop's momentum holds gradients over their own size.
+OTHERS = {("RMSprop", "_momentums"): 0}
+# Optimizers whose slots hold weights under the names of gradients.
+UNKNOWN = frozenset(["ScheduleFreeAdamW", "Muon", "Ftrl"])
 # Adafactor's factors are second moments averaged over one of the last two axes.
 REDUCED = {"_r": -1, "_c": -2}
 EMA = "_model_variables_moving_average"
@@ -127,14 +131,15 @@ def _carry(old: Any, new: Any, carried: dict[int, Carried], slots: str) -> None:
             of_slots |= {id(v) for v in getattr(optimizer, name, ()) if v is not None}
         if slots == "reset" and name != EMA:
             continue
-        if name not in POWERS and name != EMA:
+        known = name in POWERS and type(old).__name__ not in UNKNOWN
+        if not known and name != EMA:
             raise ValueError(
                 f"Cannot carry the slots {name!r} of {type(old).__name__}: growth does not know "
                 f"what they hold. Expected one of {sorted(POWERS)}. Pass slots='reset'."
             )
         _carry_list(old, new, name, carried)
-    known = [[v for v in o._variables if id(v) not in of_slots] for o in (old, new)]
-    for before, after in zip(*known, strict=True):
+    others = [[v for v in o._variables if id(v) not in of_slots] for o in (old, new)]
+    for before, after in zip(*others, strict=True):
         after.assign(before)
     if inner is not None:
         _carry(inner, new.inner_optimizer, carried, slots)
@@ -173,4 +178,7 @@ def _carry_list(old: Any, new: Any, name: str, carried: dict[int, Carried]) -> N
             if drop is not None:
                 del shape[drop]
             filled.append(np.zeros(shape, "float32") if value is None else value)
-        slot.assign(each.slot(filled, POWERS[name], drop))
+        power = OTHERS.get((type(old).__name__, name), POWERS[name])
+        # Adagrad begins with a sum above zero, which no gradient made.
+        begun = old.initial_accumulator_value if name == "_accumulators" else 0.0
+        slot.assign(begun + each.slot([value - begun for value in filled], power, drop))

@@ -142,6 +142,37 @@ def test_old_weights_go_on_as_if_nothing_had_grown(name):
         np.testing.assert_allclose(new, old, atol=tolerance)
 
 
+def test_slots_of_copies_have_the_scale_of_their_gradients():
+    powers = {
+        "adam": {"_momentums": 1, "_velocities": 2},
+        "rmsprop": {"_momentums": 0, "_velocities": 2, "_average_gradients": 1},
+    }
+    for name, slots in powers.items():
+        small = net(OPTIMIZERS[name]())
+        fit(small, epochs=1)
+        grown = growth.widen(small, {"a": 24}, "replicate", seed=0)
+        for slot, power in slots.items():
+            old, new = (np.array(getattr(m.optimizer, slot)[0]) for m in (small, grown))
+            expected = np.tile(old * 0.5**power, 2)
+            np.testing.assert_allclose(new, expected, atol=1e-6 * np.abs(old).max())
+
+
+def test_new_units_begin_with_adagrad_s_first_sum():
+    small = net(OPTIMIZERS["adagrad"]())
+    fit(small, epochs=1)
+    grown = growth.widen(small, {"a": 24}, seed=0)
+    sums = np.array(grown.optimizer._accumulators[0])
+    np.testing.assert_allclose(sums[:, 12:], small.optimizer.initial_accumulator_value)
+    np.testing.assert_allclose(sums[:, :12], np.array(small.optimizer._accumulators[0]), rtol=1e-6)
+
+
+def test_slots_that_are_not_understood_are_refused():
+    model = net(keras.optimizers.Ftrl(0.01))
+    fit(model, epochs=1)
+    with pytest.raises(ValueError, match="Cannot carry the slots .* of Ftrl.*slots='reset'"):
+        growth.widen(model, 2.0)
+
+
 def test_slots_can_be_reset():
     model = net()
     fit(model, epochs=1)

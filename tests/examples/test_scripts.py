@@ -98,3 +98,12 @@ def test_keras_pool(capsys):
 def test_every_script_is_tested():
     tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
     assert {path.stem for path in EXAMPLES.glob("*.py")} <= tested
+
+
+def test_fuse_digits(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["fuse_digits.py", "--epochs=2", "--seeds=1"])
+    runpy.run_path(str(EXAMPLES / "fuse_digits.py"), run_name="__main__")
+    header, values = capsys.readouterr().out.strip().splitlines()[-2:]
+    assert "fine-tuned" in header
+    gap = float(values.split()[3])
+    assert gap <= 1e-6

@@ -1,0 +1,37 @@
+"""`adaptive-nets fuse`: trained models into one big one."""
+
+import os
+
+from absl import flags as absl_flags
+
+import adaptive_nets as an
+from adaptive_nets.cli import flags
+
+
+def fuse(values: absl_flags.FlagValues) -> None:
+    """Prints the plan, fuses, prints the report, and writes the model.
+
+    Args:
+        values: parsed flags of the subcommand.
+    """
+    if not values.out.endswith(".keras"):
+        raise flags.UsageError(f"--out must end in .keras. Received: {values.out}.")
+    for path in values.sources:
+        if not os.path.isfile(path):
+            raise OSError(f"There is no file {path!r}. Expected a model saved as .keras.")
+    cross = values.cross
+    if cross not in ("zero", "random"):
+        try:
+            cross = float(cross)
+        except ValueError:
+            raise flags.UsageError(
+                f"--cross must be zero, random or a number. Received: {cross}."
+            ) from None
+    plan = an.growth.plan_fuse(
+        values.sources, cross, values.norm, values.output, values.preserve, values.seed
+    )
+    print(plan)
+    model, report = an.growth.apply(plan)
+    model.save(values.out)
+    print(str(report).partition("\n")[0])
+    print(f"Written: {values.out}")
