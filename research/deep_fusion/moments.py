@@ -1,0 +1,47 @@
+"""Does `diagnose` pick a better moment to grow than a fixed schedule?"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from arms import widths
+from model import language_model
+from protocol import MOMENTS, SMALL
+from text import BATCH, Text
+
+from adaptive_nets import growth
+
+BATCHES = 8
+# The rate of plain gradient descent that the conflict is measured at.
+DESCENT = 0.1
+
+
+def diagnose(text: Text, weights: dict[int, list[np.ndarray]], seed: int) -> list[dict[str, Any]]:
+    """The advice at each moment, for the small model whose `weights` were kept.
+
+    Args:
+        text: Whose training rows are read.
+        weights: By step.
+        seed: Of the rows and of growth.
+    """
+    found = []
+    x, y = text.sample(np.random.default_rng(seed), BATCH * BATCHES)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for step in MOMENTS:
+        model = language_model(text.size, SMALL, 3, 0)
+        model.set_weights(weights[step])
+        plan = growth.plan_widen(model, widths(model), "zero", seed=seed)
+        advice = growth.dynamics.diagnose(model, x, y, DESCENT, loss, batch_size=BATCH, plan=plan)
+        fields = dataclasses.asdict(advice)
+        names = ("signal_to_noise", "gradient_norm", "conflict_ratio", "readiness", "best_rate")
+        names += ("grown_best_rate", "grown_gradient_norm")
+        found.append({"step": step} | {name: fields[name] for name in names})
+    return found
+
+
+def chosen(advice: Sequence[dict[str, Any]], threshold: float) -> int:
+    """The first moment whose readiness is as high as the threshold, or the last."""
+    ready = [row["step"] for row in advice if row["readiness"] >= threshold]
+    return ready[0] if ready else advice[-1]["step"]

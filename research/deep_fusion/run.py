@@ -1,0 +1,130 @@
+"""Growth against training from scratch, on a character language model in miniature.
+
+python research/deep_fusion/run.py --data_dir FOLDER   # everything: results.json, README.md, plot
+python research/deep_fusion/run.py --readme            # only README.md and plot, from results.json
+
+An interrupted run goes on when it is started again.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import argparse
+import json
+import multiprocessing
+import pathlib
+import time
+
+import numpy as np
+import report
+from protocol import Job, jobs, shape_of
+
+RESULTS = pathlib.Path(__file__).with_name("results.json")
+
+
+def take(kept: pathlib.Path, names: list[str] | None) -> Job | None:
+    """The next job that is not done, not taken by another worker, and whose sources are done."""
+    waiting = True
+    while waiting:
+        waiting = False
+        for job in jobs():
+            if (kept / f"{job.name}.json").exists() or (names and job.name not in names):
+                continue
+            if not all((kept / f"{name}.json").exists() for name, _ in job.sources):
+                waiting = True
+                continue
+            try:
+                (kept / f"{job.name}.taken").touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            return job
+        if waiting:
+            time.sleep(2)
+    return None
+
+
+def work(data_dir: str, kept: pathlib.Path, names: list[str] | None) -> None:
+    """A worker: one thread, for the models are too small to share a step between cores."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    from arms import make
+    from model import language_model
+    from text import Text
+    from training import Trainer
+
+    text = Text(data_dir)
+    trainers: dict[tuple[int, int], Trainer] = {}
+    while (job := take(kept, names)) is not None:
+        given = [_weights(kept / f"{name}.npz", step) for name, step in job.sources]
+        model = make(job, text.size, given)
+        # One compiled model an architecture: compiling takes as long as 150 steps.
+        shape = shape_of(job)
+        if shape not in trainers:
+            trainers[shape] = Trainer(language_model(text.size, *shape, 0), text)
+        keep = tuple(range(job.keep, job.steps + 1, job.keep)) if job.keep else ()
+        curve, weights = trainers[shape].train(
+            model.get_weights(), job.seed + 1000, job.rate, job.steps, job.decay, keep
+        )
+        if weights:
+            np.savez(kept / f"{job.name}.npz", **weights)
+        report.write(kept / f"{job.name}.json", json.dumps(curve))
+        print(f"{job.name}: {curve['loss'][0]} -> {curve['loss'][-1]}", flush=True)
+
+
+def diagnose(data_dir: str, kept: pathlib.Path) -> None:
+    """What `diagnose` says at each moment at which the two small models grow."""
+    import moments
+    from protocol import MOMENTS
+    from text import Text
+
+    path = kept / "diagnosis.json"
+    if path.exists():
+        return
+    text, found = Text(data_dir), {}
+    for side in "ab":
+        weights = {step: _weights(kept / f"moment_source_{side}.npz", step) for step in MOMENTS}
+        found[side] = moments.diagnose(text, weights, seed=0)
+    report.write(path, json.dumps(found))
+
+
+def _weights(path: pathlib.Path, step: int) -> list[np.ndarray]:
+    with np.load(path) as found:
+        count = sum(name.startswith(f"{step}/") for name in found)
+        return [found[f"{step}/{i}"] for i in range(count)]
+
+
+def main() -> None:
+    """Runs what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data_dir", help="folder with tiny_shakespeare/tinyshakespeare.txt")
+    parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
+    parser.add_argument("--jobs", nargs="*", help="names of jobs (default: all)")
+    parser.add_argument("--kept", type=pathlib.Path, default=pathlib.Path("runs/deep_fusion"))
+    parser.add_argument("--readme", action="store_true", help="only write README.md and the plot")
+    arguments = parser.parse_args()
+    if not arguments.readme:
+        if arguments.data_dir is None:
+            parser.error("--data_dir is needed")
+        arguments.kept.mkdir(parents=True, exist_ok=True)
+        for stale in arguments.kept.glob("*.taken"):
+            stale.unlink()
+        context = multiprocessing.get_context("spawn")
+        given = (arguments.data_dir, arguments.kept, arguments.jobs)
+        workers = [context.Process(target=work, args=given) for _ in range(arguments.workers)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        if not arguments.jobs:
+            diagnose(arguments.data_dir, arguments.kept)
+        report.write(RESULTS, json.dumps(report.collect(arguments.kept), indent=1) + "\n")
+    results = json.loads(RESULTS.read_text())
+    report.plot(results)
+    report.write_readme(results)
+
+
+if __name__ == "__main__":
+    main()
