@@ -3,6 +3,7 @@
 from adaptive_nets.growth import dynamics
 from adaptive_nets.growth.actions import Action, Deepen, FuseWith, SelfFuse, Widen
 from adaptive_nets.growth.deepen import DeepenPlan, deepen, plan_deepen
+from adaptive_nets.growth.distill import DistillationLoss, distillation_targets
 from adaptive_nets.growth.fuse import fuse, plan_fuse, plan_self_fuse, self_fuse
 from adaptive_nets.growth.in_place import grow_in_place
 from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
@@ -15,6 +16,7 @@ __all__ = [
     "Action",
     "Deepen",
     "DeepenPlan",
+    "DistillationLoss",
     "FuseWith",
     "GrowthPlan",
     "GrowthReport",
@@ -27,6 +29,7 @@ __all__ = [
     "Writes",
     "apply",
     "deepen",
+    "distillation_targets",
     "dynamics",
     "fuse",
     "grow_in_place",

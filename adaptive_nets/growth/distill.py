@@ -1,0 +1,121 @@
+"""Training a fused model towards its labels and its sources' mean logits at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class DistillationLoss(keras.losses.Loss):
+    """A loss on labels, and the cross-entropy to the sources' softened mean logits.
+
+    With labels y, teachers' logits t, logits z and temperature T it is
+
+        (1 - weight) loss(y, z) + weight T² [ -Σ softmax(t / T) log softmax(z / T) ]
+
+    and `y_true` holds the logits behind the labels, as `distillation_targets` joins them.
+
+    Args:
+        loss: The loss on the labels, which takes logits. Default: sparse categorical
+            cross-entropy of integer labels.
+        weight: The share of the sources, from 0 to 1. Default: 0.5.
+        temperature: How much both distributions are softened. Default: 2.
+
+    Raises:
+        ValueError: If weight or temperature is out of range.
+
+    Example:
+
+    ```python
+    import keras
+    import numpy as np
+    from adaptive_nets import growth
+
+    def small():
+        return keras.Sequential(
+            [keras.Input((8,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(3)]
+        )
+
+    sources = [small(), small()]
+    x, y = np.random.rand(64, 8).astype("float32"), np.random.randint(0, 3, 64)
+    fused = growth.fuse(sources)
+    fused.compile("adam", growth.DistillationLoss(weight=0.5))
+    fused.fit(x, growth.distillation_targets(sources, x, y), verbose=0)
+    ```
+
+    Reference: Hinton, Vinyals, Dean, arXiv 1503.02531, section 2.
+    """
+
+    def __init__(
+        self,
+        loss: Any = None,
+        weight: float = 0.5,
+        temperature: float = 2.0,
+        name: str = "distillation",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        if not 0 <= weight <= 1:
+            raise ValueError(f"weight must be from 0 to 1. Received: weight={weight}.")
+        if not 0 < temperature < float("inf"):
+            raise ValueError(f"temperature must be above 0. Received: {temperature}.")
+        self.loss = keras.losses.get(loss) or keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction="none"
+        )
+        self.weight = weight
+        self.temperature = temperature
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        classes = y_pred.shape[-1]
+        labels, teacher = y_true[..., :-classes], y_true[..., -classes:]
+        if labels.shape[-1] == 1:
+            labels = labels[..., 0]
+        soft = keras.ops.softmax(teacher / self.temperature)
+        log = keras.ops.log_softmax(y_pred / self.temperature)
+        towards = -keras.ops.sum(soft * log, axis=-1) * self.temperature**2
+        return (1 - self.weight) * self.loss(labels, y_pred) + self.weight * towards
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "loss": keras.saving.serialize_keras_object(self.loss),
+            "weight": self.weight,
+            "temperature": self.temperature,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "DistillationLoss":
+        config = dict(config)
+        config["loss"] = keras.saving.deserialize_keras_object(config["loss"])
+        return cls(**config)
+
+
+def distillation_targets(
+    sources: Sequence[keras.Model], x: Any, y: Any, batch_size: int = 256
+) -> Any:
+    """Labels with the sources' mean logits behind them, for `DistillationLoss`.
+
+    The sources are run once, not in every epoch.
+
+    Args:
+        sources: Models that give logits [rows, classes].
+        x: Inputs [rows, ...].
+        y: Labels [rows] or [rows, targets].
+        batch_size: Rows a call.
+
+    Returns:
+        An array [rows, targets + classes].
+
+    Raises:
+        ValueError: If rows differ, or a source's logits are not finite.
+    """
+    logits = [np.asarray(source.predict(x, batch_size, verbose=0)) for source in sources]
+    mean = np.mean(logits, axis=0)
+    if not np.isfinite(mean).all():
+        raise ValueError("The sources' mean logits are not finite. Expected trained sources.")
+    labels = np.asarray(y).reshape(len(y), -1)
+    if len(labels) != len(mean):
+        raise ValueError(f"Expected as many labels as rows. Received: {len(labels)}, {len(mean)}.")
+    return np.concatenate([labels.astype(mean.dtype), mean], axis=1)
