@@ -172,7 +172,8 @@ def plot(results: dict) -> None:
                 mean = np.mean([curves[n]["loss"] for n in names], axis=0)
                 axis.plot(spent, mean, label=TITLES[arm], linewidth=1.2)
         axis.set(xlabel="TFLOP, sources charged", ylim=(1.65, 2.2))
-        axis.legend(fontsize=8)
+        if axis.lines:
+            axis.legend(fontsize=8)
     axes[0].set_ylabel("validation loss (nats a character)")
     figure.tight_layout()
     figure.savefig(PLOT, metadata={"Date": None})
