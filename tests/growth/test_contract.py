@@ -49,6 +49,8 @@ def dtypes(name):
 
 # Step by step, JAX compiles every operation of every shape, which takes seconds a model.
 BRIEF = ("dense", "bidirectional", "masked", "root_mean_square")
+# Under JAX keras.ops.mean computes in float32 whatever it is given.
+ROUNDED = () if ON_TENSORFLOW else ("root_mean_square",)
 
 
 def named(condition=lambda case: True, brief=False):
@@ -104,7 +106,8 @@ def test_every_registered_class_has_a_case():
 @pytest.mark.parametrize("name", named())
 def test_the_function_is_preserved(gc, name, dtype, tolerance):
     case = CASES[name]
-    if dtype == "float64" and not (case.double and (ON_TENSORFLOW or name in BRIEF)):
+    double = case.double and name not in ROUNDED and (ON_TENSORFLOW or name in BRIEF)
+    if dtype == "float64" and not double:
         pytest.skip("computes in float32 only")
     with dtypes(dtype):
         model, x = made(gc, case)
@@ -225,7 +228,7 @@ def test_slots_are_carried(gc, name):
                 there, here = old_entries(maps)
                 expected = np.array(old)[here]
                 error = np.abs(np.array(new)[there] - expected).max()
-                limit = 1e-10 if case.double else 1e-5
+                limit = 1e-10 if case.double and name not in ROUNDED else 1e-5
                 assert error <= limit * max(np.abs(expected).max(), 1.0), new.path
 
 
