@@ -9,6 +9,7 @@ from keras.src.backend.common import global_state
 from keras.src.models.functional import Functional
 
 from adaptive_nets.growth.arrays import read
+from adaptive_nets.growth.rebuild import keep_frozen
 from adaptive_nets.growth.trace import functional, ordered_nodes
 from adaptive_nets.growth.transfer import _Waiting
 
@@ -65,7 +66,11 @@ class Copier:
         """The copy of an old layer, made once, with its name and its weights."""
         if id(operation) not in self.layers:
             if type(operation) in MODELS:
+                inserted = len(self.made)
                 new = self.model(operation)
+                # What is inserted has to learn, also where the old layers are frozen.
+                if len(self.made) == inserted:
+                    keep_frozen(operation, new)
             else:
                 new = rebuilt(operation, {})
                 self.carried.append((operation, new))

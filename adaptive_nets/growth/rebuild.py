@@ -66,6 +66,7 @@ class Rebuilder:
                 ),
                 name=source.name,
             )
+        keep_frozen(source, grown)
         return grown
 
     def layer(self, operation: Any) -> Any:
@@ -136,6 +137,12 @@ class Rebuilder:
                 copies
             )
         return keras.tree.pack_sequence_as((args, kwargs), flat)
+
+
+def keep_frozen(source: keras.Model, grown: keras.Model) -> None:
+    """Freezes a grown model whose source is frozen; its layers have their own setting already."""
+    # The public setter would also freeze those layers that were thawed inside a frozen model.
+    grown._trainable = source.trainable
 
 
 def features_at(x: Any, where: np.ndarray, name: str) -> Any:

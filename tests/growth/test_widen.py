@@ -195,3 +195,16 @@ def test_a_rule_that_forgets_a_weight_is_found_out():
     model = keras.Model(inputs_, layers.Dense(2)(Scaled()(layers.Dense(4)(inputs_))))
     with pytest.raises(ValueError, match="does not name this weight"):
         growth.widen(model, 2.0)
+
+
+@pytest.mark.parametrize("thawed", [False, True])
+def test_a_frozen_model_inside_a_model_stays_frozen(thawed):
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(5, name="in"), layers.Dense(3)])
+    inner.trainable = False
+    inner.get_layer("in").trainable = thawed
+    model = keras.Sequential([keras.Input((4,)), inner, layers.Dense(4, name="hidden")])
+    model.add(layers.Dense(2))
+    for grown in (growth.widen(model, 2.0), growth.deepen(model, after="hidden")):
+        kept = grown.layers[0]
+        assert not kept.trainable and not kept.trainable_variables
+        assert [each.trainable for each in kept.layers] == [thawed, False]
