@@ -320,18 +320,11 @@ class GrowOnPlateau(_Growing):
         if self.wait < self.patience or len(self.reports) == self.max_growths:
             return
         plan = self.action.plan(self.model, self.seed + len(self.reports) + 1)
-        if self.max_params is not None and grown_parameters(plan) > self.max_params:
+        if self.max_params is not None and plan.parameters > self.max_params:
             self.max_growths = len(self.reports)
             return
         self.wait = 0
         self.grow(self.action, len(self.reports) + 1)
-
-
-def grown_parameters(plan: Any) -> int:
-    """The parameters of the grown model."""
-    from adaptive_nets.growth.transfer import apply_with_pairs
-
-    return apply_with_pairs(plan)[0].count_params()
 
 
 def check_action(action: Any) -> None:

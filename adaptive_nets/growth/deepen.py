@@ -154,6 +154,11 @@ class DeepenPlan:
         """The share of the one source in the outputs."""
         return (1.0,)
 
+    @property
+    def parameters(self) -> int:
+        """Parameters that the deeper model will have."""
+        return self.build()[0].count_params()
+
     def notes(self) -> tuple[str, ...]:
         """What a person should know of the plan."""
         stacked = [path for path, each in self.places if each.method == "stack"]

@@ -10,8 +10,9 @@ from adaptive_nets.growth.blocks import grown_weight, maps_of
 from adaptive_nets.growth.derivatives import Derivatives, OnBatch, loss_of
 from adaptive_nets.growth.modified_flow import measure, to_numpy
 from adaptive_nets.growth.plan import GrowthPlan
-from adaptive_nets.growth.rebuild import Rebuilder, variable_of
+from adaptive_nets.growth.rebuild import Rebuilder
 from adaptive_nets.growth.transfer import _build as build
+from adaptive_nets.growth.weights import variable_of
 
 Part = tuple[np.ndarray, np.ndarray]
 

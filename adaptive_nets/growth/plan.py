@@ -1,6 +1,7 @@
 """What will grow, from what to what, by which rule: printed before anything is changed."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,9 @@ import numpy as np
 
 from adaptive_nets.growth.axes import Segment
 from adaptive_nets.growth.axis_map import AxisMap
+from adaptive_nets.growth.blocks import maps_of
 from adaptive_nets.growth.trace import Trace
+from adaptive_nets.growth.weights import variable_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,6 +96,19 @@ class GrowthPlan:
     def exact(self) -> bool:
         """Whether the function is preserved to rounding."""
         return not self.inexact
+
+    @property
+    def parameters(self) -> int:
+        """Parameters that the grown model will have; nothing is built to count them."""
+        found = 0
+        for record in self.trace.records.values():
+            for weight in record.weights.values():
+                shapes = [tuple(variable_of(x, weight.attribute).shape) for x in record.layers]
+                if record.grouped is None:
+                    found += math.prod(each.size for each in maps_of(weight, shapes, self.maps))
+                else:
+                    found += sum(math.prod(shape) for shape in shapes)
+        return found
 
     def rows(self) -> list[PlanRow]:
         """The axes that change."""

@@ -153,10 +153,3 @@ def features_at(x: Any, where: np.ndarray, name: str) -> Any:
     if len(where) == x.shape[-1]:
         return x
     return GetItem(name=name)(x, (..., slice(start, end)))
-
-
-def variable_of(layer: Any, attribute: str) -> keras.Variable:
-    """A weight by its attribute, which may be nested, and numbered in a list."""
-    for name in attribute.split("."):
-        layer = layer[int(name)] if name.isdigit() else getattr(layer, name)
-    return layer

@@ -12,9 +12,10 @@ from keras.src.backend.common import global_state
 from adaptive_nets.growth.arrays import read, tensor
 from adaptive_nets.growth.blocks import grown_weight, maps_of
 from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
-from adaptive_nets.growth.rebuild import Rebuilder, variable_of
+from adaptive_nets.growth.rebuild import Rebuilder
 from adaptive_nets.growth.slots import Carried, carry_optimizer
 from adaptive_nets.growth.trace import check_finite
+from adaptive_nets.growth.weights import variable_of
 
 
 def apply(plan: GrowthPlan, sample: Any = None) -> tuple[keras.Model, GrowthReport]:

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import keras
+
 from adaptive_nets.growth.axes import Axis
 from adaptive_nets.growth.axis_map import AxisMap
 
@@ -80,3 +82,10 @@ class LayerRecord:
     grouped: Axis | None = None
     inexact: str | None = None
     inner: Any = None
+
+
+def variable_of(layer: Any, attribute: str) -> keras.Variable:
+    """A weight by its attribute, which may be nested, and numbered in a list."""
+    for name in attribute.split("."):
+        layer = layer[int(name)] if name.isdigit() else getattr(layer, name)
+    return layer

@@ -32,7 +32,7 @@ def grow(arm: str, sources: list[keras.Model], seed: int) -> keras.Model:
     first = sources[0]
     if arm == "continued":
         return first
-    if arm == "fused":
+    if arm.startswith("fused"):
         return growth.fuse(sources, preserve="approximate", seed=seed)
     if arm == "self_fuse":
         return growth.self_fuse(first, cross=CROSS, seed=seed)

@@ -1,7 +1,6 @@
 """Does `diagnose` pick a better moment to grow than a fixed schedule?"""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -39,9 +38,3 @@ def diagnose(text: Text, weights: dict[int, list[np.ndarray]], seed: int) -> lis
         names += ("grown_best_rate", "grown_gradient_norm")
         found.append({"step": step} | {name: fields[name] for name in names})
     return found
-
-
-def chosen(advice: Sequence[dict[str, Any]], threshold: float) -> int:
-    """The first moment whose readiness is as high as the threshold, or the last."""
-    ready = [row["step"] for row in advice if row["readiness"] >= threshold]
-    return ready[0] if ready else advice[-1]["step"]

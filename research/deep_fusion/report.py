@@ -6,8 +6,8 @@ import pathlib
 from typing import Any
 
 import numpy as np
-from accounting import compute, last_known, mean_and_error, saved
-from protocol import ARMS, RATES, SEEDS, WIDTH_ARMS, jobs
+from accounting import compute, compute_to_reach, last_known, mean_and_error, saved
+from protocol import ARMS, FALLING_STEPS, MOMENT_SEEDS, MOMENTS, SEEDS, WIDTH_ARMS, jobs
 
 README = pathlib.Path(__file__).with_name("README.md")
 PLOT = pathlib.Path(__file__).with_name("loss.svg")
@@ -15,7 +15,11 @@ BEGIN, END = "<!-- tables: run.py --readme -->", "<!-- end of tables -->"
 TITLES = {
     "large": "from scratch, 128 features",
     "deep": "from scratch, 6 blocks",
+    "small": "small, from scratch",
+    "large_falling": "from scratch, falling rate",
     "fused": "fused from two sources",
+    "fused_short": "fused from two sources of half the steps",
+    "fused_falling": "fused from two sources, falling rate",
     "self_fuse": "self-fused, cross 0.1",
     "widen_zero": "widened, zero",
     "widen_replicate": "widened, replicate",
@@ -35,8 +39,8 @@ def collect(kept: pathlib.Path) -> dict[str, Any]:
             }  # fmt: skip
             for clock in ("cpu", "wall"):
                 curves[job.name][clock] = [round(t, 1) for t in curves[job.name][clock]]
-    path = kept / "diagnosis.json"
-    diagnosis = json.loads(path.read_text()) if path.exists() else {}
+    paths = {str(seed): kept / f"diagnosis_{seed}.json" for seed in MOMENT_SEEDS}
+    diagnosis = {seed: json.loads(p.read_text()) for seed, p in paths.items() if p.exists()}
     return {"curves": curves, "diagnosis": diagnosis}
 
 
@@ -72,8 +76,8 @@ def tables(results: dict) -> str:
     parts = [
         ("Compute saved against training from scratch", _savings(results)),
         ("Loss at equal compute", _equal(results)),
-        ("Fused against scratch with a falling rate, by seed", _decayed(results)),
-        ("Rates: validation loss after the steps of the grid, seed 0", _rates(results)),
+        ("Both with a falling rate", _falling(results)),
+        ("Rates: lowest validation loss, seed 0 (bold: taken)", _rates(results)),
         ("When to grow", _moments(results)),
     ]
     return "\n\n".join(f"**{title}**\n\n{text}" for title, text in parts if text)
@@ -116,41 +120,106 @@ def _equal(results: dict) -> str:
     return _markdown(["compute, sources charged", "arm", "validation loss"], rows)
 
 
-def _decayed(results: dict) -> str:
-    curves, rows = results["curves"], []
+def against_falling(results: dict, parallel: bool) -> dict[str, list]:
+    """For each seed: what fused with a falling rate saves against scratch with a falling rate.
+
+    Scratch is given by the ends of trainings of several lengths, between them by interpolation.
+    """
+    curves = results["curves"]
+    found: dict[str, list] = {"saved": [], "loss": [], "at_equal_compute": []}
     for seed in SEEDS:
-        one, two = curves.get(f"fused_{seed}"), curves.get(f"large_decayed_{seed}")
-        if one and two:
-            spent = compute(one, before(results, f"fused_{seed}", False))[-1]
-            cells = [f"{spent / 1e12:.2f}", f"{one['loss'][-1]:.4f}"]
-            cells += [f"{compute(two)[-1] / 1e12:.2f}", f"{two['loss'][-1]:.4f}"]
-            rows.append([str(seed), *cells])
-    head = ["seed", "fused, TFLOP", "loss at its end", "falling rate, TFLOP", "loss at its end"]
+        fused = f"fused_falling_{seed}"
+        others = [curves.get(f"large_falling_{steps}_{seed}") for steps in FALLING_STEPS]
+        if fused not in curves or None in others:
+            continue
+        cost = float(compute(curves[fused], before(results, fused, parallel))[-1])
+        loss = curves[fused]["loss"][-1]
+        spent = np.array([compute(other)[-1] for other in others])
+        losses = np.array([other["loss"][-1] for other in others])
+        needed = compute_to_reach(loss, spent, losses)
+        found["loss"].append(loss)
+        found["at_equal_compute"].append(float(np.interp(cost, spent, losses)))
+        # Outside the lengths that were trained nothing is known.
+        if needed is not None and needed > spent[0]:
+            found["saved"].append(1 - cost / needed)
+    return found
+
+
+def _falling(results: dict) -> str:
+    rows = []
+    for title, parallel in (("sources charged", False), ("critical path", True)):
+        found = against_falling(results, parallel)
+        if len(found["loss"]) > 1:
+            gap = np.subtract(found["loss"], found["at_equal_compute"])
+            mean, error = mean_and_error(gap)
+            count = f"{len(found['saved'])} of {len(found['loss'])}"
+            share = _percent(found["saved"]) if found["saved"] else ""
+            rows.append([title, f"{mean:+.4f} ± {error:.4f}", share, count])
+    head = ["accounting", "fused minus scratch, nats at equal compute", "compute saved", "seeds"]
     return _markdown(head, rows) if rows else ""
 
 
 def _rates(results: dict) -> str:
     rows = []
-    for name, curve in results["curves"].items():
-        if name.startswith("tune_"):
-            mark = " (taken)" if curve["rate"] == RATES[curve["arm"]] else ""
-            arm = TITLES.get(curve["arm"], "small, from scratch")
-            end = f"{min(curve['loss']):.4f}"
-            rows.append([arm, f"{curve['rate']}{mark}", str(curve["steps"][-1]), end])
-    return _markdown(["arm", "rate", "steps", "loss"], rows)
+    tuned = [curve for name, curve in results["curves"].items() if name.startswith("tune_")]
+    for arm in dict.fromkeys(curve["arm"] for curve in tuned):
+        ends = {curve["rate"]: min(curve["loss"]) for curve in tuned if curve["arm"] == arm}
+        taken = min(ends, key=ends.get)
+        cells = [f"{rate}: {'**' * (rate == taken)}{end:.4f}{'**' * (rate == taken)}"
+                 for rate, end in sorted(ends.items())]  # fmt: skip
+        steps = next(curve["steps"][-1] for curve in tuned if curve["arm"] == arm)
+        rows.append([TITLES[arm], str(steps), ", ".join(cells)])
+    return _markdown(["arm", "steps", "rate: loss"], rows)
 
 
 def _moments(results: dict) -> str:
+    """What each moment gives, and what the rules that choose one give on models not seen."""
+    losses, ready = moment_numbers(results)
+    if losses is None:
+        return ""
     rows = []
-    for side, advice in results["diagnosis"].items():
-        for row in advice:
-            curve = results["curves"].get(f"moment_{side}_{row['step']}")
-            loss = f"{min(curve['loss']):.4f}" if curve else ""
-            numbers = [row["signal_to_noise"], row["conflict_ratio"], row["readiness"]]
-            cells = [f"{n:.3f}" for n in numbers]
-            rows.append([side, str(row["step"]), *cells, f"{row['gradient_norm']:.3f}", loss])
-    head = ["model", "grown at step", "signal to noise", "conflict", "readiness", "gradient"]
-    return _markdown([*head, "loss at equal compute"], rows) if rows else ""
+    for i, step in enumerate(MOMENTS):
+        mean, error = mean_and_error(losses[:, i])
+        rows.append([f"step {step}", f"{mean:.4f} ± {error:.4f}", f"{ready[:, i].mean():.3f}"])
+    half = len(losses) // 2
+    fixed = int(np.argmin(losses[:half].mean(0)))
+    threshold = best_threshold(losses[:half], ready[:half])
+    given = picked(losses[half:], ready[half:], threshold)
+    control = losses[half:, fixed]
+    others = (
+        (f"fixed step {MOMENTS[fixed]}, other models", control),
+        (f"first with readiness above {threshold:.3g}, other models", given),
+        ("best of each model, known afterwards", losses[half:].min(1)),
+        ("readiness minus fixed", given - control),
+    )
+    for title, values in others:
+        mean, error = mean_and_error(values)
+        rows.append([title, f"{mean:.4f} ± {error:.4f}", ""])
+    return _markdown(["grown at", "loss at equal compute", "readiness"], rows)
+
+
+def moment_numbers(results: dict) -> tuple[Any, Any]:
+    """Losses at equal compute and readiness, models by moments; or None, None."""
+    losses, ready = [], []
+    for seed in MOMENT_SEEDS:
+        curves = [results["curves"].get(f"moment_{seed}_{step}") for step in MOMENTS]
+        advice = results["diagnosis"].get(str(seed))
+        if None not in curves and advice:
+            losses.append([min(curve["loss"]) for curve in curves])
+            ready.append([row["readiness"] for row in advice])
+    return (np.array(losses), np.array(ready)) if len(losses) > 3 else (None, None)
+
+
+def picked(losses: np.ndarray, ready: np.ndarray, threshold: float) -> np.ndarray:
+    """The loss of each model at the first moment whose readiness is high enough, or the last."""
+    above = ready >= threshold
+    above[:, -1] = True
+    return losses[np.arange(len(losses)), above.argmax(1)]
+
+
+def best_threshold(losses: np.ndarray, ready: np.ndarray) -> float:
+    """The threshold of readiness with which growth ends lowest on these models."""
+    return float(min(np.unique(ready), key=lambda t: picked(losses, ready, t).mean()))
 
 
 def plot(results: dict) -> None:
@@ -171,7 +240,7 @@ def plot(results: dict) -> None:
                 spent = compute(curves[names[0]], before(results, names[0], False)) / 1e12
                 mean = np.mean([curves[n]["loss"] for n in names], axis=0)
                 axis.plot(spent, mean, label=TITLES[arm], linewidth=1.2)
-        axis.set(xlabel="TFLOP, sources charged", ylim=(1.65, 2.2))
+        axis.set(xlabel="TFLOP, sources charged", ylim=(1.6, 2.1))
         if axis.lines:
             axis.legend(fontsize=8)
     axes[0].set_ylabel("validation loss (nats a character)")

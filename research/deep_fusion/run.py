@@ -16,9 +16,10 @@ import multiprocessing
 import pathlib
 import time
 
+import keras
 import numpy as np
 import report
-from protocol import Job, jobs, shape_of
+from protocol import MOMENT_SEEDS, MOMENTS, Job, grid, jobs, shape_of
 
 RESULTS = pathlib.Path(__file__).with_name("results.json")
 
@@ -31,7 +32,7 @@ def take(kept: pathlib.Path, names: list[str] | None) -> Job | None:
         for job in jobs():
             if (kept / f"{job.name}.json").exists() or (names and job.name not in names):
                 continue
-            if not all((kept / f"{name}.json").exists() for name, _ in job.sources):
+            if not all((kept / f"{name}.json").exists() for name in job.needs):
                 waiting = True
                 continue
             try:
@@ -45,11 +46,13 @@ def take(kept: pathlib.Path, names: list[str] | None) -> Job | None:
 
 
 def work(data_dir: str, kept: pathlib.Path, names: list[str] | None) -> None:
-    """A worker: one thread, for the models are too small to share a step between cores."""
-    import tensorflow as tf
+    """A worker, until no job is left."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+        # The models are too small to share a step between cores.
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
     from arms import make
     from model import language_model
     from text import Text
@@ -64,9 +67,9 @@ def work(data_dir: str, kept: pathlib.Path, names: list[str] | None) -> None:
         shape = shape_of(job)
         if shape not in trainers:
             trainers[shape] = Trainer(language_model(text.size, *shape, 0), text)
-        keep = tuple(range(job.keep, job.steps + 1, job.keep)) if job.keep else ()
+        rate = job.rate or best_rate(kept, job.arm)
         curve, weights = trainers[shape].train(
-            model.get_weights(), job.seed + 1000, job.rate, job.steps, job.decay, keep
+            model.get_weights(), job.seed + 1000, rate, job.steps, job.decay, job.keep
         )
         if weights:
             np.savez(kept / f"{job.name}.npz", **weights)
@@ -74,20 +77,23 @@ def work(data_dir: str, kept: pathlib.Path, names: list[str] | None) -> None:
         print(f"{job.name}: {curve['loss'][0]} -> {curve['loss'][-1]}", flush=True)
 
 
-def diagnose(data_dir: str, kept: pathlib.Path) -> None:
-    """What `diagnose` says at each moment at which the two small models grow."""
+def diagnose(data_dir: str, kept: pathlib.Path, seed: int) -> None:
+    """What `diagnose` says at each moment at which one small model grows."""
     import moments
-    from protocol import MOMENTS
     from text import Text
 
-    path = kept / "diagnosis.json"
-    if path.exists():
-        return
-    text, found = Text(data_dir), {}
-    for side in "ab":
-        weights = {step: _weights(kept / f"moment_source_{side}.npz", step) for step in MOMENTS}
-        found[side] = moments.diagnose(text, weights, seed=0)
-    report.write(path, json.dumps(found))
+    weights = {step: _weights(kept / f"moment_source_{seed}.npz", step) for step in MOMENTS}
+    found = moments.diagnose(Text(data_dir), weights, seed=0)
+    report.write(kept / f"diagnosis_{seed}.json", json.dumps(found))
+
+
+def best_rate(kept: pathlib.Path, arm: str) -> float:
+    """The rate of an arm's grid that ends lowest."""
+    losses = {
+        job.rate: min(json.loads((kept / f"{job.name}.json").read_text())["loss"])
+        for job in grid(arm)
+    }
+    return min(losses, key=losses.get)
 
 
 def _weights(path: pathlib.Path, step: int) -> list[np.ndarray]:
@@ -113,13 +119,15 @@ def main() -> None:
             stale.unlink()
         context = multiprocessing.get_context("spawn")
         given = (arguments.data_dir, arguments.kept, arguments.jobs)
-        workers = [context.Process(target=work, args=given) for _ in range(arguments.workers)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-        if not arguments.jobs:
-            diagnose(arguments.data_dir, arguments.kept)
+        with context.Pool(arguments.workers) as pool:
+            pool.starmap(work, [given] * arguments.workers, chunksize=1)
+            if not arguments.jobs:
+                seeds = [
+                    (arguments.data_dir, arguments.kept, seed)
+                    for seed in MOMENT_SEEDS
+                    if not (arguments.kept / f"diagnosis_{seed}.json").exists()
+                ]
+                pool.starmap(diagnose, seeds, chunksize=1)
         report.write(RESULTS, json.dumps(report.collect(arguments.kept), indent=1) + "\n")
     results = json.loads(RESULTS.read_text())
     report.plot(results)

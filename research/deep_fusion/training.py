@@ -15,11 +15,15 @@ WARMUP = 50
 class Rate(keras.optimizers.schedules.LearningRateSchedule):
     """Rises over the warm-up, stays, and falls to a tenth over the last `decay` steps.
 
-    Its numbers are variables, so that the next training needs no new compilation.
+    Its numbers are variables of the optimizer, so that the next training needs no new compilation.
     """
 
-    def __init__(self):
-        self._numbers = [keras.Variable(1.0, trainable=False, dtype="float32") for _ in range(3)]
+    def bind(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Keeps its numbers where the optimizer keeps its own."""
+        self._numbers = [
+            optimizer.add_variable((), dtype="float32", name=name)
+            for name in ("peak", "steps", "decay")
+        ]
 
     def set(self, rate: float, steps: int, decay: int) -> None:
         """For the next training."""
@@ -28,7 +32,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         rate, steps, decay = (keras.ops.convert_to_tensor(number) for number in self._numbers)
-        step = keras.ops.cast(step, "float32")
+        step = keras.ops.cast(keras.ops.convert_to_tensor(step), "float32")
         warm = keras.ops.minimum((step + 1) / WARMUP, 1.0)
         # Without a decay the floor is reached by no step.
         return rate * warm * keras.ops.clip((steps - step) / decay, 0.1, 1.0)
@@ -45,6 +49,7 @@ class Trainer:
     def __init__(self, model: keras.Model, text: Text):
         self.model, self._text, self._rate = model, text, Rate()
         self._optimizer = keras.optimizers.Adam(self._rate)
+        self._rate.bind(self._optimizer)
         model.compile(
             self._optimizer,
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -77,7 +82,7 @@ class Trainer:
         """
         self.model.set_weights(weights)
         for variable in self._optimizer.variables:
-            variable.assign(keras.ops.zeros_like(variable))
+            variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
         self._rate.set(rate, steps, decay)
         rng = np.random.default_rng(seed)
         flops = flops_per_token(self.model) * BATCH * LENGTH

@@ -69,6 +69,7 @@ GENERATORS = {
         4, 2, connect="all", connection_dropout=0.1, kernel_constraint=an.adanet.NormBall(1.5)
     ),
     "bagging": lambda units: an.generators.Bagging(an.generators.Dense(4, (0, 1)), 0.5),
+    "growth": lambda units: an.generators.Growth(an.generators.Dense(4, (0, 1)), factor=1.5),
     "conv": lambda units: an.generators.Conv(3, depths=(0, 1), dropout=0.1, connect="previous"),
     "pool_models": lambda units: an.generators.Pool(
         {"a": own_model(units, 1), "b": own_model(units, 2)}
@@ -188,7 +189,7 @@ def optimizer_config(optimizer):
     return config
 
 
-@pytest.mark.parametrize("kind", ["dense", "pool_models", "own"])
+@pytest.mark.parametrize("kind", ["dense", "growth", "pool_models", "own"])
 def test_a_search_goes_on_from_its_folder(kind, tmp_path):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(64, 6, 6)).astype("float32")

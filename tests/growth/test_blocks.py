@@ -6,7 +6,7 @@ import pytest
 
 from adaptive_nets import growth
 from adaptive_nets.growth.blocks import grown_slot, maps_of
-from adaptive_nets.growth.rebuild import variable_of
+from adaptive_nets.growth.weights import variable_of
 
 layers = keras.layers
 X = np.random.default_rng(0).normal(size=(9, 5)).astype("float32")

@@ -11,8 +11,9 @@ import pytest
 from adaptive_nets import growth
 from adaptive_nets.growth.blocks import grown_slot, maps_of
 from adaptive_nets.growth.plan import random_inputs
-from adaptive_nets.growth.rebuild import Rebuilder, variable_of
+from adaptive_nets.growth.rebuild import Rebuilder
 from adaptive_nets.growth.trace import ordered_nodes
+from adaptive_nets.growth.weights import variable_of
 
 pytestmark = pytest.mark.backend_agnostic
 layers = keras.layers
@@ -114,12 +115,14 @@ def test_the_function_is_preserved(gc, name, dtype, tolerance):
         expected = gc.outputs(model, x)
         assert all(np.abs(y).max() > 1e-3 for y in expected)
         for method in case.methods:
-            grown = growth.widen(model, 2.0, method, seed=1)
-            assert grown.count_params() > model.count_params()
+            plan = growth.plan_widen(model, 2.0, method, seed=1)
+            grown = growth.apply(plan)[0]
+            assert plan.parameters == grown.count_params() > model.count_params()
             assert gc.gap(gc.outputs(grown, x), expected) <= tolerance, method
         if case.fuses:
-            fused = growth.self_fuse(model, cross="zero", norm=case.norm, preserve="exact")
-            assert fused.count_params() > model.count_params()
+            plan = growth.plan_self_fuse(model, 2, "zero", case.norm, "exact")
+            fused = growth.apply(plan)[0]
+            assert plan.parameters == fused.count_params() > model.count_params()
             assert gc.gap(gc.outputs(fused, x), expected) <= tolerance
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from adaptive_nets.growth.arrays import read, tensor
 from adaptive_nets.growth.copying import postponed
 from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
-from adaptive_nets.growth.rebuild import variable_of
 from adaptive_nets.growth.slots import Carried
 from adaptive_nets.growth.trace import check_finite
 from adaptive_nets.growth.transfer import _draw
+from adaptive_nets.growth.weights import variable_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +59,14 @@ class BackboneDeepening:
     def notes(self) -> tuple[str, ...]:
         """Nothing is left to say."""
         return ()
+
+    @property
+    def parameters(self) -> int:
+        """Parameters that the deeper model will have."""
+        last = f"layer_{self.model.num_layers - 1}"
+        blocks = [layer for layer in self.model.layers if layer.name.endswith(last)]
+        new = sum(layer.count_params() for layer in blocks)
+        return self.model.count_params() + self.count * new
 
     def table(self) -> "pd.DataFrame":
         """What grows, as a DataFrame."""

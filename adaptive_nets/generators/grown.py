@@ -1,0 +1,109 @@
+"""Between members of an ensemble and the plain models that growth works on."""
+
+import keras
+
+from adaptive_nets.adanet import Ensemble, Member, Subnetwork
+from adaptive_nets.generators.base import Features
+
+
+def logits_model(member: Member) -> keras.Model:
+    """A member's model with its logits as the only output, on the same layers."""
+    model = member.model
+    return keras.Model(model.input, model.output["logits"], name=model.name)
+
+
+def grown_subnetwork(
+    grown: keras.Model,
+    member: Member,
+    inputs: Features,
+    previous: Ensemble | None,
+    deeper: int = 0,
+) -> Subnetwork:
+    """A grown model as the subnetwork of a new candidate.
+
+    Args:
+        grown: What `logits_model(member)` became, or was fused into.
+        member: The first of what it grew from.
+        inputs: The candidate's features.
+        previous: The ensemble, whose hidden layers the member may read.
+        deeper: How many layers were put in.
+    """
+    old = member.model
+    old_nodes, nodes = _nodes(logits_model(member)), _nodes(grown)
+    hidden = _hidden(old, old_nodes, nodes)
+    logits = grown.outputs[0]
+    last = old.output["last_layer"]
+    if last is old.output["logits"]:
+        last = logits
+    elif hidden and any(last is tensor for tensor in _old_hidden(old)[-1:]):
+        last = hidden[-1]
+    else:
+        last = _successor(last, old_nodes, nodes)
+        last = logits if last is None else last
+    tensors = {"logits": logits, "last_layer": last} | dict(enumerate(hidden or ()))
+    frozen = {} if previous is None else _frozen(previous)
+    # The same layers on the candidate's inputs, without a model around them.
+    made = keras.models.clone_model(
+        keras.Model(grown.input, tensors),
+        input_tensors=member.feed(inputs, frozen),
+        clone_function=lambda layer: layer,
+    ).output
+    return Subnetwork(
+        made["logits"],
+        made["last_layer"],
+        None if hidden is None else [made[i] for i in range(len(hidden))],
+        member.depth + deeper,
+    )
+
+
+def _nodes(model):
+    """The places at which a model's layers are called, in order."""
+    return [node for depth in sorted(model._nodes_by_depth, reverse=True)
+            for node in model._nodes_by_depth[depth]]  # fmt: skip
+
+
+def _old_hidden(model):
+    keys = [key for key in model.output if key.startswith("hidden_")]
+    return [model.output[f"hidden_{k}"] for k in range(1, len(keys) + 1)]
+
+
+def _hidden(old, old_nodes, nodes):
+    """The tensors that continue the hidden layers, and the ends of what was put in, in order."""
+    continued = [_successor(tensor, old_nodes, nodes) for tensor in _old_hidden(old)]
+    if not continued or any(tensor is None for tensor in continued):
+        return None
+    known = {node.operation.name for node in old_nodes}
+    new = {
+        id(tensor): tensor
+        for node in nodes
+        if node.operation.name not in known and not node.is_input
+        for tensor in node.outputs
+    }
+    ends = [
+        new[id(tensor)]
+        for node in nodes
+        if node.operation.name in known
+        for tensor in node.input_tensors
+        if id(tensor) in new
+    ]
+    place = {id(tensor): i for i, node in enumerate(nodes) for tensor in node.outputs}
+    found = {id(tensor): tensor for tensor in [*continued, *ends]}
+    return sorted(found.values(), key=lambda tensor: place[id(tensor)])
+
+
+def _successor(tensor, old_nodes, nodes):
+    """What stands for a tensor in the grown model: an output of the layer of the same name."""
+    layer, index = tensor._keras_history.operation, tensor._keras_history.tensor_index
+    calls = [node for node in old_nodes if node.operation is layer]
+    number = next(i for i, n in enumerate(calls) if any(t is tensor for t in n.outputs))
+    same = [node for node in nodes if node.operation.name == layer.name]
+    return same[number].outputs[index] if number < len(same) else None
+
+
+def _frozen(previous):
+    """The symbolic hidden layers of the ensemble's members, by key."""
+    return {
+        key: tensor
+        for member, hidden in zip(previous.members, previous.hidden, strict=True)
+        for key, tensor in zip(member.hidden, hidden, strict=True)
+    }

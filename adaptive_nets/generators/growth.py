@@ -1,0 +1,220 @@
+"""Candidates that go on from the best members so far: widened, deepened, fused."""
+
+import itertools
+import warnings
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import keras
+import numpy as np
+
+from adaptive_nets import growth
+from adaptive_nets.adanet import Builder, Ensemble, Generator, Member, Report, Subnetwork
+from adaptive_nets.adanet.settings import describe_object, restore_object
+from adaptive_nets.generators.base import Features
+from adaptive_nets.generators.dense import Dense
+from adaptive_nets.generators.grown import grown_subnetwork, logits_model
+from adaptive_nets.generators.optimizers import (
+    OptimizerSetting,
+    RateSetting,
+    describe_optimizer,
+    describe_rate,
+    make_optimizer,
+)
+
+TRANSFORMS = ("widen", "deepen", "fuse")
+NAMES = {"widen": "widened", "deepen": "deepened", "fuse": "fused"}
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class Growth(Generator):
+    """Proposes the best members again, grown, from the weights that they were trained to.
+
+    The first round's candidates are another generator's. Every later round takes the member of
+    the ensemble whose own loss is lowest, and proposes it wider and deeper, and fused with the
+    next best one of its topology. A grown candidate begins with the outputs of what it grew
+    from (a fused one with the mean of the two), so its round is spent on getting better.
+
+    Beside the members that it grew from a grown one adds little to an ensemble; let it take their
+    place too: `AdaNet(ensemble_strategies=["grow", "solo"])`.
+
+    Args:
+        generator: The `Generator` of the first round, and of each round in which nothing can
+            grow. Defaults to `Dense()`.
+        transforms: Which of `"widen"`, `"deepen"` and `"fuse"` to propose, one or several.
+            Defaults to all.
+        factor: How much wider a widened member's hidden layers are, > 1. Defaults to 2.
+        layers: How many layers or blocks are put into a deepened member. Defaults to 1.
+        fresh: Whether the generator's candidates are proposed in later rounds too. Defaults to
+            `False`.
+        max_parameters: No candidate is grown beyond so many parameters. Defaults to `None`: no
+            limit but the search's own.
+        optimizer: Of the grown candidates: name, config or optimizer to be copied. Defaults to
+            `"adam"`.
+        learning_rate: Number or schedule. Grown networks want a lower rate than new ones.
+            Defaults to `None`, the optimizer's own (Adam's is 1e-3).
+
+    Raises:
+        ValueError: A setting is out of range.
+        TypeError: `generator` is not one.
+
+    Example:
+
+    ```python
+    import adaptive_nets as an
+
+    an.generators.Growth(an.generators.Dense(widths=16, depths=[1, 2]), factor=1.5)
+    ```
+
+    Reference: Mazzawi et al., "Deep Fusion", arXiv 2306.11903, section 3; Chen, Goodfellow,
+    Shlens, "Net2Net", arXiv 1511.05641.
+    """
+
+    def __init__(
+        self,
+        generator: Generator | None = None,
+        transforms: str | Iterable[str] = TRANSFORMS,
+        factor: float = 2.0,
+        layers: int = 1,
+        fresh: bool = False,
+        max_parameters: int | None = None,
+        optimizer: OptimizerSetting = "adam",
+        learning_rate: RateSetting = None,
+    ):
+        generator = Dense() if generator is None else generator
+        if not isinstance(generator, Generator):
+            raise TypeError(f"generator must be an adanet.Generator. Received: {generator!r}.")
+        self.generator, self.fresh = generator, bool(fresh)
+        chosen = [transforms] if isinstance(transforms, str) else list(transforms)
+        if not chosen or set(chosen) - set(TRANSFORMS) or len(set(chosen)) < len(chosen):
+            raise ValueError(
+                f"transforms must be one or several of {', '.join(map(repr, TRANSFORMS))}, each "
+                f"once. Received: transforms={transforms!r}."
+            )
+        self.transforms = chosen
+        number = isinstance(factor, Real) and not isinstance(factor, bool)
+        if not number or not 1 < factor < np.inf:
+            raise ValueError(f"factor must be a finite number > 1. Received: factor={factor!r}.")
+        self.factor = float(factor)
+        for name, value in (("layers", layers), ("max_parameters", max_parameters)):
+            whole = isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
+            if not whole and not (name == "max_parameters" and value is None):
+                raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
+        self.layers, self.max_parameters = layers, max_parameters
+        self.optimizer = describe_optimizer(optimizer)
+        self.learning_rate = describe_rate(learning_rate)
+        make_optimizer(self.optimizer, self.learning_rate)
+
+    @property
+    def standardize(self) -> bool:
+        return self.generator.standardize
+
+    def generate(
+        self, previous: Ensemble | None, iteration: int, reports: list[Report]
+    ) -> list[Builder]:
+        members = () if previous is None else _by_loss(previous.members, reports)
+        grown, refused = self._grown(members)
+        if grown and not self.fresh:
+            return grown
+        if members and not grown:
+            warnings.warn(
+                f"No member of the ensemble can grow in round {iteration}: {'; '.join(refused)}. "
+                f"{type(self.generator).__name__}'s candidates are proposed instead.",
+                stacklevel=2,
+            )
+        return [*grown, *self.generator.generate(previous, iteration, reports)]
+
+    def plan(self, transform: str, members: Sequence[Member], seed: int) -> Any:
+        """The plan of one growth of members, or of one; nothing is built.
+
+        Raises:
+            ValueError: It is not exact, or a layer is unknown.
+        """
+        models = [logits_model(member) for member in members]
+        if transform == "fuse":
+            return growth.plan_fuse(models, seed=seed)
+        if transform == "deepen":
+            return growth.plan_deepen(models[0], self.layers, seed=seed)
+        plan = growth.plan_widen(models[0], self.factor, seed=seed)
+        if not plan.rows():
+            raise ValueError("it has no hidden layer that could be wider")
+        return plan
+
+    def _grown(self, members):
+        """Builders of what can grow, and why the rest cannot."""
+        builders, refused = [], []
+        for transform in self.transforms:
+            if transform == "fuse":
+                whose = itertools.combinations(members, 2)
+            else:
+                whose = ((member,) for member in members[:1])
+            for sources in whose:
+                names = " and ".join(f"'{member.name}'" for member in sources)
+                try:
+                    plan = self.plan(transform, sources, 0)
+                except ValueError as error:
+                    refused.append(f"{transform} {names}: {error}")
+                    continue
+                if self.max_parameters is not None and plan.parameters > self.max_parameters:
+                    refused.append(
+                        f"{transform} {names}: {plan.parameters:,} parameters are more than "
+                        f"max_parameters={self.max_parameters:,}"
+                    )
+                    continue
+                builders.append(GrownBuilder(self, transform, sources))
+                break
+        return builders, refused
+
+    def get_config(self) -> dict:
+        return {
+            "generator": describe_object(self.generator),
+            "transforms": self.transforms,
+            "factor": self.factor,
+            "layers": self.layers,
+            "fresh": self.fresh,
+            "max_parameters": self.max_parameters,
+            "optimizer": self.optimizer,
+            "learning_rate": self.learning_rate,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Growth":
+        generator = restore_object(config["generator"], "generator")
+        return cls(**{**config, "generator": generator})
+
+
+class GrownBuilder(Builder):
+    """One member grown, or several fused.
+
+    Args:
+        generator: The `Growth` that proposes it.
+        transform: `"widen"`, `"deepen"` or `"fuse"`.
+        members: What it grows from.
+    """
+
+    def __init__(self, generator: Growth, transform: str, members: Sequence[Member]):
+        self.name = NAMES[transform]
+        self.generator, self.transform, self.members = generator, transform, tuple(members)
+
+    def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
+        # A search seeds NumPy for each candidate.
+        seed = int(np.random.randint(2**31))
+        plan = self.generator.plan(self.transform, self.members, seed)
+        model = growth.apply(plan)[0]
+        deeper = self.generator.layers if self.transform == "deepen" else 0
+        return grown_subnetwork(model, self.members[0], inputs, previous, deeper)
+
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        return make_optimizer(self.generator.optimizer, self.generator.learning_rate)
+
+    def hyperparameters(self) -> dict:
+        return {"transform": self.transform, "sources": [member.name for member in self.members]}
+
+
+def _by_loss(members, reports):
+    """Members that have a model, that with the lowest loss of its own first."""
+    losses = {f"{r.iteration}_{r.name}": r.metrics.get("loss", np.inf) for r in reports}
+    there = [member for member in members if member.model is not None]
+    there.reverse()  # Of equals, and where nothing was reported, the newest comes first.
+    return sorted(there, key=lambda member: losses.get(member.name, np.inf))
