@@ -2,9 +2,9 @@
 
     python examples/fuse_digits.py [--epochs=10] [--seeds=3]
 
-The data is scikit-learn's digits, half for testing. The table shows the test accuracy and loss of both
-sources, of the fused network before it is trained, and after one epoch of fine-tuning, beside one
-source's further epoch. A grown network wants a lower rate than a new one: 3e-4 after 1e-3.
+The data is scikit-learn's digits, half for testing. The table shows the test accuracy and loss of
+both sources, of the fused network before it is trained, and after one epoch of fine-tuning, beside
+one source's further epoch. A grown network wants a lower rate than a new one: 3e-4 after 1e-3.
 """
 
 import argparse
