@@ -4,7 +4,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := runs/demo
 # Eager JAX takes seconds a test where TensorFlow takes a tenth; these reach all of the core.
-JAX_TESTS := $(addprefix tests/growth/test_,axis_map.py widen.py fuse.py distill.py)
+JAX_TESTS := $(addprefix tests/growth/test_,axis_map.py widen.py fuse.py distill.py contract.py)
+JAX_TESTS += tests/callbacks/test_growth_backends.py
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -35,7 +36,7 @@ demo: venv ## search an ensemble on digits, then predict with what it left
 
 test: lint ## lint, then every test, and under JAX those of the ground floor's core
 	$(BIN)/python -m pytest -n auto --dist loadfile
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto --dist loadfile -m backend_agnostic $(JAX_TESTS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto -m backend_agnostic $(JAX_TESTS)
 
 lint: venv ## format, lint and the floors
 	$(BIN)/ruff format --check .

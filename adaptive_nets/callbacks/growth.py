@@ -44,10 +44,13 @@ class _Growing(keras.callbacks.Callback):
         self._warmup = Warmup(warmup_steps)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        self._warmup.step(self.model)
+        # Under JAX to read `self.model` fetches all weights.
+        if self._warmup.active:
+            self._warmup.step(self.model)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._warmup.end(self.model)
+        if self._warmup.active:
+            self._warmup.end(self.model)
 
     def grow(self, action: Action, number: int) -> None:
         """Grows the running model."""
@@ -93,7 +96,8 @@ class GrowthSchedule(_Growing):
 
     The model object stays; its layers are exchanged for the grown ones, the optimizer's slots
     are carried, and the training function is traced once anew. Put this callback before
-    `BackupAndRestore` and `ModelCheckpoint`.
+    `BackupAndRestore` and `ModelCheckpoint`. A growth at an epoch before `initial_epoch` is taken
+    as done.
 
     Args:
         schedule: A dict from an epoch (or step) to an action. An epoch counts from 0, as in
@@ -160,6 +164,7 @@ class GrowthSchedule(_Growing):
         self.schedule = dict(sorted(schedule.items()))
         self.unit = unit
         self._done = 0
+        self._before = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         check_compiled(self.model)
@@ -194,12 +199,13 @@ class GrowthSchedule(_Growing):
             if self._done < len(whens) and whens[self._done] == epoch:
                 self._next()
         else:
-            self._grow_by_steps()
+            self._before = int(self.model.optimizer.iterations)
+            self._grow_by_steps(batches=0)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         super().on_train_batch_end(batch, logs)
         if self.unit == "step":
-            self._grow_by_steps()
+            self._grow_by_steps(batches=batch + 1)
 
     def get_config(self) -> dict[str, Any]:
         """The schedule and its settings, for a record of the run."""
@@ -214,13 +220,16 @@ class GrowthSchedule(_Growing):
             "seed": self.seed,
         }
 
-    def _grow_by_steps(self) -> None:
+    def _grow_by_steps(self, batches: int) -> None:
+        """Grows if it is time, so many batches after the epoch began."""
         whens = list(self.schedule)
         if self._done == len(whens):
             return
-        sync = getattr(self.model, "jax_state_sync", None)
-        if sync is not None:
-            sync()
+        # Under JAX `self.model` fetches the counter, and all weights with it, which is slow. It is at
+        # most this: steps whose gradients were not finite are not counted in it.
+        accumulated = getattr(self._model.optimizer, "gradient_accumulation_steps", None) or 1
+        if self._before + math.ceil(batches / accumulated) < whens[self._done]:
+            return
         now = int(self.model.optimizer.iterations)
         while self._done < len(whens) and whens[self._done] <= now:
             self._next()

@@ -41,6 +41,11 @@ class Warmup:
         self._left = 0
         self._rate: Any = None
 
+    @property
+    def active(self) -> bool:
+        """Whether the rate is not what it was."""
+        return self._rate is not None
+
     def begin(self, model: keras.Model) -> None:
         """Growth has just happened."""
         if not self.steps:
@@ -61,26 +66,18 @@ class Warmup:
 
     def step(self, model: keras.Model) -> None:
         """A step is about to be taken."""
-        if not self._left:
-            return
         optimizer = _innermost(model.optimizer)
         done = self.steps - self._left + 1
         self._left -= 1
         if isinstance(self._rate, float):
-            sync = getattr(model, "jax_state_sync", None)
-            if sync is not None:
-                sync()
             optimizer.learning_rate.assign(self._rate * done / (self.steps + 1))
 
     def end(self, model: keras.Model) -> None:
         """A step was taken; the last one leaves the rate as it was."""
-        if self._left or self._rate is None:
+        if self._left:
             return
         optimizer = _innermost(model.optimizer)
         if isinstance(self._rate, float):
-            sync = getattr(model, "jax_state_sync", None)
-            if sync is not None:
-                sync()
             optimizer.learning_rate.assign(self._rate)
         else:
             # What is saved from now on is the user's own schedule: by now they are equal.

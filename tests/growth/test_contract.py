@@ -200,6 +200,21 @@ def test_new_units_learn_and_the_model_is_a_plain_one(gc, name, tmp_path):
         assert all(learns.values()), learns
 
 
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="a SavedModel is TensorFlow's")
+@pytest.mark.parametrize("name", named(lambda case: not case.random))
+def test_the_export_gives_the_same(gc, name, tmp_path):
+    import tensorflow as tf
+
+    case = CASES[name]
+    with dtypes("float32"):
+        model, x = made(gc, case)
+        grown = growth.widen(model, 2.0, case.methods[0], seed=1)
+        grown.export(tmp_path / "served", verbose=False)
+        loaded = tf.saved_model.load(tmp_path / "served")  # kept: its variables go with it
+        found = keras.tree.flatten(loaded.serve(x))
+        assert gc.gap([np.array(y) for y in found], gc.outputs(model, x)) <= 1e-5
+
+
 @pytest.mark.parametrize("name", named(lambda c: "zero" in c.methods and not c.random, brief=True))
 def test_slots_are_carried(gc, name):
     """The step after growth moves old entries just as the source's next step does."""
