@@ -225,8 +225,8 @@ class GrowthSchedule(_Growing):
         whens = list(self.schedule)
         if self._done == len(whens):
             return
-        # Under JAX `self.model` fetches the counter, and all weights with it, which is slow. It is at
-        # most this: steps whose gradients were not finite are not counted in it.
+        # Under JAX `self.model` fetches the counter, and all weights with it, which is slow. It is
+        # at most this: steps whose gradients were not finite are not counted in it.
         accumulated = getattr(self._model.optimizer, "gradient_accumulation_steps", None) or 1
         if self._before + math.ceil(batches / accumulated) < whens[self._done]:
             return
