@@ -1,5 +1,6 @@
 """Growth as a value: what a callback does to the model when its time has come."""
 
+import abc
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +13,10 @@ from adaptive_nets.growth.widen import plan_widen
 
 
 @dataclasses.dataclass(frozen=True)
-class Action:
+class Action(abc.ABC):
     """Base class of actions; `plan(model)` says what would be done to a model."""
 
+    @abc.abstractmethod
     def plan(self, model: keras.Model, seed: int | None = None) -> Any:
         """The plan for a model; nothing is changed.
 
@@ -25,7 +27,6 @@ class Action:
         Returns:
             A plan for `adaptive_nets.growth.apply`.
         """
-        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -11,7 +11,7 @@ from keras.src.models.functional import Functional
 from adaptive_nets.growth.arrays import read
 from adaptive_nets.growth.rebuild import keep_frozen
 from adaptive_nets.growth.trace import functional, ordered_nodes
-from adaptive_nets.growth.transfer import _Waiting
+from adaptive_nets.growth.transfer import Waiting
 
 Values = Callable[[Any], dict[int, Any]]
 MODELS = (Functional, keras.Model, keras.Sequential)
@@ -153,7 +153,7 @@ def postponed() -> Iterator[list[keras.Variable]]:
     So nothing is drawn that would be overwritten.
     """
     before = global_state.get_global_attribute("uninitialized_variables", [], set_to_default=True)
-    waiting = _Waiting()
+    waiting = Waiting()
     global_state.set_global_attribute("uninitialized_variables", waiting)
     try:
         with keras.StatelessScope(initialize_variables=False):

@@ -19,7 +19,7 @@ from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
 from adaptive_nets.growth.rules.registry import find_rule
 from adaptive_nets.growth.slots import Carried
 from adaptive_nets.growth.trace import check_finite, functional
-from adaptive_nets.growth.transfer import _draw, apply
+from adaptive_nets.growth.transfer import apply, draw
 from adaptive_nets.growth.widen import check_choice, new_seed
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class DeepenPlan:
             value = values.get(id(variable))
             if value is None and id(variable) in drawn:
                 key = (self.seed, zlib.crc32(variable.path.encode()))
-                value = _draw(variable, np.dtype("float64"), key)
+                value = draw(variable, np.dtype("float64"), key)
             if value is not None:
                 variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
             variable._deferred_initialize()

@@ -11,7 +11,7 @@ from adaptive_nets.growth.derivatives import Derivatives, OnBatch, loss_of
 from adaptive_nets.growth.modified_flow import measure, to_numpy
 from adaptive_nets.growth.plan import GrowthPlan
 from adaptive_nets.growth.rebuild import Rebuilder
-from adaptive_nets.growth.transfer import _build as build
+from adaptive_nets.growth.transfer import build_grown
 from adaptive_nets.growth.weights import variable_of
 
 Part = tuple[np.ndarray, np.ndarray]
@@ -133,7 +133,7 @@ def conflict_of_growth(
             f"returned. Received: {type(plan).__name__}. Leave plan out to diagnose the model."
         )
     rebuilder = Rebuilder(plan.trace, plan.maps, plan.mix)
-    grown = build(rebuilder, plan)
+    grown = build_grown(rebuilder, plan)
     loss = loss_of(plan.trace.models[0], loss)
     growth = GrowthMap(plan, rebuilder, grown)
     after = Derivatives(grown, loss)

@@ -175,16 +175,22 @@ class Copy:
             old = node.operation
             if id(old) in made:
                 continue
-            values = (lambda _: {}) if self.zero is not None else copied(old)
-            if self.zero is not None and any(old is each for each in self.zero):
-                values = zeros
             if not weighted(old):
-                values = lambda _: {}  # noqa: E731
+                values = nothing
+            elif self.zero is None:
+                values = copied(old)
+            else:
+                values = zeros if any(old is each for each in self.zero) else nothing
             made[id(old)] = copier.new(old, f"{old.name}_copy", values)
             if self.zero is not None and isinstance(old, keras.layers.Layer):
                 # What is new has to learn, also where the old layers are frozen.
                 made[id(old)].trainable = True
         return made
+
+
+def nothing(layer: Any) -> dict[int, np.ndarray]:
+    """No values: the layer's weights are drawn by its own initializers."""
+    return {}
 
 
 def zeros(layer: Any) -> dict[int, np.ndarray]:

@@ -49,7 +49,7 @@ def apply_with_pairs(
     started = time.perf_counter()
     check_finite(plan.trace.models)
     rebuilder = Rebuilder(plan.trace, plan.maps, plan.mix)
-    grown = _build(rebuilder, plan)
+    grown = build_grown(rebuilder, plan)
     _check_covered(plan)
     seconds = time.perf_counter() - started
     gap = None
@@ -94,14 +94,14 @@ def _pairs(rebuilder: Rebuilder, plan: GrowthPlan) -> Iterator[Carried]:
             yield Carried(olds, new, weight, maps, plan.gradient)
 
 
-def _build(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
+def build_grown(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
     """The grown model; each variable is made once, with its final value.
 
     Inside a stateless scope Keras postpones a variable's initialisation, so that nothing is drawn
     that would be overwritten.
     """
     before = global_state.get_global_attribute("uninitialized_variables", [], set_to_default=True)
-    waiting = _Waiting()
+    waiting = Waiting()
     global_state.set_global_attribute("uninitialized_variables", waiting)
     try:
         with keras.StatelessScope(initialize_variables=False):
@@ -122,7 +122,7 @@ def _build(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
     return grown
 
 
-class _Waiting(list):
+class Waiting(list):
     """Variables that wait for their values.
 
     While the graph is traced each stands for its initialisation. Random draws would be traced
@@ -172,7 +172,7 @@ def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:
                     values,
                     maps,
                     plan.mix,
-                    lambda: _draw(variable, values[0].dtype, seed),
+                    lambda: draw(variable, values[0].dtype, seed),
                     plan.cross,
                     plan.noise,
                     np.random.default_rng(seed),
@@ -181,7 +181,7 @@ def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:
             yield id(new), make
 
 
-def _draw(variable: Any, dtype: np.dtype, seed: tuple[int, int]) -> np.ndarray:
+def draw(variable: Any, dtype: np.dtype, seed: tuple[int, int]) -> np.ndarray:
     """What the layer's own initializer would give, from the plan's seed."""
     initializer = variable._initializer
     if isinstance(initializer, keras.initializers.Initializer):

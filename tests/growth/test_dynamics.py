@@ -160,10 +160,10 @@ def test_best_rate_of_a_quadratic():
 
 def grow(plan):
     from adaptive_nets.growth.rebuild import Rebuilder
-    from adaptive_nets.growth.transfer import _build
+    from adaptive_nets.growth.transfer import build_grown
 
     rebuilder = Rebuilder(plan.trace, plan.maps, plan.mix)
-    return rebuilder, _build(rebuilder, plan)
+    return rebuilder, build_grown(rebuilder, plan)
 
 
 @pytest.mark.parametrize("verb", ["zero", "replicate", "fuse", "self_fuse"])

@@ -41,7 +41,7 @@ class Rule:
         Returns:
             `Features` in the structure of the layer's outputs.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no trace(call). Write it.")
 
     def config(self, record: LayerRecord, sizes: dict[str, AxisMap]) -> dict[str, Any]:
         """The settings of the grown layer that differ from the first source's.

@@ -13,7 +13,7 @@ from adaptive_nets.growth.copying import postponed
 from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
 from adaptive_nets.growth.slots import Carried
 from adaptive_nets.growth.trace import check_finite
-from adaptive_nets.growth.transfer import _draw
+from adaptive_nets.growth.transfer import draw
 from adaptive_nets.growth.weights import variable_of
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class BackboneDeepening:
             value = values.get(id(variable))
             if value is None and id(variable) in drawn:
                 key = (self.seed, zlib.crc32(variable.path.encode()))
-                value = _draw(variable, np.dtype("float32"), key)
+                value = draw(variable, np.dtype("float32"), key)
             if value is not None:
                 variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
             variable._deferred_initialize()
