@@ -1,6 +1,5 @@
 """One network out of an ensemble: Deep Fusion of its members."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from adaptive_nets.adanet.data import Spec
 from adaptive_nets.adanet.ensemble import Ensemble, Ensembler, MixtureEnsembler, UniformEnsembler
 from adaptive_nets.adanet.fusing_depth import align
-from adaptive_nets.adanet.fusing_graph import Connection, Graph, graph_of
+from adaptive_nets.adanet.fusing_graph import Connection, Graph, copied, graph_of
 from adaptive_nets.adanet.fusing_members import member_graph
 from adaptive_nets.adanet.fusing_stages import DROPOUTS, Signatures
 from adaptive_nets.adanet.member import lineage, make_inputs
@@ -55,7 +54,7 @@ def fuse_ensemble(
     if preprocessing is None:
         return fused
     inputs = make_inputs(spec)
-    return graph_of(fused, name).build(_copied(preprocessing)(inputs), name, inputs)
+    return graph_of(fused, name).build(copied(preprocessing)(inputs), name, inputs)
 
 
 def _weighed(ensemble: Ensemble, ensembler: Ensembler) -> list[Graph]:
@@ -163,13 +162,6 @@ def _connect(
     if connection.step.outputs[0] != graphs[number].output:
         column = sum(shape[-1] for shape in shapes[:number])
         columns = slice(column, column + shapes[number][-1])
-    kernel = np.array(layer.kernel)
+    kernel = np.array(keras.ops.convert_to_numpy(layer.kernel))
     kernel[..., rows, columns] += connection.block
     layer.kernel.assign(kernel)
-
-
-def _copied(model: keras.Model) -> keras.Model:
-    """A copy that shares no weight with the model, with tables that its layers have adapted."""
-    classes = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
-    with keras.saving.custom_object_scope(classes):
-        return copy.deepcopy(model)

@@ -113,6 +113,8 @@ def _pass_chain(graph: Graph, level: int, template: Graph, chain: Chain) -> None
     """A new hidden layer that loses nothing of what the graph's output needs."""
     kernel, functions = chain.kernel, chain.functions
     name = f"ends in the activation {activation_name(kernel, functions)!r}"
+    if kernel.kind in CONVOLUTIONS and not graph.hidden:
+        raise _impassable(graph, level, template, "is a convolution")
     if kernel.kind in CONVOLUTIONS and not _keeps_size(kernel.operation):
         raise _impassable(graph, level, template, "changes the size of its images")
     if graph.hidden:
@@ -134,9 +136,7 @@ def _pass_chain(graph: Graph, level: int, template: Graph, chain: Chain) -> None
     _pass_by_pairs(graph, level, template, chain, ratio)
 
 
-def _pass_by_pairs(
-    graph: Graph, level: int, template: Graph, chain: Chain, ratio: float
-) -> None:
+def _pass_by_pairs(graph: Graph, level: int, template: Graph, chain: Chain, ratio: float) -> None:
     """The output layer moves forward: `z = (f(z) - f(-z)) / c`."""
     final = graph.producer(graph.output)
     end = graph.hidden[-1] if graph.hidden else None
@@ -217,9 +217,7 @@ def _unify_skips(
                 weights=[_identity(like, width), np.zeros(width)],
             )  # fmt: skip
             # The skip is the one of the sum's inputs that the main path does not give.
-            block.add.inputs = tuple(
-                step.outputs[0] if n == start else n for n in block.add.inputs
-            )
+            block.add.inputs = tuple(step.outputs[0] if n == start else n for n in block.add.inputs)
             block.skip = [step]
         else:
             _fold_skip(graph, block)

@@ -1,5 +1,6 @@
 """A subnetwork's graph as a list of steps that can be changed and made into a model again."""
 
+import copy
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping
@@ -151,9 +152,12 @@ class Graph:
     def take(self, node: Any, inputs: list[int], known: dict[int, int]) -> None:
         """Appends the step of one call."""
         operation = node.operation
-        if _unfolds(node):
+        outer = _unfolded(node)
+        if outer is not None:
             inside = functional(operation)
-            within = {id(inside.inputs[0]): inputs[0]}
+            numbers = dict(zip(map(id, node.input_tensors), inputs, strict=True))
+            pairs = zip(inside.inputs, outer, strict=True)
+            within = {id(tensor): numbers[id(given)] for tensor, given in pairs}
             self.read(operation, within)
             known[id(node.outputs[0])] = within[id(inside.outputs[0])]
             return
@@ -183,7 +187,7 @@ class Graph:
             known |= dict(zip(step.outputs, keras.tree.flatten(outputs), strict=True))
         model = keras.Model(inputs, known[self.output], name=name)
         for step in steps:
-            if getattr(step.made, "weights", None):
+            if getattr(step.made, "weights", None) and step.kind not in MODELS:
                 step.made.set_weights(step.values())
             if isinstance(step.made, keras.layers.Normalization):
                 # It computes with values that are made from its weights.
@@ -202,12 +206,29 @@ def graph_of(model: keras.Model, name: str) -> Graph:
     return graph
 
 
-def _unfolds(node: Any) -> bool:
-    if type(node.operation) not in MODELS or len(node.input_tensors) != 1:
-        return False
+def copied(model: keras.Model) -> keras.Model:
+    """A copy that shares no weight with the model, with tables that its layers have adapted."""
+    classes = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
+    with keras.saving.custom_object_scope(classes):
+        return copy.deepcopy(model)
+
+
+def _unfolded(node: Any) -> list[Any] | None:
+    """What a model inside reads, in the order of its inputs; `None` where it stays whole."""
+    if type(node.operation) not in MODELS:
+        return None
     inside = functional(node.operation)
-    given = {k: v for k, v in node.arguments.kwargs.items() if v is not None}
-    return not given and len(inside.inputs) == len(inside.outputs) == 1
+    args, kwargs = node.arguments.args, node.arguments.kwargs
+    plain = len(args) == 1 and all(value is None for value in keras.tree.flatten(kwargs))
+    if not plain or len(inside.outputs) != 1:
+        return None
+    if len(inside.inputs) == len(node.input_tensors) == 1:
+        return list(node.input_tensors)
+    by_name = isinstance(args[0], dict) and isinstance(node.operation.input, dict)
+    if not by_name or args[0].keys() != node.operation.input.keys():
+        return None
+    given = {id(inner): args[0][key] for key, inner in node.operation.input.items()}
+    return [given[id(tensor)] for tensor in inside.inputs]
 
 
 def _called(step: Step, layer: Any, tensors: list[Any]) -> Any:
@@ -229,6 +250,10 @@ def _made(step: Step, names: set[str], owner: str, last: bool) -> Any:
             number, name = number + 1, f"{stem}_{number + 1}"
         names.add(name)
         config["name"] = name
+    if step.kind in MODELS:
+        model = copied(step.operation)
+        model.name = config["name"]
+        return model
     if hasattr(step.operation, "get_vocabulary") and config.get("vocabulary") is None:
         # An adapted table is not in the configuration.
         config["vocabulary"] = step.operation.get_vocabulary(include_special_tokens=False)

@@ -128,14 +128,24 @@ def add_bias(kernel: Step) -> None:
 
 
 def applied(kernel: Step | None, functions: Sequence[Step], z: np.ndarray) -> np.ndarray:
-    """What a kernel's activation and the functions behind it make of numbers, at inference."""
-    x: Any = keras.ops.convert_to_tensor(z[:, None])
+    """What a kernel's activation and the functions behind it make of numbers, at inference.
+
+    Where they are no functions of each number alone (softmax), all is NaN.
+    """
+    alone, beside = (_applied(kernel, functions, np.stack(x, 1)) for x in ([z] * 2, [z] * 2 + [-z]))
+    if alone.shape[1] != 2 or not np.allclose(alone, beside[:, :2], rtol=1e-5, atol=1e-6):
+        return np.full_like(z, np.nan)
+    return alone[:, 0]
+
+
+def _applied(kernel: Step | None, functions: Sequence[Step], x: Any) -> np.ndarray:
+    x = keras.ops.convert_to_tensor(x)
     if kernel is not None and kernel.kind in KERNELS:
         x = kernel.operation.activation(x)
     for step in functions:
         if step.kind not in DROPOUTS:
             x = step.kind.from_config(step.operation.get_config())(x)
-    return np.asarray(x)[:, 0]
+    return np.asarray(x)
 
 
 def activation_name(kernel: Step | None, functions: Sequence[Step]) -> str:
