@@ -11,6 +11,7 @@ from adaptive_nets.adanet.assemble import assemble, assemble_single
 from adaptive_nets.adanet.data import FeatureSpec, as_features, is_dataset
 from adaptive_nets.adanet.ensemble import Ensemble
 from adaptive_nets.adanet.evaluator import measure
+from adaptive_nets.adanet.fusing import fuse_ensemble
 from adaptive_nets.adanet.inputs import describe, labelled_rows
 from adaptive_nets.adanet.leaderboard import to_frame
 from adaptive_nets.adanet.record import Record
@@ -90,6 +91,50 @@ class SearchResults:
                 ensemble, self.ensembler, self._spec, self.preprocessing
             )
         return self._models["model"]
+
+    def fuse(self, name: str = "fused") -> keras.Model:
+        """The ensemble as ONE network with the ensemble's outputs, ready to be fine-tuned.
+
+        Members stand side by side in each layer (Deep Fusion, section 3), and what they read of
+        earlier members becomes blocks between them, which all may learn. Mixture weights and bias
+        are folded into the last layer. Members of unequal depth are deepened by identity first;
+        where a batch normalisation would stand in the way of that, it is folded into its kernel.
+        Preprocessing is kept once, before the network.
+
+        Args:
+            name: Name of the model. Defaults to `"fused"`.
+
+        Returns:
+            A Functional `keras.Model` of stock layers (or the user's own), from raw features to
+            what `search.model` gives, to rounding. It is new with each call, not compiled, and
+            shares no weights with the search. Dropout on connections is left out.
+
+        Raises:
+            ValueError: There is no ensemble yet; or its members are of different topology, differ
+                in depth where no layer can pass on what it reads, or are weighed or read in a way
+                that one network has no place for. The message names them.
+
+        Example:
+
+        ```python
+        import keras
+        import numpy as np
+        import adaptive_nets as an
+
+        x = np.random.default_rng(0).normal(size=(200, 4)).astype("float32")
+        y = (x[:, 0] * x[:, 1] > 0).astype(int)
+        search = an.AdaNet(an.heads.BinaryClass(), max_iterations=2, steps_per_iteration=50, seed=0)
+        search.fit(x, y, verbose=0)
+        network = search.fuse()
+        network.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True))
+        network.fit(x, y, verbose=0)
+        ```
+
+        Reference: Mazzawi et al., "Deep Fusion", arXiv 2306.11903, section 3.
+        """
+        return fuse_ensemble(
+            self.ensemble, self.ensembler, self._spec, self.preprocessing, name, self.used_seed or 0
+        )
 
     @property
     def best_single(self) -> keras.Model:
