@@ -89,7 +89,7 @@ def _savings(results: dict) -> str:
         all_, path = savings(results, arm), savings(results, arm, parallel=True)
         if all_["saved"]:
             loss = f"{np.mean(all_['loss']):.4f}"
-            steps = " / ".join(map(str, all_["step"]))
+            steps = " / ".join(map(str, sorted(set(all_["step"]))))
             cells = [_percent(all_["saved"]), _percent(path["saved"])]
             rows.append([TITLES[arm], str(len(all_["saved"])), steps, loss, *cells])
     head = ["arm", "seeds", "steps after growth", "at loss"]

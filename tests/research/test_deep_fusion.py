@@ -74,8 +74,9 @@ def test_every_job_has_its_own_name_and_its_sources_come_first(load):
     for job in jobs:
         for name, step in job.sources:
             assert names.index(name) < names.index(job.name)
-            source = by_name[name]
-            assert source.keep and step % source.keep == 0 and step <= source.steps
+            assert step in by_name[name].keep and step <= by_name[name].steps
+        assert all(names.index(name) < names.index(job.name) for name in job.needs)
+        assert job.rate in protocol.GRIDS[job.arm] or job.rate is None
     for arm in (*protocol.ARMS, *protocol.SCRATCH):
         assert {f"{arm}_{seed}" for seed in protocol.SEEDS} <= set(names)
 
@@ -108,9 +109,32 @@ def test_grown_models_are_the_large_one(load):
 
 
 def test_the_moment_is_the_first_that_is_ready(load):
-    chosen = load("moments").chosen
-    advice = [{"step": s, "readiness": r} for s, r in ((1, 0.1), (2, 0.6), (3, 0.5), (4, 0.9))]
-    assert [chosen(advice, t) for t in (0.0, 0.5, 0.8, 0.95)] == [1, 2, 4, 4]
+    report = load("report")
+    ready = np.array([[0.1, 0.6, 0.5, 0.9], [0.7, 0.2, 0.2, 0.2]])
+    losses = np.array([[4.0, 2.0, 3.0, 1.0], [5.0, 6.0, 7.0, 8.0]])
+    found = [report.picked(losses, ready, t).tolist() for t in (0.0, 0.5, 0.8, 0.95)]
+    assert found == [[4, 5], [2, 5], [1, 8], [1, 8]]
+    # 0.6 and 0.7 stop the first model at 2 and 1, and the second at once.
+    assert report.best_threshold(losses, ready) == 0.7
+
+
+def test_against_a_falling_rate_by_hand(load):
+    report = load("report")
+    report.SEEDS, report.FALLING_STEPS = (1,), (10, 20, 40)
+    ends = {10: 3.0, 20: 2.0, 40: 1.0}
+    curves = {
+        f"large_falling_{n}_1": {"steps": [0, n], "flops_per_step": 1.0, "loss": [4.0, end]}
+        for n, end in ends.items()
+    }
+    sources = [["a", 5], ["b", 5]]
+    curves["a"] = curves["b"] = {"flops_per_step": 0.5}
+    curves["fused_falling_1"] = {
+        "steps": [0, 15], "flops_per_step": 1.0, "loss": [3.0, 1.5], "sources": sources
+    }  # fmt: skip
+    # 20 with both sources, at a loss that scratch reaches at 30.
+    found = report.against_falling({"curves": curves}, parallel=False)
+    assert found["saved"] == [pytest.approx(1 - 20 / 30)]
+    assert found["at_equal_compute"] == [pytest.approx(2.0)]
 
 
 def test_committed_results_fill_the_readme(load):
