@@ -13,7 +13,10 @@ import importlib
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("adanet", "callbacks", "generators", "growth", "heads", "report", "serving")
+_SUBMODULES = (
+    "adanet", "callbacks", "generators", "growth", "heads", "layers", "majority", "report",
+    "serving",
+)  # fmt: skip
 _OBJECTS = {"AdaNet": "adaptive_nets.adanet"}
 
 __all__ = ["__version__", *_SUBMODULES, *_OBJECTS]

@@ -1,0 +1,35 @@
+"""Keras layers that change while they learn."""
+
+from adaptive_nets.majority.layers import (
+    MajorityConv1D,
+    MajorityConv2D,
+    MajorityConv2DTranspose,
+    MajorityConv3D,
+    MajorityDense,
+    MajorityDepthwiseConv2D,
+    MajorityEinsumDense,
+    MajorityEmbedding,
+    MajorityGRU,
+    MajorityGRUCell,
+    MajorityLSTM,
+    MajorityLSTMCell,
+    MajorityMultiHeadAttention,
+    MajoritySeparableConv2D,
+)
+
+__all__ = [
+    "MajorityConv1D",
+    "MajorityConv2D",
+    "MajorityConv2DTranspose",
+    "MajorityConv3D",
+    "MajorityDense",
+    "MajorityDepthwiseConv2D",
+    "MajorityEinsumDense",
+    "MajorityEmbedding",
+    "MajorityGRU",
+    "MajorityGRUCell",
+    "MajorityLSTM",
+    "MajorityLSTMCell",
+    "MajorityMultiHeadAttention",
+    "MajoritySeparableConv2D",
+]

@@ -1,0 +1,6 @@
+"""Majority Kernels: k-fold kernels in training, their mean in deployment."""
+
+from adaptive_nets.majority.convert import CollapseReport, collapse, expand
+from adaptive_nets.majority.recalibrate import recalibrate
+
+__all__ = ["CollapseReport", "collapse", "expand", "recalibrate"]

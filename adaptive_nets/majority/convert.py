@@ -1,0 +1,315 @@
+"""Between stock models and their majority twins."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.majority.composite import LEAVES, MajorityComposite
+from adaptive_nets.majority.folding import MajorityMixin, check_options
+from adaptive_nets.majority.kernel import mean
+from adaptive_nets.majority.layers import MAJORITY, STOCK
+from adaptive_nets.majority.rewriting import (
+    carry_state,
+    check_graph,
+    class_of,
+    own_variables,
+    rewritten,
+    serialized,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Which = str | type | Iterable[str | type] | None
+
+
+def expand(
+    model: keras.Model,
+    factor: int = 3,
+    include: Which = None,
+    exclude: Which = None,
+    distribution: str = "dirichlet",
+    scope: str = "layer",
+    kernel_spread: float = 0.1,
+    bias_factor: int = 1,
+    regularize: str = "mean",
+    seed: int | None = None,
+) -> keras.Model:
+    """Makes a model's kernels k-fold; at inference it computes what it did.
+
+    The kernels of a layer lie around the one it had, which is exactly their mean.
+
+    Args:
+        model: A built Sequential or Functional model, trained or not. It is not changed.
+        factor: k, the number of kernels. Defaults to 3.
+        include: Names or classes of the layers to expand. Defaults to `None`: all that have a
+            majority twin, but for embeddings.
+        exclude: Names or classes of layers that stay. Defaults to `None`.
+        distribution: Of the weights that mix them. Defaults to "dirichlet".
+        scope: What shares a draw: "layer", "global" or "unit". Defaults to "layer".
+        kernel_spread: Standard deviation of the kernels around the old one, in units of the old
+            one's own. Defaults to 0.1.
+        bias_factor: k of the biases. Defaults to 1.
+        regularize: Whether penalties and constraints are for the "mean" kernel or for "each".
+        seed: Makes all draws repeatable. Defaults to a random one.
+
+    Returns:
+        The majority model: its layers keep their names, and it is compiled as `model` is, with a
+        new optimizer. Of a keras-hub backbone it is a plain Functional model.
+
+    Raises:
+        ValueError: An option is out of range, the model is subclassed or not built, a name is not
+            a layer's, or there is nothing to expand.
+        TypeError: It is no Keras model.
+
+    Example:
+
+    ```python
+    import keras
+    import adaptive_nets as an
+
+    layers = [keras.layers.Dense(16, "relu"), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input((8,)), *layers])
+    bigger = an.majority.expand(model, factor=3)
+    # bigger.compile(...); bigger.fit(...)
+    small, report = an.majority.collapse(bigger)
+    ```
+
+    Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
+    """
+    check_options(
+        factor=factor, distribution=distribution, scope=scope, bias_factor=bias_factor,
+        regularize=regularize,
+    )  # fmt: skip
+    number = isinstance(kernel_spread, Real) and not isinstance(kernel_spread, bool)
+    if not number or not 0 <= kernel_spread < np.inf:
+        raise ValueError(
+            "kernel_spread must be a finite number >= 0. "
+            f"Received: kernel_spread={kernel_spread!r}."
+        )
+    check_graph(model, "expand")
+    chosen = _Chosen(model, include, exclude)
+    rng = np.random.default_rng(seed)
+    options = {
+        "factor": factor, "distribution": distribution, "scope": scope,
+        "kernel_spread": "symmetric", "bias_factor": bias_factor, "regularize": regularize,
+    }  # fmt: skip
+
+    def change(config: dict[str, Any]) -> dict[str, Any] | None:
+        if config["config"].get("name") not in chosen.names:
+            return None
+        here = {**options, "mixing_seed": int(rng.integers(2**31))}
+        kind = class_of(config)
+        if kind in MAJORITY:
+            return serialized(MAJORITY[kind], {**config["config"], **here}, config)
+        return serialized(MajorityComposite, {"layer": _alone(config), **here}, config)
+
+    expanded = rewritten(model, change)
+    for old, new in _pairs(model, expanded):
+        _expand_weights(old, new, float(kernel_spread), rng)
+        carry_state(old, new)
+    _compile_like(model, expanded)
+    return expanded
+
+
+def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, "CollapseReport"]:
+    """The model that is deployed: stock layers, whose kernels are the means.
+
+    Args:
+        model: A model with majority layers. It is not changed.
+        sample: Inputs on which both models are compared; the gap stands in the report.
+
+    Returns:
+        The stock model, compiled as `model` is, with a new optimizer: slots of k kernels are not
+        those of their mean. And a `CollapseReport`.
+
+    Raises:
+        ValueError: The model has no majority layers, is subclassed or not built, or the sample does
+            not fit it.
+        TypeError: It is no Keras model.
+
+    Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
+    """
+    check_graph(model, "collapse")
+    if not any(isinstance(x, MajorityMixin) for x in model._flatten_layers()):
+        raise ValueError(
+            f"Cannot collapse {model.name!r}: it has no majority layers. Expected a model that "
+            "adaptive_nets.majority.expand made, or one with layers of adaptive_nets.layers."
+        )
+    expected = None if sample is None else _outputs(model, sample)
+
+    def change(config: dict[str, Any]) -> dict[str, Any] | None:
+        kind = class_of(config)
+        if kind is MajorityComposite:
+            # How it is called stands beside it.
+            return {**config, **config["config"]["layer"]}
+        if kind not in STOCK:
+            return None
+        kept = {k: v for k, v in config["config"].items() if k not in MajorityMixin.options}
+        return serialized(STOCK[kind], kept, config)
+
+    collapsed, rows = rewritten(model, change), []
+    for old, new in _pairs(model, collapsed):
+        by_name = {v.name: v for v in own_variables(old)}
+        for variable in own_variables(new):
+            value = keras.ops.convert_to_tensor(by_name[variable.name])
+            if tuple(value.shape) != tuple(variable.shape):
+                value = mean(value)  # to the last bit what the majority model computes with
+            variable.assign(value)
+        carry_state(old, new)
+        if isinstance(old, MajorityMixin) and old.folds:
+            sizes = [sum(int(np.prod(v.shape)) for v in own_variables(x)) for x in (old, new)]
+            rows.append((old.path, type(new).__name__, old.factor, *sizes))
+    _compile_like(model, collapsed)
+    gap = None
+    if expected is not None:
+        pairs = zip(_outputs(collapsed, sample), expected, strict=True)
+        gap = max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in pairs)
+    return collapsed, CollapseReport(tuple(rows), *_sizes(model), *_sizes(collapsed), gap)
+
+
+@dataclasses.dataclass(frozen=True)
+class CollapseReport:
+    """What collapsed; `str(report)` is a table.
+
+    Attributes:
+        rows: Layer, its class now, k, and its parameters before and after.
+        parameters_before: Of the majority model.
+        bytes_before: Of its weights.
+        parameters: Of the stock model.
+        bytes: Of its weights.
+        gap: Largest difference of outputs on the sample, relative to their scale; None without one.
+    """
+
+    rows: tuple[tuple[str, str, int, int, int], ...]
+    parameters_before: int
+    bytes_before: int
+    parameters: int
+    bytes: int
+    gap: float | None = None
+
+    def table(self) -> "pd.DataFrame":
+        """The layers as a DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            self.rows, columns=["layer", "class", "kernels", "parameters before", "parameters"]
+        )
+
+    def __str__(self) -> str:
+        gap = "" if self.gap is None else f", outputs differ by {self.gap:.1e}"
+        return (
+            f"{self.table().to_string(index=False)}\n"
+            f"{self.parameters_before:,} -> {self.parameters:,} parameters, "
+            f"{self.bytes_before:,} -> {self.bytes:,} bytes{gap}; the optimizer's state is dropped."
+        )
+
+
+def _alone(config: dict[str, Any]) -> dict[str, Any]:
+    """A layer's serialized form without how it is called and built in its model."""
+    names = ("module", "class_name", "config", "registered_name")
+    return {name: config[name] for name in names} | {"build_config": None}
+
+
+class _Chosen:
+    """Names of the layers that are expanded."""
+
+    def __init__(self, model: keras.Model, include: Which, exclude: Which) -> None:
+        layers = list(model._flatten_layers(include_self=False))
+        models = [x for x in layers if isinstance(x, keras.Model)]
+        outer = [*model.layers, *(x for m in models for x in m.layers)]
+        known = [x for x in layers if type(x) in MAJORITY or _holds_leaves(x, outer)]
+        names = {x.name for x in layers if not isinstance(x, keras.layers.InputLayer)}
+        include, exclude = _listed(include), _listed(exclude) or []
+        for each in [*(include or ()), *exclude]:
+            if isinstance(each, str) and each not in names:
+                raise ValueError(
+                    f"Cannot expand {model.name!r}: it has no layer {each!r}. Expected names "
+                    f"among: {', '.join(sorted(names))}."
+                )
+        if include is None:
+            chosen = [x for x in known if type(x) is not keras.layers.Embedding]
+        else:
+            chosen = [x for x in known if _matches(x, include)]
+        self.names = {x.name for x in chosen if not _matches(x, exclude)}
+        if not self.names:
+            raise ValueError(
+                f"Cannot expand {model.name!r}: none of its layers is to have k kernels. Expected "
+                f"one of {', '.join(sorted(k.__name__ for k in MAJORITY))}. Received layers: "
+                f"{', '.join(sorted({type(x).__name__ for x in layers}))}."
+            )
+
+
+def _holds_leaves(layer: Any, outer: Sequence[Any]) -> bool:
+    """Whether it is a layer of keras' users that makes stock layers inside."""
+    if isinstance(layer, keras.Model) or type(layer).__module__.split(".")[0] == "keras":
+        return False
+    inner = layer._flatten_layers(include_self=False)
+    return any(layer is x for x in outer) and any(type(x) in LEAVES for x in inner)
+
+
+def _listed(which: Which) -> list[str | type] | None:
+    if which is None:
+        return None
+    return [which] if isinstance(which, str | type) else list(which)
+
+
+def _matches(layer: Any, which: Sequence[str | type]) -> bool:
+    return any(layer.name == x if isinstance(x, str) else isinstance(layer, x) for x in which)
+
+
+def _pairs(old: keras.Model, new: keras.Model) -> Iterator[tuple[Any, Any]]:
+    """The layers of two models that belong together; a composite stands for what is in it."""
+    for layer in old.layers:
+        other = new.get_layer(layer.name)
+        if isinstance(layer, keras.Model):
+            yield layer, other
+            yield from _pairs(layer, other)
+        else:
+            yield from zip(_inside(layer), _inside(other), strict=True)
+
+
+def _inside(layer: Any) -> list[Any]:
+    layer = layer.layer if isinstance(layer, MajorityComposite) else layer
+    return list(layer._flatten_layers())
+
+
+def _expand_weights(old: Any, new: Any, spread: float, rng: np.random.Generator) -> None:
+    by_name = {v.name: v for v in own_variables(old)}
+    for variable in own_variables(new):
+        value = keras.ops.convert_to_numpy(by_name[variable.name])
+        if value.shape != tuple(variable.shape):
+            noise = rng.normal(scale=spread * value.std(), size=variable.shape)
+            value = value + (noise - noise.mean(axis=0))
+        variable.assign(value)
+
+
+def _compile_like(source: keras.Model, made: keras.Model) -> None:
+    config = source.get_compile_config() if source.compiled else None
+    if config:
+        made.compile_from_config(config)
+
+
+def _outputs(model: keras.Model, sample: Any) -> list[np.ndarray]:
+    try:
+        found = model(sample, training=False)
+    except Exception as error:
+        raise ValueError(
+            f"The sample does not fit {model.name!r}. Expected inputs of shapes "
+            f"{', '.join(str(tuple(x.shape)) for x in model.inputs)}. Received: "
+            f"{keras.tree.map_structure(lambda x: getattr(x, 'shape', type(x).__name__), sample)}."
+        ) from error
+    return [keras.ops.convert_to_numpy(y).astype("float64") for y in keras.tree.flatten(found)]
+
+
+def _sizes(model: keras.Model) -> tuple[int, int]:
+    counts = [(int(np.prod(v.shape)), np.dtype(_numpy(v.dtype)).itemsize) for v in model.weights]
+    return sum(n for n, _ in counts), sum(n * size for n, size in counts)
+
+
+def _numpy(dtype: str) -> str:
+    return "float16" if dtype == "bfloat16" else dtype

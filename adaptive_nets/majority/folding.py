@@ -1,0 +1,281 @@
+"""What makes a stock layer a majority layer: k-fold variables, read as one tensor."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any
+
+import keras
+from keras import ops
+from keras.src.backend import AutocastScope
+from keras.src.backend.common import global_state
+from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
+
+from adaptive_nets.majority import kernel as kernels
+
+DRAWS = "mixing_generator_state"
+_held = threading.local()
+
+
+class Folded:
+    """An attribute that is set to a k-fold variable and read as one kernel.
+
+    Within a step of training it reads as the step's mixture, elsewhere as the mean.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name, self.slot = name, f"_folded_{name.strip('_')}"
+
+    def __set__(self, layer: Any, variable: Any) -> None:
+        # Keras has tracked it under the attribute's own name.
+        vars(layer)[self.slot] = variable
+
+    def __get__(self, layer: Any, owner: type | None = None) -> Any:
+        if layer is None:
+            return self
+        variable = vars(layer).get(self.slot)
+        if variable is None or self.slot not in layer.folds:
+            return variable
+        return layer.read(self.slot, variable)
+
+
+class MajorityMixin:
+    """Comes before a stock layer's class: its kernels are k-fold.
+
+    A subclass says in `folded` which weights are kernels, by the name `add_weight` is given, and
+    makes the attributes that hold them `Folded`.
+
+    Args:
+        factor: k, the number of kernels. Defaults to 3.
+        distribution: Of the weights that mix them: "dirichlet", "uniform", "softmax_normal" or
+            "mean" (no draw: the control). Defaults to "dirichlet".
+        scope: "layer": one draw a layer and batch; "global": one for all layers of the model that
+            say so; "unit": one for each output unit. Defaults to "layer".
+        kernel_spread: "independent": k draws of the initializer; "symmetric": around one draw,
+            which is exactly their mean. Defaults to "independent".
+        bias_factor: k of the bias; 1 for a plain one. Defaults to 1.
+        regularize: Whether regularizers and constraints act on the "mean" kernel, which is what
+            is deployed, or on "each". Defaults to "mean".
+        mixing_seed: Of the draws. Defaults to a random one.
+    """
+
+    folded: tuple[str, ...] = ("kernel",)
+    unit_axes = 1
+    takes_training = False
+    options = (
+        "factor", "distribution", "scope", "kernel_spread", "bias_factor", "regularize",
+        "mixing_seed",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *args: Any,
+        factor: int = 3,
+        distribution: str = "dirichlet",
+        scope: str = "layer",
+        kernel_spread: str = "independent",
+        bias_factor: int = 1,
+        regularize: str = "mean",
+        mixing_seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_options(
+            factor=factor, distribution=distribution, scope=scope, kernel_spread=kernel_spread,
+            bias_factor=bias_factor, regularize=regularize,
+        )  # fmt: skip
+        super().__init__(*args, **kwargs)
+        self.set_options(
+            factor, distribution, scope, kernel_spread, bias_factor, regularize, mixing_seed
+        )
+
+    def set_options(
+        self,
+        factor: int,
+        distribution: str,
+        scope: str,
+        kernel_spread: str,
+        bias_factor: int,
+        regularize: str,
+        mixing_seed: int | None,
+    ) -> None:
+        """Takes the options, checked already."""
+        self.factor, self.distribution, self.scope = factor, distribution, scope
+        self.kernel_spread, self.bias_factor = kernel_spread, bias_factor
+        self.regularize = regularize
+        self.mixing_seed = mixing_seed
+        self.mixing_generator = keras.random.SeedGenerator(mixing_seed)
+        self.folds: dict[str, int] = {}
+
+    def add_weight(
+        self, shape: Any = None, initializer: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        name = kwargs.get("name")
+        count = self.factor if name in self.folded else 0
+        if name == "bias" and self.bias_factor > 1:
+            count = self.bias_factor
+        if not count:
+            return super().add_weight(shape, initializer, *args, **kwargs)
+        if initializer is None:
+            initializer = "glorot_uniform"
+        initializer = kernels.FoldedInitializer(initializer, self.kernel_spread)
+        for key, kind in (
+            ("regularizer", kernels.FoldedRegularizer),
+            ("constraint", kernels.FoldedConstraint),
+        ):
+            if kwargs.get(key) is not None:
+                kwargs[key] = kind(kwargs[key], self.regularize)
+        self.folds[f"_folded_{name}"] = count
+        return super().add_weight((count, *shape), initializer, *args, **kwargs)
+
+    @property
+    def kernels(self) -> dict[str, keras.Variable]:
+        """The k-fold variables, by the weight's name."""
+        return {slot.removeprefix("_folded_"): vars(self)[slot] for slot in self.folds}
+
+    def read(self, slot: str, variable: keras.Variable) -> Any:
+        """A k-fold variable as one tensor: a mixture within a step of training, else the mean."""
+        held = getattr(_held, "layers", {}).get(id(self))
+        if held is None:
+            return kernels.mean(_full(variable))
+        if slot not in held:
+            weights = self.weights_of(slot, variable) if held["training"] else None
+            full = _full(variable)
+            mixed = kernels.mean(full) if weights is None else kernels.mix(weights, full)
+            held[slot] = ops.cast(mixed, self.compute_dtype)
+        return held[slot]
+
+    def weights_of(self, slot: str, variable: keras.Variable) -> Any:
+        """The weights that mix a variable in this step."""
+        count = variable.shape[0]
+        shape = (count,)
+        key: tuple = (self.scope, count, self.distribution, variable.dtype)
+        if self.scope == "unit":
+            axes = 1 if slot == "_folded_bias" else self.unit_axes
+            shape = (count, *variable.shape[len(variable.shape) - axes :])
+            key = (*key, slot)
+        if self.scope != "global":
+            key = (*key, id(self))
+        known = _of_this_call(self)
+        if key not in known or not _usable(known[key]):
+            known[key] = kernels.draw_weights(
+                self.distribution, shape, self.mixing_generator, variable.dtype
+            )
+        return known[key]
+
+    @contextlib.contextmanager
+    def drawn(self, training: bool | None) -> Iterator[None]:
+        """Within it the kernels read as this step's mixture, each computed once."""
+        if not hasattr(_held, "layers"):
+            _held.layers = {}
+        if id(self) in _held.layers:
+            # A recurrent layer has drawn for all time steps of its cell.
+            yield
+            return
+        _held.layers[id(self)] = {"training": bool(training)}
+        try:
+            for slot in self.folds:
+                self.read(slot, vars(self)[slot])
+            yield
+        finally:
+            del _held.layers[id(self)]
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        with self.drawn(training):
+            if self.takes_training:
+                return super().call(inputs, training=training)
+            return super().call(inputs)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Stores all kernels, and how far the draws have come, so that training goes on with them.
+
+        Stock layers store what they compute with, which here is the mean.
+        """
+        keras.Layer.save_own_variables(self, store)
+        store[DRAWS] = keras.ops.convert_to_numpy(self.mixing_generator.state)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Loads what `save_own_variables` stored."""
+        rest = {key: store[key] for key in list(store.keys())}
+        self.mixing_generator.state.assign(rest.pop(DRAWS))
+        keras.Layer.load_own_variables(self, rest)
+
+    def enable_lora(self, *args: Any, **kwargs: Any) -> None:
+        """Refused: adapters are for the deployed kernel."""
+        raise ValueError(_refusal(self, "enable LoRA on"))
+
+    def quantize(self, *args: Any, **kwargs: Any) -> None:
+        """Refused: the deployed kernel is what is quantized."""
+        raise ValueError(_refusal(self, "quantize"))
+
+    def quantized_build(self, *args: Any, **kwargs: Any) -> None:
+        """Refused, as `quantize`."""
+        raise ValueError(_refusal(self, "quantize"))
+
+    def get_config(self) -> dict[str, Any]:
+        """The stock layer's configuration and the options."""
+        return {**super().get_config(), **{name: getattr(self, name) for name in self.options}}
+
+
+def check_options(**options: Any) -> None:
+    """Refuses options that are out of range.
+
+    Raises:
+        ValueError: A factor is not an integer >= 1, or a name is unknown.
+    """
+    allowed = {
+        "distribution": kernels.DISTRIBUTIONS,
+        "scope": kernels.SCOPES,
+        "kernel_spread": kernels.SPREADS,
+        "regularize": kernels.TARGETS,
+    }
+    for name, value in options.items():
+        if name in allowed:
+            if value not in allowed[name]:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(map(repr, allowed[name]))}. "
+                    f"Received: {name}={value!r}."
+                )
+        elif isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
+
+
+def _refusal(layer: Any, what: str) -> str:
+    return (
+        f"Cannot {what} {layer.name!r}: it trains {layer.factor} kernels, of which the mean is "
+        "deployed. Expected a stock layer. Received: "
+        f"{type(layer).__name__}. Call adaptive_nets.majority.collapse(model) first."
+    )
+
+
+def _full(variable: keras.Variable) -> Any:
+    """A variable's value at its own precision, also under mixed precision."""
+    with AutocastScope(None):
+        return ops.convert_to_tensor(variable)
+
+
+def _of_this_call(layer: Any) -> dict:
+    """Where the draws of the outermost call are kept: one draw a batch, however often it reads."""
+    if in_stateless_scope():
+        # Under JAX a model's pass is one such scope, without a call of the model itself.
+        return vars(get_stateless_scope()).setdefault("majority_draws", {})
+    # The layer's own method would begin a call where there is none, and nothing would end it.
+    context = global_state.get_global_attribute("current_call_ctx")
+    if context is None:
+        return _held.layers[id(layer)].setdefault("draws", {})
+    return vars(context).setdefault("majority_draws", {})
+
+
+def _usable(tensor: Any) -> bool:
+    """Whether a tensor can be read here: TensorFlow's live in the graph that made them."""
+    graph = getattr(tensor, "graph", None) if keras.backend.backend() == "tensorflow" else None
+    if graph is None:
+        return True
+    import tensorflow as tf
+
+    here = tf.compat.v1.get_default_graph()
+    while here is not None:
+        if here is graph:
+            return True
+        here = getattr(here, "outer_graph", None)
+    return False
