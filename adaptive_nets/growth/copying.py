@@ -1,17 +1,14 @@
 """A model again, layer by layer, with new layers put into its graph."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras.src.backend.common import global_state
 from keras.src.models.functional import Functional
 
 from adaptive_nets.growth.arrays import read
 from adaptive_nets.growth.rebuild import keep_frozen
 from adaptive_nets.growth.trace import functional, ordered_nodes
-from adaptive_nets.growth.transfer import Waiting
 
 Values = Callable[[Any], dict[int, Any]]
 MODELS = (Functional, keras.Model, keras.Sequential)
@@ -144,23 +141,6 @@ def rebuilt(operation: Any, config: dict[str, Any]) -> Any:
             f"its configuration ({error}). Expected get_config() and from_config() to fit. "
             f"Received: {type(operation).__module__}.{type(operation).__name__}."
         ) from error
-
-
-@contextlib.contextmanager
-def postponed() -> Iterator[list[keras.Variable]]:
-    """Variables made inside are not initialised; they are in the list afterwards.
-
-    So nothing is drawn that would be overwritten.
-    """
-    before = global_state.get_global_attribute("uninitialized_variables", [], set_to_default=True)
-    waiting = Waiting()
-    global_state.set_global_attribute("uninitialized_variables", waiting)
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            yield waiting
-    finally:
-        global_state.set_global_attribute("uninitialized_variables", before)
-        waiting.restore()
 
 
 def _weights(old: Any, new: Any) -> list[tuple[Any, Any]]:

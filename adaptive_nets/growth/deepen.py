@@ -3,15 +3,14 @@
 import dataclasses
 import time
 import types
-import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from adaptive_nets.growth.arrays import read, tensor
-from adaptive_nets.growth.copying import MODELS, Copier, postponed
+from adaptive_nets.growth.arrays import read
+from adaptive_nets.growth.copying import MODELS, Copier
 from adaptive_nets.growth.graph_blocks import join
 from adaptive_nets.growth.insertion import Copy
 from adaptive_nets.growth.places import Places, views
@@ -19,7 +18,7 @@ from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
 from adaptive_nets.growth.rules.registry import find_rule
 from adaptive_nets.growth.slots import Carried
 from adaptive_nets.growth.trace import check_finite, functional
-from adaptive_nets.growth.transfer import apply, draw
+from adaptive_nets.growth.transfer import apply, initialise, postponed
 from adaptive_nets.growth.widen import check_choice, new_seed
 
 if TYPE_CHECKING:
@@ -208,14 +207,7 @@ class DeepenPlan:
         for layer, make in copier.made:
             values |= make(layer)
             drawn |= {id(variable) for variable in getattr(layer, "weights", ())}
-        for variable in new:
-            value = values.get(id(variable))
-            if value is None and id(variable) in drawn:
-                key = (self.seed, zlib.crc32(variable.path.encode()))
-                value = draw(variable, np.dtype("float64"), key)
-            if value is not None:
-                variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
-            variable._deferred_initialize()
+        initialise(new, values, drawn, self.seed, "float64")
         for layer in copier.layers.values():
             if hasattr(layer, "finalize_state"):
                 layer.finalize_state()  # adapted layers keep what follows from their weights

@@ -1,8 +1,9 @@
 """From a plan to a grown model: weights and optimizer slots carried."""
 
+import contextlib
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -100,15 +101,8 @@ def build_grown(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
     Inside a stateless scope Keras postpones a variable's initialisation, so that nothing is drawn
     that would be overwritten.
     """
-    before = global_state.get_global_attribute("uninitialized_variables", [], set_to_default=True)
-    waiting = Waiting()
-    global_state.set_global_attribute("uninitialized_variables", waiting)
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            grown = rebuilder.model(plan.trace.models[0])
-    finally:
-        global_state.set_global_attribute("uninitialized_variables", before)
-        waiting.restore()
+    with postponed() as waiting:
+        grown = rebuilder.model(plan.trace.models[0])
     targets = dict(_targets(rebuilder, plan))
     for variable in waiting:
         make = targets.get(id(variable))
@@ -120,6 +114,23 @@ def build_grown(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
         record = plan.trace.records[key]
         record.rule.finish(record, layer)
     return grown
+
+
+@contextlib.contextmanager
+def postponed() -> Iterator[list[keras.Variable]]:
+    """Variables made inside are not initialised; they are in the list afterwards.
+
+    So nothing is drawn that would be overwritten.
+    """
+    before = global_state.get_global_attribute("uninitialized_variables", [], set_to_default=True)
+    waiting = Waiting()
+    global_state.set_global_attribute("uninitialized_variables", waiting)
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield waiting
+    finally:
+        global_state.set_global_attribute("uninitialized_variables", before)
+        waiting.restore()
 
 
 class Waiting(list):
@@ -191,6 +202,27 @@ def draw(variable: Any, dtype: np.dtype, seed: tuple[int, int]) -> np.ndarray:
             initializer = type(initializer).from_config({**config, "seed": drawn})
     value = initializer(variable.shape, dtype=variable.dtype)
     return np.array(keras.ops.convert_to_numpy(value)).astype(dtype, copy=False)
+
+
+def initialise(
+    variables: Iterable[Any], values: dict[int, Any], drawn: Container[int], seed: int, dtype: str
+) -> None:
+    """Gives postponed variables their values.
+
+    Args:
+        variables: Those that wait.
+        values: By the variables' ids.
+        drawn: Ids of those that are drawn by their own initializer where they have no value.
+        seed: The plan's.
+        dtype: In which they are drawn.
+    """
+    for variable in variables:
+        value = values.get(id(variable))
+        if value is None and id(variable) in drawn:
+            value = draw(variable, np.dtype(dtype), (seed, zlib.crc32(variable.path.encode())))
+        if value is not None:
+            variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
+        variable._deferred_initialize()
 
 
 def _check_covered(plan: GrowthPlan) -> None:

@@ -1,26 +1,18 @@
 """Accounting, jobs and tables of research/deep_fusion; nothing here trains."""
 
-import importlib
 import json
 import pathlib
-import sys
 
 import numpy as np
 import pytest
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "research" / "deep_fusion"
-NAMES = {path.stem for path in FOLDER.glob("*.py")}
 
 
 @pytest.fixture
-def load(monkeypatch):
-    """Imports a file of the folder; other folders of research have files of the same names."""
-    monkeypatch.syspath_prepend(FOLDER)
-    others = {name: sys.modules.pop(name) for name in NAMES & set(sys.modules)}
-    yield importlib.import_module
-    for name in NAMES & set(sys.modules):
-        del sys.modules[name]
-    sys.modules.update(others)
+def load(load_from):
+    """Imports a file of the folder."""
+    return load_from("deep_fusion")
 
 
 def test_compute_to_reach_interpolates(load):

@@ -1,27 +1,19 @@
 """Selection, penalty and tables of research/majority_kernels, and that its loop trains."""
 
-import importlib
 import itertools
 import json
 import pathlib
-import sys
 
 import numpy as np
 import pytest
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "research" / "majority_kernels"
-NAMES = {path.stem for path in FOLDER.glob("*.py")}
 
 
 @pytest.fixture
-def load(monkeypatch):
-    """Imports a file of the folder; other folders of research have files of the same names."""
-    monkeypatch.syspath_prepend(FOLDER)
-    others = {name: sys.modules.pop(name) for name in NAMES & set(sys.modules)}
-    yield importlib.import_module
-    for name in NAMES & set(sys.modules):
-        del sys.modules[name]
-    sys.modules.update(others)
+def load(load_from):
+    """Imports a file of the folder."""
+    return load_from("majority_kernels")
 
 
 def coverage(similarity, chosen):

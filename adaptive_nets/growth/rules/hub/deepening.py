@@ -2,18 +2,16 @@
 
 import time
 import types
-import zlib
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from adaptive_nets.growth.arrays import read, tensor
-from adaptive_nets.growth.copying import postponed
+from adaptive_nets.growth.arrays import read
 from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
 from adaptive_nets.growth.slots import Carried
 from adaptive_nets.growth.trace import check_finite
-from adaptive_nets.growth.transfer import draw
+from adaptive_nets.growth.transfer import initialise, postponed
 from adaptive_nets.growth.weights import variable_of
 
 if TYPE_CHECKING:
@@ -94,14 +92,7 @@ class BackboneDeepening:
         values = {id(new): read(old) for old, new in pairs}
         values |= self._constants(grown)
         drawn = {id(weight) for weight in grown.weights} - values.keys()
-        for variable in variables:
-            value = values.get(id(variable))
-            if value is None and id(variable) in drawn:
-                key = (self.seed, zlib.crc32(variable.path.encode()))
-                value = draw(variable, np.dtype("float32"), key)
-            if value is not None:
-                variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
-            variable._deferred_initialize()
+        initialise(variables, values, drawn, self.seed, "float32")
         seconds = time.perf_counter() - started
         gap = None if sample is None else GrowthPlan.measure(self, grown, sample)
         before, after = model.count_params(), grown.count_params()
