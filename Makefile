@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench build clean
+.PHONY: help venv demo test contract lint bench build clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ demo: venv ## search an ensemble on digits, then predict with what it left
 test: lint ## lint, then every test, and under JAX those of the ground floor's core
 	$(BIN)/python -m pytest -n auto --dist loadfile
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto -m backend_agnostic $(JAX_TESTS)
+
+contract: venv ## the growth contract with every case in every dtype, on TensorFlow and JAX
+	$(BIN)/python -m pytest -n auto tests/growth/test_contract.py
+	WHOLE_CONTRACT=1 KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto tests/growth/test_contract.py
 
 lint: venv ## format, lint and the floors
 	$(BIN)/ruff format --check .
