@@ -12,6 +12,7 @@ import numpy as np
 
 from adaptive_nets.adanet.data import Spec
 from adaptive_nets.adanet.subnetwork import Builder, Subnetwork
+from adaptive_nets.majority import expand
 
 if TYPE_CHECKING:
     from adaptive_nets.adanet.ensemble import Ensemble
@@ -178,6 +179,9 @@ def build_member(
         if read:
             inputs = {**(inputs if isinstance(inputs, dict) else {"features": inputs}), **read}
         model = keras.Model(inputs, outputs, name=f"subnetwork_{name}")
+    if builder.majority:
+        draws = derive_seed(seed, iteration, builder.name, "majority")
+        model = expand(model, seed=draws, **builder.majority)
     widths = None
     if built.hidden is not None and all(len(tensor.shape) == 2 for tensor in hidden):
         joined = [[t.shape[-1] for k, t in read.items() if layer_number(k) == layer]

@@ -168,15 +168,16 @@ def _stream_function(search, train, members, previous):
 def _penalties(search, members):
     if not search.penalize_training:
         return None
-    return [_penalty(search.ensembler.gamma(m.complexity), _output_kernel(m)) for m in members]
+    return [_penalty(search.ensembler.gamma(m.complexity), _output_layer(m)) for m in members]
 
 
-def _penalty(gamma, kernel):
-    return lambda: gamma * tf.reduce_sum(tf.abs(kernel.value))
+def _penalty(gamma, layer):
+    # Of a majority layer the kernel is the mean of several, and is read anew each step.
+    return lambda: gamma * tf.reduce_sum(tf.abs(tf.convert_to_tensor(layer.kernel)))
 
 
-def _output_kernel(member: Member):
-    """The weights w from a subnetwork's last layer to its logits."""
+def _output_layer(member: Member):
+    """The layer from a subnetwork's last layer to its logits."""
     tensor = member.model.output["logits"]
     operation, node, _ = tensor._keras_history
     if operation.name == "target_scale":
@@ -188,4 +189,4 @@ def _output_kernel(member: Member):
             f"penalize_training needs logits that a Dense layer computes from last_layer. Builder "
             f"'{member.builder}' ends with {type(operation).__name__} '{operation.name}'."
         )
-    return operation.kernel
+    return operation

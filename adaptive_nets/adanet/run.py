@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet import iteration as rounds
-from adaptive_nets.adanet.constraints import remove_norm_balls_in_place
+from adaptive_nets.adanet.deployment import deploy
 from adaptive_nets.adanet.generator import propose
 from adaptive_nets.adanet.inputs import Inputs, StreamFeed, chunk_steps
 from adaptive_nets.adanet.keeping import Keeper
@@ -253,7 +253,7 @@ class Run:
             if not step
         }
         for member in new.values():
-            remove_norm_balls_in_place(member.model)
+            deploy(member, self.train)
         self.judge.prepare(list(new.values()))
         self._measure_complexities(new.values())
         contenders = [self.judge.contend(c, round_.number, new, previous) for c in wanted]

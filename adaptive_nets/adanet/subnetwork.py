@@ -58,6 +58,8 @@ class Builder(abc.ABC):
         rescale_output: Whether the logits are to be scaled to the targets' mean and spread
             (regression heads), so that a network that begins near 0 need not learn them.
             Defaults to `False`.
+        majority: Options of `majority.expand` for a candidate that is to train k-fold kernels; it
+            is frozen, weighed and stored with their mean, as stock layers. Defaults to `None`.
 
     Example:
 
@@ -75,6 +77,7 @@ class Builder(abc.ABC):
 
     name: str
     rescale_output = False
+    majority: dict[str, Any] | None = None
 
     @abc.abstractmethod
     def build(

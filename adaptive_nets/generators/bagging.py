@@ -73,6 +73,7 @@ class BaggedBuilder(Builder):
     def __init__(self, builder: Builder, bagging: Bagging):
         self.builder, self.bagging = builder, bagging
         self.name, self.rescale_output = builder.name, builder.rescale_output
+        self.majority = builder.majority
 
     def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
         return self.builder.build(inputs, units, previous)

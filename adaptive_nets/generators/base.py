@@ -1,7 +1,8 @@
 """What the stock generators share: depths that follow the ensemble, and checked settings."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
+from typing import Any
 
 import keras
 
@@ -14,7 +15,13 @@ from adaptive_nets.generators.optimizers import (
     describe_rate,
     make_optimizer,
 )
+from adaptive_nets.majority.convert import check_expansion
 
+MajoritySetting = int | Mapping[str, Any] | None
+MAJORITY_OPTIONS = (
+    "factor", "distribution", "scope", "kernel_spread", "bias_factor", "regularize",
+    "subspace_penalty",
+)  # fmt: skip
 Features = keras.KerasTensor | dict[str, keras.KerasTensor]
 
 
@@ -25,6 +32,7 @@ class OptimizedBuilder(Builder):
 
     def __init__(self, name: str, generator: "DepthGenerator", **hyperparameters):
         self.name, self.generator = name, generator
+        self.majority = generator.majority
         self._hyperparameters = hyperparameters
 
     def optimizer(self) -> keras.optimizers.Optimizer:
@@ -46,6 +54,8 @@ class DepthGenerator(Generator):
         learning_rate: Number or `LearningRateSchedule`; `None` for the optimizer's own.
         connect: `"none"`, `"all"` or `"previous"`, as for `adanet.connect`.
         connection_dropout: Rate on what is read of frozen subnetworks, in [0, 1).
+        majority: k, the number of kernels that are trained in the place of each; or a dict of
+            options of `majority.expand`.
     """
 
     standardize = True
@@ -57,6 +67,7 @@ class DepthGenerator(Generator):
         learning_rate: RateSetting,
         connect: str = "none",
         connection_dropout: float = 0.0,
+        majority: MajoritySetting = 1,
     ):
         self.depths = None if depths is None else check_sizes("depths", depths, least=0)
         self.optimizer = describe_optimizer(optimizer)
@@ -68,6 +79,7 @@ class DepthGenerator(Generator):
             )
         self.connect = connect
         self.connection_dropout = check_rate("connection_dropout", connection_dropout)
+        self.majority = describe_majority(majority)
         # A wrong name is refused here, not in the first round.
         make_optimizer(self.optimizer, self.learning_rate)
 
@@ -89,7 +101,32 @@ class DepthGenerator(Generator):
             "learning_rate": self.learning_rate,
             "connect": self.connect,
             "connection_dropout": self.connection_dropout,
+            "majority": self.majority,
         }
+
+
+def describe_majority(
+    setting: MajoritySetting, kernel_spread: float = 1.0
+) -> dict[str, Any] | None:
+    """A generator's `majority` as options of `majority.expand`; `None` for plain layers.
+
+    Args:
+        setting: k, or a dict of options, or `None`.
+        kernel_spread: That of kernels, where the options do not say it. Around a kernel that was
+            drawn, 1 leaves the mean with the spread that its initializer means it to have.
+    """
+    if setting is None:
+        return None
+    options = dict(setting) if isinstance(setting, Mapping) else {"factor": setting}
+    unknown = sorted(set(options) - set(MAJORITY_OPTIONS))
+    if unknown:
+        raise ValueError(
+            "majority must be k or a dict of options of majority.expand: "
+            f"{', '.join(MAJORITY_OPTIONS)}. Received: {', '.join(map(repr, unknown))}."
+        )
+    options = {"factor": 3, "kernel_spread": kernel_spread, **options}
+    check_expansion(**options)
+    return options if options["factor"] > 1 else None
 
 
 def check_sizes(name: str, values: int | Iterable[int], least: int = 1) -> list[int]:

@@ -8,6 +8,7 @@ from adaptive_nets.adanet import Ensemble, Report, Subnetwork
 from adaptive_nets.generators.base import (
     DepthGenerator,
     Features,
+    MajoritySetting,
     OptimizedBuilder,
     check_rate,
     check_sizes,
@@ -37,6 +38,9 @@ class Conv(DepthGenerator):
             of `"all"` (the paper), of the one that was added last (`"previous"`), or of
             `"none"`. Defaults to `"none"`.
         connection_dropout: Rate on these connections, in [0, 1). Defaults to 0.
+        majority: k: candidates train k kernels in the place of each (Majority Kernels) and are frozen
+            with the mean of them, so that ensembles are as small as without. Or a dict of
+            options of `majority.expand`. Defaults to 1: plain layers.
 
     Raises:
         ValueError: A setting is out of range, or there is no such optimizer.
@@ -59,8 +63,9 @@ class Conv(DepthGenerator):
         learning_rate: RateSetting = None,
         connect: str = "none",
         connection_dropout: float = 0.0,
+        majority: MajoritySetting = 1,
     ):
-        super().__init__(depths, optimizer, learning_rate, connect, connection_dropout)
+        super().__init__(depths, optimizer, learning_rate, connect, connection_dropout, majority)
         self.filters = check_sizes("filters", filters)
         self.dropout = check_rate("dropout", dropout)
 

@@ -8,6 +8,7 @@ from adaptive_nets.adanet import Ensemble, Report, Subnetwork
 from adaptive_nets.generators.base import (
     DepthGenerator,
     Features,
+    MajoritySetting,
     OptimizedBuilder,
     check_rate,
     check_sizes,
@@ -38,6 +39,9 @@ class Dense(DepthGenerator):
         connection_dropout: Rate on these connections, in [0, 1) (AdaNet.D). Defaults to 0.
         kernel_constraint: Keras constraint on the weights of the hidden layers, such as
             `adanet.NormBall(p, norm_bound)`. Defaults to `None`.
+        majority: k: candidates train k kernels in the place of each (Majority Kernels) and are frozen
+            with the mean of them, so that ensembles are as small as without. Or a dict of
+            options of `majority.expand`. Defaults to 1: plain layers.
 
     Raises:
         ValueError: A setting is out of range, or there is no such activation or optimizer.
@@ -63,8 +67,9 @@ class Dense(DepthGenerator):
         connect: str = "none",
         connection_dropout: float = 0.0,
         kernel_constraint: str | dict | keras.constraints.Constraint | None = None,
+        majority: MajoritySetting = 1,
     ):
-        super().__init__(depths, optimizer, learning_rate, connect, connection_dropout)
+        super().__init__(depths, optimizer, learning_rate, connect, connection_dropout, majority)
         self.widths = check_sizes("widths", widths)
         if norm not in (None, "batch", "layer"):
             raise ValueError(f"norm must be None, 'batch' or 'layer'. Received: norm={norm!r}.")

@@ -12,7 +12,7 @@ import numpy as np
 from adaptive_nets import growth
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Member, Report, Subnetwork
 from adaptive_nets.adanet.settings import describe_object, restore_object
-from adaptive_nets.generators.base import Features
+from adaptive_nets.generators.base import Features, MajoritySetting, describe_majority
 from adaptive_nets.generators.dense import Dense
 from adaptive_nets.generators.grown import grown_subnetwork, logits_model
 from adaptive_nets.generators.optimizers import (
@@ -54,6 +54,9 @@ class Growth(Generator):
             `"adam"`.
         learning_rate: Number or schedule. Grown networks want a lower rate than new ones.
             Defaults to `None`, the optimizer's own (Adam's is 1e-3).
+        majority: k: grown candidates train k kernels in the place of each, close around what they
+            grew from; the first round's are as `generator` says. Or a dict of options of
+            `majority.expand`. Defaults to 1: plain layers.
 
     Raises:
         ValueError: A setting is out of range.
@@ -81,6 +84,7 @@ class Growth(Generator):
         max_parameters: int | None = None,
         optimizer: OptimizerSetting = "adam",
         learning_rate: RateSetting = None,
+        majority: MajoritySetting = 1,
     ):
         generator = Dense() if generator is None else generator
         if not isinstance(generator, Generator):
@@ -105,6 +109,7 @@ class Growth(Generator):
         self.optimizer = describe_optimizer(optimizer)
         self.learning_rate = describe_rate(learning_rate)
         make_optimizer(self.optimizer, self.learning_rate)
+        self.majority = describe_majority(majority, kernel_spread=0.1)
 
     @property
     def standardize(self) -> bool:
@@ -176,6 +181,7 @@ class Growth(Generator):
             "max_parameters": self.max_parameters,
             "optimizer": self.optimizer,
             "learning_rate": self.learning_rate,
+            "majority": self.majority,
         }
 
     @classmethod
@@ -196,6 +202,7 @@ class GrownBuilder(Builder):
     def __init__(self, generator: Growth, transform: str, members: Sequence[Member]):
         self.name = NAMES[transform]
         self.generator, self.transform, self.members = generator, transform, tuple(members)
+        self.majority = generator.majority
 
     def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
         # A search seeds NumPy for each candidate.

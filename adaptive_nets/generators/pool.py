@@ -9,7 +9,12 @@ from collections.abc import Callable
 import keras
 
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork
-from adaptive_nets.generators.base import Features, check_sizes
+from adaptive_nets.generators.base import (
+    Features,
+    MajoritySetting,
+    check_sizes,
+    describe_majority,
+)
 from adaptive_nets.generators.optimizers import (
     OptimizerSetting,
     RateSetting,
@@ -38,6 +43,9 @@ class Pool(Generator):
         learning_rate: Number, schedule or `None` for the optimizer's own. Defaults to `None`.
         depths: Dict from name to depth, for the complexity; a model not in it has as many
             hidden layers as it has layers with a kernel, less one.
+        majority: k: models train k kernels in the place of each (Majority Kernels), close around
+            those of a model that was passed, and are frozen with the mean of them. Or a dict of
+            options of `majority.expand`. Defaults to 1: plain layers.
 
     Raises:
         ValueError: A model is not one or cannot be copied, or a setting is out of range.
@@ -61,6 +69,7 @@ class Pool(Generator):
         optimizer: OptimizerSetting | dict[str, OptimizerSetting] = "adam",
         learning_rate: RateSetting = None,
         depths: dict[str, int] | None = None,
+        majority: MajoritySetting = 1,
     ):
         if not isinstance(models, dict) or not models:
             raise ValueError(
@@ -91,11 +100,18 @@ class Pool(Generator):
                     f"Received: {name}."
                 )
             check_sizes(f"depths['{name}']", depth, least=0)
+        self.majority = describe_majority(majority)
+        self._majority = majority
         self._trained = weakref.WeakValueDictionary()
 
     def optimizer_of(self, name: str) -> OptimizerSetting:
         """The optimizer setting of one model."""
         return self.optimizer[name] if self._by_name else self.optimizer
+
+    def majority_of(self, name: str) -> dict | None:
+        """Options of one model's k-fold kernels; those of a model that was passed stay close."""
+        copied = isinstance(self.models[name], keras.Layer)
+        return describe_majority(self._majority, kernel_spread=0.1 if copied else 1.0)
 
     def generate(
         self, previous: Ensemble | None, iteration: int, reports: list[Report]
@@ -108,6 +124,7 @@ class Pool(Generator):
             "optimizer": self.optimizer,
             "learning_rate": self.learning_rate,
             "depths": self.depths,
+            "majority": self.majority,
         }
 
     @classmethod
@@ -134,6 +151,7 @@ class PoolBuilder(Builder):
 
     def __init__(self, name: str, pool: Pool):
         self.name, self.pool = name, pool
+        self.majority = pool.majority_of(name)
 
     def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
         given = self.pool.models[self.name]

@@ -19,6 +19,7 @@ from adaptive_nets.growth.rules.registry import find_rule
 from adaptive_nets.growth.slots import Carried
 from adaptive_nets.growth.trace import check_finite, functional
 from adaptive_nets.growth.transfer import apply, initialise, postponed
+from adaptive_nets.growth.weights import continue_draws
 from adaptive_nets.growth.widen import check_choice, new_seed
 
 if TYPE_CHECKING:
@@ -208,6 +209,8 @@ class DeepenPlan:
             values |= make(layer)
             drawn |= {id(variable) for variable in getattr(layer, "weights", ())}
         initialise(new, values, drawn, self.seed, "float64")
+        for old, layer in copier.carried:
+            continue_draws(old, layer)
         for layer in copier.layers.values():
             if hasattr(layer, "finalize_state"):
                 layer.finalize_state()  # adapted layers keep what follows from their weights

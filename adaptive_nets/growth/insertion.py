@@ -8,6 +8,7 @@ import numpy as np
 
 from adaptive_nets.growth.copying import Copier, copied
 from adaptive_nets.growth.graph_blocks import Block, weighted
+from adaptive_nets.growth.weights import variable_of
 from adaptive_nets.growth.zero_output import offsets, variables_to_zero
 
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
@@ -15,15 +16,17 @@ CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 def identity_values(layer: Any) -> dict[int, np.ndarray]:
     """The kernel that passes every feature on, and no bias."""
-    kernel = layer.kernel
+    kernel = variable_of(layer, "kernel")
     value = np.zeros(kernel.shape)
     inputs, outputs = kernel.shape[-2:]
-    middle = tuple((size - 1) // 2 for size in kernel.shape[:-2])
+    size = getattr(layer, "kernel_size", ())
+    middle = tuple((length - 1) // 2 for length in size)
     # With groups an output sees only its own group's inputs, which are counted from zero.
-    value[(*middle, np.arange(outputs) % inputs, np.arange(outputs))] = 1.0
+    value[(..., *middle, np.arange(outputs) % inputs, np.arange(outputs))] = 1.0
     found = {id(kernel): value}
-    if layer.bias is not None:
-        found[id(layer.bias)] = np.zeros(layer.bias.shape)
+    bias = variable_of(layer, "bias")
+    if bias is not None:
+        found[id(bias)] = np.zeros(bias.shape)
     return found
 
 

@@ -16,7 +16,7 @@ from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
 from adaptive_nets.growth.rebuild import Rebuilder
 from adaptive_nets.growth.slots import Carried, carry_optimizer
 from adaptive_nets.growth.trace import check_finite
-from adaptive_nets.growth.weights import variable_of
+from adaptive_nets.growth.weights import continue_draws, variable_of
 
 
 def apply(plan: GrowthPlan, sample: Any = None) -> tuple[keras.Model, GrowthReport]:
@@ -113,6 +113,7 @@ def build_grown(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
     for key, layer in rebuilder.layers.items():
         record = plan.trace.records[key]
         record.rule.finish(record, layer)
+        continue_draws(record.layers[0], layer)
     return grown
 
 

@@ -87,5 +87,34 @@ class LayerRecord:
 def variable_of(layer: Any, attribute: str) -> keras.Variable:
     """A weight by its attribute, which may be nested, and numbered in a list."""
     for name in attribute.split("."):
-        layer = layer[int(name)] if name.isdigit() else getattr(layer, name)
+        behind = stacked(layer, name)
+        if behind is not None:
+            layer = behind
+        else:
+            layer = layer[int(name)] if name.isdigit() else getattr(layer, name)
     return layer
+
+
+def stacked(layer: Any, attribute: str) -> keras.Variable | None:
+    """The variable of a layer that holds several weights for one, on a first axis; else None.
+
+    Such a layer reads one weight by the attribute, and names the variable by
+    `variable_behind(attribute)`; its `grows_as` is the class whose rule it grows by.
+    """
+    for name in attribute.split("."):
+        find = getattr(layer, "variable_behind", None)
+        layer = layer[int(name)] if name.isdigit() else getattr(layer, name, None)
+    return find and find(name)
+
+
+def grows_as(layer: Any) -> type:
+    """The class by whose rule a layer grows."""
+    return getattr(layer, "grows_as", type(layer))
+
+
+def continue_draws(old: Any, new: Any) -> None:
+    """Lets layers that draw with a state of their own (`continue_from`) go on where others were."""
+    if isinstance(old, keras.Layer):
+        for one, other in zip(old._flatten_layers(), new._flatten_layers(), strict=False):
+            if hasattr(other, "continue_from"):
+                other.continue_from(one)

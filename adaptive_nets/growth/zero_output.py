@@ -7,6 +7,7 @@ from keras.src.applications.convnext import LayerScale, StochasticDepth
 
 from adaptive_nets.growth.graph_blocks import GraphView
 from adaptive_nets.growth.rules.base import ZERO_KEEPING, activation_name
+from adaptive_nets.growth.weights import grows_as, variable_of
 
 layers = keras.layers
 _KERNELS = (
@@ -37,14 +38,15 @@ _PASSING = (
 
 def variables_to_zero(layer: Any) -> list[Any] | None:
     """The weights of a layer that, being zero, make its output zero; None if there are none."""
-    kind = type(layer)
+    kind = grows_as(layer)
     if kind in _ATTENTION:
         return variables_to_zero(layer._output_dense)
     if kind in _KERNELS or kind in _SEPARABLE:
         if activation_name(layer.activation) not in ZERO_KEEPING:
             return None
-        kernel = layer.pointwise_kernel if kind in _SEPARABLE else layer.kernel
-        return [kernel] if layer.bias is None else [kernel, layer.bias]
+        name = "pointwise_kernel" if kind in _SEPARABLE else "kernel"
+        found = (variable_of(layer, each) for each in (name, "bias"))
+        return [variable for variable in found if variable is not None]
     if kind in _NORMS or kind is LayerScale:
         gain = getattr(layer, "gamma", None)
         gain = getattr(layer, "scale", None) if kind is layers.RMSNormalization else gain

@@ -37,6 +37,7 @@ def expand(
     kernel_spread: float = 0.1,
     bias_factor: int = 1,
     regularize: str = "mean",
+    subspace_penalty: float = 0.0,
     seed: int | None = None,
 ) -> keras.Model:
     """Makes a model's kernels k-fold; at inference it computes what it did.
@@ -55,6 +56,8 @@ def expand(
             one's own. Defaults to 0.1.
         bias_factor: k of the biases. Defaults to 1.
         regularize: Whether penalties and constraints are for the "mean" kernel or for "each".
+        subspace_penalty: Weight of the mean squared cosine between two of a layer's kernels
+            (learning subspaces). Defaults to 0.
         seed: Makes all draws repeatable. Defaults to a random one.
 
     Returns:
@@ -81,23 +84,16 @@ def expand(
 
     Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
     """
-    check_options(
-        factor=factor, distribution=distribution, scope=scope, bias_factor=bias_factor,
-        regularize=regularize,
-    )  # fmt: skip
-    number = isinstance(kernel_spread, Real) and not isinstance(kernel_spread, bool)
-    if not number or not 0 <= kernel_spread < np.inf:
-        raise ValueError(
-            "kernel_spread must be a finite number >= 0. "
-            f"Received: kernel_spread={kernel_spread!r}."
-        )
+    options = {
+        "factor": factor, "distribution": distribution, "scope": scope,
+        "kernel_spread": kernel_spread, "bias_factor": bias_factor, "regularize": regularize,
+        "subspace_penalty": subspace_penalty,
+    }  # fmt: skip
+    check_expansion(**options)
     check_graph(model, "expand")
     chosen = _Chosen(model, include, exclude)
     rng = np.random.default_rng(seed)
-    options = {
-        "factor": factor, "distribution": distribution, "scope": scope,
-        "kernel_spread": "symmetric", "bias_factor": bias_factor, "regularize": regularize,
-    }  # fmt: skip
+    options["kernel_spread"] = "symmetric"
 
     def change(config: dict[str, Any]) -> dict[str, Any] | None:
         if config["config"].get("name") not in chosen.names:
@@ -114,6 +110,25 @@ def expand(
         carry_state(old, new)
     _compile_like(model, expanded)
     return expanded
+
+
+def check_expansion(kernel_spread: float = 0.1, **options: Any) -> None:
+    """Refuses options of `expand` that are out of range.
+
+    Args:
+        kernel_spread: As of `expand`.
+        **options: The others.
+
+    Raises:
+        ValueError: One is.
+    """
+    check_options(**options)
+    number = isinstance(kernel_spread, Real) and not isinstance(kernel_spread, bool)
+    if not number or not 0 <= kernel_spread < np.inf:
+        raise ValueError(
+            "kernel_spread must be a finite number >= 0. "
+            f"Received: kernel_spread={kernel_spread!r}."
+        )
 
 
 def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, "CollapseReport"]:
@@ -135,7 +150,7 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, "Coll
     Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
     """
     check_graph(model, "collapse")
-    if not any(isinstance(x, MajorityMixin) for x in model._flatten_layers()):
+    if not has_majority(model):
         raise ValueError(
             f"Cannot collapse {model.name!r}: it has no majority layers. Expected a model that "
             "adaptive_nets.majority.expand made, or one with layers of adaptive_nets.layers."
@@ -170,6 +185,11 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, "Coll
         pairs = zip(_outputs(collapsed, sample), expected, strict=True)
         gap = max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in pairs)
     return collapsed, CollapseReport(tuple(rows), *_sizes(model), *_sizes(collapsed), gap)
+
+
+def has_majority(model: keras.Model) -> bool:
+    """Whether a model has layers with k-fold kernels."""
+    return any(isinstance(layer, MajorityMixin) for layer in model._flatten_layers())
 
 
 @dataclasses.dataclass(frozen=True)

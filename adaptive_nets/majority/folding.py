@@ -3,10 +3,11 @@
 import contextlib
 import threading
 from collections.abc import Iterator
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 from keras.src.backend import AutocastScope
 from keras.src.backend.common import global_state
@@ -57,6 +58,9 @@ class MajorityMixin:
         bias_factor: k of the bias; 1 for a plain one. Defaults to 1.
         regularize: Whether regularizers and constraints act on the "mean" kernel, which is what
             is deployed, or on "each". Defaults to "mean".
+        subspace_penalty: Weight of the mean squared cosine between two of a layer's kernels, which
+            is added to the loss; with `scope="global"` these are learning subspaces (Wortsman et
+            al., arXiv 2102.10472), but for cosines being a layer's. Defaults to 0.
         mixing_seed: Of the draws. Defaults to a random one.
     """
 
@@ -65,7 +69,7 @@ class MajorityMixin:
     takes_training = False
     options = (
         "factor", "distribution", "scope", "kernel_spread", "bias_factor", "regularize",
-        "mixing_seed",
+        "subspace_penalty", "mixing_seed",
     )  # fmt: skip
 
     def __init__(
@@ -77,17 +81,18 @@ class MajorityMixin:
         kernel_spread: str = "independent",
         bias_factor: int = 1,
         regularize: str = "mean",
+        subspace_penalty: float = 0.0,
         mixing_seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        check_options(
-            factor=factor, distribution=distribution, scope=scope, kernel_spread=kernel_spread,
-            bias_factor=bias_factor, regularize=regularize,
-        )  # fmt: skip
+        options = {
+            "factor": factor, "distribution": distribution, "scope": scope,
+            "kernel_spread": kernel_spread, "bias_factor": bias_factor, "regularize": regularize,
+            "subspace_penalty": subspace_penalty,
+        }  # fmt: skip
+        check_options(**options)
         super().__init__(*args, **kwargs)
-        self.set_options(
-            factor, distribution, scope, kernel_spread, bias_factor, regularize, mixing_seed
-        )
+        self.set_options(*options.values(), mixing_seed)
 
     def set_options(
         self,
@@ -97,12 +102,14 @@ class MajorityMixin:
         kernel_spread: str,
         bias_factor: int,
         regularize: str,
+        subspace_penalty: float,
         mixing_seed: int | None,
     ) -> None:
         """Takes the options, checked already."""
         self.factor, self.distribution, self.scope = factor, distribution, scope
         self.kernel_spread, self.bias_factor = kernel_spread, bias_factor
         self.regularize = regularize
+        self.subspace_penalty = subspace_penalty
         self.mixing_seed = mixing_seed
         self.mixing_generator = keras.random.SeedGenerator(mixing_seed)
         self.folds: dict[str, int] = {}
@@ -119,12 +126,13 @@ class MajorityMixin:
         if initializer is None:
             initializer = "glorot_uniform"
         initializer = kernels.FoldedInitializer(initializer, self.kernel_spread)
-        for key, kind in (
-            ("regularizer", kernels.FoldedRegularizer),
-            ("constraint", kernels.FoldedConstraint),
-        ):
-            if kwargs.get(key) is not None:
-                kwargs[key] = kind(kwargs[key], self.regularize)
+        penalty = self.subspace_penalty if name in self.folded else 0.0
+        if kwargs.get("regularizer") is not None or penalty:
+            kwargs["regularizer"] = kernels.FoldedRegularizer(
+                kwargs.get("regularizer"), self.regularize, penalty
+            )
+        if kwargs.get("constraint") is not None:
+            kwargs["constraint"] = kernels.FoldedConstraint(kwargs["constraint"], self.regularize)
         self.folds[f"_folded_{name}"] = count
         return super().add_weight((count, *shape), initializer, *args, **kwargs)
 
@@ -132,6 +140,21 @@ class MajorityMixin:
     def kernels(self) -> dict[str, keras.Variable]:
         """The k-fold variables, by the weight's name."""
         return {slot.removeprefix("_folded_"): vars(self)[slot] for slot in self.folds}
+
+    def variable_behind(self, name: str) -> keras.Variable | None:
+        """The k-fold variable that an attribute reads, or None: for growth rules."""
+        slot = f"_folded_{name.strip('_')}"
+        return vars(self)[slot] if slot in self.folds else None
+
+    def continue_from(self, other: "MajorityMixin") -> None:
+        """Draws on where another layer was: for growth rules."""
+        self.mixing_generator.state.assign(other.mixing_generator.state)
+
+    @property
+    def grows_as(self) -> type:
+        """The stock layer's class: for growth rules."""
+        kinds = type(self).__mro__
+        return next(kind for kind in kinds if not issubclass(kind, MajorityMixin))
 
     def read(self, slot: str, variable: keras.Variable) -> Any:
         """A k-fold variable as one tensor: a mixture within a step of training, else the mean."""
@@ -235,6 +258,11 @@ def check_options(**options: Any) -> None:
                 raise ValueError(
                     f"{name} must be one of {', '.join(map(repr, allowed[name]))}. "
                     f"Received: {name}={value!r}."
+                )
+        elif name == "subspace_penalty":
+            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < np.inf:
+                raise ValueError(
+                    f"{name} must be a finite number >= 0. Received: {name}={value!r}."
                 )
         elif isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")

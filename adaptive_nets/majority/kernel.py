@@ -65,11 +65,13 @@ class FoldedInitializer(keras.initializers.Initializer):
         spread: "independent": k draws, whose mean has 1/sqrt(k) of their spread. "symmetric":
             deviations around one more draw that sum to zero, so the mean is that draw and
             spreads as one kernel does.
+        seed: Of the draws, in place of the initializer's own. Defaults to `None`.
     """
 
-    def __init__(self, initializer: Any, spread: str) -> None:
+    def __init__(self, initializer: Any, spread: str, seed: int | None = None) -> None:
         self.initializer = keras.initializers.get(initializer)
         self.spread = spread
+        self.seed = seed
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
         count, one = shape[0], tuple(shape[1:])
@@ -84,6 +86,7 @@ class FoldedInitializer(keras.initializers.Initializer):
         return {
             "initializer": keras.initializers.serialize(self.initializer),
             "spread": self.spread,
+            "seed": self.seed,
         }
 
     def _several(self, count: int) -> list[Callable]:
@@ -94,8 +97,8 @@ class FoldedInitializer(keras.initializers.Initializer):
             return [self.initializer] * count
         config = self.initializer.get_config()
         kind = type(self.initializer)
-        others = [kind.from_config({**config, "seed": derived(seed, i)}) for i in range(1, count)]
-        return [self.initializer, *others]
+        seed = seed if self.seed is None else self.seed
+        return [kind.from_config({**config, "seed": derived(seed, i)}) for i in range(count)]
 
 
 def derived(seed: int, number: int) -> int:
@@ -107,24 +110,39 @@ class FoldedRegularizer(keras.regularizers.Regularizer):
     """A kernel's regularizer for k kernels: that of their mean, or the mean of theirs.
 
     Args:
-        regularizer: Of one kernel.
+        regularizer: Of one kernel, or `None`.
         target: "mean" or "each".
+        subspace_penalty: Weight of the mean squared cosine between two of the kernels. Defaults
+            to 0.
     """
 
-    def __init__(self, regularizer: Any, target: str) -> None:
+    def __init__(self, regularizer: Any, target: str, subspace_penalty: float = 0.0) -> None:
         self.regularizer = keras.regularizers.get(regularizer)
         self.target = target
+        self.subspace_penalty = subspace_penalty
 
     def __call__(self, x: Any) -> Any:
-        if self.target == "mean":
-            return self.regularizer(mean(x))
-        return sum(self.regularizer(x[i]) for i in range(x.shape[0])) / x.shape[0]
+        count, total = x.shape[0], 0.0
+        if self.regularizer is not None and self.target == "mean":
+            total = self.regularizer(mean(x))
+        elif self.regularizer is not None:
+            total = sum(self.regularizer(x[i]) for i in range(count)) / count
+        if self.subspace_penalty and count > 1:
+            flat = ops.reshape(x, (count, -1))
+            gram = ops.matmul(flat, ops.transpose(flat))
+            squared = ops.diagonal(gram)
+            # All kernels may be zero, as a new branch's are.
+            scale = ops.maximum(ops.outer(squared, squared), keras.config.epsilon() ** 2)
+            between = ops.sum(gram**2 / scale * (1 - ops.eye(count, dtype=gram.dtype)))
+            total = total + self.subspace_penalty * between / (count * (count - 1))
+        return total
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         return {
             "regularizer": keras.regularizers.serialize(self.regularizer),
             "target": self.target,
+            "subspace_penalty": self.subspace_penalty,
         }
 
 

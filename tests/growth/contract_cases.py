@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from adaptive_nets import growth
+from adaptive_nets import layers as majorities
 
 layers = keras.layers
 ops = keras.ops
@@ -291,6 +292,35 @@ def conv_lstm(dimensions: int) -> keras.Model:
 
 for _dimensions in (1, 2, 3):
     CASES[f"conv_lstm_{_dimensions}d"] = Case(lambda n=_dimensions: conv_lstm(n))
+
+
+@case()
+def majority():
+    inputs = keras.Input((3, 4))
+    x = majorities.MajorityDense(4, "tanh", bias_factor=2)(inputs)
+    x = majorities.MajorityEinsumDense("abc,cd->abd", (None, 5), bias_axes="d")(x)
+    y = majorities.MajorityMultiHeadAttention(2, 3, factor=2)(x, x)
+    y = majorities.MajorityLSTM(3, return_sequences=True)(layers.Add()([x, y]))
+    y = layers.RNN([majorities.MajorityGRUCell(2), majorities.MajorityLSTMCell(3)])(y)
+    return model(inputs, y)
+
+
+@case()
+def majority_images():
+    inputs = keras.Input((6, 6, 2))
+    x = majorities.MajorityConv2D(4, 3, padding="same", groups=2)(inputs)
+    x = majorities.MajorityDepthwiseConv2D(3)(layers.BatchNormalization()(x))
+    x = majorities.MajoritySeparableConv2D(3, 2)(x)
+    x = majorities.MajorityConv2DTranspose(3, 2)(x)
+    x = majorities.MajorityConv3D(3, 1)(layers.Reshape((4, 4, 1, 3))(x))
+    return model(inputs, majorities.MajorityConv1D(2, 3)(layers.Reshape((16, 3))(x)))
+
+
+@case()
+def majority_words():
+    tokens = keras.Input((4,), dtype="int32")
+    x = majorities.MajorityEmbedding(6, 4, mask_zero=True)(tokens)
+    return model(tokens, majorities.MajorityGRU(3)(x))
 
 
 @case()

@@ -8,7 +8,7 @@ import keras
 
 from adaptive_nets.growth.axes import Axis, Features, Segment
 from adaptive_nets.growth.axis_map import AxisMap
-from adaptive_nets.growth.weights import Dimension, Keeps, LayerRecord, Weight
+from adaptive_nets.growth.weights import Dimension, Keeps, LayerRecord, Weight, stacked
 
 # Functions with f(0) = 0, so that a silent feature stays silent.
 ZERO_KEEPING = frozenset(
@@ -155,6 +155,9 @@ class Call:
         fresh: Any = None,
     ) -> None:
         """Names a weight; at another call of a shared layer its axes are tied to the first's."""
+        if stacked(self.layer, attribute) is not None:
+            dimensions = (Keeps(), *dimensions)
+            scale, fresh = _behind_first(scale), _behind_first(fresh)
         known = self.record.weights.get(attribute)
         if known is None:
             self.record.weights[attribute] = Weight(attribute, dimensions, scale, fresh)
@@ -245,6 +248,13 @@ class Call:
             return dataclasses.replace(x, axes=(*rest, last))
         keeps = name in ZERO_KEEPING
         return dataclasses.replace(x, axes=tuple(a and a.after(name, keeps) for a in x.axes))
+
+
+def _behind_first(function: Any) -> Any:
+    """A function whose last argument are the maps of all axes, for those behind the first."""
+    if not callable(function):
+        return function
+    return lambda *arguments: function(*arguments[:-1], arguments[-1][1:])
 
 
 def activation_name(activation: Any) -> str:

@@ -12,7 +12,7 @@ from adaptive_nets.growth.axes import Axis, Features, Segment
 from adaptive_nets.growth.axis_map import AxisMap
 from adaptive_nets.growth.rules.base import Call, Rule, activation_name
 from adaptive_nets.growth.rules.registry import register_rule
-from adaptive_nets.growth.weights import Keeps, LayerRecord, Reads, Writes
+from adaptive_nets.growth.weights import Keeps, LayerRecord, Reads, Writes, grows_as
 
 GATES = {"SimpleRNNCell": 1, "GRUCell": 3, "LSTMCell": 4}
 ALIKE = (
@@ -74,12 +74,13 @@ def cell_axis(
         x: The axis that the cell reads.
         states: The initial states that were passed.
     """
-    cell, kind = cells[0], type(cells[0]).__name__
-    if kind not in GATES or type(cell).__module__.partition(".")[0] != "keras":
+    cell, like = cells[0], grows_as(cells[0])
+    kind = like.__name__
+    if kind not in GATES or like.__module__.partition(".")[0] != "keras":
         raise ValueError(
             f"Cannot grow {call.record.path!r}: there is no growth rule for its cell. Expected "
             "SimpleRNNCell, LSTMCell, GRUCell or StackedRNNCells of these. Received: "
-            f"{type(cell).__module__}.{kind}. Register a rule for a layer around your cell."
+            f"{like.__module__}.{kind}. Register a rule for a layer around your cell."
         )
     refuse_unlike(call, cells)
     units = call.axis(role, [each.units for each in cells])
