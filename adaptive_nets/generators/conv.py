@@ -38,8 +38,8 @@ class Conv(DepthGenerator):
             of `"all"` (the paper), of the one that was added last (`"previous"`), or of
             `"none"`. Defaults to `"none"`.
         connection_dropout: Rate on these connections, in [0, 1). Defaults to 0.
-        majority: k: candidates train k kernels in the place of each (Majority Kernels) and are frozen
-            with the mean of them, so that ensembles are as small as without. Or a dict of
+        majority: k: candidates train k kernels in the place of each (Majority Kernels) and are
+            frozen with the mean of them, so that ensembles are as small as without. Or a dict of
             options of `majority.expand`. Defaults to 1: plain layers.
 
     Raises:

@@ -39,8 +39,8 @@ class Dense(DepthGenerator):
         connection_dropout: Rate on these connections, in [0, 1) (AdaNet.D). Defaults to 0.
         kernel_constraint: Keras constraint on the weights of the hidden layers, such as
             `adanet.NormBall(p, norm_bound)`. Defaults to `None`.
-        majority: k: candidates train k kernels in the place of each (Majority Kernels) and are frozen
-            with the mean of them, so that ensembles are as small as without. Or a dict of
+        majority: k: candidates train k kernels in the place of each (Majority Kernels) and are
+            frozen with the mean of them, so that ensembles are as small as without. Or a dict of
             options of `majority.expand`. Defaults to 1: plain layers.
 
     Raises:

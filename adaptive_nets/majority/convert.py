@@ -1,9 +1,8 @@
 """Between stock models and their majority twins."""
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +11,7 @@ from adaptive_nets.majority.composite import LEAVES, MajorityComposite
 from adaptive_nets.majority.folding import MajorityMixin, check_options
 from adaptive_nets.majority.kernel import mean
 from adaptive_nets.majority.layers import MAJORITY, STOCK
+from adaptive_nets.majority.report import CollapseReport, flops
 from adaptive_nets.majority.rewriting import (
     carry_state,
     check_graph,
@@ -20,9 +20,6 @@ from adaptive_nets.majority.rewriting import (
     rewritten,
     serialized,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Which = str | type | Iterable[str | type] | None
 
@@ -131,12 +128,13 @@ def check_expansion(kernel_spread: float = 0.1, **options: Any) -> None:
         )
 
 
-def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, "CollapseReport"]:
+def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, CollapseReport]:
     """The model that is deployed: stock layers, whose kernels are the means.
 
     Args:
         model: A model with majority layers. It is not changed.
-        sample: Inputs on which both models are compared; the gap stands in the report.
+        sample: Inputs on which both models are compared, and the FLOPs of one row counted; gap and
+            FLOPs stand in the report. Defaults to `None`: neither is known.
 
     Returns:
         The stock model, compiled as `model` is, with a new optimizer: slots of k kernels are not
@@ -149,12 +147,7 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, "Coll
 
     Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
     """
-    check_graph(model, "collapse")
-    if not has_majority(model):
-        raise ValueError(
-            f"Cannot collapse {model.name!r}: it has no majority layers. Expected a model that "
-            "adaptive_nets.majority.expand made, or one with layers of adaptive_nets.layers."
-        )
+    check_majority(model, "collapse")
     expected = None if sample is None else _outputs(model, sample)
 
     def change(config: dict[str, Any]) -> dict[str, Any] | None:
@@ -168,65 +161,57 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, "Coll
         return serialized(STOCK[kind], kept, config)
 
     collapsed, rows = rewritten(model, change), []
+    copy_means(model, collapsed)
+    for old, new in _pairs(model, collapsed):
+        if isinstance(old, MajorityMixin) and old.folds:
+            sizes = [sum(int(np.prod(v.shape)) for v in own_variables(x)) for x in (old, new)]
+            rows.append((old.path, type(new).__name__, old.factor, *sizes))
+    _compile_like(model, collapsed)
+    gap, counts = None, (None, None)
+    if expected is not None:
+        pairs = zip(_outputs(collapsed, sample), expected, strict=True)
+        gap = max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in pairs)
+        counts = flops(model, sample), flops(collapsed, sample)
+    sizes = *_sizes(model), *_sizes(collapsed)
+    return collapsed, CollapseReport(tuple(rows), *sizes, gap, *counts)
+
+
+def check_majority(model: Any, verb: str) -> None:
+    """Refuses what is no built Sequential or Functional model with majority layers.
+
+    Args:
+        model: What was given.
+        verb: What cannot be done to it.
+    """
+    check_graph(model, verb)
+    if not has_majority(model):
+        raise ValueError(
+            f"Cannot {verb} {model.name!r}: it has no majority layers. Expected a model that "
+            "adaptive_nets.majority.expand made, or one with layers of adaptive_nets.layers."
+        )
+
+
+def copy_means(model: keras.Model, collapsed: keras.Model) -> None:
+    """Gives a collapsed model the weights of the majority model that it was made of.
+
+    Args:
+        model: The majority model.
+        collapsed: Its collapsed twin, changed in place.
+    """
     for old, new in _pairs(model, collapsed):
         by_name = {v.name: v for v in own_variables(old)}
         for variable in own_variables(new):
             value = keras.ops.convert_to_tensor(by_name[variable.name])
             if tuple(value.shape) != tuple(variable.shape):
                 value = mean(value)  # to the last bit what the majority model computes with
-            variable.assign(value)
+            # Under JAX training gives up its arrays, so none is shared.
+            variable.assign(keras.ops.copy(value))
         carry_state(old, new)
-        if isinstance(old, MajorityMixin) and old.folds:
-            sizes = [sum(int(np.prod(v.shape)) for v in own_variables(x)) for x in (old, new)]
-            rows.append((old.path, type(new).__name__, old.factor, *sizes))
-    _compile_like(model, collapsed)
-    gap = None
-    if expected is not None:
-        pairs = zip(_outputs(collapsed, sample), expected, strict=True)
-        gap = max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in pairs)
-    return collapsed, CollapseReport(tuple(rows), *_sizes(model), *_sizes(collapsed), gap)
 
 
 def has_majority(model: keras.Model) -> bool:
     """Whether a model has layers with k-fold kernels."""
     return any(isinstance(layer, MajorityMixin) for layer in model._flatten_layers())
-
-
-@dataclasses.dataclass(frozen=True)
-class CollapseReport:
-    """What collapsed; `str(report)` is a table.
-
-    Attributes:
-        rows: Layer, its class now, k, and its parameters before and after.
-        parameters_before: Of the majority model.
-        bytes_before: Of its weights.
-        parameters: Of the stock model.
-        bytes: Of its weights.
-        gap: Largest difference of outputs on the sample, relative to their scale; None without one.
-    """
-
-    rows: tuple[tuple[str, str, int, int, int], ...]
-    parameters_before: int
-    bytes_before: int
-    parameters: int
-    bytes: int
-    gap: float | None = None
-
-    def table(self) -> "pd.DataFrame":
-        """The layers as a DataFrame."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            self.rows, columns=["layer", "class", "kernels", "parameters before", "parameters"]
-        )
-
-    def __str__(self) -> str:
-        gap = "" if self.gap is None else f", outputs differ by {self.gap:.1e}"
-        return (
-            f"{self.table().to_string(index=False)}\n"
-            f"{self.parameters_before:,} -> {self.parameters:,} parameters, "
-            f"{self.bytes_before:,} -> {self.bytes:,} bytes{gap}; the optimizer's state is dropped."
-        )
 
 
 def _alone(config: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,9 @@ def rewritten(model: keras.Model, change: Change) -> keras.Model:
     if kind not in (keras.Sequential, keras.Model) and kind.__module__.split(".")[0] != "keras":
         model = keras.Model(model.input, model.output, name=model.name)
     config = _changed(model.get_config(), change)
-    with SafeModeScope(False):  # What is read here was written here.
+    # What is read here was written here; users' classes need not be registered.
+    known = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
+    with SafeModeScope(False), keras.saving.custom_object_scope(known):
         return type(model).from_config(config)
 
 
