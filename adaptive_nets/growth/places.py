@@ -22,6 +22,7 @@ from adaptive_nets.growth.graph_blocks import (
 from adaptive_nets.growth.insertion import CONVOLUTIONS, Branch, Copy, Identity
 from adaptive_nets.growth.rules.base import activation_name
 from adaptive_nets.growth.trace import functional
+from adaptive_nets.growth.weights import grows_as
 from adaptive_nets.growth.zero_output import last_weighted
 
 layers = keras.layers
@@ -147,7 +148,7 @@ class Places:
             if not plain or before is None or self.view.only_reader(before.outputs[0]) is not first:
                 return self._unlike(first.operation)
             first = before
-        kind = type(first.operation)
+        kind = grows_as(first.operation)
         if kind not in (layers.Dense, *CONVOLUTIONS):
             return f"{kind.__name__} may compute something else than the layer it is derived from"
         function = activation_name(first.operation.activation)

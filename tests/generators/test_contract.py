@@ -77,6 +77,19 @@ GENERATORS = {
     "pool_functions": lambda units: an.generators.Pool(
         {"a": functools.partial(own_model, units), "b": functools.partial(own_model, units)}
     ),
+    "dense_majority": lambda units: an.generators.Dense(4, (0, 1), norm="batch", majority=3),
+    "conv_majority": lambda units: an.generators.Conv(
+        3, depths=1, majority={"factor": 2, "distribution": "uniform", "subspace_penalty": 0.1}
+    ),
+    "bagging_majority": lambda units: an.generators.Bagging(
+        an.generators.Dense(4, 1, majority=2), 0.5
+    ),
+    "growth_majority": lambda units: an.generators.Growth(
+        an.generators.Dense(4, 1, majority=2), factor=1.5, majority=2
+    ),
+    "pool_majority": lambda units: an.generators.Pool(
+        {"a": own_model(units, 1), "b": functools.partial(own_model, units)}, majority=3
+    ),
     "own": lambda units: Doubling(3),
 }
 

@@ -104,7 +104,8 @@ def test_the_best_collapsed_model_is_kept(tmp_path):
     model = majority_model()
     path = tmp_path / "best.keras"
     best = CollapsedCheckpoint(
-        path, "collapsed_loss", validation_data=(X[:64], Y[:64]), calibration_data=X, save_best_only=True
+        path, "collapsed_loss", validation_data=(X[:64], Y[:64]), calibration_data=X,
+        save_best_only=True,
     )  # fmt: skip
     model.optimizer.learning_rate = 0.3  # so that the last epoch need not be the best
     history = model.fit(X, Y, 32, 6, verbose=0, callbacks=[best]).history["collapsed_loss"]

@@ -156,6 +156,13 @@ class Call:
     ) -> None:
         """Names a weight; at another call of a shared layer its axes are tied to the first's."""
         if stacked(self.layer, attribute) is not None:
+            counts = [stacked(layer, attribute).shape[0] for layer in self.layers]
+            if len(set(counts)) > 1:
+                raise ValueError(
+                    f"Cannot fuse at {self.record.path!r}: it holds another number of kernels in "
+                    "each source. Expected the same factor. Received: "
+                    f"{', '.join(map(str, counts))}. Collapse the sources first."
+                )
             dimensions = (Keeps(), *dimensions)
             scale, fresh = _behind_first(scale), _behind_first(fresh)
         known = self.record.weights.get(attribute)
