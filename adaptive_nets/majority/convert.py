@@ -288,9 +288,23 @@ def _expand_weights(old: Any, new: Any, spread: float, rng: np.random.Generator)
     for variable in own_variables(new):
         value = keras.ops.convert_to_numpy(by_name[variable.name])
         if value.shape != tuple(variable.shape):
-            noise = rng.normal(scale=spread * value.std(), size=variable.shape)
-            value = value + (noise - noise.mean(axis=0))
+            value = _around(value, tuple(variable.shape), spread, rng)
         variable.assign(value)
+
+
+def _around(
+    middle: np.ndarray, shape: tuple[int, ...], spread: float, rng: np.random.Generator
+) -> np.ndarray:
+    """K kernels around one, which is their mean also as the layer will compute it."""
+    noise = rng.normal(scale=spread * middle.std(), size=shape)
+    kernels = (middle + (noise - noise.mean(axis=0))).astype(middle.dtype)
+    for _ in range(4):
+        left = middle - keras.ops.convert_to_numpy(mean(keras.ops.convert_to_tensor(kernels)))
+        if not left.any():
+            break
+        # The sum's last digits are fewer than those of its parts, so a few turns may be needed.
+        kernels[rng.integers(len(kernels))] += len(kernels) * left
+    return kernels
 
 
 def _compile_like(source: keras.Model, made: keras.Model) -> None:
