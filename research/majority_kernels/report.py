@@ -20,11 +20,13 @@ TITLES = {
 
 
 def collect(kept: pathlib.Path, tasks: Sequence[str]) -> None:
-    """Puts the arms that are done into results.json."""
-    found = {}
+    """Puts the arms that are done into results.json, beside those that it holds."""
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for task in tasks:
         paths = {arm: kept / f"{task}.{arm}.json" for arm in ARMS}
-        found[task] = {a: json.loads(p.read_text()) for a, p in paths.items() if p.exists()}
+        done = {a: json.loads(p.read_text()) for a, p in paths.items() if p.exists()}
+        known = {**found.get(task, {}), **done}
+        found[task] = {arm: known[arm] for arm in ARMS if arm in known}
     write(RESULTS, json.dumps(found, indent=1) + "\n")
 
 

@@ -120,21 +120,37 @@ def train(
                     for a, w in zip(averaged, trainable, strict=True)]  # fmt: skip
         return (trainable, new_state, slots, averaged, targets), value
 
+    convolves = any(len(v.shape) > 3 for v in model.trainable_variables)
+    # On CPUs XLA convolves many times slower within a loop of its own.
+    by_step = convolves and jax.default_backend() == "cpu"
+    scan = _by_step if by_step else jax.lax.scan
+
     def run(trainable, state, slots, targets, key):
         carry = (trainable, state, slots, trainable, targets)
-        carry, values = jax.lax.scan(step, carry, jax.random.split(key, recipe.steps))
+        carry, values = scan(step, carry, jax.random.split(key, recipe.steps))
         return (carry[3] if recipe.average else carry[0]), carry[1], values
 
     given = (trainable, state, slots, jnp.asarray(targets, "float32"), keys)
-    # Convolutions with kernels of their own for each seed would become slow grouped ones.
-    convolves = any(len(v.shape) > 3 for v in model.trainable_variables)
-    over = (
-        (lambda given: jax.lax.map(lambda x: run(*x), given))
-        if convolves
-        else (lambda given: jax.vmap(run)(*given))
-    )
-    trainable, state, losses = jax.jit(over)(given)
+    if by_step:
+        each = [
+            run(*keras.tree.map_structure(lambda a, i=i: a[i], given)) for i in range(len(seeds))
+        ]
+        trainable, state, losses = jax.tree.map(lambda *values: jnp.stack(values), *each)
+    elif convolves:
+        # Convolutions with kernels of their own for each seed would become slow grouped ones.
+        trainable, state, losses = jax.jit(lambda x: jax.lax.map(lambda x: run(*x), x))(given)
+    else:
+        trainable, state, losses = jax.jit(jax.vmap(run))(*given)
     return Trained(model, list(trainable), list(state), np.asarray(losses))
+
+
+def _by_step(step, carry, keys):
+    """As `jax.lax.scan`, one compiled step after another."""
+    step, values = jax.jit(step), []
+    for key in keys:
+        carry, value = step(carry, key)
+        values.append(value)
+    return carry, jnp.stack(values)
 
 
 def _stacked(variables):

@@ -192,6 +192,26 @@ def test_penalties_and_constraints_are_for_the_mean_or_for_each(target):
     assert norms.max() <= 1 + 1e-5
 
 
+def test_the_subspace_penalty_is_the_mean_squared_cosine():
+    """Beside a penalty of one's own; kernels that are all zero cost nothing and have a gradient."""
+    own = keras.regularizers.L2(0.5)
+    settings = {"factor": 3, "subspace_penalty": 0.7}
+    layer = an.layers.MajorityDense(3, kernel_regularizer=own, **settings)
+    layer.build((None, 5))
+    variable = layer.kernels["kernel"]
+    stack = RNG.normal(size=variable.shape).astype("float32")
+    variable.assign(stack)
+    flat = stack.reshape(3, -1) / np.linalg.norm(stack.reshape(3, -1), axis=1, keepdims=True)
+    pairs = [float(flat[i] @ flat[j]) ** 2 for i in range(3) for j in range(i)]
+    expected = 0.5 * (stack.mean(axis=0) ** 2).sum() + 0.7 * np.mean(pairs)
+    assert float(layer.losses[0]) == pytest.approx(float(expected), rel=1e-5)
+    assert len(layer.losses) == 1, "biases have no penalty"
+    variable.assign(np.zeros_like(stack))
+    assert float(layer.losses[0]) == 0.0
+    again = an.layers.MajorityDense.from_config(layer.get_config())
+    assert again.subspace_penalty == 0.7
+
+
 @pytest.mark.parametrize("stateless", [False, True])
 def test_one_draw_a_batch_and_one_for_the_model(stateless):
     """A shared layer draws once a call of the model; "global" layers draw alike."""
@@ -234,6 +254,8 @@ def test_one_draw_a_batch_and_one_for_the_model(stateless):
         ({"scope": "model"}, "scope must be one of 'layer', 'global', 'unit'"),
         ({"kernel_spread": "wide"}, "kernel_spread must be one of"),
         ({"regularize": "all"}, "regularize must be one of 'mean', 'each'"),
+        ({"subspace_penalty": -1}, "subspace_penalty must be a finite number >= 0"),
+        ({"subspace_penalty": float("nan")}, "subspace_penalty must be a finite number >= 0"),
     ],
 )
 def test_wrong_options_are_refused(settings, complaint):
