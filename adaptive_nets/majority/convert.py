@@ -60,6 +60,7 @@ def expand(
     Returns:
         The majority model: its layers keep their names, and it is compiled as `model` is, with a
         new optimizer. Of a keras-hub backbone it is a plain Functional model.
+        Saved, it loads once `adaptive_nets.layers` is imported; collapsed, it loads anywhere.
 
     Raises:
         ValueError: An option is out of range, the model is subclassed or not built, a name is not
