@@ -88,7 +88,12 @@ def adopt(model: keras.Model, grown: keras.Model, optimizer: keras.optimizers.Op
                 list.__setitem__(references, number, new)
     mine["optimizer"] = optimizer
     model._compile_config.config["optimizer"] = optimizer
-    mine["_compiled_trainable_state"] = trainable_state(model)
+    retrace(model)
+
+
+def retrace(model: keras.Model) -> None:
+    """Lets a model whose variables were exchanged go on in the middle of `fit`."""
+    vars(model)["_compiled_trainable_state"] = trainable_state(model)
     for name in ("train_function", "test_function", "predict_function"):
         setattr(model, name, None)
     if hasattr(model, "_jax_state_synced"):

@@ -1,0 +1,71 @@
+"""Refusals of settings and of data, before any work."""
+
+import warnings
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+
+def check_count(name: str, value: Any) -> None:
+    """Refuses what is no integer >= 1."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
+
+
+def check_choice(name: str, value: Any, allowed: Iterable[str]) -> None:
+    """Refuses a name that is not among some."""
+    if value not in allowed:
+        known = ", ".join(map(repr, allowed))
+        raise ValueError(f"{name} must be one of {known}. Received: {name}={value!r}.")
+
+
+def check_beta(beta: Any) -> None:
+    """Refuses prices at which the sum over ever more units is infinite."""
+    if isinstance(beta, bool) or not isinstance(beta, Real) or not 1 < beta < np.inf:
+        raise ValueError(
+            f"beta must be a finite number > 1: at 1 the partition function is infinite. "
+            f"Received: beta={beta!r}."
+        )
+
+
+def check_rows(x: Any, visible: str, batch_size: int | None) -> tuple[np.ndarray, int]:
+    """Rows that a model of this kind can learn from, and how many are taken a step.
+
+    Args:
+        x: `(rows, visible)`.
+        visible: "binary" or "gaussian".
+        batch_size: What was asked for, or `None`.
+    """
+    x = np.asarray(x)
+    if x.ndim != 2 or len(x) < 2 or not x.shape[1]:
+        raise ValueError(
+            f"x must have two axes, and two rows at least. Received: x of shape {x.shape}."
+        )
+    if x.dtype.kind not in "fiub" or not np.isfinite(x).all():
+        what = f"dtype {x.dtype}" if x.dtype.kind not in "fiub" else "NaN or infinite values"
+        raise ValueError(f"x must be finite numbers. Received: {what}. Fill or drop these rows.")
+    low, high = x.min(), x.max()
+    if visible == "binary" and (low < 0 or high > 1):
+        raise ValueError(
+            f"Binary visible units take values in [0, 1]. Received: values from {low:.6g} to "
+            f"{high:.6g}. Scale them, or pass visible='gaussian' for standardised real values."
+        )
+    constant = int((x.min(axis=0) == x.max(axis=0)).sum())
+    if constant == x.shape[1]:
+        raise ValueError("x must have columns that vary. Received: constant columns only.")
+    if constant:
+        warnings.warn(
+            f"{constant} of {x.shape[1]} columns are constant: nothing can be learnt of them.",
+            stacklevel=3,
+        )
+    if batch_size is None:
+        return x, min(64, len(x))
+    check_count("batch_size", batch_size)
+    if batch_size > len(x):
+        raise ValueError(
+            f"batch_size must not exceed the number of rows, {len(x)}. "
+            f"Received: batch_size={batch_size}."
+        )
+    return x, int(batch_size)

@@ -1,0 +1,303 @@
+"""Restricted Boltzmann machines as Keras models, trained by contrastive divergence."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from adaptive_nets.energy.checks import check_choice, check_count, check_rows
+from adaptive_nets.energy.likelihood import Likelihood, log_likelihood
+from adaptive_nets.energy.order import Parameters, Unordered
+from adaptive_nets.energy.units import VISIBLE
+
+METHODS = ("pcd", "cd")
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class RBM(keras.Model):
+    """A restricted Boltzmann machine.
+
+    `E(v, h) = -c·v - h·(W v + b)` for binary visible units, `|v - c|²/2 - h·(W v + b)` for real
+    ones. `fit(x)` follows the gradient of the likelihood, whose second term is estimated by Gibbs
+    sampling; the loss that it logs is the gap of mean free energies between data and samples. The
+    model's output is the probability of each hidden unit.
+
+    Args:
+        units: Number of hidden units.
+        visible: "binary" for values in [0, 1], or "gaussian" for real values that are standardised.
+            Defaults to "binary".
+        method: "pcd": chains persist between steps; "cd": they begin at the data of the step.
+            Defaults to "pcd".
+        gibbs_steps: Steps of Gibbs sampling a training step, k of PCD-k. Defaults to 1.
+        chains: Number of persistent chains. Defaults to 64.
+        kernel_initializer: Defaults to a normal distribution of standard deviation 0.01.
+        kernel_regularizer: Keras regularizer of the kernel. Defaults to `None`.
+        seed: Of chains and draws. Defaults to a random one.
+
+    Attributes:
+        kernel: `(units, visible)`.
+        hidden_bias: `(units,)`.
+        visible_bias: `(visible,)`.
+        n_units: Number of trained hidden units.
+
+    Raises:
+        ValueError: An option is out of range; in `fit`, data are.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import adaptive_nets as an
+
+    x = (np.random.rand(100, 16) > 0.5).astype("float32")
+    model = an.energy.RBM(8, seed=0)
+    model.fit(x, epochs=2, verbose=0)
+    model.free_energy(x)  # (100,), in nats
+    ```
+    """
+
+    def __init__(
+        self,
+        units: int,
+        visible: str = "binary",
+        method: str = "pcd",
+        gibbs_steps: int = 1,
+        chains: int = 64,
+        kernel_initializer: Any = "default",
+        kernel_regularizer: Any = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        check_count("units", units)
+        check_choice("visible", visible, VISIBLE)
+        check_choice("method", method, METHODS)
+        check_count("gibbs_steps", gibbs_steps)
+        check_count("chains", chains)
+        super().__init__(**kwargs)
+        self.units, self.visible, self.method = units, visible, method
+        self.gibbs_steps, self.n_chains, self.seed = gibbs_steps, chains, seed
+        if kernel_initializer == "default":
+            kernel_initializer = keras.initializers.RandomNormal(0.0, 0.01, seed)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.draws = keras.random.SeedGenerator(seed)
+        self.kind = VISIBLE[visible]()
+        self.order: Any = Unordered()
+        self.capacity = units
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Makes the variables, for rows of a known length."""
+        size = input_shape[-1]
+        self.visible_variable = self.add_weight(shape=(size,), initializer="zeros", name="visible")
+        self.add_hidden(self.capacity, size)
+        self.count = self.add_weight(
+            shape=(), initializer=lambda *_, **__: self.first_units(), name="units",
+            dtype="int32", trainable=False,
+        )  # fmt: skip
+        start = keras.initializers.RandomUniform(0.0, 1.0, self.seed)
+        self.chain_variable = self.add_weight(
+            shape=(self.n_chains, size), initializer=start, name="chains", trainable=False
+        )
+        if self.kind.uniform:
+            drawn = ops.cast(self.chain_variable < 0.5, self.chain_variable.dtype)
+            self.chain_variable.assign(drawn)
+        super().build(input_shape)
+
+    def first_units(self) -> Any:
+        """How many units are there at the beginning."""
+        return ops.convert_to_tensor(self.units, "int32")
+
+    def add_hidden(self, capacity: int, visible: int) -> None:
+        """Makes the variables of the hidden units."""
+        self.kernel_variable = self.add_weight(
+            shape=(capacity, visible), initializer=self.kernel_initializer, name="kernel",
+            regularizer=self.kernel_regularizer,
+        )  # fmt: skip
+        self.bias_variable = self.add_weight(
+            shape=(capacity,), initializer="zeros", name="hidden_bias"
+        )
+
+    # What is learnt ---------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> Parameters:
+        """All that energies are computed with, of the whole capacity."""
+        return Parameters(
+            ops.convert_to_tensor(self.kernel_variable), ops.convert_to_tensor(self.bias_variable),
+            ops.convert_to_tensor(self.visible_variable), ops.convert_to_tensor(self.count),
+        )  # fmt: skip
+
+    @property
+    def n_units(self) -> int:
+        """Number of trained hidden units."""
+        return int(self.count)
+
+    @property
+    def kernel(self) -> np.ndarray:
+        """Weights of the trained units, `(units, visible)`."""
+        return ops.convert_to_numpy(self.kernel_variable)[: self.n_units]
+
+    @property
+    def hidden_bias(self) -> np.ndarray:
+        """Biases of the trained units, `(units,)`."""
+        return ops.convert_to_numpy(self.bias_variable)[: self.n_units]
+
+    @property
+    def visible_bias(self) -> np.ndarray:
+        """Biases of the visible units, `(visible,)`."""
+        return ops.convert_to_numpy(self.visible_variable)
+
+    # Energies ---------------------------------------------------------------------------------
+
+    def free_energy_of(self, v: Any, p: Parameters) -> Any:
+        """F(v) = -ln of the sum over hidden states of exp(-E(v, h)), `(rows,)`."""
+        return self.kind.energy(v, p.visible_bias) - self.order.log_sum(p.inputs(v), p)
+
+    def free_energy(self, x: Any) -> Any:
+        """The free energy of rows.
+
+        Args:
+            x: `(rows, visible)`.
+
+        Returns:
+            Tensor `(rows,)`, in nats: `ln P(x) = -F(x) - ln Z`.
+        """
+        x = ops.convert_to_tensor(x, self.compute_dtype)
+        self.ensure_built(x.shape)
+        return self.free_energy_of(x, self.parameters)
+
+    def ensure_built(self, shape: Sequence[int | None]) -> None:
+        """Makes the variables where they are not there yet."""
+        if not self.built:
+            self.build((None, int(shape[-1])))
+
+    def hidden_means(self, v: Any, p: Parameters) -> Any:
+        """P(h_i = 1 | v), `(rows, capacity)`."""
+        a = p.inputs(v)
+        return ops.sigmoid(a) * self.order.present(a, p)
+
+    def gibbs_step(self, v: Any, p: Parameters, draws: tuple[Any, Any, Any]) -> tuple[Any, Any]:
+        """From one state of the visible units to the next.
+
+        Args:
+            v: `(rows, visible)`.
+            p: The parameters.
+            draws: Uniform `(rows,)` for how many units take part, uniform `(rows, capacity)`, and
+                of the visible units' kind `(rows, visible)`.
+
+        Returns:
+            The next state, and how many hidden units took part, `(rows,)`.
+        """
+        a = p.inputs(v)
+        mask, z = self.order.draw(a, p, draws[0])
+        hidden = ops.cast(draws[1] < ops.sigmoid(a), a.dtype) * mask
+        return self.kind.sample(ops.matmul(hidden, p.kernel) + p.visible_bias, draws[2]), z
+
+    def drawn(
+        self, rows: Any, capacity: int, lead: tuple[int, ...] = (), generator: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """What a step of Gibbs sampling consumes, or several steps' with leading axes."""
+        options = {"seed": generator or self.draws, "dtype": self.compute_dtype}
+        visible = self.visible_variable.shape[0]
+        last = keras.random.uniform if self.kind.uniform else keras.random.normal
+        return (
+            keras.random.uniform((*lead, rows), **options),
+            keras.random.uniform((*lead, rows, capacity), **options),
+            last((*lead, rows, visible), **options),
+        )
+
+    # Training ---------------------------------------------------------------------------------
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Hidden probabilities; in training the rows' free energy against that of the samples."""
+        v = ops.cast(inputs, self.compute_dtype)
+        if not training:
+            return self.hidden_means(v, self.parameters)
+        return self.contrast(v)
+
+    def contrast(self, v: Any) -> Any:
+        """F(v) less the mean free energy of the chains, after their steps; `(rows,)`."""
+        p = self.parameters
+        chains, _ = self.moved(v, p)
+        chains = ops.stop_gradient(chains)
+        return self.free_energy_of(v, p) - ops.mean(self.free_energy_of(chains, p))
+
+    def moved(self, v: Any, p: Parameters) -> tuple[Any, Any]:
+        """The chains after a training step's Gibbs steps, and how many units took part."""
+        persistent = self.method == "pcd"
+        chains = ops.convert_to_tensor(self.chain_variable) if persistent else v
+        rows, z = ops.shape(chains)[0], None
+        for _ in range(self.gibbs_steps):
+            chains, z = self.gibbs_step(chains, p, self.drawn(rows, p.kernel.shape[0]))
+        if persistent:
+            self.chain_variable.assign(chains)
+        return chains, z
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:  # fmt: skip
+        """The gap of mean free energies between data and samples, and penalties."""
+        if not training:
+            p, v = self.parameters, ops.cast(x, self.compute_dtype)
+            chains = ops.convert_to_tensor(self.chain_variable)
+            y_pred = self.free_energy_of(v, p) - ops.mean(self.free_energy_of(chains, p))
+        if sample_weight is None:
+            gap = ops.mean(y_pred)
+        else:
+            weight = ops.cast(ops.reshape(sample_weight, (-1,)), y_pred.dtype)
+            gap = ops.sum(weight * y_pred) / ops.sum(weight)
+        return sum(self.losses, gap)
+
+    def fit(
+        self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
+    ) -> Any:
+        """Trains on rows; with ADAGRAD at a rate of 0.03 where the model is not compiled.
+
+        Args:
+            x: `(rows, visible)`, or a batched dataset of them.
+            y: Must be `None`: learning is unsupervised.
+            batch_size: Rows a step. Defaults to 64.
+            **kwargs: As for `keras.Model.fit`.
+
+        Returns:
+            Keras' `History`.
+        """
+        if y is not None:
+            raise ValueError(
+                f"{type(self).__name__} learns without labels. Expected fit(x). Received: y of "
+                f"type {type(y).__name__}."
+            )
+        if hasattr(x, "shape"):
+            x, batch_size = check_rows(x, self.visible, batch_size)
+            self.ensure_built(x.shape)
+        if not self.compiled:
+            self.compile(keras.optimizers.Adagrad(0.03))
+        return super().fit(x, batch_size=batch_size, **kwargs)
+
+    def log_likelihood(self, x: Any, method: str = "auto", **options: Any) -> Likelihood:
+        """The mean log-likelihood of rows, exact or with an interval.
+
+        Args:
+            x: `(rows, visible)`.
+            method: "exact", "ais" or "auto". Defaults to "auto".
+            **options: `chains`, `temperatures` and `seed` of annealing, as for
+                `energy.log_likelihood`.
+        """
+        return log_likelihood(self, x, method, **options)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "visible": self.visible,
+            "method": self.method,
+            "gibbs_steps": self.gibbs_steps,
+            "chains": self.n_chains,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "seed": self.seed,
+        }
