@@ -24,10 +24,9 @@ def as_tensors(*values: Any) -> tuple[Any, ...]:
     return tuple(keras.ops.convert_to_tensor(keras.ops.convert_to_numpy(v)) for v in values)
 
 
-def kept(model: Any, key: Any, make: Callable[[], Any]) -> Any:
-    """What was made for a model before, by a key, or is made now."""
+def kept(model: Any, kind: str, units: int, make: Callable[[], Any]) -> Any:
+    """A function of a model that was made before for as many units, or is made now."""
     known = vars(model).setdefault("_kept_functions", {})
-    if key not in known:
-        known.clear()  # Of other sizes.
-        known[key] = make()
-    return known[key]
+    if kind not in known or known[kind][0] != units:
+        known[kind] = units, make()
+    return known[kind][1]

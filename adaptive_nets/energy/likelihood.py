@@ -169,7 +169,7 @@ def annealed_log_partition(
     trained = model.n_units
     kernel, hidden, bias = as_tensors(model.kernel, model.hidden_bias, model.visible_bias)
 
-    run = kept(model, trained, lambda: compiled(_annealing(model, trained)))
+    run = kept(model, "annealing", trained, lambda: compiled(_annealing(model, trained)))
     blocks = -(-temperatures // BLOCK)
     shares = np.linspace(0.0, 1.0, blocks * BLOCK + 1)
     received = ops.broadcast_to(bias, (chains, len(model.visible_bias)))

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from adaptive_nets.energy import inspection
 from adaptive_nets.energy.checks import check_choice, check_count, check_rows
 from adaptive_nets.energy.likelihood import Likelihood, log_likelihood
 from adaptive_nets.energy.order import Parameters, Unordered
@@ -276,6 +277,28 @@ class RBM(keras.Model):
         if not self.compiled:
             self.compile(keras.optimizers.Adagrad(0.03))
         return super().fit(x, batch_size=batch_size, **kwargs)
+
+    def transform(self, x: Any, batch_size: int = 1024) -> np.ndarray:
+        """P(h = 1 | x) of the trained units, `(rows, units)`."""
+        return self.predict(x, batch_size=batch_size, verbose=0)[:, : self.n_units]
+
+    def reconstruct(self, x: Any) -> np.ndarray:
+        """The mean of the visible units given the hidden ones' probabilities; as `x` in shape."""
+        return inspection.reconstruct(self, x)
+
+    def sample(
+        self, rows: int, steps: int = 1000, start: Any = None, seed: int | None = None
+    ) -> np.ndarray:
+        """Draws `(rows, visible)` states by Gibbs sampling; see `energy.inspection.sample`."""
+        return inspection.sample(self, rows, steps, start, seed)
+
+    def pseudo_likelihood(self, x: Any) -> np.ndarray:
+        """The sum over features of ln P(v_i | all others), `(rows,)`, of binary units."""
+        return inspection.pseudo_likelihood(self, x)
+
+    def effective_units(self, x: Any, tolerance: float = 0.01) -> int:
+        """How many units add more than `tolerance` nats to the free energy of rows."""
+        return inspection.effective_units(self, x, tolerance)
 
     def log_likelihood(self, x: Any, method: str = "auto", **options: Any) -> Likelihood:
         """The mean log-likelihood of rows, exact or with an interval.

@@ -1,0 +1,154 @@
+"""What a trained machine knows of data: reconstructions, samples, how well and by which units."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from adaptive_nets.energy.checks import check_count
+from adaptive_nets.energy.compiled import as_tensors, compiled, kept
+from adaptive_nets.energy.order import Parameters
+
+# Gibbs steps in one compiled call, and rows that are looked at in one.
+BLOCK, ROWS = 10, 1024
+# Numbers in one compiled call of the pseudo-likelihood.
+NUMBERS = 1 << 22
+
+
+def in_blocks(function: Any, x: Any, rows: int = ROWS) -> np.ndarray:
+    """A function's outputs on rows, some at a time."""
+    x = np.asarray(x)
+    parts = [x[i : i + rows] for i in range(0, len(x), rows)]
+    return np.concatenate([ops.convert_to_numpy(function(each)) for each in parts])
+
+
+def values_of(model: Any) -> tuple[Any, Any, Any]:
+    """Kernel, hidden biases and visible biases of the trained units, as tensors."""
+    return as_tensors(model.kernel, model.hidden_bias, model.visible_bias)
+
+
+def reconstruct(model: Any, x: Any) -> np.ndarray:
+    """The mean of the visible units, given the probabilities of the hidden ones for each row.
+
+    Args:
+        model: A built machine.
+        x: `(rows, visible)`.
+    """
+    units = model.n_units
+
+    def means(values, v):
+        p = Parameters(*values, units)
+        received = ops.matmul(model.hidden_means(v, p), p.kernel) + p.visible_bias
+        return model.kind.mean(received)
+
+    values, run = values_of(model), compiled(means)
+    return in_blocks(lambda v: run(values, ops.convert_to_tensor(v, model.compute_dtype)), x)
+
+
+def sample(
+    model: Any, rows: int, steps: int = 1000, start: Any = None, seed: int | None = None
+) -> np.ndarray:
+    """States of the visible units, drawn by Gibbs sampling.
+
+    Args:
+        model: A built machine.
+        rows: Number of chains, one sample each.
+        steps: Of each chain, rounded up to tens. Defaults to 1,000.
+        start: `(rows, visible)` where they begin. Defaults to `None`: at random.
+        seed: Of the draws. Defaults to `None`: the model's draws go on.
+
+    Returns:
+        `(rows, visible)`.
+    """
+    check_count("rows", rows)
+    check_count("steps", steps)
+    generator = model.draws if seed is None else keras.random.SeedGenerator(seed)
+    units = model.n_units
+
+    def steps_of(values, v, *draws):
+        p = Parameters(*values, units)
+        for i in range(BLOCK):
+            v, _ = model.gibbs_step(v, p, tuple(each[i] for each in draws))
+        return v
+
+    run = kept(model, "sample", units, lambda: compiled(steps_of))
+    if start is None:
+        v = model.drawn(rows, 1, (), generator)[2]
+        v = ops.cast(v < 0.5, model.compute_dtype) if model.kind.uniform else v
+    else:
+        v = ops.convert_to_tensor(start, model.compute_dtype)
+    values = values_of(model)
+    for _ in range(-(-steps // BLOCK)):
+        v = run(values, v, *model.drawn(rows, units, (BLOCK,), generator))
+    return ops.convert_to_numpy(v)
+
+
+def pseudo_likelihood(model: Any, x: Any) -> np.ndarray:
+    """The logarithm of the product over features of P(v_i | all other features), in nats.
+
+    It needs no partition function. Of values between 0 and 1 it is the mean over both states.
+
+    Args:
+        model: A built machine of binary visible units.
+        x: `(rows, visible)`.
+
+    Returns:
+        `(rows,)`.
+    """
+    if not model.kind.uniform:
+        raise ValueError(
+            "The pseudo-likelihood is of binary visible units. Received: a model of "
+            f"visible={model.visible!r}. Use log_likelihood."
+        )
+    size, units = len(model.visible_bias), model.n_units
+
+    def conditionals(values, v):
+        p = Parameters(*values, units)
+        inputs = p.inputs(v)
+        # What hidden units receive of all other features, and that with this one on.
+        without = ops.expand_dims(inputs, 1) - ops.expand_dims(v, -1) * ops.transpose(p.kernel)
+        on = model.order.log_sum(without + ops.transpose(p.kernel), p) + p.visible_bias
+        odds = on - model.order.log_sum(without, p)
+        return ops.sum(v * odds - ops.softplus(odds), axis=-1)
+
+    run = kept(model, "pseudo", units, lambda: compiled(conditionals))
+    values = values_of(model)
+    rows = max(1, NUMBERS // (size * units))
+    return in_blocks(lambda v: run(values, ops.convert_to_tensor(v, model.compute_dtype)), x, rows)
+
+
+def contributions(model: Any, x: Any) -> np.ndarray:
+    """What each trained unit adds to the free energy of rows, in nats: `(units,)`.
+
+    The mean over rows of `|P(z >= i | v) (softplus(W_i v + b_i) - softplus(b_i))|`: of a unit
+    without weights it is zero.
+
+    Args:
+        model: A built machine.
+        x: `(rows, visible)`.
+    """
+    units = model.n_units
+
+    def added(values, v):
+        p = Parameters(*values, units)
+        a = p.inputs(v)
+        change = ops.softplus(a) - ops.softplus(p.hidden_bias)
+        return ops.abs(model.order.present(a, p) * change)
+
+    values, run = values_of(model), compiled(added)
+    found = in_blocks(lambda v: run(values, ops.convert_to_tensor(v, model.compute_dtype)), x)
+    return found.mean(axis=0, dtype="float64")
+
+
+def effective_units(model: Any, x: Any, tolerance: float = 0.01) -> int:
+    """How many trained units add to the free energy of rows what is not negligible.
+
+    Args:
+        model: A built machine.
+        x: `(rows, visible)`, best such that it was not trained on.
+        tolerance: In nats. Defaults to 0.01.
+    """
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance must be a number >= 0. Received: tolerance={tolerance!r}.")
+    return int((contributions(model, x) > tolerance).sum())

@@ -1,0 +1,236 @@
+"""Learning: likelihoods rise, units come and go, and a model lives on after it is saved."""
+
+import itertools
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.neural_network import BernoulliRBM
+
+import adaptive_nets as an
+from adaptive_nets.energy.widening import give_up_zeros, make_room
+
+pytestmark = pytest.mark.backend_agnostic
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+
+
+def bars_and_stripes(size):
+    """All images of full rows or full columns, each once."""
+    lines = np.array(list(itertools.product((0.0, 1.0), repeat=size)), "float32")
+    rows = np.repeat(lines[:, :, None], size, axis=2)
+    both = np.concatenate([rows, rows.transpose(0, 2, 1)]).reshape(-1, size * size)
+    return np.unique(both, axis=0)
+
+
+BARS = bars_and_stripes(2)
+DIGITS = (load_digits().data / 16).astype("float32")
+MODELS = {
+    "plain": lambda **s: an.energy.RBM(8, gibbs_steps=5, seed=0, **s),
+    "ordered": lambda **s: an.energy.OrderedRBM(12, gibbs_steps=5, seed=0, **s),
+    "infinite": lambda **s: an.energy.InfiniteRBM(1.1, gibbs_steps=5, seed=0, **s),
+    "regrouped": lambda **s: an.energy.InfiniteRBM(
+        1.1, regroup=True, max_units=16, gibbs_steps=5, seed=0, **s
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_likelihood_comes_near_the_datas_entropy(name):
+    """Six patterns: the best mean log-likelihood is -ln 6; of independent pixels -4 ln 2."""
+    model = MODELS[name](chains=256)
+    model.compile(keras.optimizers.Adam(0.02), jit_compile=ON_TENSORFLOW)
+    x = np.tile(BARS, (200, 1))
+    model.fit(x, batch_size=120, epochs=40 if ON_TENSORFLOW else 25, verbose=0)
+    partition = likelihood_of(model)
+    mean = float(np.mean(-keras.ops.convert_to_numpy(model.free_energy(BARS)) - partition))
+    assert -np.log(6) - 0.45 < mean <= -np.log(6) + 1e-4
+    drawn = model.sample(500, 100, seed=0)
+    known = {tuple(row) for row in BARS}
+    assert np.mean([tuple(row) in known for row in drawn]) > 0.6
+
+
+def likelihood_of(model):
+    """Of all 16 states of four pixels."""
+    states = np.array(list(itertools.product((0.0, 1.0), repeat=4)), "float32")
+    energies = -keras.ops.convert_to_numpy(model.free_energy(states)).astype("float64")
+    partition = np.logaddexp.reduce(energies)
+    assert model.log_likelihood(BARS).log_partition == pytest.approx(partition, abs=1e-4)
+    return partition
+
+
+def test_it_learns_digits_as_well_as_scikit_learns_machine():
+    """PCD-1, the same rate, batches and epochs: the pseudo-likelihood of held-out rows."""
+    train, test = DIGITS[:1200], DIGITS[1200:]
+    theirs = BernoulliRBM(64, learning_rate=0.05, batch_size=50, n_iter=15, random_state=0)
+    theirs.fit(train)
+    ours = an.energy.RBM(64, chains=50, seed=0)
+    ours.compile(keras.optimizers.SGD(0.05))
+    ours.fit(train, batch_size=50, epochs=15, verbose=0)
+    other = an.energy.RBM(64, seed=0)
+    other.build((None, 64))
+    other.kernel_variable.assign(theirs.components_)
+    other.bias_variable.assign(theirs.intercept_hidden_)
+    other.visible_variable.assign(theirs.intercept_visible_)
+    found = [model.pseudo_likelihood(test).mean() for model in (ours, other)]
+    assert found[0] > found[1] - 0.5
+
+
+def test_units_come_as_data_want_them_and_room_is_made():
+    model = an.energy.InfiniteRBM(1.1, capacity=4, gibbs_steps=2, seed=0)
+    history = model.fit(DIGITS[:512], epochs=4, verbose=0).history
+    units = history["units"]
+    assert units[0] > 1 and units == sorted(units) and units[-1] == model.n_units
+    assert model.n_units < model.capacity or model.capacity % 4 == 0
+    assert model.kernel.shape == (model.n_units, 64)
+    assert not np.asarray(model.kernel_variable)[model.n_units :].any()
+    assert len(history["loss"]) == 4 and np.isfinite(history["loss"]).all()
+    bounded = an.energy.InfiniteRBM(1.1, capacity=4, max_units=10, gibbs_steps=2, seed=0)
+    bounded.fit(DIGITS[:512], epochs=6, verbose=0)
+    assert bounded.n_units <= bounded.capacity <= 10
+
+
+def test_more_room_changes_nothing():
+    """Energies, slots and what they belong to stay."""
+    model = an.energy.InfiniteRBM(1.1, capacity=8, max_units=32, gibbs_steps=2, seed=0)
+    model.fit(DIGITS[:256], epochs=2, verbose=0)
+    before = keras.ops.convert_to_numpy(model.free_energy(DIGITS[:9]))
+    capacity, steps = model.capacity, int(model.optimizer.iterations)
+    slots = [np.asarray(keras.ops.convert_to_numpy(v)) for v in model.optimizer.variables]
+    make_room(model, 2 * capacity)
+    assert model.capacity == 2 * capacity == model.kernel_variable.shape[0]
+    after = keras.ops.convert_to_numpy(model.free_energy(DIGITS[:9]))
+    np.testing.assert_allclose(after, before, atol=1e-5)
+    assert int(model.optimizer.iterations) == steps
+    for old, new in zip(slots, model.optimizer.variables, strict=True):
+        value = keras.ops.convert_to_numpy(new)
+        np.testing.assert_array_equal(value[tuple(slice(0, size) for size in old.shape)], old)
+    model.fit(DIGITS[:256], epochs=1, verbose=0)
+    assert int(model.optimizer.iterations) == steps + 4
+
+
+def test_functions_are_traced_anew_only_for_more_room():
+    traces = []
+
+    class Counted(an.energy.InfiniteRBM):
+        def contrast(self, v):
+            traces.append(self.capacity)
+            return super().contrast(v)
+
+    model = Counted(1.05, capacity=4, gibbs_steps=1, seed=0)
+    model.fit(DIGITS, batch_size=32, epochs=4, verbose=0)
+    assert model.capacity >= 32
+    assert set(traces) == {4 << i for i in range(len(set(traces)))}
+    # Keras traces a step once or twice.
+    assert max(traces.count(size) for size in set(traces)) <= 2
+
+
+def test_a_threshold_takes_weights_and_units_away():
+    free, thresholded = (
+        an.energy.InfiniteRBM(1.1, l1=l1, capacity=64, gibbs_steps=2, seed=0) for l1 in (0.0, 0.4)
+    )
+    for model in (free, thresholded):
+        model.fit(DIGITS[:512], epochs=4, verbose=0)
+    zeros = [(model.kernel == 0).mean() for model in (free, thresholded)]
+    assert zeros[0] < 0.2 < 0.3 < zeros[1]
+    assert thresholded.n_units < free.n_units
+    units = free.n_units
+    kernel = np.array(keras.ops.convert_to_numpy(free.kernel_variable))
+    kernel[units - 3 : units] = 0
+    free.kernel_variable.assign(kernel)
+    give_up_zeros(free)
+    assert free.n_units == units - 3
+    assert not np.asarray(free.bias_variable)[units - 3 :].any()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_is_saved_loaded_elsewhere_and_fitted_on(name, tmp_path):
+    model = MODELS[name]()
+    model.fit(DIGITS[:256], epochs=2, verbose=0)
+    expected = keras.ops.convert_to_numpy(model.free_energy(DIGITS[:5]))
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "x.npy", DIGITS[:256])
+    script = (
+        "import json, sys, numpy as np, keras\n"
+        "import adaptive_nets.energy\n"
+        "model, x = keras.saving.load_model(sys.argv[1]), np.load(sys.argv[2])\n"
+        "found = keras.ops.convert_to_numpy(model.free_energy(x[:5])).tolist()\n"
+        "units, step = model.n_units, int(model.optimizer.iterations)\n"
+        "model.fit(x, epochs=1, verbose=0)\n"
+        "print(json.dumps([found, units, step, int(model.optimizer.iterations)]))\n"
+    )
+    given = [str(tmp_path / file) for file in ("model.keras", "x.npy")]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, *given],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found, units, step, later = json.loads(done.stdout.splitlines()[-1])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert units == model.n_units and step == 8 and later == 12
+
+
+def test_the_same_seed_gives_the_same_model():
+    weights = []
+    for _ in range(2):
+        keras.utils.set_random_seed(3)
+        model = MODELS["infinite"]()
+        model.fit(DIGITS[:256], epochs=2, verbose=0)
+        weights.append(model.kernel)
+    np.testing.assert_array_equal(*weights)
+
+
+def test_held_out_rows_and_weights_of_rows():
+    model = an.energy.RBM(8, method="cd", seed=0)
+    weight = np.r_[np.ones(128), np.zeros(128)].astype("float32")
+    history = model.fit(
+        DIGITS[:256], epochs=2, verbose=0, sample_weight=weight, validation_data=(DIGITS[256:300],)
+    ).history
+    assert np.isfinite(history["val_loss"]).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "settings", "words"),
+    [
+        (np.full((9, 3), 2.0), {}, r"values in \[0, 1\]. Received: values from 2 to 2"),
+        (np.r_[[[np.nan, 0.0]], np.ones((3, 2))], {}, "finite numbers. Received: NaN"),
+        (np.ones((1, 4)), {}, "two rows at least"),
+        (np.ones((4, 2, 2)), {}, "two axes"),
+        (np.ones((9, 3)), {}, "constant columns only"),
+        (np.array([["a"], ["b"]]), {}, "Received: dtype"),
+        (DIGITS[:9], {"batch_size": 10}, "batch_size must not exceed the number of rows, 9"),
+        (DIGITS[:9], {"y": np.ones(9)}, "learns without labels"),
+    ],
+)
+def test_wrong_data_are_refused(x, settings, words):
+    with pytest.raises(ValueError, match=words):
+        an.energy.InfiniteRBM(seed=0).fit(x, verbose=0, **settings)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: an.energy.RBM(-3), "units must be an integer >= 1"),
+        (lambda: an.energy.RBM(3, gibbs_steps=0), "gibbs_steps must be an integer >= 1"),
+        (lambda: an.energy.RBM(3, chains=2.5), "chains must be an integer >= 1"),
+        (
+            lambda: an.energy.RBM(3, visible="ternary"),
+            "visible must be one of 'binary', 'gaussian'",
+        ),
+        (lambda: an.energy.RBM(3, method="sgd"), "method must be one of 'pcd', 'cd'"),
+        (lambda: an.energy.InfiniteRBM(1.1, max_units=0), "max_units must be an integer >= 1"),
+        (lambda: an.energy.InfiniteRBM(1.1, l1=-1), "l1 must be a number >= 0"),
+    ],
+)
+def test_wrong_options_are_refused(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_a_constant_column_is_warned_of():
+    with pytest.warns(UserWarning, match="1 of 3 columns are constant"):
+        x = np.random.default_rng(0).random((20, 3))
+        x[:, 1] = 0.5
+        an.energy.RBM(2, seed=0).fit(x, verbose=0)
