@@ -6,7 +6,7 @@ DEMO := runs/demo
 # Eager JAX takes seconds a test where TensorFlow takes a tenth; these reach all of the core.
 JAX_TESTS := $(addprefix tests/growth/test_,axis_map.py widen.py fuse.py distill.py contract.py)
 JAX_TESTS += tests/callbacks/test_growth_backends.py
-JAX_TESTS += $(addprefix tests/majority/test_,layers.py growing.py collapse_callbacks.py)
+JAX_TESTS += $(addprefix tests/majority/test_,layers.py collapse_callbacks.py)
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

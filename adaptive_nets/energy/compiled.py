@@ -19,6 +19,13 @@ def compiled(function: Callable) -> Callable:
     return function
 
 
+def has_accelerator() -> bool:
+    """Whether TensorFlow sees a GPU or a TPU."""
+    import tensorflow as tf
+
+    return any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
+
+
 def as_tensors(*values: Any) -> tuple[Any, ...]:
     """Variables as plain tensors, for a compiled function."""
     return tuple(keras.ops.convert_to_tensor(keras.ops.convert_to_numpy(v)) for v in values)

@@ -25,7 +25,7 @@ def in_blocks(function: Any, x: Any, rows: int = ROWS) -> np.ndarray:
 
 def values_of(model: Any) -> tuple[Any, Any, Any]:
     """Kernel, hidden biases and visible biases of the trained units, as tensors."""
-    return as_tensors(model.kernel, model.hidden_bias, model.visible_bias)
+    return as_tensors(model.kernel.T, model.hidden_bias, model.visible_bias)
 
 
 def reconstruct(model: Any, x: Any) -> np.ndarray:
@@ -39,8 +39,7 @@ def reconstruct(model: Any, x: Any) -> np.ndarray:
 
     def means(values, v):
         p = Parameters(*values, units)
-        received = ops.matmul(model.hidden_means(v, p), p.kernel) + p.visible_bias
-        return model.kind.mean(received)
+        return model.kind.mean(p.outputs(model.hidden_means(v, p)))
 
     values, run = values_of(model), compiled(means)
     return in_blocks(lambda v: run(values, ops.convert_to_tensor(v, model.compute_dtype)), x)
@@ -107,8 +106,8 @@ def pseudo_likelihood(model: Any, x: Any) -> np.ndarray:
         p = Parameters(*values, units)
         inputs = p.inputs(v)
         # What hidden units receive of all other features, and that with this one on.
-        without = ops.expand_dims(inputs, 1) - ops.expand_dims(v, -1) * ops.transpose(p.kernel)
-        on = model.order.log_sum(without + ops.transpose(p.kernel), p) + p.visible_bias
+        without = ops.expand_dims(inputs, 1) - ops.expand_dims(v, -1) * p.kernel
+        on = model.order.log_sum(without + p.kernel, p) + p.visible_bias
         odds = on - model.order.log_sum(without, p)
         return ops.sum(v * odds - ops.softplus(odds), axis=-1)
 

@@ -167,7 +167,7 @@ def annealed_log_partition(
     """
     generator = model.draws if seed is None else keras.random.SeedGenerator(seed)
     trained = model.n_units
-    kernel, hidden, bias = as_tensors(model.kernel, model.hidden_bias, model.visible_bias)
+    kernel, hidden, bias = as_tensors(model.kernel.T, model.hidden_bias, model.visible_bias)
 
     run = kept(model, "annealing", trained, lambda: compiled(_annealing(model, trained)))
     blocks = -(-temperatures // BLOCK)

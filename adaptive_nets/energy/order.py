@@ -18,7 +18,7 @@ class Parameters:
     """What an energy is computed with.
 
     Args:
-        kernel: `(capacity, visible)`.
+        kernel: `(visible, capacity)`.
         hidden_bias: `(capacity,)`.
         visible_bias: `(visible,)`.
         units: How many of the capacity are trained, an integer scalar.
@@ -39,13 +39,17 @@ class Parameters:
         """The same units in another order."""
         return dataclasses.replace(
             self,
-            kernel=ops.take(self.kernel, order, axis=0),
+            kernel=ops.take(self.kernel, order, axis=1),
             hidden_bias=ops.take(self.hidden_bias, order, axis=0),
         )
 
+    def outputs(self, hidden: Any) -> Any:
+        """What the visible units receive of hidden states, and their bias."""
+        return ops.matmul(hidden, ops.transpose(self.kernel)) + self.visible_bias
+
     def inputs(self, v: Any) -> Any:
         """What the hidden units receive, `(rows, capacity)`."""
-        return ops.matmul(v, ops.transpose(self.kernel)) + self.hidden_bias
+        return ops.matmul(v, self.kernel) + self.hidden_bias
 
 
 class Unordered:

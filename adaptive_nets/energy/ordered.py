@@ -129,8 +129,7 @@ class InfiniteRBM(OrderedRBM):
         units = ops.minimum(p.units + ops.cast(wanted >= p.units, "int32"), limit)
         self.count.assign(units)
         p = dataclasses.replace(p, units=units)
-        chains = ops.stop_gradient(chains)
-        return self.free_energy_of(v, p) - ops.mean(self.free_energy_of(chains, p))
+        return self.gaps(v, chains, p)
 
     def drawn_numbers(self, v: Any) -> Any:
         """Uniform draws for how many units each row wants."""
@@ -139,8 +138,9 @@ class InfiniteRBM(OrderedRBM):
 
     def random_order(self, p: Parameters) -> Any:
         """The trained units in a random order, and the room behind them."""
-        places = ops.arange(p.kernel.shape[0], dtype="int32")
-        keys = keras.random.uniform((p.kernel.shape[0],), seed=self.draws, dtype="float32")
+        capacity = p.kernel.shape[1]
+        places = ops.arange(capacity, dtype="int32")
+        keys = keras.random.uniform((capacity,), seed=self.draws, dtype="float32")
         room = ops.cast(places >= p.units, "float32") * ops.cast(places + 1, "float32")
         return ops.argsort(keys + room)
 

@@ -38,7 +38,7 @@ def give_up_zeros(model: Any) -> None:
     """Takes away the last units whose weights are all zero, but for the first."""
     kernel, units = keras.ops.convert_to_numpy(model.kernel_variable), model.n_units
     kept = units
-    while kept > 1 and not kernel[kept - 1].any():
+    while kept > 1 and not kernel[:, kept - 1].any():
         kept -= 1
     if kept < units:
         bias = np.array(keras.ops.convert_to_numpy(model.bias_variable))
@@ -63,7 +63,7 @@ def make_room(model: Any, capacity: int) -> None:
     for variable in old:
         model._untrack_variable(variable)
     # They come last among the trainable variables, where they were.
-    model.add_hidden(capacity, old[0].shape[1])
+    model.add_hidden(capacity, old[0].shape[0])
     model._tracker.lock()
     for variable, value in zip((model.kernel_variable, model.bias_variable), values, strict=True):
         variable.assign(_padded(value, variable))

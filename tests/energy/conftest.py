@@ -20,7 +20,7 @@ def filled():
             model = an.energy.RBM(len(kernel), **settings)
         model.build((None, kernel.shape[1]))
         room = model.capacity - len(kernel)
-        model.kernel_variable.assign(np.pad(kernel, ((0, room), (0, 0))))
+        model.kernel_variable.assign(np.pad(kernel, ((0, room), (0, 0))).T)
         model.bias_variable.assign(np.pad(hidden, (0, room)))
         model.visible_variable.assign(bias)
         model.count.assign(len(kernel))

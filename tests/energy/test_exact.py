@@ -118,7 +118,7 @@ def test_gradients(kind, model_of):
         expected = (-np.outer(q * expit(a), v), -q * (expit(a) - price), -v)
         found = gradients(model, v[None])
         for one, other in zip(found, expected, strict=True):
-            np.testing.assert_allclose(one[: len(other)], other, atol=1e-9)
+            np.testing.assert_allclose(one.T[: len(other)], other, atol=1e-9)
 
 
 def gradients(model, v):
