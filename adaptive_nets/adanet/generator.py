@@ -2,8 +2,9 @@
 
 import abc
 import dataclasses
+import pathlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adaptive_nets.adanet.subnetwork import Builder
 
@@ -46,6 +47,7 @@ class Generator(abc.ABC):
     Attributes:
         standardize: Whether the candidates want standardised features; read by
             `AdaNet(preprocessing="auto")`. Defaults to `False`.
+        needs_features: Whether `prepare` must be called before `generate`. Defaults to `False`.
 
     Example:
 
@@ -59,6 +61,7 @@ class Generator(abc.ABC):
     """
 
     standardize = False
+    needs_features = False
 
     @abc.abstractmethod
     def generate(
@@ -76,12 +79,44 @@ class Generator(abc.ABC):
             the same builders, or an interrupted search cannot go on.
         """
 
+    def prepare(  # noqa: B027 (most generators need not look)
+        self, features: Any, folder: pathlib.Path | None = None
+    ) -> None:
+        """Looks at the features once, before `fit` begins; what it learns must be repeatable.
+
+        Args:
+            features: Array, or dict of arrays: the (preprocessed) training rows; of a stream its
+                sample.
+            folder: Where to keep what takes long, or `None`.
+        """
+
     def get_config(self) -> dict:
         return {}
 
     @classmethod
     def from_config(cls, config: dict) -> "Generator":
         return cls(**config)
+
+
+class WrappingGenerator(Generator):
+    """A generator on top of another, which it lets look at the features.
+
+    Attributes:
+        generator: The other; subclasses set it.
+    """
+
+    generator: Generator
+
+    @property
+    def standardize(self) -> bool:
+        return self.generator.standardize
+
+    @property
+    def needs_features(self) -> bool:
+        return self.generator.needs_features
+
+    def prepare(self, features: Any, folder: pathlib.Path | None = None) -> None:
+        self.generator.prepare(features, folder)
 
 
 def propose(

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 
 from adaptive_nets.adanet.ensemble import Ensemble
-from adaptive_nets.adanet.generator import Generator, Report
+from adaptive_nets.adanet.generator import Generator, Report, WrappingGenerator
 from adaptive_nets.adanet.record import Record
 from adaptive_nets.adanet.settings import describe_object, restore_object
 from adaptive_nets.adanet.strategy import Candidate, Strategy
@@ -27,7 +27,7 @@ def chosen_candidates(record: Record) -> list[Candidate]:
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
-class ReplayGenerator(Generator):
+class ReplayGenerator(WrappingGenerator):
     """Proposes only what was chosen in a recorded search.
 
     Args:
@@ -38,10 +38,6 @@ class ReplayGenerator(Generator):
 
     def __init__(self, generator: Generator, chosen: list[Candidate], reports: list[Report]):
         self.generator, self.chosen, self.reports = generator, list(chosen), list(reports)
-
-    @property
-    def standardize(self) -> bool:
-        return self.generator.standardize
 
     def generate(
         self, previous: Ensemble | None, iteration: int, reports: list[Report]

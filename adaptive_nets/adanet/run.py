@@ -101,6 +101,9 @@ class Run:
         if other_data:
             self.search.record = self._measured_again()
         reason = self._reason_to_stop()
+        if not reason:
+            kept = self.folder and self.folder.path / "generator"
+            self.search.generator.prepare(self.train.rows.x, kept)
         while not reason:
             reason = self.round() or self._reason_to_stop()
         self.keeper.commit(dataclasses.replace(self.record, stop_reason=reason))

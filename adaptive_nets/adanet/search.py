@@ -229,7 +229,7 @@ class AdaNet(StoredSearch):
             self._check_same(state, fit_settings)
             self._restore(state, folder)
         # Asked before anything is written, so that a generator at fault leaves no trace.
-        if self.record.iteration < self.max_iterations:
+        if self.record.iteration < self.max_iterations and not self.generator.needs_features:
             record = self.record
             propose(self.generator, record.ensemble, record.iteration + 1, record.reports)
         self.stop_training = False

@@ -1,5 +1,7 @@
 """What a trained machine knows of data: reconstructions, samples, how well and by which units."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -100,7 +102,11 @@ def pseudo_likelihood(model: Any, x: Any) -> np.ndarray:
             "The pseudo-likelihood is of binary visible units. Received: a model of "
             f"visible={model.visible!r}. Use log_likelihood."
         )
-    size, units = len(model.visible_bias), model.n_units
+    return _pseudo_likelihood(model, x, values_of(model))
+
+
+def _pseudo_likelihood(model, x, values):
+    size, units = len(model.visible_bias), len(values[1])
 
     def conditionals(values, v):
         p = Parameters(*values, units)
@@ -112,7 +118,6 @@ def pseudo_likelihood(model: Any, x: Any) -> np.ndarray:
         return ops.sum(v * odds - ops.softplus(odds), axis=-1)
 
     run = kept(model, "pseudo", units, lambda: compiled(conditionals))
-    values = values_of(model)
     rows = max(1, NUMBERS // (size * units))
     return in_blocks(lambda v: run(values, ops.convert_to_tensor(v, model.compute_dtype)), x, rows)
 
@@ -135,19 +140,65 @@ def contributions(model: Any, x: Any) -> np.ndarray:
         change = ops.softplus(a) - ops.softplus(p.hidden_bias)
         return ops.abs(model.order.present(a, p) * change)
 
-    values, run = values_of(model), compiled(added)
+    values, run = values_of(model), kept(model, "contributions", units, lambda: compiled(added))
     found = in_blocks(lambda v: run(values, ops.convert_to_tensor(v, model.compute_dtype)), x)
     return found.mean(axis=0, dtype="float64")
 
 
-def effective_units(model: Any, x: Any, tolerance: float = 0.01) -> int:
-    """How many trained units add to the free energy of rows what is not negligible.
+def gains(model: Any, x: Any, sizes: Sequence[int]) -> np.ndarray:
+    """What the units that add most gain on features taken for independent ones.
 
     Args:
-        model: A built machine.
+        model: A built machine of binary visible units.
         x: `(rows, visible)`, best such that it was not trained on.
-        tolerance: In nats. Defaults to 0.01.
+        sizes: Numbers of units, each at most the model's.
+
+    Returns:
+        For each size and row the pseudo-likelihood by that many units, those that add most to the
+        free energy, less the likelihood of independent features with the rows' own means; in
+        nats, `(sizes, rows)`.
     """
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance must be a number >= 0. Received: tolerance={tolerance!r}.")
-    return int((contributions(model, x) > tolerance).sum())
+    order = np.argsort(-contributions(model, x), kind="stable")
+    kernel, hidden, bias = model.kernel, model.hidden_bias, model.visible_bias
+    v = np.asarray(x, "float64")
+    inside = model.kind.bias(v.mean(axis=0))
+    alone = (v * inside - np.logaddexp(0, inside)).sum(axis=1)
+    found = []
+    for size in sizes:
+        kept_units = np.sort(order[:size])
+        values = as_tensors(kernel[kept_units].T, hidden[kept_units], bias)
+        found.append(_pseudo_likelihood(model, x, values) - alone)
+    return np.array(found)
+
+
+def effective_units(model: Any, x: Any, tolerance: float = 0.05) -> int:
+    """How many units are needed for what the model knows of rows.
+
+    The smallest number whose mean gain (`gains`) is within a share `tolerance` of the largest of
+    any number. 0 where that is within two standard errors of nothing, or less than 0.01 nats.
+
+    Args:
+        model: A built machine of binary visible units.
+        x: `(rows, visible)`, best such that it was not trained on.
+        tolerance: Share of the gain, in [0, 1). Defaults to 0.05.
+    """
+    if not 0 <= tolerance < 1:
+        raise ValueError(f"tolerance must be in [0, 1). Received: tolerance={tolerance!r}.")
+    units = model.n_units
+    sizes = sorted({round(s) for s in np.geomspace(1, units, 16)})
+    found = gains(model, x, sizes)
+    means = found.mean(axis=1)
+    best = int(means.argmax())
+    error = found[best].std() / math.sqrt(found.shape[1])
+    if means[best] < max(0.01, 2 * error):
+        return 0
+    enough = (1 - tolerance) * means[best]
+    first = int(np.flatnonzero(means >= enough)[0])
+    low, high = (sizes[first - 1] if first else 0), sizes[first]
+    while high - low > max(1, high // 16):
+        middle = (low + high) // 2
+        if gains(model, x, [middle]).mean() >= enough:
+            high = middle
+        else:
+            low = middle
+    return high

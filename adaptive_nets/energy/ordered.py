@@ -144,13 +144,9 @@ class InfiniteRBM(OrderedRBM):
         room = ops.cast(places >= p.units, "float32") * ops.cast(places + 1, "float32")
         return ops.argsort(keys + room)
 
-    def fit(
-        self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
-    ) -> Any:
-        """As of `RBM`; units are added in the middle of it."""
-        callbacks = kwargs.pop("callbacks", None) or []
-        given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
-        return super().fit(x, y, batch_size, callbacks=[KeepRoom(), *given], **kwargs)
+    def own_callbacks(self) -> list[keras.callbacks.Callback]:
+        """What watches `fit`, and makes room for units."""
+        return [KeepRoom(), *super().own_callbacks()]
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, with the present capacity."""

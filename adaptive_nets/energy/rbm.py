@@ -10,6 +10,7 @@ from keras import ops
 from adaptive_nets.energy import inspection
 from adaptive_nets.energy.checks import check_choice, check_count, check_rows
 from adaptive_nets.energy.compiled import has_accelerator
+from adaptive_nets.energy.divergence import Watch
 from adaptive_nets.energy.likelihood import Likelihood, log_likelihood
 from adaptive_nets.energy.order import Parameters, Unordered
 from adaptive_nets.energy.units import VISIBLE
@@ -281,10 +282,22 @@ class RBM(keras.Model):
             )
         if hasattr(x, "shape"):
             x, batch_size = check_rows(x, self.visible, batch_size)
-            self.ensure_built(x.shape)
+            if not self.built:
+                self.ensure_built(x.shape)
+                # Units need not learn what features do on their own (Hinton 2012, section 8.1).
+                self.visible_variable.assign(self.kind.bias(x.mean(axis=0)))
         if not self.compiled:
-            self.compile(keras.optimizers.Adagrad(0.03))
-        return super().fit(x, batch_size=batch_size, **kwargs)
+            # Under JAX several steps at once take as much longer to compile.
+            steps = 10 if keras.backend.backend() == "tensorflow" else 1
+            self.compile(keras.optimizers.Adagrad(0.03), steps_per_execution=steps)
+        callbacks = kwargs.pop("callbacks", None) or []
+        given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+        watching = [*self.own_callbacks(), *given]
+        return super().fit(x, batch_size=batch_size, callbacks=watching, **kwargs)
+
+    def own_callbacks(self) -> list[keras.callbacks.Callback]:
+        """What watches `fit`."""
+        return [Watch()]
 
     def transform(self, x: Any, batch_size: int = 1024) -> np.ndarray:
         """P(h = 1 | x) of the trained units, `(rows, units)`."""
@@ -304,8 +317,8 @@ class RBM(keras.Model):
         """The sum over features of ln P(v_i | all others), `(rows,)`, of binary units."""
         return inspection.pseudo_likelihood(self, x)
 
-    def effective_units(self, x: Any, tolerance: float = 0.01) -> int:
-        """How many units add more than `tolerance` nats to the free energy of rows."""
+    def effective_units(self, x: Any, tolerance: float = 0.05) -> int:
+        """How many units give all but a share `tolerance` of what the model knows of rows."""
         return inspection.effective_units(self, x, tolerance)
 
     def log_likelihood(self, x: Any, method: str = "auto", **options: Any) -> Likelihood:

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 
@@ -10,6 +11,11 @@ class Binary:
     """Zeros and ones; values between are taken as probabilities."""
 
     uniform = True
+
+    def bias(self, mean: np.ndarray) -> np.ndarray:
+        """The bias at which units without others have this mean."""
+        inside = np.clip(mean, 0.001, 0.999)
+        return np.log(inside / (1 - inside))
 
     def energy(self, v: Any, bias: Any) -> Any:
         """The visible term of the free energy, `(rows,)`."""
@@ -32,6 +38,10 @@ class Gaussian:
     """Real values with a variance of one around their mean."""
 
     uniform = False
+
+    def bias(self, mean: np.ndarray) -> np.ndarray:
+        """The bias at which units without others have this mean."""
+        return mean
 
     def energy(self, v: Any, bias: Any) -> Any:
         """The visible term of the free energy, `(rows,)`."""

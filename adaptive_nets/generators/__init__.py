@@ -3,7 +3,8 @@
 from adaptive_nets.generators.bagging import Bagging
 from adaptive_nets.generators.conv import Conv
 from adaptive_nets.generators.dense import Dense
+from adaptive_nets.generators.energy import Energy
 from adaptive_nets.generators.growth import Growth
 from adaptive_nets.generators.pool import Pool
 
-__all__ = ["Bagging", "Conv", "Dense", "Growth", "Pool"]
+__all__ = ["Bagging", "Conv", "Dense", "Energy", "Growth", "Pool"]

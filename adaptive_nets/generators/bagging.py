@@ -6,12 +6,13 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork, TrainingData
+from adaptive_nets.adanet.generator import WrappingGenerator
 from adaptive_nets.adanet.settings import describe_object, restore_object
 from adaptive_nets.generators.base import Features
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
-class Bagging(Generator):
+class Bagging(WrappingGenerator):
     """Trains each candidate of another generator on a sample of the rows of its own.
 
     Mixture weights and the leaderboard stay with all rows.
@@ -44,10 +45,6 @@ class Bagging(Generator):
             )
         self.generator, self.fraction = generator, float(fraction)
         self.replacement = bool(replacement)
-
-    @property
-    def standardize(self) -> bool:
-        return self.generator.standardize
 
     def generate(
         self, previous: Ensemble | None, iteration: int, reports: list[Report]

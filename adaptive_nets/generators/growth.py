@@ -11,6 +11,7 @@ import numpy as np
 
 from adaptive_nets import growth
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Member, Report, Subnetwork
+from adaptive_nets.adanet.generator import WrappingGenerator
 from adaptive_nets.adanet.settings import describe_object, restore_object
 from adaptive_nets.generators.base import Features, MajoritySetting, describe_majority
 from adaptive_nets.generators.dense import Dense
@@ -28,7 +29,7 @@ NAMES = {"widen": "widened", "deepen": "deepened", "fuse": "fused"}
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
-class Growth(Generator):
+class Growth(WrappingGenerator):
     """Proposes the best members again, grown, from the weights that they were trained to.
 
     The first round's candidates are another generator's. Every later round takes the member of
@@ -110,10 +111,6 @@ class Growth(Generator):
         self.learning_rate = describe_rate(learning_rate)
         make_optimizer(self.optimizer, self.learning_rate)
         self.majority = describe_majority(majority, kernel_spread=0.1)
-
-    @property
-    def standardize(self) -> bool:
-        return self.generator.standardize
 
     def generate(
         self, previous: Ensemble | None, iteration: int, reports: list[Report]

@@ -10,7 +10,7 @@ from scipy.special import expit, logsumexp
 from sklearn.neural_network import BernoulliRBM
 
 import adaptive_nets as an
-from adaptive_nets.energy.inspection import contributions
+from adaptive_nets.energy.inspection import contributions, gains
 
 pytestmark = pytest.mark.backend_agnostic
 RNG = np.random.default_rng(0)
@@ -68,14 +68,29 @@ def test_reconstructions_and_contributions_by_hand(filled):
 
 
 def test_units_without_weights_are_not_effective(filled):
-    kernel = np.concatenate([KERNEL, np.zeros((3, 6))])
-    hidden = np.concatenate([HIDDEN, RNG.normal(size=3)])
-    for kind in KINDS:
+    """Of samples of a model all its units with weights are needed, and none of the others."""
+    kernel = np.concatenate([3 * KERNEL, np.zeros((3, 6))])
+    hidden = np.concatenate([HIDDEN, np.zeros(3)])
+    for kind in ("plain", "infinite"):
         model = filled(kind, kernel, hidden, BIAS, beta=1.01)
-        assert model.n_units == 8 and model.effective_units(STATES) == 5
-        assert model.effective_units(STATES, tolerance=1e9) == 0
-        with pytest.raises(ValueError, match="tolerance must be a number >= 0"):
-            model.effective_units(STATES, tolerance=-1)
+        x = model.sample(2000, 100, seed=0)
+        assert model.n_units == 8 and 0 < model.effective_units(x, 0.01) <= 5
+        assert model.effective_units(x, 0.3) <= model.effective_units(x, 0.01)
+        independent = RNG.permuted(x, axis=0)
+        assert model.effective_units(independent) == 0
+        with pytest.raises(ValueError, match=r"tolerance must be in \[0, 1\)"):
+            model.effective_units(x, tolerance=-1)
+
+
+def test_gains_are_differences_of_pseudo_likelihoods(filled):
+    model = filled("plain", KERNEL, HIDDEN, BIAS)
+    none = filled("plain", np.zeros((1, 6)), np.zeros(1), np.zeros(6))  # all means are a half
+    expected = model.pseudo_likelihood(STATES) - none.pseudo_likelihood(STATES)
+    np.testing.assert_allclose(gains(model, STATES, [5])[0], expected, atol=1e-4)
+    largest = np.argsort(-contributions(model, STATES))[:2]
+    few = filled("plain", KERNEL[largest], HIDDEN[largest], BIAS)
+    expected = few.pseudo_likelihood(STATES) - none.pseudo_likelihood(STATES)
+    np.testing.assert_allclose(gains(model, STATES, [2])[0], expected, atol=1e-4)
 
 
 def test_real_units_have_no_pseudo_likelihood():

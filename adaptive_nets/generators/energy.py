@@ -1,0 +1,180 @@
+"""Candidates whose widths, depth and first weights come from the data's energy."""
+
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet import Ensemble, Generator, Report, Subnetwork
+from adaptive_nets.energy import EnergyNet
+from adaptive_nets.generators.base import (
+    Features,
+    MajoritySetting,
+    OptimizedBuilder,
+    describe_majority,
+    flatten_features,
+)
+from adaptive_nets.generators.optimizers import (
+    OptimizerSetting,
+    RateSetting,
+    describe_optimizer,
+    describe_rate,
+    make_optimizer,
+)
+
+# What later rounds multiply the widths by.
+NEIGHBOURS = (0.5, 2.0)
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class Energy(Generator):
+    """Fully connected networks whose structure is learnt from the features, without labels.
+
+    Before the first round an `energy.EnergyNet` learns widths and depth from the training rows,
+    once. The first round proposes the learnt structure, and the same less its upper layers. Later
+    rounds propose neighbours: half as wide, twice as wide, and a layer deeper.
+
+    Args:
+        max_layers: At most so many learnt layers. Defaults to 2.
+        max_units: At most so many units a layer. Defaults to 256.
+        steps: Training steps a layer of the structure. Defaults to 1,000.
+        rows: At most so many rows are looked at. Defaults to 10,000.
+        init: "energy": the learnt weights too are where candidates of the learnt structure start;
+            their hidden layers are sigmoids then. "random": only widths and depth are taken.
+            Defaults to "random".
+        activation: Of hidden layers where `init` is "random". Defaults to "relu".
+        optimizer: Name, config or optimizer to be copied. Defaults to `"adam"`.
+        learning_rate: Number or schedule. Defaults to `None`, the optimizer's own.
+        majority: k of majority kernels, as for `generators.Dense`. Defaults to 1: plain layers.
+        seed: Of the structure. Defaults to 0.
+
+    Attributes:
+        report: The `energy.StructureReport`, once it is learnt.
+
+    Raises:
+        ValueError: A setting is out of range, or candidates are asked for before `fit`.
+
+    Example:
+
+    ```python
+    import adaptive_nets as an
+
+    an.generators.Energy(max_layers=2, max_units=64)
+    ```
+
+    Reference: EnergyNet, for the approach; its rules are this package's (`energy.EnergyNet`).
+    """
+
+    standardize = True
+    needs_features = True
+
+    def __init__(
+        self,
+        max_layers: int = 2,
+        max_units: int = 256,
+        steps: int = 1000,
+        rows: int = 10_000,
+        init: str = "random",
+        activation: str = "relu",
+        optimizer: OptimizerSetting = "adam",
+        learning_rate: RateSetting = None,
+        majority: MajoritySetting = 1,
+        seed: int = 0,
+    ):
+        # It refuses what is out of range.
+        EnergyNet(max_layers, max_units, steps=steps)
+        if init not in ("energy", "random"):
+            raise ValueError(f"init must be 'energy' or 'random'. Received: init={init!r}.")
+        if isinstance(rows, bool) or not isinstance(rows, int) or rows < 10:
+            raise ValueError(f"rows must be an integer >= 10. Received: rows={rows!r}.")
+        self.max_layers, self.max_units, self.steps = max_layers, max_units, steps
+        self.rows, self.init, self.activation, self.seed = rows, init, activation, seed
+        self.optimizer = describe_optimizer(optimizer)
+        self.learning_rate = describe_rate(learning_rate)
+        self.majority = describe_majority(majority)
+        make_optimizer(self.optimizer, self.learning_rate)
+        self._net: EnergyNet | None = None
+
+    @property
+    def report(self) -> Any:
+        """What was learnt, or `None` before."""
+        return self._net and self._net.report_
+
+    def prepare(self, features: Any, folder: pathlib.Path | None = None) -> None:
+        if self._net is not None:
+            return
+        named = features if isinstance(features, dict) else {"features": features}
+        listed = [np.asarray(each).reshape(len(each), -1) for each in named.values()]
+        order = np.random.default_rng(self.seed).permutation(len(listed[0]))[: self.rows]
+        rows = np.concatenate([each[np.sort(order)] for each in listed], axis=1)
+        net = EnergyNet(
+            self.max_layers, self.max_units, steps=self.steps, model_dir=folder, seed=self.seed
+        )
+        net.fit(rows.astype("float32"))
+        self._net = net
+
+    def generate(
+        self, previous: Ensemble | None, iteration: int, reports: list[Report]
+    ) -> list["EnergyBuilder"]:
+        if self._net is None:
+            raise ValueError(
+                "generators.Energy has seen no features: it learns from those of AdaNet.fit. Call "
+                "prepare(features) to use it alone."
+            )
+        # Where nothing is to be learnt of the features, a small layer is where to begin.
+        widths = list(self._net.widths_) or [min(16, self.max_units)]
+        if previous is None:
+            return [EnergyBuilder(self, widths[:depth]) for depth in range(1, len(widths) + 1)]
+        wanted = [[max(1, round(w * factor)) for w in widths] for factor in NEIGHBOURS]
+        wanted.append([*widths, widths[-1]])
+        return [EnergyBuilder(self, each) for each in wanted]
+
+    def weights_of(self, widths: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The learnt weights of a structure's layers, where it is the learnt one."""
+        learnt = list(self._net.widths_[: len(widths)]) == widths
+        return self._net.layers_[: len(widths)] if learnt and self.init == "energy" else []
+
+    @property
+    def scaling(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Mean and divisor of the features before the sigmoid that squashed them, if any."""
+        return self._net.scaling_
+
+    def get_config(self) -> dict:
+        return {
+            "max_layers": self.max_layers,
+            "max_units": self.max_units,
+            "steps": self.steps,
+            "rows": self.rows,
+            "init": self.init,
+            "activation": self.activation,
+            "optimizer": self.optimizer,
+            "learning_rate": self.learning_rate,
+            "majority": self.majority,
+            "seed": self.seed,
+        }
+
+
+class EnergyBuilder(OptimizedBuilder):
+    """One network of given widths."""
+
+    def __init__(self, generator: Energy, widths: list[int]):
+        super().__init__("energy_" + "_".join(map(str, widths)), generator, widths=widths)
+        self.widths = widths
+
+    def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
+        g, x, hidden = self.generator, flatten_features(inputs), []
+        learnt = g.weights_of(self.widths)
+        if learnt and g.scaling is not None:
+            mean, spread = g.scaling
+            x = keras.layers.Normalization(mean=mean, variance=spread**2)(x)
+            x = keras.layers.Activation("sigmoid")(x)
+        for number, width in enumerate(self.widths):
+            layer = keras.layers.Dense(width, "sigmoid" if learnt else g.activation)
+            x = layer(x)
+            if learnt:
+                kernel, bias = learnt[number]
+                layer.set_weights([kernel.T, bias])
+            hidden.append(x)
+        logits = keras.layers.Dense(units)(x)
+        return Subnetwork(logits, x, hidden, len(self.widths))

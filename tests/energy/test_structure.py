@@ -1,0 +1,129 @@
+"""Widths and depth: they rise with what there is to learn, and are nothing without it."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_digits
+
+import adaptive_nets as an
+
+X, Y = load_digits(return_X_y=True)
+X = (X / 16).astype("float32")
+FAST = {"max_units": 64, "steps": 400, "gibbs_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def learnt():
+    net = an.energy.EnergyNet(2, **FAST)
+    net.fit(X)
+    return net
+
+
+def test_structure_grows_with_complexity_and_shuffled_features_have_none(learnt):
+    few = an.energy.EnergyNet(1, **FAST).fit(X[Y == 0])
+    shuffled = np.random.default_rng(0).permuted(X, axis=0)
+    control = an.energy.EnergyNet(1, **FAST).fit(shuffled)
+    assert control.widths == () and "nothing more than independent features" in control.why
+    assert learnt.widths_[0] > (few.widths or (0,))[0]
+    assert learnt.report_.layers[0].gain > 1 > control.layers[0].gain
+    assert learnt.widths_[0] <= learnt.report_.layers[0].raw <= 64
+    assert str(learnt.widths_[0]) in str(learnt.report_)
+
+
+def test_the_control_stands_in_the_report():
+    report = an.energy.EnergyNet(1, control=True, **FAST).fit(X[:600])
+    (layer,) = report.layers
+    assert layer.control_width == 0 and layer.control_gain < layer.gain
+
+
+@pytest.mark.parametrize("init", ["energy", "random"])
+def test_the_network_is_plain_and_learns(init, learnt, tmp_path):
+    model = learnt.build(an.heads.MultiClass(10), init=init)
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    assert [layer.units for layer in dense] == [*learnt.widths_, 10]
+    if init == "energy":
+        kernel, bias = learnt.layers_[0]
+        np.testing.assert_array_equal(dense[0].kernel, kernel.T)
+        hidden = keras.Model(model.input, dense[0].output)(X[:5])
+        expected = 1 / (1 + np.exp(-(X[:5] @ kernel.T + bias)))
+        np.testing.assert_allclose(hidden, expected, atol=1e-5)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(3e-3), loss, metrics=["accuracy"])
+    model.fit(X[:1200], Y[:1200], 32, 15, verbose=0)
+    assert model.evaluate(X[1200:], Y[1200:], verbose=0)[1] > 0.9
+    model.save(tmp_path / "a.keras")
+    np.save(tmp_path / "x.npy", X[:3])
+    script = (
+        "import json, sys\nsys.modules['adaptive_nets'] = None\nimport keras, numpy as np\n"
+        "found = keras.saving.load_model(sys.argv[1])(np.load(sys.argv[2]))\n"
+        "print(json.dumps(np.asarray(found).tolist()))\n"
+    )
+    given = [str(tmp_path / name) for name in ("a.keras", "x.npy")]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *given], capture_output=True, text=True, check=True
+    )
+    np.testing.assert_allclose(json.loads(done.stdout.splitlines()[-1]), model(X[:3]), atol=1e-5)
+
+
+def test_tables_and_images_are_taken():
+    x, y = load_breast_cancer(return_X_y=True)
+    net = an.energy.EnergyNet(1, **FAST)
+    net.fit(x)
+    model = net.build(1)
+    assert model.input_shape == (None, 30) and np.isfinite(model(x[:5])).all()
+    squashed = keras.Model(model.input, model.layers[2].output)(x)
+    expected = 1 / (1 + np.exp(-1.7 * (x - x.mean(0)) / x.std(0)))
+    np.testing.assert_allclose(squashed, expected, atol=1e-3)
+    images = an.energy.EnergyNet(1, **FAST)
+    images.fit(X.reshape(-1, 8, 8))
+    assert images.build(10).input_shape == (None, 8, 8)
+
+
+def test_finished_layers_are_not_learnt_again(tmp_path, monkeypatch):
+    first = an.energy.EnergyNet(2, model_dir=tmp_path, **FAST)
+    report = first.fit(X[:300])
+    calls = []
+    monkeypatch.setattr(an.energy.EnergyNet, "_layer", lambda *a: calls.append(a))
+    again = an.energy.EnergyNet(2, model_dir=tmp_path, **FAST)
+    assert again.fit(X[:300]) == report and not calls
+    for one, other in zip(first.layers_, again.layers_, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_the_same_seed_gives_the_same_structure():
+    widths = [an.energy.EnergyNet(1, **FAST).fit(X[:300]) for _ in range(2)]
+    assert widths[0].layers[0].gain == widths[1].layers[0].gain
+    assert widths[0].widths == widths[1].widths
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"max_layers": 0}, "max_layers must be an integer >= 1"),
+        ({"max_units": -1}, "max_units must be an integer >= 1"),
+        ({"beta": 1.0}, "beta must be a finite number > 1"),
+        ({"tolerance": 1.0}, r"tolerance must be in \[0, 1\)"),
+        ({"validation_split": 0.0}, "validation_split must be > 0"),
+        ({"min_gain": -1}, "min_gain must be a number >= 0"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        an.energy.EnergyNet(**settings)
+
+
+def test_wrong_data_and_order_are_refused():
+    net = an.energy.EnergyNet()
+    with pytest.raises(ValueError, match=r"Call fit\(x\) first"):
+        net.build(3)
+    with pytest.raises(ValueError, match="two axes at least"):
+        net.fit(np.ones(5))
+    with pytest.raises(ValueError, match="finite numbers"):
+        net.fit(np.array([[0.0, np.nan], [1.0, 2.0]]))
+    with pytest.raises(ValueError, match="constant columns only"):
+        net.fit(np.ones((20, 3)))
