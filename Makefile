@@ -7,6 +7,7 @@ DEMO := runs/demo
 JAX_TESTS := $(addprefix tests/growth/test_,axis_map.py widen.py fuse.py distill.py contract.py)
 JAX_TESTS += tests/callbacks/test_growth_backends.py
 JAX_TESTS += $(addprefix tests/majority/test_,layers.py collapse_callbacks.py)
+JAX_TESTS += $(addprefix tests/energy/test_,exact.py inspection.py)
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -52,6 +53,7 @@ bench: venv ## the timed comparisons
 	$(BIN)/python benchmarks/search.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/majority.py
+	$(BIN)/python benchmarks/energy.py
 
 build: venv ## wheel and sdist into dist/
 	$(BIN)/python -m build --outdir dist

@@ -102,14 +102,15 @@ def pseudo_likelihood(model: Any, x: Any) -> np.ndarray:
             "The pseudo-likelihood is of binary visible units. Received: a model of "
             f"visible={model.visible!r}. Use log_likelihood."
         )
-    return _pseudo_likelihood(model, x, values_of(model))
+    count = ops.convert_to_tensor(model.n_units, "int32")
+    return _pseudo_likelihood(model, x, (*values_of(model), count))
 
 
 def _pseudo_likelihood(model, x, values):
-    size, units = len(model.visible_bias), len(values[1])
+    size, units = len(model.visible_bias), model.n_units
 
     def conditionals(values, v):
-        p = Parameters(*values, units)
+        p = Parameters(*values)
         inputs = p.inputs(v)
         # What hidden units receive of all other features, and that with this one on.
         without = ops.expand_dims(inputs, 1) - ops.expand_dims(v, -1) * p.kernel
@@ -165,8 +166,12 @@ def gains(model: Any, x: Any, sizes: Sequence[int]) -> np.ndarray:
     alone = (v * inside - np.logaddexp(0, inside)).sum(axis=1)
     found = []
     for size in sizes:
-        kept_units = np.sort(order[:size])
-        values = as_tensors(kernel[kept_units].T, hidden[kept_units], bias)
+        chosen = np.sort(order[:size])
+        # Behind them zeros, which are no units at all, so that one function serves all sizes.
+        few, biases = np.zeros_like(kernel), np.zeros_like(hidden)
+        few[:size], biases[:size] = kernel[chosen], hidden[chosen]
+        count = ops.convert_to_tensor(size, "int32")
+        values = (*as_tensors(few.T, biases, bias), count)
         found.append(_pseudo_likelihood(model, x, values) - alone)
     return np.array(found)
 

@@ -187,4 +187,4 @@ def annealed_log_partition(
     ratios = np.exp(found - mean)
     error = 3 * ratios.std(ddof=1) / math.sqrt(chains) if chains > 1 else math.inf
     low = mean + math.log(1 - error) if error < 1 else -math.inf
-    return base + mean, base + low, base + mean + math.log1p(error)
+    return tuple(float(base + each) for each in (mean, low, mean + math.log1p(error)))
