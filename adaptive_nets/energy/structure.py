@@ -88,7 +88,8 @@ class EnergyNet:
         beta: The price of a unit, > 1. Nearer to 1 more units are trained. Defaults to 1.1.
         tolerance: Share of the gain that may be given up, in [0, 1). Defaults to 0.05.
         min_gain: A layer must gain more than this, in nats a feature. Defaults to 0.005.
-        steps: Training steps a layer. Defaults to 2,000.
+        steps: Training steps a layer, of ADAGRAD. Defaults to 2,000.
+        learning_rate: Of these. Defaults to 0.03.
         batch_size: Rows a step. Defaults to 64.
         gibbs_steps: Of each training step. Defaults to 5.
         validation_split: Share of the rows that widths are read off. Defaults to 0.2.
@@ -131,6 +132,7 @@ class EnergyNet:
         tolerance: float = 0.05,
         min_gain: float = 0.005,
         steps: int = 2000,
+        learning_rate: float = 0.03,
         batch_size: int = 64,
         gibbs_steps: int = 5,
         validation_split: float = 0.2,
@@ -148,10 +150,15 @@ class EnergyNet:
                 raise ValueError(f"{name} must be in [0, 1). Received: {name}={value!r}.")
         if not validation_split:
             raise ValueError("validation_split must be > 0: widths are read off held-out rows.")
+        if isinstance(learning_rate, bool) or not learning_rate > 0:
+            raise ValueError(
+                f"learning_rate must be a number > 0. Received: learning_rate={learning_rate!r}."
+            )
         if isinstance(min_gain, bool) or not min_gain >= 0:
             raise ValueError(f"min_gain must be a number >= 0. Received: min_gain={min_gain!r}.")
         self.max_layers, self.max_units, self.beta = max_layers, max_units, float(beta)
         self.tolerance, self.min_gain, self.steps = tolerance, min_gain, steps
+        self.learning_rate = float(learning_rate)
         self.batch_size, self.gibbs_steps = batch_size, gibbs_steps
         self.validation_split, self.control, self.seed = validation_split, bool(control), seed
         self.model_dir = None if model_dir is None else pathlib.Path(model_dir)
@@ -259,7 +266,7 @@ class EnergyNet:
     def _key(self, rows, held_out):
         """Of all that a layer depends on."""
         settings = [self.max_units, self.beta, self.tolerance, self.steps, self.batch_size]
-        settings += [self.gibbs_steps, self.control, self.seed]
+        settings += [self.gibbs_steps, self.control, self.seed, self.learning_rate]
         found = hashlib.sha256(json.dumps(settings).encode())
         for each in (rows, held_out):
             found.update(np.ascontiguousarray(each).tobytes())
@@ -297,6 +304,9 @@ class EnergyNet:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Constant features are usual, as at images' edges.
             keras.utils.set_random_seed(self.seed + number)
+            together = 10 if keras.backend.backend() == "tensorflow" else 1
+            optimizer = keras.optimizers.Adagrad(self.learning_rate)
+            model.compile(optimizer, steps_per_execution=together)
             model.fit(rows, batch_size=batch, epochs=max(1, self.steps // steps), verbose=0)
         return model
 

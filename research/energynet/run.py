@@ -25,7 +25,7 @@ from adaptive_nets.energy import EnergyNet
 HERE = pathlib.Path(__file__).resolve().parent
 BEGIN, END = "<!-- table: run.py -->", "<!-- end of table -->"
 ROWS, SEEDS = 1000, (0, 1, 2)
-SETTINGS = {"max_layers": 1, "max_units": 256, "beta": 1.1, "steps": 1000, "gibbs_steps": 3}
+SETTINGS = {"max_layers": 1, "max_units": 256, "steps": 2000, "gibbs_steps": 3}
 
 
 def bars_and_stripes(size, rng):
