@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 
 def check_count(name: str, value: Any) -> None:
@@ -38,6 +39,8 @@ def check_rows(x: Any, visible: str, batch_size: int | None) -> tuple[np.ndarray
         visible: "binary" or "gaussian".
         batch_size: What was asked for, or `None`.
     """
+    if sparse.issparse(x):
+        return _check_sparse(x, visible, batch_size)
     x = np.asarray(x)
     if x.ndim != 2 or len(x) < 2 or not x.shape[1]:
         raise ValueError(
@@ -60,12 +63,31 @@ def check_rows(x: Any, visible: str, batch_size: int | None) -> tuple[np.ndarray
             f"{constant} of {x.shape[1]} columns are constant: nothing can be learnt of them.",
             stacklevel=3,
         )
-    if batch_size is None:
-        return x, min(64, len(x))
-    check_count("batch_size", batch_size)
-    if batch_size > len(x):
+    return x, _batch_size(len(x), batch_size)
+
+
+def _check_sparse(x, visible, batch_size):
+    """As `check_rows`, without making it dense: what is not stored is zero."""
+    if x.shape[0] < 2 or not x.nnz or not np.isfinite(x.data).all():
         raise ValueError(
-            f"batch_size must not exceed the number of rows, {len(x)}. "
-            f"Received: batch_size={batch_size}."
+            "x must have two rows at least, and finite numbers of which some are not zero. "
+            f"Received: x of shape {x.shape} with {x.nnz} stored numbers."
         )
-    return x, int(batch_size)
+    low, high = min(x.data.min(), 0), x.data.max()
+    if visible == "binary" and (low < 0 or high > 1):
+        raise ValueError(
+            f"Binary visible units take values in [0, 1]. Received: values from {low:.6g} to "
+            f"{high:.6g}. Scale them, such as x.sign() for words that are there or not."
+        )
+    return x.tocsr(), _batch_size(x.shape[0], batch_size)
+
+
+def _batch_size(rows, given):
+    if given is None:
+        return min(64, rows)
+    check_count("batch_size", given)
+    if given > rows:
+        raise ValueError(
+            f"batch_size must not exceed the number of rows, {rows}. Received: batch_size={given}."
+        )
+    return int(given)

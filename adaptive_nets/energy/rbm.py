@@ -217,7 +217,7 @@ class RBM(keras.Model):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Hidden probabilities; in training the rows' free energy against that of the samples."""
-        v = ops.cast(inputs, self.compute_dtype)
+        v = ops.convert_to_tensor(inputs, self.compute_dtype, sparse=False)
         if not training:
             return self.hidden_means(v, self.parameters)
         return self.contrast(v)
@@ -253,7 +253,8 @@ class RBM(keras.Model):
         """The gap of mean free energies between data and samples, and penalties."""
         if not training:
             chains = ops.convert_to_tensor(self.chain_variable)
-            y_pred = self.gaps(ops.cast(x, self.compute_dtype), chains, self.parameters)
+            v = ops.convert_to_tensor(x, self.compute_dtype, sparse=False)
+            y_pred = self.gaps(v, chains, self.parameters)
         if sample_weight is None:
             gap = ops.mean(y_pred)
         else:
@@ -267,7 +268,7 @@ class RBM(keras.Model):
         """Trains on rows; with ADAGRAD at a rate of 0.03 where the model is not compiled.
 
         Args:
-            x: `(rows, visible)`, or a batched dataset of them.
+            x: `(rows, visible)`, a SciPy sparse matrix too, or a batched dataset of them.
             y: Must be `None`: learning is unsupervised.
             batch_size: Rows a step. Defaults to 64.
             **kwargs: As for `keras.Model.fit`.
@@ -285,7 +286,7 @@ class RBM(keras.Model):
             if not self.built:
                 self.ensure_built(x.shape)
                 # Units need not learn what features do on their own (Hinton 2012, section 8.1).
-                self.visible_variable.assign(self.kind.bias(x.mean(axis=0)))
+                self.visible_variable.assign(self.kind.bias(np.ravel(x.mean(axis=0))))
         if not self.compiled:
             # Under JAX several steps at once take as much longer to compile.
             steps = 10 if keras.backend.backend() == "tensorflow" else 1

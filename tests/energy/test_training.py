@@ -8,6 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.datasets import load_digits
 from sklearn.neural_network import BernoulliRBM
 
@@ -237,6 +238,21 @@ def test_a_constant_column_is_warned_of():
         x = np.random.default_rng(0).random((20, 3))
         x[:, 1] = 0.5
         an.energy.RBM(2, seed=0).fit(x, verbose=0)
+
+
+def test_sparse_rows_are_made_dense_batch_by_batch():
+    """They give what dense ones do."""
+    x = (DIGITS[:256] > 0.9).astype("float32")
+    kernels = []
+    for rows in (x, sparse.csr_matrix(x)):
+        model = an.energy.RBM(8, seed=0)
+        model.fit(rows, epochs=2, verbose=0, shuffle=False)
+        kernels.append(model.kernel)
+    np.testing.assert_allclose(*kernels, atol=1e-6)
+    with pytest.raises(ValueError, match=r"values from 0 to 2\. Scale them, such as x\.sign"):
+        an.energy.RBM(8, seed=0).fit(sparse.csr_matrix(2 * x), verbose=0)
+    with pytest.raises(ValueError, match="of which some are not zero"):
+        an.energy.RBM(8, seed=0).fit(sparse.csr_matrix(0 * x), verbose=0)
 
 
 def test_divergence_is_noticed_and_the_last_good_weights_stay():
