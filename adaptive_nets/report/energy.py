@@ -1,0 +1,133 @@
+"""A machine's filters, its energies of data and of samples, and its units over time."""
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from adaptive_nets.report.figure import COLORS, check_path, save, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot_filters(
+    machine: Any, path: str | os.PathLike, shape: tuple[int, int] | None = None, most: int = 100
+) -> Path:
+    """Plots the weights of hidden units as images into a file, in the units' order.
+
+    Args:
+        machine: A trained `energy.RBM` or one derived from it.
+        path: File to write; `.png`, `.pdf` or `.svg`.
+        shape: Height and width of the images that it was trained on. Defaults to `None`: a square.
+        most: At most so many units. Defaults to 100.
+
+    Returns:
+        The path.
+
+    Raises:
+        ImportError: Matplotlib is not installed.
+        ValueError: The shape does not fit the visible units, or the suffix is none of these.
+    """
+    path = check_path(path)
+    return save(draw_filters(machine.kernel, shape, most), path)
+
+
+def draw_filters(
+    kernel: np.ndarray, shape: tuple[int, int] | None = None, most: int = 100
+) -> "Figure":
+    """The figure of `plot_filters`, from a kernel `(units, visible)`."""
+    size = kernel.shape[1]
+    shape = shape or (math.isqrt(size),) * 2
+    if math.prod(shape) != size:
+        raise ValueError(
+            f"shape must hold the {size} visible units. Received: shape={tuple(shape)}."
+        )
+    kernel = kernel[:most]
+    columns = math.ceil(math.sqrt(len(kernel)))
+    rows = math.ceil(len(kernel) / columns)
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6, 6 * rows / columns), layout="constrained")
+        for number, weights in enumerate(kernel, start=1):
+            axes = figure.add_subplot(rows, columns, number)
+            # Each by itself, for later units have smaller weights; zero is white.
+            limit = float(np.abs(weights).max()) or 1.0
+            axes.imshow(weights.reshape(shape), cmap="RdBu_r", vmin=-limit, vmax=limit)
+            axes.set_axis_off()
+        return figure
+
+
+def plot_energies(machine: Any, x: Any, path: str | os.PathLike, samples: int = 1000) -> Path:
+    """Plots histograms of the free energies of rows and of a machine's samples into a file.
+
+    Where it knows the rows, both lie over each other.
+
+    Args:
+        machine: A trained `energy.RBM` or one derived from it.
+        x: `(rows, visible)`, best such that it was not trained on.
+        path: File to write; `.png`, `.pdf` or `.svg`.
+        samples: Number of samples. Defaults to 1,000.
+
+    Returns:
+        The path.
+    """
+    path = check_path(path)
+    drawn = machine.sample(samples, seed=0)
+    energies = (np.asarray(machine.free_energy(each)) for each in (x, drawn))
+    return save(draw_energies(*energies), path)
+
+
+def draw_energies(data: np.ndarray, samples: np.ndarray) -> "Figure":
+    """The figure of `plot_energies`, from free energies in nats."""
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6, 3), layout="constrained")
+        axes = figure.add_subplot()
+        bins = np.histogram_bin_edges(np.concatenate([data, samples]), 40)
+        for values, label, color in zip((data, samples), ("data", "samples"), COLORS, strict=False):
+            axes.hist(values, bins, density=True, alpha=0.6, label=label, color=color)
+        axes.set_xlabel("free energy, nats")
+        axes.set_ylabel("density")
+        axes.legend(frameon=False)
+        return figure
+
+
+def plot_units(history: Any, path: str | os.PathLike) -> Path:
+    """Plots the number of trained units after each epoch into a file.
+
+    Args:
+        history: What `InfiniteRBM.fit` returned.
+        path: File to write; `.png`, `.pdf` or `.svg`.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: The history has no units, or the suffix is none of these.
+    """
+    path = check_path(path)
+    if "units" not in history.history:
+        raise ValueError(
+            "plot_units needs the history of InfiniteRBM.fit. Received: a history of "
+            f"{', '.join(history.history) or 'nothing'}."
+        )
+    return save(draw_units(history.history["units"]), path)
+
+
+def draw_units(units: list[int]) -> "Figure":
+    """The figure of `plot_units`, from one number an epoch."""
+    with style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6, 3), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot(range(1, len(units) + 1), units, color=COLORS[0], marker=".")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("trained units")
+        axes.grid(axis="y")
+        return figure
