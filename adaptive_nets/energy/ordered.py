@@ -87,7 +87,8 @@ class InfiniteRBM(OrderedRBM):
     ```
 
     Reference: Côté, Larochelle, "An Infinite Restricted Boltzmann Machine", arXiv 1502.02476,
-    section 4; regrouping: Peng, Gao, Li, "A regularised and regrouped infinite RBM", as RP-iRBM.
+    section 4; for regrouping Peng, Gao, Li, "On better training the infinite restricted Boltzmann
+    machines", Machine Learning 107, 2018.
     """
 
     endless = True
