@@ -7,7 +7,7 @@ DEMO := runs/demo
 JAX_TESTS := $(addprefix tests/growth/test_,axis_map.py widen.py fuse.py distill.py contract.py)
 JAX_TESTS += tests/callbacks/test_growth_backends.py
 JAX_TESTS += $(addprefix tests/majority/test_,layers.py collapse_callbacks.py)
-JAX_TESTS += $(addprefix tests/energy/test_,exact.py inspection.py)
+JAX_TESTS += $(addprefix tests/energy/test_,exact.py)
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
