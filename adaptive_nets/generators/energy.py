@@ -42,7 +42,7 @@ class Energy(Generator):
         rows: At most so many rows are looked at. Defaults to 10,000.
         init: "energy": the learnt weights too are where candidates of the learnt structure start;
             their hidden layers are sigmoids then. "random": only widths and depth are taken.
-            Defaults to "random".
+            Defaults to "energy".
         activation: Of hidden layers where `init` is "random". Defaults to "relu".
         optimizer: Name, config or optimizer to be copied. Defaults to `"adam"`.
         learning_rate: Number or schedule. Defaults to `None`, the optimizer's own.
@@ -75,7 +75,7 @@ class Energy(Generator):
         max_units: int = 256,
         steps: int = 1000,
         rows: int = 10_000,
-        init: str = "random",
+        init: str = "energy",
         activation: str = "relu",
         optimizer: OptimizerSetting = "adam",
         learning_rate: RateSetting = None,

@@ -22,7 +22,7 @@ BEGIN, END = "<!-- table: search.py -->", "<!-- end of the search's table -->"
 SEEDS = (0, 1, 2, 3, 4)
 GENERATORS = {
     "Dense(), width 64": lambda: an.generators.Dense(),
-    "Energy(init='random')": lambda: an.generators.Energy(),
+    "Energy(init='random')": lambda: an.generators.Energy(init="random"),
     "Energy(init='energy')": lambda: an.generators.Energy(init="energy"),
 }
 
