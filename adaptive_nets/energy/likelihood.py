@@ -106,7 +106,7 @@ def exact_log_partition(model: Any) -> float:
 def _over_visible(model, kernel, hidden, bias):
     v = _codes(len(bias))
     found = []
-    for rows in np.array_split(v, max(1, len(v) >> 14)):
+    for rows in _chunks(v):
         a = np.logaddexp(0, rows @ kernel.T + hidden)
         if isinstance(model.order, Ordered):
             terms = np.cumsum(a - model.order.beta * np.logaddexp(0, hidden), axis=1)

@@ -13,17 +13,8 @@ from adaptive_nets.growth.weights import LayerRecord
 # What acts in training only, or before it: the first source's is kept.
 _TRAINING = frozenset(
     [
-        *(
-            "name",
-            "dtype",
-            "trainable",
-            "seed",
-            "mixing_seed",
-            "rate",
-            "stddev",
-            "noise_shape",
-            "momentum",
-        ),
+        *("name", "dtype", "trainable", "seed", "mixing_seed", "rate", "stddev"),
+        *("noise_shape", "momentum"),
         *("drop_path_rate", "init_values", "dropout", "recurrent_dropout", "factor", "l1", "l2"),
     ]
 )

@@ -1,9 +1,21 @@
-"""Models of given weights."""
+"""Models of given weights, and double precision."""
 
+import keras
 import numpy as np
 import pytest
 
 import adaptive_nets as an
+
+
+@pytest.fixture(scope="module")
+def double():
+    """Layers of float64 while a module's tests run."""
+    policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from scipy.special import expit, logsumexp
 
 from adaptive_nets.energy.order import Parameters
 
-pytestmark = pytest.mark.backend_agnostic
+pytestmark = [pytest.mark.backend_agnostic, pytest.mark.usefixtures("double")]
 VISIBLE, UNITS, BETA = 4, 3, 1.3
 STATES = np.array(list(itertools.product((0.0, 1.0), repeat=VISIBLE)))
 RNG = np.random.default_rng(0)
@@ -21,16 +21,6 @@ HIDDEN, BIAS = RNG.normal(size=UNITS), RNG.normal(size=VISIBLE)
 
 def softplus(x):
     return np.logaddexp(0, x)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def double():
-    policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(floatx)
-    keras.config.set_dtype_policy(policy)
 
 
 @pytest.fixture

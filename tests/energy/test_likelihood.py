@@ -10,20 +10,10 @@ from scipy.special import logsumexp
 import adaptive_nets as an
 from adaptive_nets.energy import likelihood
 
-pytestmark = pytest.mark.backend_agnostic
+pytestmark = [pytest.mark.backend_agnostic, pytest.mark.usefixtures("double")]
 RNG = np.random.default_rng(0)
 KINDS = ("plain", "ordered", "infinite")
 KERNEL, HIDDEN, BIAS = RNG.normal(size=(6, 8)), RNG.normal(size=6), RNG.normal(size=8)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def double():
-    policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(floatx)
-    keras.config.set_dtype_policy(policy)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,7 +6,7 @@ import pytest
 
 keras_hub = pytest.importorskip("keras_hub", reason="keras-hub (extra hub) is not installed")
 
-from adaptive_nets import growth  # noqa: E402
+from adaptive_nets import growth  # noqa: E402 (its rules for keras-hub need it)
 
 pytestmark = pytest.mark.backend_agnostic
 MODELS = keras_hub.models
