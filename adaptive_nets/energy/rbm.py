@@ -284,9 +284,7 @@ class RBM(keras.Model):
         if hasattr(x, "shape"):
             x, batch_size = check_rows(x, self.visible, batch_size)
             if not self.built:
-                self.ensure_built(x.shape)
-                # Units need not learn what features do on their own (Hinton 2012, section 8.1).
-                self.visible_variable.assign(self.kind.bias(np.ravel(x.mean(axis=0))))
+                self.adapt(x)
         if not self.compiled:
             # Under JAX several steps at once take as much longer to compile.
             steps = 10 if keras.backend.backend() == "tensorflow" else 1
@@ -295,6 +293,19 @@ class RBM(keras.Model):
         given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
         watching = [*self.own_callbacks(), *given]
         return super().fit(x, batch_size=batch_size, callbacks=watching, **kwargs)
+
+    def adapt(self, x: Any) -> None:
+        """Makes the variables, with visible biases that give the features their means in rows.
+
+        Units need not learn then what features do on their own (Hinton 2012, section 8.1). `fit`
+        does so with an array where the model is not built; before `fit` with a dataset it is to be
+        called with some of its rows.
+
+        Args:
+            x: `(rows, visible)`, a SciPy sparse matrix too.
+        """
+        self.ensure_built(x.shape)
+        self.visible_variable.assign(self.kind.bias(np.ravel(x.mean(axis=0))))
 
     def own_callbacks(self) -> list[keras.callbacks.Callback]:
         """What watches `fit`."""

@@ -8,6 +8,7 @@ and by which layers end are this package's own, and `StructureReport` says what 
 import dataclasses
 import hashlib
 import json
+import math
 import pathlib
 import time
 import warnings
@@ -229,9 +230,16 @@ class EnergyNet:
         return keras.Model(inputs, keras.layers.Dense(units, name="logits")(x))
 
     def hidden(
-        self, inputs: keras.KerasTensor, init: str = "energy", activation: str | None = None
+        self,
+        inputs: keras.KerasTensor,
+        init: str = "energy",
+        activation: str | None = None,
+        depth: int | None = None,
     ) -> list[keras.KerasTensor]:
-        """The scaled features and the hidden layers on them; arguments as of `build`."""
+        """The scaled features and the first `depth` hidden layers on them, or all.
+
+        The other arguments are those of `build`.
+        """
         x = keras.layers.Flatten()(inputs) if len(inputs.shape) > 2 else inputs
         if self.scaling_ is not None:
             mean, spread = self.scaling_
@@ -239,7 +247,7 @@ class EnergyNet:
             x = keras.layers.Activation("sigmoid")(scaled)
         tensors = [x]
         chosen = activation or ("sigmoid" if init == "energy" else "relu")
-        for kernel, bias in self.layers_:
+        for kernel, bias in self.layers_[:depth]:
             layer = keras.layers.Dense(len(bias), chosen)
             tensors.append(layer(tensors[-1]))
             if init == "energy":
@@ -293,22 +301,39 @@ class EnergyNet:
 
     def _machine(self, number, rows):
         batch = min(self.batch_size, len(rows))
-        # An epoch of a few steps is mostly overhead.
-        times = max(1, 50 * batch // len(rows))
-        rows = np.tile(rows, (times, 1))
+        seed = self.seed + number
+        # Room from the beginning for most: to make room is to trace anew.
         model = InfiniteRBM(
             self.beta, max_units=self.max_units, gibbs_steps=self.gibbs_steps,
-            seed=self.seed + number,
+            capacity=min(self.max_units, 256), seed=seed,
         )  # fmt: skip
-        steps = -(-len(rows) // batch)
+        epoch = min(self.steps, 50)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Constant features are usual, as at images' edges.
-            keras.utils.set_random_seed(self.seed + number)
-            together = 10 if keras.backend.backend() == "tensorflow" else 1
+            model.adapt(rows)
+            # Under JAX several steps at once take as much longer to compile.
+            together = math.gcd(epoch, 10) if keras.backend.backend() == "tensorflow" else 1
             optimizer = keras.optimizers.Adagrad(self.learning_rate)
             model.compile(optimizer, steps_per_execution=together)
-            model.fit(rows, batch_size=batch, epochs=max(1, self.steps // steps), verbose=0)
+            model.fit(
+                _batches(rows, batch, seed), steps_per_epoch=epoch,
+                epochs=max(1, round(self.steps / epoch)), verbose=0,
+            )  # fmt: skip
         return model
+
+
+def _batches(rows, size, seed):
+    """Full batches without end, each pass over the rows in an order of its own.
+
+    Keras would shuffle by the global random state, which is the caller's.
+    """
+    rng = np.random.default_rng(seed)
+    order = np.empty(0, int)
+    while True:
+        while len(order) < size:
+            order = np.concatenate([order, rng.permutation(len(rows))])
+        chosen, order = order[:size], order[size:]
+        yield (rows[chosen],)
 
 
 def _scaling(rows):

@@ -130,15 +130,10 @@ class Energy(Generator):
         wanted.append([*widths, widths[-1]])
         return [EnergyBuilder(self, each) for each in wanted]
 
-    def weights_of(self, widths: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The learnt weights of a structure's layers, where it is the learnt one."""
-        learnt = list(self._net.widths_[: len(widths)]) == widths
-        return self._net.layers_[: len(widths)] if learnt and self.init == "energy" else []
-
-    @property
-    def scaling(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Mean and divisor of the features before the sigmoid that squashed them, if any."""
-        return self._net.scaling_
+    def starts_from(self, widths: list[int]) -> EnergyNet | None:
+        """What has learnt weights for layers of these widths, where candidates start from them."""
+        learnt = self.init == "energy" and list(self._net.widths_[: len(widths)]) == widths
+        return self._net if learnt else None
 
     def get_config(self) -> dict:
         return {
@@ -163,18 +158,13 @@ class EnergyBuilder(OptimizedBuilder):
         self.widths = widths
 
     def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
-        g, x, hidden = self.generator, flatten_features(inputs), []
-        learnt = g.weights_of(self.widths)
-        if learnt and g.scaling is not None:
-            mean, spread = g.scaling
-            x = keras.layers.Normalization(mean=mean, variance=spread**2)(x)
-            x = keras.layers.Activation("sigmoid")(x)
-        for number, width in enumerate(self.widths):
-            layer = keras.layers.Dense(width, "sigmoid" if learnt else g.activation)
-            x = layer(x)
-            if learnt:
-                kernel, bias = learnt[number]
-                layer.set_weights([kernel.T, bias])
-            hidden.append(x)
-        logits = keras.layers.Dense(units)(x)
-        return Subnetwork(logits, x, hidden, len(self.widths))
+        x, net = flatten_features(inputs), self.generator.starts_from(self.widths)
+        if net is not None:
+            hidden = net.hidden(x, depth=len(self.widths))[1:]
+        else:
+            hidden = []
+            for width in self.widths:
+                x = keras.layers.Dense(width, self.generator.activation)(x)
+                hidden.append(x)
+        logits = keras.layers.Dense(units)(hidden[-1])
+        return Subnetwork(logits, hidden[-1], hidden, len(self.widths))

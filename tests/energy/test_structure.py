@@ -1,6 +1,7 @@
 """Widths and depth: they rise with what there is to learn, and are nothing without it."""
 
 import json
+import random
 import subprocess
 import sys
 
@@ -99,6 +100,16 @@ def test_the_same_seed_gives_the_same_structure():
     widths = [an.energy.EnergyNet(1, **FAST).fit(X[:300]) for _ in range(2)]
     assert widths[0].layers[0].gain == widths[1].layers[0].gain
     assert widths[0].widths == widths[1].widths
+
+
+def test_the_callers_random_state_is_left_alone():
+    def drawn(between):
+        keras.utils.set_random_seed(3)
+        between()
+        return random.random(), np.random.random(), float(keras.random.uniform(()))
+
+    net = an.energy.EnergyNet(1, **FAST | {"steps": 20})
+    assert drawn(lambda: net.fit(X[:300])) == drawn(lambda: None)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from adaptive_nets.adanet.generator import propose
 from adaptive_nets.adanet.settings import describe_object, restore_object
 
 X, Y = load_digits(return_X_y=True)
-FAST = {"max_layers": 1, "max_units": 48, "steps": 300}
+FAST = {"max_layers": 1, "max_units": 48, "steps": 600}
 
 
 def search(generator, folder=None, **settings):
