@@ -171,7 +171,8 @@ def annealed_log_partition(
 
     run = kept(model, "annealing", trained, lambda: compiled(_annealing(model, trained)))
     blocks = -(-temperatures // BLOCK)
-    shares = np.linspace(0.0, 1.0, blocks * BLOCK + 1)
+    # Denser towards the model, where its modes part.
+    shares = 1 - np.linspace(1.0, 0.0, blocks * BLOCK + 1) ** 2
     received = ops.broadcast_to(bias, (chains, len(model.visible_bias)))
     kind = keras.random.uniform if model.kind.uniform else keras.random.normal
     drawn = kind(received.shape, seed=generator, dtype=model.compute_dtype)

@@ -26,7 +26,7 @@ import matplotlib.pyplot as plt
 
 HERE = pathlib.Path(__file__).resolve().parent
 BEGIN, END = "<!-- table: likelihood.py -->", "<!-- end of the likelihoods' table -->"
-STEPS, LOOKS, TEMPERATURES = 6000, 6, 4000
+STEPS, LOOKS = 4200, 6
 SHARED = {"gibbs_steps": 10, "seed": 0}
 MACHINES = {
     "RBM, 500 units": lambda: an.energy.RBM(500, **SHARED),
@@ -69,9 +69,9 @@ class Curve(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         began = time.perf_counter()
-        last = epoch == LOOKS - 1
+        chains, temperatures = (512, 4000) if epoch == LOOKS - 1 else (256, 500)
         found = self.model.log_likelihood(
-            self.rows, "ais", temperatures=TEMPERATURES if last else 500
+            self.rows, "ais", chains=chains, temperatures=temperatures
         )
         steps = (epoch + 1) * (STEPS // LOOKS)
         self.points.append([steps, -found.mean, -found.high, -found.low, self.model.n_units])
