@@ -26,6 +26,12 @@ def has_accelerator() -> bool:
     return any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
 
 
+def replicated(model: Any) -> bool:
+    """Whether TensorFlow trains a model on several devices at once."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return strategy is not None and strategy.num_replicas_in_sync > 1
+
+
 def as_tensors(*values: Any) -> tuple[Any, ...]:
     """Variables as plain tensors, for a compiled function."""
     return tuple(keras.ops.convert_to_tensor(keras.ops.convert_to_numpy(v)) for v in values)

@@ -26,7 +26,7 @@ class Watch(keras.callbacks.Callback):
         if math.isfinite(gap) and abs(gap) <= limit and math.isfinite(norm):
             self._good = _copied(model)
             return
-        step = int(model.optimizer.iterations)
+        step = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
         if [value.shape for value in self._good] == [tuple(v.shape) for v in model.weights]:
             model.set_weights(self._good)
             kept = "The weights of the epoch before are restored."

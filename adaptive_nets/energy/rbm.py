@@ -9,7 +9,7 @@ from keras import ops
 
 from adaptive_nets.energy import inspection
 from adaptive_nets.energy.checks import check_choice, check_count, check_rows
-from adaptive_nets.energy.compiled import has_accelerator
+from adaptive_nets.energy.compiled import has_accelerator, replicated
 from adaptive_nets.energy.divergence import Watch
 from adaptive_nets.energy.likelihood import Likelihood, log_likelihood
 from adaptive_nets.energy.order import Parameters, Unordered
@@ -99,12 +99,13 @@ class RBM(keras.Model):
         self.add_hidden(self.capacity, size)
         self.count = self.add_weight(
             shape=(), initializer=lambda *_, **__: self.first_units(), name="units",
-            dtype="int32", trainable=False,
+            dtype="int32", trainable=False, aggregation="only_first_replica",
         )  # fmt: skip
         start = keras.initializers.RandomUniform(0.0, 1.0, self.seed)
         self.chain_variable = self.add_weight(
-            shape=(self.n_chains, size), initializer=start, name="chains", trainable=False
-        )
+            shape=(self.n_chains, size), initializer=start, name="chains", trainable=False,
+            aggregation="only_first_replica",
+        )  # fmt: skip
         if self.kind.uniform:
             drawn = ops.cast(self.chain_variable < 0.5, self.chain_variable.dtype)
             self.chain_variable.assign(drawn)
@@ -137,7 +138,7 @@ class RBM(keras.Model):
     @property
     def n_units(self) -> int:
         """Number of trained hidden units."""
-        return int(self.count)
+        return int(ops.convert_to_numpy(self.count))
 
     @property
     def kernel(self) -> np.ndarray:
@@ -260,7 +261,8 @@ class RBM(keras.Model):
         else:
             weight = ops.cast(ops.reshape(sample_weight, (-1,)), y_pred.dtype)
             gap = ops.sum(weight * y_pred) / ops.sum(weight)
-        return sum(self.losses, gap)
+        # Of replicas each adds its share.
+        return sum(self._aggregate_additional_loss(each) for each in (gap, *self.losses))
 
     def fit(
         self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
@@ -286,8 +288,9 @@ class RBM(keras.Model):
             if not self.built:
                 self.adapt(x)
         if not self.compiled:
-            # Under JAX several steps at once take as much longer to compile.
-            steps = 10 if keras.backend.backend() == "tensorflow" else 1
+            # Under JAX several steps at once take as much longer to compile; Keras has no such
+            # steps on replicas.
+            steps = 10 if keras.backend.backend() == "tensorflow" and not replicated(self) else 1
             self.compile(keras.optimizers.Adagrad(0.03), steps_per_execution=steps)
         callbacks = kwargs.pop("callbacks", None) or []
         given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]

@@ -91,9 +91,7 @@ def measured(make, rows, held_out):
             for chosen in np.array_split(rng.permutation(len(rows)), len(rows) // 64):
                 yield (rows[chosen[:64]],)
 
-    model.fit(
-        batches(), steps_per_epoch=STEPS // LOOKS, epochs=LOOKS, verbose=0, callbacks=[curve]
-    )
+    model.fit(batches(), steps_per_epoch=STEPS // LOOKS, epochs=LOOKS, verbose=0, callbacks=[curve])
     training = time.perf_counter() - began - curve.looking
     return {"curve": curve.points, "training": training, "looking": curve.looking}
 
