@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+import keras
 import numpy as np
 
 from adaptive_nets.adanet import strategy as strategies
@@ -102,7 +103,7 @@ class Round:
     def state(self) -> list[np.ndarray]:
         """All variables of all subnetworks, in a fixed order."""
         count = range(len(self.members))
-        return [np.asarray(v) for k in count for v in self.trainer.variables(k)]
+        return [keras.ops.convert_to_numpy(v) for k in count for v in self.trainer.variables(k)]
 
     def restore(self, header: dict, arrays: list[np.ndarray]) -> bool:
         """Goes on from a checkpoint; `False` where it does not fit this round."""

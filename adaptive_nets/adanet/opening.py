@@ -48,16 +48,19 @@ def open_round(
         base = _base(search, train, previous)
     output_range = search.head.output_range(train.rows.y, base)
     measure = complexity_of(search, train)
-    members = [
-        build_member(
-            b, train.rows.spec, search.head.units, previous, number, measure, search.used_seed,
-            output_range,
-        )
-        for b in builders
-    ]  # fmt: skip
+    with search.strategy.scope():
+        members = [
+            build_member(
+                b, train.rows.spec, search.head.units, previous, number, measure,
+                search.used_seed, output_range,
+            )
+            for b in builders
+        ]  # fmt: skip
     steps, jit_compile = search.steps_per_iteration, search.jit_compile
     if jit_compile == "auto":
-        jit_compile = prefers_xla([m.model for m in members], steps)
+        jit_compile = search.strategy.num_replicas_in_sync == 1 and prefers_xla(
+            [m.model for m in members], steps
+        )
     own = [b.training_data(len(train.rows), _seed(search, number, b)) for b in builders]
     groups = [1 + k if given is not None else 0 for k, given in enumerate(own)]
     if stream is not None:
@@ -69,10 +72,11 @@ def open_round(
         feed = _finite_feed(search, inputs, train, builders, own, members, base, previous, number)
         used = sorted(set(groups))
         groups = [used.index(group) for group in groups]
-    trainer = RoundTrainer(
-        members, [loss_scaled(b.optimizer()) for b in builders], search.head, scales, jit_compile,
-        groups, _penalties(search, members),
-    )  # fmt: skip
+    with search.strategy.scope():
+        trainer = RoundTrainer(
+            members, [loss_scaled(b.optimizer()) for b in builders], search.head, scales,
+            jit_compile, groups, _penalties(search, members),
+        )  # fmt: skip
     return Round(number, members, trainer, feed, steps)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from adaptive_nets.adanet import strategy as strategies
 from adaptive_nets.adanet.complexity import Complexity, make_complexity
@@ -26,6 +27,7 @@ from adaptive_nets.adanet.settings import (
 from adaptive_nets.adanet.state import ModelDir
 from adaptive_nets.adanet.stored import StoredSearch
 from adaptive_nets.adanet.subnetwork import Subnetwork
+from adaptive_nets.distribute import make_strategy, share_of
 from adaptive_nets.heads import Head
 
 
@@ -69,6 +71,10 @@ class AdaNet(StoredSearch):
             output weights (AdaNet.R). Defaults to `False`.
         preprocessing: `"auto"` standardises features where the generator asks for it, `None`
             leaves them, `"standardize"` always does; or a built Keras layer or model.
+        distribute: Where candidates are trained: `"auto"`, `"one_device"`, `"mirrored"`,
+            `"multi_worker"`, `"tpu"` or a `tf.distribute.Strategy` (`distribute.make_strategy`).
+            Each replica takes its share of a batch, which is that of all. Defaults to `None`: the
+            strategy in whose scope the search is made, or one device.
         model_dir: Folder for the search's state; a search goes on from what is there.
         seed: Integer seed, or `None` for a random one.
         jit_compile: `"auto"` (XLA where it is faster), `True` or `False`.
@@ -120,6 +126,7 @@ class AdaNet(StoredSearch):
         force_grow: bool = False,
         penalize_training: bool = False,
         preprocessing: str | keras.Layer | None = "auto",
+        distribute: str | tf.distribute.Strategy | None = None,
         model_dir: str | os.PathLike | None = None,
         seed: int | None = None,
         jit_compile: str | bool = "auto",
@@ -139,6 +146,7 @@ class AdaNet(StoredSearch):
             "checkpoint_seconds", "cache_bytes",
         ):  # fmt: skip
             setattr(self, name, self._settings[name])
+        self.strategy = make_strategy(distribute)
         self.strategies = strategies.resolve(ensemble_strategies)
         self.complexity = make_complexity(complexity)
         self.ensembler = self._make_ensembler()
@@ -219,6 +227,7 @@ class AdaNet(StoredSearch):
             head, x, y, sample_weight, class_weight, validation_data, validation_split,
             batch_size, self.evaluator, self.used_seed, report_data,
         )  # fmt: skip
+        share_of(inputs.batch_size, self.strategy)
         if self._spec is not None and inputs.spec != self._spec:
             raise ValueError(
                 f"The search reads features {describe(self._spec)}. "

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from adaptive_nets.adanet.member import Member, run_all
 from adaptive_nets.adanet.storage import Spool
+from adaptive_nets.distribute import share_of
 from adaptive_nets.heads import Head
 
 # Below this many steps XLA's compilation costs a CPU more than it saves; its programs also stay
@@ -73,6 +74,9 @@ class RoundTrainer:
     Subnetworks share a step's rows and nothing else: a diverged one is switched off without
     a trace in the others' arithmetic.
 
+    Where the current `tf.distribute` strategy has several replicas, each takes its share of a
+    step's rows; gradients are summed, so that steps are those of one device on the whole batch.
+
     Args:
         members: `Member`s to be trained.
         optimizers: One fresh optimizer a member.
@@ -102,6 +106,8 @@ class RoundTrainer:
             _reduce_nothing(optimizer)
         self.alive = np.ones(len(members), bool)
         self.traces = 0
+        self.strategy = tf.distribute.get_strategy()
+        self.replicas = self.strategy.num_replicas_in_sync
         self._function = tf.function(self._run, jit_compile=jit_compile, autograph=False)
 
     def run(
@@ -136,25 +142,46 @@ class RoundTrainer:
         losses = losses.unstack(tf.fill((chunk, count), float("nan")))
 
         def step(i, alive, losses):
-            batches = [
-                tf.nest.map_structure(lambda rows, own=own: tf.gather(rows, own[i]), source)
-                for source, own in zip(sources, indices, strict=True)
-            ]
-            taken = [
-                tf.cond(
-                    alive[k],
-                    lambda k=k: self._step(k, batches[self.groups[k]]),
-                    lambda: tf.constant(np.nan),
-                )
-                for k in range(count)
-            ]
-            row = tf.stack([tf.cast(loss, tf.float32) for loss in taken])
+            if self.replicas == 1:
+                row = self._replica(sources, indices, i, alive)
+            else:
+                # One that has diverged goes on for itself: replicas cannot meet within a branch.
+                shares = self.strategy.run(self._replica, (sources, indices, i, None))
+                row = self.strategy.reduce("SUM", shares, axis=None)
+                row = tf.where(alive, row, np.nan)
             return i + 1, alive & tf.math.is_finite(row), losses.write(i, row)
 
         _, alive, losses = tf.while_loop(
             lambda i, *_: i < stop, step, (start, alive, losses), parallel_iterations=1
         )
         return losses.stack(), alive
+
+    def _replica(self, sources, indices, i, alive):
+        """One replica's share of step i of all subnetworks; its share of their losses."""
+        batches = [
+            tf.nest.map_structure(lambda rows, own=own: tf.gather(rows, self._share(own[i])), each)
+            for each, own in zip(sources, indices, strict=True)
+        ]
+        taken = []
+        for k, group in enumerate(self.groups):
+            if alive is None:
+                loss = self._step(k, batches[group])
+            else:
+                loss = tf.cond(
+                    alive[k],
+                    lambda k=k, group=group: self._step(k, batches[group]),
+                    lambda: tf.constant(np.nan),
+                )
+            taken.append(tf.cast(loss, tf.float32))
+        return tf.stack(taken)
+
+    def _share(self, rows):
+        """Of a step's rows those of this replica."""
+        if self.replicas == 1:
+            return rows
+        size = share_of(rows.shape[0], self.strategy)
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.slice(rows, [number * size], [size])
 
     def _step(self, k, batch):
         member, optimizer = self.members[k], self.optimizers[k]
@@ -172,6 +199,8 @@ class RoundTrainer:
             loss = tf.reduce_mean(per_row)
             parts = [*model.losses, *([] if penalty is None else [penalty()])]
             total = tf.add_n([loss, *(tf.cast(part, tf.float32) for part in parts)])
+            if self.replicas > 1:
+                loss, total = loss / self.replicas, total / self.replicas
             scaled = optimizer.scale_loss(total)
         variables = model.trainable_variables
         if variables:

@@ -1,8 +1,8 @@
 """From a plan to a grown model: weights and optimizer slots carried."""
 
 import contextlib
+import itertools
 import time
-import zlib
 from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
@@ -17,6 +17,9 @@ from adaptive_nets.growth.rebuild import Rebuilder
 from adaptive_nets.growth.slots import Carried, carry_optimizer
 from adaptive_nets.growth.trace import check_finite
 from adaptive_nets.growth.weights import continue_draws, variable_of
+
+# Streams of draws: for the places beside old weights, and for new layers.
+OLD, NEW = 0, 1
 
 
 def apply(plan: GrowthPlan, sample: Any = None) -> tuple[keras.Model, GrowthReport]:
@@ -159,6 +162,8 @@ class Waiting(list):
 
 def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:
     """Pairs of a grown variable's id and the function that makes its value."""
+    # Draws go by a weight's place: names are counted up by Keras as long as a process lives.
+    places = itertools.count()
     for key, record in plan.trace.records.items():
         for source, copy in enumerate(rebuilder.groups.get(key, ())):
             for old, new in zip(record.layers[source].weights, copy.weights, strict=True):
@@ -172,13 +177,15 @@ def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:
             new = variable_of(layer, weight.attribute)
             # A frozen variable inside a layer is not written in the layer's configuration.
             new.trainable = olds[0].trainable
+            seed = (plan.seed, OLD, next(places))
 
-            def make(variable: Any, weight: Any = weight, olds: Any = olds) -> np.ndarray:
+            def make(
+                variable: Any, weight: Any = weight, olds: Any = olds, seed: Any = seed
+            ) -> np.ndarray:
                 values = [read(old) for old in olds]
                 maps = maps_of(weight, [value.shape for value in values], plan.maps)
                 if len(values) == 1 and all(each.is_identity for each in maps):
                     return values[0]
-                seed = (plan.seed, zlib.crc32(olds[0].path.encode()))
                 return grown_weight(
                     weight,
                     values,
@@ -193,7 +200,7 @@ def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:
             yield id(new), make
 
 
-def draw(variable: Any, dtype: np.dtype, seed: tuple[int, int]) -> np.ndarray:
+def draw(variable: Any, dtype: np.dtype, seed: tuple[int, ...]) -> np.ndarray:
     """What the layer's own initializer would give, from the plan's seed."""
     initializer = variable._initializer
     if isinstance(initializer, keras.initializers.Initializer):
@@ -217,10 +224,10 @@ def initialise(
         seed: The plan's.
         dtype: In which they are drawn.
     """
-    for variable in variables:
+    for place, variable in enumerate(variables):
         value = values.get(id(variable))
         if value is None and id(variable) in drawn:
-            value = draw(variable, np.dtype(dtype), (seed, zlib.crc32(variable.path.encode())))
+            value = draw(variable, np.dtype(dtype), (seed, NEW, place))
         if value is not None:
             variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
         variable._deferred_initialize()

@@ -104,6 +104,18 @@ def test_the_same_seed_gives_the_same_model_and_another_another(gc):
     assert not all(np.array_equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.parametrize("grow", [growth.widen, growth.self_fuse, growth.deepen])
+def test_names_that_keras_counts_up_do_not_matter(grow):
+    def grown():
+        seeds = [keras.initializers.GlorotUniform(seed) for seed in range(3)]
+        made = [layers.Dense(4, "relu", kernel_initializer=each) for each in seeds]
+        more = {growth.widen: [2.0], growth.deepen: [1]}.get(grow, [])
+        return grow(keras.Sequential([keras.Input((4,)), *made]), *more, seed=0)
+
+    for one, other in zip(grown().get_weights(), grown().get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_two_layers_of_one_shape_get_different_new_units(gc):
     model = keras.Sequential([keras.Input((4,)), *(layers.Dense(4) for _ in range(3))])
     grown = growth.widen(gc.randomise(model), 2.0, seed=0)

@@ -1,0 +1,110 @@
+"""This process's place in a cluster, as `TF_CONFIG` says it."""
+
+import dataclasses
+import json
+import os
+
+# In the order of their ranks.
+TRAINING = ("chief", "worker")
+OTHERS = ("evaluator", "ps")
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One process of a cluster.
+
+    Attributes:
+        kind: `"chief"`, `"worker"`, `"evaluator"` or `"ps"`.
+        index: Its number among those of its kind, from 0.
+        workers: How many processes train, the chief among them.
+        cluster: Addresses by kind.
+    """
+
+    kind: str = "chief"
+    index: int = 0
+    workers: int = 1
+    cluster: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether it writes what the cluster finds; without a chief the first worker does."""
+        return self.kind == "chief" or (
+            self.kind == "worker" and self.index == 0 and not self.cluster.get("chief")
+        )
+
+    @property
+    def trains(self) -> bool:
+        """Whether it trains, and is no evaluator."""
+        return self.kind in TRAINING
+
+    @property
+    def rank(self) -> int:
+        """Its number among the processes that train, the chief's being 0."""
+        before = len(self.cluster.get("chief", ())) if self.kind == "worker" else 0
+        return before + self.index
+
+
+def task_from_environment(text: str | None = None) -> Task:
+    """What `TF_CONFIG` says of this process.
+
+    Args:
+        text: JSON to read in place of the environment variable.
+
+    Returns:
+        A `Task`; that of a single process where the variable is not set or names no cluster.
+
+    Raises:
+        ValueError: It is no JSON, or names a task that is not in its cluster.
+
+    Example:
+
+    ```python
+    import adaptive_nets as an
+
+    config = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}'
+    task = an.distribute.task_from_environment(config)
+    assert task.workers == 2 and not task.is_chief
+    ```
+    """
+    text = os.environ.get("TF_CONFIG", "") if text is None else text
+    if not text.strip():
+        return Task()
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _malformed(f"It is no JSON ({error})", text) from None
+    if not isinstance(found, dict):
+        raise _malformed("It must be an object", text)
+    cluster, task = found.get("cluster") or {}, found.get("task")
+    if not isinstance(cluster, dict):
+        raise _malformed("'cluster' must be an object of lists of addresses", text)
+    if not cluster:
+        return Task()
+    for kind, addresses in cluster.items():
+        if kind not in TRAINING + OTHERS:
+            known = ", ".join(TRAINING + OTHERS)
+            raise _malformed(f"'{kind}' is no kind of task; there are {known}", text)
+        listed = isinstance(addresses, list) and addresses
+        if not listed or not all(isinstance(a, str) and ":" in a for a in addresses):
+            raise _malformed(f"'{kind}' must be a list of addresses 'host:port'", text)
+    if len(cluster.get("chief", ["one"])) > 1:
+        raise _malformed("There is more than one chief", text)
+    if not isinstance(task, dict) or "type" not in task:
+        raise _malformed("'task' must be an object with 'type' and 'index'", text)
+    kind, index = task["type"], task.get("index", 0)
+    if isinstance(index, bool) or not isinstance(index, int) or index < 0:
+        raise _malformed("the task's 'index' must be an integer >= 0", text)
+    # An evaluator stands beside the cluster, and need not be listed.
+    if kind != "evaluator" and index >= len(cluster.get(kind, ())):
+        raise _malformed(f"task {kind} {index} is not in the cluster", text)
+    workers = sum(len(cluster.get(each, ())) for each in TRAINING)
+    if not workers:
+        raise _malformed("no chief and no worker is in the cluster", text)
+    return Task(kind, index, workers, cluster)
+
+
+def _malformed(what, text):
+    example = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}'
+    return ValueError(
+        f"TF_CONFIG cannot be used: {what}. Expected JSON such as {example}. Received: {text!r}."
+    )

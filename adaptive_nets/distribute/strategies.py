@@ -1,0 +1,168 @@
+"""`tf.distribute` strategies by name."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from adaptive_nets.distribute.cluster import task_from_environment
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+NAMES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
+
+
+def make_strategy(distribute: Any = None) -> "tf.distribute.Strategy":
+    """The strategy that a name stands for.
+
+    Args:
+        distribute: One of
+
+            - `None`: the strategy whose scope this is called in; without one a single device;
+            - `"auto"`: several workers where `TF_CONFIG` names several, else a TPU where
+              `TPU_NAME` is set, else all GPUs of this machine where there are several, else one
+              device;
+            - `"one_device"`: the first GPU, or the CPU;
+            - `"mirrored"`: all GPUs of this machine, or all logical CPUs where there is none;
+            - `"multi_worker"`: the workers of `TF_CONFIG`;
+            - `"tpu"`: the TPU that `TPU_NAME` names, or this machine's;
+            - a `tf.distribute.Strategy`, which is returned.
+
+    Returns:
+        A `tf.distribute.Strategy`; for a name the same one each time.
+
+    Raises:
+        ValueError: The name is unknown, `TF_CONFIG` is malformed or names no workers, or there is
+            no TPU.
+        RuntimeError: TensorFlow has begun to run before `"multi_worker"` was asked for.
+
+    Example:
+
+    ```python
+    import adaptive_nets as an
+
+    strategy = an.distribute.make_strategy("one_device")
+    strategy.num_replicas_in_sync  # 1
+    ```
+    """
+    import tensorflow as tf
+
+    if distribute is None:
+        return tf.distribute.get_strategy()
+    if isinstance(distribute, tf.distribute.Strategy):
+        return distribute
+    if not isinstance(distribute, str) or distribute not in NAMES:
+        raise ValueError(
+            f"distribute must be one of {', '.join(map(repr, NAMES))}, a tf.distribute.Strategy "
+            f"or None. Received: distribute={distribute!r}."
+        )
+    if distribute == "auto":
+        distribute = _best(len(tf.config.list_logical_devices("GPU")))
+    if distribute not in _made:
+        _made[distribute] = _MAKERS[distribute]()
+    return _made[distribute]
+
+
+def is_multi_worker(strategy: "tf.distribute.Strategy") -> bool:
+    """Whether replicas are in several processes."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or _is_tpu(strategy):
+        return False
+    return sum(len(v) for k, v in resolver.cluster_spec().as_dict().items() if k != "ps") > 1
+
+
+def share_of(batch_size: int, strategy: "tf.distribute.Strategy") -> int:
+    """Rows that each replica takes of a global batch.
+
+    Args:
+        batch_size: Rows of the global batch.
+        strategy: Of the training.
+
+    Raises:
+        ValueError: The batch does not divide.
+    """
+    replicas = strategy.num_replicas_in_sync
+    share, rest = divmod(batch_size, replicas)
+    if rest:
+        raise ValueError(
+            f"The batch of {batch_size} rows does not divide among {replicas} replicas. Pass a "
+            f"batch_size that is a multiple of {replicas}, such as {(share + 1) * replicas}, and "
+            "no less data than that."
+        )
+    return share
+
+
+# By name, one a process: two strategies on the same devices would count their collective
+# operations from the same number, and TensorFlow takes those for one.
+_made: dict[str, "tf.distribute.Strategy"] = {}
+
+
+def _best(gpus):
+    if task_from_environment().workers > 1:
+        return "multi_worker"
+    if os.environ.get("TPU_NAME"):
+        return "tpu"
+    return "mirrored" if gpus > 1 else "one_device"
+
+
+def _one_device():
+    import tensorflow as tf
+
+    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    return tf.distribute.OneDeviceStrategy(f"/{kind.lower()}:0")
+
+
+def _mirrored():
+    import tensorflow as tf
+
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def _multi_worker():
+    import tensorflow as tf
+
+    task = task_from_environment()
+    if not task.cluster:
+        raise ValueError(
+            "distribute='multi_worker' needs the cluster in the environment variable TF_CONFIG. "
+            "Received: TF_CONFIG is not set, or names no cluster."
+        )
+    if not task.trains:
+        raise ValueError(f"Task {task.kind} {task.index} of TF_CONFIG does not train.")
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise RuntimeError(
+            "distribute='multi_worker' must be asked for before TensorFlow runs anything: make "
+            f"the AdaNet or RunConfig first in the script. TensorFlow says: {error}"
+        ) from error
+
+
+def _tpu():
+    import tensorflow as tf
+
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(
+            os.environ.get("TPU_NAME", "local")
+        )
+    # What is raised differs between TensorFlow's builds and kinds of machines.
+    except Exception as error:
+        raise ValueError(
+            "distribute='tpu' finds no TPU. Expected the environment variable TPU_NAME, or a "
+            f"machine that has one. TensorFlow says: {str(error).splitlines()[0][:200]}"
+        ) from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def _is_tpu(strategy):
+    import tensorflow as tf
+
+    return isinstance(strategy, tf.distribute.TPUStrategy)
+
+
+_MAKERS = {
+    "one_device": _one_device,
+    "mirrored": _mirrored,
+    "multi_worker": _multi_worker,
+    "tpu": _tpu,
+}
