@@ -19,6 +19,7 @@ from adaptive_nets.adanet.subnetwork import Builder
 from adaptive_nets.adanet.trainer import RoundTrainer
 from adaptive_nets.adanet.training import Training
 from adaptive_nets.adanet.views import FiniteFeed, View
+from adaptive_nets.distribute import Group
 from adaptive_nets.heads import Head
 
 TARGET_CALL_SECONDS = 0.2
@@ -37,6 +38,7 @@ class Round:
         trainer: Their `RoundTrainer`.
         feed: `get(step) -> (source, indices)` and `chunk`, the steps it covers.
         steps: Steps to be taken.
+        group: The processes that take them together. Defaults to those of the trainer's strategy.
 
     Attributes:
         training: `Training`.
@@ -51,8 +53,10 @@ class Round:
         trainer: RoundTrainer,
         feed: FiniteFeed | StreamFeed,
         steps: int,
+        group: Group | None = None,
     ):
         self.number, self.members, self.trainer = number, members, trainer
+        self.group = group or Group(trainer.strategy)
         self.feed, self.steps = feed, steps
         count = len(members)
         self.training = Training.begin(count, steps)
@@ -79,6 +83,8 @@ class Round:
         offset = t.step - self._chunk[0]
         aim = min(TARGET_CALL_SECONDS, seconds)
         wanted = 1 if self.step_seconds is None else max(1, int(aim / self.step_seconds))
+        # Collective operations meet only in loops of as many steps.
+        (wanted,) = map(int, self.group.agree(wanted))
         stop = min(offset + wanted, self.feed.chunk, offset + self.steps - t.step)
         began = time.perf_counter()
         self.consistent = False

@@ -77,7 +77,7 @@ def open_round(
             members, [loss_scaled(b.optimizer()) for b in builders], search.head, scales,
             jit_compile, groups, _penalties(search, members),
         )  # fmt: skip
-    return Round(number, members, trainer, feed, steps)
+    return Round(number, members, trainer, feed, steps, search.group)
 
 
 def complexity_of(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from adaptive_nets.adanet.search import AdaNet
 
 MIXTURE_CHUNKS = 40
+REASONS = ("", "max_iterations", "callback", "time_limit")
 
 
 class Clock:
@@ -60,7 +61,7 @@ class Run:
         progress: Progress,
     ):
         self.search, self.inputs, self.head = search, inputs, search.head
-        self.folder, self.clock = folder, clock
+        self.folder, self.clock, self.group = folder, clock, search.group
         self.keeper = Keeper(search, folder)
         self.callbacks, self.progress = callbacks, progress
         self.closing_seconds = self.opening_seconds = None
@@ -102,8 +103,7 @@ class Run:
             self.search.record = self._measured_again()
         reason = self._reason_to_stop()
         if not reason:
-            kept = self.folder and self.folder.path / "generator"
-            self.search.generator.prepare(self.train.rows.x, kept)
+            self.search.generator.prepare(self.train.rows.x, self._own_folder("generator"))
         while not reason:
             reason = self.round() or self._reason_to_stop()
         self.keeper.commit(dataclasses.replace(self.record, stop_reason=reason))
@@ -124,6 +124,10 @@ class Run:
         )
 
     def _reason_to_stop(self):
+        (found,) = self.group.agree(REASONS.index(self._own_reason_to_stop()))
+        return REASONS[int(found)]
+
+    def _own_reason_to_stop(self):
         if self.record.iteration >= self.search.max_iterations:
             return "max_iterations"
         if self.search.stop_training:
@@ -196,6 +200,7 @@ class Run:
         )
         # A stream need not give the same sample again.
         self.keeper.resume(round_, same_data=self.stream is not None)
+        self.group.check_same("the step that training goes on from", [round_.training.step])
         return round_
 
     def _mixture_chunks(self, members):
@@ -207,7 +212,7 @@ class Run:
 
     def _train(self, round_) -> str:
         """Trains to the end, or to the limit; returns what interrupted it, or `""`."""
-        folder = self.folder and self.folder.path / "tensorboard" / f"round_{round_.number}"
+        folder = self._own_folder("tensorboard", f"round_{round_.number}")
         names = [m.builder for m in round_.members]
         scalars = CandidateScalars(folder, names, round_.steps)
         saved = time.perf_counter()
@@ -215,7 +220,8 @@ class Run:
             while not round_.done:
                 left = self.clock.remaining() - self._closing(round_)
                 # The very first round always takes a step: without it there is no model.
-                if left <= 0 and (self.record.ensemble is not None or round_.training.step):
+                known = self.record.ensemble is not None or round_.training.step
+                if self._agreed(left <= 0 and known):
                     return "time_limit"
                 first = round_.training.step
                 self._hook("on_train_batch_begin", first)
@@ -227,7 +233,7 @@ class Run:
                 limit = self.clock.remaining()
                 self.progress.update(round_.training, None if np.isinf(limit) else limit)
                 scalars.write(round_.training)
-                if self.search.stop_training and not round_.done:
+                if not round_.done and self._agreed(self.search.stop_training):
                     return "callback"
                 due = time.perf_counter() - saved >= self.search.checkpoint_seconds
                 if due and self.folder is not None:
@@ -236,6 +242,16 @@ class Run:
         finally:
             scalars.close()
         return ""
+
+    def _agreed(self, wanted) -> bool:
+        """Whether the chief wants it."""
+        return bool(self.group.agree(float(bool(wanted)))[0])
+
+    def _own_folder(self, *names):
+        """A folder that this process writes to, or `None`."""
+        if self.folder is None or not self.group.is_chief:
+            return None
+        return self.folder.path.joinpath(*names)
 
     def _closing(self, round_) -> float:
         """Seconds that weighing, measuring and saving will take."""
@@ -261,6 +277,9 @@ class Run:
         self._measure_complexities(new.values())
         contenders = [self.judge.contend(c, round_.number, new, previous) for c in wanted]
         winner = rounds.choose(contenders, previous, self.search.force_grow and not partial)
+        place = next((i for i, each in enumerate(contenders) if each is winner), -1)
+        (place,) = map(int, self.group.agree(place))
+        winner = None if place < 0 else contenders[place]
         if winner is None and previous is None:
             raise rounds.DivergedError(
                 f"No candidate of round {round_.number} has a finite objective: "
@@ -274,9 +293,10 @@ class Run:
         told = {}
         for name, member in new.items():
             loss = self.judge.single_loss(member)
-            told[name] = {"loss": loss, **self.judge.report(member, contenders)}
-            if loss < single_loss:
-                single, single_loss = member, loss
+            found = {"loss": loss, **self.judge.report(member, contenders)}
+            told[name] = dict(zip(found, self.group.agree(*found.values()), strict=True))
+            if told[name]["loss"] < single_loss:
+                single, single_loss = member, told[name]["loss"]
         window, names = round_.training.window, [m.builder for m in round_.members]
         curves = dict(zip(names, np.transpose(round_.training.curve).tolist(), strict=False))
         record = dataclasses.replace(

@@ -3,6 +3,7 @@
 import copy
 import numbers
 import os
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from adaptive_nets.adanet.complexity import Complexity, make_complexity
 from adaptive_nets.adanet.data import MEMORY_LIMIT
 from adaptive_nets.adanet.ensemble import Ensembler, MixtureEnsembler, UniformEnsembler
 from adaptive_nets.adanet.evaluator import Evaluator
+from adaptive_nets.adanet.following import FollowedDir
 from adaptive_nets.adanet.generator import Generator, propose
 from adaptive_nets.adanet.inputs import describe, read
 from adaptive_nets.adanet.preprocessing import make_preprocessing
@@ -27,7 +29,7 @@ from adaptive_nets.adanet.settings import (
 from adaptive_nets.adanet.state import ModelDir
 from adaptive_nets.adanet.stored import StoredSearch
 from adaptive_nets.adanet.subnetwork import Subnetwork
-from adaptive_nets.distribute import make_strategy, share_of
+from adaptive_nets.distribute import Group, make_strategy, share_of
 from adaptive_nets.heads import Head
 
 
@@ -147,6 +149,7 @@ class AdaNet(StoredSearch):
         ):  # fmt: skip
             setattr(self, name, self._settings[name])
         self.strategy = make_strategy(distribute)
+        self.group = Group(self.strategy)
         self.strategies = strategies.resolve(ensemble_strategies)
         self.complexity = make_complexity(complexity)
         self.ensembler = self._make_ensembler()
@@ -208,6 +211,7 @@ class AdaNet(StoredSearch):
         Raises:
             ValueError: The data or an argument is not usable; nothing was written or lost.
             DivergedError: All candidates of a round had a non-finite loss.
+            distribute.WorkersLostError: A process of the cluster is gone; start all again.
         """
         clock = Clock(time_limit)
         if time_limit is not None and not time_limit > 0:
@@ -215,11 +219,13 @@ class AdaNet(StoredSearch):
         whole = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
         if not whole or batch_size < 1:
             raise ValueError(f"batch_size must be an integer >= 1. Received: {batch_size!r}.")
-        progress = make_progress(verbose)
-        folder = None if self.model_dir is None else ModelDir(self.model_dir)
+        progress = make_progress(verbose if self.group.is_chief else 0)
+        kind = ModelDir if self.group.is_chief else FollowedDir
+        folder = None if self.model_dir is None else kind(self.model_dir)
         state = folder.read_state() if folder is not None and not self._opened else None
         if self.used_seed is None:
             self.used_seed = state["seed"] if state else int.from_bytes(os.urandom(4), "little")
+            (self.used_seed,) = map(int, self.group.agree(self.used_seed))
         head = copy.deepcopy(self.head)
         if state is not None:
             head = restore_object(state["adapted_head"], "head")
@@ -243,6 +249,8 @@ class AdaNet(StoredSearch):
             propose(self.generator, record.ensemble, record.iteration + 1, record.reports)
         self.stop_training = False
         fingerprint = inputs.train.fingerprint()
+        known = [self.used_seed, self.record.iteration, zlib.crc32(str(fingerprint).encode())]
+        self.group.check_same("what a search begins with (seed, rounds, data)", known)
         other_data = self.data_fingerprint not in (None, fingerprint)
         if self.record.stop_reason == "no_improvement" and not other_data:
             return self
@@ -258,7 +266,8 @@ class AdaNet(StoredSearch):
         listed = keras.callbacks.CallbackList(callbacks, model=self)
         listed.on_train_begin()
         try:
-            Run(self, inputs, folder, clock, listed, progress).run(other_data)
+            with self.group.together():
+                Run(self, inputs, folder, clock, listed, progress).run(other_data)
         except BaseException:
             if not self._begun(folder):
                 # As if it had not been called: the next call may bring other data.

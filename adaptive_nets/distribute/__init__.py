@@ -1,6 +1,15 @@
 """Where training runs: `tf.distribute` strategies by name."""
 
 from adaptive_nets.distribute.cluster import Task, task_from_environment
+from adaptive_nets.distribute.group import Group, WorkersLostError
 from adaptive_nets.distribute.strategies import is_multi_worker, make_strategy, share_of
 
-__all__ = ["Task", "is_multi_worker", "make_strategy", "share_of", "task_from_environment"]
+__all__ = [
+    "Group",
+    "Task",
+    "WorkersLostError",
+    "is_multi_worker",
+    "make_strategy",
+    "share_of",
+    "task_from_environment",
+]

@@ -133,8 +133,9 @@ def _multi_worker():
         return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
         raise RuntimeError(
-            "distribute='multi_worker' must be asked for before TensorFlow runs anything: make "
-            f"the AdaNet or RunConfig first in the script. TensorFlow says: {error}"
+            "'multi_worker' must be asked for before TensorFlow runs anything. Call "
+            "distribute.make_strategy('multi_worker') first in the script, before generators, "
+            f"optimizers and data are made. TensorFlow says: {error}"
         ) from error
 
 

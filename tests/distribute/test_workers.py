@@ -1,0 +1,94 @@
+"""Real processes of a cluster on this machine: as one process, and whoever is killed."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+SCRIPT = pathlib.Path(__file__).parent / "train.py"
+LIMIT = 280
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("localhost", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def start(folder, names, fatal=None):
+    """A process for each name, such as "worker 1"; `fatal` is a name and the step it dies at."""
+    cluster = {}
+    for name, port in zip(names, free_ports(len(names)), strict=True):
+        cluster.setdefault(name.split()[0], []).append(f"localhost:{port}")
+    processes = []
+    for name in names:
+        kind, index = name.split()
+        task = {"cluster": cluster, "task": {"type": kind, "index": int(index)}}
+        environment = {**os.environ, "TF_CONFIG": json.dumps(task), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        # Without a GPU TensorFlow need not look for one.
+        environment["CUDA_VISIBLE_DEVICES"] = "-1"
+        steps = [str(fatal[1])] if fatal is not None and fatal[0] == name else []
+        given = [sys.executable, str(SCRIPT), str(folder), *steps]
+        processes.append(
+            subprocess.Popen(given, env=environment, stderr=subprocess.PIPE, text=True)
+        )
+    return processes
+
+
+def ended(processes, seconds=LIMIT):
+    """Exit codes and error texts; a process that does not end is killed, and None."""
+    deadline, found = time.monotonic() + seconds, []
+    for each in processes:
+        try:
+            text = each.communicate(timeout=max(1, deadline - time.monotonic()))[1]
+            found.append((each.returncode, text))
+        except subprocess.TimeoutExpired:
+            each.kill()
+            found.append((None, each.communicate()[1]))
+    return found
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """What a single process finds."""
+    folder = tmp_path_factory.mktemp("alone") / "search"
+    subprocess.run([sys.executable, str(SCRIPT), str(folder)], check=True, timeout=LIMIT)
+    return dict(np.load(f"{folder}-0.npz"))
+
+
+def check_equal(alone, folder, count):
+    for rank in range(count):
+        found = dict(np.load(f"{folder}-{rank}.npz"))
+        assert found.keys() == alone.keys()
+        for name, value in alone.items():
+            np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("lost", ["worker 0", "chief 0"])
+def test_whoever_is_killed_the_tasks_started_again_end_as_one_process_does(lost, alone, tmp_path):
+    folder, names = tmp_path / "search", ["chief 0", "worker 0"]
+    first = ended(start(folder, names, (lost, 40)))
+    codes = dict(zip(names, first, strict=True))
+    assert codes.pop(lost)[0] == -9
+    ((code, text),) = codes.values()
+    # The other one says so, and does not wait for ever. TensorFlow itself ends the process where
+    # the chief, whose service the workers report to, is gone.
+    assert code not in (0, None), "it waits for ever"
+    if lost != "chief 0":
+        assert "Another process of the cluster is lost" in text, text[-2000:]
+    state = sorted(folder.glob("state-*.json"))
+    assert json.loads(state[-1].read_text())["record"]["iteration"] == 1
+    assert list(folder.glob("checkpoint-*.npz"))
+    second = ended(start(folder, names))
+    assert [code for code, _ in second] == [0, 0], second[0][1][-3000:]
+    check_equal(alone, folder, 2)

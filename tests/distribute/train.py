@@ -1,0 +1,40 @@
+"""One process of a cluster that trains a search; `test_workers` starts it.
+
+python train.py MODEL_DIR [STEP]    # in round 2 it kills itself at this step, once
+"""
+
+import os
+import pathlib
+import signal
+import sys
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+import adaptive_nets as an
+
+folder, fatal = pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None
+strategy = an.distribute.make_strategy("multi_worker") if "TF_CONFIG" in os.environ else None
+
+
+class Die(an.callbacks.SearchCallback):
+    """Ends the process as a lost machine does."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if fatal is not None and self.model.record.iteration == 1 and batch >= fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+x, y = load_digits(return_X_y=True)
+x = (x / 16).astype("float32")
+search = an.AdaNet(
+    an.heads.MultiClass(10),
+    an.generators.Dense([8, 12], 1, optimizer="sgd", learning_rate=0.05),
+    max_iterations=2, steps_per_iteration=120, force_grow=True, distribute=strategy,
+    checkpoint_seconds=0, model_dir=folder, seed=0,
+)  # fmt: skip
+search.fit(x[:600], y[:600], batch_size=48, verbose=0, callbacks=[Die()])
+task = an.distribute.task_from_environment()
+weights = [w for m in search.record.members().values() for w in m.model.get_weights()]
+found = {f"w{i}": w for i, w in enumerate(weights)}
+np.savez(f"{folder}-{task.rank}.npz", **found, logits=search.predict(x[600:650], "logits"))
