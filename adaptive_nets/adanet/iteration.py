@@ -113,14 +113,21 @@ class Round:
 
     def restore(self, header: dict, arrays: list[np.ndarray]) -> bool:
         """Goes on from a checkpoint; `False` where it does not fit this round."""
-        variables = [v for k in range(len(self.members)) for v in self.trainer.variables(k)]
-        fits = header["round"] == self.number and header["names"] == [m.name for m in self.members]
+        if not self.put(header, arrays, range(len(self.members))):
+            return False
+        self.training = Training.from_header(header)
+        self.trainer.alive = self.training.diverged == 0
+        return True
+
+    def put(self, header: dict, arrays: list[np.ndarray], places: range) -> bool:
+        """Gives some of the subnetworks the state of a checkpoint of just these, where it fits."""
+        variables = [v for k in places for v in self.trainer.variables(k)]
+        names = [self.members[k].name for k in places]
+        fits = header["round"] == self.number and header["names"] == names
         if not fits or [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
             return False
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
-        self.training = Training.from_header(header)
-        self.trainer.alive = self.training.diverged == 0
         return True
 
     def check_weights(self) -> None:

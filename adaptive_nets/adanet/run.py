@@ -146,17 +146,18 @@ class Run:
         previous = self.record.ensemble
         builders = propose(self.search.generator, previous, number, self.record.reports)
         round_ = self._open(builders, number, previous)
+        self._resume(round_)
         names = [b.name for b in builders]
         total = self.search.max_iterations
         self.progress.round_begin(number, total, names, round_.steps)
         self._hook("on_epoch_begin", number - 1)
         self._hook("on_round_begin", number, logs={"candidates": names})
         try:
-            round_.compile()
+            self._compile(round_)
             self.opening_seconds = time.perf_counter() - began
             if self.folder is not None and not self.folder.has_state():
                 self.keeper.commit(self.record)
-            interrupted = self._train(round_)
+            interrupted = self._train(round_, builders)
         except KeyboardInterrupt:
             self.keeper.checkpoint(round_)
             raise
@@ -174,6 +175,13 @@ class Run:
             record = dataclasses.replace(record, stop_reason="no_improvement")
         self.keeper.commit(record)
         self.closing_seconds = time.perf_counter() - closing
+        self._tell(number, winner)
+        if interrupted:
+            return interrupted
+        return "" if winner else "no_improvement"
+
+    def _tell(self, number, winner):
+        """Says how a round ended."""
         shown = self.record.current
         metrics = {k: v for k, v in shown.measured.items() if k != "penalty"}
         name, _ = self.head.main_metric
@@ -183,9 +191,6 @@ class Run:
         logs = {"objective": shown.ensemble.objective, **metrics}
         self._hook("on_epoch_end", number - 1, logs=logs)
         self._hook("on_round_end", number, logs=logs)
-        if interrupted:
-            return interrupted
-        return "" if winner else "no_improvement"
 
     # A round's parts --------------------------------------------------------------------------
 
@@ -195,13 +200,17 @@ class Run:
             view.keep_only(kept)
             if previous is not None:
                 view.outputs(previous.members)
-        round_ = open_round(
+        return open_round(
             self.search, self.inputs, self.train, self.stream, builders, number, previous
         )
+
+    def _resume(self, round_):
         # A stream need not give the same sample again.
         self.keeper.resume(round_, same_data=self.stream is not None)
         self.group.check_same("the step that training goes on from", [round_.training.step])
-        return round_
+
+    def _compile(self, round_):
+        round_.compile()
 
     def _mixture_chunks(self, members):
         function = self.train.function(members, whole=True)
@@ -210,10 +219,10 @@ class Run:
             found = function(rows.x, lambda: Spool(self.train.cache_limit))
             yield self.train.by_member(members, found), rows.y, rows.w
 
-    def _train(self, round_) -> str:
+    def _train(self, round_, builders) -> str:
         """Trains to the end, or to the limit; returns what interrupted it, or `""`."""
         folder = self._own_folder("tensorboard", f"round_{round_.number}")
-        names = [m.builder for m in round_.members]
+        names = [b.name for b in builders]
         scalars = CandidateScalars(folder, names, round_.steps)
         saved = time.perf_counter()
         try:
@@ -249,7 +258,7 @@ class Run:
 
     def _own_folder(self, *names):
         """A folder that this process writes to, or `None`."""
-        if self.folder is None or not self.group.is_chief:
+        if self.folder is None or not self.search.is_chief:
             return None
         return self.folder.path.joinpath(*names)
 

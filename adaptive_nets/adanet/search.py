@@ -26,10 +26,11 @@ from adaptive_nets.adanet.settings import (
     check_settings,
     restore_object,
 )
+from adaptive_nets.adanet.sharing import SharedRun
 from adaptive_nets.adanet.state import ModelDir
 from adaptive_nets.adanet.stored import StoredSearch
 from adaptive_nets.adanet.subnetwork import Subnetwork
-from adaptive_nets.distribute import Group, make_strategy, share_of
+from adaptive_nets.distribute import Group, Task, make_strategy, share_of, task_from_environment
 from adaptive_nets.heads import Head
 
 
@@ -77,6 +78,10 @@ class AdaNet(StoredSearch):
             `"multi_worker"`, `"tpu"` or a `tf.distribute.Strategy` (`distribute.make_strategy`).
             Each replica takes its share of a batch, which is that of all. Defaults to `None`: the
             strategy in whose scope the search is made, or one device.
+        placement: `"replicated"`: all processes of `TF_CONFIG` train all candidates together, by
+            `distribute`. `"round_robin"`: each trains its share of a round's candidates on its own
+            devices, and they meet in `model_dir`; the share of a lost process is taken over, from
+            its checkpoint. That needs finite data and a seed. Defaults to `"replicated"`.
         model_dir: Folder for the search's state; a search goes on from what is there.
         seed: Integer seed, or `None` for a random one.
         jit_compile: `"auto"` (XLA where it is faster), `True` or `False`.
@@ -129,6 +134,7 @@ class AdaNet(StoredSearch):
         penalize_training: bool = False,
         preprocessing: str | keras.Layer | None = "auto",
         distribute: str | tf.distribute.Strategy | None = None,
+        placement: str = "replicated",
         model_dir: str | os.PathLike | None = None,
         seed: int | None = None,
         jit_compile: str | bool = "auto",
@@ -148,8 +154,14 @@ class AdaNet(StoredSearch):
             "checkpoint_seconds", "cache_bytes",
         ):  # fmt: skip
             setattr(self, name, self._settings[name])
+        self.task = task_from_environment() if placement == "round_robin" else Task()
+        self.shared = self.task.workers > 1
+        if self.shared:
+            self._check_shared()
+            distribute = "one_device" if distribute == "auto" else distribute
         self.strategy = make_strategy(distribute)
         self.group = Group(self.strategy)
+        self.is_chief = self.task.is_chief if self.shared else self.group.is_chief
         self.strategies = strategies.resolve(ensemble_strategies)
         self.complexity = make_complexity(complexity)
         self.ensembler = self._make_ensembler()
@@ -219,8 +231,8 @@ class AdaNet(StoredSearch):
         whole = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
         if not whole or batch_size < 1:
             raise ValueError(f"batch_size must be an integer >= 1. Received: {batch_size!r}.")
-        progress = make_progress(verbose if self.group.is_chief else 0)
-        kind = ModelDir if self.group.is_chief else FollowedDir
+        progress = make_progress(verbose if self.is_chief else 0)
+        kind = ModelDir if self.is_chief else FollowedDir
         folder = None if self.model_dir is None else kind(self.model_dir)
         state = folder.read_state() if folder is not None and not self._opened else None
         if self.used_seed is None:
@@ -234,6 +246,12 @@ class AdaNet(StoredSearch):
             batch_size, self.evaluator, self.used_seed, report_data,
         )  # fmt: skip
         share_of(inputs.batch_size, self.strategy)
+        if self.shared and (inputs.stream is not None or time_limit is not None):
+            raise ValueError(
+                "placement='round_robin' needs finite data and no time_limit, since processes do "
+                "not stop together. Received: "
+                f"{'an endless dataset' if inputs.stream is not None else f'{time_limit=}'}."
+            )
         if self._spec is not None and inputs.spec != self._spec:
             raise ValueError(
                 f"The search reads features {describe(self._spec)}. "
@@ -267,7 +285,8 @@ class AdaNet(StoredSearch):
         listed.on_train_begin()
         try:
             with self.group.together():
-                Run(self, inputs, folder, clock, listed, progress).run(other_data)
+                run = SharedRun if self.shared else Run
+                run(self, inputs, folder, clock, listed, progress).run(other_data)
         except BaseException:
             if not self._begun(folder):
                 # As if it had not been called: the next call may bring other data.
@@ -278,6 +297,20 @@ class AdaNet(StoredSearch):
             progress.close()
             listed.on_train_end()
         return self
+
+    def _check_shared(self):
+        """Refuses what processes that train shares cannot do."""
+        for name in ("model_dir", "seed"):
+            if self._settings[name] is None:
+                raise ValueError(
+                    f"placement='round_robin' needs a {name}, the same in all processes of "
+                    f"TF_CONFIG. Received: {name}=None."
+                )
+        if self._settings["distribute"] == "multi_worker":
+            raise ValueError(
+                "placement='round_robin' trains each candidate in one process; use it with "
+                "distribute=None, 'one_device' or 'mirrored'. Received: distribute='multi_worker'."
+            )
 
     def _begun(self, folder):
         """Whether training has left anything, in memory or in the folder."""

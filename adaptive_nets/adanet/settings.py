@@ -15,6 +15,7 @@ from adaptive_nets.adanet.proximal import KINDS
 from adaptive_nets.heads import Head
 
 CHOICES = {
+    "placement": ("replicated", "round_robin"),
     "training": ("residual", "independent"),
     "refit": ("all", "new"),
     "jit_compile": ("auto", True, False),

@@ -89,8 +89,7 @@ class ModelDir:
 
     def write_state(self, state: dict) -> None:
         """Writes the next state file, then drops the oldest."""
-        numbered = self._numbered("state-*.json")
-        number = (numbered[-1][0] if numbered else 0) + 1
+        number = self.newest + 1
         text = json.dumps(_strict({"version": VERSION, **state}), indent=1, allow_nan=False)
         with whole_file(self.path / f"state-{number:06d}.json") as name:
             Path(name).write_text(text, encoding="utf-8")
@@ -98,7 +97,13 @@ class ModelDir:
             old.unlink(missing_ok=True)
 
     def has_state(self) -> bool:
-        return bool(self._numbered("state-*.json"))
+        return self.newest > 0
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest state file; 0 where there is none."""
+        numbered = self._numbered("state-*.json")
+        return numbered[-1][0] if numbered else 0
 
     def read_state(self) -> dict | None:
         """The newest state that can be read; `None` where there is none."""

@@ -128,7 +128,7 @@ class StoredSearch(SearchResults):
 
     def _described(self):
         plain = {"model_dir", "seed", "jit_compile", "checkpoint_seconds", "cache_bytes"}
-        plain.add("distribute")
+        plain |= {"distribute", "placement"}
         return {k: describe_object(v) for k, v in self._settings.items() if k not in plain}
 
     def _check_same(self, state, fit_settings):

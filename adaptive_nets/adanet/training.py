@@ -64,6 +64,29 @@ class Training:
                 self.partial = np.zeros_like(self.partial)
         self.seconds += seconds
 
+    @classmethod
+    def joined(cls, parts: dict[range, "Training"], members: int, steps: int) -> "Training":
+        """The state of a round whose subnetworks were trained in parts.
+
+        Args:
+            parts: By the places of their subnetworks.
+            members: Number of all subnetworks.
+            steps: Of the round.
+        """
+        whole = cls.begin(members, steps)
+        whole.step = max(part.step for part in parts.values())
+        whole.seconds = max(part.seconds for part in parts.values())
+        # A part of which all have diverged ended before the others.
+        curve = np.full((max(len(part.curve) for part in parts.values()), members), np.nan)
+        for places, part in parts.items():
+            own = list(places)
+            whole.losses[own], whole.diverged[own] = part.losses, part.diverged
+            whole.partial[own] = part.partial
+            if part.curve:
+                curve[: len(part.curve), own] = part.curve
+        whole.curve = curve.tolist()
+        return whole
+
     def header(self) -> dict:
         """The state as JSON values."""
         return {

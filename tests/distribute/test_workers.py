@@ -25,7 +25,7 @@ def free_ports(count):
     return ports
 
 
-def start(folder, names, fatal=None):
+def start(folder, names, placement="replicated", fatal=None):
     """A process for each name, such as "worker 1"; `fatal` is a name and the step it dies at."""
     cluster = {}
     for name, port in zip(names, free_ports(len(names)), strict=True):
@@ -38,7 +38,7 @@ def start(folder, names, fatal=None):
         # Without a GPU TensorFlow need not look for one.
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
         steps = [str(fatal[1])] if fatal is not None and fatal[0] == name else []
-        given = [sys.executable, str(SCRIPT), str(folder), *steps]
+        given = [sys.executable, str(SCRIPT), str(folder), placement, *steps]
         processes.append(
             subprocess.Popen(given, env=environment, stderr=subprocess.PIPE, text=True)
         )
@@ -62,7 +62,8 @@ def ended(processes, seconds=LIMIT):
 def alone(tmp_path_factory):
     """What a single process finds."""
     folder = tmp_path_factory.mktemp("alone") / "search"
-    subprocess.run([sys.executable, str(SCRIPT), str(folder)], check=True, timeout=LIMIT)
+    given = [sys.executable, str(SCRIPT), str(folder), "replicated"]
+    subprocess.run(given, check=True, timeout=LIMIT)
     return dict(np.load(f"{folder}-0.npz"))
 
 
@@ -77,7 +78,7 @@ def check_equal(alone, folder, count):
 @pytest.mark.parametrize("lost", ["worker 0", "chief 0"])
 def test_whoever_is_killed_the_tasks_started_again_end_as_one_process_does(lost, alone, tmp_path):
     folder, names = tmp_path / "search", ["chief 0", "worker 0"]
-    first = ended(start(folder, names, (lost, 40)))
+    first = ended(start(folder, names, fatal=(lost, 40)))
     codes = dict(zip(names, first, strict=True))
     assert codes.pop(lost)[0] == -9
     ((code, text),) = codes.values()
@@ -92,3 +93,22 @@ def test_whoever_is_killed_the_tasks_started_again_end_as_one_process_does(lost,
     second = ended(start(folder, names))
     assert [code for code, _ in second] == [0, 0], second[0][1][-3000:]
     check_equal(alone, folder, 2)
+
+
+@pytest.mark.parametrize("lost", ["worker 0", "chief 0"])
+def test_shares_of_a_lost_process_are_trained_by_others(lost, alone, tmp_path):
+    folder, names = tmp_path / "search", ["chief 0", "worker 0"]
+    processes = start(folder, names, "round_robin", (lost, 40))
+    place = names.index(lost)
+    assert ended([processes[place]])[0][0] == -9
+    if lost == "chief 0":
+        # The worker has gone on meanwhile, and waits for a chief to decide.
+        processes[place] = start(folder, names, "round_robin")[place]
+        codes = [code for code, _ in ended(processes)]
+        assert codes == [0, 0]
+        check_equal(alone, folder, 2)
+    else:
+        (code, text) = ended([processes[0]])[0]
+        assert code == 0, text[-3000:]
+        check_equal(alone, folder, 1)
+    assert not list(folder.glob("shares/*"))

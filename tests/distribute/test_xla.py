@@ -14,7 +14,8 @@ g = an.generators
 
 
 def pooled():
-    return keras.Sequential([keras.Input((64,)), keras.layers.Dense(8, "gelu"), keras.layers.Dense(10)])
+    hidden = keras.layers.Dense(8, "gelu")
+    return keras.Sequential([keras.Input((64,)), hidden, keras.layers.Dense(10)])
 
 
 KINDS = {

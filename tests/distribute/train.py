@@ -1,6 +1,6 @@
 """One process of a cluster that trains a search; `test_workers` starts it.
 
-python train.py MODEL_DIR [STEP]    # in round 2 it kills itself at this step, once
+python train.py MODEL_DIR PLACEMENT [STEP]    # in round 2 it kills itself at this step
 """
 
 import os
@@ -13,8 +13,10 @@ from sklearn.datasets import load_digits
 
 import adaptive_nets as an
 
-folder, fatal = pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None
-strategy = an.distribute.make_strategy("multi_worker") if "TF_CONFIG" in os.environ else None
+folder, placement = pathlib.Path(sys.argv[1]), sys.argv[2]
+fatal = int(sys.argv[3]) if len(sys.argv) > 3 else None
+together = "TF_CONFIG" in os.environ and placement == "replicated"
+strategy = an.distribute.make_strategy("multi_worker") if together else None
 
 
 class Die(an.callbacks.SearchCallback):
@@ -29,9 +31,9 @@ x, y = load_digits(return_X_y=True)
 x = (x / 16).astype("float32")
 search = an.AdaNet(
     an.heads.MultiClass(10),
-    an.generators.Dense([8, 12], 1, optimizer="sgd", learning_rate=0.05),
+    an.generators.Dense([8, 12, 16], 1, optimizer="sgd", learning_rate=0.05),
     max_iterations=2, steps_per_iteration=120, force_grow=True, distribute=strategy,
-    checkpoint_seconds=0, model_dir=folder, seed=0,
+    placement=placement, checkpoint_seconds=0, model_dir=folder, seed=0,
 )  # fmt: skip
 search.fit(x[:600], y[:600], batch_size=48, verbose=0, callbacks=[Die()])
 task = an.distribute.task_from_environment()
