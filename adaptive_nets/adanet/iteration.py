@@ -69,11 +69,12 @@ class Round:
         source, indices = self._fetch(self.training.step)
         self.trainer.run(source, indices, 0, 0)
 
-    def advance(self, seconds: float = float("inf")) -> np.ndarray:
+    def advance(self, seconds: float = float("inf"), last: float = float("inf")) -> np.ndarray:
         """Takes some steps in one compiled call.
 
         Args:
             seconds: Time left; the call is kept shorter.
+            last: The step that it must not go beyond.
 
         Returns:
             float32 losses `(steps taken, members)`.
@@ -85,7 +86,8 @@ class Round:
         wanted = 1 if self.step_seconds is None else max(1, int(aim / self.step_seconds))
         # Collective operations meet only in loops of as many steps.
         (wanted,) = map(int, self.group.agree(wanted))
-        stop = min(offset + wanted, self.feed.chunk, offset + self.steps - t.step)
+        left = int(min(self.steps, last)) - t.step
+        stop = min(offset + wanted, self.feed.chunk, offset + left)
         began = time.perf_counter()
         self.consistent = False
         losses = self.trainer.run(source, indices, offset, stop)

@@ -34,9 +34,16 @@ class SearchResults:
     def stop_reason(self) -> str:
         """Why the last `fit` ended.
 
-        `"max_iterations"`, `"no_improvement"`, `"time_limit"` or `"callback"`.
+        `"max_iterations"`, `"no_improvement"`, `"time_limit"`, `"max_steps"` or `"callback"`.
         """
         return self.record.stop_reason
+
+    @property
+    def global_step(self) -> int:
+        """Training steps of all rounds, those of one that is not finished among them."""
+        partial = self.record.partial
+        started = partial.entries[-1].steps if partial is not None else 0
+        return self.record.iteration * self.steps_per_iteration + started
 
     @property
     def ensemble(self) -> Ensemble:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from adaptive_nets.adanet.search import AdaNet
 
 MIXTURE_CHUNKS = 40
-REASONS = ("", "max_iterations", "callback", "time_limit")
+REASONS = ("", "max_iterations", "callback", "time_limit", "max_steps")
 
 
 class Clock:
@@ -49,6 +49,7 @@ class Run:
         clock: `Clock`.
         callbacks: `keras.callbacks.CallbackList`.
         progress: `Progress`.
+        max_steps: Of the whole search, or `None`.
     """
 
     def __init__(
@@ -59,11 +60,13 @@ class Run:
         clock: Clock,
         callbacks: keras.callbacks.CallbackList,
         progress: Progress,
+        max_steps: int | None = None,
     ):
         self.search, self.inputs, self.head = search, inputs, search.head
         self.folder, self.clock, self.group = folder, clock, search.group
         self.keeper = Keeper(search, folder)
         self.callbacks, self.progress = callbacks, progress
+        self.max_steps = float("inf") if max_steps is None else max_steps
         self.closing_seconds = self.opening_seconds = None
         last = search.ensembler.reads_last_layer or search.complexity.needs_outputs
         self.train, self.valid, judged, reported = (
@@ -132,6 +135,8 @@ class Run:
             return "max_iterations"
         if self.search.stop_training:
             return "callback"
+        if self.record.iteration * self.search.steps_per_iteration >= self.max_steps:
+            return "max_steps"
         if self.record.current.ensemble is None:
             return ""
         needed = (self.opening_seconds or 0.0) + (self.closing_seconds or 0.0)
@@ -225,6 +230,7 @@ class Run:
         names = [b.name for b in builders]
         scalars = CandidateScalars(folder, names, round_.steps)
         saved = time.perf_counter()
+        last = self.max_steps - self.record.iteration * round_.steps
         try:
             while not round_.done:
                 left = self.clock.remaining() - self._closing(round_)
@@ -232,9 +238,11 @@ class Run:
                 known = self.record.ensemble is not None or round_.training.step
                 if self._agreed(left <= 0 and known):
                     return "time_limit"
+                if round_.training.step >= last:
+                    return "max_steps"
                 first = round_.training.step
                 self._hook("on_train_batch_begin", first)
-                losses = round_.advance(left)
+                losses = round_.advance(left, last)
                 logs = dict(zip(names, round_.training.losses, strict=True))
                 alive = losses[-1][np.isfinite(losses[-1])]
                 logs["loss"] = float(np.mean(alive)) if len(alive) else float("nan")

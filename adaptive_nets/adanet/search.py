@@ -188,10 +188,11 @@ class AdaNet(StoredSearch):
         report_data: Any = None,
         batch_size: int = 32,
         time_limit: float | None = None,
+        max_steps: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         verbose: str | int = "auto",
     ) -> "AdaNet":
-        """Runs rounds until `max_iterations`, `time_limit`, no improvement, or a callback.
+        """Runs rounds until one of the limits, no improvement, or a callback.
 
         Calling `fit` again, or in a new process with the same `model_dir`, goes on where the
         search stopped, also within a round.
@@ -212,6 +213,8 @@ class AdaNet(StoredSearch):
             batch_size: Rows a step; a dataset brings its own. Defaults to 32.
             time_limit: Seconds for this call, in all. When they end in the middle of a round,
                 its candidates compete as they are and the next `fit` finishes the round.
+            max_steps: Training steps of the whole search, those of earlier calls among them. They
+                end as `time_limit` does. Defaults to `None`: all rounds' steps.
             callbacks: Keras callbacks: epochs are rounds, and a batch is one compiled call.
                 `on_round_begin(iteration, logs)` and `on_round_end(iteration, logs)` are called
                 too.
@@ -228,9 +231,10 @@ class AdaNet(StoredSearch):
         clock = Clock(time_limit)
         if time_limit is not None and not time_limit > 0:
             raise ValueError(f"time_limit must be > 0 seconds. Received: {time_limit}.")
-        whole = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
-        if not whole or batch_size < 1:
-            raise ValueError(f"batch_size must be an integer >= 1. Received: {batch_size!r}.")
+        for name, value in (("batch_size", batch_size), ("max_steps", max_steps)):
+            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            if not (whole and value >= 1) and not (name == "max_steps" and value is None):
+                raise ValueError(f"{name} must be an integer >= 1. Received: {value!r}.")
         progress = make_progress(verbose if self.is_chief else 0)
         kind = ModelDir if self.is_chief else FollowedDir
         folder = None if self.model_dir is None else kind(self.model_dir)
@@ -246,11 +250,13 @@ class AdaNet(StoredSearch):
             batch_size, self.evaluator, self.used_seed, report_data,
         )  # fmt: skip
         share_of(inputs.batch_size, self.strategy)
-        if self.shared and (inputs.stream is not None or time_limit is not None):
+        limits = {"an endless dataset": inputs.stream, "time_limit": time_limit}
+        limits["max_steps"] = max_steps
+        given = [name for name, value in limits.items() if value is not None]
+        if self.shared and given:
             raise ValueError(
-                "placement='round_robin' needs finite data and no time_limit, since processes do "
-                "not stop together. Received: "
-                f"{'an endless dataset' if inputs.stream is not None else f'{time_limit=}'}."
+                "placement='round_robin' needs finite data and neither time_limit nor max_steps, "
+                f"since processes do not stop together. Received: {', '.join(given)}."
             )
         if self._spec is not None and inputs.spec != self._spec:
             raise ValueError(
@@ -286,7 +292,7 @@ class AdaNet(StoredSearch):
         try:
             with self.group.together():
                 run = SharedRun if self.shared else Run
-                run(self, inputs, folder, clock, listed, progress).run(other_data)
+                run(self, inputs, folder, clock, listed, progress, max_steps).run(other_data)
         except BaseException:
             if not self._begun(folder):
                 # As if it had not been called: the next call may bring other data.

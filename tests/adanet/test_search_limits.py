@@ -287,3 +287,27 @@ def test_force_grow_does_not_take_a_half_trained_candidate_that_is_worse(lc, dat
     search.fit(*data, verbose=0, callbacks=[lc.StopAt(2, 1)])
     assert search.stop_reason == "callback"
     assert (len(search.ensemble.members) == 2) == (grown < search.record.ensemble.objective)
+
+
+# Steps ------------------------------------------------------------------------------------------
+
+
+def test_max_steps_are_reached_exactly_and_going_on_is_as_never_having_stopped(lc, data, tmp_path):
+    settings = {"steps_per_iteration": 40, "max_iterations": 2, "force_grow": True, "seed": 0}
+    whole = lc.small(**settings)
+    whole.fit(*data, verbose=0)
+    assert whole.global_step == 80
+    search = lc.small(model_dir=tmp_path, **settings)
+    for steps, rounds in ((7, 0), (33, 0), (40, 1), (59, 1), (60, 1)):
+        search.fit(*data, verbose=0, max_steps=steps)
+        assert (search.global_step, search.record.iteration) == (steps, rounds)
+        assert search.stop_reason == "max_steps"
+        assert an.AdaNet.load(tmp_path).global_step == steps
+    search.fit(*data, verbose=0, max_steps=1000)
+    assert search.stop_reason == "max_iterations" and search.global_step == 80
+    np.testing.assert_array_equal(search.predict(data[0][:20]), whole.predict(data[0][:20]))
+    for one, other in zip(search.ensemble.members, whole.ensemble.members, strict=True):
+        for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+    with pytest.raises(ValueError, match="max_steps must be an integer >= 1"):
+        lc.small().fit(*data, max_steps=0)
