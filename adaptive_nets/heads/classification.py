@@ -230,7 +230,8 @@ class MultiClass(SingleLabel):
         return {
             "logits": logits,
             "probabilities": ops.softmax(logits, axis=-1),
-            "classes": self._named(ops.cast(ops.argmax(logits, axis=-1), "int32")),
+            # Keras' argmax looks at bits under TensorFlow, which other runtimes do not read.
+            "classes": self._named(ops.cast(ops.top_k(logits, 1)[1][..., 0], "int32")),
         }
 
     def get_config(self) -> dict[str, Any]:

@@ -1,5 +1,17 @@
 """From a trained model to a folder that TF Serving loads."""
 
 from adaptive_nets.serving.export import export_saved_model
+from adaptive_nets.serving.receivers import (
+    ServingInputReceiver,
+    build_parsing_serving_input_receiver_fn,
+    build_raw_serving_input_receiver_fn,
+    receiver_of,
+)
 
-__all__ = ["export_saved_model"]
+__all__ = [
+    "ServingInputReceiver",
+    "build_parsing_serving_input_receiver_fn",
+    "build_raw_serving_input_receiver_fn",
+    "export_saved_model",
+    "receiver_of",
+]

@@ -1,31 +1,71 @@
 """SavedModel export."""
 
+import dataclasses
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from adaptive_nets.heads import Head
+from adaptive_nets.serving.receivers import Receiver, example_receiver
+from adaptive_nets.serving.signatures import (
+    DEFAULT,
+    PREDICT,
+    model_inputs,
+    predicting,
+    received,
+    scoring,
+    set_methods,
+    tensor_signature,
+)
+from adaptive_nets.serving.warmup import named_rows, write_warmup
 
 
-def export_saved_model(model: keras.Model, head: Head, path: str | os.PathLike) -> str:
-    """Writes a SavedModel whose signature `serving_default` gives a head's predictions.
+def export_saved_model(
+    model: keras.Model,
+    head: Head,
+    path: str | os.PathLike,
+    *,
+    example_spec: dict[str, Any] | None = None,
+    receiver: Receiver | None = None,
+    subnetworks: keras.Model | None = None,
+    warmup: Any = None,
+    assets_extra: dict[str, str | os.PathLike] | None = None,
+) -> str:
+    """Writes a SavedModel with the signatures that TF Serving's APIs ask for.
 
-    The folder is written beside its place and moved there, so that a server never sees half
-    of it. It loads with `tf.saved_model.load` where adaptive_nets is not installed.
+    | signature | takes | gives |
+    |---|---|---|
+    | `serving_default`, `predict` | features as tensors | the head's predictions |
+    | `classify` (heads of classes) | `inputs`: `tf.Example`s | `scores`, `classes` (strings) |
+    | `regress` (one number) | `inputs`: `tf.Example`s | `outputs` |
+
+    With a `receiver` all of them take what it receives; of one that takes `tf.Example`s
+    `serving_default` is the classification or regression, as tf.estimator has it. Any number of
+    rows is taken. The folder is written beside its place and moved there, so that a server never
+    sees half of it. It loads with `tf.saved_model.load` where adaptive_nets is not installed.
 
     Args:
         model: Raw features to logits.
         head: An adapted `heads.Head`.
         path: Folder to write; one that is there is replaced if it holds a SavedModel.
+        example_spec: How `tf.Example`s are parsed, as of `tf.io.parse_example`. Defaults to one
+            feature for each of the model's inputs, of its name and shape.
+        receiver: `serving.receiver_of(serving_input_receiver_fn)` in place of both.
+        subnetworks: A model from the same features to a dict of more outputs of `predict`.
+        warmup: Rows of features, an array or a dict of them, that TF Serving plays to the model
+            before it serves it. Needs the package tensorflow-serving-api.
+        assets_extra: Files to copy to `assets.extra`, by the path below it.
 
     Returns:
         The path as a string.
 
     Raises:
         OSError: `path` is something else than a SavedModel folder, or cannot be written.
+        ValueError: The receiver's features are not the model's, or an option does not fit.
 
     Example:
 
@@ -39,36 +79,129 @@ def export_saved_model(model: keras.Model, head: Head, path: str | os.PathLike) 
     path = export_saved_model(model, head, "exported")
     ```
     """
-    import tensorflow as tf
-
     path = Path(path)
     if path.exists() and (not path.is_dir() or _is_foreign(path)):
         raise OSError(
             f"Cannot export to '{path}': it exists and is not a SavedModel folder. "
             "Choose another path."
         )
+    if receiver is not None and example_spec is not None:
+        raise ValueError("Pass either receiver or example_spec: a receiver parses by itself.")
+    endpoints, kinds = _endpoints(model, head, receiver, example_spec, subnetworks)
+    specs = keras.tree.flatten(tensor_signature(model))
+    names = [spec.name for spec in specs] if receiver is None else list(receiver.specs)
+    rows = None if warmup is None else named_rows(warmup, names)
+    for source in (assets_extra or {}).values():
+        if not os.path.isfile(source):
+            raise ValueError(f"assets_extra must name files. Received: '{source}'.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    signature = keras.tree.map_structure(
-        lambda t: tf.TensorSpec(t.shape, t.dtype, name=t.name),
-        # A Sequential model has no `input` before it is called.
-        model.inputs[0] if isinstance(model, keras.Sequential) else model.input,
-    )
-
-    def serve(inputs):
-        return head.predictions(model(inputs, training=False))
-
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint("serving_default", serve, input_signature=[signature])
+    if subnetworks is not None:
+        archive.track(subnetworks)
+    for name, (function, signature) in endpoints.items():
+        archive.add_endpoint(name, function, input_signature=[signature])
     # A private sibling of its own: two exports at once do not meet.
     with tempfile.TemporaryDirectory(prefix=".exporting-", dir=path.parent) as folder:
         written = os.path.join(folder, "model")
         archive.write_out(written, verbose=False)
+        set_methods(written, kinds)
+        if rows is not None:
+            write_warmup(written, rows, [n for n in endpoints if n not in kinds], kinds)
+        for place, source in (assets_extra or {}).items():
+            copied = os.path.join(written, "assets.extra", place)
+            os.makedirs(os.path.dirname(copied), exist_ok=True)
+            shutil.copyfile(source, copied)
         if path.exists():
             os.rename(path, os.path.join(folder, "replaced"))
         os.rename(written, path)
         shutil.rmtree(os.path.join(folder, "replaced"), ignore_errors=True)
     return str(path)
+
+
+def _endpoints(model, head, receiver, example_spec, subnetworks):
+    """Functions and what they take, by name; and which of them classify or regress."""
+    predict, scored = predicting(model, head, subnetworks), scoring(model, head)
+    default = predicting(model, head)
+    if receiver is None:
+        tensors = tensor_signature(model)
+        endpoints = {DEFAULT: (default, tensors), PREDICT: (predict, tensors)}
+        examples = _examples(model, example_spec) if scored else None
+    else:
+        receiver = _fitting(receiver, model)
+        endpoints = {
+            DEFAULT: (received(receiver, default), receiver.specs),
+            PREDICT: (received(receiver, predict), receiver.specs),
+        }
+        examples = receiver if receiver.is_examples and scored else None
+    if examples is None:
+        return endpoints, {}
+    kind, function = scored
+    # Classify and Regress call what they take "inputs".
+    ((name, spec),) = examples.specs.items()
+
+    def run(inputs):
+        return function(examples.features(**{name: inputs["inputs"]}))
+
+    endpoint = (run, {"inputs": _renamed(spec, "inputs")})
+    kinds = {kind: kind}
+    endpoints[kind] = endpoint
+    if receiver is not None:
+        endpoints[DEFAULT], kinds[DEFAULT] = endpoint, kind
+    return endpoints, kinds
+
+
+def _renamed(spec, name):
+    import tensorflow as tf
+
+    return tf.TensorSpec(spec.shape, spec.dtype, name)
+
+
+def _examples(model, example_spec):
+    """What parses `tf.Example`s; `None` where an input has no place in one."""
+    try:
+        return example_receiver(model_inputs(model), example_spec)
+    except ValueError:
+        if example_spec is not None:
+            raise
+        return None
+
+
+def _fitting(receiver, model):
+    """The receiver, for a model of one tensor with the only feature taken out of its dict.
+
+    Raises:
+        ValueError: Its features are not those that the model takes.
+    """
+    import tensorflow as tf
+
+    wanted = tensor_signature(model)
+    given = tf.function(receiver.features).get_concrete_function(**receiver.specs)
+    found = given.structured_outputs
+    if isinstance(found, dict) and not isinstance(wanted, dict) and len(found) == 1:
+        ((only, found),) = found.items()
+        whole = receiver.features
+        receiver = dataclasses.replace(receiver, features=lambda **given: whole(**given)[only])
+    same = isinstance(wanted, dict) == isinstance(found, dict)
+    if same and isinstance(wanted, dict):
+        same = set(wanted) == set(found) and all(_takes(wanted[n], found[n]) for n in wanted)
+    elif same:
+        same = _takes(wanted, found)
+    if not same:
+        raise ValueError(
+            f"The serving receiver does not match the model. It takes {_describe(wanted)}. "
+            f"Received: features {_describe(found)}."
+        )
+    return receiver
+
+
+def _takes(spec, tensor):
+    return tensor.dtype == spec.dtype and spec.shape.is_compatible_with(tensor.shape)
+
+
+def _describe(specs):
+    text = keras.tree.map_structure(lambda t: f"{t.dtype.name}{list(t.shape)}", specs)
+    return str(text).replace("'", "")
 
 
 def _is_foreign(path):

@@ -1,0 +1,85 @@
+"""Warm-up requests, which TF Serving plays to a model before it serves it."""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from adaptive_nets.serving.signatures import CLASSIFY, REGRESS, example_of
+
+PLACE = os.path.join("assets.extra", "tf_serving_warmup_requests")
+# TF Serving refuses more.
+MOST_ROWS = 1000
+
+
+def write_warmup(
+    path: str | os.PathLike,
+    arrays: dict[str, np.ndarray],
+    tensor_signatures: Iterable[str],
+    example_signatures: dict[str, str],
+) -> str:
+    """Writes one request a row and signature into a SavedModel folder.
+
+    Args:
+        path: SavedModel folder.
+        arrays: Features by name, rows first.
+        tensor_signatures: Names of signatures that take these as tensors.
+        example_signatures: `"classify"` or `"regress"` by names of signatures that take
+            `tf.Example`s.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        ImportError: `tensorflow-serving-api` is not installed.
+        ValueError: There is no row, or more than TF Serving plays.
+    """
+    import tensorflow as tf
+
+    try:
+        from tensorflow_serving.apis import prediction_log_pb2
+    except ImportError as error:
+        raise ImportError(
+            "Warm-up requests need the package tensorflow-serving-api: "
+            "pip install 'adaptive-nets[serving]'."
+        ) from error
+    counts = {len(value) for value in arrays.values()}
+    if len(counts) != 1 or not 1 <= next(iter(counts)) <= MOST_ROWS:
+        raise ValueError(
+            f"warmup must be 1 to {MOST_ROWS} rows of features. "
+            f"Received: features of {sorted(counts)} rows."
+        )
+    file = os.path.join(path, PLACE)
+    os.makedirs(os.path.dirname(file), exist_ok=True)
+    with tf.io.TFRecordWriter(file) as writer:
+        for row in range(next(iter(counts))):
+            for name in tensor_signatures:
+                log = prediction_log_pb2.PredictionLog()
+                request = log.predict_log.request
+                request.model_spec.signature_name = name
+                for key, values in arrays.items():
+                    proto = tf.make_tensor_proto(np.asarray(values[row : row + 1]))
+                    request.inputs[key].CopyFrom(proto)
+                writer.write(log.SerializeToString())
+            for name, kind in example_signatures.items():
+                log = prediction_log_pb2.PredictionLog()
+                chosen = {CLASSIFY: log.classify_log, REGRESS: log.regress_log}[kind]
+                chosen.request.model_spec.signature_name = name
+                examples = chosen.request.input.example_list.examples
+                examples.append(example_of(row, arrays))
+                writer.write(log.SerializeToString())
+    return file
+
+
+def named_rows(rows: Any, names: list[str]) -> dict[str, np.ndarray]:
+    """Rows of features by a model's input names."""
+    if isinstance(rows, dict):
+        found = {str(name): np.asarray(value) for name, value in rows.items()}
+    else:
+        found = {names[0]: np.asarray(rows)}
+    if sorted(found) != sorted(names):
+        raise ValueError(
+            f"warmup must have the model's features {sorted(names)}. Received: {sorted(found)}."
+        )
+    return found
