@@ -14,8 +14,8 @@ import importlib
 __version__ = "0.1.0"
 
 _SUBMODULES = (
-    "adanet", "callbacks", "distribute", "energy", "generators", "growth", "heads", "layers",
-    "majority", "report", "serving",
+    "adanet", "callbacks", "distribute", "energy", "estimator", "generators", "growth", "heads",
+    "layers", "majority", "report", "serving",
 )  # fmt: skip
 _OBJECTS = {"AdaNet": "adaptive_nets.adanet"}
 

@@ -1,5 +1,7 @@
 """From an ensemble to one plain Functional Keras model."""
 
+from collections.abc import Sequence
+
 import keras
 
 from adaptive_nets.adanet.data import Spec
@@ -44,3 +46,30 @@ def assemble_single(
     features = inputs if preprocessing is None else preprocessing(inputs)
     known = run_all(lineage([member]), features, {})
     return keras.Model(inputs, known[f"{member.name}.logits"], name=name)
+
+
+def assemble_members(
+    ensemble: Ensemble,
+    spec: Spec,
+    preprocessing: keras.Model | None = None,
+    outputs: Sequence[str] = ("logits",),
+    name: str = "subnetworks",
+) -> keras.Model:
+    """Raw features -> a dict of each member's outputs, `"subnetwork_<output>/<member>"`.
+
+    Args:
+        ensemble: The `Ensemble`.
+        spec: Feature spec of the raw features.
+        preprocessing: Model that is applied to the features first, or `None`.
+        outputs: `"logits"`, `"last_layer"` or both.
+        name: Name of the model.
+    """
+    inputs = make_inputs(spec)
+    features = inputs if preprocessing is None else preprocessing(inputs)
+    known = run_all(lineage(ensemble.members), features, {})
+    found = {
+        f"subnetwork_{output}/{member.name}": known[f"{member.name}.{output}"]
+        for output in outputs
+        for member in ensemble.members
+    }
+    return keras.Model(inputs, found, name=name)

@@ -1,13 +1,14 @@
 """What a search gives: a leaderboard, models, predictions, a SavedModel."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from adaptive_nets.adanet import tables
-from adaptive_nets.adanet.assemble import assemble, assemble_single
+from adaptive_nets.adanet.assemble import assemble, assemble_members, assemble_single
 from adaptive_nets.adanet.data import FeatureSpec, as_features, is_dataset
 from adaptive_nets.adanet.ensemble import Ensemble
 from adaptive_nets.adanet.evaluator import measure
@@ -44,6 +45,11 @@ class SearchResults:
         partial = self.record.partial
         started = partial.entries[-1].steps if partial is not None else 0
         return self.record.iteration * self.steps_per_iteration + started
+
+    @property
+    def feature_spec(self) -> Any:
+        """A `FeatureSpec` of the raw features, or a dict of them; `None` before data is seen."""
+        return self._spec
 
     @property
     def ensemble(self) -> Ensemble:
@@ -206,16 +212,39 @@ class SearchResults:
             )
         return _as_array(predictions[output])
 
-    def export(self, path: str | os.PathLike) -> str:
-        """Writes a SavedModel whose `serving_default` gives the head's predictions.
+    def export(
+        self,
+        path: str | os.PathLike,
+        *,
+        fuse: bool = False,
+        subnetworks: str | Sequence[str] = (),
+        **options: Any,
+    ) -> str:
+        """Writes a SavedModel for TF Serving.
 
         Args:
             path: Folder to write; replaced as a whole if it is there.
+            fuse: Whether to write the one network that `fuse()` gives in place of the ensemble.
+            subnetworks: `"logits"`, `"last_layer"` or both: outputs of each subnetwork that the
+                signature `predict` gives too, as `"subnetwork_<output>/<name>"`.
+            **options: `example_spec`, `receiver`, `warmup`, `assets_extra`, as for
+                `serving.export_saved_model`.
 
         Returns:
             The path.
         """
-        return export_saved_model(self.model, self.head, path)
+        wanted = [subnetworks] if isinstance(subnetworks, str) else list(subnetworks)
+        if set(wanted) - {"logits", "last_layer"}:
+            raise ValueError(
+                "subnetworks must be 'logits', 'last_layer' or both. "
+                f"Received: subnetworks={subnetworks!r}."
+            )
+        self._check_fitted()
+        if wanted:
+            options["subnetworks"] = assemble_members(
+                self.ensemble, self._spec, self.preprocessing, wanted
+            )
+        return export_saved_model(self.fuse() if fuse else self.model, self.head, path, **options)
 
     def _logits(self, x, batch_size, model):
         if is_dataset(x):

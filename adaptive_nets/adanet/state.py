@@ -12,6 +12,7 @@ import json
 import math
 import os
 import re
+import shutil
 import tempfile
 import warnings
 import zipfile
@@ -105,9 +106,34 @@ class ModelDir:
         numbered = self._numbered("state-*.json")
         return numbered[-1][0] if numbered else 0
 
-    def read_state(self) -> dict | None:
-        """The newest state that can be read; `None` where there is none."""
-        for _, path in reversed(self._numbered("state-*.json")):
+    def begin_from(self, other: str | os.PathLike) -> None:
+        """Copies what another search has decided, as this one's beginning.
+
+        Raises:
+            ValueError: There is no search.
+        """
+        source = ModelDir(other)
+        state = source.read_state()
+        if state is None:
+            raise ValueError(f"There is no search to begin from in '{other}'.")
+        files = [*state["files"], *(["preprocessing.keras"] if state["preprocessed"] else [])]
+        for name in files:
+            with whole_file(self.path / name, suffix=".keras") as written:
+                shutil.copyfile(source.path / name, written)
+        self.write_state({k: v for k, v in state.items() if k != "version"})
+
+    def read_state(self, path: str | os.PathLike | None = None) -> dict | None:
+        """The newest state that can be read; `None` where there is none.
+
+        Args:
+            path: The state file to be read in its place.
+        """
+        numbered = self._numbered("state-*.json")
+        if path is not None:
+            numbered = [(n, p) for n, p in numbered if p.name == Path(path).name]
+            if not numbered:
+                raise ValueError(f"There is no state file '{path}' in '{self.path}' any more.")
+        for _, path in reversed(numbered):
             try:
                 state = _loose(json.loads(path.read_text(encoding="utf-8")))
                 version = state["version"]

@@ -20,11 +20,19 @@ class StoredSearch(SearchResults):
     """The part of `AdaNet` that knows its `model_dir`."""
 
     @classmethod
-    def load(cls, model_dir: str | os.PathLike, **settings: Any) -> "AdaNet":
+    def load(
+        cls,
+        model_dir: str | os.PathLike,
+        *,
+        state_file: str | os.PathLike | None = None,
+        **settings: Any,
+    ) -> "AdaNet":
         """The search that a `model_dir` holds, ready to predict, export or `fit` on.
 
         Args:
             model_dir: Folder of a search.
+            state_file: One of its state files, of which the newest three are kept. Defaults to
+                `None`: the newest.
             **settings: Constructor arguments to replace: `max_iterations`, or what JSON could
                 not hold (a generator of functions, a complexity function, an evaluator's data).
 
@@ -35,7 +43,7 @@ class StoredSearch(SearchResults):
         if not os.path.isdir(model_dir):
             raise ValueError(f"There is no search to load: no folder '{model_dir}'.")
         folder = ModelDir(model_dir)
-        state = folder.read_state()
+        state = folder.read_state(state_file)
         if state is None:
             raise ValueError(f"There is no search to load in '{model_dir}'.")
         stored = state["settings"]

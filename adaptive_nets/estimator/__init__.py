@@ -1,0 +1,50 @@
+"""tf.estimator's contract over the same search: for scripts that lost their library."""
+
+from adaptive_nets.estimator import export
+from adaptive_nets.estimator.auto_ensemble import AutoEnsembleEstimator, AutoEnsembleSubestimator
+from adaptive_nets.estimator.config import RunConfig
+from adaptive_nets.estimator.estimator import Estimator
+from adaptive_nets.estimator.evaluation import Evaluator, ReportMaterializer
+from adaptive_nets.estimator.exporters import (
+    BestExporter,
+    Exporter,
+    FinalExporter,
+    LatestExporter,
+)
+from adaptive_nets.estimator.hooks import (
+    CheckpointSaverHook,
+    LoggingTensorHook,
+    RunContext,
+    RunValues,
+    SessionRunHook,
+    StepCounterHook,
+    StopAtStepHook,
+)
+from adaptive_nets.estimator.mode_keys import ModeKeys
+from adaptive_nets.estimator.specs import EvalSpec, TrainSpec
+from adaptive_nets.estimator.training import train_and_evaluate
+
+__all__ = [
+    "AutoEnsembleEstimator",
+    "AutoEnsembleSubestimator",
+    "BestExporter",
+    "CheckpointSaverHook",
+    "Estimator",
+    "EvalSpec",
+    "Evaluator",
+    "Exporter",
+    "FinalExporter",
+    "LatestExporter",
+    "LoggingTensorHook",
+    "ModeKeys",
+    "ReportMaterializer",
+    "RunConfig",
+    "RunContext",
+    "RunValues",
+    "SessionRunHook",
+    "StepCounterHook",
+    "StopAtStepHook",
+    "TrainSpec",
+    "export",
+    "train_and_evaluate",
+]

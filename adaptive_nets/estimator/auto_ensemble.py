@@ -1,0 +1,158 @@
+"""Ensembles of the user's own Keras models, behind the estimator's contract."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, TrainingData
+from adaptive_nets.estimator import inputs
+from adaptive_nets.estimator.config import RunConfig
+from adaptive_nets.estimator.estimator import Estimator
+from adaptive_nets.generators import Pool
+from adaptive_nets.heads import Head
+
+
+@dataclasses.dataclass(frozen=True)
+class AutoEnsembleSubestimator:
+    """A candidate with training data of its own (bagging).
+
+    Args:
+        model: A built `keras.Model`, or a function that makes a new one. It gives logits.
+        train_input_fn: Gives its training data, which must end. Defaults to `None`: the data that
+            `train` was given.
+        optimizer: Defaults to `None`: that of the estimator.
+    """
+
+    model: Any
+    train_input_fn: Callable | None = None
+    optimizer: Any = None
+
+
+class AutoEnsembleEstimator(Estimator):
+    """An `Estimator` whose candidates are Keras models.
+
+    Args:
+        head: A `heads.Head`.
+        candidate_pool: Dict or list of candidates: built `keras.Model`s, functions that make new
+            ones, or `AutoEnsembleSubestimator`s. Or a function of `config` (or of nothing) that
+            returns such a dict or list.
+        max_iteration_steps: Training steps of a round.
+        optimizer: Of candidates that bring none: name, config or optimizer. Defaults to `"adam"`.
+        learning_rate: Of these. Defaults to `None`, the optimizer's own.
+        **kwargs: As for `Estimator`.
+
+    Example:
+
+    ```python
+    import keras
+    import adaptive_nets as an
+
+    def network():
+        return keras.Sequential([keras.layers.Dense(16, "relu"), keras.layers.Dense(10)])
+
+    estimator = an.estimator.AutoEnsembleEstimator(
+        head=an.heads.MultiClass(10),
+        candidate_pool={"linear": lambda: keras.layers.Dense(10), "network": network},
+        max_iteration_steps=100,
+    )
+    ```
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        candidate_pool: Any,
+        max_iteration_steps: int,
+        optimizer: Any = "adam",
+        learning_rate: Any = None,
+        config: RunConfig | None = None,
+        params: dict | None = None,
+        **kwargs: Any,
+    ) -> None:
+        config = config or RunConfig()
+        generator = PoolGenerator(candidate_pool, optimizer, learning_rate, config, params)
+        super().__init__(
+            head, generator, max_iteration_steps, config=config, params=params, **kwargs
+        )
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class PoolGenerator(Generator):
+    """A `generators.Pool` some of whose candidates are trained on data of their own.
+
+    Args:
+        candidates: As `candidate_pool` of `AutoEnsembleEstimator`.
+        optimizer: Of candidates that bring none.
+        learning_rate: Of these.
+        config: Passed to functions that ask for it.
+        params: Passed to `input_fn`s that ask for it.
+
+    Raises:
+        ValueError: A candidate is not one.
+    """
+
+    def __init__(
+        self,
+        candidates: Any,
+        optimizer: Any = "adam",
+        learning_rate: Any = None,
+        config: RunConfig | None = None,
+        params: dict | None = None,
+    ) -> None:
+        self.config, self.params = config or RunConfig(), params
+        found = candidates
+        if callable(candidates) and not isinstance(candidates, keras.Layer):
+            found = inputs.call(candidates, "train", self.config, params)
+        self.candidates = {name: _candidate(each) for name, each in _named(found).items()}
+        models = {name: each.model for name, each in self.candidates.items()}
+        own = {name: each.optimizer for name, each in self.candidates.items()}
+        mixed = any(each is not None for each in own.values())
+        chosen = {name: optimizer if each is None else each for name, each in own.items()}
+        self.pool = Pool(models, chosen if mixed else optimizer, learning_rate)
+        self._data: dict[str, TrainingData] = {}
+
+    def generate(
+        self, previous: Ensemble | None, iteration: int, reports: list[Report]
+    ) -> list[Builder]:
+        builders = self.pool.generate(previous, iteration, reports)
+        for builder in builders:
+            if self.candidates[builder.name].train_input_fn is not None:
+                builder.training_data = self._training_data(builder.name)
+        return builders
+
+    def get_config(self) -> dict:
+        return self.pool.get_config()
+
+    @classmethod
+    def from_config(cls, config: dict) -> "PoolGenerator":
+        """Refuses, as `Pool` does: models are the user's own."""
+        return Pool.from_config(config)
+
+    def _training_data(self, name):
+        def data(rows, seed):
+            if name not in self._data:
+                function = self.candidates[name].train_input_fn
+                given = inputs.for_training(function, self.config, self.params).arguments
+                self._data[name] = TrainingData(x=given["x"], y=given.get("y"))
+            return self._data[name]
+
+        return data
+
+
+def _named(found):
+    if isinstance(found, dict) and found:
+        return {str(name): each for name, each in found.items()}
+    if isinstance(found, Sequence) and not isinstance(found, str) and found:
+        return {f"candidate_{i}": each for i, each in enumerate(found)}
+    raise ValueError(
+        "candidate_pool must be a non-empty dict or list of Keras models, or a function that "
+        f"returns one. Received: {type(found).__name__}."
+    )
+
+
+def _candidate(each):
+    if isinstance(each, AutoEnsembleSubestimator):
+        return each
+    return AutoEnsembleSubestimator(each)

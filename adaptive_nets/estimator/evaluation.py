@@ -1,0 +1,141 @@
+"""Evaluations under the names that tf.estimator's heads gave them."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet import AdaNet
+from adaptive_nets.adanet.evaluator import measure
+from adaptive_nets.adanet.inputs import labelled_rows
+from adaptive_nets.estimator import inputs
+from adaptive_nets.heads import BinaryClass, Regression
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluator:
+    """Chooses candidates by a metric on data of an `input_fn`, as adanet.Evaluator does.
+
+    Args:
+        input_fn: Gives the data.
+        metric_name: `"loss"` (also as `"adanet_loss"`) or one of the head's metrics.
+        objective: `"minimize"` or `"maximize"`.
+        steps: Batches to be read. Defaults to `None`: all.
+
+    Raises:
+        ValueError: The objective is neither.
+    """
+
+    input_fn: Callable
+    metric_name: str = "adanet_loss"
+    objective: str = "minimize"
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.objective not in ("minimize", "maximize"):
+            raise ValueError(
+                "objective must be 'minimize' or 'maximize'. "
+                f"Received: objective={self.objective!r}."
+            )
+
+    def evaluator(self, config: Any, params: Any) -> Any:
+        """The search's evaluator."""
+        from adaptive_nets.adanet import Evaluator as Judge
+
+        x = inputs.for_evaluation(self.input_fn, self.steps, config, params)
+        names = {"adanet_loss": "loss", "average_loss": "loss"}
+        metric = names.get(self.metric_name, self.metric_name)
+        return Judge(x, metric=metric, mode=self.objective[:3])
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportMaterializer:
+    """Data that the reports to the generator are measured on.
+
+    Args:
+        input_fn: Gives the data.
+        steps: Batches to be read. Defaults to `None`: all.
+    """
+
+    input_fn: Callable
+    steps: int | None = None
+
+    def dataset(self, config: Any, params: Any) -> "tf.data.Dataset":
+        """The data."""
+        return inputs.for_evaluation(self.input_fn, self.steps, config, params)
+
+
+def evaluate_search(
+    search: AdaNet, dataset: "tf.data.Dataset", metric_fn: Callable | None = None
+) -> dict[str, Any]:
+    """Loss and metrics of the ensemble on a finite dataset.
+
+    Args:
+        search: A search with an ensemble.
+        dataset: Of features and labels.
+        metric_fn: Function of `labels` and `predictions` with more metrics.
+
+    Returns:
+        Dict of numbers.
+    """
+    head = search.head
+    rows = labelled_rows(dataset, None, head, "evaluate")
+    logits = search.model.predict(_tensors(rows.x), batch_size=1024, verbose=0)
+    found = measure(head, logits, rows)
+    found["average_loss"] = found["loss"]
+    found |= _usual(head, np.asarray(logits, "float64"), rows)
+    if metric_fn is not None:
+        predictions = {k: np.asarray(v) for k, v in head.predictions(logits).items()}
+        for name, value in metric_fn(labels=rows.y, predictions=predictions).items():
+            value = value.result() if isinstance(value, keras.metrics.Metric) else value
+            found[name] = float(np.asarray(value))
+    found["iteration"] = search.record.iteration
+    found["global_step"] = search.global_step
+    return found
+
+
+def write_summary(folder: str, found: dict[str, Any]) -> None:
+    """Writes numbers for TensorBoard, at their global step."""
+    import tensorflow as tf
+
+    writer = tf.summary.create_file_writer(folder)
+    with writer.as_default(step=found["global_step"]):
+        for name, value in found.items():
+            if name != "global_step":
+                tf.summary.scalar(name, value)
+    writer.close()
+
+
+def _usual(head, logits, rows):
+    """What tf.estimator's heads of two classes and of numbers measured too."""
+    weights = rows.w
+    if isinstance(head, Regression):
+        return {
+            "label/mean": float(np.average(np.asarray(rows.y, "float64"), 0, weights).mean()),
+            "prediction/mean": float(np.average(logits, 0, weights).mean()),
+        }
+    if not isinstance(head, BinaryClass):
+        return {}
+    labels = np.asarray(rows.y, "float64").reshape(-1)
+    likely = np.asarray(head.predictions(logits)["probabilities"])[:, 1]
+    mean = float(np.average(labels, weights=weights))
+    curve = keras.metrics.AUC(num_thresholds=200, curve="PR")
+    curve.update_state(labels, likely, weights)
+    return {
+        "label/mean": mean,
+        "prediction/mean": float(np.average(likely, weights=weights)),
+        "accuracy_baseline": max(mean, 1 - mean),
+        "auc_precision_recall": float(curve.result()),
+    }
+
+
+def _tensors(features):
+    """Text as tensors, which is how Keras takes it."""
+    return keras.tree.map_structure(
+        lambda a: keras.ops.convert_to_tensor(a) if a.dtype == object else a, features
+    )

@@ -1,0 +1,62 @@
+"""Exports by `serving_input_receiver_fn`, into folders named by the time."""
+
+import os
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from adaptive_nets.adanet import AdaNet
+from adaptive_nets.serving import (
+    ServingInputReceiver,
+    build_parsing_serving_input_receiver_fn,
+    build_raw_serving_input_receiver_fn,
+    receiver_of,
+)
+
+__all__ = [
+    "ServingInputReceiver",
+    "build_parsing_serving_input_receiver_fn",
+    "build_raw_serving_input_receiver_fn",
+    "export_timestamped",
+    "exports_in",
+]
+
+
+def export_timestamped(
+    search: AdaNet,
+    export_dir_base: str | os.PathLike,
+    serving_input_receiver_fn: Callable,
+    assets_extra: dict[str, str] | None = None,
+    subnetworks: Sequence[str] = (),
+) -> str:
+    """Writes a SavedModel into a new folder, whole or not at all.
+
+    Args:
+        search: A search with an ensemble.
+        export_dir_base: The folder above it.
+        serving_input_receiver_fn: What a server receives.
+        assets_extra: Files to copy, by their path in `assets.extra`.
+        subnetworks: Outputs of each subnetwork, as of `AdaNet.export`.
+
+    Returns:
+        The folder's path, whose name is the time in seconds.
+    """
+    receiver = receiver_of(serving_input_receiver_fn)
+    base, stamp = Path(export_dir_base), int(time.time())
+    while (base / str(stamp)).exists():
+        stamp += 1
+    return search.export(
+        base / str(stamp), receiver=receiver, assets_extra=assets_extra, subnetworks=subnetworks
+    )
+
+
+def exports_in(folder: str | os.PathLike) -> list[Path]:
+    """Folders that are named by a time, oldest first."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        return []
+    return sorted(
+        (path for path in folder.iterdir() if re.fullmatch(r"\d+", path.name)),
+        key=lambda path: int(path.name),
+    )

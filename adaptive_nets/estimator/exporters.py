@@ -1,0 +1,179 @@
+"""What `train_and_evaluate` exports, and when."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adaptive_nets.adanet.state import whole_file
+from adaptive_nets.estimator.export import exports_in
+
+if TYPE_CHECKING:
+    from adaptive_nets.estimator.estimator import Estimator
+
+
+class Exporter:
+    """Exports after evaluations; derive from it to add one of your own.
+
+    Args:
+        name: Of the folder below `model_dir/export`.
+    """
+
+    def __init__(self, name: str) -> None:
+        if not isinstance(name, str) or not name or os.sep in name:
+            raise ValueError(f"An exporter's name must be that of a folder. Received: {name!r}.")
+        self.name = name
+
+    def export(
+        self,
+        estimator: "Estimator",
+        export_path: str,
+        checkpoint_path: str,
+        eval_result: dict[str, Any],
+        is_the_final_export: bool,
+    ) -> str | None:
+        """Exports, or does not.
+
+        Args:
+            estimator: What was trained.
+            export_path: Folder for this exporter's exports.
+            checkpoint_path: The state that was evaluated.
+            eval_result: What the evaluation found.
+            is_the_final_export: Whether training has ended.
+
+        Returns:
+            The exported folder, or `None`.
+        """
+        raise NotImplementedError
+
+
+class _Saving(Exporter):
+    def __init__(
+        self,
+        name: str,
+        serving_input_receiver_fn: Callable,
+        assets_extra: dict[str, str] | None = None,
+        as_text: bool = False,
+        exports_to_keep: int | None = 5,
+    ) -> None:
+        super().__init__(name)
+        if exports_to_keep is not None and not exports_to_keep > 0:
+            raise ValueError(
+                "exports_to_keep must be > 0, or None to keep all. "
+                f"Received: exports_to_keep={exports_to_keep!r}."
+            )
+        self.serving_input_receiver_fn, self.assets_extra = serving_input_receiver_fn, assets_extra
+        self.as_text, self.exports_to_keep = as_text, exports_to_keep
+
+    def export(
+        self,
+        estimator: "Estimator",
+        export_path: str,
+        checkpoint_path: str,
+        eval_result: dict[str, Any],
+        is_the_final_export: bool,
+    ) -> str | None:
+        if not self.wants(export_path, eval_result, is_the_final_export):
+            return None
+        path = estimator.export_saved_model(
+            export_path, self.serving_input_receiver_fn, self.assets_extra, self.as_text,
+            checkpoint_path,
+        )  # fmt: skip
+        if self.exports_to_keep is not None:
+            for old in exports_in(export_path)[: -self.exports_to_keep]:
+                shutil.rmtree(old, ignore_errors=True)
+        return path
+
+    def wants(self, export_path: str, eval_result: dict[str, Any], final: bool) -> bool:
+        """Whether there is to be an export now."""
+        return True
+
+
+class FinalExporter(_Saving):
+    """Exports once, at the end of training.
+
+    Args:
+        name: Of the folder below `model_dir/export`.
+        serving_input_receiver_fn: What a server receives.
+        assets_extra: Files to copy, by their path in `assets.extra`.
+        as_text: Not supported; must be `False`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        serving_input_receiver_fn: Callable,
+        assets_extra: dict[str, str] | None = None,
+        as_text: bool = False,
+    ) -> None:
+        super().__init__(name, serving_input_receiver_fn, assets_extra, as_text, None)
+
+    def wants(self, export_path: str, eval_result: dict[str, Any], final: bool) -> bool:
+        return final
+
+
+class LatestExporter(_Saving):
+    """Exports after each evaluation, and keeps the newest.
+
+    Args:
+        name: Of the folder below `model_dir/export`.
+        serving_input_receiver_fn: What a server receives.
+        assets_extra: Files to copy, by their path in `assets.extra`.
+        as_text: Not supported; must be `False`.
+        exports_to_keep: Defaults to 5; `None` keeps all.
+    """
+
+
+def loss_smaller(best_eval_result: dict[str, Any], current_eval_result: dict[str, Any]) -> bool:
+    """Whether the loss has fallen."""
+    return current_eval_result["loss"] < best_eval_result["loss"]
+
+
+class BestExporter(_Saving):
+    """Exports after an evaluation that is better than all before, also of earlier processes.
+
+    Args:
+        name: Of the folder below `model_dir/export`.
+        serving_input_receiver_fn: What a server receives.
+        event_file_pattern: Accepted for old scripts: the best result is kept beside the exports.
+        compare_fn: Function of `best_eval_result` and `current_eval_result`: whether the current
+            one is better. Defaults to that of the lower loss.
+        assets_extra: Files to copy, by their path in `assets.extra`.
+        as_text: Not supported; must be `False`.
+        exports_to_keep: Defaults to 5; `None` keeps all.
+    """
+
+    def __init__(
+        self,
+        name: str = "best_exporter",
+        serving_input_receiver_fn: Callable | None = None,
+        event_file_pattern: str | None = None,
+        compare_fn: Callable[[dict, dict], bool] = loss_smaller,
+        assets_extra: dict[str, str] | None = None,
+        as_text: bool = False,
+        exports_to_keep: int | None = 5,
+    ) -> None:
+        if serving_input_receiver_fn is None:
+            raise ValueError("BestExporter needs a serving_input_receiver_fn.")
+        super().__init__(name, serving_input_receiver_fn, assets_extra, as_text, exports_to_keep)
+        self.compare_fn = compare_fn
+
+    def export(self, *arguments: Any, **named: Any) -> str | None:
+        path = super().export(*arguments, **named)
+        if path is not None:
+            # Only once the export is there is its result the one to beat.
+            with whole_file(self._kept(os.path.dirname(path))) as name:
+                Path(name).write_text(json.dumps(self._result))
+        return path
+
+    def wants(self, export_path: str, eval_result: dict[str, Any], final: bool) -> bool:
+        kept, self._result = self._kept(export_path), eval_result
+        if not kept.exists():
+            return True
+        best = json.loads(kept.read_text())
+        return self.compare_fn(best_eval_result=best, current_eval_result=eval_result)
+
+    def _kept(self, export_path: str) -> Path:
+        return Path(export_path) / "best.json"

@@ -1,0 +1,160 @@
+"""From what an `input_fn` returns to what a search takes."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet.data import is_dataset, is_endless
+from adaptive_nets.estimator.mode_keys import ModeKeys
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from adaptive_nets.estimator.config import RunConfig
+
+
+@dataclasses.dataclass
+class Given:
+    """What an `input_fn` gave for training.
+
+    Attributes:
+        arguments: `x`, `y`, `sample_weight` and `batch_size` of `AdaNet.fit`.
+        steps: Batches of one pass, where it ends, or `None`.
+    """
+
+    arguments: dict[str, Any]
+    steps: int | None
+
+
+def call(input_fn: Callable, mode: str, config: "RunConfig", params: Any) -> Any:
+    """Calls an `input_fn` with those of `mode`, `config` and `params` that it asks for.
+
+    Raises:
+        TypeError: It is not callable.
+    """
+    if not callable(input_fn):
+        raise TypeError(f"input_fn must be a function. Received: {input_fn!r}.")
+    known = {"mode": mode, "config": config, "params": params}
+    names = inspect.signature(input_fn).parameters
+    return input_fn(**{name: value for name, value in known.items() if name in names})
+
+
+def for_training(input_fn: Callable, config: "RunConfig", params: Any) -> Given:
+    """The training data of an `input_fn`.
+
+    A dataset that ends, ends the training too, as tf.estimator has it; a batch of tensors is the
+    batch of every step.
+
+    Raises:
+        ValueError: It returns neither a batched dataset nor tensors of features and labels.
+    """
+    found = call(input_fn, ModeKeys.TRAIN, config, params)
+    if is_dataset(found):
+        _check_labelled(found)
+        return Given({"x": found}, None if is_endless(found) else _length(found))
+    features, labels, *weight = _pair(found)
+    rows = len(keras.tree.flatten(features)[0])
+    given = {"x": features, "y": labels, "batch_size": rows}
+    if weight:
+        given["sample_weight"] = weight[0]
+    return Given(given, None)
+
+
+def for_evaluation(
+    input_fn: Callable, steps: int | None, config: "RunConfig", params: Any
+) -> "tf.data.Dataset":
+    """A finite dataset of features and labels.
+
+    Raises:
+        ValueError: It never ends and `steps` are not given, or it has another structure.
+    """
+    import tensorflow as tf
+
+    found = call(input_fn, ModeKeys.EVAL, config, params)
+    if not is_dataset(found):
+        found = tf.data.Dataset.from_tensors(tuple(_pair(found)))
+        return found if steps is None else found.repeat(steps)
+    _check_labelled(found)
+    if steps is not None:
+        return found.take(steps)
+    if is_endless(found):
+        raise ValueError("The dataset of input_fn never ends: pass steps to evaluate.")
+    return found
+
+
+def for_prediction(input_fn: Callable, config: "RunConfig", params: Any) -> "tf.data.Dataset":
+    """A dataset of batches of features, without labels."""
+    import tensorflow as tf
+
+    found = call(input_fn, ModeKeys.PREDICT, config, params)
+    if not is_dataset(found):
+        features = found[0] if isinstance(found, tuple | list) else found
+        return tf.data.Dataset.from_tensors(features)
+    if isinstance(found.element_spec, tuple):
+        return found.map(lambda features, *rest: features)
+    return found
+
+
+def check_features(dataset: "tf.data.Dataset", spec: Any) -> None:
+    """Refuses features that are not those of the training.
+
+    Args:
+        dataset: Of features, or of tuples that begin with them.
+        spec: The search's feature spec.
+
+    Raises:
+        ValueError: Names, shapes or kinds of types differ.
+    """
+    given = dataset.element_spec
+    given = given[0] if isinstance(given, tuple) else given
+    expected = spec if isinstance(spec, dict) else {"": spec}
+    found = given if isinstance(given, dict) else {"": given}
+    same = set(expected) == set(found) and all(
+        _shape(found[n]) == tuple(expected[n].shape)
+        and (found[n].dtype.name == "string") == (expected[n].dtype in ("string", "object"))
+        for n in expected
+    )
+    if not same:
+        shown = {n: f"{t.dtype.name}{list(t.shape)}" for n, t in found.items()}
+        wanted = {n: str(t) for n, t in expected.items()}
+        raise ValueError(
+            f"input_fn must give the features of the training: {wanted}. Received: {shown}."
+        )
+
+
+def _shape(spec):
+    return tuple(spec.shape[1:]) if spec.shape.rank is not None else ()
+
+
+def _check_labelled(dataset):
+    spec = dataset.element_spec
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+        raise ValueError(
+            "The dataset of input_fn must yield (features, labels) or (features, labels, weights). "
+            f"Received: {spec}."
+        )
+
+
+def _pair(found):
+    if not isinstance(found, tuple | list) or len(found) not in (2, 3):
+        raise ValueError(
+            "input_fn must return a tf.data.Dataset or (features, labels). "
+            f"Received: {type(found).__name__}."
+        )
+    parts = [keras.tree.map_structure(np.asarray, part) for part in found]
+    lengths = {len(a) for part in parts for a in keras.tree.flatten(part) if np.ndim(a)}
+    if len(lengths) != 1:
+        raise ValueError(
+            "The features and labels that input_fn returns must have as many rows. "
+            f"Received: {sorted(lengths)} rows."
+        )
+    return parts
+
+
+def _length(dataset):
+    known = int(dataset.cardinality())
+    return known if known >= 0 else sum(1 for _ in dataset)
