@@ -250,14 +250,8 @@ class AdaNet(StoredSearch):
             batch_size, self.evaluator, self.used_seed, report_data,
         )  # fmt: skip
         share_of(inputs.batch_size, self.strategy)
-        limits = {"an endless dataset": inputs.stream, "time_limit": time_limit}
-        limits["max_steps"] = max_steps
-        given = [name for name, value in limits.items() if value is not None]
-        if self.shared and given:
-            raise ValueError(
-                "placement='round_robin' needs finite data and neither time_limit nor max_steps, "
-                f"since processes do not stop together. Received: {', '.join(given)}."
-            )
+        if self.shared:
+            self._check_whole_rounds(inputs.stream, time_limit, max_steps)
         if self._spec is not None and inputs.spec != self._spec:
             raise ValueError(
                 f"The search reads features {describe(self._spec)}. "
@@ -316,6 +310,18 @@ class AdaNet(StoredSearch):
             raise ValueError(
                 "placement='round_robin' trains each candidate in one process; use it with "
                 "distribute=None, 'one_device' or 'mirrored'. Received: distribute='multi_worker'."
+            )
+
+    def _check_whole_rounds(self, stream, time_limit, max_steps):
+        """Refuses what would end a round in the middle: processes do not stop together."""
+        given = {"an endless dataset": stream, "time_limit": time_limit}
+        found = [name for name, value in given.items() if value is not None]
+        if max_steps is not None and max_steps % self.steps_per_iteration:
+            found.append(f"max_steps={max_steps}")
+        if found:
+            raise ValueError(
+                "placement='round_robin' needs finite data, no time_limit, and max_steps of whole "
+                f"rounds of {self.steps_per_iteration}. Received: {', '.join(found)}."
             )
 
     def _begun(self, folder):

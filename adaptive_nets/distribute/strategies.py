@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any
 
-from adaptive_nets.distribute.cluster import task_from_environment
+from adaptive_nets.distribute.cluster import TRAINING, task_from_environment
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -56,7 +56,7 @@ def make_strategy(distribute: Any = None) -> "tf.distribute.Strategy":
             f"or None. Received: distribute={distribute!r}."
         )
     if distribute == "auto":
-        distribute = _best(len(tf.config.list_logical_devices("GPU")))
+        distribute = _best()
     if distribute not in _made:
         _made[distribute] = _MAKERS[distribute]()
     return _made[distribute]
@@ -67,7 +67,8 @@ def is_multi_worker(strategy: "tf.distribute.Strategy") -> bool:
     resolver = strategy.cluster_resolver
     if resolver is None or _is_tpu(strategy):
         return False
-    return sum(len(v) for k, v in resolver.cluster_spec().as_dict().items() if k != "ps") > 1
+    cluster = resolver.cluster_spec().as_dict()
+    return sum(len(cluster.get(kind, ())) for kind in TRAINING) > 1
 
 
 def share_of(batch_size: int, strategy: "tf.distribute.Strategy") -> int:
@@ -96,12 +97,15 @@ def share_of(batch_size: int, strategy: "tf.distribute.Strategy") -> int:
 _made: dict[str, "tf.distribute.Strategy"] = {}
 
 
-def _best(gpus):
+def _best():
+    import tensorflow as tf
+
     if task_from_environment().workers > 1:
         return "multi_worker"
     if os.environ.get("TPU_NAME"):
         return "tpu"
-    return "mirrored" if gpus > 1 else "one_device"
+    # Physical ones: to list logical ones is to start TensorFlow.
+    return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one_device"
 
 
 def _one_device():

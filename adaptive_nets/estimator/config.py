@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from adaptive_nets.distribute import Task, task_from_environment
+from adaptive_nets.distribute import Task, make_strategy, task_from_environment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,8 @@ class RunConfig:
         save_checkpoints_secs: Time between checkpoints, in seconds. Defaults to 30.
         keep_checkpoint_max: Accepted for old scripts; the newest states are kept.
         log_step_count_steps: Steps between lines of the log. Defaults to 100; `None`: no lines.
-        train_distribute: As `distribute` of `AdaNet`: a name or a `tf.distribute.Strategy`.
+        train_distribute: As `distribute` of `AdaNet`: a name or a `tf.distribute.Strategy`. With
+            several workers make the config first in the script.
         experimental_distribute: Not supported; must be `None`.
         eval_distribute: Not supported; must be `None`.
 
@@ -57,6 +58,9 @@ class RunConfig:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not value > 0):
                 raise ValueError(f"{name} must be > 0. Received: {name}={value!r}.")
+        if self._task.trains and self._task.workers > 1 and self.train_distribute is not None:
+            # TensorFlow takes several workers only before it runs anything.
+            make_strategy(self.train_distribute)
         for name in ("experimental_distribute", "eval_distribute"):
             if getattr(self, name) is not None:
                 raise ValueError(
@@ -72,6 +76,16 @@ class RunConfig:
     def task_id(self) -> int:
         """The task's number among those of its kind."""
         return self._task.index
+
+    @property
+    def checkpoint_seconds(self) -> float:
+        """Time between checkpoints, in seconds."""
+        return 30.0 if self.save_checkpoints_secs is None else float(self.save_checkpoints_secs)
+
+    @property
+    def trains(self) -> bool:
+        """Whether this process trains, and is no evaluator."""
+        return self._task.trains
 
     @property
     def is_chief(self) -> bool:

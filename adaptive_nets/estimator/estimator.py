@@ -154,7 +154,6 @@ class Estimator:
             )
             if wanted
         ]
-        seconds = self._config.save_checkpoints_secs
         self._evaluator = evaluator
         self._settings = {
             "head": head,
@@ -169,8 +168,8 @@ class Estimator:
             "force_grow": force_grow,
             "model_dir": self.model_dir,
             "seed": self._config.tf_random_seed,
-            "distribute": self._config.train_distribute,
-            "checkpoint_seconds": 30.0 if seconds is None else float(seconds),
+            "distribute": self._config.train_distribute if self._config.trains else None,
+            "checkpoint_seconds": self._config.checkpoint_seconds,
             **kwargs,
         }
         self._loaded: tuple[str | None, AdaNet | None] = (None, None)

@@ -21,9 +21,10 @@ def train_and_evaluate(
 ) -> tuple[dict[str, Any] | None, list[str | None]]:
     """Trains, evaluates now and then, and exports.
 
-    Without a cluster in `TF_CONFIG` this process does all, and pauses its training every
-    `throttle_secs` for an evaluation. In a cluster chief and workers train, and the evaluator
-    evaluates what it finds in `model_dir`, to the end of the training.
+    Without a cluster in `TF_CONFIG` this process does all, and pauses its training for an
+    evaluation every `throttle_secs`, or `save_checkpoints_secs` where these are more. In a cluster
+    chief and workers train, and the evaluator evaluates what it finds in `model_dir`, to the end
+    of the training.
 
     Args:
         estimator: An `Estimator`.
@@ -55,7 +56,8 @@ def train_and_evaluate(
         estimator.train(train_spec.input_fn, train_spec.hooks, max_steps=train_spec.max_steps)
         return None, []
     while True:
-        pause = _Pause(eval_spec.throttle_secs)
+        # As tf.estimator, which evaluates checkpoints.
+        pause = _Pause(max(eval_spec.throttle_secs, config.checkpoint_seconds))
         hooks = [*(train_spec.hooks or ()), pause]
         search = estimator.train_search(train_spec.input_fn, hooks, max_steps=train_spec.max_steps)
         final = not pause.due or is_over(search, train_spec.max_steps)

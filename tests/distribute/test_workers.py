@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 SCRIPT = pathlib.Path(__file__).parent / "train.py"
-LIMIT = 280
+LIMIT = 150
 
 
 def free_ports(count):
@@ -25,7 +25,7 @@ def free_ports(count):
     return ports
 
 
-def start(folder, names, placement="replicated", fatal=None):
+def start(folder, names, placement="replicated", fatal=None, script=SCRIPT):
     """A process for each name, such as "worker 1"; `fatal` is a name and the step it dies at."""
     cluster = {}
     for name, port in zip(names, free_ports(len(names)), strict=True):
@@ -38,20 +38,19 @@ def start(folder, names, placement="replicated", fatal=None):
         # Without a GPU TensorFlow need not look for one.
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
         steps = [str(fatal[1])] if fatal is not None and fatal[0] == name else []
-        given = [sys.executable, str(SCRIPT), str(folder), placement, *steps]
-        processes.append(
-            subprocess.Popen(given, env=environment, stderr=subprocess.PIPE, text=True)
-        )
+        given = [sys.executable, str(script), str(folder), placement, *steps]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        processes.append(subprocess.Popen(given, env=environment, **pipes))
     return processes
 
 
 def ended(processes, seconds=LIMIT):
-    """Exit codes and error texts; a process that does not end is killed, and None."""
+    """Exit codes and texts; a process that does not end is killed, and its code None."""
     deadline, found = time.monotonic() + seconds, []
     for each in processes:
         try:
-            text = each.communicate(timeout=max(1, deadline - time.monotonic()))[1]
-            found.append((each.returncode, text))
+            out, text = each.communicate(timeout=max(1, deadline - time.monotonic()))
+            found.append((each.returncode, out if each.returncode == 0 else text))
         except subprocess.TimeoutExpired:
             each.kill()
             found.append((None, each.communicate()[1]))
@@ -112,3 +111,21 @@ def test_shares_of_a_lost_process_are_trained_by_others(lost, alone, tmp_path):
         assert code == 0, text[-3000:]
         check_equal(alone, folder, 1)
     assert not list(folder.glob("shares/*"))
+
+
+@pytest.mark.parametrize("placement", ["replicated", "round_robin"])
+def test_train_and_evaluate_with_an_evaluator_is_as_in_one_process(placement, tmp_path):
+    script = SCRIPT.parent / "estimate.py"
+    alone = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "alone"), "replicated"],
+        check=True, timeout=LIMIT, capture_output=True, text=True,
+    )  # fmt: skip
+    expected = json.loads(alone.stdout.splitlines()[-1])
+    names = ["chief 0", "worker 0", "evaluator 0"]
+    found = ended(start(tmp_path / "search", names, placement, script=script))
+    assert [code for code, _ in found] == [0, 0, 0], "".join(text[-1500:] for _, text in found)
+    chief, worker, evaluator = (json.loads(text.splitlines()[-1]) for _, text in found)
+    assert chief is worker is None
+    assert evaluator["global_step"] == expected["global_step"] == 120
+    assert evaluator["loss"] == pytest.approx(expected["loss"], abs=1e-4)
+    assert list((tmp_path / "search" / "eval").iterdir())

@@ -39,7 +39,8 @@ def made(folder, generator=None, **settings):
     generator = generator or an.generators.Dense(8, 1, learning_rate=0.02)
     return est.Estimator(
         an.heads.MultiClass(10), generator, model_dir=folder, adanet_lambda=1e-3,
-        config=est.RunConfig(tf_random_seed=0), jit_compile=False, **settings,
+        config=est.RunConfig(tf_random_seed=0, save_checkpoints_secs=0.1), jit_compile=False,
+        **settings,
     )  # fmt: skip
 
 
