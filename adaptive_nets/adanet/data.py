@@ -2,6 +2,7 @@
 
 import dataclasses
 import zlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -75,6 +76,11 @@ class Rows:
     @property
     def on_disk(self) -> bool:
         return any(isinstance(a, np.memmap) for a in keras.tree.flatten(self.x))
+
+    def pieces(self, size: int) -> Iterator["Rows"]:
+        """Pieces of about equal length, of at most `size` rows."""
+        for index in np.array_split(np.arange(len(self)), -(-len(self) // size)):
+            yield self.take(index)
 
     def take(self, index: np.ndarray) -> "Rows":
         x = keras.tree.map_structure(lambda a: a[index], self.x)

@@ -1,6 +1,7 @@
 """The loop over rounds that `AdaNet.fit` runs."""
 
 import dataclasses
+import itertools
 import time
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,8 @@ from adaptive_nets.adanet.views import View, preprocess
 if TYPE_CHECKING:
     from adaptive_nets.adanet.search import AdaNet
 
-MIXTURE_CHUNKS = 40
+# Of an endless dataset mixture weights are solved on so many pieces of at most so many rows.
+MIXTURE_CHUNKS, MIXTURE_ROWS = 40, 4096
 REASONS = ("", "max_iterations", "callback", "time_limit", "max_steps")
 
 
@@ -219,8 +221,9 @@ class Run:
 
     def _mixture_chunks(self, members):
         function = self.train.function(members, whole=True)
-        for _ in range(MIXTURE_CHUNKS):
-            rows = self.stream.rows()
+        chunks = (self.stream.rows() for _ in itertools.count())
+        pieces = itertools.chain.from_iterable(rows.pieces(MIXTURE_ROWS) for rows in chunks)
+        for rows in itertools.islice(pieces, MIXTURE_CHUNKS):
             found = function(rows.x, lambda: Spool(self.train.cache_limit))
             yield self.train.by_member(members, found), rows.y, rows.w
 

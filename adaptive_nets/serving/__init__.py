@@ -1,6 +1,7 @@
 """From a trained model to a folder that TF Serving loads."""
 
 from adaptive_nets.serving.export import export_saved_model
+from adaptive_nets.serving.litert import export_litert
 from adaptive_nets.serving.receivers import (
     ServingInputReceiver,
     build_parsing_serving_input_receiver_fn,
@@ -12,6 +13,7 @@ __all__ = [
     "ServingInputReceiver",
     "build_parsing_serving_input_receiver_fn",
     "build_raw_serving_input_receiver_fn",
+    "export_litert",
     "export_saved_model",
     "receiver_of",
 ]

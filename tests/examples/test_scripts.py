@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 import numpy as np
+import pytest
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 
@@ -108,3 +109,19 @@ def test_fuse_digits(capsys, monkeypatch):
     assert len(header.split("gap")) == 2
     (gap,) = (float(value) for value in values.split() if "e-" in value)
     assert gap <= 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "least", "steps"),
+    [
+        ("binary", "accuracy", 0.9, 600),
+        ("multiclass", "accuracy", 0.93, 600),
+        ("regression", "r2", 0.1, 600),
+        ("custom_builder", "r2", 0.1, 600),
+        ("auto_ensemble", "accuracy", 0.93, 400),
+    ],
+)
+def test_estimators(name, metric, least, steps, tmp_path, capsys):
+    found = load(f"estimator_{name}")["main"](model_dir=str(tmp_path))
+    assert found[metric] > least and found["global_step"] == steps
+    assert metric in capsys.readouterr().out

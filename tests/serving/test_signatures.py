@@ -227,3 +227,16 @@ def test_extra_assets_are_copied(tmp_path):
         assets_extra={"deep/a.json": tmp_path / "a.json"},
     )  # fmt: skip
     assert tf.io.gfile.exists(f"{path}/assets.extra/deep/a.json")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", ["strings", "regression"])
+def test_litert_gives_the_same(name, exports, tmp_path):
+    head, (_, model, _) = HEADS[name][0], exports[name]
+    path = serving.export_litert(model, head, tmp_path / "model.tflite")
+    run = tf.lite.Interpreter(path).get_signature_runner()
+    found = run(features=X[:1])
+    expected = head.predictions(model(X[:1]))
+    assert set(found) == {k for k in expected if expected[k].dtype != tf.string}
+    for key in found:
+        np.testing.assert_allclose(found[key], expected[key], atol=1e-5)
