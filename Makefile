@@ -54,6 +54,7 @@ bench: venv ## the timed comparisons
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/majority.py
 	$(BIN)/python benchmarks/energy.py
+	$(BIN)/python benchmarks/serving.py
 
 build: venv ## wheel and sdist into dist/
 	$(BIN)/python -m build --outdir dist

@@ -24,6 +24,10 @@ from adaptive_nets.energy.ordered import InfiniteRBM
 if TYPE_CHECKING:
     import pandas as pd
 
+# A feature's standard deviation before the sigmoid that squashes it, and the values of one that has
+# two only: sigmoid(8) is .9997.
+SLOPE, END = 1.7, 8.0
+
 
 @dataclasses.dataclass(frozen=True)
 class LayerReport:
@@ -169,7 +173,8 @@ class EnergyNet:
 
         Args:
             x: `(rows, ...)`: all axes behind the first are taken as features. Unless they all lie
-                in [0, 1] they are standardised and squashed into it by a sigmoid.
+                in [0, 1] they are standardised and squashed into it by a sigmoid; features of two
+                values become its ends.
 
         Returns:
             A `StructureReport`.
@@ -337,12 +342,20 @@ def _batches(rows, size, seed):
 
 
 def _scaling(rows):
-    """Mean and divisor of features that a sigmoid squashes, or None where they lie in [0, 1]."""
-    if rows.min() >= 0 and rows.max() <= 1:
+    """Middle and divisor of features that a sigmoid squashes, or None where they lie in [0, 1].
+
+    Features of two values become nearly 0 and 1: left near one half, as rare ones would be,
+    machines of binary units learn nothing of them. A normal feature becomes nearly uniform.
+    """
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    if low.min() >= 0 and high.max() <= 1:
         return None
     spread = rows.std(axis=0)
-    # A normal feature becomes nearly uniform.
-    return rows.mean(axis=0), np.where(spread > 0, spread, 1).astype(rows.dtype) / 1.7
+    middle, divisor = rows.mean(axis=0), np.where(spread > 0, spread, 1) / SLOPE
+    two = ((rows == low) | (rows == high)).all(axis=0) & (high > low)
+    middle = np.where(two, (low + high) / 2, middle)
+    divisor = np.where(two, (high - low) / (2 * END), divisor)
+    return middle.astype(rows.dtype), divisor.astype(rows.dtype)
 
 
 def _sigmoid(x):

@@ -1,6 +1,7 @@
 """Models for LiteRT, which runs on phones and in browsers."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import keras
@@ -32,18 +33,19 @@ def export_litert(model: keras.Model, head: Head, path: str | os.PathLike) -> st
     """
     import tensorflow as tf
 
-    predict, module = predicting(model, head), tf.Module()
-    module.model = model
+    predict, path = predicting(model, head), Path(path)
 
-    @tf.function(input_signature=[tensor_signature(model)], autograph=False)
     def run(features):
-        return {k: v for k, v in predict(features).items() if v.dtype != tf.string}
+        found = predict(features)
+        return {name: value for name, value in found.items() if value.dtype != tf.string}
 
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [run.get_concrete_function()], module
-    )
-    found, path = converter.convert(), Path(path)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serving_default", run, input_signature=[tensor_signature(model)])
     path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        archive.write_out(folder, verbose=False)
+        found = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(found)
     part.replace(path)

@@ -49,8 +49,8 @@ def sets(data_dir):
         x, y = table.drop(columns=["Id", "Cover_Type"]).to_numpy("float64"), table["Cover_Type"]
         found["covertype"] = some(x, y.to_numpy() - 1)
         with np.load(pathlib.Path(data_dir, "fashion_mnist", "fashion_mnist.npz")) as data:
-            images = data["x_train"].reshape(-1, 784) / 255
-            found["fashion MNIST"] = some(images, data["y_train"].astype(int))
+            images = data["train_x"].reshape(-1, 784) / 255
+            found["fashion MNIST"] = some(images, data["train_y"].astype(int))
     return found
 
 

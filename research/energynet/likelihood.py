@@ -32,8 +32,8 @@ MACHINES = {
     "RBM, 500 units": lambda: an.energy.RBM(500, **SHARED),
     "ordered, 500 units": lambda: an.energy.OrderedRBM(500, 1.01, **SHARED),
     "infinite": lambda: an.energy.InfiniteRBM(1.01, capacity=512, **SHARED),
-    "infinite, regrouped": lambda: an.energy.InfiniteRBM(
-        1.01, capacity=512, regroup=True, **SHARED
+    "infinite, regrouped, at most 500 units": lambda: an.energy.InfiniteRBM(
+        1.01, max_units=500, capacity=500, regroup=True, **SHARED
     ),
 }
 # Negative log-likelihoods in nats: Côté, Larochelle, arXiv 1502.02476, tables 1 and 2.

@@ -53,7 +53,7 @@ def sets(data_dir, seed):
         found[f"digits, 170 rows, {count} classes"] = classes(x, y, count, 170, rng)
     if data_dir:
         with np.load(pathlib.Path(data_dir, "mnist", "mnist.npz")) as data:
-            images, labels = data["x_train"], data["y_train"]
+            images, labels = data["train_x"], data["train_y"]
         images = (images.reshape(len(images), -1) / 255).astype("float32")
         for count in (1, 3, 10):
             found[f"MNIST, {ROWS:,} rows, {count} classes"] = classes(

@@ -84,6 +84,19 @@ def test_tables_and_images_are_taken():
     assert images.build(10).input_shape == (None, 8, 8)
 
 
+def test_features_of_two_values_stay_two_values_and_their_ties_are_learnt():
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 4, 800)
+    table = np.stack([rng.normal(50, 9, 800), *(np.eye(4)[kind].T * 3), kind % 2], axis=1)
+    net = an.energy.EnergyNet(1, max_units=32, steps=600)
+    report = net.fit(table)
+    assert report.widths and report.layers[0].gain > 0.3
+    inputs = keras.Input((6,))
+    found = keras.Model(inputs, net.hidden(inputs, depth=0)[0])(table.astype("float32"))
+    np.testing.assert_allclose(found[:, 1:5], np.eye(4)[kind], atol=1e-3)
+    np.testing.assert_allclose(found[:, 5], kind % 2, atol=1e-3)
+
+
 def test_finished_layers_are_not_learnt_again(tmp_path, monkeypatch):
     first = an.energy.EnergyNet(2, model_dir=tmp_path, **FAST)
     report = first.fit(X[:300])

@@ -234,8 +234,8 @@ def test_extra_assets_are_copied(tmp_path):
 def test_litert_gives_the_same(name, exports, tmp_path):
     head, (_, model, _) = HEADS[name][0], exports[name]
     path = serving.export_litert(model, head, tmp_path / "model.tflite")
-    run = tf.lite.Interpreter(path).get_signature_runner()
-    found = run(features=X[:1])
+    interpreter = tf.lite.Interpreter(path)
+    found = interpreter.get_signature_runner()(features=X[:1])
     expected = head.predictions(model(X[:1]))
     assert set(found) == {k for k in expected if expected[k].dtype != tf.string}
     for key in found:

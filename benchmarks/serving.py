@@ -1,0 +1,83 @@
+"""How long one row takes: a fused ensemble beside the ensemble, and beside a network by hand.
+
+    python benchmarks/serving.py [--members 5] [--width 64]
+
+The three SavedModels answer in turns; each figure is the median of this run.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from sklearn.datasets import load_digits
+
+import adaptive_nets as an
+from adaptive_nets.serving import export_saved_model
+
+
+def searched(members, width):
+    """An ensemble of equal members on digits."""
+    x, y = load_digits(return_X_y=True)
+    search = an.AdaNet(
+        an.heads.MultiClass(10), an.generators.Dense(width, 2), max_iterations=members,
+        steps_per_iteration=100, force_grow=True, adanet_lambda=1e-3, seed=0,
+    )  # fmt: skip
+    return search.fit((x / 16).astype("float32"), y, verbose=0)
+
+
+def by_hand(members, width):
+    """A plain network of the fused one's sizes."""
+    inputs = keras.Input((64,), name="features")
+    normal = keras.layers.Normalization(mean=np.zeros(64), variance=np.ones(64))(inputs)
+    hidden = keras.layers.Dense(members * width, "relu")(normal)
+    hidden = keras.layers.Dense(members * width, "relu")(hidden)
+    return keras.Model(inputs, keras.layers.Dense(10)(hidden))
+
+
+def latencies(functions, rows, turns=2000):
+    """Median seconds of a call with some rows; the functions take turns."""
+    given = tf.constant(np.random.default_rng(0).random((rows, 64), "float32"))
+    found = np.empty((turns, len(functions)))
+    for turn in range(-50, turns):
+        for k, function in enumerate(functions):
+            began = time.perf_counter()
+            function(features=given)
+            if turn >= 0:
+                found[turn, k] = time.perf_counter() - began
+    return np.median(found, axis=0)
+
+
+def main():
+    """Prints the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--members", type=int, default=5)
+    parser.add_argument("--width", type=int, default=64)
+    given = parser.parse_args()
+    search = searched(given.members, given.width)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [
+            search.export(f"{folder}/ensemble"),
+            search.export(f"{folder}/fused", fuse=True),
+            export_saved_model(
+                by_hand(given.members, given.width), search.head, f"{folder}/by_hand"
+            ),
+        ]
+        served = [tf.saved_model.load(path) for path in paths]
+        functions = [each.signatures["serving_default"] for each in served]
+        print(f"ensemble of {len(search.ensemble.members)} members of width {given.width}")
+        for rows in (1, 32, 1024):
+            whole, fused, plain = latencies(functions, rows, 2000 if rows < 1000 else 300)
+            print(
+                f"{rows:5d} rows: ensemble {whole * 1e3:.3f} ms, fused {fused * 1e3:.3f} ms "
+                f"({fused / whole:.2f} x), by hand {plain * 1e3:.3f} ms ({fused / plain:.2f} x)"
+            )
+
+
+if __name__ == "__main__":
+    main()
