@@ -113,6 +113,11 @@ class Round:
         count = range(len(self.members))
         return [keras.ops.convert_to_numpy(v) for k in count for v in self.trainer.variables(k)]
 
+    def header(self) -> dict:
+        """What a checkpoint says beside `state`, as JSON values."""
+        names = [m.name for m in self.members]
+        return {"round": self.number, "names": names, **self.training.header()}
+
     def restore(self, header: dict, arrays: list[np.ndarray]) -> bool:
         """Goes on from a checkpoint; `False` where it does not fit this round."""
         if not self.put(header, arrays, range(len(self.members))):

@@ -37,12 +37,7 @@ class Keeper:
         """Keeps a round as it is; none that a call has left half way."""
         if not round_.consistent:
             return
-        header = {
-            "round": round_.number,
-            "names": [m.name for m in round_.members],
-            "data": self.search.data_fingerprint,
-            **round_.training.header(),
-        }
+        header = {"data": self.search.data_fingerprint, **round_.header()}
         if self.folder is None:
             self.search.paused = (header, [v.copy() for v in round_.state()])
         else:

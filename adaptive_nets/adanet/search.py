@@ -18,6 +18,7 @@ from adaptive_nets.adanet.evaluator import Evaluator
 from adaptive_nets.adanet.following import FollowedDir
 from adaptive_nets.adanet.generator import Generator, propose
 from adaptive_nets.adanet.inputs import describe, read
+from adaptive_nets.adanet.on_ray import RayRun
 from adaptive_nets.adanet.preprocessing import make_preprocessing
 from adaptive_nets.adanet.progress import make_progress
 from adaptive_nets.adanet.record import Record
@@ -30,7 +31,15 @@ from adaptive_nets.adanet.sharing import SharedRun
 from adaptive_nets.adanet.state import ModelDir
 from adaptive_nets.adanet.stored import StoredSearch
 from adaptive_nets.adanet.subnetwork import Subnetwork
-from adaptive_nets.distribute import Group, Task, make_strategy, share_of, task_from_environment
+from adaptive_nets.distribute import (
+    Group,
+    Ray,
+    Task,
+    import_ray,
+    make_strategy,
+    share_of,
+    task_from_environment,
+)
 from adaptive_nets.heads import Head
 
 
@@ -81,7 +90,9 @@ class AdaNet(StoredSearch):
         placement: `"replicated"`: all processes of `TF_CONFIG` train all candidates together, by
             `distribute`. `"round_robin"`: each trains its share of a round's candidates on its own
             devices, and they meet in `model_dir`; the share of a lost process is taken over, from
-            its checkpoint. That needs finite data and a seed. Defaults to `"replicated"`.
+            its checkpoint. `"ray"` or a `distribute.Ray`: so do workers of a Ray cluster, which
+            need not see `model_dir`. The last two need finite data, a `model_dir` and a seed.
+            Defaults to `"replicated"`.
         model_dir: Folder for the search's state; a search goes on from what is there.
         seed: Integer seed, or `None` for a random one.
         jit_compile: `"auto"` (XLA where it is faster), `True` or `False`.
@@ -134,7 +145,7 @@ class AdaNet(StoredSearch):
         penalize_training: bool = False,
         preprocessing: str | keras.Layer | None = "auto",
         distribute: str | tf.distribute.Strategy | None = None,
-        placement: str = "replicated",
+        placement: str | Ray = "replicated",
         model_dir: str | os.PathLike | None = None,
         seed: int | None = None,
         jit_compile: str | bool = "auto",
@@ -155,7 +166,10 @@ class AdaNet(StoredSearch):
         ):  # fmt: skip
             setattr(self, name, self._settings[name])
         self.task = task_from_environment() if placement == "round_robin" else Task()
-        self.shared = self.task.workers > 1
+        self.ray = Ray() if placement == "ray" else None
+        if isinstance(placement, Ray):
+            self.ray = placement
+        self.shared = self.ray is not None or self.task.workers > 1
         if self.shared:
             self._check_shared()
             distribute = "one_device" if distribute == "auto" else distribute
@@ -281,11 +295,11 @@ class AdaNet(StoredSearch):
             self.preprocessing = make_preprocessing(
                 self._settings["preprocessing"], self.generator, inputs.train
             )
+        run = RayRun if self.ray is not None else SharedRun if self.shared else Run
         listed = keras.callbacks.CallbackList(callbacks, model=self)
         listed.on_train_begin()
         try:
             with self.group.together():
-                run = SharedRun if self.shared else Run
                 run(self, inputs, folder, clock, listed, progress, max_steps).run(other_data)
         except BaseException:
             if not self._begun(folder):
@@ -300,17 +314,22 @@ class AdaNet(StoredSearch):
 
     def _check_shared(self):
         """Refuses what processes that train shares cannot do."""
+        placement = "round_robin" if self.ray is None else "ray"
         for name in ("model_dir", "seed"):
             if self._settings[name] is None:
                 raise ValueError(
-                    f"placement='round_robin' needs a {name}, the same in all processes of "
-                    f"TF_CONFIG. Received: {name}=None."
+                    f"placement='{placement}' needs a {name}, the same in all processes. "
+                    f"Received: {name}=None."
                 )
-        if self._settings["distribute"] == "multi_worker":
+        distribute = self._settings["distribute"]
+        own = isinstance(distribute, tf.distribute.Strategy) and self.ray is not None
+        if distribute == "multi_worker" or own:
             raise ValueError(
-                "placement='round_robin' trains each candidate in one process; use it with "
-                "distribute=None, 'one_device' or 'mirrored'. Received: distribute='multi_worker'."
+                f"placement='{placement}' trains each candidate in one process; use it with "
+                f"distribute=None, 'one_device' or 'mirrored'. Received: distribute={distribute!r}."
             )
+        if self.ray is not None:
+            import_ray()
 
     def _check_whole_rounds(self, stream, time_limit, max_steps):
         """Refuses what would end a round in the middle: processes do not stop together."""
@@ -319,9 +338,10 @@ class AdaNet(StoredSearch):
         if max_steps is not None and max_steps % self.steps_per_iteration:
             found.append(f"max_steps={max_steps}")
         if found:
+            placement = "round_robin" if self.ray is None else "ray"
             raise ValueError(
-                "placement='round_robin' needs finite data, no time_limit, and max_steps of whole "
-                f"rounds of {self.steps_per_iteration}. Received: {', '.join(found)}."
+                f"placement='{placement}' needs finite data, no time_limit, and max_steps of "
+                f"whole rounds of {self.steps_per_iteration}. Received: {', '.join(found)}."
             )
 
     def _begun(self, folder):

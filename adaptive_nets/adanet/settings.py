@@ -12,10 +12,11 @@ from adaptive_nets.adanet.ensemble import Ensembler
 from adaptive_nets.adanet.evaluator import Evaluator
 from adaptive_nets.adanet.generator import Generator
 from adaptive_nets.adanet.proximal import KINDS
+from adaptive_nets.distribute import Ray
 from adaptive_nets.heads import Head
 
 CHOICES = {
-    "placement": ("replicated", "round_robin"),
+    "placement": ("replicated", "round_robin", "ray"),
     "training": ("residual", "independent"),
     "refit": ("all", "new"),
     "jit_compile": ("auto", True, False),
@@ -39,7 +40,7 @@ def check_settings(s: dict) -> None:
         if not number or not 0 <= s[name] < float("inf"):
             raise ValueError(f"{name} must be a finite number >= 0. Received: {name}={s[name]!r}.")
     for name, choices in CHOICES.items():
-        if s[name] not in choices:
+        if s[name] not in choices and not (name == "placement" and isinstance(s[name], Ray)):
             raise ValueError(
                 f"{name} must be one of {', '.join(map(repr, choices))}. "
                 f"Received: {name}={s[name]!r}."

@@ -37,6 +37,11 @@ class Shares:
         self.lost_seconds = lost_seconds
         self._seen: dict[Path, tuple[float, float]] = {}
 
+    @classmethod
+    def of_round(cls, model_dir: Path, number: int, count: int, rank: int) -> "Shares":
+        """Those of one round of a search, among so many processes."""
+        return cls(Path(model_dir) / "shares" / f"round_{number:03d}_of_{count}", count, rank)
+
     def take(self) -> int | None:
         """A share to be trained by this process, its own first; `None` where there is none now."""
         for share in sorted(range(self.count), key=lambda s: (s - self.rank) % self.count):
@@ -73,13 +78,15 @@ class Shares:
 
     def save(self, share: int, round_: Round) -> None:
         """Keeps a share as it is; the last time it is done."""
-        names = [m.name for m in round_.members]
-        header = {"round": round_.number, "names": names, **round_.training.header()}
-        folder = ModelDir(self._folder(share))
-        folder.write_checkpoint(round_.training.step, header, round_.state())
+        self.write(share, round_.header(), round_.state())
+
+    def write(self, share: int, header: dict, arrays: list[np.ndarray]) -> None:
+        """Keeps a share's `Round.header` and `Round.state`."""
+        ModelDir(self._folder(share)).write_checkpoint(header["step"], header, arrays)
 
     def finish(self, share: int) -> None:
         """Says that a share is trained, and its last checkpoint is what it became."""
+        self._folder(share).mkdir(parents=True, exist_ok=True)
         (self._folder(share) / "done").touch()
 
     def read(self, share: int) -> tuple[dict, list[np.ndarray]] | None:

@@ -134,5 +134,4 @@ class SharedRun(Run):
 
     def _shares(self, number):
         task = self.search.task
-        path = self.folder.path / "shares" / f"round_{number:03d}"
-        return Shares(path, task.workers, task.rank)
+        return Shares.of_round(self.folder.path, number, task.workers, task.rank)

@@ -116,11 +116,15 @@ class ModelDir:
         state = source.read_state()
         if state is None:
             raise ValueError(f"There is no search to begin from in '{other}'.")
-        files = [*state["files"], *(["preprocessing.keras"] if state["preprocessed"] else [])]
-        for name in files:
+        for name in self.named(state):
             with whole_file(self.path / name, suffix=".keras") as written:
                 shutil.copyfile(source.path / name, written)
         self.write_state({k: v for k, v in state.items() if k != "version"})
+
+    @staticmethod
+    def named(state: dict) -> list[str]:
+        """The model files that a state needs."""
+        return [*state["files"], *(["preprocessing.keras"] if state["preprocessed"] else [])]
 
     def read_state(self, path: str | os.PathLike | None = None) -> dict | None:
         """The newest state that can be read; `None` where there is none.

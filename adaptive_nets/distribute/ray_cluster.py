@@ -1,0 +1,84 @@
+"""Workers on a Ray cluster, for those who have one."""
+
+import contextlib
+import dataclasses
+import numbers
+from collections.abc import Iterator
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Ray:
+    """Which Ray cluster trains, and with how many workers.
+
+    Given as `AdaNet(placement=an.distribute.Ray(...))`; `placement="ray"` is `Ray()`. It needs the
+    package `ray` (extra `ray`), and adaptive_nets on the cluster's machines.
+
+    Attributes:
+        address: Of a running cluster, such as `"auto"`, `"10.0.0.1:6379"` or
+            `"ray://10.0.0.1:10001"`. Defaults to `None`: the one this process is connected to,
+            else what `RAY_ADDRESS` names, else one that is started on this machine for the call.
+        workers: How many processes train. Defaults to `None`: one a machine of the cluster.
+        options: Of each worker, as `ray.remote` takes them: `num_cpus`, `num_gpus`, `resources`,
+            `runtime_env`. Defaults to one CPU.
+
+    Raises:
+        ValueError: `workers` is no integer >= 1.
+
+    Example:
+
+    ```python
+    import adaptive_nets as an
+
+    on_ray = an.distribute.Ray("auto", workers=4, options={"num_gpus": 1})
+    search = an.AdaNet(an.heads.MultiClass(), placement=on_ray, model_dir="search", seed=0)
+    ```
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    options: dict[str, Any] = dataclasses.field(default_factory=lambda: {"num_cpus": 1})
+
+    def __post_init__(self):
+        count = self.workers
+        whole = isinstance(count, numbers.Integral) and not isinstance(count, bool)
+        if count is not None and not (whole and count >= 1):
+            raise ValueError(f"workers must be an integer >= 1 or None. Received: {count!r}.")
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[Any]:
+        """The module `ray`, connected to the cluster; what was not connected before is left again.
+
+        Raises:
+            ImportError: Ray is not installed.
+            ConnectionError: There is no cluster at the address.
+        """
+        ray = import_ray()
+        own = not ray.is_initialized()
+        if own:
+            ray.init(self.address, log_to_driver=False, include_dashboard=False)
+        try:
+            yield ray
+        finally:
+            if own:
+                ray.shutdown()
+
+    def count(self, ray: Any) -> int:
+        """How many workers there are to be on the connected cluster."""
+        alive = sum(bool(node["Alive"]) for node in ray.nodes())
+        return int(self.workers or alive)
+
+
+def import_ray() -> Any:
+    """The module `ray`.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise ImportError(
+            "placement='ray' needs Ray. Install it: pip install 'adaptive-nets[ray]'."
+        ) from error
+    return ray
