@@ -12,7 +12,7 @@ def make_preprocessing(given, generator: Generator, rows: Rows) -> keras.Model |
     """The model that a search's `preprocessing` setting asks for.
 
     Args:
-        given: `"auto"`, `"standardize"`, `None`, or a Keras layer or model.
+        given: `"auto"`, `"standardize"`, `None`, or a Keras layer, model or `FeatureSpace`.
         generator: What `"auto"` asks.
         rows: Training rows.
     """
@@ -20,8 +20,24 @@ def make_preprocessing(given, generator: Generator, rows: Rows) -> keras.Model |
         return standardization(rows)
     if isinstance(given, keras.Layer):
         inputs = make_inputs(rows.spec)
+        if isinstance(given, keras.utils.FeatureSpace):
+            given = _as_model(given, inputs)
         return keras.Model(inputs, given(inputs), name="preprocessing")
     return None
+
+
+def _as_model(space, inputs):
+    """The model of an adapted `FeatureSpace`, which itself takes values only."""
+    wanted = space.get_inputs()
+    names = set(inputs) if isinstance(inputs, dict) else {"one array"}
+    if names != set(wanted):
+        raise ValueError(
+            f"preprocessing is a FeatureSpace of {', '.join(sorted(wanted))}. The features must "
+            f"be a dict of just these. Received: {', '.join(sorted(names))}."
+        )
+    # Keras warns where the features come in another order.
+    ordered = {name: wanted[name] for name in inputs}
+    return keras.Model(ordered, space.get_encoded_features())
 
 
 def standardization(rows: Rows) -> keras.Model | None:

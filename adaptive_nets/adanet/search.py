@@ -82,7 +82,8 @@ class AdaNet(StoredSearch):
         penalize_training: Whether subnetworks are trained with the penalty `Γ ||w||_1` on their
             output weights (AdaNet.R). Defaults to `False`.
         preprocessing: `"auto"` standardises features where the generator asks for it, `None`
-            leaves them, `"standardize"` always does; or a built Keras layer or model.
+            leaves them, `"standardize"` always does; or a built Keras layer or model, or an
+            adapted `keras.utils.FeatureSpace` of just the features, which come as a dict.
         distribute: Where candidates are trained: `"auto"`, `"one_device"`, `"mirrored"`,
             `"multi_worker"`, `"tpu"` or a `tf.distribute.Strategy` (`distribute.make_strategy`).
             Each replica takes its share of a batch, which is that of all. Defaults to `None`: the
@@ -288,13 +289,13 @@ class AdaNet(StoredSearch):
             return self
         names = ("head", "data_fingerprint", "preprocessing", "_spec", "_opened")
         before = {name: getattr(self, name) for name in names}
-        self.data_fingerprint = fingerprint
-        self.head, self._spec, self._opened = head, inputs.spec, True
-        self._fit_settings = fit_settings
         if self.record.iteration == 0 and self.preprocessing is None:
             self.preprocessing = make_preprocessing(
                 self._settings["preprocessing"], self.generator, inputs.train
             )
+        self.data_fingerprint = fingerprint
+        self.head, self._spec, self._opened = head, inputs.spec, True
+        self._fit_settings = fit_settings
         run = RayRun if self.ray is not None else SharedRun if self.shared else Run
         listed = keras.callbacks.CallbackList(callbacks, model=self)
         listed.on_train_begin()

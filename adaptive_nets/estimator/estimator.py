@@ -1,5 +1,6 @@
 """`Estimator`: adanet.Estimator's contract over the same search."""
 
+import json
 import os
 import tempfile
 import warnings
@@ -172,6 +173,7 @@ class Estimator:
             "checkpoint_seconds": self._config.checkpoint_seconds,
             **kwargs,
         }
+        self._decided: dict[str, bool] = {}
         self._loaded: tuple[str | None, AdaNet | None] = (None, None)
         # It refuses wrong settings, before any data is asked for.
         AdaNet(**self._settings, evaluator=Evaluator() if evaluator is not None else None)
@@ -194,11 +196,11 @@ class Estimator:
         return dict(self._params)
 
     def latest_checkpoint(self) -> str | None:
-        """Path of the newest state file, or `None` before training."""
-        if not os.path.isdir(self.model_dir):
-            return None
-        files = sorted(Path(self.model_dir).glob("state-*.json"))
-        return str(files[-1]) if files else None
+        """Path of the newest state file with an ensemble, or `None` before there is one."""
+        folder = Path(self.model_dir)
+        # The first is written before anything is trained.
+        files = sorted(folder.glob("state-*.json"), reverse=True)
+        return next((str(file) for file in files if self._is_decided(file)), None)
 
     def get_variable_names(self) -> list[str]:
         """Names of the ensemble's variables, and `"global_step"`."""
@@ -411,19 +413,30 @@ class Estimator:
             self._loaded = (wanted, found)
         return self._loaded[1]
 
-    def load_if_decided(self, checkpoint_path: str) -> AdaNet | None:
-        """The search of a state file, once there is an ensemble in it."""
-        search = self._trained(checkpoint_path)
-        return search if search.record.current.ensemble is not None else None
+    def load(self, checkpoint_path: str) -> AdaNet:
+        """The search as a state file holds it."""
+        return self._trained(checkpoint_path)
+
+    def _is_decided(self, file):
+        """Whether there is an ensemble in a state file, which never changes."""
+        if file.name not in self._decided:
+            try:
+                record = json.loads(file.read_text(encoding="utf-8"))["record"]
+            except (OSError, ValueError, KeyError):
+                return False
+            self._decided[file.name] = bool(record["ensemble"] or record["partial"])
+        return self._decided[file.name]
 
     def _judge(self):
         judge = self._evaluator
         return judge.evaluator(self._config, self._params) if hasattr(judge, "input_fn") else judge
 
     def _warm_start_once(self):
-        if self._warm_start is None or self.latest_checkpoint() is not None:
+        if self._warm_start is None:
             return
-        ModelDir(self.model_dir).begin_from(self._warm_start)
+        folder = ModelDir(self.model_dir)
+        if not folder.has_state():
+            folder.begin_from(self._warm_start)
 
     def _variables(self):
         members = self._trained().ensemble.members

@@ -107,12 +107,11 @@ def _evaluate_on(estimator, train_spec, eval_spec):
     seen, found, exports = None, None, []
     while True:
         checkpoint = estimator.latest_checkpoint()
-        search = None if checkpoint in (None, seen) else estimator.load_if_decided(checkpoint)
-        if search is None:
+        if checkpoint in (None, seen):
             time.sleep(POLL_SECONDS)
             continue
         began, seen = time.monotonic(), checkpoint
-        final = is_over(search, train_spec.max_steps)
+        final = is_over(estimator.load(checkpoint), train_spec.max_steps)
         found, exports = _evaluate(estimator, eval_spec, final)
         logging.info("Evaluated global step %d.", found["global_step"])
         if final:

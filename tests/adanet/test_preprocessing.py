@@ -3,8 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.preprocessing import StandardScaler
 
+from adaptive_nets import generators, heads
+from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.data import Rows, as_features
 from adaptive_nets.adanet.preprocessing import standardization
 
@@ -99,3 +102,50 @@ def test_each_feature_of_a_dict_is_scaled_and_text_is_left():
 def test_text_alone_needs_no_preprocessing():
     assert standardization(rows(["a", "b"])) is None
     assert standardization(rows({"t": ["a", "b"]})) is None
+
+
+TABLE = {
+    "age": np.array([20, 30, 40, 50, 60, 70] * 20, "float32"),
+    "job": np.array(["clerk", "nurse", "pilot"] * 40),
+    "hours": np.linspace(10, 50, 120, dtype="float32"),
+}
+
+
+def feature_space():
+    features = {"hours": "float_discretized", "job": "string_categorical"}
+    space = keras.utils.FeatureSpace(
+        {**features, "age": "float_normalized"}, crosses=[], output_mode="concat"
+    )
+    space.adapt(tf.data.Dataset.from_tensor_slices(TABLE))
+    return space
+
+
+def test_a_feature_space_is_a_preprocessing(tmp_path, recwarn):
+    space = feature_space()
+    labels = (TABLE["age"] > 45).astype(int)
+    search = AdaNet(
+        heads.BinaryClass(), generators.Dense(8, 1), max_iterations=1, steps_per_iteration=20,
+        preprocessing=space, model_dir=tmp_path / "search", seed=0,
+    )  # fmt: skip
+    search.fit(TABLE, labels, batch_size=30, verbose=0)
+    encoded = space({name: tf.constant(values) for name, values in TABLE.items()})
+    shaped = {name: tf.constant(values[:, None]) for name, values in TABLE.items()}
+    np.testing.assert_array_equal(search.preprocessing(shaped), encoded)
+    logits = search.predict(TABLE, "logits")
+    loaded = AdaNet.load(tmp_path / "search", preprocessing=space)
+    np.testing.assert_array_equal(loaded.predict(TABLE, "logits"), logits)
+    served = tf.saved_model.load(search.export(tmp_path / "export")).signatures["serving_default"]
+    np.testing.assert_allclose(served(**shaped)["logits"], logits, atol=1e-5)
+    # It needs no FeatureSpace, and Keras sees the features in the order that it knows.
+    assert keras.saving.load_model(tmp_path / "search" / "preprocessing.keras").count_params()
+    assert not [w for w in recwarn if "structure of `inputs`" in str(w.message)]
+
+
+def test_a_feature_space_of_other_features_is_refused():
+    search = AdaNet(heads.BinaryClass(), generators.Dense(8, 1), preprocessing=feature_space())
+    labels = (TABLE["age"] > 45).astype(int)
+    fewer = {name: values for name, values in TABLE.items() if name != "job"}
+    with pytest.raises(ValueError, match="of age, hours, job.*Received: age, hours"):
+        search.fit(fewer, labels)
+    with pytest.raises(ValueError, match="Received: one array"):
+        search.fit(TABLE["age"], labels)
