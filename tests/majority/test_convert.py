@@ -12,6 +12,13 @@ layers = keras.layers
 RNG = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def same_draws():
+    """Each test draws the same, whichever ran before."""
+    RNG.bit_generator.state = np.random.default_rng(0).bit_generator.state
+    keras.utils.set_random_seed(0)
+
+
 def mlp():
     hidden = [layers.Dense(16, "relu", name="a"), layers.BatchNormalization(name="norm")]
     return keras.Sequential([keras.Input((6,)), *hidden, layers.Dense(3, name="b")])
