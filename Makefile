@@ -37,7 +37,7 @@ demo: venv ## search an ensemble on digits, then predict with what it left
 	$(BIN)/adaptive-nets predict --saved_model $(DEMO)/export --data digits --rows 5
 
 test: lint ## lint, then every test, and under JAX those of the ground floor's core
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto -m backend_agnostic $(JAX_TESTS)
 
 contract: venv ## the growth contract with every case in every dtype, on TensorFlow and JAX

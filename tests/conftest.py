@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import os
 import pathlib
 
@@ -10,6 +11,18 @@ os.environ.setdefault("JAX_ENABLE_X64", "1")
 import pytest
 
 REPO = pathlib.Path(__file__).resolve().parents[1]
+
+
+# A trace makes some hundred thousand objects, few of them garbage.
+gc.set_threshold(50_000, 20, 20)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_is_left_is_not_collected_again():
+    """Keras keeps what a file's tests made; to walk through it each time took a tenth of them."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
