@@ -113,19 +113,19 @@ def test_shares_of_a_lost_process_are_trained_by_others(lost, alone, tmp_path):
     assert not list(folder.glob("shares/*"))
 
 
-@pytest.mark.parametrize("placement", ["replicated", "round_robin"])
-def test_train_and_evaluate_with_an_evaluator_is_as_in_one_process(placement, tmp_path):
+@pytest.mark.parametrize(("placement", "workers"), [("replicated", 3), ("round_robin", 2)])
+def test_train_and_evaluate_with_an_evaluator_is_as_in_one_process(placement, workers, tmp_path):
     script = SCRIPT.parent / "estimate.py"
     alone = subprocess.run(
         [sys.executable, str(script), str(tmp_path / "alone"), "replicated"],
         check=True, timeout=LIMIT, capture_output=True, text=True,
     )  # fmt: skip
     expected = json.loads(alone.stdout.splitlines()[-1])
-    names = ["chief 0", "worker 0", "evaluator 0"]
+    names = ["chief 0", *(f"worker {k}" for k in range(workers - 1)), "evaluator 0"]
     found = ended(start(tmp_path / "search", names, placement, script=script))
-    assert [code for code, _ in found] == [0, 0, 0], "".join(text[-1500:] for _, text in found)
-    chief, worker, evaluator = (json.loads(text.splitlines()[-1]) for _, text in found)
-    assert chief is worker is None
+    assert {code for code, _ in found} == {0}, "".join(text[-1500:] for _, text in found)
+    *trained, evaluator = (json.loads(text.splitlines()[-1]) for _, text in found)
+    assert trained == [None] * workers
     assert evaluator["global_step"] == expected["global_step"] == 120
     assert evaluator["loss"] == pytest.approx(expected["loss"], abs=1e-4)
     assert list((tmp_path / "search" / "eval").iterdir())

@@ -49,6 +49,25 @@ def trained(tmp_path_factory):
     return made(tmp_path_factory.mktemp("trained")).train(TRAIN, max_steps=20)
 
 
+class Interrupting(est.SessionRunHook):
+    """Ends the process's training at its first step."""
+
+    def after_run(self, run_context, run_values):
+        raise InterruptedError
+
+
+def test_before_the_first_decision_there_is_no_checkpoint(tmp_path):
+    found = made(tmp_path)
+    with pytest.raises(InterruptedError):
+        found.train(TRAIN, max_steps=20, hooks=[Interrupting()])
+    # There is a state, so that training goes on, but nothing that could be evaluated.
+    assert list(tmp_path.glob("state-*.json")) and found.latest_checkpoint() is None
+    with pytest.raises(ValueError, match="Could not find a trained model"):
+        found.evaluate(TEST)
+    found.train(TRAIN, max_steps=20)
+    assert found.latest_checkpoint() and found.evaluate(TEST)["global_step"] == 20
+
+
 def examples(rows):
     return [
         tf.train.Example(
