@@ -14,6 +14,11 @@ _SCALAR = tf.compat.v1.SummaryMetadata(
 )
 
 
+def write_scalar(name: str, value: float) -> None:
+    """What `tf.summary.scalar` writes; that wants the tensorboard package, which reading needs."""
+    tf.summary.write(name, tf.constant(value, tf.float32), metadata=_SCALAR)
+
+
 class CandidateScalars:
     """Writes the candidates' training losses, at most `points` of them a round.
 
@@ -37,8 +42,7 @@ class CandidateScalars:
         self._next = training.step + self._every
         for writer, loss in zip(self._writers, training.losses, strict=True):
             with writer.as_default(step=training.step):
-                # tf.summary.scalar wants the tensorboard package, which only reading needs.
-                tf.summary.write("loss", tf.constant(loss, tf.float32), metadata=_SCALAR)
+                write_scalar("loss", loss)
 
     def close(self) -> None:
         for writer in self._writers:

@@ -10,6 +10,7 @@ import numpy as np
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.evaluator import measure
 from adaptive_nets.adanet.inputs import labelled_rows
+from adaptive_nets.adanet.tensorboard import write_scalar
 from adaptive_nets.estimator import inputs
 from adaptive_nets.heads import BinaryClass, Regression
 
@@ -107,7 +108,7 @@ def write_summary(folder: str, found: dict[str, Any]) -> None:
     with writer.as_default(step=found["global_step"]):
         for name, value in found.items():
             if name != "global_step":
-                tf.summary.scalar(name, value)
+                write_scalar(name, value)
     writer.close()
 
 

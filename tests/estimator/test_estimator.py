@@ -1,5 +1,6 @@
 """Training, evaluation and prediction as of tf.estimator, over the same search."""
 
+import sys
 import typing
 
 import keras
@@ -73,7 +74,10 @@ def test_data_that_ends_ends_the_training(tmp_path):
     assert found.get_variable_value("global_step") == 20
 
 
-def test_evaluation_is_what_sklearn_says_and_goes_to_tensorboard(trained):
+def test_evaluation_is_what_sklearn_says_and_goes_to_tensorboard(trained, monkeypatch):
+    # TensorFlow can be installed without the package that reads it.
+    for name in ("tensorboard", "tensorboard.summary.v2"):
+        monkeypatch.setitem(sys.modules, name, None)
     found = trained.evaluate(rows(TEST, 50), name="test")
     likely = np.array([p["probabilities"] for p in trained.predict(rows(TEST))])
     assert found["accuracy"] == pytest.approx(
