@@ -49,7 +49,6 @@ class Worker:
         keras.config.set_dtype_policy(parcel.dtype_policy)
         keras.saving.get_custom_objects().update(parcel.custom_objects)
         self.inputs, self.search = parcel.inputs, AdaNet(**parcel.settings)
-        self.folder = ModelDir(tempfile.mkdtemp(prefix="adaptive_nets_"))
         self.number, self.share = 0, None
 
     def train(
@@ -94,13 +93,11 @@ class Worker:
         return self.round.header(), arrays, self.round.done
 
     def _begin_round(self, files, generator, number, names):
-        for name, content in files.items():
-            path = self.folder.path / name
-            if name.startswith("state-") or not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
         search = self.search
-        search._restore(self.folder.read_state(), self.folder)
+        with tempfile.TemporaryDirectory(prefix="adaptive_nets_") as path:
+            _unpack(files, path)
+            folder = ModelDir(path)
+            search._restore(folder.read_state(), folder)
         if not self.number:
             quiet = (keras.callbacks.CallbackList(), make_progress(0))
             self.run = Run(search, self.inputs, None, Clock(None), *quiet)
@@ -276,3 +273,11 @@ def _pack(folder):
     """The newest state and all files that it names."""
     names = [f"state-{folder.newest:06d}.json", *folder.named(folder.read_state())]
     return {name: Path(folder.path, name).read_bytes() for name in names}
+
+
+def _unpack(files, path):
+    """Writes what `_pack` has read."""
+    for name, content in files.items():
+        written = Path(path, name)
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_bytes(content)

@@ -1,0 +1,213 @@
+"""What an `Estimator` reads of its `model_dir`: numbers, predictions, exports."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adaptive_nets.adanet import AdaNet, Evaluator
+from adaptive_nets.estimator import inputs
+from adaptive_nets.estimator.config import RunConfig
+from adaptive_nets.estimator.evaluation import evaluate_search, write_summary
+from adaptive_nets.estimator.export import export_timestamped
+from adaptive_nets.estimator.predictions import batches, single_examples
+
+
+class TrainedEnsemble:
+    """The part of `Estimator` that needs no training; each call reads the newest state.
+
+    Attributes:
+        metric_fn: Of more metrics, or `None`.
+    """
+
+    metric_fn: Callable | None
+    _config: RunConfig
+    _params: dict
+    _settings: dict
+    _evaluator: Any
+    _subnetworks: list[str]
+
+    def __init__(self) -> None:
+        self._decided: dict[str, bool] = {}
+        self._loaded: tuple[str | None, AdaNet | None] = (None, None)
+
+    @property
+    def model_dir(self) -> str:
+        """Folder of the state."""
+        return self._config.model_dir
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings of runs."""
+        return self._config
+
+    @property
+    def params(self) -> dict:
+        """A copy of `params`."""
+        return dict(self._params)
+
+    def latest_checkpoint(self) -> str | None:
+        """Path of the newest state file with an ensemble, or `None` before there is one."""
+        folder = Path(self.model_dir)
+        # The first is written before anything is trained.
+        files = sorted(folder.glob("state-*.json"), reverse=True)
+        return next((str(file) for file in files if self._is_decided(file)), None)
+
+    def get_variable_names(self) -> list[str]:
+        """Names of the ensemble's variables, and `"global_step"`."""
+        return ["global_step", *self._variables()]
+
+    def get_variable_value(self, name: str) -> np.ndarray:
+        """A variable's value.
+
+        Raises:
+            ValueError: There is none of this name.
+        """
+        if name == "global_step":
+            return np.asarray(self._trained().global_step)
+        found = self._variables()
+        if name not in found:
+            raise ValueError(f"There is no variable {name!r}; see get_variable_names().")
+        return np.asarray(found[name])
+
+    def evaluate(
+        self,
+        input_fn: Callable,
+        steps: int | None = None,
+        hooks: Any = None,
+        checkpoint_path: str | None = None,
+        name: str | None = None,
+    ) -> dict[str, Any]:
+        """Measures the ensemble, and writes the numbers for TensorBoard.
+
+        Args:
+            input_fn: As for `train`.
+            steps: Batches to be read. Defaults to `None`: all.
+            hooks: Accepted for old scripts.
+            checkpoint_path: A state file, as `latest_checkpoint()` gave it; the newest three are
+                kept. Defaults to `None`: the newest.
+            name: Of the folder `eval_<name>` that the numbers go to. Defaults to `None`: `eval`.
+
+        Returns:
+            Dict of `global_step`, `iteration` (rounds that are decided), `loss`, `average_loss`
+            and the head's metrics.
+
+        Raises:
+            ValueError: There is no trained model, or the features are not those of the training.
+        """
+        search = self._trained(checkpoint_path)
+        dataset = inputs.for_evaluation(input_fn, steps, self._config, self._params)
+        inputs.check_features(dataset, search.feature_spec)
+        found = evaluate_search(search, dataset, self.metric_fn)
+        write_summary(self.eval_dir(name), found)
+        return found
+
+    def eval_dir(self, name: str | None = None) -> str:
+        """Where the numbers of an evaluation go."""
+        return os.path.join(self.model_dir, f"eval_{name}" if name else "eval")
+
+    def predict(
+        self,
+        input_fn: Callable,
+        predict_keys: str | Sequence[str] | None = None,
+        hooks: Any = None,
+        checkpoint_path: str | None = None,
+        yield_single_examples: bool = True,
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yields predictions.
+
+        Args:
+            input_fn: Gives features; labels beside them are ignored.
+            predict_keys: Which predictions. Defaults to `None`: all.
+            hooks: Accepted for old scripts.
+            checkpoint_path: As for `evaluate`.
+            yield_single_examples: Whether rows are yielded one by one, or in batches.
+
+        Yields:
+            Dicts of arrays. Of classes: `logits`, `probabilities`, `class_ids`, `classes` (bytes)
+            and, of two, `logistic`; of numbers: `predictions`.
+
+        Raises:
+            ValueError: There is no trained model, or a key is unknown.
+        """
+        search = self._trained(checkpoint_path)
+        dataset = inputs.for_prediction(input_fn, self._config, self._params)
+        inputs.check_features(dataset, search.feature_spec)
+        found = batches(search, dataset, predict_keys)
+        return single_examples(found) if yield_single_examples else found
+
+    def export_saved_model(
+        self,
+        export_dir_base: str | os.PathLike,
+        serving_input_receiver_fn: Callable,
+        assets_extra: dict[str, str] | None = None,
+        as_text: bool = False,
+        checkpoint_path: str | None = None,
+        experimental_mode: str = "infer",
+    ) -> str:
+        """Writes a SavedModel into a folder that is named by the time.
+
+        Args:
+            export_dir_base: The folder above it.
+            serving_input_receiver_fn: As `export.build_parsing_serving_input_receiver_fn` and
+                `export.build_raw_serving_input_receiver_fn` make them, or of your own.
+            assets_extra: Files to copy, by their path in `assets.extra`.
+            as_text: Not supported; must be `False`.
+            checkpoint_path: As for `evaluate`.
+            experimental_mode: Must be `ModeKeys.PREDICT`.
+
+        Returns:
+            The folder's path.
+
+        Raises:
+            ValueError: There is no trained model, or the receiver does not match it.
+        """
+        if as_text or experimental_mode != "infer":
+            raise ValueError("Only binary SavedModels for prediction are written.")
+        search = self._trained(checkpoint_path)
+        return export_timestamped(
+            search, export_dir_base, serving_input_receiver_fn, assets_extra, self._subnetworks
+        )
+
+    def _trained(self, checkpoint_path=None):
+        newest = self.latest_checkpoint()
+        if newest is None:
+            raise ValueError(
+                f"Could not find a trained model in model_dir '{self.model_dir}': call train first."
+            )
+        wanted = os.path.basename(checkpoint_path or newest)
+        # What a state file holds never changes.
+        if self._loaded[0] != wanted:
+            given = {k: v for k, v in self._settings.items() if k not in ("model_dir", "seed")}
+            given["distribute"], given["placement"] = None, "replicated"
+            if self._evaluator is not None:
+                given["evaluator"] = Evaluator()
+            found = AdaNet.load(self.model_dir, state_file=checkpoint_path, **given)
+            self._loaded = (wanted, found)
+        return self._loaded[1]
+
+    def load(self, checkpoint_path: str) -> AdaNet:
+        """The search as a state file holds it."""
+        return self._trained(checkpoint_path)
+
+    def _is_decided(self, file):
+        """Whether there is an ensemble in a state file, which never changes."""
+        if file.name not in self._decided:
+            try:
+                record = json.loads(file.read_text(encoding="utf-8"))["record"]
+            except (OSError, ValueError, KeyError):
+                return False
+            self._decided[file.name] = bool(record["ensemble"] or record["partial"])
+        return self._decided[file.name]
+
+    def _variables(self):
+        members = self._trained().ensemble.members
+        # By place: Keras counts layers' names up as long as a process lives.
+        return {
+            f"{m.name}/{place}/{variable.name}": variable
+            for m in members
+            for place, variable in enumerate(m.model.weights)
+        }
