@@ -20,7 +20,7 @@ from adaptive_nets.adanet.sharing import SharedRun
 from adaptive_nets.adanet.state import ModelDir
 from adaptive_nets.adanet.subnetwork import Builder
 from adaptive_nets.adanet.training import Training
-from adaptive_nets.distribute import WorkersLostError
+from adaptive_nets.distribute import WorkersLostError, import_ray
 
 # How often a worker says how far it is.
 REPORT_SECONDS = 1.0
@@ -52,14 +52,14 @@ class Worker:
         self.number, self.share = 0, None
 
     def train(
-        self, files: dict[str, bytes], generator: Any, number: int, share: int, count: int,
-        names: Sequence[str], found: tuple[dict, list] | None, seconds: float,
+        self, before: tuple[Any, Any], number: int, share: int, count: int, names: Sequence[str],
+        found: tuple[dict, list] | None, seconds: float,
     ) -> tuple[dict, list[np.ndarray] | None, bool]:  # fmt: skip
         """Trains a share a little further.
 
         Args:
-            files: The state before the round, and the files it names.
-            generator: The search's.
+            before: References to the state before the round with the files that it names, and to
+                the generator. They are fetched once a round.
             number: The round.
             share: Which share of it.
             count: How many there are.
@@ -72,7 +72,7 @@ class Worker:
             done, or `None`; and whether it is done.
         """
         if self.number != number:
-            self._begin_round(files, generator, number, names)
+            self._begin_round(*import_ray().get(list(before)), number, names)
         if self.share != share:
             own = self.builders[share::count]
             self.round = self.run._open(own, number, self.search.record.ensemble)
@@ -146,18 +146,17 @@ class RayRun(SharedRun):
     ) -> None:
         shares, ray = self._shares(number), self.ray
         names = [b.name for b in builders]
-        given = ray.put(_pack(self.folder)), ray.put(self.search.generator), number
+        # Within a tuple, or Ray would hand both over with each call.
+        before = ray.put(_pack(self.folder)), ray.put(self.search.generator)
         self.pool.open()
-        waiting = collections.deque(s for s in range(shares.count) if not shares.is_done(s))
+        full = range(min(shares.count, len(builders)))
+        waiting = collections.deque(share for share in full if not shares.is_done(share))
         headers, losses, tasks = {}, collections.Counter(), {}
-        for share in range(len(builders), shares.count):
-            shares.finish(share)
-            waiting.remove(share)
 
         def begin(worker, share):
             found = None if worker.share == share else shares.read(share)
             place = (share, shares.count, names, found)
-            task = worker.actor.train.remote(*given, *place, REPORT_SECONDS)
+            task = worker.actor.train.remote(before, number, *place, REPORT_SECONDS)
             worker.share, tasks[task] = share, worker
 
         while waiting or tasks:
@@ -222,6 +221,7 @@ class _Pool:
     def __init__(self, ray, cluster, parcel):
         self.ray, self.cluster, self.parcel = ray, cluster, parcel
         self.starting, self.idle, self._all = {}, [], set()
+        self._failed = 0
         self._given = None
 
     def open(self):
@@ -241,12 +241,21 @@ class _Pool:
         worker = self.starting.pop(task)
         try:
             self.ray.get(task)
-        except self.ray.exceptions.RayActorError:
+        except self.ray.exceptions.RayActorError as error:
+            self._failed += 1
+            if self._failed >= LOSSES:
+                raise WorkersLostError(
+                    f"{self._failed} workers in a row were lost before they had begun. Ray says: "
+                    f"{error}"
+                ) from error
             self.lost(worker)
         else:
+            self._failed = 0
             self.idle.append(worker)
 
     def lost(self, worker):
+        # One that Ray cannot reach for now would keep its place.
+        self.ray.kill(worker.actor)
         self._all.discard(worker)
         self._start()
 

@@ -46,7 +46,7 @@ class Exporter:
         Returns:
             The exported folder, or `None`.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no export. Write it.")
 
 
 class _Saving(Exporter):

@@ -235,7 +235,8 @@ def test_models_of_the_users_own(tmp_path):
         found = tf.data.Dataset.from_tensor_slices((X[part], Y[part]))
         return (found.repeat() if repeat else found).batch(32)
 
-    finite = lambda: rows(repeat=False)  # noqa: E731
+    def finite():
+        return rows(repeat=False)
 
     def pool(config):
         assert config.tf_random_seed == 0
