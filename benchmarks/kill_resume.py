@@ -72,33 +72,36 @@ def check(folder, seen):
             continue
 
 
-def attempt(folder, delay=None):
+def new_process(*arguments):
+    """Starts this file anew; what it prints can be read while it runs."""
+    command = [sys.executable, os.path.abspath(__file__), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def attempt(folder, start, delay=None):
     """Runs a process, killed `delay` seconds after it is ready; returns (done, seconds, files)."""
-    command = [sys.executable, os.path.abspath(__file__), "--worker", str(folder)]
-    command += [f"--{name}={FLAGS[name].value}" for name in ("seed", "rounds", "steps")]
     seen = set()
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-        try:
-            if process.stdout.readline() != "ready\n":
-                errors.seek(0)
-                raise RuntimeError(f"The search did not begin: {errors.read()[-2000:]}")
-            began = time.perf_counter()
-            while process.poll() is None:
-                left = 60.0 if delay is None else delay - (time.perf_counter() - began)
-                if left <= 0:
-                    process.send_signal(signal.SIGKILL)
-                    break
-                check(folder, seen)
-                time.sleep(min(left, 0.05))
-            done = "done" in process.stdout.read()
-            seconds = time.perf_counter() - began
-            if process.wait() not in (0, -signal.SIGKILL):
-                errors.seek(0)
-                raise RuntimeError(f"The search failed: {errors.read()[-2000:]}")
-        finally:
-            process.kill()
-            process.wait()
+    given = [f"--{name}={FLAGS[name].value}" for name in ("seed", "rounds", "steps")]
+    process = start("--worker", str(folder), *given)
+    try:
+        if process.stdout.readline() != "ready\n":
+            raise RuntimeError("The search did not begin.")
+        began = time.perf_counter()
+        while process.poll() is None:
+            left = 60.0 if delay is None else delay - (time.perf_counter() - began)
+            if left <= 0:
+                process.send_signal(signal.SIGKILL)
+                break
+            check(folder, seen)
+            time.sleep(min(left, 0.05))
+        done = "done" in process.stdout.read()
+        seconds = time.perf_counter() - began
+        status = process.wait()
+        if status not in (0, -signal.SIGKILL):
+            raise RuntimeError(f"The search failed with status {status}.")
+    finally:
+        process.kill()
+        process.wait()
     check(folder, seen)
     return done, seconds, len(seen)
 
@@ -111,23 +114,23 @@ def same(one, other):
         return a.files == b.files and all(np.array_equal(a[n], b[n]) for n in a.files)
 
 
-def main(_):
-    """Compares, and says what came out; the status is 1 where something differs."""
-    if FLAGS.worker:
-        search(FLAGS.worker)
-        return 0
+def compare(start=new_process):
+    """Compares, and says what came out; the status is 1 where something differs.
+
+    `start` starts this file in a process of its own, with the flags it is given.
+    """
     moments = random.Random(FLAGS.seed)
     place = Path(tempfile.mkdtemp(prefix="kill_resume_"))
     try:
         whole = place / "undisturbed"
-        done, seconds, files = attempt(whole)
+        done, seconds, files = attempt(whole, start)
         print(f"undisturbed: {seconds:.1f} s, {files} files written and read", flush=True)
         kills, results = 0, []
         folder = place / "killed_0"
         while True:
             # Half a search at most, so that each is killed a few times and gets on all the same.
             delay = moments.uniform(0, seconds / 2) if kills < FLAGS.kills else None
-            done, lasted, files = attempt(folder, delay)
+            done, lasted, files = attempt(folder, start, delay)
             if not done:
                 kills += 1
                 names = sorted(p.name for p in folder.glob("[cs]*-*") if p.is_file())
@@ -147,6 +150,14 @@ def main(_):
         return 0 if all(results) else 1
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def main(_):
+    """A process of the benchmark: the one that compares, or one that searches."""
+    if not FLAGS.worker:
+        return compare()
+    search(FLAGS.worker)
+    return 0
 
 
 if __name__ == "__main__":

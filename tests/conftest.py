@@ -9,6 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 import pytest
+from python_processes import Forkserver
 
 REPO = pathlib.Path(__file__).resolve().parents[1]
 
@@ -23,6 +24,14 @@ def what_is_left_is_not_collected_again():
     yield
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def python():
+    """Starts other Python processes: `python.run("-c", code)`, and without the package too."""
+    server = Forkserver()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

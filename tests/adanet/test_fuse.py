@@ -1,8 +1,5 @@
 """`AdaNet.fuse`: one network with the ensemble's outputs, to save, serve and fine-tune."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -383,7 +380,7 @@ def test_the_search_stays_as_it_is_while_every_kernel_learns(searched, data):
     ]
 
 
-def test_saved_and_exported_it_needs_nothing_of_adaptive_nets(searched, data, tmp_path):
+def test_saved_and_exported_it_needs_nothing_of_adaptive_nets(searched, data, tmp_path, python):
     search, _ = searched
     images = RNG.normal(size=(20, 12, 12, 1)).astype("float32")
     models = {
@@ -412,10 +409,7 @@ np.testing.assert_allclose(found, given["table_y"], atol=1e-5)
 model.compile("adam", "mse")
 model.fit(x, y, verbose=0)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=200
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    python.run("-c", code, cwd=tmp_path, package=False)
 
 
 # Refusals ---------------------------------------------------------------------------------------
