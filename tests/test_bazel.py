@@ -42,7 +42,7 @@ class Bazel:
     def __init__(self, root, folders=SOURCE_FOLDERS):
         self.root = root
         self.targets = {}
-        self.files = set()
+        self.exported = set()
         packages = [path.parent for folder in folders for path in (root / folder).rglob("BUILD")]
         self.packages = {root, *packages}
         for package in sorted(self.packages):
@@ -84,6 +84,8 @@ class Bazel:
     def _evaluate(self, package):
         def rule(kind):
             def add(name, srcs=(), deps=(), data=(), main=None, **_):
+                if kind == "filegroup":
+                    srcs, data = (), srcs
                 labels = [self.label(src, package) for src in srcs]
                 target = Target(
                     kind,
@@ -107,11 +109,13 @@ class Bazel:
             file = self.path(self.label(path, package))
             exec(compile(file.read_text(), str(file), "exec"), names)
 
+        def exports_files(names):
+            self.exported |= {self.label(name, package) for name in names}
+
         name = package.relative_to(self.root).as_posix()
         native = types.SimpleNamespace(glob=glob, package_name=lambda: name)
-        rules = {kind: rule(kind) for kind in ("py_library", "py_binary", "py_test")}
-        ignored = dict.fromkeys(("exports_files", "package"), lambda *_, **__: None)
-        names = {"load": load, "native": native, "glob": glob, **rules, **ignored}
+        names = {"load": load, "native": native, "glob": glob, "exports_files": exports_files}
+        names |= {kind: rule(kind) for kind in ("py_library", "py_binary", "py_test", "filegroup")}
         file = package / "BUILD"
         exec(compile(file.read_text(), str(file), "exec"), names)
 
@@ -181,8 +185,11 @@ def dangling(bazel):
     pip = {"@pip//" + re.sub(r"[-.]", "_", name).lower() for name in pins}
     for target in bazel.targets.values():
         for label in (*target.deps, *target.data):
-            known = label in pip or label in bazel.targets
-            if not known and not (label.startswith("//") and bazel.path(label).is_file()):
+            # A file of another folder must be exported by that folder.
+            here = label.partition(":")[0] == target.label.partition(":")[0]
+            a_file = label.startswith("//") and bazel.path(label).is_file()
+            known = label in pip or label in bazel.targets or label in bazel.exported
+            if not known and not (here and a_file):
                 yield target.label, label
 
 
@@ -238,7 +245,7 @@ def checkout(tmp_path):
     heads = 'load("//bazel:targets.bzl", "package_library")\npackage_library("heads", {deps})\n'
     base = heads.replace('"heads"', '"base"').format(deps="[]")
     files = {
-        "BUILD": "",
+        "BUILD": 'exports_files(["pyproject.toml"])',
         "constraints.txt": "# pins\nkeras-hub==1\nscikit-learn==1\n",
         "adaptive_nets/BUILD": base,
         "adaptive_nets/__init__.py": "",
@@ -248,7 +255,10 @@ def checkout(tmp_path):
         "adaptive_nets/heads/__init__.py": "from .base import Head",
         "adaptive_nets/heads/rules/base.py": "from ..base import Head\nimport keras_hub.models",
         "adaptive_nets/heads/base.py": "import os\nHead = os",
-        "tests/BUILD": 'load("//bazel:targets.bzl", "pytest_tests")\npytest_tests()\n',
+        "tests/BUILD": (
+            'load("//bazel:targets.bzl", "pytest_tests")\n'
+            'exports_files(["run_pytest.py"])\npytest_tests()\n'
+        ),
         "tests/run_pytest.py": "",
         "tests/test_a.py": "import os\n",
         "pyproject.toml": "",
@@ -288,6 +298,8 @@ def test_the_checks_see_labels_that_lead_nowhere(checkout, tmp_path):
     build = tmp_path / "adaptive_nets/heads/BUILD"
     build.write_text(build.read_text().replace("keras_hub", "keras_hop"))
     assert list(dangling(checkout())) == [("//adaptive_nets/heads:heads", "@pip//keras_hop")]
+    (tmp_path / "BUILD").write_text("")
+    assert ("//tests:test_a", "//:pyproject.toml") in dangling(checkout())
     build.write_text(build.read_text().replace("//adaptive_nets:base", ":bass"))
     assert ("//adaptive_nets/heads:heads", "//adaptive_nets/heads:bass") in dangling(checkout())
 
