@@ -7,6 +7,8 @@ import pathlib
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # float64 is compared with float64 under KERAS_BACKEND=jax too.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
+# Tests run a program once or twice, and to optimise it takes longer.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import pytest
 from python_processes import Forkserver

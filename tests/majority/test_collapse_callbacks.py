@@ -148,6 +148,7 @@ def test_growth_in_between_is_followed(tmp_path):
     np.testing.assert_allclose(history["collapsed_loss"], history["val_loss"], rtol=1e-5)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="files are of no backend")
 def test_a_checkpoint_loads_where_this_package_is_not(tmp_path, python):
     model = majority_model()
     model.fit(X, Y, 64, verbose=0, callbacks=[CollapsedCheckpoint(tmp_path / "a.keras")])
