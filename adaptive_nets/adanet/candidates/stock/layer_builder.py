@@ -6,15 +6,17 @@ from typing import Any
 
 import keras
 
-from adaptive_nets.adanet import Builder, Ensemble, Generator, connect
-from adaptive_nets.adanet.candidates.connections import CONNECTIONS
-from adaptive_nets.generators.optimizers import (
+from adaptive_nets.adanet.candidates.builder import Builder
+from adaptive_nets.adanet.candidates.connections import CONNECTIONS, connect
+from adaptive_nets.adanet.candidates.generator import Generator
+from adaptive_nets.adanet.candidates.stock.optimizers import (
     OptimizerSetting,
     RateSetting,
     describe_optimizer,
     describe_rate,
     make_optimizer,
 )
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.majority.convert import check_expansion
 
 MajoritySetting = int | Mapping[str, Any] | None

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 
 import keras
 
-from adaptive_nets.adanet import Ensemble, Report, Subnetwork
-from adaptive_nets.generators.base import (
+from adaptive_nets.adanet.candidates.builder import Subnetwork
+from adaptive_nets.adanet.candidates.generator import Report
+from adaptive_nets.adanet.candidates.stock.layer_builder import (
     DepthGenerator,
     Features,
     MajoritySetting,
@@ -14,7 +15,8 @@ from adaptive_nets.generators.base import (
     check_sizes,
     flatten_features,
 )
-from adaptive_nets.generators.optimizers import OptimizerSetting, RateSetting
+from adaptive_nets.adanet.candidates.stock.optimizers import OptimizerSetting, RateSetting
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
