@@ -5,8 +5,11 @@ from adaptive_nets.adanet.candidates.connections import connect
 from adaptive_nets.adanet.candidates.generator import Generator, Report
 from adaptive_nets.adanet.candidates.strategy import All, Candidate, Grow, Solo, Strategy
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
-from adaptive_nets.adanet.ensembles.ensembler import Ensembler, MixtureEnsembler, UniformEnsembler
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
+from adaptive_nets.adanet.ensembles.penalty import Penalty
+from adaptive_nets.adanet.ensembles.uniform import UniformEnsembler
 from adaptive_nets.adanet.inspection.bound import generalization_bound
 from adaptive_nets.adanet.objective.bound import GeneralizationBound
 from adaptive_nets.adanet.objective.complexity import (
@@ -40,6 +43,7 @@ __all__ = [
     "MixtureEnsembler",
     "NormBall",
     "OutputDeviation",
+    "Penalty",
     "Rademacher",
     "Report",
     "Solo",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets.configurable import Configurable
 from adaptive_nets.data.rows import Rows
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _check_bounds(norm_bound):
     return float(norm_bound) if one else [float(bound) for bound in bounds]
 
 
-class Complexity(abc.ABC):
+class Complexity(Configurable, abc.ABC):
     """A rule that measures how complex a subnetwork is; what `AdaNet(complexity=...)` takes.
 
     Attributes:
@@ -171,13 +172,6 @@ class Complexity(abc.ABC):
         raise NotImplementedError(
             f"{type(self).__name__} sets needs_outputs, so it must implement `measured`."
         )
-
-    def get_config(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Complexity":
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -263,6 +257,8 @@ class FunctionComplexity(Complexity):
         function: The function. Only one registered with
             `keras.saving.register_keras_serializable` can be rebuilt from a configuration.
     """
+
+    compared = ("function",)
 
     def __init__(self, function: Callable[["Subnetwork"], float]):
         self.function = function
