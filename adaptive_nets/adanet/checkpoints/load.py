@@ -11,7 +11,7 @@ from adaptive_nets.adanet.checkpoints.search_state import SearchState, chosen_ca
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.results import SearchResults
 from adaptive_nets.data.schema import spec_from_json, spec_to_json
-from adaptive_nets.serialization import describe_object, restore_object
+from adaptive_nets.serialization import describe_object, normalize, restore_object
 
 if TYPE_CHECKING:
     from adaptive_nets.adanet.search import AdaNet
@@ -142,7 +142,7 @@ class StoredSearch(SearchResults):
 
     def _check_same(self, state, fit_settings):
         given = {**self._described(), "fit": fit_settings, "seed": self.used_seed}
-        stored = {**state["settings"], "fit": state["fit"], "seed": state["seed"]}
+        stored = {**normalize(state["settings"]), "fit": state["fit"], "seed": state["seed"]}
         for settings in (given, stored):
             settings.pop("max_iterations")
         found = differences(stored, given)
