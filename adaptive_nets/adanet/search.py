@@ -17,7 +17,8 @@ from adaptive_nets.adanet.checkpoints.following import ReadOnlyModelDir
 from adaptive_nets.adanet.checkpoints.load import StoredSearch
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
-from adaptive_nets.adanet.ensembles.ensembler import Ensembler, MixtureEnsembler, UniformEnsembler
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler
+from adaptive_nets.adanet.ensembles.factory import make_ensembler
 from adaptive_nets.adanet.fit_data import read_fit_data
 from adaptive_nets.adanet.loop import SearchLoop, TimeBudget
 from adaptive_nets.adanet.monitoring.progress import make_progress
@@ -176,7 +177,9 @@ class AdaNet(StoredSearch):
         self.is_chief = self.task.is_chief if self.shared else self.group.is_chief
         self.strategies = resolve(ensemble_strategies)
         self.complexity = make_complexity(complexity)
-        self.ensembler = self._make_ensembler()
+        self.ensembler = make_ensembler(
+            mixture_weights, adanet_lambda, adanet_beta, mixture_bias, refit
+        )
         self.record = SearchState()
         self.stop_training = False
         self.used_seed = seed
@@ -352,16 +355,3 @@ class AdaNet(StoredSearch):
         """Whether training has left anything, in memory or in the folder."""
         kept = self.record.current.ensemble is not None or self.paused is not None
         return kept or (folder is not None and folder.has_state())
-
-    def _make_ensembler(self) -> Ensembler:
-        s = self._settings
-        if isinstance(s["mixture_weights"], Ensembler):
-            return s["mixture_weights"]
-        lam, beta = float(s["adanet_lambda"]), float(s["adanet_beta"])
-
-        def gamma(r):
-            return lam * r + beta
-
-        if s["mixture_weights"] == "uniform":
-            return UniformEnsembler(gamma)
-        return MixtureEnsembler(s["mixture_weights"], gamma, s["mixture_bias"], s["refit"])
