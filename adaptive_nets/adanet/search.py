@@ -1,6 +1,7 @@
 """`AdaNet`: the search."""
 
 import copy
+import importlib
 import numbers
 import os
 import zlib
@@ -153,10 +154,8 @@ class AdaNet(StoredSearch):
     ):
         if generator is None:
             # Imported here: generators stand above this package.
-            import adaptive_nets
-
-            generator = adaptive_nets.generators.Dense()
-        self._settings = {k: v for k, v in locals().items() if k not in ("self", "adaptive_nets")}
+            generator = importlib.import_module("adaptive_nets.generators").Dense()
+        self._settings = {k: v for k, v in locals().items() if k != "self"}
         check_settings(self._settings)
         for name in (
             "head", "generator", "max_iterations", "steps_per_iteration", "training",
