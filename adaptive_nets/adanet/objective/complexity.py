@@ -77,7 +77,7 @@ def rademacher_bound(
     Example:
 
     ```python
-    from adaptive_nets.adanet.complexity import DataSummary, rademacher_bound
+    from adaptive_nets.adanet.objective.complexity import DataSummary, rademacher_bound
 
     sample = DataSummary(rows=9600, features=154, largest=1.0)
     rademacher_bound((), sample)  # 0.43
@@ -132,7 +132,7 @@ class Complexity(Configurable, abc.ABC):
 
     ```python
     import keras
-    from adaptive_nets.adanet.complexity import Complexity
+    from adaptive_nets.adanet.objective.complexity import Complexity
 
     @keras.saving.register_keras_serializable(package="my_package")
     class Depth(Complexity):
@@ -200,7 +200,7 @@ class Rademacher(Complexity):
     Example:
 
     ```python
-    from adaptive_nets.adanet.complexity import Rademacher
+    from adaptive_nets.adanet.objective.complexity import Rademacher
 
     complexity = Rademacher(p=1.5, norm_bound=[1.0, 1.2])
     ```
