@@ -8,8 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets.configurable import Configurable
 
-class Head(ABC):
+
+class Head(Configurable, ABC):
     """What a search has to know of a task: its labels, loss, metrics and predictions.
 
     A head is a small, stateless-after-`adapt` object without weights. Derive from it to
@@ -174,15 +176,6 @@ class Head(ABC):
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments, with what `adapt` learned, as JSON values."""
         return {"name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Head:
-        """Makes the head that `get_config` described."""
-        return cls(**config)
-
-    def __repr__(self) -> str:
-        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
-        return f"{type(self).__name__}({arguments})"
 
 
 def check_label_smoothing(label_smoothing: float, head: str) -> float:

@@ -189,9 +189,6 @@ class Multi(Head):
                 ) from error
         return cls(**{**config, "heads": heads})
 
-    def __repr__(self) -> str:
-        return f"Multi(heads={self.heads!r}, weights={self.weights!r}, name={self.name!r})"
-
 
 def _named_heads(heads: Any, name: str) -> dict[str, Head]:
     pairs = None

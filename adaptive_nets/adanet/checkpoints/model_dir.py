@@ -23,6 +23,7 @@ import numpy as np
 
 from adaptive_nets.adanet.checkpoints.codec import decode_nonfinite, encode_nonfinite
 from adaptive_nets.atomic_files import PREFIX, atomic_write
+from adaptive_nets.serialization import normalize
 
 VERSION = 2
 KEPT = 3
@@ -93,7 +94,8 @@ class ModelDirReader:
                     stacklevel=2,
                 )
                 continue
-            return state
+            described = ("settings", "adapted_head")
+            return {k: normalize(v) if k in described else v for k, v in state.items()}
         return None
 
     def load_model(self, name: str) -> keras.Model:

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit
 
 import adaptive_nets as an
-from adaptive_nets.adanet.ensembles.ensembler import MixtureEnsembler
+from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
 from adaptive_nets.adanet.rounds.scoring import CandidateScorer
 
 ROUNDS = 8
