@@ -12,22 +12,35 @@ import argparse
 import json
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 
 import numpy as np
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
-# What a child process runs; it prints a number. A search tells its calls by Keras' own hooks.
-IMPORT = """
-import time
+# What child processes run; each prints figures by name.
+IMPORT_FACE = """
+import json, time
 began = time.perf_counter()
-import {name}
-print(time.perf_counter() - began)
+import adaptive_nets
+print(json.dumps({"import adaptive_nets, ms": 1e3 * (time.perf_counter() - began)}))
 """
+# Most of an import is TensorFlow's, which hides what the package itself takes.
+IMPORT_ADANET = """
+import json, time
+began = time.perf_counter()
+import tensorflow, keras, pandas
+loaded = time.perf_counter()
+import adaptive_nets.adanet
+ended = time.perf_counter()
+print(json.dumps({
+    "import adaptive_nets.adanet, s": ended - began,
+    "the same without TensorFlow, Keras and pandas, s": ended - loaded,
+}))
+"""
+# A search tells its calls by Keras' own hooks.
 SEARCH = """
-import time
+import json, time
 import keras
 import numpy as np
 import adaptive_nets as an
@@ -39,7 +52,7 @@ class Stopwatch(keras.callbacks.Callback):
         self.first, self.began = batch, time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
-        # The first two calls are of a step each or so, and compile.
+        # A round's first calls are of a few steps each, and compile.
         if self.first > {settled}:
             self.seconds += time.perf_counter() - self.began
             self.steps += batch + 1 - self.first
@@ -51,15 +64,19 @@ search = an.AdaNet(
     an.heads.MultiClass(10), an.generators.Dense(64), max_iterations={rounds},
     steps_per_iteration={steps}, force_grow=True, preprocessing=None, seed=0, jit_compile=False,
 )
+began = time.perf_counter()
 search.fit(x, y, batch_size=32, verbose=0, callbacks=[watch])
-print(watch.steps / watch.seconds)
+print(json.dumps({{
+    "search, training steps a second": watch.steps / watch.seconds,
+    "search of {rounds} rounds of {steps} steps, s": time.perf_counter() - began,
+}}))
 """
-FULL = {"rounds": 2, "steps": 3000, "settled": 100}
-QUICK = {"rounds": 1, "steps": 40, "settled": 4}
+FULL = {"rounds": 3, "steps": 3000, "settled": 100}
+QUICK = {"rounds": 1, "steps": 40, "settled": 0}
 
 
 def measure(code, checkout):
-    """The number that a new process prints, with the package of a checkout."""
+    """The figures that a new process prints, with the package of a checkout."""
     # -P: neither the current folder nor that of a script comes before the checkout.
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],
@@ -69,16 +86,16 @@ def measure(code, checkout):
     )
     if done.returncode:
         raise RuntimeError(f"With the package of {checkout}:\n{done.stderr[-2000:]}")
-    return float(done.stdout.split()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def in_turns(code, checkouts, pairs):
-    """`(pairs, 2)`: what each checkout's process printed; A B B A."""
-    found = np.empty((pairs, 2))
+    """From a name to `(pairs, 2)`: the figures of each checkout's processes; A B B A."""
+    found = [[None, None] for _ in range(pairs)]
     for pair in range(pairs):
         for which in (0, 1) if pair % 2 == 0 else (1, 0):
-            found[pair, which] = measure(code, checkouts[which])
-    return found
+            found[pair][which] = measure(code, checkouts[which])
+    return {name: np.array([[a[name], b[name]] for a, b in found]) for name in found[0][0]}
 
 
 def ratio_of_medians(pairs):
@@ -87,7 +104,11 @@ def ratio_of_medians(pairs):
     drawn = pairs[rng.integers(0, len(pairs), (2000, len(pairs)))]
     ratios = np.divide(*np.median(drawn, axis=1).T)
     low, high = np.quantile(ratios, (0.025, 0.975))
-    return {"ratio": float(np.divide(*np.median(pairs, axis=0))), "low": low, "high": high}
+    return {
+        "ratio": float(np.divide(*np.median(pairs, axis=0))),
+        "low": float(low),
+        "high": float(high),
+    }
 
 
 def main(argv=None):
@@ -102,22 +123,17 @@ def main(argv=None):
     if not (other / "adaptive_nets" / "__init__.py").is_file():
         parser.error(f"--against: there is no adaptive_nets in {other}")
     sizes, pairs = (QUICK, 1) if given.quick else (FULL, given.pairs)
-    codes = {
-        "import adaptive_nets, s": IMPORT.format(name="adaptive_nets"),
-        "import adaptive_nets.adanet, s": IMPORT.format(name="adaptive_nets.adanet"),
-        "steps a second of a search": SEARCH.format(**sizes),
-    }
+    print(f"this: {HERE}\nother: {other}\n{pairs} processes of each, in turns", flush=True)
     found = {}
-    print(f"this: {HERE}\nother: {other}\n{pairs} processes of each, in turns")
-    for name, code in codes.items():
-        measured = in_turns(code, (HERE, other), pairs)
-        this, that = (statistics.median(column) for column in measured.T)
-        found[name] = {"this": this, "other": that, **ratio_of_medians(measured)}
-        print(
-            "{name}: this {this:.4g}, other {other:.4g}, this / other {ratio:.3f} "
-            "(95 %: {low:.3f} to {high:.3f})".format(name=name, **found[name]),
-            flush=True,
-        )
+    for code in (IMPORT_FACE, IMPORT_ADANET, SEARCH.format(**sizes)):
+        for name, measured in in_turns(code, (HERE, other), pairs).items():
+            this, that = map(float, np.median(measured, axis=0))
+            found[name] = {"this": this, "other": that, **ratio_of_medians(measured)}
+            print(
+                f"{name}: this {this:.4g}, other {that:.4g}, this / other "
+                "{ratio:.3f} (95 %: {low:.3f} to {high:.3f})".format(**found[name]),
+                flush=True,
+            )
     if given.json:
         given.json.write_text(json.dumps(found, indent=1) + "\n")
     return found

@@ -1,18 +1,28 @@
 """Every script of benchmarks/ runs in its quick mode, in this process; figures have their form."""
 
+import contextlib
 import importlib.util
+import io
+import json
 import math
 import pathlib
+
+import pytest
 
 BENCHMARKS = pathlib.Path(__file__).resolve().parents[2] / "benchmarks"
 
 
-def run(name, *arguments):
-    """What a script's `main` returns for `--quick`."""
+def load(name):
+    """A script as a module."""
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", BENCHMARKS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.main(["--quick", *arguments])
+    return module
+
+
+def run(name, *arguments):
+    """What a script's `main` returns for `--quick`."""
+    return load(name).main(["--quick", *arguments])
 
 
 def numbers(found):
@@ -106,6 +116,65 @@ def test_kill_resume(capsys):
     assert found["kills"] == 1 and found["files"] > 3
     assert found["equal"] and all(found["equal"])
     assert "1 kills, " in capsys.readouterr().out
+
+
+def test_steps(tmp_path, capsys, monkeypatch):
+    steps = load("steps")
+    # A process of each would import TensorFlow anew; what they run is run here, and once.
+    found = {}
+
+    def measure(code, checkout):
+        assert checkout == steps.HERE
+        if code not in found:
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(compile(code, "child", "exec"), {"__name__": "__main__"})
+            found[code] = json.loads(printed.getvalue().splitlines()[-1])
+        return found[code]
+
+    monkeypatch.setattr(steps, "measure", measure)
+    figures = steps.main(["--quick", f"--json={tmp_path / 'figures.json'}"])
+    assert json.loads((tmp_path / "figures.json").read_text()) == figures
+    assert list(figures) == [
+        "import adaptive_nets, ms",
+        "import adaptive_nets.adanet, s",
+        "the same without TensorFlow, Keras and pandas, s",
+        "search, training steps a second",
+        "search of 1 rounds of 40 steps, s",
+    ]
+    for each in figures.values():
+        assert positive(each) and each["this"] == each["other"]
+        assert each["ratio"] == each["low"] == each["high"] == 1
+    assert "this / other 1.000 (95 %: 1.000 to 1.000)" in capsys.readouterr().out
+
+
+def test_steps_takes_the_package_of_the_checkout_it_is_given(tmp_path):
+    steps = load("steps")
+    (tmp_path / "adaptive_nets").mkdir()
+    (tmp_path / "adaptive_nets/__init__.py").write_text("where = 'there'")
+    code = "import adaptive_nets, json\nprint(json.dumps({{'a': adaptive_nets.{}}}))"
+    assert steps.measure(code.format("where"), tmp_path) == {"a": "there"}
+    here = steps.measure(code.format("__file__"), steps.HERE)
+    assert here == {"a": str(steps.HERE / "adaptive_nets/__init__.py")}
+    with pytest.raises(RuntimeError, match="has no attribute 'where'"):
+        steps.measure(code.format("where"), steps.HERE)
+
+
+def test_steps_alternate_and_their_ratio_is_of_medians(monkeypatch):
+    steps = load("steps")
+    asked = []
+    numbers = {"a": iter([1.0, 2.0, 30.0]), "b": iter([2.0, 4.0, 4.0])}
+
+    def measure(code, checkout):
+        asked.append(checkout)
+        return {"x": next(numbers[checkout])}
+
+    monkeypatch.setattr(steps, "measure", measure)
+    found = steps.in_turns("", ("a", "b"), 3)["x"]
+    assert "".join(asked) == "abbaab"
+    assert found.tolist() == [[1, 2], [2, 4], [30, 4]]
+    ratio = steps.ratio_of_medians(found)
+    assert ratio["ratio"] == 0.5 and ratio["low"] <= 0.5 < ratio["high"] == 7.5
 
 
 def test_every_benchmark_is_tested():
