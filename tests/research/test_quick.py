@@ -100,7 +100,7 @@ def test_energynet_likelihood(run, capsys):
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="it trains with JAX alone")
 def test_majority_kernels(run, capsys):
     found = run("majority_kernels")["digits_noisy"]
-    assert list(found) == ["baseline", "majority", "subspace", "sam"]
+    assert list(found) == ["baseline", "majority", "sam"]
     for arm in found.values():
         assert len(arm["accuracy"]) == len(arm["loss"]) == 2
         assert finite(arm["loss"]) and all(0 <= value <= 1 for value in arm["accuracy"])
