@@ -137,10 +137,15 @@ def test_steps(tmp_path, capsys, monkeypatch):
     assert json.loads((tmp_path / "figures.json").read_text()) == figures
     assert list(figures) == [
         "import adaptive_nets, ms",
+        "import adaptive_nets, processor ms",
         "import adaptive_nets.adanet, s",
-        "the same without TensorFlow, Keras and pandas, s",
+        "import adaptive_nets.adanet, processor s",
+        "without TensorFlow, Keras and pandas, s",
+        "without TensorFlow, Keras and pandas, processor s",
         "search, training steps a second",
+        "search, steps a processor second",
         "search of 1 rounds of 40 steps, s",
+        "search of 1 rounds of 40 steps, processor s",
     ]
     for each in figures.values():
         assert positive(each) and each["this"] == each["other"]
