@@ -6,6 +6,7 @@ here with stand-ins for Bazel's functions, and what targets they make is compare
 
 import ast
 import dataclasses
+import graphlib
 import pathlib
 import re
 import shutil
@@ -234,6 +235,11 @@ def test_deps_name_what_the_sources_import(bazel):
     missing = sorted({(label, str(dep), module) for label, dep, module in missing_deps(bazel)})
     lines = [f"{label} lacks {dep}, for it imports {module}" for label, dep, module in missing]
     assert not lines, "\n".join(["", *lines])
+
+
+def test_targets_make_no_circle(bazel):
+    needs = {label: set(target.deps) for label, target in bazel.targets.items()}
+    assert list(graphlib.TopologicalSorter(needs).static_order())
 
 
 # The checks themselves ---------------------------------------------------------------------------
