@@ -128,7 +128,7 @@ def _over_hidden(model, kernel, hidden, bias):
     logs = h @ hidden + np.concatenate(volume)
     if not isinstance(model.order, Ordered):
         return float(logsumexp(logs))
-    # The first 2 ** z codes are those whose units behind the z-th are off.
+    # The first 2 ** z codes are those whose units after the z-th are off.
     paid = np.cumsum(model.order.beta * np.logaddexp(0, hidden))
     terms = [logsumexp(logs[: 2**z]) - paid[z - 1] for z in range(1, len(hidden) + 1)]
     terms[-1] += model.order.tail

@@ -1,4 +1,4 @@
-"""Learns the widths and the depth of a network from unlabelled rows.
+"""Learns the widths and the depth of a network from unlabeled rows.
 
 Learning the structure from the energy of machines with infinitely many units, layer by layer, with
 a supervised layer on top, is EnergyNet's idea. The rules that choose a layer's width and the number

@@ -57,7 +57,11 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if self.save_checkpoints_steps is not None and self.save_checkpoints_secs is not None:
-            raise ValueError("Pass only one of save_checkpoints_steps and save_checkpoints_secs.")
+            raise ValueError(
+                "Pass only one of save_checkpoints_steps and save_checkpoints_secs. Received: "
+                f"save_checkpoints_steps={self.save_checkpoints_steps!r}, "
+                f"save_checkpoints_secs={self.save_checkpoints_secs!r}."
+            )
         for name in ("save_checkpoints_steps", "save_checkpoints_secs", "log_step_count_steps"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not value > 0):
@@ -68,7 +72,8 @@ class RunConfig:
         for name in ("experimental_distribute", "eval_distribute"):
             if getattr(self, name) is not None:
                 raise ValueError(
-                    f"{name} is not supported: evaluation uses one device. Use train_distribute."
+                    f"{name} is not supported: evaluation uses one device. Use train_distribute. "
+                    f"Received: {name}={getattr(self, name)!r}."
                 )
 
     @property

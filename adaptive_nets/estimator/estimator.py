@@ -208,9 +208,15 @@ class Estimator(TrainedEnsemble):
             ValueError: Both `steps` and `max_steps` are given, or the data have another structure.
         """
         if saving_listeners:
-            raise ValueError("saving_listeners are not supported; use hooks or Keras callbacks.")
+            raise ValueError(
+                "saving_listeners is not supported. Use hooks or Keras callbacks. "
+                f"Received: saving_listeners={saving_listeners!r}."
+            )
         if steps is not None and max_steps is not None:
-            raise ValueError("Pass only one of steps and max_steps.")
+            raise ValueError(
+                "Pass only one of steps and max_steps. "
+                f"Received: steps={steps!r}, max_steps={max_steps!r}."
+            )
         for name, value in (("steps", steps), ("max_steps", max_steps)):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be > 0. Received: {name}={value!r}.")

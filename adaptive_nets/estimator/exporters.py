@@ -157,7 +157,10 @@ class BestExporter(_Saving):
         exports_to_keep: int | None = 5,
     ) -> None:
         if serving_input_receiver_fn is None:
-            raise ValueError("BestExporter needs a serving_input_receiver_fn.")
+            raise ValueError(
+                "BestExporter needs a serving_input_receiver_fn. "
+                "Received: serving_input_receiver_fn=None."
+            )
         super().__init__(name, serving_input_receiver_fn, assets_extra, as_text, exports_to_keep)
         self.compare_fn = compare_fn
 

@@ -64,7 +64,10 @@ class StopAtStepHook(SessionRunHook):
 
     def __init__(self, num_steps: int | None = None, last_step: int | None = None) -> None:
         if (num_steps is None) == (last_step is None):
-            raise ValueError("Pass exactly one of num_steps and last_step.")
+            raise ValueError(
+                "Pass exactly one of num_steps and last_step. "
+                f"Received: num_steps={num_steps!r}, last_step={last_step!r}."
+            )
         self.num_steps, self.last_step = num_steps, last_step
 
     def limit(self, global_step: int) -> int:
@@ -93,7 +96,10 @@ class LoggingTensorHook(SessionRunHook):
         formatter: Callable[[dict], str] | None = None,
     ) -> None:
         if (every_n_iter is None) == (every_n_secs is None) and not at_end:
-            raise ValueError("Pass exactly one of every_n_iter and every_n_secs, or at_end=True.")
+            raise ValueError(
+                "Pass exactly one of every_n_iter and every_n_secs, or at_end=True. "
+                f"Received: every_n_iter={every_n_iter!r}, every_n_secs={every_n_secs!r}."
+            )
         self.tensors = tensors if isinstance(tensors, dict) else {name: name for name in tensors}
         unknown = set(self.tensors.values()) - {"loss", "global_step"}
         if unknown:
@@ -168,7 +174,10 @@ class CheckpointSaverHook(SessionRunHook):
         self, checkpoint_dir: Any = None, save_secs: float | None = None, save_steps: Any = None
     ) -> None:
         if save_steps is not None or save_secs is None:
-            raise ValueError("Checkpoints go by time: pass save_secs instead of save_steps.")
+            raise ValueError(
+                "Checkpoints go by time: pass save_secs instead of save_steps. "
+                f"Received: save_secs={save_secs!r}, save_steps={save_steps!r}."
+            )
         self.checkpoint_dir, self.save_secs = checkpoint_dir, save_secs
 
 

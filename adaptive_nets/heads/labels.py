@@ -151,7 +151,7 @@ def _decode(value: Any) -> Any:
 
 
 def _is_missing(value: Any) -> bool:
-    # pandas is no dependency of this package, so its markers are known by their type's name.
+    # This package does not depend on pandas, so its markers are recognized by type name.
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, float) and value != value

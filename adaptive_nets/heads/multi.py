@@ -88,7 +88,7 @@ class Multi(Head):
 
     def adapt(self, y: Any) -> Head:
         parts = self._parts(y)
-        # Copies, so that the refusal of one head leaves none of the others changed.
+        # Copies, so that an error in one head leaves the others unchanged.
         adapted = copy.deepcopy(self.heads)
         for name, head in adapted.items():
             with named_refusals(name):

@@ -28,7 +28,7 @@ def recalibrate_in_place(model: keras.Model, data: Any, batch_size: int = 256) -
         The model itself. Frozen normalizations keep their statistics.
 
     Raises:
-        ValueError: The model is subclassed or not built, or there is no data.
+        ValueError: The model is subclassed or not built, or the data are empty.
 
     Example:
 

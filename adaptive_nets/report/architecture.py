@@ -33,7 +33,7 @@ def plot_architecture(
 
     Each box is a subnetwork, with its depth, parameters and complexity r. Rounds go from left to
     right. Arcs lead from a frozen subnetwork to those that read its hidden layers. Arrows lead
-    down from the members to the ensemble, labelled with `||w_j||_1`, which also sets their width.
+    down from the members to the ensemble, labeled with `||w_j||_1`, which also sets their width.
 
     Args:
         source: A search, or the DataFrame returned by its `architecture()`.

@@ -200,9 +200,9 @@ def test_held_out_rows_and_weights_of_rows():
     [
         (np.full((9, 3), 2.0), {}, r"values in \[0, 1\]. Received: values from 2 to 2"),
         (np.r_[[[np.nan, 0.0]], np.ones((3, 2))], {}, "finite numbers. Received: NaN"),
-        (np.ones((1, 4)), {}, "two rows at least"),
+        (np.ones((1, 4)), {}, "at least two rows"),
         (np.ones((4, 2, 2)), {}, "two axes"),
-        (np.ones((9, 3)), {}, "constant columns only"),
+        (np.ones((9, 3)), {}, "only constant columns"),
         (np.array([["a"], ["b"]]), {}, "Received: dtype"),
         (DIGITS[:9], {"batch_size": 10}, "batch_size must not exceed the number of rows, 9"),
         (DIGITS[:9], {"y": np.ones(9)}, "learns without labels"),
