@@ -112,7 +112,7 @@ def test_a_search_goes_on_in_the_middle_of_a_round_and_bad_batches_are_refused(t
             try:
                 search("mirrored").fit(X[:640], Y[:640], batch_size=size, verbose=0)
             except ValueError as error:
-                assert f"batch of {size} rows does not divide among 2 replicas" in str(error)
+                assert f"batch of {size} rows cannot be divided among 2 replicas" in str(error)
             else:
                 raise SystemExit("not refused")
         """,
