@@ -14,7 +14,7 @@ from adaptive_nets.adanet.fusing_members import member_graph
 from adaptive_nets.adanet.fusing_stages import DROPOUTS, Signatures
 from adaptive_nets.adanet.member import lineage, make_inputs
 from adaptive_nets.growth import fuse
-from adaptive_nets.growth.trace import functional, ordered_nodes
+from adaptive_nets.growth.core.trace import functional, ordered_nodes
 
 
 def fuse_ensemble(

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets.growth.arrays import read
 from adaptive_nets.growth.copying import MODELS, Copier
-from adaptive_nets.growth.graph_blocks import join
-from adaptive_nets.growth.insertion import Copy
-from adaptive_nets.growth.places import Places, views
-from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
-from adaptive_nets.growth.rules.registry import find_rule
-from adaptive_nets.growth.slots import Carried
-from adaptive_nets.growth.trace import check_finite, functional
-from adaptive_nets.growth.transfer import apply, initialise, postponed
-from adaptive_nets.growth.weights import continue_draws
+from adaptive_nets.growth.core.apply import apply, initialise, postponed
+from adaptive_nets.growth.core.optimizer_slots import Carried
+from adaptive_nets.growth.core.plan import GrowthPlan, GrowthReport
+from adaptive_nets.growth.core.registry import find_rule
+from adaptive_nets.growth.core.shared_memory import read
+from adaptive_nets.growth.core.trace import check_finite, functional
+from adaptive_nets.growth.core.weight_roles import continue_draws
+from adaptive_nets.growth.depth.graph_blocks import join
+from adaptive_nets.growth.depth.insertion import Copy
+from adaptive_nets.growth.depth.places import Places, views
 from adaptive_nets.growth.widen import check_choice, new_seed
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from typing import Any
 
 import keras
 
-from adaptive_nets.growth.plan import GrowthReport
-from adaptive_nets.growth.slots import carry_optimizer
-from adaptive_nets.growth.transfer import apply_with_pairs
+from adaptive_nets.growth.core.apply import apply_with_pairs
+from adaptive_nets.growth.core.optimizer_slots import carry_optimizer
+from adaptive_nets.growth.core.plan import GrowthReport
 
 # What makes up a model's graph; all else (compilation, history, strategy) stays the model's own.
 _STRUCTURE = (

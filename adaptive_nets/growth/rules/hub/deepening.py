@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets.growth.arrays import read
-from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
-from adaptive_nets.growth.slots import Carried
-from adaptive_nets.growth.trace import check_finite
-from adaptive_nets.growth.transfer import initialise, postponed
-from adaptive_nets.growth.weights import variable_of
+from adaptive_nets.growth.core.apply import initialise, postponed
+from adaptive_nets.growth.core.optimizer_slots import Carried
+from adaptive_nets.growth.core.plan import GrowthPlan, GrowthReport
+from adaptive_nets.growth.core.shared_memory import read
+from adaptive_nets.growth.core.trace import check_finite
+from adaptive_nets.growth.core.weight_roles import variable_of
 
 if TYPE_CHECKING:
     import pandas as pd
