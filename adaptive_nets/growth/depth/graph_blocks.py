@@ -5,14 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
-from keras.src.ops import nn as nn_operations
 from keras.src.ops import numpy as operations
 
-from adaptive_nets.growth.core.rule import activation_name
+from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.core.trace import ordered_nodes
 
 SUMS = (keras.layers.Add, operations.Add)
-IDEMPOTENT = ("relu", "relu6", "linear")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,11 +49,8 @@ def weighted(operation: Any) -> bool:
 
 def idempotent(operation: Any) -> bool:
     """Whether a layer is an activation that changes nothing the second time."""
-    if isinstance(operation, keras.layers.Activation):
-        return activation_name(operation.activation) in IDEMPOTENT
-    if type(operation) is keras.layers.ReLU:
-        return not operation.negative_slope and not operation.threshold
-    return type(operation) in (nn_operations.Relu, nn_operations.Relu6)
+    rule = find_rule(type(operation))
+    return rule is not None and rule.is_idempotent(operation)
 
 
 def same_shape(one: keras.KerasTensor, other: keras.KerasTensor) -> bool:
