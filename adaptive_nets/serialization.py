@@ -169,3 +169,18 @@ def _why(found, config):
             "keras.saving.register_keras_serializable; import the module that does"
         )
     return "its data is not in the state"
+
+
+def differences(stored: Any, given: Any, path: str = "") -> list[str]:
+    """Where two JSON values differ, one line each."""
+    if isinstance(stored, dict) and isinstance(given, dict):
+        found = []
+        for key in sorted(stored.keys() | given.keys()):
+            where = f"{path}.{key}" if path else key
+            if key not in stored or key not in given:
+                there, here = stored.get(key, "absent"), given.get(key, "absent")
+                found.append(f"{where}: stored {there!r}, now {here!r}")
+            else:
+                found += differences(stored[key], given[key], where)
+        return found
+    return [] if stored == given else [f"{path}: stored {stored!r}, now {given!r}"]

@@ -18,7 +18,7 @@ from adaptive_nets.adanet.fusion.member_graph import member_graph
 from adaptive_nets.adanet.fusion.stages import DROPOUTS, Signatures
 from adaptive_nets.data.schema import Spec, make_inputs
 from adaptive_nets.growth import fuse
-from adaptive_nets.growth.trace import functional, ordered_nodes
+from adaptive_nets.growth.core.trace import functional, ordered_nodes
 
 
 def fuse_ensemble(
