@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 import keras
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.adanet import Ensemble, Report, Subnetwork
 from adaptive_nets.adanet.candidates.stock.layer_builder import (
     DepthGenerator,
     Features,
     MajoritySetting,
     OptimizedBuilder,
-    check_rate,
     check_sizes,
     refuse_strings,
 )
@@ -67,7 +67,7 @@ class Conv(DepthGenerator):
     ):
         super().__init__(depths, optimizer, learning_rate, connect, connection_dropout, majority)
         self.filters = check_sizes("filters", filters)
-        self.dropout = check_rate("dropout", dropout)
+        self.dropout = check_number("dropout", dropout, 0, 1, "low")
 
     def generate(
         self, previous: Ensemble | None, iteration: int, reports: list[Report]

@@ -177,27 +177,3 @@ class Head(Configurable, ABC):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments and what `adapt` learned, as JSON values."""
         return {"name": self.name}
-
-
-def check_label_smoothing(label_smoothing: float, head: str) -> float:
-    """Returns the smoothing as a float, or raises `ValueError` outside `[0, 1)`."""
-    number = isinstance(label_smoothing, (int, float)) and not isinstance(label_smoothing, bool)
-    if not number or not 0.0 <= label_smoothing < 1.0:
-        raise ValueError(
-            f"Cannot make head '{head}': `label_smoothing` must be a number in [0, 1). "
-            f"Received: label_smoothing={label_smoothing!r}."
-        )
-    return float(label_smoothing)
-
-
-def check_count(count: int | None, least: int, argument: str, head: str) -> int | None:
-    """Returns the count as a plain integer or None, or raises `ValueError` below `least`."""
-    if count is None:
-        return None
-    integer = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
-    if not integer or count < least:
-        raise ValueError(
-            f"Cannot make head '{head}': `{argument}` must be an integer >= {least}, or None to "
-            f"learn it from the labels. Received: {argument}={count!r}."
-        )
-    return int(count)

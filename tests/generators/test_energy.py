@@ -65,7 +65,7 @@ def test_settings_make_an_equal_generator_and_wrong_ones_are_refused():
     with pytest.raises(ValueError, match="has seen no features"):
         generator.generate(None, 1, [])
     for settings, words in (
-        ({"init": "zeros"}, "init must be 'energy' or 'random'"),
+        ({"init": "zeros"}, "init must be one of 'energy', 'random'"),
         ({"rows": 3}, "rows must be an integer >= 10"),
         ({"max_units": 0}, "max_units must be an integer >= 1"),
         ({"majority": 0}, "factor must be an integer >= 1"),

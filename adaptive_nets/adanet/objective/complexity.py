@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.configurable import Configurable
 from adaptive_nets.data.rows import Rows
 
@@ -108,17 +109,14 @@ def check_norm(p: float) -> float:
 
 
 def _check_bounds(norm_bound):
-    one = isinstance(norm_bound, numbers.Real)
-    bounds = [norm_bound] if one else norm_bound
-    usable = isinstance(bounds, list | tuple) and len(bounds) > 0
-    if not usable or not all(
-        isinstance(b, numbers.Real) and not isinstance(b, bool) and 0 < b < math.inf for b in bounds
-    ):
-        raise ValueError(
-            "norm_bound must be a finite number > 0, or a list of them, one a layer. "
-            f"Received: norm_bound={norm_bound!r}."
-        )
-    return float(norm_bound) if one else [float(bound) for bound in bounds]
+    if not isinstance(norm_bound, list | tuple):
+        return check_number("norm_bound", norm_bound, 0, inclusive=False)
+    if not norm_bound:
+        raise ValueError("norm_bound must have one number at least. Received: norm_bound=[].")
+    return [
+        check_number(f"norm_bound[{k}]", bound, 0, inclusive=False)
+        for k, bound in enumerate(norm_bound)
+    ]
 
 
 class Complexity(Configurable, abc.ABC):

@@ -1,12 +1,12 @@
 """The norm bounds of AdaNet's hypotheses (section 3) as a Keras constraint."""
 
 import math
-import numbers
 from typing import Any
 
 import keras
 from keras import ops
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.adanet.objective.complexity import check_norm
 
 
@@ -42,12 +42,8 @@ class NormBall(keras.constraints.Constraint):
     """
 
     def __init__(self, p: float = 2.0, max_norm: float = 1.0):
-        number = isinstance(max_norm, numbers.Real) and not isinstance(max_norm, bool)
-        if not number or not 0 < max_norm < math.inf:
-            raise ValueError(
-                f"max_norm must be a finite number > 0. Received: max_norm={max_norm!r}."
-            )
-        self.p, self.max_norm = check_norm(p), float(max_norm)
+        self.p = check_norm(p)
+        self.max_norm = check_number("max_norm", max_norm, 0, inclusive=False)
 
     def __call__(self, w: Any) -> Any:
         w = ops.convert_to_tensor(w)

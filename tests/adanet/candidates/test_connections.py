@@ -346,7 +346,7 @@ def test_hidden_layers_must_be_tensors_of_known_shape(lc, data, hidden, error):
     ("settings", "error"),
     [
         ({"connect": "some"}, "connect must be one of 'all', 'previous', 'none'"),
-        ({"connection_dropout": 1.0}, r"connection_dropout must be a number in \[0, 1\)"),
+        ({"connection_dropout": 1.0}, r"connection_dropout must be a finite number >= 0 and < 1"),
     ],
 )
 def test_wrong_settings_are_refused(settings, error):

@@ -51,7 +51,10 @@ def fitted(ensembler, folder, rounds=1):
 def test_it_is_loaded_equal_and_goes_on(make, tmp_path):
     first = fitted(make(), tmp_path)
     loaded = an.AdaNet.load(tmp_path, max_iterations=2)
-    assert loaded.ensembler == make() and loaded.ensembler is not first.ensembler
+    assert (
+        loaded.settings.ensembler == make()
+        and loaded.settings.ensembler is not first.settings.ensembler
+    )
     np.testing.assert_array_equal(loaded.predict(X), first.predict(X))
     loaded.fit(X, Y, batch_size=20, verbose=0)
     assert [m.iteration for m in loaded.ensemble.members] == [1, 2]
@@ -77,8 +80,8 @@ def test_another_penalty_is_another_search(tmp_path):
 
 def test_the_names_of_ensemblers_make_equal_objects(tmp_path):
     search = fitted("vector", None)
-    assert search.ensembler == MixtureEnsembler("vector", Penalty(1e-3))
+    assert search.settings.ensembler == MixtureEnsembler("vector", Penalty(1e-3))
     named = fitted("uniform", tmp_path)
-    assert named.ensembler == UniformEnsembler(Penalty(1e-3))
+    assert named.settings.ensembler == UniformEnsembler(Penalty(1e-3))
     state = json.loads(max(tmp_path.glob("state-*.json")).read_text())
     assert state["settings"]["mixture_weights"] == "uniform"
