@@ -12,16 +12,15 @@ import tensorflow as tf
 
 from adaptive_nets.adanet.candidates.builder import Subnetwork
 from adaptive_nets.adanet.candidates.generator import Generator
-from adaptive_nets.adanet.candidates.replay import ReplayGenerator, ReplayStrategy
 from adaptive_nets.adanet.candidates.stock.dense import Dense
 from adaptive_nets.adanet.candidates.strategy import Strategy
 from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
-from adaptive_nets.adanet.checkpoints.load import find_state, read_search, restore_settings
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir, ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.fit_data import FitArguments
+from adaptive_nets.adanet.loading import load_search, replay_search
 from adaptive_nets.adanet.loop import SearchLoop
 from adaptive_nets.adanet.monitoring.hooks import Hooks
 from adaptive_nets.adanet.monitoring.progress import make_progress
@@ -32,11 +31,10 @@ from adaptive_nets.adanet.preparation import Known, prepare
 from adaptive_nets.adanet.results import SearchResults
 from adaptive_nets.adanet.rounds.budget import Budget
 from adaptive_nets.adanet.settings import SearchSettings
-from adaptive_nets.data.preprocessing import Preprocessor
+from adaptive_nets.data.schema import Spec
 from adaptive_nets.data.spool import MEMORY_LIMIT
 from adaptive_nets.distribute import Group, Ray, make_strategy
 from adaptive_nets.heads import Head
-from adaptive_nets.serialization import restore_object
 
 P, R = ParamSpec("P"), TypeVar("R")
 # What a search is bound to from the beginning.
@@ -240,9 +238,9 @@ class AdaNet:
         ready = prepare(self.settings, given, self._known, self._placement, self.group, folder)
         self.stop_training = False
         if ready.finished:
-            self._publish(ready.context, ready.state)
+            self.adopt(ready.context, ready.state)
             return self
-        publish = functools.partial(self._publish, ready.context)
+        publish = functools.partial(self.adopt, ready.context)
         keeper = Checkpointer(ready.context, ready.state, folder, publish)
         hooks = Hooks(callbacks, self)
         hooks.train_begin()
@@ -262,9 +260,17 @@ class AdaNet:
         kind = ModelDir if self.is_chief else ModelDirReader
         return kind(self.settings.model_dir)
 
-    def _publish(self, context: SearchContext, state: SearchState):
-        """Makes a state the search's; called once it is on disk, where there is a folder."""
-        self._known = Known(context, state, context.spec)
+    def adopt(
+        self, context: SearchContext | None, state: SearchState, spec: Spec | None = None
+    ) -> None:
+        """Makes a state the search's; called once it is on disk, where there is a folder.
+
+        Args:
+            context: What its `fit` began with, or `None` for a search that was not fit.
+            state: What is known.
+            spec: The features that `fit` must be given; of a context its own.
+        """
+        self._known = Known(context, state, context.spec if context is not None else spec)
         self._results = SearchResults(context, state)
 
     # What is known ----------------------------------------------------------------------------
@@ -357,105 +363,8 @@ class AdaNet:
         _deprecated("mixture_weights", "member_weights")
         return self.member_weights
 
-    # Loading ----------------------------------------------------------------------------------
-
-    @classmethod
-    def load(
-        cls,
-        model_dir: str | os.PathLike,
-        *,
-        state_file: str | os.PathLike | None = None,
-        **settings: Any,
-    ) -> "AdaNet":
-        """The search that a `model_dir` holds, ready to predict, export or `fit` on.
-
-        Args:
-            model_dir: Folder of a search.
-            state_file: One of its state files, of which the newest three are kept. Defaults to
-                `None`: the newest.
-            **settings: Constructor arguments to replace: `max_iterations`, or what JSON could
-                not hold (a generator of functions, a complexity function, an evaluator's data).
-
-        Raises:
-            ValueError: There is no search in the folder, or a part of it cannot be rebuilt and
-                was not given.
-        """
-        stored, folder = find_state(model_dir, state_file)
-        search = cls(**restore_settings(stored, {"model_dir": model_dir, **settings}))
-        found = read_search(stored, folder)
-        context = SearchContext(
-            search.settings, restore_object(stored["adapted_head"], "head"), found.spec,
-            found.batch_size, found.seed, found.fingerprint, Preprocessor(found.preprocessing),
-            search.group,
-        )  # fmt: skip
-        search._publish(context, found.state)
-        return search
-
-    @classmethod
-    def replay(
-        cls,
-        model_dir: str | os.PathLike,
-        x: Any,
-        y: Any = None,
-        *,
-        settings: dict | None = None,
-        **arguments: Any,
-    ) -> "AdaNet":
-        """Trains the architecture that a search has found on other data, without searching.
-
-        Each round trains only what the recorded round chose, and takes it. Weights, mixture
-        weights and what the head learns of the labels are those of the new data.
-
-        Args:
-            model_dir: Folder of the recorded search; it is only read.
-            x: Features of the same form as the recorded search's, as for `fit`.
-            y: Labels, as for `fit`.
-            settings: Constructor arguments to replace, such as `model_dir` (none by default),
-                `seed`, or what JSON could not hold.
-            **arguments: Of `fit`.
-
-        Returns:
-            A new, fitted search.
-
-        Raises:
-            ValueError: There is no search in the folder, its ensemble is missing, or the data has
-                another form. Nothing is trained then.
-
-        Example:
-
-        ```python
-        import numpy as np
-        import adaptive_nets as an
-
-        x = np.random.default_rng(0).normal(size=(200, 4))
-        y = (x[:, 0] * x[:, 1] > 0).astype(int)
-        first = an.AdaNet(
-            an.heads.BinaryClass(), max_iterations=2, steps_per_iteration=20, model_dir="first"
-        )
-        first.fit(x[:100], y[:100], verbose=0)
-        again = an.AdaNet.replay("first", x[100:], y[100:], verbose=0)
-        ```
-        """
-        settings = {"model_dir": None, **(settings or {})}
-        given = {k: v for k, v in settings.items() if k not in ("model_dir", "seed")}
-        recorded = cls.load(model_dir, **given)
-        chosen = recorded.state.chosen_candidates()
-        if not chosen:
-            raise ValueError(f"There is nothing to replay in '{model_dir}': no round is complete.")
-        found = {
-            **recorded.settings.as_arguments(),
-            "evaluator": None,
-            **settings,
-            "generator": ReplayGenerator(
-                recorded.settings.generator, chosen, recorded.state.reports
-            ),
-            "ensemble_strategies": ReplayStrategy(chosen),
-            "max_iterations": len(chosen),
-            "force_grow": True,
-        }
-        search = cls(**found)
-        search._known = Known(None, SearchState(), recorded.feature_spec)
-        return search.fit(x, y, **arguments)
+    load = classmethod(load_search)
+    replay = classmethod(replay_search)
 
 
 def _deprecated(old, new):

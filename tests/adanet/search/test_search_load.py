@@ -20,7 +20,7 @@ def test_load_rebuilds_settings_that_are_objects(tmp_path):
         seed=0,
     ).fit(x, y, validation_split=0.2, verbose=0)
     loaded = an.AdaNet.load(tmp_path / "search", max_iterations=2)
-    assert [type(s) for s in loaded.strategies] == [an.adanet.Grow, an.adanet.Solo]
+    assert [type(s) for s in loaded.settings.strategies] == [an.adanet.Grow, an.adanet.Solo]
     assert loaded.evaluator.metric == "accuracy"
     np.testing.assert_array_equal(loaded.predict(x, "logits"), search.predict(x, "logits"))
     loaded.fit(x, y, validation_split=0.2, verbose=0)

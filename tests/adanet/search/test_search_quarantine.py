@@ -143,7 +143,7 @@ def test_all_diverging_leaves_an_earlier_partial_result(lc, data, one_step_calls
     search.fit(*data, verbose=0, callbacks=[lc.StopAt(1, 3)])
     logits = search.predict(data[0], "logits")
     search.generator.bad = 1e30
-    search._publish(search.context, dataclasses.replace(search.state, paused=None))
+    search.adopt(search.context, dataclasses.replace(search.state, paused=None))
     with pytest.raises(an.adanet.DivergedError):
         search.fit(*data, verbose=0)
     np.testing.assert_array_equal(search.predict(data[0], "logits"), logits)
