@@ -13,8 +13,8 @@ from keras.src.utils import io_utils
 
 from adaptive_nets.callbacks.warmup import Warmup
 from adaptive_nets.growth.actions import Action
+from adaptive_nets.growth.core.plan import GrowthReport
 from adaptive_nets.growth.in_place import check_compiled, grow_in_place
-from adaptive_nets.growth.plan import GrowthReport
 
 
 class _Growing(keras.callbacks.Callback):

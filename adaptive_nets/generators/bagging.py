@@ -7,7 +7,7 @@ import numpy as np
 
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork, TrainingData
 from adaptive_nets.adanet.candidates.generator import WrappingGenerator
-from adaptive_nets.generators.base import Features
+from adaptive_nets.adanet.candidates.stock.layer_builder import Features
 from adaptive_nets.serialization import describe_object, restore_object
 
 

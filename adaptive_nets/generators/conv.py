@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import keras
 
 from adaptive_nets.adanet import Ensemble, Report, Subnetwork
-from adaptive_nets.generators.base import (
+from adaptive_nets.adanet.candidates.stock.layer_builder import (
     DepthGenerator,
     Features,
     MajoritySetting,
@@ -14,7 +14,7 @@ from adaptive_nets.generators.base import (
     check_sizes,
     refuse_strings,
 )
-from adaptive_nets.generators.optimizers import OptimizerSetting, RateSetting
+from adaptive_nets.adanet.candidates.stock.optimizers import OptimizerSetting, RateSetting
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")

@@ -7,21 +7,21 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet import Ensemble, Generator, Report, Subnetwork
-from adaptive_nets.energy import EnergyNet
-from adaptive_nets.generators.base import (
+from adaptive_nets.adanet.candidates.stock.layer_builder import (
     Features,
     MajoritySetting,
     OptimizedBuilder,
     describe_majority,
     flatten_features,
 )
-from adaptive_nets.generators.optimizers import (
+from adaptive_nets.adanet.candidates.stock.optimizers import (
     OptimizerSetting,
     RateSetting,
     describe_optimizer,
     describe_rate,
     make_optimizer,
 )
+from adaptive_nets.energy import EnergyNet
 
 # What later rounds multiply the widths by.
 NEIGHBOURS = (0.5, 2.0)

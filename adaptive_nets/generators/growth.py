@@ -12,16 +12,20 @@ import numpy as np
 from adaptive_nets import growth
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Member, Report, Subnetwork
 from adaptive_nets.adanet.candidates.generator import WrappingGenerator
-from adaptive_nets.generators.base import Features, MajoritySetting, describe_majority
-from adaptive_nets.generators.dense import Dense
-from adaptive_nets.generators.grown import grown_subnetwork, logits_model
-from adaptive_nets.generators.optimizers import (
+from adaptive_nets.adanet.candidates.stock.dense import Dense
+from adaptive_nets.adanet.candidates.stock.layer_builder import (
+    Features,
+    MajoritySetting,
+    describe_majority,
+)
+from adaptive_nets.adanet.candidates.stock.optimizers import (
     OptimizerSetting,
     RateSetting,
     describe_optimizer,
     describe_rate,
     make_optimizer,
 )
+from adaptive_nets.generators.grown import grown_subnetwork, logits_model
 from adaptive_nets.serialization import describe_object, restore_object
 
 TRANSFORMS = ("widen", "deepen", "fuse")

@@ -91,7 +91,7 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
     from sklearn.model_selection import train_test_split
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-    from adaptive_nets.adanet.convex import ConvexAdaNet
+    from adaptive_nets.adanet import ConvexAdaNet
 
     x, y = load_breast_cancer(return_X_y=True)
     x_train, x_test, y_train, y_test = train_test_split(x, y, random_state=0)

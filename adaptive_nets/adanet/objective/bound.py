@@ -147,7 +147,7 @@ def theorem_1(
     Example:
 
     ```python
-    from adaptive_nets.adanet.bound import theorem_1
+    from adaptive_nets.adanet.objective.bound import theorem_1
 
     bound = theorem_1([2.0, 1.0, -0.5], [1.5, 0.5], [1e-3, 2e-3], depth=2, rows=10**6)
     print(bound)

@@ -4,11 +4,12 @@ from typing import Any
 
 import keras
 
+from adaptive_nets.configurable import Configurable
 from adaptive_nets.heads import Head
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
-class Evaluator:
+class Evaluator(Configurable):
     """Judges candidates by a metric on data of its own, instead of by the objective.
 
     Args:
@@ -26,6 +27,8 @@ class Evaluator:
     an.adanet.Evaluator(metric="accuracy", mode="max")
     ```
     """
+
+    compared = ("x", "y", "sample_weight")
 
     def __init__(
         self,

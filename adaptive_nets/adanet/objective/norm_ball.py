@@ -34,7 +34,7 @@ class NormBall(keras.constraints.Constraint):
 
     ```python
     import keras
-    from adaptive_nets.adanet.constraints import NormBall
+    from adaptive_nets.adanet.objective.norm_ball import NormBall
 
     layer = keras.layers.Dense(8, kernel_constraint=NormBall(p=1.5, max_norm=1.0))
     NormBall(p=1)([[3.0], [1.0]])  # [[0.75], [0.25]]
@@ -82,7 +82,7 @@ def remove_norm_balls_in_place(model: keras.Model) -> None:
 
     ```python
     import keras
-    from adaptive_nets.adanet.constraints import NormBall, remove_norm_balls_in_place
+    from adaptive_nets.adanet.objective.norm_ball import NormBall, remove_norm_balls_in_place
 
     layers = [keras.Input((4,)), keras.layers.Dense(2, kernel_constraint=NormBall())]
     model = keras.Sequential(layers)
