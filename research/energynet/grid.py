@@ -77,7 +77,7 @@ def searched(x, y, grid, training):
 
 def learnt_widths(x, y, net, training):
     """The grid's classifier at the learnt widths."""
-    sizes = net.widths_ or (16,)
+    sizes = net.widths or (16,)
     return scaled(MLPClassifier(hidden_layer_sizes=sizes, **training)).fit(x, y).predict, sizes
 
 
@@ -94,7 +94,7 @@ def learnt_weights(x, y, net, epochs):
     model.fit(
         x_fit, y_fit, 100, epochs, verbose=0, validation_data=(x_check, y_check), callbacks=[stop]
     )
-    return lambda rows: model.predict(rows, verbose=0).argmax(axis=1), net.widths_
+    return lambda rows: model.predict(rows, verbose=0).argmax(axis=1), net.widths
 
 
 def measured(x, y, train, test, grid=SIZES, training=TRAINING, **settings):
