@@ -205,7 +205,7 @@ def test_missing_search(capsys, tmp_path, arguments):
 def test_unknown_tfds_name(capsys, tmp_path):
     pytest.importorskip("tensorflow_datasets")
     status, line = fails(capsys, "search", f"--model_dir={tmp_path / 'm'}", "--data=tfds:nope")
-    assert (status, line) == (1, "tensorflow-datasets knows no data set 'nope'.")
+    assert (status, line) == (1, "tensorflow-datasets has no data set 'nope'.")
 
 
 def test_help_and_mistakes_load_no_heavy_library():
