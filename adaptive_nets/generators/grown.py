@@ -4,6 +4,7 @@ import keras
 
 from adaptive_nets.adanet import Ensemble, Member, Subnetwork
 from adaptive_nets.generators.base import Features
+from adaptive_nets.keras_internals import nodes_by_depth, origin
 
 
 def logits_model(member: Member) -> keras.Model:
@@ -58,8 +59,8 @@ def grown_subnetwork(
 
 def _nodes(model):
     """The places at which a model's layers are called, in order."""
-    return [node for depth in sorted(model._nodes_by_depth, reverse=True)
-            for node in model._nodes_by_depth[depth]]  # fmt: skip
+    return [node for depth in sorted(nodes_by_depth(model), reverse=True)
+            for node in nodes_by_depth(model)[depth]]  # fmt: skip
 
 
 def _old_hidden(model):
@@ -93,7 +94,7 @@ def _hidden(old, old_nodes, nodes):
 
 def _successor(tensor, old_nodes, nodes):
     """What stands for a tensor in the grown model: an output of the layer of the same name."""
-    layer, index = tensor._keras_history.operation, tensor._keras_history.tensor_index
+    layer, _, index = origin(tensor)
     calls = [node for node in old_nodes if node.operation is layer]
     number = next(i for i, n in enumerate(calls) if any(t is tensor for t in n.outputs))
     same = [node for node in nodes if node.operation.name == layer.name]

@@ -22,6 +22,7 @@ from adaptive_nets.generators.optimizers import (
     describe_rate,
     make_optimizer,
 )
+from adaptive_nets.keras_internals import layers_in, origin
 
 Model = keras.Layer | Callable[[], keras.Layer]
 
@@ -167,7 +168,7 @@ class PoolBuilder(Builder):
             _copy_weights(given, model)
         self._check(model, logits, units)
         self.pool.claim(self.name, model)
-        layers = model._flatten_layers()
+        layers = layers_in(model)
         kernels = sum(getattr(layer, "kernel", None) is not None for layer in layers)
         depth = self.pool.depths.get(self.name, max(kernels - 1, 0))
         return Subnetwork(logits, depth=depth)
@@ -256,7 +257,7 @@ def _copy(name, given):
 
 def _copy_weights(given, model):
     model.set_weights(given.get_weights())
-    for layer in model._flatten_layers():
+    for layer in layers_in(model):
         if isinstance(layer, keras.layers.Normalization):
             # It computes with values that are made from its weights, here or on loading.
             layer.finalize_state()
@@ -268,7 +269,7 @@ def _final_activation(model):
         if isinstance(model, keras.Sequential):
             model = model.layers[-1]
         elif getattr(model, "outputs", None):
-            model = model.outputs[0]._keras_history.operation
+            model = origin(model.outputs[0])[0]
         else:
             return None
     if isinstance(model, keras.layers.Softmax):

@@ -9,10 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from keras.src.backend import AutocastScope
-from keras.src.backend.common import global_state
-from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 
+from adaptive_nets.keras_internals import call_context, full_precision, stateless_scope
 from adaptive_nets.majority import kernel as kernels
 
 DRAWS = "mixing_generator_state"
@@ -278,17 +276,17 @@ def _refusal(layer: Any, what: str) -> str:
 
 def _full(variable: keras.Variable) -> Any:
     """A variable's value at its own precision, also under mixed precision."""
-    with AutocastScope(None):
+    with full_precision():
         return ops.convert_to_tensor(variable)
 
 
 def _of_this_call(layer: Any) -> dict:
     """Where the draws of the outermost call are kept: one draw a batch, however often it reads."""
-    if in_stateless_scope():
+    scope = stateless_scope()
+    if scope is not None:
         # Under JAX a model's pass is one such scope, without a call of the model itself.
-        return vars(get_stateless_scope()).setdefault("majority_draws", {})
-    # The layer's own method would begin a call where there is none, and nothing would end it.
-    context = global_state.get_global_attribute("current_call_ctx")
+        return vars(scope).setdefault("majority_draws", {})
+    context = call_context()
     if context is None:
         return _held.layers[id(layer)].setdefault("draws", {})
     return vars(context).setdefault("majority_draws", {})

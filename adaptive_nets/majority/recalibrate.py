@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets.keras_internals import layers_in
 from adaptive_nets.majority.rewriting import check_graph
 
 
@@ -44,7 +45,7 @@ def recalibrate(model: keras.Model, data: Any, batch_size: int = 256) -> keras.M
     check_graph(model, "recalibrate")
     norms = [
         layer
-        for layer in model._flatten_layers()
+        for layer in layers_in(model)
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
     with contextlib.ExitStack() as stack:
