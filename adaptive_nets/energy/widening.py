@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets.growth.in_place import retrace
+from adaptive_nets.graphs.adopt import retrace
 from adaptive_nets.keras_internals import set_optimizer, unlocked, untrack
 
 # Under JAX to look at a variable fetches all of them.

@@ -22,6 +22,8 @@ from adaptive_nets.generators.optimizers import (
     describe_rate,
     make_optimizer,
 )
+from adaptive_nets.graphs.copy import fresh_copy
+from adaptive_nets.graphs.state import carry_state
 from adaptive_nets.keras_internals import layers_in, origin
 
 Model = keras.Layer | Callable[[], keras.Layer]
@@ -165,7 +167,7 @@ class PoolBuilder(Builder):
                 f"Pool model '{self.name}' cannot be called on the features: {_first_line(error)}"
             ) from error
         if copied:
-            _copy_weights(given, model)
+            carry_state(given, model)
         self._check(model, logits, units)
         self.pool.claim(self.name, model)
         layers = layers_in(model)
@@ -243,24 +245,14 @@ def _renamed(config, known):
 
 
 def _copy(name, given):
-    """A model of the same layers; not compiled, as `clone_model`'s, which needs the loss."""
-    classes = {type(layer).__name__: type(layer) for layer in given._flatten_layers()}
+    """A model of the same layers, not compiled; its weights come when it is built."""
     try:
-        with keras.saving.custom_object_scope(classes):
-            return type(given).from_config(given.get_config())
+        return fresh_copy(given)
     except Exception as error:
         raise ValueError(
             f"Pool model '{name}' cannot be copied; pass a function that returns a new model. "
             f"Received: {_first_line(error)}"
         ) from error
-
-
-def _copy_weights(given, model):
-    model.set_weights(given.get_weights())
-    for layer in layers_in(model):
-        if isinstance(layer, keras.layers.Normalization):
-            # It computes with values that are made from its weights, here or on loading.
-            layer.finalize_state()
 
 
 def _final_activation(model):

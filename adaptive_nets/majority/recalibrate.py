@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from adaptive_nets.keras_internals import layers_in
-from adaptive_nets.majority.rewriting import check_graph
+from adaptive_nets.majority.refusals import check_graph
 
 
 def recalibrate(model: keras.Model, data: Any, batch_size: int = 256) -> keras.Model:
