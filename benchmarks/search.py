@@ -20,7 +20,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import adaptive_nets as an
-from adaptive_nets.adanet.run import Run
+from adaptive_nets.adanet.loop import SearchLoop
 
 WIDTH, BATCH = 64, 32
 
@@ -32,7 +32,7 @@ class Stopwatch:
         self.rounds, self.memory, self.traces, self.steps = [], [], [], []
 
     def __enter__(self):
-        self._round, self._train, watch = Run.round, Run._train, self
+        self._round, self._train, watch = SearchLoop.round, SearchLoop._train, self
 
         def timed_round(run):
             began = time.perf_counter()
@@ -57,11 +57,11 @@ class Stopwatch:
             watch.steps.append((round_.training.step, round_.training.seconds, calls))
             return result
 
-        Run.round, Run._train = timed_round, timed_train
+        SearchLoop.round, SearchLoop._train = timed_round, timed_train
         return self
 
     def __exit__(self, *_):
-        Run.round, Run._train = self._round, self._train
+        SearchLoop.round, SearchLoop._train = self._round, self._train
 
     def rate(self, k):
         steps, seconds, _ = self.steps[k]
@@ -161,17 +161,17 @@ def age(connect="none"):
 def aged(connect, **settings):
     """Ten rounds: median step of each, traces, bytes of the ensemble's outputs, members."""
     x, y = digits()
-    runs, plain = [], Run.run
+    runs, plain = [], SearchLoop.run
 
     def run(self, *args):
         runs.append(self)
         return plain(self, *args)
 
-    Run.run = run
+    SearchLoop.run = run
     with Stopwatch() as watch:
         engine = search(10, 4000, depths=[1, 2], connect=connect, **settings)
         engine.fit(x, y, batch_size=BATCH, verbose=0)
-    Run.run = plain
+    SearchLoop.run = plain
     view, members = runs[0].train, engine.ensemble.members
     view.keep_only(members)
     # Calls of full length only: a round's first calls are a few steps each.

@@ -1,6 +1,5 @@
 """The package as it is built, installed and imported; no test here trains anything."""
 
-import ast
 import json
 import pathlib
 import re
@@ -14,7 +13,6 @@ import pytest
 import adaptive_nets as an
 
 REPO = pathlib.Path(__file__).resolve().parents[1]
-SOURCE_FOLDERS = ("adaptive_nets", "tests", "examples", "benchmarks", "research")
 
 
 def run(*command, cwd=REPO):
@@ -113,57 +111,3 @@ def test_version_is_one():
     module = (REPO / "MODULE.bazel").read_text()
     assert re.search(r'^    version = "(.*)",$', module, re.MULTILINE)[1] == an.__version__
     assert f"## [{an.__version__}]" in (REPO / "CHANGELOG.md").read_text()
-
-
-# Bazel -------------------------------------------------------------------------------------------
-
-
-def named_sources(build_file):
-    """The files that the rules of a BUILD file name, as paths; BUILD syntax is Python's."""
-    tree = ast.parse(build_file.read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    # A glob would make the comparison with the folder true of itself.
-    globs = [call.lineno for call in calls if getattr(call.func, "id", None) == "glob"]
-    assert not globs, f"{build_file}: glob on lines {globs}; name the files"
-    found = set()
-    for srcs in (word.value for call in calls for word in call.keywords if word.arg == "srcs"):
-        names = [getattr(name, "value", None) for name in getattr(srcs, "elts", [])]
-        named = names and all(isinstance(name, str) for name in names)
-        assert named, f"{build_file}:{srcs.lineno}: srcs must be a list of file names, spelt out"
-        found |= {build_file.parent / name for name in names}
-    return found
-
-
-def build_file_of(source):
-    """The BUILD file in the source's folder or the nearest folder above."""
-    return next(
-        folder / "BUILD" for folder in source.parents if (folder / "BUILD").is_file()
-    ).relative_to(REPO)
-
-
-def test_every_source_file_is_in_a_bazel_target():
-    sources = {path for folder in SOURCE_FOLDERS for path in (REPO / folder).rglob("*.py")}
-    build_files = [path for folder in SOURCE_FOLDERS for path in (REPO / folder).rglob("BUILD")]
-    named = set().union(*(named_sources(path) for path in build_files))
-    missing = [
-        f"{path.relative_to(REPO)} is in no srcs of {build_file_of(path)}"
-        for path in sorted(sources - named)
-    ]
-    stale = [
-        f"{path.relative_to(REPO)} is named in {build_file_of(path)} but is no source file"
-        for path in sorted(named - sources)
-    ]
-    assert not missing + stale, "\n".join(["", *missing, *stale])
-
-
-def test_the_bazel_check_sees_what_is_named(tmp_path):
-    build_file = tmp_path / "BUILD"
-    build_file.write_text('py_library(name = "a", srcs = ["a.py", "b.py"], deps = [":c"])')
-    assert named_sources(build_file) == {tmp_path / "a.py", tmp_path / "b.py"}
-    for srcs, complaint in {
-        'glob(["*.py"])': "glob on lines",
-        'SOURCES + ["a.py"]': "spelt",
-    }.items():
-        build_file.write_text(f'py_library(name = "a", srcs = {srcs})')
-        with pytest.raises(AssertionError, match=complaint):
-            named_sources(build_file)

@@ -1,23 +1,25 @@
 """The search engine: subnetworks, generators, ensembles and the rounds that choose among them."""
 
-from adaptive_nets.adanet.bound import GeneralizationBound, generalization_bound
-from adaptive_nets.adanet.complexity import Complexity, OutputDeviation, Rademacher, SqrtDepth
-from adaptive_nets.adanet.connections import connect
-from adaptive_nets.adanet.constraints import NormBall
-from adaptive_nets.adanet.ensemble import (
-    Ensemble,
-    Ensembler,
-    Mixture,
-    MixtureEnsembler,
-    UniformEnsembler,
+from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
+from adaptive_nets.adanet.candidates.connections import connect
+from adaptive_nets.adanet.candidates.generator import Generator, Report
+from adaptive_nets.adanet.candidates.strategy import All, Candidate, Grow, Solo, Strategy
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler, MixtureEnsembler, UniformEnsembler
+from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.adanet.inspection.bound import generalization_bound
+from adaptive_nets.adanet.objective.bound import GeneralizationBound
+from adaptive_nets.adanet.objective.complexity import (
+    Complexity,
+    OutputDeviation,
+    Rademacher,
+    SqrtDepth,
 )
-from adaptive_nets.adanet.evaluator import Evaluator
-from adaptive_nets.adanet.generator import Generator, Report
-from adaptive_nets.adanet.iteration import DivergedError
-from adaptive_nets.adanet.member import Member
+from adaptive_nets.adanet.objective.evaluator import Evaluator
+from adaptive_nets.adanet.objective.norm_ball import NormBall
+from adaptive_nets.adanet.rounds.selection import DivergedError
 from adaptive_nets.adanet.search import AdaNet
-from adaptive_nets.adanet.strategy import All, Candidate, Grow, Solo, Strategy
-from adaptive_nets.adanet.subnetwork import Builder, Subnetwork, TrainingData
+from adaptive_nets.data.training_data import TrainingData
 
 __all__ = [
     "AdaNet",
@@ -55,7 +57,7 @@ def __getattr__(name: str) -> object:
     # It needs scikit-learn, which the rest of the package does not.
     if name == "ConvexAdaNet":
         try:
-            from adaptive_nets.adanet.convex import ConvexAdaNet
+            from adaptive_nets.adanet.convex.classifier import ConvexAdaNet
         except ImportError as error:
             raise ImportError(
                 f"ConvexAdaNet needs scikit-learn >= 1.6: pip install 'adaptive-nets[examples]'. "

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets.adanet import tables
-from adaptive_nets.adanet.assemble import assemble, assemble_members, assemble_single
-from adaptive_nets.adanet.data import FeatureSpec, as_features, is_dataset
-from adaptive_nets.adanet.ensemble import Ensemble
-from adaptive_nets.adanet.evaluator import measure
-from adaptive_nets.adanet.fusing import fuse_ensemble
-from adaptive_nets.adanet.inputs import describe, labelled_rows
-from adaptive_nets.adanet.leaderboard import to_frame
-from adaptive_nets.adanet.record import Record
+from adaptive_nets.adanet.checkpoints.search_state import SearchState
+from adaptive_nets.adanet.ensembles.assemble import assemble, assemble_members, assemble_single
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble
+from adaptive_nets.adanet.ensembles.metrics import evaluate_logits
+from adaptive_nets.adanet.fit_data import labelled_rows
+from adaptive_nets.adanet.fusion.fuse_ensemble import fuse_ensemble
+from adaptive_nets.adanet.inspection import summaries as tables
+from adaptive_nets.adanet.inspection.leaderboard import to_frame
+from adaptive_nets.data.datasets import is_dataset
+from adaptive_nets.data.rows import as_features
+from adaptive_nets.data.schema import FeatureSpec, describe_spec
 from adaptive_nets.serving import export_saved_model
 
 if TYPE_CHECKING:
@@ -26,10 +28,10 @@ class SearchResults:
     """The results of a search that `fit` has run or `load` has read.
 
     Attributes:
-        record: `Record` of what is known so far.
+        record: `SearchState` of what is known so far.
     """
 
-    record: Record
+    record: SearchState
 
     @property
     def stop_reason(self) -> str:
@@ -174,14 +176,16 @@ class SearchResults:
             y: Labels; absent for a dataset.
             sample_weight: One weight >= 0 a row.
             batch_size: Rows at a time.
-            model: A model to measure instead of the ensemble, such as `search.best_single`.
+            model: A model to evaluate instead of the ensemble, such as `search.best_single`.
 
         Returns:
             Dict with `"loss"` and the head's metrics.
         """
         self._check_fitted()
         rows = labelled_rows(x, y, self.head, "evaluate", sample_weight)
-        return measure(self.head, self._logits(rows.x, batch_size, model or self.model), rows)
+        return evaluate_logits(
+            self.head, self._logits(rows.x, batch_size, model or self.model), rows
+        )
 
     def predict(
         self, x: Any, output: str | None = None, batch_size: int = 1024
@@ -255,7 +259,8 @@ class SearchResults:
         )
         if _shapes(spec) != _shapes(self._spec):
             raise ValueError(
-                f"The model takes features {describe(self._spec)}. Received: {describe(spec)}."
+                f"The model takes features {describe_spec(self._spec)}. "
+                f"Received: {describe_spec(spec)}."
             )
         # Keras takes text as tensors only.
         features = keras.tree.map_structure(

@@ -10,27 +10,25 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from adaptive_nets.adanet import strategy as strategies
-from adaptive_nets.adanet.complexity import Complexity, make_complexity
-from adaptive_nets.adanet.data import MEMORY_LIMIT
-from adaptive_nets.adanet.ensemble import Ensembler, MixtureEnsembler, UniformEnsembler
-from adaptive_nets.adanet.evaluator import Evaluator
-from adaptive_nets.adanet.following import FollowedDir
-from adaptive_nets.adanet.generator import Generator, propose
-from adaptive_nets.adanet.inputs import describe, read
-from adaptive_nets.adanet.on_ray import RayRun
-from adaptive_nets.adanet.preprocessing import make_preprocessing
-from adaptive_nets.adanet.progress import make_progress
-from adaptive_nets.adanet.record import Record
-from adaptive_nets.adanet.run import Clock, Run
-from adaptive_nets.adanet.settings import (
-    check_settings,
-    restore_object,
-)
-from adaptive_nets.adanet.sharing import SharedRun
-from adaptive_nets.adanet.state import ModelDir
-from adaptive_nets.adanet.stored import StoredSearch
-from adaptive_nets.adanet.subnetwork import Subnetwork
+from adaptive_nets.adanet.candidates.builder import Subnetwork
+from adaptive_nets.adanet.candidates.generator import Generator, propose_builders
+from adaptive_nets.adanet.candidates.strategy import Strategy, resolve
+from adaptive_nets.adanet.checkpoints.following import ReadOnlyModelDir
+from adaptive_nets.adanet.checkpoints.load import StoredSearch
+from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
+from adaptive_nets.adanet.checkpoints.search_state import SearchState
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler, MixtureEnsembler, UniformEnsembler
+from adaptive_nets.adanet.fit_data import read_fit_data
+from adaptive_nets.adanet.loop import SearchLoop, TimeBudget
+from adaptive_nets.adanet.monitoring.progress import make_progress
+from adaptive_nets.adanet.objective.complexity import Complexity, make_complexity
+from adaptive_nets.adanet.objective.evaluator import Evaluator
+from adaptive_nets.adanet.placement.ray import RayPlacement
+from adaptive_nets.adanet.placement.round_robin import RoundRobinPlacement
+from adaptive_nets.adanet.settings import check_settings
+from adaptive_nets.data.preprocessing import make_preprocessing
+from adaptive_nets.data.schema import describe_spec
+from adaptive_nets.data.spool import MEMORY_LIMIT
 from adaptive_nets.distribute import (
     Group,
     Ray,
@@ -41,6 +39,7 @@ from adaptive_nets.distribute import (
     task_from_environment,
 )
 from adaptive_nets.heads import Head
+from adaptive_nets.serialization import restore_object
 
 
 class AdaNet(StoredSearch):
@@ -131,9 +130,7 @@ class AdaNet(StoredSearch):
         generator: Generator | None = None,
         max_iterations: int = 5,
         steps_per_iteration: int = 500,
-        ensemble_strategies: str | strategies.Strategy | Sequence[str | strategies.Strategy] = (
-            "grow",
-        ),
+        ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
         mixture_weights: str | Ensembler = "scalar",
         mixture_bias: bool = False,
         training: str = "residual",
@@ -177,10 +174,10 @@ class AdaNet(StoredSearch):
         self.strategy = make_strategy(distribute)
         self.group = Group(self.strategy)
         self.is_chief = self.task.is_chief if self.shared else self.group.is_chief
-        self.strategies = strategies.resolve(ensemble_strategies)
+        self.strategies = resolve(ensemble_strategies)
         self.complexity = make_complexity(complexity)
         self.ensembler = self._make_ensembler()
-        self.record = Record()
+        self.record = SearchState()
         self.stop_training = False
         self.used_seed = seed
         self.data_fingerprint = None
@@ -243,7 +240,7 @@ class AdaNet(StoredSearch):
             DivergedError: All candidates of a round had a non-finite loss.
             distribute.WorkersLostError: A process of the cluster is gone; start all again.
         """
-        clock = Clock(time_limit)
+        clock = TimeBudget(time_limit)
         if time_limit is not None and not time_limit > 0:
             raise ValueError(f"time_limit must be > 0 seconds. Received: {time_limit}.")
         for name, value in (("batch_size", batch_size), ("max_steps", max_steps)):
@@ -251,7 +248,7 @@ class AdaNet(StoredSearch):
             if not (whole and value >= 1) and not (name == "max_steps" and value is None):
                 raise ValueError(f"{name} must be an integer >= 1. Received: {value!r}.")
         progress = make_progress(verbose if self.is_chief else 0)
-        kind = ModelDir if self.is_chief else FollowedDir
+        kind = ModelDir if self.is_chief else ReadOnlyModelDir
         folder = None if self.model_dir is None else kind(self.model_dir)
         state = folder.read_state() if folder is not None and not self._opened else None
         if self.used_seed is None:
@@ -260,7 +257,7 @@ class AdaNet(StoredSearch):
         head = copy.deepcopy(self.head)
         if state is not None:
             head = restore_object(state["adapted_head"], "head")
-        inputs = read(
+        inputs = read_fit_data(
             head, x, y, sample_weight, class_weight, validation_data, validation_split,
             batch_size, self.evaluator, self.used_seed, report_data,
         )  # fmt: skip
@@ -269,17 +266,17 @@ class AdaNet(StoredSearch):
             self._check_whole_rounds(inputs.stream, time_limit, max_steps)
         if self._spec is not None and inputs.spec != self._spec:
             raise ValueError(
-                f"The search reads features {describe(self._spec)}. "
-                f"Received: {describe(inputs.spec)}."
+                f"The search reads features {describe_spec(self._spec)}. "
+                f"Received: {describe_spec(inputs.spec)}."
             )
-        fit_settings = {"features": describe(inputs.spec), "batch_size": inputs.batch_size}
+        fit_settings = {"features": describe_spec(inputs.spec), "batch_size": inputs.batch_size}
         if state is not None:
             self._check_same(state, fit_settings)
             self._restore(state, folder)
         # Asked before anything is written, so that a generator at fault leaves no trace.
         if self.record.iteration < self.max_iterations and not self.generator.needs_features:
             record = self.record
-            propose(self.generator, record.ensemble, record.iteration + 1, record.reports)
+            propose_builders(self.generator, record.ensemble, record.iteration + 1, record.reports)
         self.stop_training = False
         fingerprint = inputs.train.fingerprint()
         known = [self.used_seed, self.record.iteration, zlib.crc32(str(fingerprint).encode())]
@@ -291,12 +288,18 @@ class AdaNet(StoredSearch):
         before = {name: getattr(self, name) for name in names}
         if self.record.iteration == 0 and self.preprocessing is None:
             self.preprocessing = make_preprocessing(
-                self._settings["preprocessing"], self.generator, inputs.train
+                self._settings["preprocessing"], self.generator.standardize, inputs.train
             )
         self.data_fingerprint = fingerprint
         self.head, self._spec, self._opened = head, inputs.spec, True
         self._fit_settings = fit_settings
-        run = RayRun if self.ray is not None else SharedRun if self.shared else Run
+        run = (
+            RayPlacement
+            if self.ray is not None
+            else RoundRobinPlacement
+            if self.shared
+            else SearchLoop
+        )
         listed = keras.callbacks.CallbackList(callbacks, model=self)
         listed.on_train_begin()
         try:

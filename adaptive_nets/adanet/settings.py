@@ -1,17 +1,14 @@
-"""Checks of `AdaNet`'s settings, and their JSON form."""
+"""Checks of `AdaNet`'s settings."""
 
-import contextlib
-import importlib
 import numbers
-from typing import Any
 
 import keras
 
-from adaptive_nets.adanet.complexity import make_complexity
-from adaptive_nets.adanet.ensemble import Ensembler
-from adaptive_nets.adanet.evaluator import Evaluator
-from adaptive_nets.adanet.generator import Generator
-from adaptive_nets.adanet.proximal import KINDS
+from adaptive_nets.adanet.candidates.generator import Generator
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler
+from adaptive_nets.adanet.ensembles.proximal import MIXTURE_KINDS
+from adaptive_nets.adanet.objective.complexity import make_complexity
+from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.distribute import Ray
 from adaptive_nets.heads import Head
 
@@ -51,10 +48,10 @@ def check_settings(s: dict) -> None:
             f"Received: complexity={s['complexity']!r}."
         )
     mixture = s["mixture_weights"]
-    if not isinstance(mixture, Ensembler) and mixture not in (*KINDS, "uniform"):
+    if not isinstance(mixture, Ensembler) and mixture not in (*MIXTURE_KINDS, "uniform"):
         raise ValueError(
-            f"mixture_weights must be one of {', '.join(map(repr, KINDS))}, 'uniform' or an "
-            f"adanet.Ensembler. Received: mixture_weights={mixture!r}."
+            f"mixture_weights must be one of {', '.join(map(repr, MIXTURE_KINDS))}, 'uniform' "
+            f"or an adanet.Ensembler. Received: mixture_weights={mixture!r}."
         )
     given = s["preprocessing"]
     if given not in ("auto", "standardize", None) and not isinstance(given, keras.Layer):
@@ -72,47 +69,3 @@ def check_settings(s: dict) -> None:
 def _check_type(value, expected, name, words):
     if not isinstance(value, expected):
         raise TypeError(f"{name} must be {words}. Received: {name}={value!r}.")
-
-
-def describe_object(value: Any) -> Any:
-    """A setting as JSON: plain values as they are, objects by class and configuration."""
-    if value is None or isinstance(value, str | bool | numbers.Integral):
-        return value if not isinstance(value, numbers.Integral) or value is None else _plain(value)
-    if isinstance(value, numbers.Real):
-        return float(value)
-    if isinstance(value, list | tuple):
-        return [describe_object(v) for v in value]
-    if isinstance(value, dict):
-        return {str(k): describe_object(v) for k, v in value.items()}
-    if hasattr(value, "get_config"):
-        return {
-            "class": f"{type(value).__module__}.{type(value).__qualname__}",
-            "registered": keras.saving.get_registered_name(type(value)),
-            "config": describe_object(value.get_config()),
-        }
-    name = getattr(value, "__qualname__", type(value).__qualname__)
-    return {"class": f"{getattr(value, '__module__', '')}.{name}", "config": None}
-
-
-def _plain(value):
-    return bool(value) if isinstance(value, bool) else int(value)
-
-
-def restore_object(value: Any, setting: str) -> Any:
-    """The setting that `describe_object` described."""
-    if isinstance(value, list):
-        return [restore_object(v, setting) for v in value]
-    if not isinstance(value, dict) or "class" not in value:
-        return value
-    module, _, name = value["class"].rpartition(".")
-    found = None
-    # Importing the class's module registers it, as the stock generators' does.
-    with contextlib.suppress(ImportError):
-        found = getattr(importlib.import_module(module), name, None)
-    found = keras.saving.get_registered_object(value.get("registered") or "") or found
-    if found is None or value["config"] is None or value["config"].get("own_data"):
-        raise ValueError(
-            f"The search's {setting} ({value['class']}) cannot be rebuilt from its state. Pass "
-            f"it: AdaNet.load(model_dir, {setting}=...)."
-        )
-    return found.from_config(value["config"])

@@ -1,8 +1,8 @@
 """Callbacks for searches and for `fit`."""
 
+from adaptive_nets.adanet.monitoring.callback import SearchCallback
 from adaptive_nets.callbacks.growth import GrowOnPlateau, GrowthSchedule
 from adaptive_nets.callbacks.majority import CollapsedCheckpoint, CollapseOnEnd
-from adaptive_nets.callbacks.search import SearchCallback
 
 __all__ = [
     "CollapseOnEnd",

@@ -9,7 +9,7 @@ from typing import Any
 from absl import logging
 
 from adaptive_nets.adanet import AdaNet, Ensembler, Evaluator, Generator
-from adaptive_nets.adanet.state import ModelDir
+from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.hooks import CheckpointSaverHook, StopAtStepHook, callbacks_of

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet import AdaNet
-from adaptive_nets.adanet.evaluator import measure
-from adaptive_nets.adanet.inputs import labelled_rows
-from adaptive_nets.adanet.tensorboard import write_scalar
+from adaptive_nets.adanet.ensembles.metrics import evaluate_logits
+from adaptive_nets.adanet.fit_data import labelled_rows
+from adaptive_nets.adanet.monitoring.tensorboard import write_scalar
 from adaptive_nets.estimator import inputs
 from adaptive_nets.heads import BinaryClass, Regression
 
@@ -87,7 +87,7 @@ def evaluate_search(
     head = search.head
     rows = labelled_rows(dataset, None, head, "evaluate")
     logits = search.model.predict(_tensors(rows.x), batch_size=1024, verbose=0)
-    found = measure(head, logits, rows)
+    found = evaluate_logits(head, logits, rows)
     found["average_loss"] = found["loss"]
     found |= _usual(head, np.asarray(logits, "float64"), rows)
     if metric_fn is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adaptive_nets.adanet.state import whole_file
+from adaptive_nets.atomic_files import atomic_write
 from adaptive_nets.estimator.export import exports_in
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class BestExporter(_Saving):
         path = super().export(*arguments, **named)
         if path is not None:
             # Only once the export is there is its result the one to beat.
-            with whole_file(self._kept(os.path.dirname(path))) as name:
+            with atomic_write(self._kept(os.path.dirname(path))) as name:
                 Path(name).write_text(json.dumps(self._result))
         return path
 

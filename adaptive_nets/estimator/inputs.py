@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets.adanet.data import is_dataset, is_endless
+from adaptive_nets.data.datasets import is_dataset, is_endless
 from adaptive_nets.estimator.mode_keys import ModeKeys
 
 if TYPE_CHECKING:

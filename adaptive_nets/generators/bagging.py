@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork, TrainingData
-from adaptive_nets.adanet.generator import WrappingGenerator
-from adaptive_nets.adanet.settings import describe_object, restore_object
+from adaptive_nets.adanet.candidates.generator import WrappingGenerator
 from adaptive_nets.generators.base import Features
+from adaptive_nets.serialization import describe_object, restore_object
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")

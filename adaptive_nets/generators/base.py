@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from adaptive_nets.adanet import Builder, Ensemble, Generator, connect
-from adaptive_nets.adanet.connections import CONNECTIONS
+from adaptive_nets.adanet.candidates.connections import CONNECTIONS
 from adaptive_nets.generators.optimizers import (
     OptimizerSetting,
     RateSetting,

@@ -11,8 +11,7 @@ import numpy as np
 
 from adaptive_nets import growth
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Member, Report, Subnetwork
-from adaptive_nets.adanet.generator import WrappingGenerator
-from adaptive_nets.adanet.settings import describe_object, restore_object
+from adaptive_nets.adanet.candidates.generator import WrappingGenerator
 from adaptive_nets.generators.base import Features, MajoritySetting, describe_majority
 from adaptive_nets.generators.dense import Dense
 from adaptive_nets.generators.grown import grown_subnetwork, logits_model
@@ -23,6 +22,7 @@ from adaptive_nets.generators.optimizers import (
     describe_rate,
     make_optimizer,
 )
+from adaptive_nets.serialization import describe_object, restore_object
 
 TRANSFORMS = ("widen", "deepen", "fuse")
 NAMES = {"widen": "widened", "deepen": "deepened", "fuse": "fused"}

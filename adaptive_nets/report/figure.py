@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adaptive_nets.adanet.state import whole_file
+from adaptive_nets.atomic_files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,6 +60,6 @@ def save(figure: "Figure", path: Path) -> Path:
     """Writes a figure whole or not at all, in the format of the path's suffix."""
     kind = path.suffix.lower().removeprefix(".")
     # Ticks are made when they are drawn, so the style is needed here too.
-    with style(), whole_file(path) as name:
+    with style(), atomic_write(path) as name:
         figure.savefig(name, format=kind, dpi=150, metadata=_METADATA[kind])
     return path

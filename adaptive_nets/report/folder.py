@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adaptive_nets.adanet.state import whole_file
+from adaptive_nets.atomic_files import atomic_write
 from adaptive_nets.report import architecture, curves, mixture
 from adaptive_nets.report.figure import save
 from adaptive_nets.report.frames import frame_of
@@ -88,7 +88,7 @@ def write_report(search: "AdaNet", folder: str | os.PathLike) -> list[Path]:
 
 
 def _write(path, text):
-    with whole_file(path) as name:
+    with atomic_write(path) as name:
         Path(name).write_text(text, encoding="utf-8", newline="")
     return path
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets.adanet import iteration
+from adaptive_nets.adanet.rounds import round as rounds
 
 
 def blobs(rows=240, classes=3, features=6, seed=0):
@@ -102,4 +102,4 @@ def lc():
 @pytest.fixture
 def one_step_calls(monkeypatch):
     """Every compiled call takes one step, so that a round has many moments."""
-    monkeypatch.setattr(iteration, "TARGET_CALL_SECONDS", 1e-9)
+    monkeypatch.setattr(rounds, "TARGET_CALL_SECONDS", 1e-9)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from sklearn.datasets import load_digits
 
 import adaptive_nets as an
-from adaptive_nets.adanet import on_ray
+from adaptive_nets.adanet.placement import ray as ray_placement
 
 DIGITS, LABELS = load_digits(return_X_y=True)
 X, Y = (DIGITS / 16).astype("float32")[:600], LABELS[:600]
@@ -101,7 +101,7 @@ def kill_worker():
 
 def test_workers_train_what_one_process_trains_whoever_is_lost(cluster, tmp_path, monkeypatch):
     alone = search(tmp_path / "alone").fit(X, Y, batch_size=48, verbose=0)
-    monkeypatch.setattr(on_ray, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(ray_placement, "REPORT_SECONDS", 0.0)
     folder = tmp_path / "search"
     lost = [InRound2(stop_driver), InRound2(kill_worker)]
     with pytest.raises(InterruptedError):

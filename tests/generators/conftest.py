@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adaptive_nets.adanet import Ensemble, Member, Mixture
-from adaptive_nets.adanet.member import build_member
+from adaptive_nets.adanet.rounds.build_member import build_member
 
 
 def sqrt_depth(built, widths):

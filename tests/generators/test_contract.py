@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 import adaptive_nets as an
-from adaptive_nets.adanet.data import FeatureSpec
-from adaptive_nets.adanet.generator import propose
-from adaptive_nets.adanet.settings import describe_object, restore_object
+from adaptive_nets.adanet.candidates.generator import propose_builders
+from adaptive_nets.data.schema import FeatureSpec
+from adaptive_nets.serialization import describe_object, restore_object
 
 IMAGE = FeatureSpec((6, 6), "float32")
 
@@ -117,8 +117,8 @@ def test_the_same_arguments_give_the_same_candidates(make, units, ensemble, buil
     first, second = make(units), make(units)
     for previous, iteration, reports in situations(ensemble):
         pairs = zip(
-            propose(first, previous, iteration, reports),
-            propose(second, previous, iteration, reports),
+            propose_builders(first, previous, iteration, reports),
+            propose_builders(second, previous, iteration, reports),
             strict=True,
         )
         for a, b in pairs:
@@ -146,7 +146,7 @@ def test_calling_it_again_changes_nothing(make, ensemble):
 def test_every_candidate_builds_trains_and_reloads(make, built, tmp_path):
     generator = make(3)
     x = np.random.default_rng(0).normal(size=(16, 6, 6)).astype("float32")
-    for builder in propose(generator, None, 1, []):
+    for builder in propose_builders(generator, None, 1, []):
         member = built(builder, IMAGE)
         optimizer = builder.optimizer()
         assert optimizer is not builder.optimizer()

@@ -5,9 +5,9 @@ import pytest
 from sklearn.datasets import load_digits
 
 import adaptive_nets as an
-from adaptive_nets.adanet.data import FeatureSpec
-from adaptive_nets.adanet.generator import propose
-from adaptive_nets.adanet.settings import describe_object, restore_object
+from adaptive_nets.adanet.candidates.generator import propose_builders
+from adaptive_nets.data.schema import FeatureSpec
+from adaptive_nets.serialization import describe_object, restore_object
 
 X, Y = load_digits(return_X_y=True)
 FAST = {"max_layers": 1, "max_units": 48, "steps": 600}
@@ -44,7 +44,7 @@ def test_learnt_weights_are_where_candidates_start(built):
     rows = (X / 16).astype("float32")
     generator = an.generators.Energy(init="energy", **FAST)
     generator.prepare(rows)
-    (builder,) = propose(generator, None, 1, [])
+    (builder,) = propose_builders(generator, None, 1, [])
     member = built(builder, FeatureSpec((64,), "float32"), 10)
     kernel, bias = generator._net.layers_[0]
     expected = 1 / (1 + np.exp(-(rows[:5] @ kernel.T + bias)))

@@ -9,8 +9,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 import adaptive_nets as an
-from adaptive_nets.adanet.data import FeatureSpec
-from adaptive_nets.adanet.generator import propose
+from adaptive_nets.adanet.candidates.generator import propose_builders
+from adaptive_nets.data.schema import FeatureSpec
 from adaptive_nets.majority.convert import has_majority
 
 X, Y = load_digits(return_X_y=True)
@@ -74,7 +74,7 @@ def test_statistics_are_those_of_the_mean_kernels():
 
 def test_candidates_draw_and_repeat(built):
     def candidate():
-        (builder,) = propose(an.generators.Dense(16, 1, majority=3), None, 1, [])
+        (builder,) = propose_builders(an.generators.Dense(16, 1, majority=3), None, 1, [])
         return built(builder, VECTOR)
 
     x = np.random.default_rng(0).normal(size=(7, 5)).astype("float32")
@@ -82,7 +82,7 @@ def test_candidates_draw_and_repeat(built):
     draws = [np.asarray(one(x, training=True)["logits"]) for _ in range(2)]
     assert np.abs(draws[0] - draws[1]).max() > 1e-3
     np.testing.assert_array_equal(draws[0], other(x, training=True)["logits"])
-    plain = built(propose(an.generators.Dense(16, 1), None, 1, [])[0], VECTOR).model
+    plain = built(propose_builders(an.generators.Dense(16, 1), None, 1, [])[0], VECTOR).model
     # Kernels lie around those of the plain candidate.
     np.testing.assert_allclose(one(x)["logits"], plain(x)["logits"], atol=1e-5)
 
@@ -98,7 +98,7 @@ def test_kernels_of_a_trained_model_stay_close_and_fresh_ones_do_not(built):
 
     pool = an.generators.Pool({"given": fresh(), "made": fresh}, majority=3)
     spec = FeatureSpec((40,), "float32")
-    given, made = (built(b, spec, 30).model for b in propose(pool, None, 1, []))
+    given, made = (built(b, spec, 30).model for b in propose_builders(pool, None, 1, []))
     shrink = np.sqrt(2 / 3)  # of k = 3 draws about their mean
     assert spread(given) == pytest.approx(0.1 * shrink, rel=0.1)
     assert spread(made) == pytest.approx(shrink, rel=0.1)

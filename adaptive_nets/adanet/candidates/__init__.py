@@ -1,0 +1,1 @@
+"""What users extend: builders, generators and ensemble strategies."""

@@ -1,0 +1,83 @@
+"""Connections from frozen subnetworks' hidden layers to a new one (AdaNet, section 3)."""
+
+from typing import TYPE_CHECKING
+
+import keras
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet.ensembles.ensemble import Ensemble
+
+CONNECTIONS = ("all", "previous", "none")
+
+
+def connect(
+    x: keras.KerasTensor,
+    previous: "Ensemble | None",
+    layer: int,
+    which: str = "all",
+    dropout: float = 0.0,
+) -> keras.KerasTensor:
+    """A new subnetwork's hidden layer side by side with the frozen subnetworks' ones.
+
+    What layer `layer + 1` of a new subnetwork reads: a dense layer on the result computes
+    `U φ(a) + Σ_s V_s φ(a^(s))`, with a and a^(s) of layer `layer` in the new and in each frozen
+    subnetwork. Frozen outputs do not learn, and on finite data they are computed once and kept.
+
+    Args:
+        x: KerasTensor `(batch, ..., units)`: the new subnetwork's own layer.
+        previous: The `Ensemble` that the builder was given, or `None`.
+        layer: Which hidden layer it is, from 1.
+        which: `"all"` reads every member that has such a layer, `"previous"` only the one that
+            was added last (AdaNet.P), `"none"` no one. Defaults to `"all"`.
+        dropout: Rate on the frozen layers, in [0, 1) (AdaNet.D). Defaults to 0.
+
+    Returns:
+        KerasTensor `(batch, ..., more units)`; `x` itself where there is nothing to read.
+
+    Raises:
+        ValueError: A frozen layer differs from `x` in another axis than the last.
+
+    Example:
+
+    ```python
+    import keras
+    import adaptive_nets as an
+
+    class Connected(an.adanet.Builder):
+        name = "connected"
+
+        def build(self, inputs, units, previous=None):
+            first = keras.layers.Dense(8, activation="relu")(inputs)
+            read = an.adanet.connect(first, previous, layer=1, dropout=0.1)
+            second = keras.layers.Dense(8, activation="relu")(read)
+            logits = keras.layers.Dense(units)(second)
+            return an.adanet.Subnetwork(logits, second, hidden=[first, second], depth=2)
+    ```
+    """
+    if which not in CONNECTIONS:
+        raise ValueError(
+            f"which must be one of {', '.join(map(repr, CONNECTIONS))}. Received: which={which!r}."
+        )
+    if previous is None or which == "none":
+        return x
+    listed = list(zip(previous.members, previous.hidden, strict=True))
+    if which == "previous":
+        listed = listed[-1:]
+    frozen = []
+    for member, hidden in listed:
+        if len(hidden) < layer:
+            continue
+        tensor = hidden[layer - 1]
+        if tuple(tensor.shape[1:-1]) != tuple(x.shape[1:-1]):
+            raise ValueError(
+                f"Cannot connect to hidden layer {layer} of subnetwork '{member.name}': expected "
+                f"the shape {(*x.shape[:-1], 'units')} of the new subnetwork's layer. Received: "
+                f"{tuple(tensor.shape)}. Pool or resize the layer that both name in `hidden`."
+            )
+        frozen.append(tensor)
+    if not frozen:
+        return x
+    joined = frozen[0] if len(frozen) == 1 else keras.layers.Concatenate()(frozen)
+    if dropout:
+        joined = keras.layers.Dropout(dropout)(joined)
+    return keras.layers.Concatenate()([x, joined])

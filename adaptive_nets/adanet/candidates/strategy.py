@@ -1,0 +1,127 @@
+"""Which sets of subnetworks are tried as ensembles in a round."""
+
+import abc
+import dataclasses
+from collections.abc import Iterable
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A candidate ensemble: old members by position, new ones by name.
+
+    Attributes:
+        name: Unique in its round.
+        previous: Whether the previous ensemble's members are in it.
+        new: Names of the round's subnetworks in it.
+    """
+
+    name: str
+    previous: bool
+    new: tuple[str, ...]
+
+
+class Strategy(abc.ABC):
+    """Turns a round's subnetworks into candidate ensembles.
+
+    Attributes:
+        iteration: The round, from 1; it is set before `candidates` is called.
+
+    Example:
+
+    ```python
+    import adaptive_nets as an
+
+    class Pairs(an.adanet.Strategy):
+        def candidates(self, new, previous):
+            return [an.adanet.Candidate(f"pair_{a}", True, (a, b)) for a, b in zip(new, new[1:])]
+    ```
+    """
+
+    iteration = 1
+
+    @abc.abstractmethod
+    def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
+        """Says which ensembles of a round are tried.
+
+        Args:
+            new: Names of the subnetworks trained this round.
+            previous: Whether there is a previous ensemble.
+
+        Returns:
+            A list of `Candidate`s.
+        """
+
+    def get_config(self) -> dict:
+        """Constructor arguments as JSON values, so that `AdaNet.load` can rebuild it."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Strategy":
+        """The strategy that `get_config` described."""
+        return cls(**config)
+
+
+class Grow(Strategy):
+    """Each new subnetwork joins the previous ensemble (the paper's algorithm)."""
+
+    def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
+        return [Candidate(f"grow_{name}", previous, (name,)) for name in new]
+
+
+class Solo(Strategy):
+    """Each new subnetwork alone."""
+
+    def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
+        return [Candidate(f"solo_{name}", False, (name,)) for name in new]
+
+
+class All(Strategy):
+    """All new subnetworks join the previous ensemble at once."""
+
+    def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
+        return [Candidate("all", previous, tuple(new))]
+
+
+STRATEGIES = {"grow": Grow, "solo": Solo, "all": All}
+
+
+def resolve(strategies: str | Strategy | Iterable[str | Strategy]) -> list[Strategy]:
+    """Strategies from names or objects."""
+    if isinstance(strategies, str | Strategy):
+        strategies = (strategies,)
+    resolved = []
+    for strategy in strategies:
+        if isinstance(strategy, str) and strategy in STRATEGIES:
+            strategy = STRATEGIES[strategy]()
+        if not isinstance(strategy, Strategy):
+            raise ValueError(
+                f"Unknown ensemble strategy; expected {', '.join(map(repr, STRATEGIES))} or an "
+                f"adanet.Strategy. Received: {strategy!r}."
+            )
+        resolved.append(strategy)
+    if not resolved:
+        raise ValueError("ensemble_strategies must name at least one strategy. Received: none.")
+    return resolved
+
+
+def propose_candidates(
+    strategies: Iterable[Strategy], new: Iterable[str], previous: bool, iteration: int = 1
+) -> list[Candidate]:
+    """All strategies' candidates, each set of members once."""
+    found = {}
+    for strategy in strategies:
+        strategy.iteration = iteration
+        for candidate in strategy.candidates(list(new), previous):
+            if not candidate.new or not set(candidate.new) <= set(new):
+                raise ValueError(
+                    f"Candidate '{candidate.name}' of strategy {type(strategy).__name__} must be "
+                    f"of the subnetworks {', '.join(new)}. Received: {candidate.new!r}."
+                )
+            found.setdefault((candidate.previous and previous, candidate.new), candidate)
+    names = [c.name for c in found.values()]
+    duplicates = sorted({n for n in names if names.count(n) > 1})
+    if duplicates:
+        raise ValueError(
+            f"Ensemble strategies gave one name to several candidates: {', '.join(duplicates)}."
+        )
+    return list(found.values())

@@ -1,0 +1,1 @@
+"""What a search knows, on disk: written whole, read back, compared."""

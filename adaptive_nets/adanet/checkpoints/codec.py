@@ -1,0 +1,81 @@
+"""A search's values as JSON values and back."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
+from adaptive_nets.adanet.ensembles.member import Member
+
+_NOT_FINITE = "not finite: "
+
+
+def member_to_json(member: Member) -> dict:
+    """A member without its model, which has a file of its own."""
+    fields = ("name", "iteration", "depth", "complexity", "attributes")
+    parents = [p.name for p in member.parents]
+    return {**{field: getattr(member, field) for field in fields}, "parents": parents}
+
+
+def ensemble_to_json(ensemble: Ensemble) -> dict:
+    """An ensemble with its members by name."""
+    mixture = ensemble.mixture
+    return {
+        "name": ensemble.name,
+        "iteration": ensemble.iteration,
+        "members": [m.name for m in ensemble.members],
+        "weights": [np.asarray(w).tolist() for w in mixture.weights],
+        "bias": None if mixture.bias is None else mixture.bias.tolist(),
+        "penalty": mixture.penalty,
+        "objective": ensemble.objective,
+    }
+
+
+def ensemble_from_json(state: dict, members: dict[str, Member]) -> Ensemble:
+    """The ensemble that `ensemble_to_json` described."""
+    bias = state["bias"]
+    mixture = Mixture(
+        tuple(np.array(w, "float64") for w in state["weights"]),
+        None if bias is None else np.array(bias, "float64"),
+        state["penalty"],
+    )
+    chosen = tuple(members[name] for name in state["members"])
+    return Ensemble(state["name"], state["iteration"], chosen, mixture, state["objective"])
+
+
+def differences(stored: Any, given: Any, path: str = "") -> list[str]:
+    """Where two JSON values differ, one line each."""
+    if isinstance(stored, dict) and isinstance(given, dict):
+        found = []
+        for key in sorted(stored.keys() | given.keys()):
+            where = f"{path}.{key}" if path else key
+            if key not in stored or key not in given:
+                there, here = stored.get(key, "absent"), given.get(key, "absent")
+                found.append(f"{where}: stored {there!r}, now {here!r}")
+            else:
+                found += differences(stored[key], given[key], where)
+        return found
+    return [] if stored == given else [f"{path}: stored {stored!r}, now {given!r}"]
+
+
+def encode_nonfinite(value: Any) -> Any:
+    """JSON values without NaN and infinity, which JSON does not have."""
+    if isinstance(value, dict):
+        return {k: encode_nonfinite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode_nonfinite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{_NOT_FINITE}{value}"
+    return value
+
+
+def decode_nonfinite(value: Any) -> Any:
+    """What `encode_nonfinite` was given."""
+    if isinstance(value, dict):
+        return {k: decode_nonfinite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [decode_nonfinite(v) for v in value]
+    if isinstance(value, str) and value.startswith(_NOT_FINITE):
+        return float(value.removeprefix(_NOT_FINITE))
+    return value

@@ -1,0 +1,217 @@
+"""What a search knows, on disk: every file is written whole or not at all, and none is pickled.
+
+model_dir/
+  state-000003.json          configuration, ensemble, leaderboard, reports; newest valid wins
+  members/1_dense_2.keras    weights of subnetworks that a state file names
+  preprocessing.keras
+  checkpoint-0000500.npz     weights and optimizer slots in the middle of a round
+  tensorboard/round_1/...    scalars a candidate
+"""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet.checkpoints.codec import decode_nonfinite, encode_nonfinite
+from adaptive_nets.atomic_files import atomic_write
+
+VERSION = 2
+
+KEPT = 3
+
+
+class ModelDir:
+    """The folder of one search.
+
+    Args:
+        path: The folder; made by the first write if missing.
+
+    Raises:
+        OSError: The folder cannot be written to.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        try:
+            self._probe()
+        except OSError as error:
+            raise OSError(
+                f"model_dir must be a folder that can be written to. Received: '{path}' "
+                f"({error.strerror or error})."
+            ) from error
+
+    def _probe(self):
+        """Tries to write without leaving anything behind."""
+        folder = self.path.absolute()
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+    def sweep(self) -> None:
+        """Removes what a killed process was writing."""
+        for path in [*self.path.glob(".writing-*"), *self.path.glob("members/.writing-*")]:
+            path.unlink(missing_ok=True)
+
+    # State files ----------------------------------------------------------------------------
+
+    def write_state(self, state: dict) -> None:
+        """Writes the next state file, then drops the oldest."""
+        number = self.newest + 1
+        text = json.dumps(
+            encode_nonfinite({"version": VERSION, **state}), indent=1, allow_nan=False
+        )
+        with atomic_write(self.path / f"state-{number:06d}.json") as name:
+            Path(name).write_text(text, encoding="utf-8")
+        for _, old in self._numbered("state-*.json")[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+    def has_state(self) -> bool:
+        return self.newest > 0
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest state file; 0 where there is none."""
+        numbered = self._numbered("state-*.json")
+        return numbered[-1][0] if numbered else 0
+
+    def begin_from(self, other: str | os.PathLike) -> None:
+        """Copies what another search has decided, as this one's beginning.
+
+        Raises:
+            ValueError: There is no search.
+        """
+        source = ModelDir(other)
+        state = source.read_state()
+        if state is None:
+            raise ValueError(f"There is no search to begin from in '{other}'.")
+        for name in self.named(state):
+            with atomic_write(self.path / name, suffix=".keras") as written:
+                shutil.copyfile(source.path / name, written)
+        self.write_state({k: v for k, v in state.items() if k != "version"})
+
+    @staticmethod
+    def named(state: dict) -> list[str]:
+        """The model files that a state needs."""
+        return [*state["files"], *(["preprocessing.keras"] if state["preprocessed"] else [])]
+
+    def read_state(self, path: str | os.PathLike | None = None) -> dict | None:
+        """The newest state that can be read; `None` where there is none.
+
+        Args:
+            path: The state file to be read in its place.
+        """
+        numbered = self._numbered("state-*.json")
+        if path is not None:
+            numbered = [(n, p) for n, p in numbered if p.name == Path(path).name]
+            if not numbered:
+                raise ValueError(f"There is no state file '{path}' in '{self.path}' any more.")
+        for _, path in reversed(numbered):
+            try:
+                state = decode_nonfinite(json.loads(path.read_text(encoding="utf-8")))
+                version = state["version"]
+            except (ValueError, KeyError, TypeError, OSError) as error:
+                warnings.warn(
+                    f"State file '{path}' cannot be read ({type(error).__name__}); falling back "
+                    "to the one before it.",
+                    stacklevel=2,
+                )
+                continue
+            if version != VERSION:
+                age, cure = (
+                    ("a newer", "Upgrade adaptive_nets.")
+                    if version > VERSION
+                    else ("an older", "Use another model_dir, or that version.")
+                )
+                raise ValueError(
+                    f"'{path}' was written by {age} adaptive_nets (format {version}; this one "
+                    f"reads {VERSION}). {cure}"
+                )
+            missing = [n for n in state.get("files", []) if not (self.path / n).exists()]
+            if missing:
+                warnings.warn(
+                    f"State file '{path}' names missing files ({', '.join(missing)}); falling "
+                    "back to the one before it.",
+                    stacklevel=2,
+                )
+                continue
+            return state
+        return None
+
+    def _numbered(self, pattern):
+        found = []
+        for path in self.path.glob(pattern):
+            match = re.search(r"-(\d+)\.\w+$", path.name)
+            if match:
+                found.append((int(match[1]), path))
+        return sorted(found)
+
+    # Models ---------------------------------------------------------------------------------
+
+    def save_model(self, model: keras.Model, name: str) -> str:
+        """Saves `name` (relative, ending in `.keras`) unless it is there already."""
+        with atomic_write(self.path / name, suffix=".keras") as temporary:
+            model.save(temporary)
+        return name
+
+    def load_model(self, name: str) -> keras.Model:
+        try:
+            return keras.saving.load_model(self.path / name, compile=False)
+        except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"'{self.path / name}' cannot be loaded: {str(error).splitlines()[0]} If it has "
+                "layers of your own, register them with "
+                "keras.saving.register_keras_serializable first."
+            ) from error
+
+    def drop_members(self, keep: Iterable[str]) -> None:
+        """Removes member files that no kept state file names."""
+        named = set(keep)
+        for _, path in self._numbered("state-*.json"):
+            try:
+                named |= set(json.loads(path.read_text(encoding="utf-8")).get("files", []))
+            except (ValueError, OSError):
+                continue
+        for path in (self.path / "members").glob("*.keras"):
+            if f"members/{path.name}" not in named:
+                path.unlink(missing_ok=True)
+
+    # Checkpoints within a round ---------------------------------------------------------------
+
+    def write_checkpoint(self, step: int, header: dict, arrays: list[np.ndarray]) -> None:
+        """Writes all arrays of a round at a step, then drops the one before."""
+        named = {f"a{i:05d}": np.asarray(a) for i, a in enumerate(arrays)}
+        path = self.path / f"checkpoint-{step:09d}.npz"
+        with atomic_write(path, suffix=".npz") as name, open(name, "wb") as file:
+            np.savez(file, header=np.frombuffer(json.dumps(header).encode(), "uint8"), **named)
+        for _, old in self._numbered("checkpoint-*.npz")[:-2]:
+            old.unlink(missing_ok=True)
+
+    def read_checkpoint(self) -> tuple[dict, list[np.ndarray]] | None:
+        """The newest checkpoint that can be read."""
+        for _, path in reversed(self._numbered("checkpoint-*.npz")):
+            try:
+                with np.load(path, allow_pickle=False) as archive:
+                    header = json.loads(archive["header"].tobytes().decode())
+                    names = sorted(n for n in archive.files if n != "header")
+                    return header, [archive[n] for n in names]
+            except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                warnings.warn(
+                    f"Checkpoint '{path}' cannot be read ({type(error).__name__}); falling back "
+                    "to the one before it.",
+                    stacklevel=2,
+                )
+        return None
+
+    def drop_checkpoints(self) -> None:
+        for _, path in self._numbered("checkpoint-*.npz"):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,115 @@
+"""What is known after each round."""
+
+import dataclasses
+
+from adaptive_nets.adanet.candidates.generator import Report
+from adaptive_nets.adanet.candidates.strategy import Candidate
+from adaptive_nets.adanet.checkpoints.codec import ensemble_from_json, ensemble_to_json
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble
+from adaptive_nets.adanet.ensembles.member import Member, lineage
+from adaptive_nets.adanet.rounds.records import Curve, Entry
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchState:
+    """A search's results up to a round; each round makes a new one.
+
+    Attributes:
+        iteration: Rounds completed.
+        ensemble: The best `Ensemble`, or `None` before the first round.
+        measured: Its losses and metrics.
+        entries: Leaderboard rows.
+        reports: `Report`s for the generator.
+        curves: Learning curves, one `Curve` a round.
+        best_single: The best subnetwork on its own, of all rounds.
+        best_single_loss: Its loss on the data that candidates are judged by.
+        stop_reason: Why the last `fit` ended; `""` while it runs.
+        seconds: Time spent in rounds.
+        stream_chunks: Chunks of an endless dataset used so far.
+        partial: What was chosen when time ran out in the middle of the next round, or `None`.
+            The next `fit` drops it and finishes that round.
+    """
+
+    iteration: int = 0
+    ensemble: Ensemble | None = None
+    measured: dict = dataclasses.field(default_factory=dict)
+    entries: tuple[Entry, ...] = ()
+    reports: tuple[Report, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    best_single: Member | None = None
+    best_single_loss: float = float("inf")
+    stop_reason: str = ""
+    seconds: float = 0.0
+    stream_chunks: int = 0
+    partial: "SearchState | None" = None
+
+    @property
+    def current(self) -> "SearchState":
+        """The record to show and to predict with."""
+        return self.partial or self
+
+    def members(self) -> dict[str, Member]:
+        """All members that are in use, by name; those that others read come before them."""
+        used = []
+        for record in (self, self.partial):
+            if record is None:
+                continue
+            if record.ensemble is not None:
+                used.extend(record.ensemble.members)
+            if record.best_single is not None:
+                used.append(record.best_single)
+        return {m.name: m for m in lineage(used)}
+
+    def file(self, member: Member) -> str:
+        """Where a member's weights are kept.
+
+        No state's file is ever overwritten with other weights, so those of a partial round,
+        which are trained on, are named by the step.
+        """
+        if member.iteration <= self.iteration or self.partial is None:
+            return f"members/{member.name}.keras"
+        return f"members/{member.name}.step-{self.partial.entries[-1].steps}.keras"
+
+    def to_json(self) -> dict:
+        return {
+            "iteration": self.iteration,
+            "ensemble": None if self.ensemble is None else ensemble_to_json(self.ensemble),
+            "measured": self.measured,
+            "entries": [dataclasses.asdict(e) for e in self.entries],
+            "reports": [dataclasses.asdict(r) for r in self.reports],
+            "curves": [dataclasses.asdict(c) for c in self.curves],
+            "best_single": None if self.best_single is None else self.best_single.name,
+            "best_single_loss": self.best_single_loss,
+            "stop_reason": self.stop_reason,
+            "seconds": self.seconds,
+            "stream_chunks": self.stream_chunks,
+            "partial": None if self.partial is None else self.partial.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, state: dict, members: dict[str, Member]) -> "SearchState":
+        plain = ("iteration", "measured", "best_single_loss", "stop_reason", "seconds")
+        return cls(
+            **{name: state[name] for name in plain},
+            stream_chunks=state["stream_chunks"],
+            ensemble=state["ensemble"] and ensemble_from_json(state["ensemble"], members),
+            entries=tuple(Entry(**e) for e in state["entries"]),
+            reports=tuple(Report(**r) for r in state["reports"]),
+            curves=tuple(Curve(**c) for c in state["curves"]),
+            best_single=state["best_single"] and members[state["best_single"]],
+            partial=state["partial"] and cls.from_json(state["partial"], members),
+        )
+
+
+def chosen_candidates(record: SearchState) -> list[Candidate]:
+    """The candidate that won each round of a search; rounds that changed nothing are left out."""
+    won = {e.round: e for e in record.entries if e.status == "selected"}
+    return [
+        Candidate(
+            entry.candidate,
+            entry.parent != "",
+            tuple(r.name for r in record.reports if r.iteration == number and r.selected),
+        )
+        for number, entry in sorted(won.items())
+        if entry.candidate != "previous"
+    ]

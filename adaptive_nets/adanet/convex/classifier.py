@@ -1,0 +1,309 @@
+"""AdaNet.CVX: a network that grows one unit at a time, each in closed form."""
+
+import math
+import numbers
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from adaptive_nets.adanet.convex.network import (
+    LayerInputs,
+    Unit,
+    build_model,
+    decision_values,
+    layer_kernels,
+)
+from adaptive_nets.adanet.convex.parameters import check_parameters, is_number, read_weights
+from adaptive_nets.adanet.convex.units import SURROGATES, best_direction
+from adaptive_nets.adanet.convex.weight_problem import WeightProblem
+from adaptive_nets.adanet.objective.complexity import DataSummary, rademacher_bound
+
+if TYPE_CHECKING:
+    import keras
+
+
+class ConvexAdaNet(ClassifierMixin, BaseEstimator):
+    """Binary classifier that grows a network unit by unit in closed form (AdaNet.CVX).
+
+    The function is `f(x) = b + Σ_j w_j h_j(x)` over the units of all layers; a unit of layer k
+    computes `h(x) = u·φ(h_{k-1}(x))` from all units of the layer below (layer 1 from the
+    features), with `||u||_p <= Λ`. It minimises
+
+        F(w) = (1/m) Σ_i Φ(1 - y_i f(x_i)) + Σ_j Γ_j |w_j|,   Γ_j = λ r_j + β
+
+    by coordinate descent. A step finds for each layer the unit with the steepest descent, which
+    has a closed form (`convex_units.best_direction`), compares these with the units already
+    there, and moves the weight of the best by exact line search. Units stay as they were added;
+    weights go on moving. It ends when no unit of any layer, old or new, lowers F at a rate above
+    `tolerance`, that is when `|(1/m) Σ_i y_i h(x_i) Φ'(1 - y_i f(x_i))| <= Γ` for all of
+    them, or after `max_iterations`. F never rises. Nothing is drawn at random.
+
+    Features should be on like scales, as `sklearn.preprocessing.StandardScaler` makes them: the
+    bound on `||u||_p` is one for all of them.
+
+    Args:
+        surrogate: Φ, `"logistic"`: `log(1 + exp(z))`, or `"exponential"`: `exp(z)`. Defaults to
+            `"logistic"`.
+        p: Norm of each unit's incoming weights, in `[1, 2]`; at 1 a unit reads a single input.
+            Defaults to 2.
+        norm_bound: Λ > 0, one number, or a sequence with one a layer. Defaults to 1.
+        adanet_lambda: λ >= 0, what complexity costs. Defaults to 0.03. With λ = β = 0 on classes
+            that no network separates only `max_iterations` ends the search.
+        adanet_beta: β >= 0, what any weight costs. Defaults to 0.
+        complexity: r of a unit. `"sqrt_depth"`, `"rademacher"` (the paper's lemma 2 with the
+            widths at the time), or a function from the depth to a number >= 0. Defaults to
+            `"sqrt_depth"`.
+        max_iterations: Steps at most, so units at most. Defaults to 100.
+        max_depth: Layers at most. Defaults to 2.
+        activation: φ, `"relu"`, `"tanh"` or `"linear"`. Defaults to `"relu"`.
+        corrective_passes: After each step, how often the weights of all units are moved to
+            their optima in turn. Fewer units then reach the same F, for more time. Defaults to 0,
+            the paper's algorithm.
+        fit_intercept: Whether f has an intercept b; it is not penalised. Defaults to `True`.
+        tolerance: The least rate of descent, >= 0, that is worth a step. Defaults to 1e-4.
+
+    Attributes:
+        classes_: `[2]` labels; f is positive for the second.
+        units_: Tuple of `Unit`s (`depth`, `direction`, `complexity`), oldest first.
+        coef_: `[units]` mixture weights w, some of them 0.
+        intercept_: b.
+        kernels_: List of the layers' weights `[inputs, units of the layer]`, which are the
+            units' directions.
+        depth_: Number of layers; 0 if no unit was worth its cost.
+        n_iter_: Steps taken.
+        objective_path_: `[n_iter_ + 1]` values of F: without units, then after each step.
+        n_features_in_: Number of features.
+        feature_names_in_: Their names, if they have names that are strings.
+
+    Raises:
+        ValueError: In `fit`, if an argument is out of range, or the data is not finite or does
+            not have two classes.
+
+    Example:
+
+    ```python
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.model_selection import train_test_split
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from adaptive_nets.adanet.convex import ConvexAdaNet
+
+    x, y = load_breast_cancer(return_X_y=True)
+    x_train, x_test, y_train, y_test = train_test_split(x, y, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), ConvexAdaNet()).fit(x_train, y_train)
+    accuracy = pipeline.score(x_test, y_test)
+    model = pipeline[-1].to_keras()  # of the scaled features
+    ```
+
+    Reference:
+
+    - Cortes, Gonzalvo, Kuznetsov, Mohri, Yang. AdaNet: Adaptive structural learning of
+      artificial neural networks. ICML 2017, appendix on AdaNet.CVX.
+    """
+
+    def __init__(
+        self,
+        surrogate: str = "logistic",
+        p: float = 2.0,
+        norm_bound: float | Sequence[float] = 1.0,
+        adanet_lambda: float = 0.03,
+        adanet_beta: float = 0.0,
+        complexity: str | Callable[[int], float] = "sqrt_depth",
+        max_iterations: int = 100,
+        max_depth: int = 2,
+        activation: str = "relu",
+        corrective_passes: int = 0,
+        fit_intercept: bool = True,
+        tolerance: float = 1e-4,
+    ):
+        self.surrogate = surrogate
+        self.p = p
+        self.norm_bound = norm_bound
+        self.adanet_lambda = adanet_lambda
+        self.adanet_beta = adanet_beta
+        self.complexity = complexity
+        self.max_iterations = max_iterations
+        self.max_depth = max_depth
+        self.activation = activation
+        self.corrective_passes = corrective_passes
+        self.fit_intercept = fit_intercept
+        self.tolerance = tolerance
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "ConvexAdaNet":
+        """Grows the network.
+
+        Args:
+            X: `[rows, features]` numbers.
+            y: `[rows]` labels of two classes.
+            sample_weight: `[rows]` weights >= 0, or `None`. A whole number k counts as k equal
+                rows, in the complexity's m as well.
+
+        Returns:
+            The estimator.
+        """
+        check_parameters(self)
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        if kind != "binary":
+            raise ValueError(
+                f"Only binary classification is supported. The type of the target is {kind}."
+            )
+        weights = read_weights(sample_weight, X)
+        X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
+        self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                "y must have two classes among the rows of positive weight. "
+                f"Received: one class, {self.classes_[0]!r}."
+            )
+        self._grow(X, np.where(y == self.classes_[1], 1.0, -1.0), weights)
+        return self
+
+    def _grow(self, X, signs, weights):
+        """Runs the search and sets what it found."""
+        problem = WeightProblem(SURROGATES[self.surrogate], signs, weights / weights.sum())
+        layers = LayerInputs(X, self.activation, self.max_depth)
+        # The effective m of repeated rows; below one row the bound says nothing.
+        sample = DataSummary(max(weights.sum(), 1.0), X.shape[1], float(np.abs(X).max()))
+        # The intercept is coordinate 0, so units stand behind it.
+        if self.fit_intercept:
+            problem.add(np.ones_like(signs), gamma=0.0)
+            problem.minimise(0)
+        path, units = [problem.objective()], []
+        for _ in range(self.max_iterations):
+            unit, gain = self._best_new_unit(problem.residual(), layers, sample)
+            scores = problem.scores()
+            index = int(scores.argmax()) if len(scores) else -1
+            gain_old = scores[index] if len(scores) else 0.0
+            if max(gain, gain_old) <= self.tolerance:
+                break
+            if gain > gain_old:
+                outputs = unit.direction @ layers.read(unit.depth)
+                layers.add(unit.depth, outputs)
+                units.append(unit)
+                index = problem.add(outputs, self._gamma(unit.complexity))
+            problem.minimise(index)
+            self._correct(problem)
+            path.append(problem.objective())
+        self.objective_path_ = np.asarray(path)
+        self.n_iter_ = len(path) - 1
+        self.units_ = tuple(units)
+        self.intercept_ = float(problem.weights[0]) if self.fit_intercept else 0.0
+        self.coef_ = problem.weights[int(self.fit_intercept) :]
+        self.kernels_, self._mixtures = layer_kernels(self.units_, self.coef_)
+        self.depth_ = len(self.kernels_)
+
+    def _best_new_unit(self, residual, layers, sample):
+        """The new `Unit` that lowers F fastest, and at what rate; the shallower of equals."""
+        best, best_gain = None, 0.0
+        for depth in range(1, self.max_depth + 1):
+            read = layers.read(depth)
+            if not len(read):
+                break
+            bound = self._norm_bounds()[depth - 1]
+            direction, edge = best_direction(read @ residual, self.p, bound)
+            complexity = self._complexity(depth, layers.widths(depth), sample)
+            gain = edge - self._gamma(complexity)
+            if gain > best_gain:
+                best, best_gain = Unit(depth, direction, complexity), gain
+        return best, best_gain
+
+    def _correct(self, problem):
+        """Moves old weights; at the least the intercept, which costs nothing."""
+        for _ in range(self.corrective_passes):
+            for index in range(len(problem.weights)):
+                problem.minimise(index)
+        if self.fit_intercept:
+            problem.minimise(0)
+
+    def _gamma(self, complexity):
+        return self.adanet_lambda * complexity + self.adanet_beta
+
+    def _norm_bounds(self):
+        one = isinstance(self.norm_bound, numbers.Real)
+        return [self.norm_bound] * self.max_depth if one else list(self.norm_bound)
+
+    def _complexity(self, depth, widths, sample):
+        if self.complexity == "rademacher":
+            return rademacher_bound(widths, sample, self.p, self._norm_bounds())
+        if self.complexity == "sqrt_depth":
+            return math.sqrt(depth)
+        r = self.complexity(depth)
+        if not is_number(r, 0.0):
+            raise ValueError(
+                f"complexity must return finite numbers >= 0. Received: {r!r} for depth {depth}."
+            )
+        return float(r)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """The function f.
+
+        Args:
+            X: `[rows, features]` numbers.
+
+        Returns:
+            `[rows]` values, positive for the second class.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return decision_values(X, self.kernels_, self._mixtures, self.intercept_, self.activation)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The class of each row.
+
+        Args:
+            X: `[rows, features]` numbers.
+
+        Returns:
+            `[rows]` labels.
+        """
+        positive = self.decision_function(X) > 0
+        return self.classes_[positive.astype(int)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probabilities under which f(x) minimises the expected surrogate.
+
+        With `z = f(x)` these are `sigmoid(2z)` for the exponential surrogate and
+        `σ(1 + z) / (σ(1 + z) + σ(1 - z))`, σ the sigmoid, for the logistic one, whose loss
+        `log(1 + exp(1 - yz))` is shifted by a margin of 1. The penalty draws them towards 1/2.
+
+        Args:
+            X: `[rows, features]` numbers.
+
+        Returns:
+            `[rows, 2]` probabilities in the order of `classes_`.
+        """
+        log_odds = SURROGATES[self.surrogate].log_odds(self.decision_function(X))
+        return np.column_stack([expit(-log_odds), expit(log_odds)])
+
+    def to_keras(self, dtype: str = "float32") -> "keras.Model":
+        """The network as a plain Keras model of stock layers.
+
+        Args:
+            dtype: Its inputs and arithmetic, `"float32"` or `"float64"`. Defaults to `"float32"`.
+
+        Returns:
+            A functional `keras.Model` from `[rows, features]` to logits `[rows, 1]`, equal to
+            `decision_function` within the rounding of `dtype`.
+        """
+        check_is_fitted(self)
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f"dtype must be 'float32' or 'float64'. Received: dtype={dtype!r}.")
+        return build_model(
+            self.n_features_in_,
+            self.kernels_,
+            self._mixtures,
+            self.intercept_,
+            self.activation,
+            dtype,
+        )

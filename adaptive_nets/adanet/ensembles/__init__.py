@@ -1,0 +1,1 @@
+"""Members, mixtures, and the solver that weighs them."""

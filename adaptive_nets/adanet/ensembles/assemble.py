@@ -1,0 +1,76 @@
+"""From an ensemble to one plain Functional Keras model."""
+
+from collections.abc import Sequence
+
+import keras
+
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler
+from adaptive_nets.adanet.ensembles.member import Member, lineage, run_all
+from adaptive_nets.data.schema import Spec, make_inputs
+
+
+def assemble(
+    ensemble: Ensemble,
+    ensembler: Ensembler,
+    spec: Spec,
+    preprocessing: keras.Model | None = None,
+    name: str = "ensemble",
+) -> keras.Model:
+    """Builds raw features -> logits out of stock layers and the members' own models.
+
+    Args:
+        ensemble: The `Ensemble`.
+        ensembler: The `Ensembler` that weighed it.
+        spec: Feature spec of the raw features.
+        preprocessing: Model that is applied to the features first, or `None`.
+        name: Name of the model.
+
+    Returns:
+        A `keras.Model` whose output is `(batch, units)` logits.
+    """
+    inputs = make_inputs(spec)
+    features = inputs if preprocessing is None else preprocessing(inputs)
+    known = run_all(lineage(ensemble.members), features, {})
+    outputs = [
+        {key: known[f"{member.name}.{key}"] for key in ("logits", "last_layer")}
+        for member in ensemble.members
+    ]
+    return keras.Model(inputs, ensembler.build(ensemble.mixture, outputs), name=name)
+
+
+def assemble_single(
+    member: Member, spec: Spec, preprocessing: keras.Model | None = None, name: str = "single"
+) -> keras.Model:
+    """Raw features -> the logits of one subnetwork."""
+    inputs = make_inputs(spec)
+    features = inputs if preprocessing is None else preprocessing(inputs)
+    known = run_all(lineage([member]), features, {})
+    return keras.Model(inputs, known[f"{member.name}.logits"], name=name)
+
+
+def assemble_members(
+    ensemble: Ensemble,
+    spec: Spec,
+    preprocessing: keras.Model | None = None,
+    outputs: Sequence[str] = ("logits",),
+    name: str = "subnetworks",
+) -> keras.Model:
+    """Raw features -> a dict of each member's outputs, `"subnetwork_<output>/<member>"`.
+
+    Args:
+        ensemble: The `Ensemble`.
+        spec: Feature spec of the raw features.
+        preprocessing: Model that is applied to the features first, or `None`.
+        outputs: `"logits"`, `"last_layer"` or both.
+        name: Name of the model.
+    """
+    inputs = make_inputs(spec)
+    features = inputs if preprocessing is None else preprocessing(inputs)
+    known = run_all(lineage(ensemble.members), features, {})
+    found = {
+        f"subnetwork_{output}/{member.name}": known[f"{member.name}.{output}"]
+        for output in outputs
+        for member in ensemble.members
+    }
+    return keras.Model(inputs, found, name=name)

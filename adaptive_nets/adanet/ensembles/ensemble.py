@@ -1,0 +1,62 @@
+"""Ensembles, and how their members' outputs are weighed."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet.ensembles.member import Member, lineage
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixture:
+    """How members' outputs are weighed.
+
+    Attributes:
+        weights: One float64 array a member: `[]` (scalar), `[units]` (vector) or
+            `[features, units]` (matrix).
+        bias: float64 `[units]`, or `None`.
+        penalty: `Σ Γ_j |w_j|` at these weights.
+    """
+
+    weights: tuple
+    bias: np.ndarray | None = None
+    penalty: float = 0.0
+
+    def norms(self) -> list[float]:
+        """`||w_j||_1` of each member."""
+        return [float(np.abs(w).sum()) for w in self.weights]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ensemble:
+    """A chosen ensemble.
+
+    Attributes:
+        name: Name of the candidate ensemble that won its round.
+        iteration: That round, from 1.
+        members: `Member`s, oldest first.
+        mixture: Their `Mixture`.
+        objective: The value it was chosen by; lower is better.
+        hidden: For builders: one tuple a member of KerasTensors that stand for the outputs of
+            its hidden layers, first to last. Empty elsewhere.
+    """
+
+    name: str
+    iteration: int
+    members: tuple[Member, ...]
+    mixture: Mixture
+    objective: float
+    hidden: tuple[tuple[keras.KerasTensor, ...], ...] = dataclasses.field(
+        default=(), repr=False, compare=False
+    )
+
+    @property
+    def depth(self) -> int:
+        """Depth of the deepest member."""
+        return max(m.depth for m in self.members)
+
+    @property
+    def parameters(self) -> int:
+        """Of the members and of those that they read from."""
+        return sum(m.parameters for m in lineage(self.members))

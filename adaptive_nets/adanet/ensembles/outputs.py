@@ -1,0 +1,51 @@
+"""Inference of many subnetworks in one traced function."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from adaptive_nets.adanet.ensembles.member import Member, run_all
+from adaptive_nets.data.spool import Spool, run_in_blocks
+
+
+class OutputFunction:
+    """Inference of many subnetworks over rows, in blocks, traced once for all of them.
+
+    Args:
+        members: `Member`s, parents first.
+        keys: Outputs to give: `"<member>.logits"`, `".last_layer"` or `".hidden_<k>"`.
+        block: Rows at a time.
+    """
+
+    def __init__(self, members: Iterable[Member], keys: Iterable[str], block: int = 4096):
+        self.members, self.keys, self.block = list(members), list(keys), block
+        self.traces = 0
+        self._function = tf.function(self._call, reduce_retracing=True, autograph=False)
+
+    def _call(self, inputs):
+        self.traces += 1
+        known = run_all(self.members, inputs["x"], inputs["known"], training=False)
+        return {key: tf.cast(known[key], tf.float32) for key in self.keys}
+
+    def __call__(
+        self, x: Any, make_store: Callable[[], Spool], known: dict[str, np.ndarray] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Runs all models over all rows.
+
+        Args:
+            x: Features, rows first.
+            make_store: Function that returns an empty `Spool`.
+            known: What the members read of others, by key.
+
+        Returns:
+            float32 arrays by key.
+        """
+        inputs = {"x": x, "known": known or {}}
+        signature = keras.tree.map_structure(
+            lambda a: tf.TensorSpec((None, *a.shape[1:]), tf.as_dtype(a.dtype)), inputs
+        )
+        function = self._function.get_concrete_function(signature)
+        return run_in_blocks(function, inputs, self.block, make_store)

@@ -1,0 +1,1 @@
+"""One network out of an ensemble."""

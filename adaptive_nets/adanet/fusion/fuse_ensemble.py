@@ -1,0 +1,168 @@
+"""One network out of an ensemble: Deep Fusion of its members."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler, MixtureEnsembler, UniformEnsembler
+from adaptive_nets.adanet.ensembles.member import lineage
+from adaptive_nets.adanet.fusion.alignment import align
+from adaptive_nets.adanet.fusion.editable import Connection, Graph, copied, graph_of
+from adaptive_nets.adanet.fusion.member_graph import member_graph
+from adaptive_nets.adanet.fusion.stages import DROPOUTS, Signatures
+from adaptive_nets.data.schema import Spec, make_inputs
+from adaptive_nets.growth import fuse
+from adaptive_nets.growth.trace import functional, ordered_nodes
+
+
+def fuse_ensemble(
+    ensemble: Ensemble,
+    ensembler: Ensembler,
+    spec: Spec,
+    preprocessing: keras.Model | None = None,
+    name: str = "fused",
+    seed: int = 0,
+) -> keras.Model:
+    """Builds raw features -> the ensemble's logits as one network.
+
+    Args:
+        ensemble: The `Ensemble`; its members are not changed.
+        ensembler: The `Ensembler` that weighed it.
+        spec: Feature spec of the raw features.
+        preprocessing: Model that is applied to the features first, or `None`. It is copied.
+        name: Name of the model.
+        seed: For new kernels that are multiplied by zero at first.
+
+    Returns:
+        A Functional `keras.Model` of new layers.
+
+    Raises:
+        ValueError: The ensembler is of an unknown kind, or the members cannot become one network.
+    """
+    graphs = _weighed(ensemble, ensembler)
+    if len(graphs) > 1:
+        align(graphs, seed)
+        _check_alike(graphs)
+    sources = [graph.build(_features(spec, preprocessing), name) for graph in graphs]
+    fused = sources[0] if len(sources) == 1 else _side_by_side(sources)
+    positions = [_positions(source) for source in sources]
+    for number, graph in enumerate(graphs):
+        for connection in graph.connections:
+            _connect(fused, graphs, positions, number, connection)
+    if preprocessing is None:
+        return fused
+    inputs = make_inputs(spec)
+    return graph_of(fused, name).build(copied(preprocessing)(inputs), name, inputs)
+
+
+def _weighed(ensemble: Ensemble, ensembler: Ensembler) -> list[Graph]:
+    """A graph for each member, and for what members only read."""
+    if type(ensembler) not in (UniformEnsembler, MixtureEnsembler):
+        raise ValueError(
+            "Cannot fuse the ensemble: its mixture is of a kind whose formula is not known. "
+            "Expected mixture_weights='scalar', 'vector', 'matrix' or 'uniform'. Received: "
+            f"{type(ensembler).__module__}.{type(ensembler).__name__}. Use search.model, which "
+            "holds the ensemble as it is."
+        )
+    members, mixture = ensemble.members, ensemble.mixture
+    weights = dict(zip([m.name for m in members], mixture.weights, strict=True))
+    if isinstance(ensembler, UniformEnsembler):
+        weights = dict.fromkeys(weights, np.float64(1 / len(members)))
+    matrix = ensembler.reads_last_layer
+    units = members[0].model.output["logits"].shape[-1]
+    bias = np.zeros(units) if mixture.bias is None else np.asarray(mixture.bias)
+    # The mixture's bias is added once.
+    return [
+        member_graph(
+            member, units, weights.get(member.name),
+            bias if member is members[0] else np.zeros(units), matrix,
+        )
+        for member in lineage(members)
+    ]  # fmt: skip
+
+
+def _check_alike(graphs: Sequence[Graph]) -> None:
+    signatures = Signatures()
+    found = [signatures.of(graph, graph.output) for graph in graphs]
+    for graph, signature in zip(graphs, found, strict=True):
+        if signature != found[0]:
+            raise _different(graphs[0], graph)
+
+
+def _different(first: Graph, other: Graph) -> ValueError:
+    def layers(graph):
+        return ", ".join(step.kind.__name__ for step in graph.needed(graph.output))
+
+    return ValueError(
+        f"Cannot fuse the ensemble: subnetworks '{first.name}' and '{other.name}' are of "
+        "different topology. Expected the same layers, joined in the same way; widths may differ, "
+        "and depths where hidden layers are named (Subnetwork.hidden). Received: "
+        f"{layers(first)}; and {layers(other)}. Search with one generator or one pool model, or "
+        "use search.model, which holds the ensemble as it is."
+    )
+
+
+def _side_by_side(sources: Sequence[keras.Model]) -> keras.Model:
+    try:
+        return fuse(sources, norm="grouped", output="sum")
+    except ValueError as error:
+        raise ValueError(
+            f"Cannot fuse the ensemble: its subnetworks do not go into one network. {error} Use "
+            "search.model, which holds the ensemble as it is."
+        ) from error
+
+
+def _features(spec: Spec, preprocessing: keras.Model | None) -> Any:
+    """Symbolic features as the members take them."""
+    if preprocessing is None:
+        return make_inputs(spec)
+    given = preprocessing.output
+    if isinstance(given, dict):
+        return {k: keras.Input(t.shape[1:], dtype=t.dtype, name=k) for k, t in given.items()}
+    return keras.Input(given.shape[1:], dtype=given.dtype, name="features")
+
+
+def _positions(source: keras.Model) -> list[Any]:
+    return [node.operation for node in ordered_nodes(functional(source))]
+
+
+def _connect(
+    fused: keras.Model,
+    graphs: Sequence[Graph],
+    positions: Sequence[list[Any]],
+    number: int,
+    connection: Connection,
+) -> None:
+    """Writes what a subnetwork reads of another into the block between the two."""
+    at = positions[number].index(connection.step.made)
+    parent = [graph.name for graph in graphs].index(connection.parent)
+    graph = graphs[parent]
+    counterpart = next(s for s in graph.steps if s.made is positions[parent][at])
+    read = counterpart.inputs[0]
+    expected = graph.hidden[connection.layer - 1]
+    while read != expected:
+        step = graph.producer(read)
+        if step is None or step.kind not in DROPOUTS:
+            raise ValueError(
+                f"Cannot fuse the ensemble: layer '{connection.step.operation.name}' of "
+                f"subnetwork '{graphs[number].name}' reads hidden layer {connection.layer} of "
+                f"'{graph.name}', but stands beside a layer of '{graph.name}' that reads another "
+                f"tensor. Expected layer k + 1 to read hidden layers k, as with "
+                "adanet.connect(x, previous, k). Use search.model, which holds the ensemble as "
+                "it is."
+            )
+        read = step.inputs[0]
+    shapes = [each[at].kernel.shape for each in positions]
+    layer = fused.get_layer(positions[0][at].name)
+    row = sum(shape[-2] for shape in shapes[:parent])
+    rows = slice(row, row + shapes[parent][-2])
+    columns = slice(None)
+    if connection.step.outputs[0] != graphs[number].output:
+        column = sum(shape[-1] for shape in shapes[:number])
+        columns = slice(column, column + shapes[number][-1])
+    kernel = np.array(keras.ops.convert_to_numpy(layer.kernel))
+    kernel[..., rows, columns] += connection.block
+    layer.kernel.assign(kernel)

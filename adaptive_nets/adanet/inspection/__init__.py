@@ -1,0 +1,1 @@
+"""What is asked of a search afterwards, as DataFrames."""

@@ -1,0 +1,95 @@
+"""The bound of theorem 1 for what a search has found."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from adaptive_nets.adanet.ensembles.output_cache import OutputCache
+from adaptive_nets.adanet.fit_data import labelled_rows
+from adaptive_nets.adanet.objective.bound import GeneralizationBound, check_levels, theorem_1
+from adaptive_nets.adanet.objective.complexity import Rademacher
+from adaptive_nets.data.preprocessing import preprocess
+from adaptive_nets.data.rows import Rows
+from adaptive_nets.heads import BinaryClass
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet.search import AdaNet
+
+
+def generalization_bound(
+    search: "AdaNet",
+    delta: float = 0.05,
+    rho: float = 0.1,
+    x: Any = None,
+    y: Any = None,
+    *,
+    sample_weight: Any = None,
+    enforced: bool = False,
+) -> GeneralizationBound:
+    """Theorem 1's bound on the error of a search's ensemble, term by term: see `theorem_1`.
+
+    Members of one depth count as one layer with their largest complexity. Members' largest
+    output is measured on the rows; where it is above 1, all outputs are divided by it.
+
+    Args:
+        search: A search that was fit with a `BinaryClass` head and `complexity="rademacher"`.
+        delta: Probability with which the bound may fail, in (0, 1). Defaults to 0.05.
+        rho: The margin, in (0, 1], chosen before the margins were seen. Defaults to 0.1.
+        x: Features of the training rows, as for `fit`: a search does not keep its data.
+        y: Their labels; absent for a dataset.
+        sample_weight: One weight >= 0 a row, for the margin loss.
+        enforced: Whether the members' weights kept the norm bounds; only noted.
+
+    Returns:
+        A `GeneralizationBound`.
+
+    Raises:
+        ValueError: The search is not of that kind or was not fit, or an argument is not usable.
+    """
+    check_levels(delta, rho)
+    ensemble = search.ensemble
+    _check_search(search)
+    if x is None:
+        raise ValueError(
+            "generalization_bound needs the training rows, which a search does not keep. Pass "
+            "x=... and y=.... Received: x=None."
+        )
+    rows = labelled_rows(x, y, search.head, "generalization_bound", sample_weight)
+    logits = search._logits(rows.x, 1024, search.model)
+    margins = (2.0 * rows.y.reshape(-1) - 1.0) * np.asarray(logits, "float64").reshape(-1)
+    # Logits are one layer above the last hidden one, which a matrix of weights reads.
+    above = 0 if search.ensembler.reads_last_layer else 1
+    layers = [max(member.depth + above, 1) for member in ensemble.members]
+    norms, complexities = np.zeros(max(layers)), np.zeros(max(layers))
+    for layer, norm, member in zip(layers, ensemble.mixture.norms(), ensemble.members, strict=True):
+        norms[layer - 1] += norm
+        complexities[layer - 1] = max(complexities[layer - 1], member.complexity)
+    return theorem_1(
+        margins, norms, complexities, max(layers), len(rows), delta, rho, weights=rows.w,
+        largest_output=max(1.0, _largest_output(search, rows)), enforced=enforced,
+    )  # fmt: skip
+
+
+def _check_search(search):
+    if not isinstance(search.head, BinaryClass):
+        raise ValueError(
+            "Theorem 1 is about two classes: expected a search with head heads.BinaryClass. "
+            f"Received: head '{search.head.name}' ({type(search.head).__name__})."
+        )
+    if not isinstance(search.complexity, Rademacher):
+        raise ValueError(
+            "Theorem 1 needs Rademacher complexities: search with complexity='rademacher'. "
+            f"Received: complexity={search.complexity!r}."
+        )
+    if search.ensemble.mixture.bias is not None:
+        raise ValueError(
+            "Theorem 1 is about mixtures without a bias: search with mixture_bias=False. "
+            f"Received: a bias of {search.ensemble.mixture.bias.tolist()}."
+        )
+
+
+def _largest_output(search: "AdaNet", rows: Rows) -> float:
+    view = OutputCache(preprocess(rows, search.preprocessing), search.ensembler.reads_last_layer)
+    key = "last_layer" if search.ensembler.reads_last_layer else "logits"
+    outputs = view.outputs(search.ensemble.members)
+    return max(float(np.abs(output[key]).max()) for output in outputs)

@@ -1,0 +1,114 @@
+"""What a person sees while a search runs."""
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet.rounds.training_state import TrainingState
+
+# Wide enough for the title to stay on one line.
+WIDTH = 60
+
+
+def make_progress(verbose: str | int, console: Console | None = None) -> "Progress":
+    """`"auto"`: live on a terminal, lines elsewhere; 0 silent, 1 live, 2 lines."""
+    if verbose not in ("auto", 0, 1, 2, True, False):
+        raise ValueError(f"verbose must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}.")
+    if verbose == "auto":
+        verbose = 1 if sys.stdout.isatty() else 2
+    if not verbose:
+        return Progress()
+    console = console or Console(highlight=False, soft_wrap=verbose == 2)
+    return LiveProgress(console) if verbose == 1 else LineProgress(console)
+
+
+class Progress:
+    """Shows nothing."""
+
+    def round_begin(self, number: int, total: int, names: list[str], steps: int) -> None:
+        self.number, self.total, self.names, self.steps = number, total, names, steps
+        self.began = time.perf_counter()
+
+    def update(self, training: "TrainingState", remaining: float | None) -> None:
+        """Called after every compiled call; `remaining` is the time limit's rest, or `None`."""
+
+    def round_end(self, winner: str, objective: float, metrics: dict[str, float]) -> None:
+        """Called when the round is decided."""
+
+    def close(self) -> None:
+        """Called when the search ends, however it ends."""
+
+    def rate(self, training: "TrainingState") -> float:
+        return training.step / max(training.seconds, 1e-9)
+
+    def summary(self, winner: str, objective: float, metrics: dict[str, float]) -> str:
+        seconds = time.perf_counter() - self.began
+        shown = "  ".join(f"{k} {v:.4g}" for k, v in metrics.items())
+        return (
+            f"round {self.number}/{self.total}: {winner}  objective {objective:.5g}  {shown}  "
+            f"({seconds:.1f} s)"
+        )
+
+
+class LineProgress(Progress):
+    """One plain line a round."""
+
+    def __init__(self, console: Console):
+        self.console = console
+
+    def round_end(self, winner: str, objective: float, metrics: dict[str, float]) -> None:
+        self.console.print(self.summary(winner, objective, metrics))
+
+
+class LiveProgress(LineProgress):
+    """A live table of the round's candidates, replaced by one line when it is decided."""
+
+    def __init__(self, console: Console):
+        super().__init__(console)
+        self.live = None
+
+    def round_begin(self, number: int, total: int, names: list[str], steps: int) -> None:
+        super().round_begin(number, total, names, steps)
+        self.live = Live(
+            self._table(None, None), console=self.console, transient=True, auto_refresh=False
+        )
+        self.live.start()
+        self.shown = 0.0
+
+    def update(self, training: "TrainingState", remaining: float | None) -> None:
+        now = time.perf_counter()
+        if now - self.shown > 0.1 or training.step >= self.steps:
+            self.shown = now
+            self.live.update(self._table(training, remaining), refresh=True)
+
+    def round_end(self, winner: str, objective: float, metrics: dict[str, float]) -> None:
+        self.close()
+        super().round_end(winner, objective, metrics)
+
+    def close(self) -> None:
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def _table(self, training, remaining):
+        title = f"round {self.number}/{self.total}"
+        if training is None:
+            return Table("candidate", "loss", title=f"{title}: compiling", min_width=WIDTH)
+        rate = self.rate(training)
+        left = (self.steps - training.step) / max(rate, 1e-9)
+        if remaining is not None:
+            left = min(left, remaining)
+        table = Table(
+            "candidate", "loss",
+            title=f"{title}: step {training.step}/{self.steps}, {rate:,.0f} steps/s, "
+            f"{left:.0f} s left",
+            min_width=WIDTH,
+        )  # fmt: skip
+        for name, loss, bad in zip(self.names, training.losses, training.diverged, strict=True):
+            table.add_row(name, f"diverged at step {bad}" if bad else f"{loss:.4g}")
+        return table

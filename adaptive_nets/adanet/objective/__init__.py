@@ -1,0 +1,1 @@
+"""The paper's complexity measures, norm balls and theorem 1."""

@@ -1,0 +1,76 @@
+"""How candidate ensembles are judged."""
+
+from typing import Any
+
+import keras
+
+from adaptive_nets.heads import Head
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class Evaluator:
+    """Judges candidates by a metric on data of its own, instead of by the objective.
+
+    Args:
+        x: Features, or `None` for the validation data given to `fit`.
+        y: Labels.
+        sample_weight: Row weights, or `None`.
+        metric: `"loss"` or the name of one of the head's metrics. Defaults to `"loss"`.
+        mode: `"min"`, `"max"` or `"auto"` (minimise the loss and errors, maximise the rest).
+
+    Example:
+
+    ```python
+    import adaptive_nets as an
+
+    an.adanet.Evaluator(metric="accuracy", mode="max")
+    ```
+    """
+
+    def __init__(
+        self,
+        x: Any = None,
+        y: Any = None,
+        sample_weight: Any = None,
+        metric: str = "loss",
+        mode: str = "auto",
+    ):
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(
+                f"Evaluator mode must be 'auto', 'min' or 'max'. Received: mode={mode!r}."
+            )
+        if (x is None) != (y is None) and not hasattr(x, "element_spec"):
+            raise ValueError("An Evaluator needs both x and y, or neither.")
+        self.x, self.y, self.sample_weight = x, y, sample_weight
+        self.metric, self.mode = metric, mode
+        self._better = None
+
+    def value(self, measured: dict) -> float:
+        """The number to be minimised, from measurements of one candidate on the data."""
+        sign = -1.0 if self._maximise() else 1.0
+        return sign * measured[self.metric]
+
+    def check(self, head: Head) -> None:
+        """Refuses a metric that the head does not have."""
+        known = ["loss", *head.metrics()]
+        if self.metric not in known:
+            raise ValueError(
+                f"Unknown metric for head '{head.name}'; expected one of {', '.join(known)}. "
+                f"Received: metric={self.metric!r}."
+            )
+        name, better = head.main_metric
+        self._better = better if self.metric == name else None
+
+    def get_config(self) -> dict:
+        return {"metric": self.metric, "mode": self.mode, "own_data": self.x is not None}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Evaluator":
+        """An evaluator without data of its own, which no configuration holds."""
+        return cls(metric=config["metric"], mode=config["mode"])
+
+    def _maximise(self):
+        mode = (self._better or "auto") if self.mode == "auto" else self.mode
+        metric = self.metric.rpartition("/")[2]
+        falling = ("loss", "log_loss", "mse", "rmse", "mae")
+        return mode == "max" or (mode == "auto" and metric not in falling)

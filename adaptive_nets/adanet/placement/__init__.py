@@ -1,0 +1,1 @@
+"""Who trains a round's candidates: this process, several, or Ray."""

@@ -1,0 +1,1 @@
+"""One round: set up, train, score, select."""

@@ -1,0 +1,131 @@
+"""From a builder to a `Member`."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from adaptive_nets._seeds import derive_seed, seeded
+from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
+from adaptive_nets.adanet.ensembles.member import Member, layer_number
+from adaptive_nets.data.schema import Spec, make_inputs
+from adaptive_nets.majority import expand
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet.ensembles.ensemble import Ensemble
+
+
+def build_member(
+    builder: Builder,
+    spec: Spec,
+    units: int,
+    previous: "Ensemble | None",
+    iteration: int,
+    complexity: Callable[[Subnetwork, tuple[int, ...] | None], float],
+    seed: int,
+    output_range: tuple[list[float], list[float]] | None = None,
+) -> Member:
+    """Runs a builder and wraps what it returns; names the builder in every refusal.
+
+    Args:
+        builder: The `Builder`.
+        spec: Of the (preprocessed) features.
+        units: Of the logits.
+        previous: The `Ensemble` chosen so far, or `None`.
+        iteration: The round.
+        complexity: From a `Subnetwork`, and the widths that its layers after the first read
+            (`None` where it names no hidden layers), to r.
+        seed: The search's.
+        output_range: The head's, or `None`.
+    """
+    with seeded(derive_seed(seed, iteration, builder.name)):
+        inputs = make_inputs(spec)
+        frozen = {}
+        if previous is not None:
+            previous, frozen = _with_hidden(previous)
+        built = builder.build(inputs, units, previous)
+        last, hidden = _checked(built, builder.name, units)
+        name = f"{iteration}_{builder.name}"
+        logits = built.logits
+        if output_range is not None and builder.rescale_output:
+            offset, scale = output_range
+            logits = keras.layers.Rescaling(scale, offset, name="target_scale")(logits)
+        outputs = {"logits": logits, "last_layer": last}
+        outputs |= {f"hidden_{k}": tensor for k, tensor in enumerate(hidden, start=1)}
+        read = _read(outputs.values(), frozen)
+        if read:
+            inputs = {**(inputs if isinstance(inputs, dict) else {"features": inputs}), **read}
+        model = keras.Model(inputs, outputs, name=f"subnetwork_{name}")
+    if builder.majority:
+        draws = derive_seed(seed, iteration, builder.name, "majority")
+        model = expand(model, seed=draws, **builder.majority)
+    widths = None
+    if built.hidden is not None and all(len(tensor.shape) == 2 for tensor in hidden):
+        joined = [[t.shape[-1] for k, t in read.items() if layer_number(k) == layer]
+                  for layer in range(1, len(hidden) + 1)]  # fmt: skip
+        widths = tuple(t.shape[-1] + sum(more) for t, more in zip(hidden, joined, strict=True))
+    r = complexity(built, widths) if built.complexity is None else built.complexity
+    if not np.isfinite(r) or r < 0:
+        raise ValueError(
+            f"The complexity of builder '{builder.name}' must be finite and >= 0. Received: {r}."
+        )
+    owners = {key.rpartition(".")[0] for key in read}
+    parents = tuple(m for m in (previous.members if read else ()) if m.name in owners)
+    return Member(name, iteration, model, built.depth, float(r), dict(built.attributes), parents)
+
+
+def _with_hidden(previous):
+    """The ensemble with symbolic stand-ins for its hidden layers, and these by key."""
+    frozen = {
+        key: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=key)
+        for member in previous.members
+        for key, tensor in member.hidden.items()
+    }
+    hidden = tuple(tuple(frozen[key] for key in m.hidden) for m in previous.members)
+    return dataclasses.replace(previous, hidden=hidden), frozen
+
+
+def _checked(built, name, units):
+    """A subnetwork's last layer and hidden layers."""
+    if not isinstance(built, Subnetwork):
+        raise TypeError(
+            f"Builder '{name}' must return an adanet.Subnetwork. Received: {type(built).__name__}."
+        )
+    if tuple(built.logits.shape) != (None, units):
+        raise ValueError(
+            f"Builder '{name}' returned logits of shape {tuple(built.logits.shape)}; "
+            f"expected (None, {units}), the head's units. End it with Dense({units})."
+        )
+    last = built.logits if built.last_layer is None else built.last_layer
+    if len(last.shape) != 2:
+        raise ValueError(
+            f"Builder '{name}' returned a last_layer of shape {tuple(last.shape)}; "
+            "expected (batch, features). Flatten or pool it."
+        )
+    hidden = list(built.hidden or ())
+    for layer, tensor in enumerate(hidden, start=1):
+        if not isinstance(tensor, keras.KerasTensor) or None in tensor.shape[1:]:
+            shape = getattr(tensor, "shape", type(tensor).__name__)
+            raise ValueError(
+                f"Builder '{name}' returned hidden layer {layer} of shape {shape}; expected a "
+                "KerasTensor whose shape is known but for the batch, so that it can be kept."
+            )
+    return last, hidden
+
+
+def _read(tensors, frozen):
+    """Those of the frozen inputs that the tensors are computed from."""
+    keys = {id(tensor): key for key, tensor in frozen.items()}
+    found, seen, waiting = set(), set(), list(tensors)
+    while waiting:
+        tensor = waiting.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        if id(tensor) in keys:
+            found.add(keys[id(tensor)])
+        operation, node, _ = tensor._keras_history
+        waiting.extend(operation._inbound_nodes[node].input_tensors)
+    return {key: tensor for key, tensor in frozen.items() if key in found}

@@ -1,0 +1,40 @@
+"""The penalty on output weights in training (AdaNet.R)."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import keras
+import tensorflow as tf
+
+from adaptive_nets.adanet.ensembles.member import Member
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet.search import AdaNet
+
+
+def penalties(search: "AdaNet", members: list[Member]) -> list[Callable[[], tf.Tensor]] | None:
+    """The penalty on each member's output weights, or `None` where training is not penalised."""
+    if not search.penalize_training:
+        return None
+    return [_penalty(search.ensembler.gamma(m.complexity), _output_layer(m)) for m in members]
+
+
+def _penalty(gamma, layer):
+    # Of a majority layer the kernel is the mean of several, and is read anew each step.
+    return lambda: gamma * tf.reduce_sum(tf.abs(tf.convert_to_tensor(layer.kernel)))
+
+
+def _output_layer(member: Member):
+    """The layer from a subnetwork's last layer to its logits."""
+    tensor = member.model.output["logits"]
+    operation, node, _ = tensor._keras_history
+    if operation.name == "target_scale":
+        operation, node, _ = operation._inbound_nodes[node].input_tensors[0]._keras_history
+    read = operation._inbound_nodes[node].input_tensors
+    last = member.model.output["last_layer"]
+    if not isinstance(operation, keras.layers.Dense) or read[0] is not last:
+        raise ValueError(
+            f"penalize_training needs logits that a Dense layer computes from last_layer. Builder "
+            f"'{member.builder}' ends with {type(operation).__name__} '{operation.name}'."
+        )
+    return operation

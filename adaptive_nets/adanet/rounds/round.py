@@ -1,0 +1,131 @@
+"""One round's training."""
+
+import time
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.adanet.rounds.trainer import RoundTrainer
+from adaptive_nets.adanet.rounds.training_state import TrainingState
+from adaptive_nets.data.feeds import FiniteFeed, StreamFeed
+from adaptive_nets.distribute import Group
+
+TARGET_CALL_SECONDS = 0.2
+
+
+class Round:
+    """Trains one round's subnetworks step by step, restartable at any call.
+
+    Args:
+        number: The round, from 1.
+        members: New `Member`s.
+        trainer: Their `RoundTrainer`.
+        feed: `get(step) -> (source, indices)` and `chunk`, the steps it covers.
+        steps: Steps to be taken.
+        group: The processes that take them together. Defaults to those of the trainer's strategy.
+
+    Attributes:
+        training: `TrainingState`.
+        step_seconds: Seconds a step takes, or `None` before the first.
+        consistent: Whether the weights are those of `training.step`: not while a call runs.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        members: list[Member],
+        trainer: RoundTrainer,
+        feed: FiniteFeed | StreamFeed,
+        steps: int,
+        group: Group | None = None,
+    ):
+        self.number, self.members, self.trainer = number, members, trainer
+        self.group = group or Group(trainer.strategy)
+        self.feed, self.steps = feed, steps
+        count = len(members)
+        self.training = TrainingState.begin(count, steps)
+        self.step_seconds = None
+        self.consistent = True
+        self._chunk = None
+
+    def compile(self) -> None:
+        """Traces and compiles the step without taking one."""
+        source, indices = self._fetch(self.training.step)
+        self.trainer.run(source, indices, 0, 0)
+
+    def advance(self, seconds: float = float("inf"), last: float = float("inf")) -> np.ndarray:
+        """Takes some steps in one compiled call.
+
+        Args:
+            seconds: Time left; the call is kept shorter.
+            last: The step that it must not go beyond.
+
+        Returns:
+            float32 losses `(steps taken, members)`.
+        """
+        t = self.training
+        source, indices = self._fetch(t.step)
+        offset = t.step - self._chunk[0]
+        aim = min(TARGET_CALL_SECONDS, seconds)
+        wanted = 1 if self.step_seconds is None else max(1, int(aim / self.step_seconds))
+        # Collective operations meet only in loops of as many steps.
+        (wanted,) = map(int, self.group.agree(wanted))
+        left = int(min(self.steps, last)) - t.step
+        stop = min(offset + wanted, self.feed.chunk, offset + left)
+        began = time.perf_counter()
+        self.consistent = False
+        losses = self.trainer.run(source, indices, offset, stop)
+        elapsed = time.perf_counter() - began
+        taken = stop - offset
+        self.step_seconds = elapsed / taken
+        t.add(losses, elapsed)
+        self.consistent = True
+        return losses
+
+    def _fetch(self, step):
+        begin = step - step % self.feed.chunk
+        if self._chunk is None or self._chunk[0] != begin:
+            self._chunk = (begin, self.feed.get(begin))
+        return self._chunk[1]
+
+    @property
+    def done(self) -> bool:
+        return self.training.step >= self.steps or not self.trainer.alive.any()
+
+    def state(self) -> list[np.ndarray]:
+        """All variables of all subnetworks, in a fixed order."""
+        count = range(len(self.members))
+        return [keras.ops.convert_to_numpy(v) for k in count for v in self.trainer.variables(k)]
+
+    def header(self) -> dict:
+        """What a checkpoint says beside `state`, as JSON values."""
+        names = [m.name for m in self.members]
+        return {"round": self.number, "names": names, **self.training.header()}
+
+    def restore(self, header: dict, arrays: list[np.ndarray]) -> bool:
+        """Goes on from a checkpoint; `False` where it does not fit this round."""
+        if not self.put(header, arrays, range(len(self.members))):
+            return False
+        self.training = TrainingState.from_header(header)
+        self.trainer.alive = self.training.diverged == 0
+        return True
+
+    def put(self, header: dict, arrays: list[np.ndarray], places: range) -> bool:
+        """Gives some of the subnetworks the state of a checkpoint of just these, where it fits."""
+        variables = [v for k in places for v in self.trainer.variables(k)]
+        names = [self.members[k].name for k in places]
+        fits = header["round"] == self.number and header["names"] == names
+        if not fits or [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
+            return False
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+        return True
+
+    def check_weights(self) -> None:
+        """Marks subnetworks whose weights are not finite as diverged at the last step."""
+        for k, member in enumerate(self.members):
+            weights = member.model.get_weights()
+            finite = all(np.isfinite(w).all() for w in weights if w.dtype.kind == "f")
+            if not self.training.diverged[k] and not finite:
+                self.training.diverged[k] = self.training.step

@@ -1,0 +1,131 @@
+"""Candidate ensembles are weighed and scored."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+
+from adaptive_nets.adanet.candidates.strategy import Candidate
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler
+from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.adanet.ensembles.metrics import evaluate_logits, mean_loss
+from adaptive_nets.adanet.ensembles.output_cache import OutputCache
+from adaptive_nets.adanet.objective.evaluator import Evaluator
+from adaptive_nets.heads import Head
+
+
+@dataclasses.dataclass
+class ScoredCandidate:
+    """A candidate ensemble with its weights and measurements."""
+
+    ensemble: Ensemble
+    measured: dict
+    new: tuple[str, ...]
+
+
+class CandidateScorer:
+    """Weighs and scores candidate ensembles.
+
+    Args:
+        head: The task's head.
+        ensembler: The `Ensembler`.
+        evaluator: `Evaluator`, or `None` to choose by the objective on the training data.
+        train: Training `OutputCache`.
+        valid: Validation `OutputCache`, or `None`.
+        judged: The evaluator's `OutputCache`, or `None`.
+        reported: The `OutputCache` whose metrics reach the generator, or `None`.
+        chunks: For streams: function of members that gives `(outputs, labels, weights)` chunks.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        ensembler: Ensembler,
+        evaluator: Evaluator | None,
+        train: OutputCache,
+        valid: OutputCache | None = None,
+        judged: OutputCache | None = None,
+        reported: OutputCache | None = None,
+        chunks: Callable[[Sequence[Member]], Iterable[tuple]] | None = None,
+    ):
+        self.head, self.ensembler, self.evaluator = head, ensembler, evaluator
+        self.train, self.valid, self.judged, self.chunks = train, valid, judged, chunks
+        self.reported = reported
+
+    @property
+    def views(self) -> list[OutputCache]:
+        views = (self.train, self.valid, self.judged, self.reported)
+        return list({id(v): v for v in views if v is not None}.values())
+
+    def prepare(self, members: Sequence[Member]) -> None:
+        """Computes the new members' outputs on every view with one traced function."""
+        function = None
+        for view in self.views:
+            if any(f"{m.name}.logits" not in view.cache for m in members):
+                function = function or view.function(members)
+                view.outputs(members, function)
+
+    def contend(
+        self, candidate: Candidate, number: int, new: dict, previous: Ensemble | None
+    ) -> ScoredCandidate:
+        """Fits a candidate's mixture weights and measures it."""
+        old = previous.members if candidate.previous and previous else ()
+        members = (*old, *(new[name] for name in candidate.new))
+        start = previous.mixture if old else None
+        rows = self.train.rows
+        arguments = {"members": members, "start": start, "loss": self.head.loss}
+        if self.chunks is None:
+            outputs = self.train.outputs(members)
+            mixture = self.ensembler.fit(outputs, rows.y, rows.w, **arguments)
+        else:
+            mixture = self.ensembler.fit_stream(self.chunks(members), **arguments)
+        measured, objective = self.score(members, mixture)
+        ensemble = Ensemble(candidate.name, number, members, mixture, objective)
+        return ScoredCandidate(ensemble, measured, candidate.new)
+
+    def score(self, members: Sequence[Member], mixture: Mixture) -> tuple[dict, float]:
+        """Measurements by column name, and the number to be minimised."""
+        measured = {}
+        for prefix, view in (("", self.train), ("val_", self.valid)):
+            if view is not None:
+                found = evaluate_logits(self.head, self._logits(view, members, mixture), view.rows)
+                measured |= {prefix + k: v for k, v in found.items()}
+        measured["penalty"] = mixture.penalty
+        if self.evaluator is None:
+            return measured, measured["loss"] + mixture.penalty
+        if self.judged is self.valid:
+            found = {k[4:]: v for k, v in measured.items() if k.startswith("val_")}
+        else:
+            found = evaluate_logits(
+                self.head, self._logits(self.judged, members, mixture), self.judged.rows
+            )
+        return measured, self.evaluator.value(found)
+
+    def _logits(self, view, members, mixture):
+        return self.ensembler.apply(mixture, view.outputs(members))
+
+    def single_loss(self, member: Member) -> float:
+        """Loss of a subnetwork on its own, on the data that candidates are judged by."""
+        view = self.judged or self.valid or self.train
+        return mean_loss(self.head, view.outputs([member])[0]["logits"], view.rows)
+
+    def report(self, member: Member, contenders: Sequence[ScoredCandidate]) -> dict:
+        """What the generator is told of a subnetwork's quality.
+
+        `objective` is that of the best candidate ensemble with it. With report data there are the
+        head's metrics of the subnetwork on its own, and as `ensemble_...` of that candidate.
+        """
+        best = min(
+            (c for c in contenders if member in c.ensemble.members),
+            key=lambda c: c.ensemble.objective,
+            default=None,
+        )
+        told = {} if best is None else {"objective": best.ensemble.objective}
+        view = self.reported
+        if view is None:
+            return told
+        told |= evaluate_logits(self.head, view.outputs([member])[0]["logits"], view.rows)
+        if best is not None:
+            logits = self._logits(view, best.ensemble.members, best.ensemble.mixture)
+            found = evaluate_logits(self.head, logits, view.rows)
+            told |= {f"ensemble_{name}": value for name, value in found.items()}
+        return told

@@ -1,0 +1,53 @@
+"""Which candidate ensembles a round tries, and which of them it takes."""
+
+import numpy as np
+
+from adaptive_nets.adanet.candidates.strategy import Candidate, Strategy, propose_candidates
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble
+from adaptive_nets.adanet.rounds.round import Round
+from adaptive_nets.adanet.rounds.scoring import ScoredCandidate
+
+
+class DivergedError(RuntimeError):
+    """All of a round's candidates had a non-finite loss."""
+
+
+def select_best(
+    contenders: list[ScoredCandidate], previous: Ensemble | None, force_grow: bool
+) -> ScoredCandidate | None:
+    """The winner: the lowest objective, the smaller of equals; `None` where nothing is better.
+
+    The previous ensemble is candidate 0, so a round that does not lower the objective ends
+    the search (AdaNet, figure 3) unless it is told to grow.
+    """
+    field = [c for c in contenders if np.isfinite(c.ensemble.objective)]
+    if not field:
+        return None
+    best = min(c.ensemble.objective for c in field)
+    slack = 1e-12 * max(1.0, abs(best))
+    equal = [c for c in field if c.ensemble.objective <= best + slack]
+    winner = min(equal, key=lambda c: c.ensemble.parameters)
+    if previous is not None and not force_grow and best >= previous.objective - slack:
+        return None
+    return winner
+
+
+def candidate_ensembles(
+    round_: Round, strategies: list[Strategy], previous: Ensemble | None
+) -> list[Candidate]:
+    """Candidate ensembles of the subnetworks that did not diverge."""
+    names = [
+        m.builder
+        for m, step in zip(round_.members, round_.training.diverged, strict=True)
+        if not step
+    ]
+    if not names:
+        failed = ", ".join(
+            f"{m.builder} (step {s})"
+            for m, s in zip(round_.members, round_.training.diverged, strict=True)
+        )
+        raise DivergedError(
+            f"All candidates of round {round_.number} had a non-finite loss: {failed}. The "
+            "previous ensemble, if any, stands. Lower the learning rate or clip gradients."
+        )
+    return propose_candidates(strategies, names, previous is not None, round_.number)

@@ -1,0 +1,182 @@
+"""Trains all of a round's subnetworks in one compiled function that runs many steps a call."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.distribute import share_of
+from adaptive_nets.heads import Head
+
+
+def loss_scaled(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer, with loss scaling where half precision needs it (as `compile` does)."""
+    half = keras.config.dtype_policy().name == "mixed_float16"
+    if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+class RoundTrainer:
+    """The compiled training step of one round.
+
+    Every subnetwork minimises the head's loss on `base_scale * base + logit_scale * logits`
+    plus its own regularisation losses; `base` is the previous ensemble's output, so with both
+    scales at 1 this is the data term of F_t (AdaNet, equation 8). Without a base each
+    subnetwork is trained on its own.
+
+    Subnetworks share a step's rows and nothing else: a diverged one is switched off without
+    a trace in the others' arithmetic.
+
+    Where the current `tf.distribute` strategy has several replicas, each takes its share of a
+    step's rows; gradients are summed, so that steps are those of one device on the whole batch.
+
+    Args:
+        members: `Member`s to be trained.
+        optimizers: One fresh optimizer a member.
+        head: The task's head.
+        scales: `(base_scale, logit_scale)`, or `None` to train independently of the base.
+        jit_compile: `True` or `False`.
+        groups: For each member, which of the sources it reads. Defaults to the first for all.
+        penalties: For each member, a function of nothing that gives a scalar tensor to be added
+            to its loss, or `None`.
+    """
+
+    def __init__(
+        self,
+        members: list[Member],
+        optimizers: list[keras.optimizers.Optimizer],
+        head: Head,
+        scales: tuple[float, float] | None = None,
+        jit_compile: bool = False,
+        groups: Sequence[int] | None = None,
+        penalties: Sequence[Callable[[], tf.Tensor] | None] | None = None,
+    ):
+        self.members, self.optimizers, self.head, self.scales = members, optimizers, head, scales
+        self.groups = groups or [0] * len(members)
+        self.penalties = penalties or [None] * len(members)
+        for member, optimizer in zip(members, optimizers, strict=True):
+            optimizer.build(member.model.trainable_variables)
+            _without_all_reduce(optimizer)
+        self.alive = np.ones(len(members), bool)
+        self.traces = 0
+        self.strategy = tf.distribute.get_strategy()
+        self.replicas = self.strategy.num_replicas_in_sync
+        self._function = tf.function(self._run, jit_compile=jit_compile, autograph=False)
+
+    def run(
+        self, sources: Sequence[dict], indices: Sequence[tf.Tensor], start: int, stop: int
+    ) -> np.ndarray:
+        """Runs steps `start` to `stop` of a chunk.
+
+        Args:
+            sources: Dicts of tensors, rows first: `x`, `y` and, where used, weights `w`, `base`
+                and `hidden`, a dict of frozen members' outputs.
+            indices: For each source an int32 tensor `(chunk, batch)`: the rows of each step.
+            start: First step within the chunk.
+            stop: One past the last.
+
+        Returns:
+            float32 array `(stop - start, members)` of losses; NaN for steps not taken.
+        """
+        losses, alive = self._function(
+            tuple(sources),
+            tuple(indices),
+            tf.constant(start),
+            tf.constant(stop),
+            tf.constant(self.alive),
+        )
+        self.alive = alive.numpy()
+        return losses.numpy()[start:stop]
+
+    def _run(self, sources, indices, start, stop, alive):
+        self.traces += 1
+        count, chunk = len(self.members), indices[0].shape[0]
+        losses = tf.TensorArray(tf.float32, size=chunk, element_shape=(count,))
+        losses = losses.unstack(tf.fill((chunk, count), float("nan")))
+
+        def step(i, alive, losses):
+            if self.replicas == 1:
+                row = self._replica(sources, indices, i, alive)
+            else:
+                # One that has diverged goes on for itself: replicas cannot meet within a branch.
+                shares = self.strategy.run(self._replica, (sources, indices, i, None))
+                row = self.strategy.reduce("SUM", shares, axis=None)
+                row = tf.where(alive, row, np.nan)
+            return i + 1, alive & tf.math.is_finite(row), losses.write(i, row)
+
+        _, alive, losses = tf.while_loop(
+            lambda i, *_: i < stop, step, (start, alive, losses), parallel_iterations=1
+        )
+        return losses.stack(), alive
+
+    def _replica(self, sources, indices, i, alive):
+        """One replica's share of step i of all subnetworks; its share of their losses."""
+        batches = [
+            tf.nest.map_structure(lambda rows, own=own: tf.gather(rows, self._share(own[i])), each)
+            for each, own in zip(sources, indices, strict=True)
+        ]
+        taken = []
+        for k, group in enumerate(self.groups):
+            if alive is None:
+                loss = self._step(k, batches[group])
+            else:
+                loss = tf.cond(
+                    alive[k],
+                    lambda k=k, group=group: self._step(k, batches[group]),
+                    lambda: tf.constant(np.nan),
+                )
+            taken.append(tf.cast(loss, tf.float32))
+        return tf.stack(taken)
+
+    def _share(self, rows):
+        """Of a step's rows those of this replica."""
+        if self.replicas == 1:
+            return rows
+        size = share_of(rows.shape[0], self.strategy)
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.slice(rows, [number * size], [size])
+
+    def _step(self, k, batch):
+        member, optimizer = self.members[k], self.optimizers[k]
+        model, penalty = member.model, self.penalties[k]
+        with tf.GradientTape() as tape:
+            features = member.feed(batch["x"], batch.get("hidden", {}))
+            logits = tf.cast(model(features, training=True)["logits"], tf.float32)
+            if self.scales is not None:
+                logits = self.scales[1] * logits
+                if "base" in batch:
+                    logits = logits + self.scales[0] * batch["base"]
+            per_row = self.head.loss(batch["y"], logits)
+            if "w" in batch:
+                per_row = per_row * batch["w"]
+            loss = tf.reduce_mean(per_row)
+            parts = [*model.losses, *([] if penalty is None else [penalty()])]
+            total = tf.add_n([loss, *(tf.cast(part, tf.float32) for part in parts)])
+            if self.replicas > 1:
+                loss, total = loss / self.replicas, total / self.replicas
+            scaled = optimizer.scale_loss(total)
+        variables = model.trainable_variables
+        if variables:
+            gradients = tape.gradient(scaled, [v.value for v in variables])
+            optimizer.apply(gradients, variables)
+        return loss
+
+    def variables(self, k: int) -> list:
+        """All state of subnetwork k: weights, then optimizer slots."""
+        return [*self.members[k].model.variables, *self.optimizers[k].variables]
+
+
+def _without_all_reduce(optimizer):
+    """Takes the all-reduce out of an optimizer that runs on one replica.
+
+    TensorFlow's all-reduce registers a custom gradient in a table that is never emptied, which
+    would keep the graph of every round in memory.
+    """
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return
+    for one in (optimizer, getattr(optimizer, "inner_optimizer", None)):
+        if hasattr(one, "_all_reduce_sum_gradients"):
+            one._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars

@@ -1,0 +1,107 @@
+"""How far a round's training is: steps, running losses, learning curves."""
+
+import dataclasses
+
+import numpy as np
+
+CURVE_POINTS = 100
+
+
+@dataclasses.dataclass
+class TrainingState:
+    """State of a round's training; all of it is in a checkpoint.
+
+    However many steps a compiled call takes, the same steps leave the same state.
+
+    Attributes:
+        step: Steps taken.
+        seconds: Time they took.
+        losses: Running mean loss of each subnetwork.
+        diverged: Step at which a subnetwork's loss became non-finite, 0 where it did not.
+        window: Steps that a point of the learning curve stands for.
+        curve: Mean loss of each subnetwork over each full window.
+        partial: Sum of losses since the last full window.
+    """
+
+    step: int
+    seconds: float
+    losses: np.ndarray
+    diverged: np.ndarray
+    window: int
+    curve: list[list[float]]
+    partial: np.ndarray
+
+    @classmethod
+    def begin(cls, members: int, steps: int) -> "TrainingState":
+        """Before the first of some steps."""
+        window = -(-steps // CURVE_POINTS)
+        nothing = np.full(members, np.nan)
+        return cls(0, 0.0, nothing, np.zeros(members, int), window, [], np.zeros(members))
+
+    def add(self, losses: np.ndarray, seconds: float) -> None:
+        """Counts some more steps.
+
+        Args:
+            losses: `(steps, members)`.
+            seconds: Time they took.
+        """
+        taken = len(losses)
+        for k in range(losses.shape[1]):
+            bad = np.flatnonzero(~np.isfinite(losses[:, k]))
+            if not self.diverged[k] and len(bad):
+                self.diverged[k] = self.step + bad[0] + 1
+        # A running mean over about fifty steps, however many a call takes.
+        fade = 0.98 ** np.arange(taken, 0, -1.0)[:, None] / 0.98
+        old = np.where(np.isnan(self.losses), losses[0], self.losses)
+        self.losses = 0.98**taken * old + 0.02 * (fade * losses).sum(axis=0)
+        first = self.window - self.step % self.window
+        for part in np.split(losses.astype("float64"), range(first, taken, self.window)):
+            # One after another, so that the sum does not depend on where a call ended.
+            self.partial = np.cumsum([self.partial, *part], axis=0)[-1]
+            self.step += len(part)
+            if self.step % self.window == 0:
+                self.curve.append((self.partial / self.window).tolist())
+                self.partial = np.zeros_like(self.partial)
+        self.seconds += seconds
+
+    @classmethod
+    def joined(
+        cls, parts: dict[range, "TrainingState"], members: int, steps: int
+    ) -> "TrainingState":
+        """The state of a round whose subnetworks were trained in parts.
+
+        Args:
+            parts: By the places of their subnetworks.
+            members: Number of all subnetworks.
+            steps: Of the round.
+        """
+        whole = cls.begin(members, steps)
+        whole.step = max(part.step for part in parts.values())
+        whole.seconds = max(part.seconds for part in parts.values())
+        # A part of which all have diverged ended before the others.
+        curve = np.full((max(len(part.curve) for part in parts.values()), members), np.nan)
+        for places, part in parts.items():
+            own = list(places)
+            whole.losses[own], whole.diverged[own] = part.losses, part.diverged
+            whole.partial[own] = part.partial
+            if part.curve:
+                curve[: len(part.curve), own] = part.curve
+        whole.curve = curve.tolist()
+        return whole
+
+    def header(self) -> dict:
+        """The state as JSON values."""
+        return {
+            **dataclasses.asdict(self),
+            "losses": self.losses.tolist(),
+            "diverged": self.diverged.tolist(),
+            "partial": self.partial.tolist(),
+        }
+
+    @classmethod
+    def from_header(cls, header: dict) -> "TrainingState":
+        """The state that `header` described, among other things."""
+        given = {field.name: header[field.name] for field in dataclasses.fields(cls)}
+        for name, kind in (("losses", float), ("diverged", int), ("partial", float)):
+            given[name] = np.array(given[name], kind)
+        return cls(**given)

@@ -1,0 +1,36 @@
+"""Files that are written whole or not at all."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# A killed process may leave files that begin like this; whoever owns the folder sweeps them.
+PREFIX = ".writing-"
+
+
+@contextmanager
+def atomic_write(path: Path, suffix: str = "") -> Iterator[str]:
+    """Yields a temporary name beside `path` that replaces it, synced, if the block succeeds.
+
+    Args:
+        path: The file to write. Missing folders above it are made.
+        suffix: End of the temporary name, for writers that go by it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = path.parent / f"{PREFIX}{secrets.token_hex(8)}{suffix}"
+    # Unlike `tempfile`, whose files are their owner's only, this leaves the mode to the umask.
+    os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    try:
+        yield str(name)
+        with open(name, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(name, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        name.unlink(missing_ok=True)

@@ -1,0 +1,119 @@
+"""Feature preprocessing that all subnetworks share, so that finite data passes it once."""
+
+import functools
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from adaptive_nets.data.rows import Rows
+from adaptive_nets.data.schema import make_inputs
+from adaptive_nets.data.spool import MEMORY_LIMIT, Spool, run_in_blocks
+
+
+@functools.lru_cache(maxsize=1)
+def _preprocessing_function(model):
+    # Kept, because a stream's chunks all pass the same model.
+    return tf.function(lambda x: model(x, training=False), reduce_retracing=True, autograph=False)
+
+
+def preprocess(rows: Rows, model: keras.Model | None) -> Rows:
+    """Rows with the preprocessing model applied once."""
+    if model is None:
+        return rows
+    x = run_in_blocks(_preprocessing_function(model), rows.x, 8192, lambda: Spool(MEMORY_LIMIT))
+    return Rows(x, rows.y, rows.w)
+
+
+def make_preprocessing(given: Any, standardize: bool, rows: Rows) -> keras.Model | None:
+    """The model that a search's `preprocessing` setting asks for.
+
+    Args:
+        given: `"auto"`, `"standardize"`, `None`, or a Keras layer, model or `FeatureSpace`.
+        standardize: Whether the candidates want standardised features, which is what `"auto"` asks.
+        rows: Training rows.
+    """
+    if given == "standardize" or (given == "auto" and standardize):
+        return standardization(rows)
+    if isinstance(given, keras.Layer):
+        inputs = make_inputs(rows.spec)
+        if isinstance(given, keras.utils.FeatureSpace):
+            given = _as_model(given, inputs)
+        return keras.Model(inputs, given(inputs), name="preprocessing")
+    return None
+
+
+def _as_model(space, inputs):
+    """The model of an adapted `FeatureSpace`, which itself takes values only."""
+    wanted = space.get_inputs()
+    names = set(inputs) if isinstance(inputs, dict) else {"one array"}
+    if names != set(wanted):
+        raise ValueError(
+            f"preprocessing is a FeatureSpace of {', '.join(sorted(wanted))}. The features must "
+            f"be a dict of just these. Received: {', '.join(sorted(names))}."
+        )
+    # Keras warns where the features come in another order.
+    ordered = {name: wanted[name] for name in inputs}
+    return keras.Model(ordered, space.get_encoded_features())
+
+
+def standardization(rows: Rows) -> keras.Model | None:
+    """A model that gives every numeric feature mean 0 and variance 1 on these rows.
+
+    Vectors are scaled entry by entry; images, other tensors and vectors whose entries share one
+    scale (pixels, counts) by one number, so that rarely used entries are not blown up. Entries
+    that (nearly) never vary are centred and not scaled.
+
+    Args:
+        rows: Training `Rows`.
+
+    Returns:
+        A `keras.Model` of `Normalization` layers, or `None` where no feature is numeric.
+    """
+    inputs = make_inputs(rows.spec)
+    pairs = rows.x.items() if isinstance(rows.x, dict) else [(None, rows.x)]
+    outputs = {}
+    for name, array in pairs:
+        tensor = inputs if name is None else inputs[name]
+        if array.dtype.kind not in "fiub":
+            outputs[name] = tensor
+            continue
+        axis = -1 if array.ndim == 2 and not _share_a_scale(array) else None
+        mean, variance = _moments(array, axis)
+        layer = keras.layers.Normalization(axis=axis, mean=mean, variance=variance)
+        outputs[name] = layer(tensor)
+    if all(outputs[k] is (inputs if k is None else inputs[k]) for k in outputs):
+        return None
+    return keras.Model(inputs, outputs.get(None, outputs), name="preprocessing")
+
+
+def _share_a_scale(array) -> bool:
+    """Whether all entries begin at one minimum and many reach one maximum, as pixels do."""
+    low, high = array.min(axis=0).astype("float64"), array.max(axis=0).astype("float64")
+    span = high.max() - low.min()
+    if array.shape[1] < 8 or span <= 0:
+        return False
+    same_floor = np.mean(low <= low.min() + 0.01 * span) == 1.0
+    return same_floor and np.mean(high >= high.max() - 0.1 * span) >= 0.25
+
+
+def _moments(array, axis, block=8192):
+    over = 0 if axis == -1 else None
+    shape = (array.shape[1],) if axis == -1 else ()
+    total, square = np.zeros(shape), np.zeros(shape)
+    shift = array[:1].astype("float64").mean(axis=over)
+    for start in range(0, len(array), block):
+        piece = array[start : start + block].astype("float64") - shift
+        total += piece.sum(axis=over)
+        square += (piece**2).sum(axis=over)
+    count = len(array) if axis == -1 else array.size
+    mean = total / count
+    variance = np.maximum(square / count - mean**2, 0.0)
+    scale = np.abs(mean + shift) + np.sqrt(variance)
+    constant = variance <= (1e-6 * scale) ** 2
+    variance = np.where(constant, 1.0, variance)
+    mean = mean + shift
+    if axis is None:
+        return float(mean), float(variance)
+    return mean.astype("float32"), variance.astype("float32")

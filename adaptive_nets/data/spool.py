@@ -1,0 +1,102 @@
+"""Rows kept in memory up to a limit and on disk above it."""
+
+import tempfile
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+MEMORY_LIMIT = 1 << 30
+
+
+class Spool:
+    """Collects batches of rows into one array, on disk once it is larger than `limit` bytes.
+
+    Args:
+        limit: Bytes that may be held in memory.
+        folder: Where files go; defaults to the system's temporary folder.
+    """
+
+    def __init__(self, limit: int, folder: str | None = None):
+        self.limit, self.folder = limit, folder
+        self.rows = self.bytes = 0
+        self._parts, self._file, self._like = [], None, None
+
+    def append(self, batch: np.ndarray) -> None:
+        batch = np.ascontiguousarray(batch)
+        if self._like is None:
+            self._like = batch[:0]
+        elif batch.shape[1:] != self._like.shape[1:]:
+            raise ValueError(
+                f"Batches of a dataset must have rows of one shape. Received rows of shape "
+                f"{batch.shape[1:]} after {self._like.shape[1:]}."
+            )
+        self.rows += len(batch)
+        self.bytes += batch.nbytes
+        self._parts.append(batch)
+        if self._file is not None or (self.bytes > self.limit and batch.dtype != object):
+            self._spill()
+
+    def _spill(self):
+        if self._file is None:
+            # Unlinked at once: the space comes back however the process ends. It stays open for
+            # the memory map, so there is no block to close it.
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115
+                dir=self.folder, prefix="adaptive_nets_"
+            )
+        for part in self._parts:
+            part.tofile(self._file)
+        self._parts = []
+
+    def close(self) -> np.ndarray:
+        """The collected rows, as an array or as a memory map, which is not to be written to."""
+        if self._file is None:
+            parts, self._parts = self._parts, []
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        self._file.flush()
+        shape = (self.rows, *self._like.shape[1:])
+        return np.memmap(self._file, dtype=self._like.dtype, mode="c", shape=shape)
+
+
+def as_tensor(array: np.ndarray) -> "tf.Tensor":
+    """The array as a tensor; that of a memory map reads the file and copies nothing.
+
+    Args:
+        array: Rows, of a `Spool` or in memory.
+    """
+    import tensorflow as tf
+
+    if isinstance(array, np.memmap):
+        return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+    return tf.convert_to_tensor(array)
+
+
+def run_in_blocks(function: Callable, x: Any, block: int, make_store: Callable[[], Spool]) -> Any:
+    """Runs a function over rows, some at a time.
+
+    Args:
+        function: From features as tensors to tensors of as many rows, nested in any way.
+        x: Features, rows first.
+        block: Rows at a time.
+        make_store: Function that returns an empty `Spool`.
+
+    Returns:
+        Arrays of all rows, nested as the function's tensors are.
+    """
+    import tensorflow as tf
+
+    spools = None
+    for start in range(0, len(keras.tree.flatten(x)[0]), block):
+        piece = keras.tree.map_structure(
+            lambda a, s=start: tf.convert_to_tensor(np.asarray(a[s : s + block])), x
+        )
+        out = function(piece)
+        if spools is None:
+            spools = keras.tree.map_structure(lambda _: make_store(), out)
+        for spool, tensor in zip(keras.tree.flatten(spools), keras.tree.flatten(out), strict=True):
+            spool.append(tensor.numpy())
+    return keras.tree.map_structure(lambda spool: spool.close(), spools)
