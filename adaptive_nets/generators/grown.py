@@ -4,7 +4,8 @@ import keras
 
 from adaptive_nets.adanet import Ensemble, Member, Subnetwork
 from adaptive_nets.generators.base import Features
-from adaptive_nets.keras_internals import nodes_by_depth, origin
+from adaptive_nets.graphs.read import ordered_nodes
+from adaptive_nets.keras_internals import origin
 
 
 def logits_model(member: Member) -> keras.Model:
@@ -30,7 +31,7 @@ def grown_subnetwork(
         deeper: How many layers were put in.
     """
     old = member.model
-    old_nodes, nodes = _nodes(logits_model(member)), _nodes(grown)
+    old_nodes, nodes = (ordered_nodes(x, inputs=True) for x in (logits_model(member), grown))
     hidden = _hidden(old, old_nodes, nodes)
     logits = grown.outputs[0]
     last = old.output["last_layer"]
@@ -55,12 +56,6 @@ def grown_subnetwork(
         None if hidden is None else [made[i] for i in range(len(hidden))],
         member.depth + deeper,
     )
-
-
-def _nodes(model):
-    """The places at which a model's layers are called, in order."""
-    return [node for depth in sorted(nodes_by_depth(model), reverse=True)
-            for node in nodes_by_depth(model)[depth]]  # fmt: skip
 
 
 def _old_hidden(model):

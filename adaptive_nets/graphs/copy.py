@@ -7,7 +7,7 @@ import keras
 from adaptive_nets.graphs.read import PLAIN_MODELS
 from adaptive_nets.graphs.rebuild import GraphBuilder, Known, call_as, keep_frozen
 from adaptive_nets.graphs.scope import again
-from adaptive_nets.graphs.state import Pair, carry_state, weight_pairs
+from adaptive_nets.graphs.state import Pair, carry_state, keep_paths, weight_pairs
 
 
 class Copier(GraphBuilder):
@@ -121,4 +121,5 @@ def copy_model(model: Any, name: str | None = None) -> Any:
     if model.built and not new.built:
         new.build_from_config(model.get_build_config())
     carry_state(model, new)
+    keep_paths(model, new)
     return new

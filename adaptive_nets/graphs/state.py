@@ -14,6 +14,8 @@ from adaptive_nets.keras_internals import (
     own_trainable,
     own_variables,
     set_own_trainable,
+    set_path,
+    take_path,
 )
 
 Pair = tuple[keras.Variable, keras.Variable]
@@ -36,9 +38,7 @@ def carry_state(old: Any, new: Any) -> None:
         return  # an operation of keras.ops holds nothing
     for one, other in layer_pairs(old, new):
         _carry_stored(one, other)
-        for variable, copy in own_pairs(one, other):
-            # Under JAX training gives up its arrays, so none is shared.
-            copy.assign(keras.ops.copy(keras.ops.convert_to_tensor(variable)))
+        _assign(own_pairs(one, other))
         carry_extras(one, other)
 
 
@@ -49,10 +49,8 @@ def carry_extras(old: Any, new: Any) -> None:
     """
     _carry_tables(old, new)
     set_own_trainable(new, own_trainable(old))
-    generators = own_seed_generators(old), own_seed_generators(new)
-    if len(generators[0]) == len(generators[1]):
-        for one, other in zip(*generators, strict=True):
-            other.state.assign(keras.ops.copy(keras.ops.convert_to_tensor(one.state)))
+    _assign(_draw_pairs(old, new))
+    _assign(_step_pairs(old, new))
     if hasattr(new, "finalize_state"):
         # It computes with values that are made from its weights.
         new.finalize_state()
@@ -171,6 +169,17 @@ def own_pairs(old: Any, new: Any) -> list[Pair]:
     return pairs
 
 
+def keep_paths(old: Any, new: Any) -> None:
+    """Gives the layers and weights of a copy the paths of those they were copied from.
+
+    Keras makes a path of the names that are open when a layer is built, which may be others now.
+    """
+    for one, other in layer_pairs(old, new):
+        take_path(other, one)
+        for variable, copy in [*own_pairs(one, other), *_draw_pairs(one, other)]:
+            set_path(copy, variable.path)
+
+
 def matched(olds: Sequence[keras.Variable], news: Sequence[keras.Variable]) -> list[Pair]:
     """Variables of two layers that belong together, in the order of the first.
 
@@ -192,6 +201,26 @@ def _keys(variables: Sequence[keras.Variable]) -> list[tuple[str, int]]:
     return found
 
 
+def _draw_pairs(old: Any, new: Any) -> list[Pair]:
+    """The states of a layer's random draws, with those of a layer that draws as often."""
+    olds, news = ([each.state for each in own_seed_generators(x)] for x in (old, new))
+    return list(zip(olds, news, strict=True)) if len(olds) == len(news) else []
+
+
+def _step_pairs(old: Any, new: Any) -> list[Pair]:
+    """The states of a stateful recurrent layer, which Keras does not count among its variables."""
+    if not getattr(old, "stateful", False):
+        return []
+    olds, news = (keras.tree.flatten(getattr(x, "states", None) or ()) for x in (old, new))
+    return list(zip(olds, news, strict=True)) if len(olds) == len(news) else []
+
+
+def _assign(pairs: list[Pair]) -> None:
+    for old, new in pairs:
+        # Under JAX training gives up its arrays, so none is shared.
+        new.assign(keras.ops.copy(keras.ops.convert_to_tensor(old)))
+
+
 def _carry_stored(old: Any, new: Any) -> None:
     """What a layer stores beside its variables, by its own `save_own_variables`."""
     if type(old) is not type(new) or not isinstance(old, keras.Layer):
@@ -207,6 +236,8 @@ def _carry_stored(old: Any, new: Any) -> None:
 
 def _carry_tables(old: Any, new: Any) -> None:
     if hasattr(old, "save_assets") and hasattr(new, "load_assets"):
+        # In the order of loading: a table's weights are there before its words.
+        _carry_stored(old, new)
         with tempfile.TemporaryDirectory() as folder:
             old.save_assets(folder)
             new.load_assets(folder)

@@ -60,6 +60,11 @@ def take_call_signature(layer: Any, other: Any) -> None:
             setattr(layer, name, getattr(other, name))
 
 
+def take_path(layer: Any, other: Any) -> None:
+    """Lets a layer stand at the path of another, below the same names."""
+    layer._parent_path = other._parent_path
+
+
 # Where weights lie: the public attributes are computed where LoRA or quantization is on.
 KERNEL = "_kernel"
 EMBEDDINGS = "_embeddings"

@@ -22,6 +22,11 @@ def initialize(variable: keras.Variable) -> None:
     variable._deferred_initialize()
 
 
+def set_path(variable: keras.Variable, path: str) -> None:
+    """Exchanges the path by which a variable is known."""
+    variable._path = path
+
+
 @contextlib.contextmanager
 def waiting_variables(waiting: list) -> Iterator[None]:
     """Within it variables that wait for their first value are put into a list."""
