@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from adaptive_nets.growth.in_place import adopt, check_compiled
+from adaptive_nets.graphs.adopt import adopt
+from adaptive_nets.growth.in_place import check_compiled
 from adaptive_nets.keras_internals import print_message
 from adaptive_nets.majority import CollapseReport, collapse, recalibrate
 from adaptive_nets.majority.convert import check_majority, copy_means

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from adaptive_nets.growth import arrays
+from adaptive_nets.graphs import shared_memory
 from adaptive_nets.growth.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.weights import Keeps, Reads, Scales, Weight, Writes
 
@@ -145,7 +145,7 @@ def grown_weight(
                 free = free & ~along(maps[i].silent, i, rank)
         target = np.where(free, target, np.zeros((), target.dtype))
     else:
-        target = arrays.zeros(shape, values[0].dtype)
+        target = shared_memory.zeros(shape, values[0].dtype)
     if crossed and crossed != "random":
         add_cross(target, weight, maps, float(cross), rng)
     scale = 1.0 if weight.scale is None else weight.scale(maps)

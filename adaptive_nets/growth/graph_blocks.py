@@ -5,13 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
-from keras.src.ops import nn as nn_operations
-from keras.src.ops import numpy as operations
 
+from adaptive_nets.graphs.read import ordered_nodes
 from adaptive_nets.growth.rules.base import activation_name
-from adaptive_nets.growth.trace import ordered_nodes
+from adaptive_nets.keras_internals import operation_class, operation_classes
 
-SUMS = (keras.layers.Add, operations.Add)
+SUMS = (keras.layers.Add, operation_class("Add"))
 IDEMPOTENT = ("relu", "relu6", "linear")
 
 
@@ -55,7 +54,7 @@ def idempotent(operation: Any) -> bool:
         return activation_name(operation.activation) in IDEMPOTENT
     if type(operation) is keras.layers.ReLU:
         return not operation.negative_slope and not operation.threshold
-    return type(operation) in (nn_operations.Relu, nn_operations.Relu6)
+    return type(operation) in operation_classes("Relu", "Relu6")
 
 
 def same_shape(one: keras.KerasTensor, other: keras.KerasTensor) -> bool:

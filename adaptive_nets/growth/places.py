@@ -5,12 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-from keras.src.layers.convolutional.base_conv import BaseConv
-from keras.src.layers.convolutional.base_conv_transpose import BaseConvTranspose
-from keras.src.layers.convolutional.base_depthwise_conv import BaseDepthwiseConv
-from keras.src.layers.convolutional.base_separable_conv import BaseSeparableConv
 
-from adaptive_nets.growth.copying import MODELS
+from adaptive_nets.graphs.read import PLAIN_MODELS, functional
 from adaptive_nets.growth.graph_blocks import (
     IDEMPOTENT,
     Block,
@@ -21,12 +17,12 @@ from adaptive_nets.growth.graph_blocks import (
 )
 from adaptive_nets.growth.insertion import CONVOLUTIONS, Branch, Copy, Identity
 from adaptive_nets.growth.rules.base import activation_name
-from adaptive_nets.growth.trace import functional
 from adaptive_nets.growth.weights import grows_as
 from adaptive_nets.growth.zero_output import last_weighted
+from adaptive_nets.keras_internals import convolution_classes
 
 layers = keras.layers
-_SPATIAL = (BaseConv, BaseConvTranspose, BaseDepthwiseConv, BaseSeparableConv)
+_SPATIAL = convolution_classes()
 _DROPOUTS = (layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D)
 
 
@@ -44,7 +40,7 @@ def views(model: keras.Model, path: str = "") -> Iterator[GraphView]:
         waiting += [
             (node.operation, view.name(node))
             for node in view.nodes
-            if type(node.operation) in MODELS
+            if type(node.operation) in PLAIN_MODELS
         ]
 
 
@@ -114,7 +110,7 @@ class Places:
         return found
 
     def _carries(self, node: Any) -> bool:
-        return weighted(node.operation) and type(node.operation) not in MODELS
+        return weighted(node.operation) and type(node.operation) not in PLAIN_MODELS
 
     def _copy(self, block: Block) -> Copy | None:
         inside = {id(node) for node in block.nodes}
@@ -221,7 +217,7 @@ class Places:
                 node.operation,
                 (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization),
             )
-            if mixing and type(node.operation) not in MODELS:
+            if mixing and type(node.operation) not in PLAIN_MODELS:
                 return None
             waiting += node.input_tensors
         return None

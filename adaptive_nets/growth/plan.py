@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets.graphs.read import functional
 from adaptive_nets.growth.axes import Segment
 from adaptive_nets.growth.axis_map import AxisMap
 from adaptive_nets.growth.blocks import maps_of
 from adaptive_nets.growth.trace import Trace
 from adaptive_nets.growth.weights import variable_of
+from adaptive_nets.keras_internals import input_structure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,10 +182,7 @@ def random_inputs(model: keras.Model, seed: int = 0, rows: int = 8, length: int 
             arrays.append(rng.normal(size=shape).astype(tensor.dtype))
         else:
             arrays.append(rng.integers(0, 2, shape).astype(tensor.dtype))
-    structure = getattr(model, "_inputs_struct", None)
-    if structure is None:
-        structure = model._functional._inputs_struct
-    return keras.tree.pack_sequence_as(structure, arrays)
+    return keras.tree.pack_sequence_as(input_structure(functional(model)), arrays)
 
 
 @dataclasses.dataclass(frozen=True)

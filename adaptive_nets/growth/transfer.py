@@ -8,15 +8,21 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state
 
-from adaptive_nets.growth.arrays import read, tensor
+from adaptive_nets.graphs.compile import compile_like
+from adaptive_nets.graphs.read import check_finite
+from adaptive_nets.graphs.shared_memory import read, tensor
 from adaptive_nets.growth.blocks import grown_weight, maps_of
 from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
 from adaptive_nets.growth.rebuild import Rebuilder
 from adaptive_nets.growth.slots import Carried, carry_optimizer
-from adaptive_nets.growth.trace import check_finite
 from adaptive_nets.growth.weights import continue_draws, variable_of
+from adaptive_nets.keras_internals import (
+    initialize,
+    initializer_of,
+    set_initializer,
+    waiting_variables,
+)
 
 # Streams of draws: for the places beside old weights, and for new layers.
 OLD, NEW = 0, 1
@@ -40,7 +46,7 @@ def apply(plan: GrowthPlan, sample: Any = None) -> tuple[keras.Model, GrowthRepo
     grown, report, pairs = apply_with_pairs(plan, sample)
     source = plan.trace.models[0]
     if len(set(map(id, plan.trace.models))) == 1 and getattr(source, "compiled", False):
-        compile_like(source, grown, pairs)
+        compile_like(source, grown, lambda old: carry_optimizer(old, pairs, grown))
     return grown, report
 
 
@@ -71,18 +77,6 @@ def apply_with_pairs(
     return grown, report, list(_pairs(rebuilder, plan))
 
 
-def compile_like(source: keras.Model, grown: keras.Model, pairs: list[Carried]) -> None:
-    """Compiles the grown model as its source is, with the source's slots."""
-    config = source.get_compile_config()
-    if not config:
-        return
-    grown.compile_from_config(config)
-    if source.optimizer is not None and source.optimizer.built:
-        optimizer = carry_optimizer(source.optimizer, pairs, grown)
-        vars(grown)["optimizer"] = optimizer
-        grown._compile_config.config["optimizer"] = optimizer
-
-
 def _pairs(rebuilder: Rebuilder, plan: GrowthPlan) -> Iterator[Carried]:
     """The grown weights and their sources."""
     for key, record in plan.trace.records.items():
@@ -111,8 +105,8 @@ def build_grown(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
         make = targets.get(id(variable))
         if make is not None:
             value = make(variable)
-            variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
-        variable._deferred_initialize()
+            set_initializer(variable, lambda shape, dtype, value=value: tensor(value, dtype))
+        initialize(variable)
     for key, layer in rebuilder.layers.items():
         record = plan.trace.records[key]
         record.rule.finish(record, layer)
@@ -126,14 +120,11 @@ def postponed() -> Iterator[list[keras.Variable]]:
 
     So nothing is drawn that would be overwritten.
     """
-    before = global_state.get_global_attribute("uninitialized_variables", [], set_to_default=True)
     waiting = Waiting()
-    global_state.set_global_attribute("uninitialized_variables", waiting)
     try:
-        with keras.StatelessScope(initialize_variables=False):
+        with waiting_variables(waiting), keras.StatelessScope(initialize_variables=False):
             yield waiting
     finally:
-        global_state.set_global_attribute("uninitialized_variables", before)
         waiting.restore()
 
 
@@ -150,14 +141,16 @@ class Waiting(list):
 
     def append(self, variable: Any) -> None:
         super().append(variable)
-        if hasattr(variable._initializer, "seed"):
-            self._drawn[id(variable)] = variable._initializer
-            variable._initializer = keras.ops.zeros
+        initializer = initializer_of(variable)
+        if hasattr(initializer, "seed"):
+            self._drawn[id(variable)] = initializer
+            set_initializer(variable, keras.ops.zeros)
 
     def restore(self) -> None:
         """Gives all variables their initializers back."""
         for variable in self:
-            variable._initializer = self._drawn.get(id(variable), variable._initializer)
+            if id(variable) in self._drawn:
+                set_initializer(variable, self._drawn[id(variable)])
 
 
 def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:
@@ -202,7 +195,7 @@ def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:
 
 def draw(variable: Any, dtype: np.dtype, seed: tuple[int, ...]) -> np.ndarray:
     """What the layer's own initializer would give, from the plan's seed."""
-    initializer = variable._initializer
+    initializer = initializer_of(variable)
     if isinstance(initializer, keras.initializers.Initializer):
         config = initializer.get_config()
         if "seed" in config:
@@ -229,8 +222,8 @@ def initialise(
         if value is None and id(variable) in drawn:
             value = draw(variable, np.dtype(dtype), (seed, NEW, place))
         if value is not None:
-            variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
-        variable._deferred_initialize()
+            set_initializer(variable, lambda shape, dtype, value=value: tensor(value, dtype))
+        initialize(variable)
 
 
 def _check_covered(plan: GrowthPlan) -> None:

@@ -3,11 +3,15 @@
 from typing import Any
 
 import keras
-from keras.src.applications.convnext import LayerScale, StochasticDepth
 
 from adaptive_nets.growth.graph_blocks import GraphView
 from adaptive_nets.growth.rules.base import ZERO_KEEPING, activation_name
 from adaptive_nets.growth.weights import grows_as, variable_of
+from adaptive_nets.keras_internals import (
+    layer_scale_class,
+    output_projection,
+    stochastic_depth_class,
+)
 
 layers = keras.layers
 _KERNELS = (
@@ -31,8 +35,8 @@ _PASSING = (
     *(layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D),
     *(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D),
     *(layers.Cropping1D, layers.Cropping2D, layers.Cropping3D, layers.ActivityRegularization),
-    *(layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D, StochasticDepth),
-    *(layers.LeakyReLU, layers.ELU, layers.PReLU),
+    *(layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D),
+    *(layers.LeakyReLU, layers.ELU, layers.PReLU, stochastic_depth_class()),
 )
 
 
@@ -40,14 +44,14 @@ def variables_to_zero(layer: Any) -> list[Any] | None:
     """The weights of a layer that, being zero, make its output zero; None if there are none."""
     kind = grows_as(layer)
     if kind in _ATTENTION:
-        return variables_to_zero(layer._output_dense)
+        return variables_to_zero(output_projection(layer))
     if kind in _KERNELS or kind in _SEPARABLE:
         if activation_name(layer.activation) not in ZERO_KEEPING:
             return None
         name = "pointwise_kernel" if kind in _SEPARABLE else "kernel"
         found = (variable_of(layer, each) for each in (name, "bias"))
         return [variable for variable in found if variable is not None]
-    if kind in _NORMS or kind is LayerScale:
+    if kind in _NORMS or kind is layer_scale_class():
         gain = getattr(layer, "gamma", None)
         gain = getattr(layer, "scale", None) if kind is layers.RMSNormalization else gain
         if not isinstance(gain, keras.Variable):

@@ -105,7 +105,7 @@ def states_batch_size(layer: keras.layers.RNN) -> int | None:
     return layer._expected_batch_size
 
 
-def make_states(layer: keras.layers.RNN, batch_size: int) -> None:
+def create_states(layer: keras.layers.RNN, batch_size: int) -> None:
     """Makes the states of a stateful recurrent layer."""
     layer._create_state_variables(batch_size)
     layer._expected_batch_size = batch_size

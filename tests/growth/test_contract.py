@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from adaptive_nets import growth
+from adaptive_nets.graphs.read import ordered_nodes
 from adaptive_nets.growth.blocks import grown_slot, maps_of
 from adaptive_nets.growth.plan import random_inputs
 from adaptive_nets.growth.rebuild import Rebuilder
-from adaptive_nets.growth.trace import ordered_nodes
 from adaptive_nets.growth.weights import variable_of
 
 pytestmark = pytest.mark.backend_agnostic

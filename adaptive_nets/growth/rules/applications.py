@@ -2,17 +2,20 @@
 
 from typing import Any
 
-from keras.src.applications import convnext, inception_resnet_v2
-
 from adaptive_nets.growth.axes import Features
 from adaptive_nets.growth.axis_map import AxisMap
 from adaptive_nets.growth.rules.base import Call, Rule
 from adaptive_nets.growth.rules.elementwise import merged
 from adaptive_nets.growth.rules.registry import register_rule
 from adaptive_nets.growth.weights import LayerRecord, Scales
+from adaptive_nets.keras_internals import (
+    custom_scale_class,
+    layer_scale_class,
+    stochastic_depth_class,
+)
 
 
-@register_rule(convnext.LayerScale)
+@register_rule(layer_scale_class())
 class LayerScaleRule(Rule):
     """A gain on each feature."""
 
@@ -27,7 +30,7 @@ class LayerScaleRule(Rule):
         return {"projection_dim": sizes["channels"].size} if "channels" in sizes else {}
 
 
-@register_rule(convnext.StochasticDepth)
+@register_rule(stochastic_depth_class())
 class StochasticDepthRule(Rule):
     """Drops whole examples of a branch in training."""
 
@@ -35,7 +38,7 @@ class StochasticDepthRule(Rule):
         return call.output(call.inputs)
 
 
-@register_rule(inception_resnet_v2.CustomScaleLayer)
+@register_rule(custom_scale_class())
 class CustomScaleRule(Rule):
     """A residual sum, one operand of which is scaled."""
 

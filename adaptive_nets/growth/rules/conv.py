@@ -10,6 +10,7 @@ from adaptive_nets.growth.rules.base import Call, Rule
 from adaptive_nets.growth.rules.dense import refuse_adapters
 from adaptive_nets.growth.rules.registry import register_rule
 from adaptive_nets.growth.weights import Dimension, Keeps, LayerRecord, Reads, Scales, Writes
+from adaptive_nets.keras_internals import KERNEL
 
 
 def channel_axis(layer: Any, rank: int) -> int:
@@ -49,7 +50,7 @@ class ConvRule(Rule):
         if call.layer.groups > 1:
             return self._grouped(call, number)
         filters = call.axis("filters", call.config_of("filters"))
-        call.weight("_kernel", *_window(call), Reads(x.axis(number)), Writes(filters))
+        call.weight(KERNEL, *_window(call), Reads(x.axis(number)), Writes(filters))
         if call.layer.use_bias:
             call.weight("bias", Writes(filters))
         return _convolved(call, number, filters)
@@ -74,7 +75,7 @@ class ConvRule(Rule):
         else:
             filters = self._whole(call, channels, reads[0], makes[0])
         call.record.inner = (reads[0], makes[0])
-        call.weight("_kernel", *_window(call), Keeps(), Scales(filters))
+        call.weight(KERNEL, *_window(call), Keeps(), Scales(filters))
         if call.layer.use_bias:
             call.weight("bias", Writes(filters))
         return _convolved(call, number, filters)

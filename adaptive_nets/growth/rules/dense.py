@@ -9,6 +9,7 @@ from adaptive_nets.growth.axis_map import AxisMap
 from adaptive_nets.growth.rules.base import Call, Rule
 from adaptive_nets.growth.rules.registry import register_rule
 from adaptive_nets.growth.weights import LayerRecord, Reads, Writes
+from adaptive_nets.keras_internals import KERNEL
 
 
 def refuse_adapters(call: Call) -> None:
@@ -28,7 +29,7 @@ class DenseRule(Rule):
     def trace(self, call: Call) -> Features:
         refuse_adapters(call)
         units = call.axis("units", call.config_of("units"))
-        call.weight("_kernel", Reads(call.inputs.axis(-1)), Writes(units))
+        call.weight(KERNEL, Reads(call.inputs.axis(-1)), Writes(units))
         if call.layer.use_bias:
             call.weight("bias", Writes(units))
         x = call.output(call.inputs).with_axis(-1, units)

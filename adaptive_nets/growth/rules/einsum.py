@@ -11,6 +11,7 @@ from adaptive_nets.growth.rules.base import Call, Rule
 from adaptive_nets.growth.rules.dense import refuse_adapters
 from adaptive_nets.growth.rules.registry import register_rule
 from adaptive_nets.growth.weights import Dimension, Keeps, LayerRecord, Reads, Scales, Writes
+from adaptive_nets.keras_internals import KERNEL
 
 
 def parts(equation: str) -> tuple[str, str, str]:
@@ -61,7 +62,7 @@ class EinsumDenseRule(Rule):
             else:
                 known[label] = call.axis(label, [shape[number] for shape in shapes])
                 dimensions.append(Writes(known[label]))
-        call.weight("_kernel", *dimensions)
+        call.weight(KERNEL, *dimensions)
         if layer.bias is not None:
             # The bias has the outputs' order, and ones where a label is not among its axes.
             order = [label for label in made if label in layer.bias_axes]

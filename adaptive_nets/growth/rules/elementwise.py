@@ -9,6 +9,7 @@ from keras import layers
 from adaptive_nets.growth.axes import Features
 from adaptive_nets.growth.rules.base import Call, Rule
 from adaptive_nets.growth.rules.registry import register_rule
+from adaptive_nets.keras_internals import operation_classes
 
 
 @register_rule(
@@ -159,15 +160,7 @@ def concatenated(call: Call, tensors: list[Features], along: int) -> Features:
     return dataclasses.replace(result, axes=tuple(axes))
 
 
-def _operations(*names: str) -> list[type]:
-    """Classes of keras.ops that exist in the installed Keras."""
-    from keras.src.ops import core, nn, numpy
-
-    found = [getattr(module, name, None) for name in names for module in (core, nn, numpy)]
-    return [each for each in found if isinstance(each, type)]
-
-
-@register_rule(*_operations("Add", "Subtract"))
+@register_rule(*operation_classes("Add", "Subtract"))
 class SumOperationRule(Rule):
     """`x + y` between tensors."""
 
@@ -175,7 +168,7 @@ class SumOperationRule(Rule):
         return merged(call, call.args, "sum")
 
 
-@register_rule(*_operations("Multiply", "TrueDivide", "Divide"))
+@register_rule(*operation_classes("Multiply", "TrueDivide", "Divide"))
 class ProductOperationRule(Rule):
     """`x * y` between tensors; the divisor's zeros are not kept."""
 
@@ -185,7 +178,7 @@ class ProductOperationRule(Rule):
 
 
 @register_rule(
-    *_operations(
+    *operation_classes(
         "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Celu", "Gelu", "Silu", "Tanh", "Softsign",
         "HardSilu", "HardTanh", "Abs", "Absolute", "Square", "Sqrt", "Negative", "Sin", "Identity",
     )
@@ -200,7 +193,8 @@ class ZeroKeepingOperationRule(Rule):
 
 
 @register_rule(
-    *_operations("Sigmoid", "Softplus", "HardSigmoid", "LogSigmoid", "Exp", "Log", "Cos", "Rsqrt")
+    *operation_classes("Sigmoid", "Softplus", "HardSigmoid", "LogSigmoid"),
+    *operation_classes("Exp", "Log", "Cos", "Rsqrt"),
 )
 class OtherOperationRule(Rule):
     """Functions of each feature with f(0) != 0."""
@@ -211,6 +205,6 @@ class OtherOperationRule(Rule):
         return dataclasses.replace(x, axes=tuple(a and a.after(name, False) for a in x.axes))
 
 
-@register_rule(*_operations("Cast"))
+@register_rule(*operation_classes("Cast"))
 class CastRule(PassRule):
     """Another dtype."""

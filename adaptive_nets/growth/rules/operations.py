@@ -9,9 +9,10 @@ from keras import layers
 from adaptive_nets.growth.axes import Axis, Features, Segment
 from adaptive_nets.growth.axis_map import AxisMap
 from adaptive_nets.growth.rules.base import Call, Rule
-from adaptive_nets.growth.rules.elementwise import _operations, concatenated, merged
+from adaptive_nets.growth.rules.elementwise import concatenated, merged
 from adaptive_nets.growth.rules.registry import register_rule
 from adaptive_nets.growth.weights import LayerRecord
+from adaptive_nets.keras_internals import operation_classes
 
 
 @register_rule(layers.Masking)
@@ -23,7 +24,7 @@ class MaskingRule(Rule):
         return call.output(call.inputs)
 
 
-@register_rule(*_operations("GetItem"))
+@register_rule(*operation_classes("GetItem"))
 class GetItemRule(Rule):
     """`x[:, -1, :]`: features that grow pass whole; positions may be picked."""
 
@@ -61,7 +62,7 @@ class GetItemRule(Rule):
 
 
 @register_rule(
-    *_operations(
+    *operation_classes(
         *("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual"),
         *("LogicalAnd", "LogicalOr", "LogicalNot", "OnesLike", "ZerosLike"),
     )
@@ -81,7 +82,8 @@ def over(axis: Any, rank: int) -> list[int]:
 
 
 @register_rule(
-    *_operations("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Any", "All", "Prod", "Var", "Std")
+    *operation_classes("Mean", "Sum", "Max", "Min", "Amax", "Amin"),
+    *operation_classes("Any", "All", "Prod", "Var", "Std"),
 )
 class ReductionRule(Rule):
     """A mean, sum or maximum over positions."""
@@ -103,7 +105,7 @@ class ReductionRule(Rule):
         return dataclasses.replace(call.output(), axes=tuple(axes))
 
 
-@register_rule(*_operations("Transpose"))
+@register_rule(*operation_classes("Transpose"))
 class TransposeRule(Rule):
     """Axes in another order."""
 
@@ -113,7 +115,7 @@ class TransposeRule(Rule):
         return dataclasses.replace(call.output(), axes=tuple(x.axis(number) for number in order))
 
 
-@register_rule(*_operations("Swapaxes"))
+@register_rule(*operation_classes("Swapaxes"))
 class SwapAxesRule(Rule):
     """Two axes change places."""
 
@@ -124,7 +126,7 @@ class SwapAxesRule(Rule):
         return dataclasses.replace(call.output(), axes=tuple(axes))
 
 
-@register_rule(*_operations("ExpandDims"))
+@register_rule(*operation_classes("ExpandDims"))
 class ExpandDimsRule(Rule):
     """A new axis of one."""
 
@@ -136,7 +138,7 @@ class ExpandDimsRule(Rule):
         return dataclasses.replace(result, axes=tuple(axes))
 
 
-@register_rule(*_operations("Squeeze"))
+@register_rule(*operation_classes("Squeeze"))
 class SqueezeRule(Rule):
     """An axis of one is dropped."""
 
@@ -152,7 +154,7 @@ class SqueezeRule(Rule):
         return dataclasses.replace(call.output(), axes=tuple(axes))
 
 
-@register_rule(*_operations("Concatenate"))
+@register_rule(*operation_classes("Concatenate"))
 class ConcatenateOperationRule(Rule):
     """Features stand in a row."""
 
@@ -160,7 +162,7 @@ class ConcatenateOperationRule(Rule):
         return concatenated(call, call.flat_inputs, call.layer.axis)
 
 
-@register_rule(*_operations("Reshape"))
+@register_rule(*operation_classes("Reshape"))
 class ReshapeOperationRule(Rule):
     """Axes that keep their size grow on; what is cut or joined cannot."""
 

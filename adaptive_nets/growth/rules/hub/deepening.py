@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets.growth.arrays import read
+from adaptive_nets.graphs.read import check_finite
+from adaptive_nets.graphs.shared_memory import read
 from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
 from adaptive_nets.growth.slots import Carried
-from adaptive_nets.growth.trace import check_finite
 from adaptive_nets.growth.transfer import initialise, postponed
 from adaptive_nets.growth.weights import variable_of
+from adaptive_nets.keras_internals import KERNEL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +128,7 @@ class BackboneDeepening:
         found = {}
         for layer in grown.layers:
             for name in OUTPUTS if layer.name not in old else ():
-                for part in ("_kernel", "bias"):
+                for part in (KERNEL, "bias"):
                     weight = _find(layer, f"{name}.{part}")
                     if weight is not None:
                         found[id(weight)] = np.zeros(weight.shape, "float32")
