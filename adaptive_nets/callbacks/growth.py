@@ -12,8 +12,8 @@ import numpy as np
 
 from adaptive_nets.callbacks.warmup import Warmup
 from adaptive_nets.growth.actions import Action
+from adaptive_nets.growth.core.plan import GrowthReport
 from adaptive_nets.growth.in_place import check_compiled, grow_in_place
-from adaptive_nets.growth.plan import GrowthReport
 from adaptive_nets.keras_internals import model_of, print_message
 
 

@@ -12,15 +12,15 @@ import numpy as np
 from adaptive_nets.graphs.read import PLAIN_MODELS, check_finite, functional
 from adaptive_nets.graphs.shared_memory import read
 from adaptive_nets.graphs.state import carry_extras, layer_pairs
-from adaptive_nets.growth.graph_blocks import join
-from adaptive_nets.growth.inserting import Inserter
-from adaptive_nets.growth.insertion import Copy
-from adaptive_nets.growth.places import Places, views
-from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
-from adaptive_nets.growth.rules.registry import find_rule
-from adaptive_nets.growth.slots import Carried
-from adaptive_nets.growth.transfer import apply, initialise, postponed
-from adaptive_nets.growth.weights import continue_draws
+from adaptive_nets.growth.core.apply import apply, initialise, postponed
+from adaptive_nets.growth.core.optimizer_slots import Carried
+from adaptive_nets.growth.core.plan import GrowthPlan, GrowthReport
+from adaptive_nets.growth.core.registry import find_rule
+from adaptive_nets.growth.core.weight_roles import continue_draws
+from adaptive_nets.growth.depth.graph_blocks import join
+from adaptive_nets.growth.depth.inserting import Inserter
+from adaptive_nets.growth.depth.insertion import Copy
+from adaptive_nets.growth.depth.places import Places, views
 from adaptive_nets.growth.widen import check_choice, new_seed
 from adaptive_nets.keras_internals import origin
 

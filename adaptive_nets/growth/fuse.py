@@ -6,15 +6,15 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from adaptive_nets.growth.axes import Segment
-from adaptive_nets.growth.axis_map import SHARED, AxisMap
-from adaptive_nets.growth.blocks import maps_of
-from adaptive_nets.growth.plan import GrowthPlan
-from adaptive_nets.growth.rules.registry import find_rule
-from adaptive_nets.growth.settings import check_settings
-from adaptive_nets.growth.trace import Trace
-from adaptive_nets.growth.transfer import apply
-from adaptive_nets.growth.weights import Scales, Writes, variable_of
+from adaptive_nets.growth.core.apply import apply
+from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
+from adaptive_nets.growth.core.grown_values import maps_of
+from adaptive_nets.growth.core.plan import GrowthPlan
+from adaptive_nets.growth.core.registry import find_rule
+from adaptive_nets.growth.core.segments import Segment
+from adaptive_nets.growth.core.trace import Trace
+from adaptive_nets.growth.core.weight_roles import Scales, Writes, variable_of
+from adaptive_nets.growth.fusable_settings import check_settings
 from adaptive_nets.growth.widen import all_segments, check_choice, new_seed
 
 

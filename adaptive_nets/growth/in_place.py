@@ -6,9 +6,9 @@ from typing import Any
 import keras
 
 from adaptive_nets.graphs.adopt import adopt
-from adaptive_nets.growth.plan import GrowthReport
-from adaptive_nets.growth.slots import carry_optimizer
-from adaptive_nets.growth.transfer import apply_with_pairs
+from adaptive_nets.growth.core.apply import apply_with_pairs
+from adaptive_nets.growth.core.optimizer_slots import carry_optimizer
+from adaptive_nets.growth.core.plan import GrowthReport
 
 
 def grow_in_place(model: keras.Model, plan: Any, slots: str = "carry") -> GrowthReport:

@@ -7,11 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets.growth.axes import Segment
-from adaptive_nets.growth.axis_map import AxisMap
-from adaptive_nets.growth.plan import GrowthPlan
-from adaptive_nets.growth.trace import Trace
-from adaptive_nets.growth.transfer import apply
+from adaptive_nets.growth.core.apply import apply
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.plan import GrowthPlan
+from adaptive_nets.growth.core.segments import Segment
+from adaptive_nets.growth.core.trace import Trace
 
 METHODS = ("zero", "replicate")
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from adaptive_nets.growth.axes import Features
-from adaptive_nets.growth.axis_map import AxisMap
-from adaptive_nets.growth.rules.base import Call, Rule
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.segments import Features
+from adaptive_nets.growth.core.weight_roles import LayerRecord, Scales
 from adaptive_nets.growth.rules.elementwise import merged
-from adaptive_nets.growth.rules.registry import register_rule
-from adaptive_nets.growth.weights import LayerRecord, Scales
 from adaptive_nets.keras_internals import (
     custom_scale_class,
     layer_scale_class,

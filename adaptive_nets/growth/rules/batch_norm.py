@@ -2,10 +2,10 @@
 
 import keras
 
-from adaptive_nets.growth.axes import Features
-from adaptive_nets.growth.rules.base import Call, Rule
-from adaptive_nets.growth.rules.registry import register_rule
-from adaptive_nets.growth.weights import Scales, Writes
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.segments import Features
+from adaptive_nets.growth.core.weight_roles import Scales, Writes
 
 
 @register_rule(keras.layers.BatchNormalization)

@@ -6,9 +6,9 @@ from typing import Any
 
 from keras import layers
 
-from adaptive_nets.growth.axes import Features
-from adaptive_nets.growth.rules.base import Call, Rule
-from adaptive_nets.growth.rules.registry import register_rule
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.segments import Features
 from adaptive_nets.keras_internals import operation_classes
 
 

@@ -5,11 +5,11 @@ from typing import Any
 import keras
 
 from adaptive_nets.graphs.read import PLAIN_MODELS, functional
-from adaptive_nets.growth.axes import Segment
-from adaptive_nets.growth.axis_map import AxisMap
-from adaptive_nets.growth.rules.base import Call, Rule
-from adaptive_nets.growth.rules.registry import register_rule
-from adaptive_nets.growth.weights import LayerRecord
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.segments import Segment
+from adaptive_nets.growth.core.weight_roles import LayerRecord
 
 
 @register_rule(*PLAIN_MODELS)

@@ -6,11 +6,11 @@ from typing import Any
 
 from keras import layers
 
-from adaptive_nets.growth.axes import Axis, Features, Segment
-from adaptive_nets.growth.axis_map import SHARED, AxisMap
-from adaptive_nets.growth.rules.base import Call, Rule
-from adaptive_nets.growth.rules.registry import register_rule
-from adaptive_nets.growth.weights import LayerRecord, Scales, Writes
+from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.segments import Axis, Features, Segment
+from adaptive_nets.growth.core.weight_roles import LayerRecord, Scales, Writes
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 
 from adaptive_nets.graphs.read import check_finite
 from adaptive_nets.graphs.shared_memory import read
-from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
-from adaptive_nets.growth.slots import Carried
-from adaptive_nets.growth.transfer import initialise, postponed
-from adaptive_nets.growth.weights import variable_of
+from adaptive_nets.growth.core.apply import initialise, postponed
+from adaptive_nets.growth.core.optimizer_slots import Carried
+from adaptive_nets.growth.core.plan import GrowthPlan, GrowthReport
+from adaptive_nets.growth.core.weight_roles import variable_of
 from adaptive_nets.keras_internals import KERNEL
 
 if TYPE_CHECKING:
