@@ -61,8 +61,8 @@ def take_call_signature(layer: Any, other: Any) -> None:
 
 
 def take_path(layer: Any, other: Any) -> None:
-    """Lets a layer stand at the path of another, below the same names."""
-    layer._parent_path = other._parent_path
+    """Gives a layer the path of another."""
+    layer._parent_path, layer._path = other._parent_path, other._path
 
 
 # Where weights lie: the public attributes are computed where LoRA or quantization is on.
