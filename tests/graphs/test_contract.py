@@ -217,7 +217,7 @@ def test_functions_of_one_name_are_told_apart():
 @pytest.mark.backend_agnostic
 def test_a_lambda_keeps_the_names_that_it_sees():
     factor = 3.0
-    stages = [keras.Input((4,)), layers.Lambda(lambda x: x * factor + cases.rows(4))]
+    stages = [keras.Input((4,)), layers.Lambda(lambda x: x * factor + cases.rows(4)[0])]
     model = keras.Sequential(stages)
     assert_same(outputs(graphs.copy_model(model), cases.rows(4)), outputs(model, cases.rows(4)))
 
