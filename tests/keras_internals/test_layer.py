@@ -90,13 +90,13 @@ def test_take_path():
     assert layer.path == model.layers[0].path == "m/a"
 
 
-def test_KERNEL():
+def test_KERNEL():  # noqa: N802
     layer = layers.Dense(2)
     layer.build((None, 2))
     assert getattr(layer, internals.KERNEL) is layer.kernel
 
 
-def test_EMBEDDINGS():
+def test_EMBEDDINGS():  # noqa: N802
     layer = layers.Embedding(3, 2)
     layer.build()
     assert getattr(layer, internals.EMBEDDINGS) is layer.embeddings
