@@ -1,4 +1,4 @@
-"""`keras_internals` is the one place that reads what is private to Keras, and all of it is tested."""
+"""`keras_internals` alone reads what is private to Keras, and all of it is tested."""
 
 import ast
 import pathlib

@@ -3,7 +3,7 @@
 import keras
 
 from adaptive_nets.adanet import Ensemble, Member, Subnetwork
-from adaptive_nets.generators.base import Features
+from adaptive_nets.adanet.candidates.stock.layer_builder import Features
 from adaptive_nets.graphs.read import ordered_nodes
 from adaptive_nets.keras_internals import origin
 

@@ -2,8 +2,7 @@
 
 from adaptive_nets.growth import dynamics
 from adaptive_nets.growth.actions import Action, Deepen, FuseWith, SelfFuse, Widen
-from adaptive_nets.growth.core.apply import apply
-from adaptive_nets.growth.core.plan import GrowthPlan, GrowthReport
+from adaptive_nets.growth.core.plan import GrowthPlan, GrowthReport, Plan, apply
 from adaptive_nets.growth.core.weight_roles import Keeps, Reads, Scales, Writes
 from adaptive_nets.growth.deepen import DeepenPlan, deepen, plan_deepen
 from adaptive_nets.growth.distill import DistillationLoss, distillation_targets
@@ -21,6 +20,7 @@ __all__ = [
     "GrowthPlan",
     "GrowthReport",
     "Keeps",
+    "Plan",
     "Reads",
     "Rule",
     "Scales",

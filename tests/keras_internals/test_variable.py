@@ -1,4 +1,4 @@
-"""A Keras that lacks it fails here by name: how a variable is kept, and the scopes it is made and read in."""
+"""A Keras that lacks it fails here by name: how a variable is kept and read."""
 
 import keras
 import numpy as np

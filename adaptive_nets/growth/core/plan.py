@@ -1,23 +1,182 @@
 """What will grow, from what to what, by which rule: printed before anything is changed."""
 
+import abc
 import dataclasses
+import functools
 import math
-from collections.abc import Sequence
+import time
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 
-from adaptive_nets.graphs.read import functional
+from adaptive_nets.graphs.compile import compile_like
+from adaptive_nets.graphs.read import check_finite
 from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.compare import random_inputs, relative_gap
+from adaptive_nets.growth.core.grown_model import build_grown, carried_weights
 from adaptive_nets.growth.core.grown_values import maps_of
+from adaptive_nets.growth.core.optimizer_slots import Carried, carry_optimizer
+from adaptive_nets.growth.core.rebuild import Rebuilder
 from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import variable_of
-from adaptive_nets.keras_internals import input_structure
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class _Notes(tuple):
+    """Notes that may still be called: `plan.notes()` was a method in 0.1."""
+
+    def __call__(self) -> tuple[str, ...]:
+        _warn_of_call("notes")
+        return tuple(self)
+
+
+@functools.cache
+def _table_class() -> type:
+    import pandas as pd
+
+    class Table(pd.DataFrame):
+        """A table that may still be called: `plan.table()` was a method in 0.1."""
+
+        def __call__(self) -> pd.DataFrame:
+            _warn_of_call("table")
+            return self.copy()
+
+    return Table
+
+
+def _warn_of_call(name: str) -> None:
+    warnings.warn(
+        f"The plan's {name} is a property, as the report's is: write plan.{name}, without "
+        "parentheses.",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+
+
+def table_of(rows: list[dict[str, Any]]) -> "pd.DataFrame":
+    """A plan's rows as a DataFrame."""
+    return _table_class()(rows)
+
+
+def apply(plan: "Plan", sample: Any = None) -> tuple[keras.Model, "GrowthReport"]:
+    """Makes the grown model of a plan.
+
+    Args:
+        plan: What `plan_widen`, `plan_deepen` or `plan_fuse` returned.
+        sample: Inputs [rows, ...] on which the gap to the sources is measured. Default: none are
+            needed where the plan is exact, and random ones are drawn where it is approximate.
+
+    Returns:
+        The grown model, compiled like the source if there is one source and it was compiled, with
+        a new optimizer; and a report.
+
+    Raises:
+        ValueError: If a source holds values that are not finite.
+    """
+    return plan.apply(sample)
+
+
+class Plan(abc.ABC):
+    """A growth that has not happened yet; `str(plan)` is a table.
+
+    Attributes:
+        verb: "widen", "deepen" or "fuse".
+        models: The sources.
+        preserve: "exact" or "approximate".
+        seed: For all that is drawn.
+        mix: The share of each source in the outputs.
+        remarks: What a person should know beside why it is not exact.
+        advice: What else than `preserve="approximate"` would help where it is not exact.
+    """
+
+    verb: str
+    models: tuple[keras.Model, ...]
+    preserve: str = "exact"
+    seed: int = 0
+    mix: tuple[float, ...] = (1.0,)
+    remarks: tuple[str, ...] = ()
+    advice: str = ""
+
+    @property
+    @abc.abstractmethod
+    def inexact(self) -> list[str]:
+        """Why the function is not preserved."""
+
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> int:
+        """Parameters that the grown model will have."""
+
+    @property
+    @abc.abstractmethod
+    def table(self) -> "pd.DataFrame":
+        """What grows, as a DataFrame."""
+
+    @abc.abstractmethod
+    def grow(self) -> tuple[keras.Model, list[Carried]]:
+        """The grown model, not compiled, and the weights that carry old values."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether the function is preserved to rounding."""
+        return not self.inexact
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the plan."""
+        return _Notes((*self.inexact, *self.remarks))
+
+    def __str__(self) -> str:
+        table = self.table
+        name = " + ".join(model.name for model in self.models)
+        head = f"{self.verb} {name}: {'exact' if self.exact else 'approximate'}"
+        body = table.to_string(index=False) if len(table) else "nothing grows"
+        return "\n".join([head, body, *(f"note: {note}" for note in self.notes)])
+
+    def check_exact(self) -> None:
+        """Refuses a plan that has to be exact and is not."""
+        if self.preserve == "exact" and not self.exact:
+            raise ValueError(
+                f"Cannot {self.verb} {self.models[0].name!r} exactly: "
+                f"{'; '.join(self.inexact)}. Pass preserve='approximate' to accept the gap, which "
+                f"the report then carries{self.advice}."
+            )
+
+    def apply(self, sample: Any = None) -> tuple[keras.Model, "GrowthReport"]:
+        """Makes the grown model; as `adaptive_nets.growth.apply`."""
+        grown, report, pairs = self.apply_with_pairs(sample)
+        source = self.models[0]
+        alone = all(model is source for model in self.models)
+        if alone and getattr(source, "compiled", False):
+            compile_like(source, grown, lambda old: carry_optimizer(old, pairs, grown))
+        return grown, report
+
+    def apply_with_pairs(
+        self, sample: Any = None
+    ) -> tuple[keras.Model, "GrowthReport", list[Carried]]:
+        """As `apply`, but not compiled, and with the weights that carry old values."""
+        started = time.perf_counter()
+        check_finite(self.models)
+        grown, pairs = self.grow()
+        seconds = time.perf_counter() - started
+        gap = None
+        if sample is not None or not self.exact:
+            inputs = random_inputs(self.models[0], self.seed) if sample is None else sample
+            gap = relative_gap(self.models, grown, inputs, self.mix)
+        report = GrowthReport(
+            self.table.copy(),
+            sum(model.count_params() for model in self.models),
+            grown.count_params(),
+            self.exact,
+            gap,
+            seconds,
+            tuple(self.notes),
+        )
+        return grown, report, pairs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,21 +200,12 @@ class PlanRow:
     how: str
 
 
-def _table(rows: Sequence[PlanRow]) -> "pd.DataFrame":
-    import pandas as pd
-
-    frame = pd.DataFrame([dataclasses.asdict(row) for row in rows])
-    if len(frame):
-        frame["sources"] = [" + ".join(map(str, sizes)) for sizes in frame["sources"]]
-    return frame
-
-
 @dataclasses.dataclass
-class GrowthPlan:
-    """A growth that has not happened yet; `str(plan)` is a table.
+class GrowthPlan(Plan):
+    """The plan of wider or fused models.
 
     Args:
-        verb: "widen", "deepen" or "fuse".
+        verb: "widen" or "fuse".
         trace: The traced sources.
         maps: The grown map of every segment.
         preserve: "exact" or "approximate".
@@ -79,12 +229,12 @@ class GrowthPlan:
     gradient: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        if self.preserve == "exact" and self.inexact:
-            raise ValueError(
-                f"Cannot {self.verb} {self.trace.models[0].name!r} exactly: "
-                f"{'; '.join(self.inexact)}. Pass preserve='approximate' to accept the gap, which "
-                "the report then carries."
-            )
+        self.check_exact()
+
+    @property
+    def models(self) -> tuple[keras.Model, ...]:
+        """The sources."""
+        return self.trace.models
 
     @property
     def inexact(self) -> list[str]:
@@ -93,11 +243,6 @@ class GrowthPlan:
         if self.cross:
             found.append(f"cross={self.cross!r} lets the sources read each other")
         return found
-
-    @property
-    def exact(self) -> bool:
-        """Whether the function is preserved to rounding."""
-        return not self.inexact
 
     @property
     def parameters(self) -> int:
@@ -124,37 +269,20 @@ class GrowthPlan:
                     found.append(PlanRow(record.path, kind, role, axis.sizes, grown.size, how))
         return found
 
+    @property
     def table(self) -> "pd.DataFrame":
         """The rows as a DataFrame."""
-        return _table(self.rows())
+        rows = [dataclasses.asdict(row) for row in self.rows()]
+        return table_of([{**row, "sources": " + ".join(map(str, row["sources"]))} for row in rows])
 
-    def notes(self) -> tuple[str, ...]:
-        """What a person should know of the plan."""
-        return (*self.inexact, *self.remarks)
+    def grow(self) -> tuple[keras.Model, list[Carried]]:
+        grown, rebuilder = self.build()
+        return grown, carried_weights(rebuilder, self.gradient)
 
-    def __str__(self) -> str:
-        rows = self.rows()
-        name = " + ".join(model.name for model in self.trace.models)
-        head = f"{self.verb} {name}: {'exact' if self.exact else 'approximate'}"
-        body = _table(rows).to_string(index=False) if rows else "nothing grows"
-        return "\n".join([head, body, *(f"note: {note}" for note in self.notes())])
-
-    def measure(self, grown: keras.Model, sample: Any = None) -> float:
-        """The largest difference of outputs, relative to the outputs' scale."""
-        sample = random_inputs(self.trace.models[0], self.seed) if sample is None else sample
-        parts = [keras.tree.flatten(model(sample)) for model in self.trace.models]
-        found = keras.tree.flatten(grown(sample))
-        worst = 0.0
-        for tensor, sources in zip(found, zip(*parts, strict=True), strict=True):
-            arrays = [keras.ops.convert_to_numpy(x).astype("float64") for x in sources]
-            got = keras.ops.convert_to_numpy(tensor).astype("float64")
-            if any(x.shape != got.shape for x in arrays):
-                expected = np.concatenate(arrays, axis=-1)
-            else:
-                expected = sum(m * x for m, x in zip(self.mix, arrays, strict=True))
-            scale = max(float(np.abs(expected).max()), np.finfo("float32").tiny)
-            worst = max(worst, float(np.abs(got - expected).max()) / scale)
-        return worst
+    def build(self) -> tuple[keras.Model, Rebuilder]:
+        """The grown model, and what made its layers."""
+        rebuilder = Rebuilder(self.trace, self.maps, self.mix)
+        return build_grown(rebuilder, self.seed, self.cross, self.noise), rebuilder
 
     @staticmethod
     def _how(grown: AxisMap) -> str:
@@ -168,21 +296,6 @@ class GrowthPlan:
         if len(grown.sizes) == 1 and (grown.copies(0) > 1).any():
             words.append(f"{int(grown.size - grown.sizes[0])} copies")
         return ", ".join(words)
-
-
-def random_inputs(model: keras.Model, seed: int = 0, rows: int = 8, length: int = 8) -> Any:
-    """Inputs on which two models can be compared: normal values, or small integers."""
-    rng = np.random.default_rng(seed)
-    arrays = []
-    # A model with embedded positions knows no later ones.
-    length = min(length, getattr(model, "max_sequence_length", length))
-    for tensor in model.inputs:
-        shape = [rows, *(size or length for size in tensor.shape[1:])]
-        if "float" in tensor.dtype:
-            arrays.append(rng.normal(size=shape).astype(tensor.dtype))
-        else:
-            arrays.append(rng.integers(0, 2, shape).astype(tensor.dtype))
-    return keras.tree.pack_sequence_as(input_structure(functional(model)), arrays)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,3 +329,24 @@ class GrowthReport:
         )
         body = self.table.to_string(index=False) if len(self.table) else "nothing grew"
         return "\n".join([head, body, *(f"note: {note}" for note in self.notes)])
+
+
+def settle(
+    trace: Trace, maps: dict[Segment, AxisMap], named: set[Segment], remarks: list[str]
+) -> None:
+    """Takes back growth that a layer over several segments does not allow."""
+    changed = True
+    while changed:
+        changed = False
+        for constraint in trace.constraints:
+            reason = constraint.broken(maps)
+            if reason is None:
+                continue
+            segments = constraint.segments()
+            if named & set(segments):
+                raise ValueError(f"Cannot grow {', '.join(segments[0].owners)}: {reason}.")
+            for segment in segments:
+                if not maps[segment].is_identity:
+                    maps[segment] = AxisMap.identity(segment.sizes[0])
+                    changed = True
+                    remarks.append(f"{', '.join(segment.owners)} stays: {reason}")

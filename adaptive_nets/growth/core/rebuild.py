@@ -7,6 +7,7 @@ import numpy as np
 
 from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.graphs.rebuild import GraphBuilder, Known, input_like, keep_frozen
+from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.core.segments import Features, Segment
@@ -90,7 +91,7 @@ class Rebuilder(GraphBuilder):
             return record.rule.invoke(record, self.layer(operation), args, kwargs, self)
         if id(operation) not in self.groups:
             self.groups[id(operation)] = [
-                type(layer).from_config({**layer.get_config(), "name": f"{layer.name}_{number}"})
+                again(layer, {"name": f"{layer.name}_{number}"})
                 for number, layer in enumerate(record.layers)
             ]
         grown = record.grouped.map(self.maps)

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Dimension, Keeps, LayerRecord, Weight, stacked
@@ -18,6 +19,8 @@ ZERO_KEEPING = frozenset(
         *("soft_shrink", "hard_shrink"),
     ]
 )
+# Functions that change nothing the second time.
+IDEMPOTENT = frozenset(["relu", "relu6", "linear"])
 # Functions that normalise over features: a new feature would change the old ones.
 COUPLING = frozenset(["softmax", "log_softmax", "sparsemax", "glu"])
 
@@ -59,7 +62,7 @@ class Rule:
         """The grown layer, not yet built."""
         layer = record.layers[0]
         sizes = {role: axis.map(maps) for role, axis in record.axes.items()}
-        return type(layer).from_config({**layer.get_config(), **self.config(record, sizes)})
+        return again(layer, self.config(record, sizes))
 
     def bind(self, trace: Any, graphs: Sequence[Any]) -> None:
         """Called for a class of models once their graphs are traced.
@@ -77,6 +80,44 @@ class Rule:
     def deepening(self, model: Any, after: Any, method: str, seed: int) -> Any:
         """The plan of a deeper model of a class of models, or None if it has no own way."""
         return None
+
+    def zero_weights(self, layer: Any) -> list[Any] | None:
+        """The weights that, being zero, make the layer's output zero whatever it reads.
+
+        A new residual branch adds nothing at first if its last layer's are zero. They must still
+        learn, so the layer's output has to move with them.
+
+        Returns:
+            Variables of the built layer, or None if there are none.
+        """
+        return None
+
+    def zero_inputs(self, layer: Any) -> str | None:
+        """Which inputs must be zero for the output to be zero, in training as well.
+
+        Returns:
+            "all", "any" (one is enough), or None if zeros do not pass.
+        """
+        return None
+
+    def zero_offsets(self, layer: Any) -> list[Any]:
+        """The weights that must be zero for zeros to pass as `zero_inputs` says."""
+        return []
+
+    def is_idempotent(self, layer: Any) -> bool:
+        """Whether the layer changes nothing when it comes a second time."""
+        return False
+
+    def identity(self, layer: Any) -> dict[str, Any] | None:
+        """The settings, beside this layer's, of one that can pass every feature on unchanged.
+
+        `identity_values` gives its weights. None if there is no such layer.
+        """
+        return None
+
+    def identity_values(self, layer: Any) -> dict[int, Any]:
+        """The values with which a built layer passes every feature on, by its variables' ids."""
+        raise NotImplementedError(f"{type(self).__name__} has no identity_values(layer). Write it.")
 
     def finish(self, record: LayerRecord, layer: Any) -> None:
         """Called once the grown layer's weights have their values, for what follows from them."""

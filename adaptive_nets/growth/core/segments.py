@@ -26,40 +26,41 @@ class Segment:
         self.output = False
         self.shared = False  # the sources have these features in common
         self.readers: list[str] = []
-        self._parent: Segment | None = None
-        self._children: tuple[Segment, ...] | None = None
+        self.parent: Segment | None = None
+        self.children: tuple[Segment, ...] | None = None
 
     def root(self) -> "Segment":
         """The segment that stands for all that are united with this one."""
         found = self
-        while found._parent is not None:
-            found = found._parent
+        while found.parent is not None:
+            found = found.parent
         return found
 
     def parts(self) -> list["Segment"]:
         """The unsplit segments that make up this one."""
         root = self.root()
-        if root._children is None:
+        if root.children is None:
             return [root]
-        return [part for child in root._children for part in child.parts()]
+        return [part for child in root.children for part in child.parts()]
 
     def split(self, head: tuple[int, ...]) -> None:
         """Cuts an unsplit root in two, the first part with `head` features."""
         tail = tuple(size - cut for size, cut in zip(self.sizes, head, strict=True))
         children = Segment(head, self.owners[0]), Segment(tail, self.owners[0])
         for child in children:
-            child._take(self)
+            child.inherit(self)
             if any(size % child.block for size in child.sizes):
                 child.fixed = child.fixed or f"blocks of {child.block} reach over its end"
-        self._children = children
+        self.children = children
 
     def unite(self, other: "Segment") -> None:
         """Makes two unsplit roots of equal sizes one."""
         if self is not other:
-            other._parent = self
-            self._take(other)
+            other.parent = self
+            self.inherit(other)
 
-    def _take(self, other: "Segment") -> None:
+    def inherit(self, other: "Segment") -> None:
+        """Takes over what another segment demands, beside what this one does."""
         self.owners = list(dict.fromkeys([*self.owners, *other.owners]))
         self.readers = list(dict.fromkeys([*self.readers, *other.readers]))
         self.fixed = self.fixed or other.fixed

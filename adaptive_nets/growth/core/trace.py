@@ -8,7 +8,7 @@ import keras
 from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth.core.registry import find_rule, rule_for
 from adaptive_nets.growth.core.rule import Call
-from adaptive_nets.growth.core.segments import Axis, Features
+from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
 
 
@@ -100,6 +100,18 @@ class Trace:
             name = f"{path}/{operations[0].name}" if path else operations[0].name
             self.records[key] = LayerRecord(operations, rule_for(operations[0], name), name)
         return self.records[key]
+
+    def segments(self) -> list[Segment]:
+        """Every distinct segment of the model."""
+        axes: list[Axis | None] = []
+        for record in self.records.values():
+            axes += record.axes.values()
+            axes += [d.axis for w in record.weights.values() for d in w.dimensions]
+            axes.append(record.grouped)
+        for features in (*self.outputs, *(f for fs in self.graph_inputs.values() for f in fs)):
+            axes += features.axes
+        found = (segment for axis in axes if axis is not None for segment in axis.segments())
+        return list(dict.fromkeys(found))
 
     def coupled(self, call: Call, axis: Axis, function: str) -> None:
         """A function mixes all features of an axis: sound at an output only."""

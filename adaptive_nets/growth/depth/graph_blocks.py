@@ -7,11 +7,10 @@ from typing import Any
 import keras
 
 from adaptive_nets.graphs.read import ordered_nodes
-from adaptive_nets.growth.core.rule import activation_name
-from adaptive_nets.keras_internals import operation_class, operation_classes
+from adaptive_nets.growth.core.registry import find_rule
+from adaptive_nets.keras_internals import operation_class
 
 SUMS = (keras.layers.Add, operation_class("Add"))
-IDEMPOTENT = ("relu", "relu6", "linear")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,11 +49,8 @@ def weighted(operation: Any) -> bool:
 
 def idempotent(operation: Any) -> bool:
     """Whether a layer is an activation that changes nothing the second time."""
-    if isinstance(operation, keras.layers.Activation):
-        return activation_name(operation.activation) in IDEMPOTENT
-    if type(operation) is keras.layers.ReLU:
-        return not operation.negative_slope and not operation.threshold
-    return type(operation) in operation_classes("Relu", "Relu6")
+    rule = find_rule(type(operation))
+    return rule is not None and rule.is_idempotent(operation)
 
 
 def same_shape(one: keras.KerasTensor, other: keras.KerasTensor) -> bool:

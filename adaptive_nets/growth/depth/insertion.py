@@ -7,28 +7,12 @@ import keras
 import numpy as np
 
 from adaptive_nets.graphs.rebuild import call_as
-from adaptive_nets.growth.core.weight_roles import variable_of
+from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.depth.graph_blocks import Block, weighted
 from adaptive_nets.growth.depth.inserting import Inserter, values_of
-from adaptive_nets.growth.depth.zero_output import offsets, variables_to_zero
+from adaptive_nets.growth.depth.zero_output import zeros
 
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
-
-
-def identity_values(layer: Any) -> dict[int, np.ndarray]:
-    """The kernel that passes every feature on, and no bias."""
-    kernel = variable_of(layer, "kernel")
-    value = np.zeros(kernel.shape)
-    inputs, outputs = kernel.shape[-2:]
-    size = getattr(layer, "kernel_size", ())
-    middle = tuple((length - 1) // 2 for length in size)
-    # With groups an output sees only its own group's inputs, which are counted from zero.
-    value[(..., *middle, np.arange(outputs) % inputs, np.arange(outputs))] = 1.0
-    found = {id(kernel): value}
-    bias = variable_of(layer, "bias")
-    if bias is not None:
-        found[id(bias)] = np.zeros(bias.shape)
-    return found
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -54,15 +38,10 @@ class Identity:
 
     def chain(self, copier: Inserter) -> list[Any]:
         """The new layers, to be called in a row."""
-        config: dict[str, Any] = {"use_bias": True}
-        if isinstance(self.layer, CONVOLUTIONS):
-            causal = self.layer.padding == "causal"
-            rank = len(self.layer.kernel_size)
-            # A causal kernel of one position is the same as an uncausal one.
-            size = (1,) * rank if causal else self.layer.kernel_size
-            config |= {"strides": 1, "dilation_rate": 1, "padding": "same", "kernel_size": size}
+        rule = find_rule(type(self.layer))
         name = f"{self.layer.name}_identity"
-        new = [copier.new(self.layer, name, identity_values, **config)]
+        config = rule.identity(self.layer)
+        new = [copier.new(self.layer, name, rule.identity_values, **config)]
         new[0].trainable = True
         for each in self.activations:
             new.append(copier.new(each, f"{each.name}_identity", lambda _: {}))
@@ -195,9 +174,3 @@ class Copy:
 def nothing(layer: Any) -> dict[int, np.ndarray]:
     """No values: the layer's weights are drawn by its own initializers."""
     return {}
-
-
-def zeros(layer: Any) -> dict[int, np.ndarray]:
-    """Zeros for the weights that make a layer's output zero."""
-    variables = variables_to_zero(layer) or offsets(layer)
-    return {id(variable): np.zeros(variable.shape) for variable in variables}

@@ -7,17 +7,16 @@ from typing import Any
 import keras
 
 from adaptive_nets.graphs.read import PLAIN_MODELS, functional
-from adaptive_nets.growth.core.rule import activation_name
-from adaptive_nets.growth.core.weight_roles import grows_as
+from adaptive_nets.growth.core.registry import find_rule
+from adaptive_nets.growth.core.rule import IDEMPOTENT, activation_name
 from adaptive_nets.growth.depth.graph_blocks import (
-    IDEMPOTENT,
     Block,
     GraphView,
     idempotent,
     same_shape,
     weighted,
 )
-from adaptive_nets.growth.depth.insertion import CONVOLUTIONS, Branch, Copy, Identity
+from adaptive_nets.growth.depth.insertion import Branch, Copy, Identity
 from adaptive_nets.growth.depth.zero_output import last_weighted
 from adaptive_nets.keras_internals import convolution_classes
 
@@ -137,15 +136,15 @@ class Places:
     def _identity(self, node: Any) -> Identity | str:
         """The identity behind a layer and what belongs to it, or why there is none."""
         first = node
-        while not isinstance(first.operation, (layers.Dense, *CONVOLUTIONS)):
+        while not any(_repeats(first.operation, each) for each in type(first.operation).__mro__):
             plain = isinstance(first.operation, layers.BatchNormalization)
             plain = plain or idempotent(first.operation)
             before = self.view.producer.get(id(first.input_tensors[0]))
             if not plain or before is None or self.view.only_reader(before.outputs[0]) is not first:
                 return self._unlike(first.operation)
             first = before
-        kind = grows_as(first.operation)
-        if kind not in (layers.Dense, *CONVOLUTIONS):
+        kind = type(first.operation)
+        if not _repeats(first.operation, kind):
             return f"{kind.__name__} may compute something else than the layer it is derived from"
         function = activation_name(first.operation.activation)
         if function not in IDEMPOTENT:
@@ -229,6 +228,12 @@ class Places:
                 f"Cannot deepen after {self.view.name(node)!r}: it is an output layer of the "
                 "model. Expected a hidden layer. Name the one before it."
             )
+
+
+def _repeats(operation: Any, kind: type) -> bool:
+    """Whether a class's rule knows an identity like this layer."""
+    rule = find_rule(kind)
+    return rule is not None and rule.identity(operation) is not None
 
 
 def _bends(identity: Identity) -> bool:

@@ -158,7 +158,7 @@ def diagnose(
         make = functools.partial(batches_of, x=x, y=y, batch_size=batch_size, batches=batches)
         bracket, one, two, grown = conflict_of_growth(plan, loss, make)
         grown_loss, grown_rate = grown["loss"], grown["best_rate"]
-        notes += list(plan.notes())
+        notes += list(plan.notes)
     size = norm(bracket)
     steps = norm([rate * a + after * b for a, b in zip(one, two, strict=True)])
     moved = rate * after / 2 * size

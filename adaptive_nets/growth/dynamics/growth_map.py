@@ -6,7 +6,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets.growth.core.apply import build_grown
 from adaptive_nets.growth.core.grown_values import grown_weight, maps_of
 from adaptive_nets.growth.core.plan import GrowthPlan
 from adaptive_nets.growth.core.rebuild import Rebuilder
@@ -31,12 +30,10 @@ class GrowthMap:
     """
 
     def __init__(self, plan: GrowthPlan, rebuilder: Rebuilder, grown: keras.Model) -> None:
-        self._sources = [[v.shape for v in m.trainable_variables] for m in plan.trace.models]
+        self._sources = [[v.shape for v in m.trainable_variables] for m in plan.models]
         self._shapes = [tuple(v.shape) for v in grown.trainable_variables]
         numbers = {id(v): i for i, v in enumerate(grown.trainable_variables)}
-        owners = [
-            {id(v): i for i, v in enumerate(m.trainable_variables)} for m in plan.trace.models
-        ]
+        owners = [{id(v): i for i, v in enumerate(m.trainable_variables)} for m in plan.models]
         # For each grown variable: (source, its variable's number, index and factor of each entry).
         self._parts: dict[int, list[tuple[int, int, Part]]] = {}
         for new, source, old, part in _parts(plan, rebuilder):
@@ -132,15 +129,14 @@ def conflict_of_growth(
             "comes from the sources'. Expected what plan_widen, plan_fuse or plan_self_fuse "
             f"returned. Received: {type(plan).__name__}. Leave plan out to diagnose the model."
         )
-    rebuilder = Rebuilder(plan.trace, plan.maps, plan.mix)
-    grown = build_grown(rebuilder, plan)
-    loss = loss_of(plan.trace.models[0], loss)
+    grown, rebuilder = plan.build()
+    loss = loss_of(plan.models[0], loss)
     growth = GrowthMap(plan, rebuilder, grown)
     after = Derivatives(grown, loss)
     parts = batches(after)
     at = after.values()
     g2 = parts[1].gradient(at)
-    sources = [Derivatives(model, loss) for model in plan.trace.models]
+    sources = [Derivatives(model, loss) for model in plan.models]
     firsts = [batches(each)[0] for each in sources]
     slopes = [to_numpy(f.gradient(s.values())) for f, s in zip(firsts, sources, strict=True)]
     g1 = growth.push(slopes)

@@ -8,6 +8,7 @@ from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Features
 from adaptive_nets.growth.core.weight_roles import LayerRecord, Scales
 from adaptive_nets.growth.rules.elementwise import merged
+from adaptive_nets.growth.rules.norms import gain_and_offset
 from adaptive_nets.keras_internals import (
     custom_scale_class,
     layer_scale_class,
@@ -29,6 +30,9 @@ class LayerScaleRule(Rule):
     def config(self, record: LayerRecord, sizes: dict[str, AxisMap]) -> dict[str, Any]:
         return {"projection_dim": sizes["channels"].size} if "channels" in sizes else {}
 
+    def zero_weights(self, layer: Any) -> list[Any] | None:
+        return gain_and_offset(layer, "gamma")
+
 
 @register_rule(stochastic_depth_class())
 class StochasticDepthRule(Rule):
@@ -36,6 +40,9 @@ class StochasticDepthRule(Rule):
 
     def trace(self, call: Call) -> Features:
         return call.output(call.inputs)
+
+    def zero_inputs(self, layer: Any) -> str:
+        return "all"
 
 
 @register_rule(custom_scale_class())

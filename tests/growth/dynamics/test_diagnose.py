@@ -159,11 +159,8 @@ def test_best_rate_of_a_quadratic():
 
 
 def grow(plan):
-    from adaptive_nets.growth.core.apply import build_grown
-    from adaptive_nets.growth.core.rebuild import Rebuilder
-
-    rebuilder = Rebuilder(plan.trace, plan.maps, plan.mix)
-    return rebuilder, build_grown(rebuilder, plan)
+    grown, rebuilder = plan.build()
+    return rebuilder, grown
 
 
 @pytest.mark.parametrize("verb", ["zero", "replicate", "fuse", "self_fuse"])

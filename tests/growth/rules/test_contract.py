@@ -11,8 +11,8 @@ import pytest
 
 from adaptive_nets import growth
 from adaptive_nets.graphs.read import ordered_nodes
+from adaptive_nets.growth.core.compare import random_inputs
 from adaptive_nets.growth.core.grown_values import grown_slot, maps_of
-from adaptive_nets.growth.core.plan import random_inputs
 from adaptive_nets.growth.core.rebuild import Rebuilder
 from adaptive_nets.growth.core.weight_roles import variable_of
 
@@ -143,7 +143,7 @@ def grown_parts(plan):
             kept.append(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("adaptive_nets.growth.core.apply.Rebuilder", Keeping)
+        patch.setattr("adaptive_nets.growth.core.plan.Rebuilder", Keeping)
         grown = growth.apply(plan)[0]
     parts = []
     for key, record in plan.trace.records.items():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from adaptive_nets import growth
-from adaptive_nets.growth.core.plan import random_inputs
+from adaptive_nets.growth.core.compare import random_inputs
 
 pytestmark = pytest.mark.backend_agnostic
 layers = keras.layers

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from adaptive_nets import growth
-from adaptive_nets.growth.core.plan import random_inputs
+from adaptive_nets.growth.core.compare import random_inputs
 
 pytestmark = pytest.mark.backend_agnostic
 layers = keras.layers

@@ -6,7 +6,7 @@ import numpy as np
 from keras import layers
 
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.registry import find_rule, register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Axis, Features
 from adaptive_nets.growth.core.weight_roles import Dimension, Keeps, LayerRecord, Reads, Writes
@@ -51,6 +51,10 @@ def silent_keys(draw: np.ndarray, maps: tuple[AxisMap, ...]) -> np.ndarray:
 
 class _Attention(Rule):
     """What both attention layers share: which weight has which axes."""
+
+    def zero_weights(self, layer: Any) -> list[Any] | None:
+        output = output_projection(layer)
+        return find_rule(type(output)).zero_weights(output)
 
     def projections(
         self,

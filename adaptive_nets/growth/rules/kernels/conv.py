@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 from keras import layers
 
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.registry import register_rule
-from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import (
     Dimension,
@@ -16,7 +17,12 @@ from adaptive_nets.growth.core.weight_roles import (
     Scales,
     Writes,
 )
-from adaptive_nets.growth.rules.kernels.dense import refuse_adapters
+from adaptive_nets.growth.rules.kernels.dense import (
+    KernelRule,
+    identity_kernel,
+    kernel_and_bias,
+    refuse_adapters,
+)
 from adaptive_nets.keras_internals import KERNEL
 
 
@@ -42,7 +48,7 @@ def _convolved(call: Call, number: int, axis: Axis | None) -> Features:
 
 
 @register_rule(layers.Conv1D, layers.Conv2D, layers.Conv3D)
-class ConvRule(Rule):
+class ConvRule(KernelRule):
     """Kernel [window, features, filters]: as a Dense layer at each position.
 
     With groups, each group of filters reads its own features. Where a group has one feature, the
@@ -115,6 +121,16 @@ class ConvRule(Rule):
             self._check_order(record, sizes, reads, makes)
         return {"filters": groups * makes, "groups": groups}
 
+    def identity(self, layer: Any) -> dict[str, Any]:
+        # A causal kernel of one position is the same as an uncausal one.
+        causal = layer.padding == "causal"
+        size = (1,) * len(layer.kernel_size) if causal else layer.kernel_size
+        window = {"strides": 1, "dilation_rate": 1, "padding": "same", "kernel_size": size}
+        return {"use_bias": True, **window}
+
+    def identity_values(self, layer: Any) -> dict[int, np.ndarray]:
+        return identity_kernel(layer)
+
     def _check_order(
         self, record: LayerRecord, sizes: dict[str, AxisMap], reads: int, makes: int
     ) -> None:
@@ -132,7 +148,7 @@ class ConvRule(Rule):
 
 
 @register_rule(layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
-class ConvTransposeRule(Rule):
+class ConvTransposeRule(KernelRule):
     """Kernel [window, filters, features]."""
 
     def trace(self, call: Call) -> Features:
@@ -149,7 +165,7 @@ class ConvTransposeRule(Rule):
 
 
 @register_rule(layers.DepthwiseConv1D, layers.DepthwiseConv2D)
-class DepthwiseConvRule(Rule):
+class DepthwiseConvRule(KernelRule):
     """Kernel [window, features, multiplier]: each feature alone, so the input says how many."""
 
     def trace(self, call: Call) -> Features:
@@ -165,7 +181,7 @@ class DepthwiseConvRule(Rule):
 
 
 @register_rule(layers.SeparableConv1D, layers.SeparableConv2D)
-class SeparableConvRule(Rule):
+class SeparableConvRule(KernelRule):
     """A depthwise kernel [window, features, multiplier], then one [1, features, filters]."""
 
     def trace(self, call: Call) -> Features:
@@ -183,3 +199,6 @@ class SeparableConvRule(Rule):
 
     def config(self, record: LayerRecord, sizes: dict[str, AxisMap]) -> dict[str, Any]:
         return {"filters": sizes["filters"].size}
+
+    def zero_weights(self, layer: Any) -> list[Any] | None:
+        return kernel_and_bias(layer, "pointwise_kernel")

@@ -7,7 +7,7 @@ from keras import layers
 
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.registry import register_rule
-from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features
 from adaptive_nets.growth.core.weight_roles import (
     Dimension,
@@ -17,7 +17,7 @@ from adaptive_nets.growth.core.weight_roles import (
     Scales,
     Writes,
 )
-from adaptive_nets.growth.rules.kernels.dense import refuse_adapters
+from adaptive_nets.growth.rules.kernels.dense import KernelRule, refuse_adapters
 from adaptive_nets.keras_internals import KERNEL
 
 
@@ -38,7 +38,7 @@ def axes_by_label(labels: str, x: Features) -> dict[str, Axis | None]:
 
 
 @register_rule(layers.EinsumDense)
-class EinsumDenseRule(Rule):
+class EinsumDenseRule(KernelRule):
     """A label of the kernel is summed (inputs only), made (outputs only) or kept (both)."""
 
     def trace(self, call: Call) -> Features:

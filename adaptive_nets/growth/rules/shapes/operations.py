@@ -82,8 +82,9 @@ def over(axis: Any, rank: int) -> list[int]:
 
 
 @register_rule(
-    *operation_classes("Mean", "Sum", "Max", "Min", "Amax", "Amin"),
-    *operation_classes("Any", "All", "Prod", "Var", "Std"),
+    *operation_classes(
+        "Mean", "Sum", "Max", "Min", "Amax", "Amin", "Any", "All", "Prod", "Var", "Std"
+    )
 )
 class ReductionRule(Rule):
     """A mean, sum or maximum over positions."""

@@ -45,6 +45,9 @@ class FlattenRule(Rule):
             order = [*range(2, x.rank), 1]
         return result.with_axis(1, merged_axis(call, x, order)) if order else result
 
+    def zero_inputs(self, layer: Any) -> str:
+        return "all"
+
 
 @register_rule(layers.Permute)
 class PermuteRule(Rule):
@@ -55,6 +58,9 @@ class PermuteRule(Rule):
         for place, number in enumerate(call.layer.dims, start=1):
             result = result.with_axis(place, x.axis(number))
         return result
+
+    def zero_inputs(self, layer: Any) -> str:
+        return "all"
 
 
 @register_rule(layers.RepeatVector)
@@ -111,6 +117,9 @@ class ReshapeRule(Rule):
             if shape[place] != -1:
                 shape[place] = grown.size
         return {"target_shape": tuple(shape)}
+
+    def zero_inputs(self, layer: Any) -> str:
+        return "all"
 
 
 def _place(

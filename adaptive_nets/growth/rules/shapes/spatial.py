@@ -44,6 +44,9 @@ class LinearSpatialRule(Rule):
     def trace(self, call: Call) -> Features:
         return over_positions(call)
 
+    def zero_inputs(self, layer: Any) -> str:
+        return "all"
+
 
 @register_rule(*_each("MaxPooling", "GlobalMaxPooling", "AdaptiveMaxPooling"))
 class MaxPoolingRule(Rule):
@@ -52,6 +55,9 @@ class MaxPoolingRule(Rule):
     def trace(self, call: Call) -> Features:
         x = over_positions(call)
         return dataclasses.replace(x, axes=tuple(a and a.after("maximum", True) for a in x.axes))
+
+    def zero_inputs(self, layer: Any) -> str:
+        return "all"
 
 
 @register_rule(*_existing("Resizing", "CenterCrop", "RandomFlip", "RandomCrop"))
@@ -92,6 +98,9 @@ class PReLURule(Rule):
         call.weight("alpha", *dimensions)
         x = call.output(x)
         return dataclasses.replace(x, axes=tuple(a and a.after("prelu", True) for a in x.axes))
+
+    def zero_inputs(self, layer: Any) -> str:
+        return "all"
 
 
 @register_rule(layers.Normalization)

@@ -1,21 +1,18 @@
-"""From a plan to a grown model: weights and optimizer slots carried."""
+"""The grown model: each of its variables made once, with its final value; slots carried."""
 
 import contextlib
 import itertools
-import time
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
-from adaptive_nets.graphs.compile import compile_like
-from adaptive_nets.graphs.read import check_finite
 from adaptive_nets.graphs.shared_memory import read, tensor
 from adaptive_nets.growth.core.grown_values import grown_weight, maps_of
-from adaptive_nets.growth.core.optimizer_slots import Carried, carry_optimizer
-from adaptive_nets.growth.core.plan import GrowthPlan, GrowthReport
+from adaptive_nets.growth.core.optimizer_slots import Carried
 from adaptive_nets.growth.core.rebuild import Rebuilder
+from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import continue_draws, variable_of
 from adaptive_nets.keras_internals import (
     initialize,
@@ -28,79 +25,45 @@ from adaptive_nets.keras_internals import (
 OLD, NEW = 0, 1
 
 
-def apply(plan: GrowthPlan, sample: Any = None) -> tuple[keras.Model, GrowthReport]:
-    """Makes the grown model of a plan.
+def carried_weights(rebuilder: Rebuilder, gradient: tuple[float, ...]) -> list[Carried]:
+    """The grown weights and their sources.
 
     Args:
-        plan: What `plan_widen`, `plan_deepen` or `plan_fuse` returned.
-        sample: Inputs [rows, ...] on which the gap to the sources is measured. Default: none are
-            needed where the plan is exact, and random ones are drawn where it is approximate.
-
-    Returns:
-        The grown model, compiled like the source if there is one source and it was compiled, with
-        a new optimizer; and a report.
-
-    Raises:
-        ValueError: If a source holds values that are not finite.
+        rebuilder: What made the grown model.
+        gradient: The factor on all gradients of each source.
     """
-    grown, report, pairs = apply_with_pairs(plan, sample)
-    source = plan.trace.models[0]
-    if len(set(map(id, plan.trace.models))) == 1 and getattr(source, "compiled", False):
-        compile_like(source, grown, lambda old: carry_optimizer(old, pairs, grown))
-    return grown, report
-
-
-def apply_with_pairs(
-    plan: Any, sample: Any = None
-) -> tuple[keras.Model, GrowthReport, list[Carried]]:
-    """As `apply`, but not compiled, and with the weights that carry old values."""
-    if not isinstance(plan, GrowthPlan):
-        return plan.apply_with_pairs(sample)
-    started = time.perf_counter()
-    check_finite(plan.trace.models)
-    rebuilder = Rebuilder(plan.trace, plan.maps, plan.mix)
-    grown = build_grown(rebuilder, plan)
-    _check_covered(plan)
-    seconds = time.perf_counter() - started
-    gap = None
-    if sample is not None or not plan.exact:
-        gap = plan.measure(grown, sample)
-    report = GrowthReport(
-        plan.table(),
-        sum(model.count_params() for model in plan.trace.models),
-        grown.count_params(),
-        plan.exact,
-        gap,
-        seconds,
-        plan.notes(),
-    )
-    return grown, report, list(_pairs(rebuilder, plan))
-
-
-def _pairs(rebuilder: Rebuilder, plan: GrowthPlan) -> Iterator[Carried]:
-    """The grown weights and their sources."""
-    for key, record in plan.trace.records.items():
+    found = []
+    for key, record in rebuilder.trace.records.items():
         for source, copy in enumerate(rebuilder.groups.get(key, ())):
             for old, new in zip(record.layers[source].weights, copy.weights, strict=True):
-                yield Carried((old,), new, gradient=(plan.gradient[source],))
+                found.append(Carried((old,), new, gradient=(gradient[source],)))
         if record.grouped is not None:
             continue
         for weight in record.weights.values():
             olds = tuple(variable_of(each, weight.attribute) for each in record.layers)
             new = variable_of(rebuilder.layers.get(key), weight.attribute)
-            maps = maps_of(weight, [old.shape for old in olds], plan.maps)
-            yield Carried(olds, new, weight, maps, plan.gradient)
+            maps = maps_of(weight, [old.shape for old in olds], rebuilder.maps)
+            found.append(Carried(olds, new, weight, maps, gradient))
+    return found
 
 
-def build_grown(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
+def build_grown(
+    rebuilder: Rebuilder, seed: int = 0, cross: float | str = 0.0, noise: float = 0.0
+) -> keras.Model:
     """The grown model; each variable is made once, with its final value.
 
     Inside a stateless scope Keras postpones a variable's initialisation, so that nothing is drawn
     that would be overwritten.
+
+    Args:
+        rebuilder: What makes its layers.
+        seed: For all that is drawn.
+        cross: Noise between sources.
+        noise: Paired noise on copies.
     """
     with postponed() as waiting:
-        grown = rebuilder.model(plan.trace.models[0])
-    targets = dict(_targets(rebuilder, plan))
+        grown = rebuilder.model(rebuilder.trace.models[0])
+    targets = dict(_targets(rebuilder, seed, cross, noise))
     for variable in waiting:
         make = targets.get(id(variable))
         if make is not None:
@@ -108,9 +71,10 @@ def build_grown(rebuilder: Rebuilder, plan: GrowthPlan) -> keras.Model:
             set_initializer(variable, lambda shape, dtype, value=value: tensor(value, dtype))
         initialize(variable)
     for key, layer in rebuilder.layers.items():
-        record = plan.trace.records[key]
+        record = rebuilder.trace.records[key]
         record.rule.finish(record, layer)
         continue_draws(record.layers[0], layer)
+    _check_covered(rebuilder.trace)
     return grown
 
 
@@ -153,11 +117,13 @@ class Waiting(list):
                 set_initializer(variable, self._drawn[id(variable)])
 
 
-def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:
+def _targets(
+    rebuilder: Rebuilder, seed: int, cross: float | str, noise: float
+) -> Iterator[tuple[int, Callable[[Any], np.ndarray]]]:
     """Pairs of a grown variable's id and the function that makes its value."""
     # Draws go by a weight's place: names are counted up by Keras as long as a process lives.
     places = itertools.count()
-    for key, record in plan.trace.records.items():
+    for key, record in rebuilder.trace.records.items():
         for source, copy in enumerate(rebuilder.groups.get(key, ())):
             for old, new in zip(record.layers[source].weights, copy.weights, strict=True):
                 new.trainable = old.trainable
@@ -170,24 +136,24 @@ def _targets(rebuilder: Rebuilder, plan: GrowthPlan) -> Any:
             new = variable_of(layer, weight.attribute)
             # A frozen variable inside a layer is not written in the layer's configuration.
             new.trainable = olds[0].trainable
-            seed = (plan.seed, OLD, next(places))
+            stream = (seed, OLD, next(places))
 
             def make(
-                variable: Any, weight: Any = weight, olds: Any = olds, seed: Any = seed
+                variable: Any, weight: Any = weight, olds: Any = olds, stream: Any = stream
             ) -> np.ndarray:
                 values = [read(old) for old in olds]
-                maps = maps_of(weight, [value.shape for value in values], plan.maps)
+                maps = maps_of(weight, [value.shape for value in values], rebuilder.maps)
                 if len(values) == 1 and all(each.is_identity for each in maps):
                     return values[0]
                 return grown_weight(
                     weight,
                     values,
                     maps,
-                    plan.mix,
-                    lambda: draw(variable, values[0].dtype, seed),
-                    plan.cross,
-                    plan.noise,
-                    np.random.default_rng(seed),
+                    rebuilder.mix,
+                    lambda: draw(variable, values[0].dtype, stream),
+                    cross,
+                    noise,
+                    np.random.default_rng(stream),
                 )
 
             yield id(new), make
@@ -226,16 +192,16 @@ def initialise(
         initialize(variable)
 
 
-def _check_covered(plan: GrowthPlan) -> None:
+def _check_covered(trace: Trace) -> None:
     """Every weight of every source is named by a rule, or the rule is wrong."""
     named = set()
-    for record in plan.trace.records.values():
+    for record in trace.records.values():
         for layer in record.layers:
             for weight in record.weights.values():
                 named.add(id(variable_of(layer, weight.attribute)))
             if record.grouped is not None:
                 named |= {id(variable) for variable in layer.weights}
-    for model in plan.trace.models:
+    for model in trace.models:
         for variable in model.weights:
             if id(variable) not in named:
                 raise ValueError(
