@@ -9,13 +9,13 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.utils import io_utils
 
 from adaptive_nets._checks import check_choice, check_integer
 from adaptive_nets.callbacks.warmup import Warmup
 from adaptive_nets.growth.actions import Action
 from adaptive_nets.growth.core.plan import GrowthReport
 from adaptive_nets.growth.in_place import check_compiled, grow_in_place
+from adaptive_nets.keras_internals import model_of, print_message
 
 
 class _Growing(keras.callbacks.Callback):
@@ -61,7 +61,7 @@ class _Growing(keras.callbacks.Callback):
             # What they remember (best weights) has the shapes of the smaller model.
             callback.on_train_begin()
         if self.verbose:
-            io_utils.print_msg(f"\n{report}")
+            print_message(f"\n{report}")
 
     def backed_up(self) -> Counter | None:
         """The shapes of the weights in the backup, or None where there is none."""
@@ -224,7 +224,7 @@ class GrowthSchedule(_Growing):
             return
         # Under JAX `self.model` fetches the counter, and all weights with it, which is slow. It is
         # at most this: steps whose gradients were not finite are not counted in it.
-        accumulated = getattr(self._model.optimizer, "gradient_accumulation_steps", None) or 1
+        accumulated = getattr(model_of(self).optimizer, "gradient_accumulation_steps", None) or 1
         if self._before + math.ceil(batches / accumulated) < whens[self._done]:
             return
         now = int(self.model.optimizer.iterations)

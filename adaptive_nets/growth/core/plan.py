@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from adaptive_nets.graphs.compile import compile_like
+from adaptive_nets.graphs.read import check_finite
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.compare import random_inputs, relative_gap
-from adaptive_nets.growth.core.grown_model import build_grown, carried_weights, compile_like
+from adaptive_nets.growth.core.grown_model import build_grown, carried_weights
 from adaptive_nets.growth.core.grown_values import maps_of
-from adaptive_nets.growth.core.optimizer_slots import Carried
+from adaptive_nets.growth.core.optimizer_slots import Carried, carry_optimizer
 from adaptive_nets.growth.core.rebuild import Rebuilder
 from adaptive_nets.growth.core.segments import Segment
-from adaptive_nets.growth.core.trace import Trace, check_finite
+from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import variable_of
 
 if TYPE_CHECKING:
@@ -150,7 +152,7 @@ class Plan(abc.ABC):
         source = self.models[0]
         alone = all(model is source for model in self.models)
         if alone and getattr(source, "compiled", False):
-            compile_like(source, grown, pairs)
+            compile_like(source, grown, lambda old: carry_optimizer(old, pairs, grown))
         return grown, report
 
     def apply_with_pairs(

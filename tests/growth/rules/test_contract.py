@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from adaptive_nets import growth
+from adaptive_nets.graphs.read import ordered_nodes
 from adaptive_nets.growth.core.compare import random_inputs
 from adaptive_nets.growth.core.grown_values import grown_slot, maps_of
 from adaptive_nets.growth.core.rebuild import Rebuilder
-from adaptive_nets.growth.core.trace import ordered_nodes
 from adaptive_nets.growth.core.weight_roles import variable_of
 
 pytestmark = pytest.mark.backend_agnostic
