@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import os
 import pathlib
+import sys
 
 import keras
 import numpy as np
@@ -21,12 +22,13 @@ layers = keras.layers
 
 
 def cases():
-    """The cases in the file beside this one; tests are no package."""
-    path = pathlib.Path(__file__).with_name("contract_cases.py")
-    spec = importlib.util.spec_from_file_location("contract_cases", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.CASES
+    """The cases in the files beside this one; tests are no package, so these are found by path."""
+    for name in ("contract_case", "contract_cases", "contract_sequence_cases"):
+        path = pathlib.Path(__file__).with_name(f"{name}.py")
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules["contract_case"].CASES
 
 
 CASES = cases()
