@@ -12,6 +12,7 @@ import numpy as np
 from keras.src.utils import io_utils
 
 from adaptive_nets._checks import check_choice, check_integer
+from adaptive_nets._deprecation import renamed_attribute, warn_renamed
 from adaptive_nets.callbacks.warmup import Warmup
 from adaptive_nets.growth.actions import Action, Widen
 from adaptive_nets.growth.core.plan import GrowthReport
@@ -158,8 +159,7 @@ class GrowthSchedule(_Growing):
         if not schedule:
             raise ValueError("The schedule is empty. Expected {epoch: action, ...}.")
         for when, action in schedule.items():
-            if isinstance(when, bool) or not isinstance(when, int) or when < 0:
-                raise ValueError(f"A growth's {unit} is an integer >= 0. Received: {when!r}.")
+            check_integer(unit, when, 0)
             check_action(action)
         self.schedule = dict(sorted(schedule.items()))
         self.unit = unit
@@ -267,6 +267,8 @@ class GrowOnPlateau(_Growing):
     ```
     """
 
+    max_params = renamed_attribute("GrowOnPlateau.max_params", "GrowOnPlateau.max_parameters")
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -289,11 +291,7 @@ class GrowOnPlateau(_Growing):
         if max_params is not None:
             if max_parameters is not None:
                 raise ValueError("Pass max_parameters; max_params is its old name.")
-            warnings.warn(
-                "GrowOnPlateau(max_params=) is now called max_parameters.",
-                DeprecationWarning,
-                stacklevel=2,
-            )
+            warn_renamed("GrowOnPlateau(max_params=)", "max_parameters")
             max_parameters = max_params
         check_choice("mode", mode, ("auto", "min", "max"))
         self.monitor = monitor
@@ -306,16 +304,6 @@ class GrowOnPlateau(_Growing):
         self.mode = ("max" if rising else "min") if mode == "auto" else mode
         self.best = math.inf
         self.wait = 0
-
-    @property
-    def max_params(self) -> int | None:
-        """The old name of `max_parameters`."""
-        warnings.warn(
-            "GrowOnPlateau.max_params is now called max_parameters.",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return self.max_parameters
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         check_compiled(self.model)

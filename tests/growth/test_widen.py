@@ -141,10 +141,11 @@ def test_plans_and_reports_are_read_alike_and_as_they_were(gc):
     for each in (plan, deeper):
         grown, report = each.apply()
         assert report.table.equals(each.table) and report.notes == each.notes
+        assert type(report.table).__name__ == "DataFrame" and type(report.notes) is tuple
         assert report.parameters == each.parameters == grown.count_params()
         for name in ("table", "notes"):
             value = getattr(each, name)
-            with pytest.warns(DeprecationWarning, match=f"write plan.{name}") as warned:
+            with pytest.warns(DeprecationWarning, match=f"Use `plan.{name}`") as warned:
                 old = value()
             assert len(warned) == 1 and type(old) in (tuple, type(report.table))
             assert old.equals(value) if name == "table" else old == value

@@ -1,20 +1,22 @@
 """What the stock generators share: depths that follow the ensemble, and checked settings."""
 
 from collections.abc import Iterable, Mapping
-from numbers import Integral, Real
 from typing import Any
 
 import keras
 
-from adaptive_nets.adanet import Builder, Ensemble, Generator, connect
-from adaptive_nets.adanet.candidates.connections import CONNECTIONS
-from adaptive_nets.generators.optimizers import (
+from adaptive_nets._checks import check_choice, check_integer, check_number
+from adaptive_nets.adanet.candidates.builder import Builder
+from adaptive_nets.adanet.candidates.connections import CONNECTIONS, connect
+from adaptive_nets.adanet.candidates.generator import Generator
+from adaptive_nets.adanet.candidates.stock.optimizers import (
     OptimizerSetting,
     RateSetting,
     describe_optimizer,
     describe_rate,
     make_optimizer,
 )
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.majority.convert import check_expansion
 
 MajoritySetting = int | Mapping[str, Any] | None
@@ -72,13 +74,11 @@ class DepthGenerator(Generator):
         self.depths = None if depths is None else check_sizes("depths", depths, least=0)
         self.optimizer = describe_optimizer(optimizer)
         self.learning_rate = describe_rate(learning_rate)
-        if connect not in CONNECTIONS:
-            raise ValueError(
-                f"connect must be one of {', '.join(map(repr, CONNECTIONS))}. "
-                f"Received: connect={connect!r}."
-            )
+        check_choice("connect", connect, CONNECTIONS)
         self.connect = connect
-        self.connection_dropout = check_rate("connection_dropout", connection_dropout)
+        self.connection_dropout = check_number(
+            "connection_dropout", connection_dropout, 0, 1, "low"
+        )
         self.majority = describe_majority(majority)
         # A wrong name is refused here, not in the first round.
         make_optimizer(self.optimizer, self.learning_rate)
@@ -132,22 +132,12 @@ def describe_majority(
 def check_sizes(name: str, values: int | Iterable[int], least: int = 1) -> list[int]:
     """A list of integers from one or several, none below `least` and none twice."""
     several = isinstance(values, Iterable) and not isinstance(values, str)
-    listed = list(values) if several else [values]
-    right = [isinstance(v, Integral) and not isinstance(v, bool) and v >= least for v in listed]
-    if not listed or not all(right):
-        raise ValueError(
-            f"{name} must be one or several integers >= {least}. Received: {name}={values!r}."
-        )
+    listed = [check_integer(name, value, least) for value in (values if several else [values])]
+    if not listed:
+        raise ValueError(f"{name} must be one or several integers. Received: {name}={values!r}.")
     if len(set(listed)) < len(listed):
         raise ValueError(f"{name} must differ from each other. Received: {name}={values!r}.")
-    return [int(v) for v in listed]
-
-
-def check_rate(name: str, value: float) -> float:
-    """A dropout rate."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < 1:
-        raise ValueError(f"{name} must be a number in [0, 1). Received: {name}={value!r}.")
-    return float(value)
+    return listed
 
 
 def refuse_strings(inputs: Features) -> None:

@@ -4,17 +4,19 @@ from collections.abc import Callable, Iterable
 
 import keras
 
-from adaptive_nets.adanet import Ensemble, Report, Subnetwork
-from adaptive_nets.generators.base import (
+from adaptive_nets._checks import check_number
+from adaptive_nets.adanet.candidates.builder import Subnetwork
+from adaptive_nets.adanet.candidates.generator import Report
+from adaptive_nets.adanet.candidates.stock.layer_builder import (
     DepthGenerator,
     Features,
     MajoritySetting,
     OptimizedBuilder,
-    check_rate,
     check_sizes,
     flatten_features,
 )
-from adaptive_nets.generators.optimizers import OptimizerSetting, RateSetting
+from adaptive_nets.adanet.candidates.stock.optimizers import OptimizerSetting, RateSetting
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -74,7 +76,7 @@ class Dense(DepthGenerator):
         if norm not in (None, "batch", "layer"):
             raise ValueError(f"norm must be None, 'batch' or 'layer'. Received: norm={norm!r}.")
         self.activation, self.norm = _activation_name(activation), norm
-        self.dropout = check_rate("dropout", dropout)
+        self.dropout = check_number("dropout", dropout, 0, 1, "low")
         constraint = keras.constraints.get(kernel_constraint)
         self.kernel_constraint = constraint and keras.constraints.serialize(constraint)
 

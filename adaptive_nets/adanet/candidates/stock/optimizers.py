@@ -1,11 +1,12 @@
 """Optimizer settings: checked once, described as JSON, and made anew for every candidate."""
 
 import copy
-import math
 import numbers
 
 import keras
 from keras.optimizers.schedules import LearningRateSchedule
+
+from adaptive_nets._checks import check_number
 
 OptimizerSetting = str | dict | keras.optimizers.Optimizer
 RateSetting = float | dict | LearningRateSchedule | None
@@ -29,9 +30,8 @@ def describe_rate(learning_rate: RateSetting) -> float | dict | None:
     """
     if learning_rate is None:
         return None
-    number = isinstance(learning_rate, numbers.Real) and not isinstance(learning_rate, bool)
-    if number and 0 < learning_rate < math.inf:
-        return float(learning_rate)
+    if isinstance(learning_rate, numbers.Real):
+        return check_number("learning_rate", learning_rate, 0, inclusive=False)
     try:
         if isinstance(learning_rate, LearningRateSchedule):
             return keras.optimizers.schedules.serialize(learning_rate)
