@@ -5,11 +5,11 @@ import dataclasses
 import functools
 import math
 import time
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import keras
 
+from adaptive_nets._deprecation import warn_renamed
 from adaptive_nets.graphs.compile import compile_like
 from adaptive_nets.graphs.read import check_finite
 from adaptive_nets.growth.core.axis_map import AxisMap
@@ -30,7 +30,7 @@ class _Notes(tuple):
     """Notes that may still be called: `plan.notes()` was a method in 0.1."""
 
     def __call__(self) -> tuple[str, ...]:
-        _warn_of_call("notes")
+        warn_renamed("plan.notes()", "plan.notes")
         return tuple(self)
 
 
@@ -42,19 +42,10 @@ def _table_class() -> type:
         """A table that may still be called: `plan.table()` was a method in 0.1."""
 
         def __call__(self) -> pd.DataFrame:
-            _warn_of_call("table")
+            warn_renamed("plan.table()", "plan.table")
             return self.copy()
 
     return Table
-
-
-def _warn_of_call(name: str) -> None:
-    warnings.warn(
-        f"The plan's {name} is a property, as the report's is: write plan.{name}, without "
-        "parentheses.",
-        DeprecationWarning,
-        stacklevel=3,
-    )
 
 
 def table_of(rows: list[dict[str, Any]]) -> "pd.DataFrame":
