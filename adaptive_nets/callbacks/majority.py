@@ -1,41 +1,43 @@
-"""The mean of the kernels during training, and at its end."""
+"""Collapses majority models during training and at its end."""
 
 import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras.src.utils import io_utils
 
-from adaptive_nets.growth.in_place import adopt, check_compiled
-from adaptive_nets.majority import CollapseReport, collapse, recalibrate
+from adaptive_nets.graphs.adopt import adopt
+from adaptive_nets.growth.in_place import check_compiled
+from adaptive_nets.keras_internals import print_message
+from adaptive_nets.majority import CollapseReport, collapse, recalibrate_in_place
 from adaptive_nets.majority.convert import check_majority, copy_means
 
 
 class CollapsedCheckpoint(keras.callbacks.ModelCheckpoint):
-    """Saves, and evaluates, what would be deployed: the collapsed model, of stock layers.
+    """Saves and evaluates the model to deploy: the collapsed model of stock layers.
 
-    Each file loads without adaptive_nets. The collapsed model is made once and then only given the
-    new means, so its functions are traced once.
+    The files can be loaded without adaptive_nets. The collapsed model is created once and then
+    only updated with the new means, so its functions are traced once.
 
-    A majority model is validated in `fit` with the mean kernels too, but with batch statistics of
-    the kernels that were drawn. With `calibration_data` these are estimated anew, and with
-    `validation_data` the logs tell what that model gives, as `collapsed_loss` and so on; which can
+    In `fit`, a majority model is also validated with the mean kernels, but with batch statistics
+    of the drawn kernels. `calibration_data` re-estimates these statistics, and `validation_data`
+    adds the metrics of the collapsed model to the logs, as `collapsed_loss` and so on, which can
     be monitored.
 
     Args:
-        filepath: As for `keras.callbacks.ModelCheckpoint`, whose other arguments are taken too.
-        monitor: The quantity for `save_best_only`. Defaults to "val_loss".
-        validation_data: What the collapsed model is evaluated on after each epoch: `(x, y)`,
-            `(x, y, sample_weight)` or a finite dataset. Defaults to `None`: it is not.
-        calibration_data: Inputs, or a finite dataset, for `majority.recalibrate`. Defaults to
-            `None`: batch statistics stay as they were trained.
-        batch_size: Rows a batch, where data are arrays. Defaults to 32.
-        **kwargs: `verbose`, `save_best_only`, `save_weights_only`, `mode`, `save_freq`,
+        filepath: As in `keras.callbacks.ModelCheckpoint`.
+        monitor: The quantity for `save_best_only`. Defaults to `"val_loss"`.
+        validation_data: Data to evaluate the collapsed model on after each epoch: `(x, y)`,
+            `(x, y, sample_weight)` or a finite dataset. Defaults to `None`: no evaluation.
+        calibration_data: Inputs or a finite dataset for `majority.recalibrate_in_place`. Defaults
+            to `None`: batch statistics stay as they were trained.
+        batch_size: Rows per batch of arrays. Defaults to `32`.
+        **kwargs: Further arguments of `keras.callbacks.ModelCheckpoint`: `verbose`,
+            `save_best_only`, `save_weights_only`, `mode`, `save_freq`,
             `initial_value_threshold`.
 
     Raises:
-        ValueError: In `fit`, if the model has no majority layers or is not compiled.
+        ValueError: In `fit`, the model has no majority layers or is not compiled.
 
     Example:
 
@@ -78,11 +80,11 @@ class CollapsedCheckpoint(keras.callbacks.ModelCheckpoint):
 
     @property
     def model(self) -> keras.Model:
-        """What training goes on with; while a file is written, what is written."""
+        """The model in training or, while a file is written, the model that is written."""
         return self.collapsed() if self._shown else super().model
 
     def collapsed(self) -> keras.Model:
-        """The collapsed model of the present weights."""
+        """Returns the collapsed model with the current weights."""
         with self._showing(False):
             model = self.model
         layers = [id(layer) for layer in model.layers]
@@ -92,13 +94,15 @@ class CollapsedCheckpoint(keras.callbacks.ModelCheckpoint):
         else:
             copy_means(model, self._collapsed)
         if self.calibration_data is not None:
-            recalibrate(self._collapsed, self.calibration_data, self.batch_size)
+            recalibrate_in_place(self._collapsed, self.calibration_data, self.batch_size)
         return self._collapsed
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         check_majority(self.model, "checkpoint the collapsed model of")
         if not self.model.compiled:
-            raise ValueError("CollapsedCheckpoint needs a compiled model.")
+            raise ValueError(
+                "CollapsedCheckpoint needs a compiled model. Call model.compile(...) first."
+            )
         self._collapsed = None
         super().on_train_begin(logs)
 
@@ -117,7 +121,7 @@ class CollapsedCheckpoint(keras.callbacks.ModelCheckpoint):
             super().on_epoch_end(epoch, logs)
 
     def _set_monitor_op(self) -> None:
-        # Keras looks for the metric's direction by its name.
+        # Keras finds the direction of a metric by its name.
         monitor = self.monitor
         self.monitor = monitor.removeprefix("collapsed_")
         try:
@@ -135,25 +139,26 @@ class CollapsedCheckpoint(keras.callbacks.ModelCheckpoint):
 
 
 class CollapseOnEnd(keras.callbacks.Callback):
-    """Collapses the model when `fit` ends: the object stays, its layers are stock ones.
+    """Collapses the model when `fit` ends: the object stays, but has stock layers.
 
-    What is fitted on, evaluated, saved or exported from then on is the small model. Its optimizer
-    is new, since slots of k kernels are not those of their mean. Put it behind callbacks that give
-    the model other weights at the end, such as `EarlyStopping(restore_best_weights=True)`.
+    From then on, the small model is trained, evaluated, saved and exported. Its optimizer is new,
+    because the slots of k kernels are not those of their mean. List it after callbacks that
+    change the weights at the end, such as `EarlyStopping(restore_best_weights=True)`.
 
     Args:
-        calibration_data: Inputs, or a finite dataset, on which batch statistics are estimated
-            anew for the mean kernels (`majority.recalibrate`). Defaults to `None`: they stay.
-        sample: Inputs on which the outputs before and after are compared, and FLOPs counted, for
-            the report. Defaults to `None`.
-        verbose: 1 prints the report.
+        calibration_data: Inputs or a finite dataset to re-estimate batch statistics on, for the
+            mean kernels (`majority.recalibrate_in_place`). Defaults to `None`: they stay as they
+            were trained.
+        sample: Inputs to compare outputs before and after on, and to count FLOPs with, for the
+            report. Defaults to `None`.
+        verbose: `1` prints the report. Defaults to `0`.
 
     Attributes:
         report: The `CollapseReport`, after `fit`.
 
     Raises:
-        ValueError: In `fit`, before it trains, if the model has no majority layers, is subclassed
-            or is not compiled.
+        ValueError: In `fit`, before training, the model has no majority layers, is subclassed or
+            is not compiled.
 
     Example:
 
@@ -189,11 +194,11 @@ class CollapseOnEnd(keras.callbacks.Callback):
         with strategy.scope() if strategy is not None else contextlib.nullcontext():
             collapsed, self.report = collapse(model, self.sample)
             if self.calibration_data is not None:
-                recalibrate(collapsed, self.calibration_data)
+                recalibrate_in_place(collapsed, self.calibration_data)
             collapsed.optimizer.build(collapsed.trainable_variables)
         adopt(model, collapsed, collapsed.optimizer)
         if self.verbose:
-            io_utils.print_msg(f"\n{self.report}")
+            print_message(f"\n{self.report}")
 
 
 def _evaluated(model: keras.Model, data: Any, batch_size: int) -> dict[str, float]:

@@ -1,18 +1,20 @@
-"""A learning rate that rises again after growth."""
+"""Warms up the learning rate again after growth."""
 
 from typing import Any
 
 import keras
 
+from adaptive_nets.keras_internals import learning_rate_of, set_learning_rate
+
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Rewarmed(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule that rises linearly for some steps from a point on.
+    """Learning-rate schedule that warms up linearly to another schedule from a given step.
 
     Args:
-        schedule: The schedule that goes on beneath.
-        start: The step at which growth happened.
-        steps: After so many steps the schedule is reached.
+        schedule: The underlying schedule.
+        start: Step at which growth happened.
+        steps: Number of steps until the underlying schedule is reached.
     """
 
     def __init__(self, schedule: Any, start: int, steps: int) -> None:
@@ -30,10 +32,10 @@ class Rewarmed(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class Warmup:
-    """Raises the learning rate of a running model, step by step, after each growth.
+    """Warms up the learning rate of a model in training after each growth.
 
     Args:
-        steps: How many steps the rise takes; 0 for none.
+        steps: Number of warm-up steps; 0 for none.
     """
 
     def __init__(self, steps: int) -> None:
@@ -43,29 +45,29 @@ class Warmup:
 
     @property
     def active(self) -> bool:
-        """Whether the rate is not what it was."""
+        """Whether a warm-up is in progress."""
         return self._rate is not None
 
     def begin(self, model: keras.Model) -> None:
-        """Growth has just happened."""
+        """Starts a warm-up after growth."""
         if not self.steps:
             return
         optimizer = _innermost(model.optimizer)
         if self._left == 0:
-            schedule = optimizer._learning_rate
+            schedule = learning_rate_of(optimizer)
             is_schedule = isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule)
             self._rate = schedule if is_schedule else float(optimizer.learning_rate)
         elif not isinstance(self._rate, float):
-            # The optimizer is new; its schedule came with what it had risen to.
-            optimizer._learning_rate = self._rate
+            # The optimizer is new, and its schedule was copied in the middle of a warm-up.
+            set_learning_rate(optimizer, self._rate)
         self._left = self.steps
         if not isinstance(self._rate, float):
             start = int(optimizer.iterations)
-            optimizer._learning_rate = Rewarmed(self._rate, start, self.steps)
+            set_learning_rate(optimizer, Rewarmed(self._rate, start, self.steps))
             model.make_train_function(force=True)
 
     def step(self, model: keras.Model) -> None:
-        """A step is about to be taken."""
+        """Sets the rate before a step."""
         optimizer = _innermost(model.optimizer)
         done = self.steps - self._left + 1
         self._left -= 1
@@ -73,15 +75,15 @@ class Warmup:
             optimizer.learning_rate.assign(self._rate * done / (self.steps + 1))
 
     def end(self, model: keras.Model) -> None:
-        """A step was taken; the last one leaves the rate as it was."""
+        """Restores the original rate after the last warm-up step."""
         if self._left:
             return
         optimizer = _innermost(model.optimizer)
         if isinstance(self._rate, float):
             optimizer.learning_rate.assign(self._rate)
         else:
-            # What is saved from now on is the user's own schedule: by now they are equal.
-            optimizer._learning_rate = self._rate
+            # From now on the user's own schedule is saved: by now the two are equal.
+            set_learning_rate(optimizer, self._rate)
         self._rate = None
 
 

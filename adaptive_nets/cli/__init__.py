@@ -1,1 +1,1 @@
-"""The command `adaptive-nets`: `app` dispatches, one module a group of subcommands."""
+"""The command `adaptive-nets`: `app` dispatches, with one module per group of subcommands."""

@@ -1,4 +1,4 @@
-"""The entry point of `adaptive-nets`: which subcommand, and what a person sees when it fails."""
+"""The entry point of `adaptive-nets`: chooses the subcommand and reports its errors."""
 
 import contextlib
 import dataclasses
@@ -21,7 +21,13 @@ _MODULES = "adaptive_nets.cli"
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A subcommand: the function `name(flags)` of `module`, and its help."""
+    """A subcommand: the function `name(flags)` of `module`, and its help.
+
+    Args:
+        module: Module of `adaptive_nets.cli` with the function.
+        summary: One line that says what the subcommand does.
+        usage: Its arguments, as shown in the help.
+    """
 
     module: str
     summary: str
@@ -31,7 +37,7 @@ class Command:
 COMMANDS = {
     "search": Command(
         "search",
-        "Search an ensemble on a data set, and leave a SavedModel.",
+        "Search an ensemble on a data set and write a SavedModel.",
         "--data=DATA --model_dir=DIR [--time_limit=SECONDS] [flags]",
     ),
     "leaderboard": Command(
@@ -40,19 +46,21 @@ COMMANDS = {
         "--model_dir=DIR [--format=table|csv|json]",
     ),
     "evaluate": Command(
-        "saved", "Measure a search's ensemble on test rows.", "--model_dir=DIR --data=DATA [flags]"
+        "saved", "Evaluate a search's ensemble on test rows.", "--model_dir=DIR --data=DATA [flags]"
     ),
     "predict": Command(
         "predict",
-        "Predict test rows, as CSV.",
+        "Predict test rows and write them as CSV.",
         "--saved_model=PATH|--model_dir=DIR --data=DATA [flags]",
     ),
     "fuse": Command(
         "fuse",
-        "Fuse trained Keras models into one that starts where they ended.",
+        "Fuse trained Keras models into one larger model.",
         "A.keras B.keras [...] --out=BIG.keras [flags]",
     ),
-    "export": Command("saved", "Write a search's SavedModel.", "--model_dir=DIR --path=PATH"),
+    "export": Command(
+        "saved", "Write the ensemble of a search as a SavedModel.", "--model_dir=DIR --path=PATH"
+    ),
 }
 
 
@@ -60,11 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one subcommand.
 
     Args:
-        arguments: the command line without the program's name; `sys.argv[1:]` if `None`.
+        arguments: Command-line arguments without the program name. Defaults to `None`:
+            `sys.argv[1:]`.
 
     Returns:
-        The exit status: 0, 1 where the command failed, 2 where the command line is wrong, 130
-        where it was interrupted.
+        The exit status: 0, 1 if the command failed, 2 if the command line is wrong, 130 if it was
+        interrupted.
 
     Example:
 
@@ -86,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         return _fail(error, _INTERRUPTED, debug)
     except BrokenPipeError:
-        # The reader of a pipe went away (`| head`): what it wanted was written.
+        # The reader closed the pipe (`| head`): it has what it wanted.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         return _fail(error, _FAILED, debug)
@@ -102,7 +111,7 @@ def _run(arguments: list[str]) -> None:
         print(f"adaptive-nets {adaptive_nets.__version__}")
         return
     if name not in COMMANDS:
-        raise flags.UsageError(f"Unknown command {name!r}. Expected {', '.join(COMMANDS)}.")
+        raise flags.UsageError(f"Unknown command {name!r}. Expected one of {', '.join(COMMANDS)}.")
     values = flags.for_command(name)
     if {"--help", "-h"} & set(rest):
         print(_help_of(name, values))
@@ -119,8 +128,8 @@ def _help() -> str:
     commands = "\n".join(f"  {name:<13}{each.summary}" for name, each in COMMANDS.items())
     return (
         "usage: adaptive-nets COMMAND [flags]\n\n"
-        f"Ensembles of neural networks, found candidate by candidate.\n\n{commands}\n\n"
-        "adaptive-nets COMMAND --help shows a command's flags, --version the version."
+        f"Searches for ensembles of neural networks, candidate by candidate.\n\n{commands}\n\n"
+        "Run adaptive-nets COMMAND --help for the flags of a command, --version for the version."
     )
 
 
@@ -149,9 +158,10 @@ def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split("\n\n")[0].split())
     if isinstance(error, (ValueError, TypeError, OSError, ImportError)) and text:
         return text
-    # Nothing a person typed explains this one, so its kind is worth telling.
+    # This error is not explained by the command line, so its type is shown.
     kind = type(error).__name__
-    return f"{kind}: {text} (--debug shows where)" if text else f"{kind} (--debug shows where)"
+    hint = "(use --debug for a traceback)"
+    return f"{kind}: {text} {hint}" if text else f"{kind} {hint}"
 
 
 def _prepare_logs(debug: bool) -> None:
@@ -164,7 +174,7 @@ def _prepare_logs(debug: bool) -> None:
 
 @contextlib.contextmanager
 def _import_noise_withheld() -> Iterator[None]:
-    """Withholds what TensorFlow's C++ writes while it loads, before its log level is in force."""
+    """Hides what TensorFlow's C++ code writes while loading, before its log level takes effect."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

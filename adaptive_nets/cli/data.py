@@ -1,4 +1,4 @@
-"""The data set that `--data` names, with a training and a test part."""
+"""Loads the data set of `--data`, with a training and a test part."""
 
 import dataclasses
 
@@ -15,16 +15,15 @@ class DataSet:
     """Features and labels of a training and a test part.
 
     Args:
-        name: the source as the command line gave it.
-        x_train: float32 array, `[rows, ...]`.
-        y_train: raw labels, `[rows]` or `[rows, columns]`.
-        x_test: float32 array, `[rows, ...]`.
-        y_test: raw labels.
+        name: The source, as given on the command line.
+        x_train: float32 array `[rows, ...]`.
+        y_train: Raw labels `[rows]` or `[rows, columns]`.
+        x_test: float32 array `[rows, ...]`.
+        y_test: Raw labels.
         head: `"binary"`, `"multi_class"`, `"multi_label"` or `"regression"`.
-        class_names: what the classes are called, by label; `None` where labels speak for
-            themselves.
-        held_out: the part of the rows held out for testing, `None` where the source has a test
-            part of its own.
+        class_names: Names of the classes by label. Defaults to `None`: the labels themselves.
+        held_out: Fraction of the rows held out for testing. Defaults to `None`: the source has
+            its own test part.
     """
 
     name: str
@@ -38,7 +37,7 @@ class DataSet:
 
     @property
     def description(self) -> str:
-        """One line a person reads before the search starts."""
+        """One line that is shown before the search starts."""
         shape = " x ".join(str(size) for size in self.x_train.shape[1:])
         if self.held_out is None:
             part = "the source's own test part"
@@ -51,7 +50,7 @@ class DataSet:
 
 
 def is_name(name: str) -> bool:
-    """Whether `name` has a form that `load` knows."""
+    """Returns whether `load` accepts a name of this form."""
     source, _, argument = name.partition(":")
     return name in BUNDLED or (source in ("npz", "tfds") and bool(argument))
 
@@ -61,26 +60,26 @@ def load(
 ) -> DataSet:
     """Loads a data set by name.
 
-    Bytes (uint8) become floats between 0 and 1, and images of bytes get a channel axis; every
-    other number becomes float32 as it is. Rows are held out by scikit-learn's
-    `train_test_split(test_size=test_split, random_state=split_seed)`, stratified for classes,
-    where the source has no test part.
+    Bytes (uint8) become floats between 0 and 1, and images of bytes get a channel axis. All other
+    numbers are cast to float32. If the source has no test part, rows are held out by
+    scikit-learn's `train_test_split(test_size=test_split, random_state=split_seed)`, stratified
+    for classes.
 
     Args:
-        name: a bundled set (`digits`, `breast_cancer`, `wine`, `iris`, `diabetes`),
-            `npz:FILE` with the arrays `x` and `y` (and `x_test` and `y_test`; `train_x`,
-            `train_y`, `test_x`, `test_y` are known too), or `tfds:NAME`.
-        test_split: part of the rows held out, between 0 and 1.
-        split_seed: seed of the hold-out.
-        data_dir: folder of tensorflow-datasets; its own default if `None`.
+        name: A bundled set (`digits`, `breast_cancer`, `wine`, `iris`, `diabetes`), `npz:FILE`
+            with the arrays `x` and `y` (and `x_test` and `y_test`; `train_x`, `train_y`,
+            `test_x`, `test_y` also work), or `tfds:NAME`.
+        test_split: Fraction of the rows held out, between 0 and 1. Defaults to `0.25`.
+        split_seed: Seed of the hold-out. Defaults to `0`.
+        data_dir: Folder of tensorflow-datasets. Defaults to `None`: the package's own default.
 
     Returns:
         A `DataSet`.
 
     Raises:
-        ValueError: the source is unknown or its content cannot be used.
-        OSError: the file cannot be read.
-        ImportError: the optional package behind the source is missing.
+        ValueError: The source is unknown or its content cannot be used.
+        OSError: The file cannot be read.
+        ImportError: An optional package that the source needs is missing.
 
     Example:
 
@@ -91,7 +90,7 @@ def load(
     ```
     """
     if not is_name(name):
-        raise ValueError(f"Unknown data set. Expected {FORMS}. Received: {name!r}.")
+        raise ValueError(f"Unknown data set. Expected one of {FORMS}. Received: {name!r}.")
     source, _, argument = name.partition(":")
     if source == "npz":
         parts, class_names = sources.npz(argument), None
@@ -115,11 +114,11 @@ def load(
 
 
 def rows_to_predict(name: str, **options: object) -> tuple[np.ndarray, list[str] | None]:
-    """The rows whose labels are to be predicted.
+    """Loads the rows to predict.
 
     Args:
-        name: as for `load`; an `.npz` file without labels is taken whole.
-        **options: as for `load`.
+        name: As in `load`. An `.npz` file without labels is used as a whole.
+        **options: As in `load`.
 
     Returns:
         Features `[rows, ...]` and class names: `x_test` and `class_names` of `load`.
@@ -134,15 +133,15 @@ def rows_to_predict(name: str, **options: object) -> tuple[np.ndarray, list[str]
 
 
 def kind_of(labels: np.ndarray) -> str:
-    """The head that fits raw labels.
+    """Chooses the head that suits raw labels.
 
     Args:
         labels: `[rows]` or `[rows, columns]`.
 
     Returns:
-        For one column, `"regression"` for floats, else `"binary"` for two distinct labels and
-        `"multi_class"` for any other number; for several columns, `"multi_label"` if all are 0
-        or 1, else `"regression"`.
+        For one column: `"regression"` for floats, otherwise `"binary"` for two distinct labels
+        and `"multi_class"` for any other number. For several columns: `"multi_label"` if all
+        labels are 0 or 1, otherwise `"regression"`.
     """
     if labels.ndim > 1:
         return "multi_label" if np.isin(labels, (0, 1)).all() else "regression"
@@ -169,8 +168,8 @@ def _check_rows(name: str, part: str, x: np.ndarray, y: np.ndarray) -> None:
     rows = [len(array) if array.ndim else None for array in (x, y)]
     if rows[0] != rows[1] or not rows[0]:
         raise ValueError(
-            f"{name}: features and labels of the {part} part need the same number of rows, at "
-            f"least one. Received: shapes {x.shape} and {y.shape}."
+            f"{name}: features and labels of the {part} part must have the same number of "
+            f"rows, at least one. Received: shapes {x.shape} and {y.shape}."
         )
 
 

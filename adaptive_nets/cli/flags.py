@@ -1,4 +1,4 @@
-"""The flags of every subcommand. Nothing here imports TensorFlow, so help and mistakes are fast."""
+"""The flags of every subcommand. Nothing here imports TensorFlow, so help and errors are fast."""
 
 import math
 
@@ -14,17 +14,17 @@ FORMATS = ("table", "csv", "json")
 
 
 class UsageError(ValueError):
-    """The command line itself is wrong."""
+    """The command line is wrong."""
 
 
 def for_command(command: str) -> flags.FlagValues:
-    """The flags of one subcommand, not yet parsed.
+    """Defines the flags of one subcommand.
 
     Args:
-        command: one of `app.COMMANDS`.
+        command: One of `app.COMMANDS`.
 
     Returns:
-        A `FlagValues` of its own, apart from absl's global one.
+        A new `FlagValues`, not yet parsed and independent of absl's global one.
     """
     values = flags.FlagValues()
     values.set_gnu_getopt(True)
@@ -37,12 +37,12 @@ def parse(command: str, values: flags.FlagValues, arguments: list[str]) -> None:
     """Parses the arguments of one subcommand.
 
     Args:
-        command: the subcommand.
-        values: what `for_command` returned for it.
-        arguments: the arguments after the subcommand.
+        command: The subcommand.
+        values: The flags returned by `for_command`.
+        arguments: The arguments after the subcommand.
 
     Raises:
-        UsageError: a flag is unknown, missing or has a bad value, or an argument is no flag.
+        UsageError: A flag is unknown, missing or has a bad value, or an argument is not a flag.
     """
     try:
         _, *surplus = values(["adaptive-nets", *arguments])
@@ -51,75 +51,79 @@ def parse(command: str, values: flags.FlagValues, arguments: list[str]) -> None:
     if command == "fuse":
         values["sources"].value = surplus
         if len(surplus) < 2:
-            raise UsageError(f"fuse needs two or more .keras files. Received: {len(surplus)}.")
+            raise UsageError(f"fuse needs at least two .keras files. Received: {len(surplus)}.")
     elif surplus:
-        raise UsageError(f"Unexpected argument {surplus[0]!r}: every option is a --flag.")
+        raise UsageError(f"Unexpected argument {surplus[0]!r}: options must be --flags.")
     for name in _REQUIRED[command]:
         if not values[name].value:
             raise UsageError(f"{command} needs --{name}.")
     if command == "predict" and bool(values.saved_model) == bool(values.model_dir):
-        raise UsageError("predict needs either --saved_model or --model_dir.")
+        raise UsageError("predict needs exactly one of --saved_model and --model_dir.")
 
 
 def given(values: flags.FlagValues, *names: str) -> dict[str, object]:
-    """The flags of `names` that were set, by name: the rest keep the library's defaults."""
+    """Returns the flags of `names` that were set; the rest keep the library's defaults."""
     return {name: values[name].value for name in names if values[name].value is not None}
 
 
 def data_options(values: flags.FlagValues) -> dict[str, object]:
-    """The flags beside `--data` that say which rows are meant, as `data.load` takes them."""
+    """Returns the flags that select rows of `--data`, as arguments of `data.load`."""
     return {name: values[name].value for name in ("test_split", "split_seed", "data_dir")}
 
 
 def help_of(values: flags.FlagValues) -> str:
-    """The flags of a subcommand, one after another, as absl prints them."""
+    """Returns the help of a subcommand's flags, as absl formats it."""
     return values.module_help(__name__).partition(":\n")[2]
 
 
 def _define_search(values: flags.FlagValues) -> None:
-    _model_dir(values, "Folder of the search; an unfinished search in it goes on.")
-    _data(values, "Data set to search on")
+    _model_dir(values, "Folder of the search. An unfinished search in it is resumed.")
+    _data(values, "Data set to train on")
     flags.DEFINE_enum("head", "auto", HEADS, "Kind of task.", flag_values=values)
     flags.DEFINE_enum(
         "generator",
         None,
         GENERATORS,
-        "Where candidates come from. Default: conv for images, else dense.",
+        "Kind of candidates. Default: conv for images, otherwise dense.",
         flag_values=values,
     )
-    flags.DEFINE_float("time_limit", None, "Seconds of search.", flag_values=values)
+    flags.DEFINE_float(
+        "time_limit", None, "Maximum duration of the search, in seconds.", flag_values=values
+    )
     _above_zero(values, "time_limit")
     flags.DEFINE_integer(
         "seed", None, "Seed of the whole search.", lower_bound=0, flag_values=values
     )
     for name, text in {
-        "max_iterations": "Rounds at most.",
-        "steps_per_iteration": "Training steps a round.",
-        "batch_size": "Rows a training step.",
-        "width": "Units of a dense layer, or channels of the first convolution.",
+        "max_iterations": "Maximum number of rounds.",
+        "steps_per_iteration": "Training steps per round.",
+        "batch_size": "Rows per training step.",
+        "width": "Units of each dense layer, or channels of the first convolution.",
     }.items():
         flags.DEFINE_integer(name, None, text, lower_bound=1, flag_values=values)
     flags.DEFINE_enum(
         "training",
         None,
         TRAININGS,
-        "Candidates learn what the ensemble lacks, or the task on their own.",
+        "Whether candidates learn the residual of the ensemble, or the task on their own.",
         flag_values=values,
     )
     flags.DEFINE_enum(
-        "mixture_weights", None, MIXTURE_WEIGHTS, "How members are mixed.", flag_values=values
+        "mixture_weights", None, MIXTURE_WEIGHTS, "Kind of mixture weights.", flag_values=values
     )
     for name, text in {
-        "adanet_lambda": "Penalty of a member's complexity.",
-        "adanet_beta": "Penalty of any member.",
+        "adanet_lambda": "Weight of the penalty on a member's complexity.",
+        "adanet_beta": "Constant penalty per member.",
     }.items():
         flags.DEFINE_float(name, None, text, lower_bound=0.0, flag_values=values)
-    flags.DEFINE_float("learning_rate", None, "Of every candidate.", flag_values=values)
+    flags.DEFINE_float(
+        "learning_rate", None, "Learning rate of the candidates.", flag_values=values
+    )
     _above_zero(values, "learning_rate")
     flags.DEFINE_float(
         "validation_split",
         None,
-        "Part of the training rows that candidates are watched on, from 0 up to 1.",
+        "Fraction of the training rows used for validation, at least 0 and below 1.",
         flag_values=values,
     )
     flags.register_validator(
@@ -134,7 +138,7 @@ def _define_search(values: flags.FlagValues) -> None:
     flags.DEFINE_boolean(
         "verbose",
         True,
-        "Show progress: a live display on a terminal, plain lines elsewhere.",
+        "Show progress: a live display on a terminal, plain lines otherwise.",
         flag_values=values,
     )
 
@@ -151,11 +155,11 @@ def _define_evaluate(values: flags.FlagValues) -> None:
 
 
 def _define_predict(values: flags.FlagValues) -> None:
-    _model_dir(values, "Folder of the search; or give --saved_model.")
-    flags.DEFINE_string("saved_model", None, "SavedModel that predicts.", flag_values=values)
+    _model_dir(values, "Folder of the search. Alternative to --saved_model.")
+    flags.DEFINE_string("saved_model", None, "SavedModel to predict with.", flag_values=values)
     _data(values, "Data set whose test part is predicted")
     flags.DEFINE_integer(
-        "rows", None, "Rows to predict. Default: all.", lower_bound=1, flag_values=values
+        "rows", None, "Number of rows to predict. Default: all.", lower_bound=1, flag_values=values
     )
     flags.DEFINE_string(
         "output", None, "CSV file to write. Default: standard output.", flag_values=values
@@ -164,19 +168,26 @@ def _define_predict(values: flags.FlagValues) -> None:
 
 def _define_fuse(values: flags.FlagValues) -> None:
     flags.DEFINE_list(
-        "sources", [], "The models' .keras files; given as arguments.", flag_values=values
+        "sources", [], "The .keras files of the models, given as arguments.", flag_values=values
     )
-    flags.DEFINE_string("out", None, "The .keras file to write.", flag_values=values)
+    flags.DEFINE_string("out", None, "Path of the .keras file to write.", flag_values=values)
     flags.DEFINE_string(
-        "cross", "zero", "Between sources: zero, random, or a size of noise.", flag_values=values
+        "cross",
+        "zero",
+        "Weights between the sources: zero, random, or the scale of noise.",
+        flag_values=values,
     )
     for name, choices, text in (
-        ("norm", ("joint", "grouped"), "Layer norms over all sources, or one a source."),
-        ("output", ("mean", "sum", "concatenate"), "What becomes of the sources' outputs."),
-        ("preserve", ("exact", "approximate"), "Refuse a change of outputs, or report it."),
+        ("norm", ("joint", "grouped"), "Layer norms over all sources jointly, or one per source."),
+        ("output", ("mean", "sum", "concatenate"), "How to combine the outputs of the sources."),
+        (
+            "preserve",
+            ("exact", "approximate"),
+            "Fail if outputs would change (exact), or report the change (approximate).",
+        ),
     ):
         flags.DEFINE_enum(name, choices[0], choices, text, flag_values=values)
-    flags.DEFINE_integer("seed", 0, "For what is drawn.", lower_bound=0, flag_values=values)
+    flags.DEFINE_integer("seed", 0, "Seed of random weights.", lower_bound=0, flag_values=values)
 
 
 def _define_export(values: flags.FlagValues) -> None:
@@ -207,7 +218,7 @@ def _model_dir(values: flags.FlagValues, text: str) -> None:
 
 
 def _format(values: flags.FlagValues) -> None:
-    flags.DEFINE_enum("format", "table", FORMATS, "How to print.", flag_values=values)
+    flags.DEFINE_enum("format", "table", FORMATS, "Output format.", flag_values=values)
 
 
 def _data(values: flags.FlagValues, text: str) -> None:
@@ -215,14 +226,14 @@ def _data(values: flags.FlagValues, text: str) -> None:
     flags.register_validator(
         "data",
         lambda value: value is None or data.is_name(value),
-        f"unknown data set, expected {data.FORMS}",
+        f"unknown data set, expected one of {data.FORMS}",
         flag_values=values,
     )
     flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.", flag_values=values)
     flags.DEFINE_float(
         "test_split",
         0.25,
-        "Part of the rows held out for testing, where the data has no test part.",
+        "Fraction of the rows held out for testing if the data has no test part.",
         flag_values=values,
     )
     flags.register_validator(
@@ -231,7 +242,7 @@ def _data(values: flags.FlagValues, text: str) -> None:
     flags.DEFINE_integer(
         "split_seed",
         0,
-        "Seed of the hold-out: the same for every command on one search.",
+        "Seed of the hold-out. Use the same for every command on one search.",
         lower_bound=0,
         flag_values=values,
     )
@@ -241,6 +252,6 @@ def _above_zero(values: flags.FlagValues, name: str) -> None:
     flags.register_validator(
         name,
         lambda value: value is None or 0 < value < math.inf,
-        "must be a number above 0",
+        "must be a number greater than 0",
         flag_values=values,
     )

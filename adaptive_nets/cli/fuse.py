@@ -1,4 +1,4 @@
-"""`adaptive-nets fuse`: trained models into one big one."""
+"""`adaptive-nets fuse`: fuses trained models into one larger model."""
 
 import os
 
@@ -12,13 +12,13 @@ def fuse(values: absl_flags.FlagValues) -> None:
     """Prints the plan, fuses, prints the report, and writes the model.
 
     Args:
-        values: parsed flags of the subcommand.
+        values: Parsed flags of the subcommand.
     """
     if not values.out.endswith(".keras"):
         raise flags.UsageError(f"--out must end in .keras. Received: {values.out}.")
     for path in values.sources:
         if not os.path.isfile(path):
-            raise OSError(f"There is no file {path!r}. Expected a model saved as .keras.")
+            raise OSError(f"File not found: {path!r}. Expected a model saved as .keras.")
     cross = values.cross
     if cross not in ("zero", "random"):
         try:
@@ -34,4 +34,4 @@ def fuse(values: absl_flags.FlagValues) -> None:
     model, report = an.growth.apply(plan)
     model.save(values.out)
     print(str(report).partition("\n")[0])
-    print(f"Written: {values.out}")
+    print(f"Wrote {values.out}")

@@ -1,4 +1,4 @@
-"""What the command writes to standard output."""
+"""Writes tables and commands to standard output."""
 
 import os
 import shlex
@@ -14,9 +14,9 @@ def show(frame: pd.DataFrame, form: str = "table") -> None:
     """Prints a frame.
 
     Args:
-        frame: what to print; its index is left out.
-        form: `"csv"`, `"json"` (one object a row) or `"table"`: drawn on a terminal that
-            is wide enough, plain aligned columns elsewhere.
+        frame: DataFrame to print, without its index.
+        form: `"csv"`, `"json"` (one object per row) or `"table"`: drawn on a terminal that is
+            wide enough, plain aligned columns otherwise. Defaults to `"table"`.
     """
     if form == "csv":
         frame.to_csv(sys.stdout, index=False)
@@ -29,11 +29,11 @@ def show(frame: pd.DataFrame, form: str = "table") -> None:
 
 
 def command_line(subcommand: str, **options: object) -> str:
-    """A command that works when pasted into the shell this process was started from.
+    """Returns a command that works when pasted into the shell that started this process.
 
     Args:
-        subcommand: the subcommand.
-        **options: its flags by name; those that are `None` are left out.
+        subcommand: The subcommand.
+        **options: Its flags by name. Flags that are `None` are omitted.
 
     Returns:
         The quoted command line.

@@ -1,4 +1,4 @@
-"""`adaptive-nets predict`: the predictions of a SavedModel or of a search, as CSV."""
+"""`adaptive-nets predict`: predictions of a SavedModel or a search, as CSV."""
 
 import sys
 
@@ -16,10 +16,10 @@ _SIGNATURE = "serving_default"
 
 
 def predict(values: absl_flags.FlagValues) -> None:
-    """Predicts the test part of a data set and writes one row an example.
+    """Predicts the test part of a data set and writes one row per example.
 
     Args:
-        values: parsed flags of the subcommand.
+        values: Parsed flags of the subcommand.
     """
     rows, class_names = data.rows_to_predict(values.data, **flags.data_options(values))
     rows = rows[: values.rows]
@@ -29,7 +29,7 @@ def predict(values: absl_flags.FlagValues) -> None:
         search = an.AdaNet.load(values.model_dir)
         first = search.head.default_output
         names = (first, "probabilities") if first == "classes" else (first,)
-        if isinstance(first, dict):  # a head of several
+        if isinstance(first, dict):  # A head with several targets.
             names = tuple(first.values())
         outputs = {name: search.predict(rows, output=name) for name in names}
     frame = as_frame(outputs, class_names)
@@ -37,32 +37,36 @@ def predict(values: absl_flags.FlagValues) -> None:
 
 
 def from_saved_model(path: str, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """The outputs of a SavedModel's serving signature; nothing else of it is needed.
+    """Predicts rows with the serving signature of a SavedModel.
 
     Args:
-        path: folder of the SavedModel.
-        rows: features, `[rows, ...]`.
+        path: Folder of the SavedModel.
+        rows: Features `[rows, ...]`.
 
     Returns:
         Arrays by output name, each `[rows, ...]`.
 
     Raises:
-        OSError: there is no SavedModel.
-        ValueError: it does not take these features.
+        OSError: There is no SavedModel.
+        ValueError: The SavedModel does not take these features.
     """
     loaded = tf.saved_model.load(path)
     if _SIGNATURE not in loaded.signatures:
-        raise ValueError(f"The SavedModel {path!r} has no signature named {_SIGNATURE!r}.")
+        raise ValueError(
+            f"SavedModel {path!r} has no signature {_SIGNATURE!r}. "
+            f"Received: signatures {', '.join(sorted(loaded.signatures)) or 'none'}."
+        )
     serve = loaded.signatures[_SIGNATURE]
     inputs = serve.structured_input_signature[1]
     if len(inputs) != 1:
         raise ValueError(
-            f"{path!r} takes {len(inputs)} inputs ({', '.join(sorted(inputs))}), not one."
+            f"SavedModel {path!r} must take one input. "
+            f"Received: {len(inputs)} inputs ({', '.join(sorted(inputs))})."
         )
     ((name, spec),) = inputs.items()
     if not spec.shape.is_compatible_with((None, *rows.shape[1:])):
         raise ValueError(
-            f"{path!r} takes rows of shape {spec.shape[1:]}. "
+            f"SavedModel {path!r} takes rows of shape {spec.shape[1:]}. "
             f"Received: rows of shape {rows.shape[1:]}."
         )
     batches = [
@@ -76,11 +80,11 @@ def from_saved_model(path: str, rows: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def as_frame(outputs: dict[str, np.ndarray], class_names: list[str] | None) -> pd.DataFrame:
-    """Predictions as columns; logits are left out.
+    """Returns predictions as columns, without logits.
 
     Args:
-        outputs: arrays by name, `[rows]` or `[rows, columns]`.
-        class_names: names for the columns of an array that has as many.
+        outputs: Arrays by name, `[rows]` or `[rows, columns]`.
+        class_names: Names for the columns of arrays that have as many columns as there are names.
 
     Returns:
         Columns such as `class`, `probability_setosa` or `prediction`.

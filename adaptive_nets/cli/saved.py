@@ -1,4 +1,4 @@
-"""`adaptive-nets leaderboard | evaluate | export`: what a finished search can tell and give."""
+"""`adaptive-nets leaderboard | evaluate | export`: results of a finished search."""
 
 import pandas as pd
 from absl import flags as absl_flags
@@ -11,7 +11,7 @@ def leaderboard(values: absl_flags.FlagValues) -> None:
     """Prints every candidate of a search.
 
     Args:
-        values: parsed flags of the subcommand.
+        values: Parsed flags of the subcommand.
     """
     output.show(an.AdaNet.load(values.model_dir).leaderboard(), values.format)
 
@@ -20,7 +20,7 @@ def evaluate(values: absl_flags.FlagValues) -> None:
     """Prints the ensemble's loss and metrics on the test part of a data set.
 
     Args:
-        values: parsed flags of the subcommand.
+        values: Parsed flags of the subcommand.
     """
     dataset = data.load(values.data, **flags.data_options(values))
     search = an.AdaNet.load(values.model_dir)
@@ -32,6 +32,6 @@ def export(values: absl_flags.FlagValues) -> None:
     """Writes the ensemble of a search as a SavedModel and prints its path.
 
     Args:
-        values: parsed flags of the subcommand.
+        values: Parsed flags of the subcommand.
     """
     print(an.AdaNet.load(values.model_dir).export(values.path))

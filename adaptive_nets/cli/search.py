@@ -1,4 +1,4 @@
-"""`adaptive-nets search`: data in, ensemble and SavedModel out."""
+"""`adaptive-nets search`: searches an ensemble on a data set and exports it."""
 
 import os
 
@@ -22,10 +22,10 @@ _DATA_FLAGS = ("data", "test_split", "split_seed", "data_dir")
 
 
 def search(values: absl_flags.FlagValues) -> None:
-    """Searches, then prints the leaderboard, test metrics and what to do next.
+    """Searches, then prints the leaderboard, test metrics and the next command.
 
     Args:
-        values: parsed flags of the subcommand.
+        values: Parsed flags of the subcommand.
     """
     dataset = data.load(values.data, **flags.data_options(values))
     engine = an.AdaNet(
@@ -47,14 +47,14 @@ def search(values: absl_flags.FlagValues) -> None:
 
 
 def head_for(dataset: data.DataSet, kind: str = "auto") -> an.heads.Head:
-    """The head for a data set.
+    """Returns the head for a data set.
 
     Args:
-        dataset: the data.
-        kind: `"auto"` for what the labels look like, or the name of a head.
+        dataset: The data set.
+        kind: The name of a head, or `"auto"` to choose it by the labels. Defaults to `"auto"`.
 
     Returns:
-        A head that has not seen labels yet.
+        A head that is not adapted yet.
     """
     kind = dataset.head if kind == "auto" else kind
     if kind == "regression":
@@ -68,7 +68,7 @@ def head_for(dataset: data.DataSet, kind: str = "auto") -> an.heads.Head:
 
 
 def generator_for(dataset: data.DataSet, values: absl_flags.FlagValues) -> an.adanet.Generator:
-    """The generator that `--generator`, `--width` and `--learning_rate` describe."""
+    """Returns the generator for `--generator`, `--width` and `--learning_rate`."""
     images = dataset.x_train.ndim == 4
     if (values.generator or ("conv" if images else "dense")) == "conv":
         return an.generators.Conv(

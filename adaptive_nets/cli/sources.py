@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from absl import logging
 
-# Raw arrays by part: x_train and y_train, and x_test and y_test where the source has them.
+# Raw arrays by part: x_train and y_train, and x_test and y_test if the source has them.
 Parts = dict[str, np.ndarray]
 
 _NPZ_NAMES = {
@@ -23,9 +23,9 @@ _TFDS_BATCH = 1024
 
 
 def bundled(name: str) -> tuple[Parts, list[str] | None]:
-    """Reads a set that comes with scikit-learn: its rows, and the class names where it has any."""
+    """Reads a data set of scikit-learn: its rows, and its class names if it has any."""
     bunch = getattr(sklearn("datasets", name), f"load_{name}")()
-    # The names of the digits are their labels; numbers need no names.
+    # The names of the digits are their labels, and numbers need no names.
     names = [str(each) for each in getattr(bunch, "target_names", ()) if isinstance(each, str)]
     return {"x_train": bunch.data, "y_train": bunch.target}, names or None
 
@@ -34,14 +34,14 @@ def npz(path: str) -> Parts:
     """Reads an `.npz` file of features and labels.
 
     Args:
-        path: the file.
+        path: Path of the file.
 
     Returns:
-        The parts `x_train` and `y_train`, and `x_test` and `y_test` where the file has them.
+        The parts `x_train` and `y_train`, and `x_test` and `y_test` if the file has them.
 
     Raises:
-        ValueError: it is no such file, holds pickled objects, or lacks an array.
-        OSError: it cannot be read.
+        ValueError: The file is not an `.npz` file, holds pickled objects, or lacks an array.
+        OSError: The file cannot be read.
     """
     parts = npz_arrays(path)
     tested = {"x_test", "y_test"} & parts.keys()
@@ -55,12 +55,12 @@ def npz(path: str) -> Parts:
 
 
 def npz_arrays(path: str) -> Parts:
-    """Reads those arrays of an `.npz` file whose names are known, be it all or none."""
+    """Reads the arrays of an `.npz` file that have known names."""
     try:
-        # Pickled objects run code when loaded: they are refused, always.
+        # Pickled objects run code when loaded, so they are never allowed.
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, Mapping):
-            raise ValueError("it holds one array, not arrays by name")
+            raise ValueError("it contains a single array instead of named arrays")
         with archive:
             return {
                 part: archive[name]
@@ -69,22 +69,24 @@ def npz_arrays(path: str) -> Parts:
                 if name in archive
             }
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"Cannot read {path!r} as an .npz of plain arrays: {error}") from error
+        raise ValueError(
+            f"Cannot read {path!r} as an .npz file of plain arrays: {error}"
+        ) from error
 
 
 def tfds(name: str, data_dir: str | None) -> tuple[Parts, list[str] | None]:
-    """Reads a set of tensorflow-datasets, prepared first where it is not yet.
+    """Reads a data set of tensorflow-datasets, and prepares it first if necessary.
 
     Args:
-        name: a data set that says which feature is its label.
-        data_dir: folder of prepared sets; the package's own default if `None`.
+        name: Name of a data set that defines which feature is its label.
+        data_dir: Folder of prepared data sets, or `None` for the package's own default.
 
     Returns:
-        The parts, with a test part where the set has a split `test`, and the class names where
+        The parts, with a test part if the data set has a split `test`, and the class names if
         they are more than numbers.
 
     Raises:
-        ValueError: the set is unknown, or does not fit arrays of features and labels.
+        ValueError: The data set is unknown, or cannot be read as arrays of features and labels.
         ImportError: tensorflow-datasets is missing.
     """
     try:
@@ -101,21 +103,23 @@ def _read_tfds(
     try:
         builder = tensorflow_datasets.builder(name, data_dir=data_dir)
     except tensorflow_datasets.core.DatasetNotFoundError as error:
-        raise ValueError(f"tensorflow-datasets knows no data set {name!r}.") from error
+        raise ValueError(f"tensorflow-datasets has no data set {name!r}.") from error
     keys = builder.info.supervised_keys
     if keys is None or len(keys) != 2:
         raise ValueError(
-            f"tfds:{name} does not say which feature is its label, so the command cannot search "
-            f"on it. Received: features {', '.join(builder.info.features)}."
+            f"tfds:{name} does not define which feature is its label, so it cannot be used here. "
+            f"Received: features {', '.join(builder.info.features)}."
         )
-    # What it says while it downloads is no part of a command's output.
+    # Its download messages do not belong in the command's output.
     with contextlib.redirect_stdout(sys.stderr):
         builder.download_and_prepare()
     parts = {}
     for part in ("train", "test") if "test" in builder.info.splits else ("train",):
         rows = builder.as_dataset(split=part, as_supervised=True)
         if not all(spec.shape.is_fully_defined() for spec in rows.element_spec):
-            raise ValueError(f"tfds:{name} does not fit arrays: its rows differ in shape.")
+            raise ValueError(
+                f"tfds:{name} cannot be read as arrays: its rows have different shapes."
+            )
         batches = list(tensorflow_datasets.as_numpy(rows.batch(_TFDS_BATCH)))
         parts[f"x_{part}"] = np.concatenate([features for features, _ in batches])
         parts[f"y_{part}"] = np.concatenate([labels for _, labels in batches])
@@ -127,7 +131,7 @@ def _read_tfds(
 
 @contextlib.contextmanager
 def _warnings_withheld() -> Iterator[None]:
-    """Withholds what tensorflow-datasets logs about its own deprecations, unless debugging."""
+    """Hides what tensorflow-datasets logs about its own deprecations, unless debugging."""
     verbosity = logging.get_verbosity()
     if verbosity < logging.DEBUG:
         logging.set_verbosity(logging.ERROR)
@@ -138,7 +142,7 @@ def _warnings_withheld() -> Iterator[None]:
 
 
 def sklearn(module: str, name: str) -> object:
-    """A module of scikit-learn, or an `ImportError` that says how to install it for `name`."""
+    """Returns a module of scikit-learn, or raises an `ImportError` that says how to install it."""
     try:
         return importlib.import_module(f"sklearn.{module}")
     except ImportError as error:
@@ -146,7 +150,7 @@ def sklearn(module: str, name: str) -> object:
 
 
 def missing(package: str, name: str) -> ImportError:
-    """The error that says which optional package the data set `name` needs."""
+    """Returns the error that says which optional package the data set `name` needs."""
     return ImportError(
         f"{name} needs {package}, which is not installed: pip install 'adaptive-nets[examples]'"
     )

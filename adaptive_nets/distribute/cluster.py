@@ -1,4 +1,4 @@
-"""This process's place in a cluster, as `TF_CONFIG` says it."""
+"""This process's task in a cluster, as given by `TF_CONFIG`."""
 
 import dataclasses
 import json
@@ -13,11 +13,11 @@ OTHERS = ("evaluator", "ps")
 class Task:
     """One process of a cluster.
 
-    Attributes:
-        kind: `"chief"`, `"worker"`, `"evaluator"` or `"ps"`.
-        index: Its number among those of its kind, from 0.
-        workers: How many processes train, the chief among them.
-        cluster: Addresses by kind.
+    Args:
+        kind: `"chief"`, `"worker"`, `"evaluator"` or `"ps"`. Defaults to `"chief"`.
+        index: Index among the tasks of its kind. Defaults to `0`.
+        workers: Number of processes that train, including the chief. Defaults to `1`.
+        cluster: Addresses by kind. Defaults to `{}`.
     """
 
     kind: str = "chief"
@@ -27,34 +27,34 @@ class Task:
 
     @property
     def is_chief(self) -> bool:
-        """Whether it writes what the cluster finds; without a chief the first worker does."""
+        """Whether it writes the results of the cluster; without a chief, the first worker does."""
         return self.kind == "chief" or (
             self.kind == "worker" and self.index == 0 and not self.cluster.get("chief")
         )
 
     @property
     def trains(self) -> bool:
-        """Whether it trains, and is no evaluator."""
+        """Whether it trains (an evaluator does not)."""
         return self.kind in TRAINING
 
     @property
     def rank(self) -> int:
-        """Its number among the processes that train, the chief's being 0."""
+        """Index among the processes that train; the chief is 0."""
         before = len(self.cluster.get("chief", ())) if self.kind == "worker" else 0
         return before + self.index
 
 
 def task_from_environment(text: str | None = None) -> Task:
-    """What `TF_CONFIG` says of this process.
+    """Reads this process's task from `TF_CONFIG`.
 
     Args:
-        text: JSON to read in place of the environment variable.
+        text: JSON to read instead of the environment variable. Defaults to `None`.
 
     Returns:
-        A `Task`; that of a single process where the variable is not set or names no cluster.
+        A `Task`, which is that of a single process if the variable is unset or has no cluster.
 
     Raises:
-        ValueError: It is no JSON, or names a task that is not in its cluster.
+        ValueError: The text is not valid JSON, or its task is not in its cluster.
 
     Example:
 
@@ -72,9 +72,9 @@ def task_from_environment(text: str | None = None) -> Task:
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
-        raise _malformed(f"It is no JSON ({error})", text) from None
+        raise _malformed(f"it is not valid JSON ({error})", text) from None
     if not isinstance(found, dict):
-        raise _malformed("It must be an object", text)
+        raise _malformed("it must be an object", text)
     cluster, task = found.get("cluster") or {}, found.get("task")
     if not isinstance(cluster, dict):
         raise _malformed("'cluster' must be an object of lists of addresses", text)
@@ -83,23 +83,23 @@ def task_from_environment(text: str | None = None) -> Task:
     for kind, addresses in cluster.items():
         if kind not in TRAINING + OTHERS:
             known = ", ".join(TRAINING + OTHERS)
-            raise _malformed(f"'{kind}' is no kind of task; there are {known}", text)
+            raise _malformed(f"'{kind}' is not a task type; expected one of {known}", text)
         listed = isinstance(addresses, list) and addresses
         if not listed or not all(isinstance(a, str) and ":" in a for a in addresses):
             raise _malformed(f"'{kind}' must be a list of addresses 'host:port'", text)
     if len(cluster.get("chief", ["one"])) > 1:
-        raise _malformed("There is more than one chief", text)
+        raise _malformed("there is more than one chief", text)
     if not isinstance(task, dict) or "type" not in task:
         raise _malformed("'task' must be an object with 'type' and 'index'", text)
     kind, index = task["type"], task.get("index", 0)
     if isinstance(index, bool) or not isinstance(index, int) or index < 0:
         raise _malformed("the task's 'index' must be an integer >= 0", text)
-    # An evaluator stands beside the cluster, and need not be listed.
+    # An evaluator is not part of the cluster, and need not be listed.
     if kind != "evaluator" and index >= len(cluster.get(kind, ())):
         raise _malformed(f"task {kind} {index} is not in the cluster", text)
     workers = sum(len(cluster.get(each, ())) for each in TRAINING)
     if not workers:
-        raise _malformed("no chief and no worker is in the cluster", text)
+        raise _malformed("the cluster has neither a chief nor a worker", text)
     return Task(kind, index, workers, cluster)
 
 

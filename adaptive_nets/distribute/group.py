@@ -1,4 +1,4 @@
-"""What the processes of a training decide together."""
+"""Decisions that the processes of a training take together."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 class WorkersLostError(RuntimeError):
-    """A process of the cluster is gone, so that the others cannot go on."""
+    """A process of the cluster is lost, so the others cannot continue."""
 
 
 class Group:
-    """The processes that train together; of a single-process strategy this one alone.
+    """The processes that train together, or just this one with a single-process strategy.
 
-    Each of them runs the whole search. What depends on a process's clock, or on rounding, is the
-    chief's word, which all receive; without it they would wait for each other for ever.
+    Each process runs the whole search. Whatever depends on a process's clock or on rounding is
+    decided by the chief and sent to all; otherwise they would wait for each other forever.
 
     Args:
-        strategy: That of the training.
+        strategy: The `tf.distribute.Strategy` of the training.
 
     Attributes:
-        alone: Whether there is one process only.
-        is_chief: Whether this process writes, and its word counts.
+        alone: Whether there is only one process.
+        is_chief: Whether this process writes and decides.
     """
 
     def __init__(self, strategy: "tf.distribute.Strategy"):
@@ -37,17 +37,17 @@ class Group:
         self._function = None
 
     def agree(self, *values: float) -> tuple[float, ...]:
-        """The chief's values, in all processes; it waits for all of them.
+        """Returns the chief's values in all processes, and waits for all of them.
 
         Args:
-            *values: Numbers, as many in each process.
+            *values: Numbers, the same count in each process.
         """
         if self.alone:
             return values
         import tensorflow as tf
 
         if self._function is None:
-            # A sum over replicas of which only the chief's first one says something.
+            # A sum over replicas, to which only the chief's first one contributes.
             def received(own):
                 def one():
                     number = tf.distribute.get_replica_context().replica_id_in_sync_group
@@ -61,7 +61,7 @@ class Group:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Says what to do where another process is lost while this one trains.
+        """Explains what to do if another process is lost while this one trains.
 
         Raises:
             WorkersLostError: TensorFlow has lost a process of the cluster.
@@ -76,27 +76,31 @@ class Group:
             if self.alone or not (isinstance(error, lost) or "ollective op" in text):
                 raise
             raise WorkersLostError(
-                "Another process of the cluster is lost, and TensorFlow cannot go on in this one. "
-                "Start all tasks again: what is in model_dir is whole, and training goes on from "
-                f"its last checkpoint. TensorFlow says: {_reason(text)}"
+                "Another process of the cluster was lost, and TensorFlow cannot continue in this "
+                "one. Restart all tasks: model_dir is intact, and training resumes from its last "
+                f"checkpoint. TensorFlow says: {_reason(text)}"
             ) from error
 
     def check_same(self, what: str, values: Sequence[float]) -> None:
-        """Refuses to go on where this process's values are not the chief's.
+        """Checks that this process's values equal the chief's.
+
+        Args:
+            what: Name of the values, for the error message.
+            values: Numbers to compare.
 
         Raises:
-            RuntimeError: They are not.
+            RuntimeError: The values differ.
         """
         found = self.agree(*values)
         if tuple(found) != tuple(float(v) for v in values):
             raise RuntimeError(
-                f"This worker does not see what the chief sees: {what} is {list(values)} here and "
+                f"This worker and the chief disagree: {what} is {list(values)} here and "
                 f"{list(found)} there. All workers need the same data, settings and model_dir."
             )
 
 
 def _reason(text):
-    """The line of TensorFlow's message that says why."""
+    """Returns the line of TensorFlow's message that gives the reason."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return next((line for line in lines if "aborted" in line), lines[-1])[:300]
 

@@ -1,29 +1,32 @@
-"""Workers on a Ray cluster, for those who have one."""
+"""Workers on a Ray cluster."""
 
 import contextlib
 import dataclasses
-import numbers
 from collections.abc import Iterator
 from typing import Any
+
+from adaptive_nets._checks import check_integer
 
 
 @dataclasses.dataclass(frozen=True)
 class Ray:
-    """Which Ray cluster trains, and with how many workers.
+    """Ray cluster and number of workers that train a search.
 
-    Given as `AdaNet(placement=an.distribute.Ray(...))`; `placement="ray"` is `Ray()`. It needs the
-    package `ray` (extra `ray`), and adaptive_nets on the cluster's machines.
+    Use it as `AdaNet(placement=an.distribute.Ray(...))`; `placement="ray"` is `Ray()`. It needs
+    the package `ray` (extra `ray`), and adaptive_nets on the cluster's machines.
 
-    Attributes:
-        address: Of a running cluster, such as `"auto"`, `"10.0.0.1:6379"` or
-            `"ray://10.0.0.1:10001"`. Defaults to `None`: the one this process is connected to,
-            else what `RAY_ADDRESS` names, else one that is started on this machine for the call.
-        workers: How many processes train. Defaults to `None`: one a machine of the cluster.
-        options: Of each worker, as `ray.remote` takes them: `num_cpus`, `num_gpus`, `resources`,
-            `runtime_env`. Defaults to one CPU.
+    Args:
+        address: Address of a running cluster, such as `"auto"`, `"10.0.0.1:6379"` or
+            `"ray://10.0.0.1:10001"`. Defaults to `None`: the cluster this process is connected
+            to, otherwise that of `RAY_ADDRESS`, otherwise one started on this machine for the
+            call.
+        workers: Number of processes that train. Defaults to `None`: one per machine of the
+            cluster.
+        options: Options of each worker, as in `ray.remote`: `num_cpus`, `num_gpus`, `resources`,
+            `runtime_env`. Defaults to `{"num_cpus": 1}`.
 
     Raises:
-        ValueError: `workers` is no integer >= 1.
+        ValueError: `workers` is not an integer >= 1.
 
     Example:
 
@@ -40,14 +43,12 @@ class Ray:
     options: dict[str, Any] = dataclasses.field(default_factory=lambda: {"num_cpus": 1})
 
     def __post_init__(self):
-        count = self.workers
-        whole = isinstance(count, numbers.Integral) and not isinstance(count, bool)
-        if count is not None and not (whole and count >= 1):
-            raise ValueError(f"workers must be an integer >= 1 or None. Received: {count!r}.")
+        if self.workers is not None:
+            check_integer("workers", self.workers, 1)
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[Any]:
-        """The module `ray`, connected to the cluster; what was not connected before is left again.
+        """Yields the module `ray` connected to the cluster, and disconnects if it connected.
 
         Raises:
             ImportError: Ray is not installed.
@@ -64,16 +65,16 @@ class Ray:
                 ray.shutdown()
 
     def count(self, ray: Any) -> int:
-        """How many workers there are to be on the connected cluster."""
+        """Returns the number of workers to start on the connected cluster."""
         alive = sum(bool(node["Alive"]) for node in ray.nodes())
         return int(self.workers or alive)
 
 
 def import_ray() -> Any:
-    """The module `ray`.
+    """Returns the module `ray`.
 
     Raises:
-        ImportError: It is not installed.
+        ImportError: Ray is not installed.
     """
     try:
         import ray

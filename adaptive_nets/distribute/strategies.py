@@ -12,28 +12,28 @@ NAMES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
 def make_strategy(distribute: Any = None) -> "tf.distribute.Strategy":
-    """The strategy that a name stands for.
+    """Returns a `tf.distribute` strategy by name.
 
     Args:
-        distribute: One of
+        distribute: One of the following. Defaults to `None`.
 
-            - `None`: the strategy whose scope this is called in; without one a single device;
-            - `"auto"`: several workers where `TF_CONFIG` names several, else a TPU where
-              `TPU_NAME` is set, else all GPUs of this machine where there are several, else one
+            - `None`: the strategy whose scope is active, or a single device;
+            - `"auto"`: several workers if `TF_CONFIG` has several, otherwise a TPU if `TPU_NAME`
+              is set, otherwise all GPUs of this machine if there are several, otherwise one
               device;
             - `"one_device"`: the first GPU, or the CPU;
-            - `"mirrored"`: all GPUs of this machine, or all logical CPUs where there is none;
+            - `"mirrored"`: all GPUs of this machine, or all logical CPUs if there are no GPUs;
             - `"multi_worker"`: the workers of `TF_CONFIG`;
-            - `"tpu"`: the TPU that `TPU_NAME` names, or this machine's;
-            - a `tf.distribute.Strategy`, which is returned.
+            - `"tpu"`: the TPU given by `TPU_NAME`, or that of this machine;
+            - a `tf.distribute.Strategy`, which is returned unchanged.
 
     Returns:
-        A `tf.distribute.Strategy`; for a name the same one each time.
+        A `tf.distribute.Strategy`. The same name always returns the same object.
 
     Raises:
-        ValueError: The name is unknown, `TF_CONFIG` is malformed or names no workers, or there is
+        ValueError: The name is unknown, `TF_CONFIG` is malformed or has no workers, or there is
             no TPU.
-        RuntimeError: TensorFlow has begun to run before `"multi_worker"` was asked for.
+        RuntimeError: TensorFlow has already run something before `"multi_worker"` was requested.
 
     Example:
 
@@ -63,7 +63,7 @@ def make_strategy(distribute: Any = None) -> "tf.distribute.Strategy":
 
 
 def is_multi_worker(strategy: "tf.distribute.Strategy") -> bool:
-    """Whether replicas are in several processes."""
+    """Returns whether the replicas of a strategy are in several processes."""
     resolver = strategy.cluster_resolver
     if resolver is None or _is_tpu(strategy):
         return False
@@ -72,28 +72,28 @@ def is_multi_worker(strategy: "tf.distribute.Strategy") -> bool:
 
 
 def share_of(batch_size: int, strategy: "tf.distribute.Strategy") -> int:
-    """Rows that each replica takes of a global batch.
+    """Returns the number of rows of a global batch that each replica takes.
 
     Args:
-        batch_size: Rows of the global batch.
-        strategy: Of the training.
+        batch_size: Number of rows of the global batch.
+        strategy: The `tf.distribute.Strategy` of the training.
 
     Raises:
-        ValueError: The batch does not divide.
+        ValueError: The batch cannot be divided evenly among the replicas.
     """
     replicas = strategy.num_replicas_in_sync
     share, rest = divmod(batch_size, replicas)
     if rest:
         raise ValueError(
-            f"The batch of {batch_size} rows does not divide among {replicas} replicas. Pass a "
+            f"A batch of {batch_size} rows cannot be divided among {replicas} replicas. Pass a "
             f"batch_size that is a multiple of {replicas}, such as {(share + 1) * replicas}, and "
-            "no less data than that."
+            "at least as many rows of data."
         )
     return share
 
 
-# By name, one a process: two strategies on the same devices would count their collective
-# operations from the same number, and TensorFlow takes those for one.
+# One per name and process: two strategies on the same devices would number their collective
+# operations alike, and TensorFlow would mix them up.
 _made: dict[str, "tf.distribute.Strategy"] = {}
 
 
@@ -104,7 +104,7 @@ def _best():
         return "multi_worker"
     if os.environ.get("TPU_NAME"):
         return "tpu"
-    # Physical ones: to list logical ones is to start TensorFlow.
+    # Physical devices: listing logical ones would initialize TensorFlow.
     return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one_device"
 
 
@@ -128,18 +128,21 @@ def _multi_worker():
     task = task_from_environment()
     if not task.cluster:
         raise ValueError(
-            "distribute='multi_worker' needs the cluster in the environment variable TF_CONFIG. "
-            "Received: TF_CONFIG is not set, or names no cluster."
+            "distribute='multi_worker' needs a cluster in the environment variable TF_CONFIG. "
+            "Received: TF_CONFIG is unset or has no cluster."
         )
     if not task.trains:
-        raise ValueError(f"Task {task.kind} {task.index} of TF_CONFIG does not train.")
+        raise ValueError(
+            f"Task {task.kind} {task.index} of TF_CONFIG does not train, so it cannot use "
+            "distribute='multi_worker'. Expected a chief or a worker."
+        )
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
         raise RuntimeError(
-            "'multi_worker' must be asked for before TensorFlow runs anything. Call "
-            "distribute.make_strategy('multi_worker') first in the script, before generators, "
-            f"optimizers and data are made. TensorFlow says: {error}"
+            "'multi_worker' must be requested before TensorFlow runs anything. Call "
+            "distribute.make_strategy('multi_worker') at the start of the script, before creating "
+            f"generators, optimizers and data. TensorFlow says: {error}"
         ) from error
 
 
@@ -150,11 +153,11 @@ def _tpu():
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(
             os.environ.get("TPU_NAME", "local")
         )
-    # What is raised differs between TensorFlow's builds and kinds of machines.
+    # The exception differs between TensorFlow's builds and kinds of machines.
     except Exception as error:
         raise ValueError(
-            "distribute='tpu' finds no TPU. Expected the environment variable TPU_NAME, or a "
-            f"machine that has one. TensorFlow says: {str(error).splitlines()[0][:200]}"
+            "distribute='tpu' found no TPU. Set the environment variable TPU_NAME, or use a "
+            f"machine with a TPU. TensorFlow says: {str(error).splitlines()[0][:200]}"
         ) from error
     return tf.distribute.TPUStrategy(resolver)
 

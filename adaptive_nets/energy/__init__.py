@@ -1,4 +1,4 @@
-"""Restricted Boltzmann machines whose size follows the data, and networks of their structure."""
+"""Restricted Boltzmann machines that grow with the data, and networks shaped by them."""
 
 from adaptive_nets.energy.likelihood import Likelihood, log_likelihood
 from adaptive_nets.energy.ordered import InfiniteRBM, OrderedRBM

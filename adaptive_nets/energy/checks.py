@@ -1,50 +1,39 @@
-"""Refusals of settings and of data, before any work."""
+"""Checks of settings and data, made before any work begins."""
 
 import warnings
-from collections.abc import Iterable
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-
-def check_count(name: str, value: Any) -> None:
-    """Refuses what is no integer >= 1."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
-
-
-def check_choice(name: str, value: Any, allowed: Iterable[str]) -> None:
-    """Refuses a name that is not among some."""
-    if value not in allowed:
-        known = ", ".join(map(repr, allowed))
-        raise ValueError(f"{name} must be one of {known}. Received: {name}={value!r}.")
+from adaptive_nets._checks import check_integer, check_number
 
 
 def check_beta(beta: Any) -> None:
-    """Refuses prices at which the sum over ever more units is infinite."""
-    if isinstance(beta, bool) or not isinstance(beta, Real) or not 1 < beta < np.inf:
-        raise ValueError(
-            f"beta must be a finite number > 1: at 1 the partition function is infinite. "
-            f"Received: beta={beta!r}."
-        )
+    """Raises `ValueError` for prices at which the sum over infinitely many units diverges."""
+    try:
+        check_number("beta", beta, 1, inclusive=False)
+    except ValueError as error:
+        raise ValueError(f"{error} At 1 the partition function diverges.") from None
 
 
 def check_rows(x: Any, visible: str, batch_size: int | None) -> tuple[np.ndarray, int]:
-    """Rows that a model of this kind can learn from, and how many are taken a step.
+    """Checks rows that a machine is to learn from, and chooses the batch size.
 
     Args:
         x: `(rows, visible)`.
-        visible: "binary" or "gaussian".
-        batch_size: What was asked for, or `None`.
+        visible: `"binary"` or `"gaussian"`.
+        batch_size: The requested batch size, or `None`.
+
+    Returns:
+        The rows, and the number of rows per step.
     """
     if sparse.issparse(x):
         return _check_sparse(x, visible, batch_size)
     x = np.asarray(x)
     if x.ndim != 2 or len(x) < 2 or not x.shape[1]:
         raise ValueError(
-            f"x must have two axes, and two rows at least. Received: x of shape {x.shape}."
+            f"x must have two axes and at least two rows. Received: x of shape {x.shape}."
         )
     if x.dtype.kind not in "fiub" or not np.isfinite(x).all():
         what = f"dtype {x.dtype}" if x.dtype.kind not in "fiub" else "NaN or infinite values"
@@ -52,32 +41,34 @@ def check_rows(x: Any, visible: str, batch_size: int | None) -> tuple[np.ndarray
     low, high = x.min(), x.max()
     if visible == "binary" and (low < 0 or high > 1):
         raise ValueError(
-            f"Binary visible units take values in [0, 1]. Received: values from {low:.6g} to "
-            f"{high:.6g}. Scale them, or pass visible='gaussian' for standardised real values."
+            f"Binary visible units need values in [0, 1]. Received: values from {low:.6g} to "
+            f"{high:.6g}. Scale them, or pass visible='gaussian' for standardized real values."
         )
     constant = int((x.min(axis=0) == x.max(axis=0)).sum())
     if constant == x.shape[1]:
-        raise ValueError("x must have columns that vary. Received: constant columns only.")
+        raise ValueError(
+            "x must have at least one column that varies. Received: only constant columns."
+        )
     if constant:
         warnings.warn(
-            f"{constant} of {x.shape[1]} columns are constant: nothing can be learnt of them.",
+            f"{constant} of {x.shape[1]} columns are constant: nothing can be learned from them.",
             stacklevel=3,
         )
     return x, _batch_size(len(x), batch_size)
 
 
 def _check_sparse(x, visible, batch_size):
-    """As `check_rows`, without making it dense: what is not stored is zero."""
+    """Like `check_rows`, without making the matrix dense: values not stored are zero."""
     if x.shape[0] < 2 or not x.nnz or not np.isfinite(x.data).all():
         raise ValueError(
-            "x must have two rows at least, and finite numbers of which some are not zero. "
+            "x must have at least two rows, and finite numbers that are not all zero. "
             f"Received: x of shape {x.shape} with {x.nnz} stored numbers."
         )
     low, high = min(x.data.min(), 0), x.data.max()
     if visible == "binary" and (low < 0 or high > 1):
         raise ValueError(
-            f"Binary visible units take values in [0, 1]. Received: values from {low:.6g} to "
-            f"{high:.6g}. Scale them, such as x.sign() for words that are there or not."
+            f"Binary visible units need values in [0, 1]. Received: values from {low:.6g} to "
+            f"{high:.6g}. Scale them, for example with x.sign() for presence of words."
         )
     return x.tocsr(), _batch_size(x.shape[0], batch_size)
 
@@ -85,7 +76,7 @@ def _check_sparse(x, visible, batch_size):
 def _batch_size(rows, given):
     if given is None:
         return min(64, rows)
-    check_count("batch_size", given)
+    check_integer("batch_size", given, 1)
     if given > rows:
         raise ValueError(
             f"batch_size must not exceed the number of rows, {rows}. Received: batch_size={given}."

@@ -1,4 +1,4 @@
-"""One compiled function on each backend."""
+"""Compiled functions on each backend."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import keras
 
 
 def compiled(function: Callable) -> Callable:
-    """Compiles a function of tensors, which draws nothing and changes no variable."""
+    """Compiles a function of tensors that draws nothing and changes no variable."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -20,25 +20,25 @@ def compiled(function: Callable) -> Callable:
 
 
 def has_accelerator() -> bool:
-    """Whether TensorFlow sees a GPU or a TPU."""
+    """Returns whether TensorFlow sees a GPU or a TPU."""
     import tensorflow as tf
 
     return any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
 
 
 def replicated(model: Any) -> bool:
-    """Whether TensorFlow trains a model on several devices at once."""
+    """Returns whether TensorFlow trains a model on several devices at once."""
     strategy = getattr(model, "distribute_strategy", None)
     return strategy is not None and strategy.num_replicas_in_sync > 1
 
 
 def as_tensors(*values: Any) -> tuple[Any, ...]:
-    """Variables as plain tensors, for a compiled function."""
+    """Converts variables to plain tensors, for a compiled function."""
     return tuple(keras.ops.convert_to_tensor(keras.ops.convert_to_numpy(v)) for v in values)
 
 
 def kept(model: Any, kind: str, units: int, make: Callable[[], Any]) -> Any:
-    """A function of a model that was made before for as many units, or is made now."""
+    """Returns a model's cached function for this number of units, or makes it."""
     known = vars(model).setdefault("_kept_functions", {})
     if kind not in known or known[kind][0] != units:
         known[kind] = units, make()

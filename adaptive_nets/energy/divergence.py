@@ -1,4 +1,4 @@
-"""Notices that a machine's samples have left its data, and keeps the last good weights."""
+"""Detects that a machine's samples have left its data, and restores the last good weights."""
 
 import math
 import warnings
@@ -9,10 +9,10 @@ import numpy as np
 
 
 class Watch(keras.callbacks.Callback):
-    """Stops `fit` where training diverges, and restores the weights of the last good epoch.
+    """Stops `fit` when training diverges, and restores the weights of the last good epoch.
 
-    It diverges where a weight is not finite, or where the mean free energies of data and samples
-    differ by more than two nats a visible unit: samples are then nowhere near the data.
+    Training diverges if a weight is not finite, or if the mean free energies of data and samples
+    differ by more than two nats per visible unit: samples are then nowhere near the data.
     """
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -29,13 +29,15 @@ class Watch(keras.callbacks.Callback):
         step = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
         if [value.shape for value in self._good] == [tuple(v.shape) for v in model.weights]:
             model.set_weights(self._good)
-            kept = "The weights of the epoch before are restored."
+            kept = "The weights of the previous epoch are restored."
         else:
-            kept = "Room was made for units since the epoch before, so weights stay as they are."
+            kept = (
+                "Capacity has grown since the previous epoch, so the weights are kept as they are."
+            )
         model.stop_training = True
         warnings.warn(
-            f"Training of {model.name!r} diverges at step {step}: the free-energy gap is {gap:.3g} "
-            f"nats (limit {limit:.3g}), the kernel's norm {norm:.3g}. {kept} Lower the learning "
+            f"Training of {model.name!r} diverged at step {step}: the free-energy gap is {gap:.3g} "
+            f"nats (limit {limit:.3g}), the kernel norm {norm:.3g}. {kept} Lower the learning "
             "rate, raise gibbs_steps, or raise beta.",
             stacklevel=2,
         )

@@ -1,4 +1,4 @@
-"""What a trained machine knows of data: reconstructions, samples, how well and by which units."""
+"""Inspects a trained machine: reconstructions, samples, likelihoods and contributions of units."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets.energy.checks import check_count
+from adaptive_nets._checks import check_integer
 from adaptive_nets.energy.compiled import as_tensors, compiled, kept
 from adaptive_nets.energy.order import Parameters
 
@@ -19,19 +19,19 @@ NUMBERS = 1 << 22
 
 
 def in_blocks(function: Any, x: Any, rows: int = ROWS) -> np.ndarray:
-    """A function's outputs on rows, some at a time."""
+    """Returns a function's outputs on rows, computed in blocks."""
     x = np.asarray(x)
     parts = [x[i : i + rows] for i in range(0, len(x), rows)]
     return np.concatenate([ops.convert_to_numpy(function(each)) for each in parts])
 
 
 def values_of(model: Any) -> tuple[Any, Any, Any]:
-    """Kernel, hidden biases and visible biases of the trained units, as tensors."""
+    """Returns kernel, hidden biases and visible biases of the trained units, as tensors."""
     return as_tensors(model.kernel.T, model.hidden_bias, model.visible_bias)
 
 
 def reconstruct(model: Any, x: Any) -> np.ndarray:
-    """The mean of the visible units, given the probabilities of the hidden ones for each row.
+    """Returns the mean of the visible units given the hidden probabilities of each row.
 
     Args:
         model: A built machine.
@@ -50,20 +50,20 @@ def reconstruct(model: Any, x: Any) -> np.ndarray:
 def sample(
     model: Any, rows: int, steps: int = 1000, start: Any = None, seed: int | None = None
 ) -> np.ndarray:
-    """States of the visible units, drawn by Gibbs sampling.
+    """Draws states of the visible units by Gibbs sampling.
 
     Args:
         model: A built machine.
-        rows: Number of chains, one sample each.
-        steps: Of each chain, rounded up to tens. Defaults to 1,000.
-        start: `(rows, visible)` where they begin. Defaults to `None`: at random.
-        seed: Of the draws. Defaults to `None`: the model's draws go on.
+        rows: Number of chains. Each gives one sample.
+        steps: Gibbs steps of each chain, rounded up to a multiple of 10. Defaults to `1000`.
+        start: Initial states `(rows, visible)`. Defaults to `None`: random states.
+        seed: Seed of the draws. Defaults to `None`: the model's own random sequence continues.
 
     Returns:
         `(rows, visible)`.
     """
-    check_count("rows", rows)
-    check_count("steps", steps)
+    check_integer("rows", rows, 1)
+    check_integer("steps", steps, 1)
     generator = model.draws if seed is None else keras.random.SeedGenerator(seed)
     units = model.n_units
 
@@ -86,12 +86,12 @@ def sample(
 
 
 def pseudo_likelihood(model: Any, x: Any) -> np.ndarray:
-    """The logarithm of the product over features of P(v_i | all other features), in nats.
+    """Returns the log of the product over features of P(v_i | all other features), in nats.
 
-    It needs no partition function. Of values between 0 and 1 it is the mean over both states.
+    It needs no partition function. For values between 0 and 1 it is the mean over both states.
 
     Args:
-        model: A built machine of binary visible units.
+        model: A built machine with binary visible units.
         x: `(rows, visible)`.
 
     Returns:
@@ -99,8 +99,8 @@ def pseudo_likelihood(model: Any, x: Any) -> np.ndarray:
     """
     if not model.kind.uniform:
         raise ValueError(
-            "The pseudo-likelihood is of binary visible units. Received: a model of "
-            f"visible={model.visible!r}. Use log_likelihood."
+            "The pseudo-likelihood needs binary visible units. Use log_likelihood instead. "
+            f"Received: a model with visible={model.visible!r}."
         )
     count = ops.convert_to_tensor(model.n_units, "int32")
     return _pseudo_likelihood(model, x, (*values_of(model), count))
@@ -112,7 +112,7 @@ def _pseudo_likelihood(model, x, values):
     def conditionals(values, v):
         p = Parameters(*values)
         inputs = p.inputs(v)
-        # What hidden units receive of all other features, and that with this one on.
+        # Input of the hidden units from all other features, and the same with this one on.
         without = ops.expand_dims(inputs, 1) - ops.expand_dims(v, -1) * p.kernel
         on = model.order.log_sum(without + p.kernel, p) + p.visible_bias
         odds = on - model.order.log_sum(without, p)
@@ -124,10 +124,10 @@ def _pseudo_likelihood(model, x, values):
 
 
 def contributions(model: Any, x: Any) -> np.ndarray:
-    """What each trained unit adds to the free energy of rows, in nats: `(units,)`.
+    """Returns what each trained unit adds to the free energy of rows, in nats: `(units,)`.
 
-    The mean over rows of `|P(z >= i | v) (softplus(W_i v + b_i) - softplus(b_i))|`: of a unit
-    without weights it is zero.
+    The mean over rows of `|P(z >= i | v) (softplus(W_i v + b_i) - softplus(b_i))|`, which is zero
+    for a unit whose weights are zero.
 
     Args:
         model: A built machine.
@@ -147,17 +147,17 @@ def contributions(model: Any, x: Any) -> np.ndarray:
 
 
 def gains(model: Any, x: Any, sizes: Sequence[int]) -> np.ndarray:
-    """What the units that add most gain on features taken for independent ones.
+    """Returns the gain of the most important units over independent features.
 
     Args:
-        model: A built machine of binary visible units.
-        x: `(rows, visible)`, best such that it was not trained on.
+        model: A built machine with binary visible units.
+        x: `(rows, visible)`, preferably rows that it was not trained on.
         sizes: Numbers of units, each at most the model's.
 
     Returns:
-        For each size and row the pseudo-likelihood by that many units, those that add most to the
-        free energy, less the likelihood of independent features with the rows' own means; in
-        nats, `(sizes, rows)`.
+        Array `(sizes, rows)` in nats: for each size and row, the pseudo-likelihood of that many
+        units (those that contribute most to the free energy) minus the likelihood of independent
+        features with the rows' own means.
     """
     order = np.argsort(-contributions(model, x), kind="stable")
     kernel, hidden, bias = model.kernel, model.hidden_bias, model.visible_bias
@@ -167,7 +167,7 @@ def gains(model: Any, x: Any, sizes: Sequence[int]) -> np.ndarray:
     found = []
     for size in sizes:
         chosen = np.sort(order[:size])
-        # Behind them zeros, which are no units at all, so that one function serves all sizes.
+        # Padded with zeros, which act as no units at all, so that one function serves all sizes.
         few, biases = np.zeros_like(kernel), np.zeros_like(hidden)
         few[:size], biases[:size] = kernel[chosen], hidden[chosen]
         count = ops.convert_to_tensor(size, "int32")
@@ -177,15 +177,16 @@ def gains(model: Any, x: Any, sizes: Sequence[int]) -> np.ndarray:
 
 
 def effective_units(model: Any, x: Any, tolerance: float = 0.05) -> int:
-    """How many units are needed for what the model knows of rows.
+    """Returns how many units are needed for what the model knows about rows.
 
-    The smallest number whose mean gain (`gains`) is within a share `tolerance` of the largest of
-    any number. 0 where that is within two standard errors of nothing, or less than 0.01 nats.
+    This is the smallest number of units whose mean gain (`gains`) is within a fraction `tolerance`
+    of the largest gain, or 0 if the largest gain is within two standard errors of zero or below
+    0.01 nats.
 
     Args:
-        model: A built machine of binary visible units.
-        x: `(rows, visible)`, best such that it was not trained on.
-        tolerance: Share of the gain, in [0, 1). Defaults to 0.05.
+        model: A built machine with binary visible units.
+        x: `(rows, visible)`, preferably rows that it was not trained on.
+        tolerance: Fraction of the gain that may be lost, in [0, 1). Defaults to `0.05`.
     """
     if not 0 <= tolerance < 1:
         raise ValueError(f"tolerance must be in [0, 1). Received: tolerance={tolerance!r}.")

@@ -1,4 +1,4 @@
-"""How likely data are: exactly where the model is small, else with an interval."""
+"""Log-likelihood of data: exact for small models, otherwise estimated with an interval."""
 
 import dataclasses
 import math
@@ -9,13 +9,13 @@ import numpy as np
 from keras import ops
 from scipy.special import logsumexp
 
-from adaptive_nets.energy.checks import check_choice, check_count
+from adaptive_nets._checks import check_choice, check_integer
 from adaptive_nets.energy.compiled import as_tensors, compiled, kept
 from adaptive_nets.energy.order import Ordered, Parameters
 
-# Enumerated up to so many units, hidden or binary visible ones.
+# Largest number of units (hidden, or binary visible ones) that is enumerated.
 ENUMERABLE = 20
-# Temperatures that are passed in one compiled call.
+# Temperatures per compiled call.
 BLOCK = 8
 
 
@@ -23,12 +23,12 @@ BLOCK = 8
 class Likelihood:
     """The mean log-likelihood of rows, in nats.
 
-    Attributes:
-        mean: Its estimate.
-        low: Lower end of its interval, of three standard errors of the partition function.
-        high: Upper end.
+    Args:
+        mean: The estimate.
+        low: Lower end of the interval of three standard errors of the partition function.
+        high: Upper end of that interval.
         log_partition: ln Z.
-        method: "exact" or "ais".
+        method: `"exact"` or `"ais"`.
     """
 
     mean: float
@@ -46,27 +46,28 @@ def log_likelihood(
     temperatures: int = 1000,
     seed: int | None = 0,
 ) -> Likelihood:
-    """The mean log-likelihood of rows.
+    """Returns the mean log-likelihood of rows.
 
     Args:
-        model: A built `RBM` or one derived from it.
+        model: A built `RBM` or an instance of a subclass.
         x: `(rows, visible)`.
-        method: "exact" enumerates, which takes at most 20 hidden or binary visible units; "ais" is
-            annealed importance sampling (Neal 2001; Salakhutdinov, Murray 2008) from a model
-            without interaction; "auto" enumerates where it can. Defaults to "auto".
-        chains: Of annealing. Defaults to 256.
-        temperatures: Steps of annealing. More make the interval narrower. Defaults to 1,000.
-        seed: Of annealing. Defaults to 0; `None` draws on.
+        method: `"exact"` enumerates all states, which needs at most 20 hidden or binary visible
+            units; `"ais"` is annealed importance sampling (Neal 2001; Salakhutdinov, Murray 2008)
+            from a model without interaction; `"auto"` enumerates if possible. Defaults to `"auto"`.
+        chains: Number of annealed chains. Defaults to `256`.
+        temperatures: Number of annealing steps. More steps narrow the interval. Defaults to `1000`.
+        seed: Seed of annealing; with `None` the model's own random sequence continues. Defaults
+            to `0`.
 
     Returns:
         A `Likelihood`.
 
     Raises:
-        ValueError: "exact" is asked of a large model, or an option is out of range.
+        ValueError: `"exact"` is requested for a large model, or an option is out of range.
     """
     check_choice("method", method, ("auto", "exact", "ais"))
-    check_count("chains", chains)
-    check_count("temperatures", temperatures)
+    check_integer("chains", chains, 1)
+    check_integer("temperatures", temperatures, 1)
     energy = float(np.mean(ops.convert_to_numpy(model.free_energy(x)), dtype="float64"))
     if method == "auto":
         method = "exact" if is_enumerable(model) else "ais"
@@ -78,21 +79,21 @@ def log_likelihood(
 
 
 def is_enumerable(model: Any) -> bool:
-    """Whether the states of either side are few enough."""
+    """Returns whether either side has few enough states to enumerate."""
     visible = model.kind.uniform and len(model.visible_bias) <= ENUMERABLE
     return visible or model.n_units <= ENUMERABLE
 
 
 def exact_log_partition(model: Any) -> float:
-    """The logarithm of Z, by enumeration in float64.
+    """Returns ln Z by enumeration in float64.
 
     Raises:
-        ValueError: There are more than 20 units on both sides.
+        ValueError: Both sides have more than 20 units.
     """
     if not is_enumerable(model):
         raise ValueError(
             f"Cannot enumerate {model.n_units} hidden and {len(model.visible_bias)} visible units: "
-            f"at most {ENUMERABLE} on one side. Pass method='ais'."
+            f"one side must have at most {ENUMERABLE}. Pass method='ais'."
         )
     kernel, hidden, bias = (
         np.asarray(each, "float64")
@@ -127,7 +128,7 @@ def _over_hidden(model, kernel, hidden, bias):
     logs = h @ hidden + np.concatenate(volume)
     if not isinstance(model.order, Ordered):
         return float(logsumexp(logs))
-    # The first 2 ** z codes are those whose units behind the z-th are off.
+    # The first 2 ** z codes are those whose units after the z-th are off.
     paid = np.cumsum(model.order.beta * np.logaddexp(0, hidden))
     terms = [logsumexp(logs[: 2**z]) - paid[z - 1] for z in range(1, len(hidden) + 1)]
     terms[-1] += model.order.tail
@@ -135,7 +136,7 @@ def _over_hidden(model, kernel, hidden, bias):
 
 
 def _codes(size):
-    """All states, the first unit changing fastest."""
+    """Returns all states, with the first unit changing fastest."""
     return ((np.arange(2**size)[:, None] >> np.arange(size)) & 1).astype("float64")
 
 
@@ -144,7 +145,7 @@ def _chunks(rows):
 
 
 def _annealing(model, trained):
-    """A block of temperatures, as a function of tensors only."""
+    """Returns a block of temperatures as a function of tensors only."""
 
     def run(trained_values, v, weights, shares, *draws):
         whole = Parameters(*trained_values, trained)
@@ -160,10 +161,10 @@ def _annealing(model, trained):
 def annealed_log_partition(
     model: Any, chains: int, temperatures: int, seed: int | None
 ) -> tuple[float, float, float]:
-    """The logarithm of Z by annealed importance sampling, and its interval.
+    """Returns ln Z by annealed importance sampling, and its interval.
 
-    Kernel and hidden biases rise from zero, prices' beta and visible biases stay. The interval is
-    that of the mean weight plus and minus three standard errors.
+    The kernel and the hidden biases rise from zero; beta and the visible biases stay fixed. The
+    interval is the mean weight plus and minus three standard errors.
     """
     generator = model.draws if seed is None else keras.random.SeedGenerator(seed)
     trained = model.n_units

@@ -1,4 +1,4 @@
-"""How many hidden units take part: all, the first z of n, or the first z of infinitely many.
+"""Which hidden units are active: all, the first z of n, or the first z of infinitely many.
 
 Côté and Larochelle, "An Infinite Restricted Boltzmann Machine", arXiv 1502.02476, sections 3 and 4.
 """
@@ -9,19 +9,19 @@ from typing import Any
 
 from keras import ops
 
-# Stands for minus infinity, whose differences are not numbers.
+# Stands for minus infinity, whose differences would be NaN.
 NEVER = -1e9
 
 
 @dataclasses.dataclass(frozen=True)
 class Parameters:
-    """What an energy is computed with.
+    """Parameters that energies are computed with.
 
     Args:
         kernel: `(visible, capacity)`.
         hidden_bias: `(capacity,)`.
         visible_bias: `(visible,)`.
-        units: How many of the capacity are trained, an integer scalar.
+        units: Number of trained units among the capacity, an integer scalar.
     """
 
     kernel: Any
@@ -30,13 +30,13 @@ class Parameters:
     units: Any
 
     def annealed(self, share: Any) -> "Parameters":
-        """Between no interaction (0) and these (1); the visible bias stays."""
+        """Interpolates from no interaction (0) to these (1); the visible bias stays."""
         return dataclasses.replace(
             self, kernel=share * self.kernel, hidden_bias=share * self.hidden_bias
         )
 
     def regrouped(self, order: Any) -> "Parameters":
-        """The same units in another order."""
+        """Returns the same units in another order."""
         return dataclasses.replace(
             self,
             kernel=ops.take(self.kernel, order, axis=1),
@@ -44,51 +44,51 @@ class Parameters:
         )
 
     def outputs(self, hidden: Any) -> Any:
-        """What the visible units receive of hidden states, and their bias."""
+        """Returns the input of the visible units from hidden states, with their bias."""
         return ops.matmul(hidden, ops.transpose(self.kernel)) + self.visible_bias
 
     def inputs(self, v: Any) -> Any:
-        """What the hidden units receive, `(rows, capacity)`."""
+        """Returns the input of the hidden units, `(rows, capacity)`."""
         return ops.matmul(v, self.kernel) + self.hidden_bias
 
 
 class Unordered:
-    """All units take part: the ordinary restricted Boltzmann machine."""
+    """All units are active: the ordinary restricted Boltzmann machine."""
 
     def log_sum(self, a: Any, p: Parameters) -> Any:
-        """Logarithm of the sum of exp(-E) over hidden states, without the visible term."""
+        """Returns the log of the sum of exp(-E) over hidden states, without the visible term."""
         return ops.sum(ops.softplus(a), axis=-1)
 
     def present(self, a: Any, p: Parameters) -> Any:
-        """The probability that each unit takes part, `(rows, capacity)` or 1."""
+        """Returns the probability that each unit is active, `(rows, capacity)` or 1."""
         return 1.0
 
     def draw(self, a: Any, p: Parameters, uniform: Any) -> tuple[Any, Any]:
-        """Which units take part in one state, and how many; uniform draws are `(rows,)`."""
+        """Draws which units are active and how many, from uniform draws `(rows,)`."""
         return 1.0, p.units
 
     def base(self, units: int) -> float:
-        """Logarithm of the sum over hidden states where kernel and hidden biases are zero."""
+        """Returns the log of the sum over hidden states with zero kernel and hidden biases."""
         return units * math.log(2)
 
 
 class Ordered:
-    """The first z units take part; each pays `beta softplus(b)` for it.
+    """The first z units are active; each pays the price `beta softplus(b)`.
 
     Args:
-        beta: The price, > 1.
-        endless: Whether infinitely many units of zero weights come behind the trained ones. Their
-            share is a geometric series, of ratio `2 ** (1 - beta)`.
+        beta: Factor of the price of a unit, > 1.
+        endless: Whether infinitely many units with zero weights follow the trained ones. Their
+            contribution is a geometric series with ratio `2 ** (1 - beta)`.
     """
 
     def __init__(self, beta: float, endless: bool) -> None:
         self.beta, self.endless = beta, endless
         self.log_ratio = (1 - beta) * math.log(2)
-        # ln 1/(1 - r): the last trained unit stands for all behind it.
+        # ln 1/(1 - r): the last trained unit stands for all that follow it.
         self.tail = -math.log(-math.expm1(self.log_ratio)) if endless else 0.0
 
     def log_weights(self, a: Any, p: Parameters) -> Any:
-        """Logarithm of P(z | v) but for a constant, `(rows, capacity)`; z = 1 comes first."""
+        """Returns ln P(z | v) up to a constant, `(rows, capacity)`; z = 1 comes first."""
         price = self.beta * ops.softplus(p.hidden_bias)
         numbers = ops.arange(1, a.shape[-1] + 1, dtype="int32")
         weights = ops.cumsum(ops.softplus(a) - price, axis=-1)
@@ -97,16 +97,16 @@ class Ordered:
         return ops.where(numbers <= p.units, weights, NEVER)
 
     def log_sum(self, a: Any, p: Parameters) -> Any:
-        """Logarithm of the sum of exp(-E) over hidden states, without the visible term."""
+        """Returns the log of the sum of exp(-E) over hidden states, without the visible term."""
         return ops.logsumexp(self.log_weights(a, p), axis=-1)
 
     def present(self, a: Any, p: Parameters) -> Any:
-        """P(z >= i | v), `(rows, capacity)`."""
+        """Returns P(z >= i | v), `(rows, capacity)`."""
         shares = ops.softmax(self.log_weights(a, p), axis=-1)
         return ops.flip(ops.cumsum(ops.flip(shares, axis=-1), axis=-1), axis=-1)
 
     def draw(self, a: Any, p: Parameters, uniform: Any) -> tuple[Any, Any]:
-        """Which units take part in one state, and how many; uniform draws are `(rows,)`."""
+        """Draws which units are active and how many, from uniform draws `(rows,)`."""
         below = ops.cumsum(ops.softmax(self.log_weights(a, p), axis=-1), axis=-1)
         passed = ops.cast(below < ops.expand_dims(uniform, -1), "int32")
         z = ops.minimum(ops.sum(passed, axis=-1) + 1, p.units)
@@ -114,7 +114,7 @@ class Ordered:
         return ops.cast(numbers < ops.expand_dims(z, -1), a.dtype), z
 
     def base(self, units: int) -> float:
-        """Logarithm of the sum over hidden states where kernel and hidden biases are zero."""
+        """Returns the log of the sum over hidden states with zero kernel and hidden biases."""
         r = self.log_ratio
         if self.endless:
             return r + self.tail

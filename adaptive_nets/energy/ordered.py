@@ -1,4 +1,4 @@
-"""Ordered machines, of n units or of as many as the data wants."""
+"""Ordered machines, with n hidden units or as many as the data requires."""
 
 import dataclasses
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from adaptive_nets.energy.checks import check_beta, check_count
+from adaptive_nets._checks import check_integer, check_number
+from adaptive_nets.energy.checks import check_beta
 from adaptive_nets.energy.order import Ordered, Parameters
 from adaptive_nets.energy.rbm import RBM
 from adaptive_nets.energy.shrinking import SoftThreshold
@@ -15,14 +16,14 @@ from adaptive_nets.energy.widening import KeepRoom
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class OrderedRBM(RBM):
-    """A restricted Boltzmann machine of which the first z units take part, z being drawn too.
+    """A restricted Boltzmann machine in which only the first z units are active; z is random.
 
-    Each unit pays `beta softplus(b)` for taking part, so that the first ones learn first.
+    Each active unit pays the price `beta softplus(b)`, so that the first ones learn first.
 
     Args:
         units: Number of hidden units.
-        beta: The price, > 1. Defaults to 1.01.
-        **kwargs: As for `RBM`.
+        beta: Factor of the price of a unit, > 1. Defaults to `1.01`.
+        **kwargs: Further arguments of `RBM`.
 
     Example:
 
@@ -48,28 +49,29 @@ class OrderedRBM(RBM):
         self.order = Ordered(self.beta, self.endless)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {**super().get_config(), "beta": self.beta}
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class InfiniteRBM(OrderedRBM):
-    """A restricted Boltzmann machine of infinitely many hidden units, of which some are trained.
+    """A restricted Boltzmann machine with infinitely many hidden units, some of them trained.
 
-    It begins with one unit of zero weights. Whenever a sample wants all trained units, one more is
-    trained, which changes no energy, for it is one of those behind. Variables have room for more
-    units than there are; the room is doubled when it is full, so functions are traced again
-    log2(n) times at most.
+    It begins with one unit whose weights are zero. Whenever a sample uses all trained units, one
+    more is trained; this changes no energy, because the unit was there before, untrained.
+    Variables have capacity for more units than are trained. The capacity doubles when it is full,
+    so functions are retraced at most log2(n) times.
 
     Args:
-        beta: The price of a unit, > 1. Nearer to 1 more units are used. Defaults to 1.01.
-        max_units: No more are trained. Defaults to `None`: no limit.
-        regroup: Whether units are put into a random order at each step, which trains them all
-            alike and faster. Defaults to `False`.
-        l1: The kernel is moved towards zero by the learning rate times this at each step, and the
-            last unit is given up once its weights are zero. Defaults to 0.
-        capacity: Room for so many units at the beginning. Defaults to 64.
-        **kwargs: As for `RBM`, but `units`.
+        beta: Factor of the price of a unit, > 1. The closer to 1, the more units are used.
+            Defaults to `1.01`.
+        max_units: Maximum number of trained units. Defaults to `None`: no limit.
+        regroup: Whether to put units into a random order at each step, which trains all of them
+            equally and is faster. Defaults to `False`.
+        l1: Strength of the L1 penalty: each step moves the kernel towards zero by the learning
+            rate times `l1`, and drops the last unit once its weights are zero. Defaults to `0`.
+        capacity: Initial capacity, in units. Defaults to `64`.
+        **kwargs: Further arguments of `RBM`, except `units`.
 
     Attributes:
         n_units: Number of trained units.
@@ -102,11 +104,10 @@ class InfiniteRBM(OrderedRBM):
         capacity: int = 64,
         **kwargs: Any,
     ) -> None:
-        check_count("capacity", capacity)
+        check_integer("capacity", capacity, 1)
         if max_units is not None:
-            check_count("max_units", max_units)
-        if isinstance(l1, bool) or not l1 >= 0:
-            raise ValueError(f"l1 must be a number >= 0. Received: l1={l1!r}.")
+            check_integer("max_units", max_units, 1)
+        check_number("l1", l1, 0)
         kwargs = {"kernel_initializer": "zeros", "gibbs_steps": 10, **kwargs}
         kwargs.pop("units", None)
         super().__init__(1, beta, **kwargs)
@@ -119,7 +120,7 @@ class InfiniteRBM(OrderedRBM):
             self.kernel_variable.constraint = SoftThreshold(self)
 
     def contrast(self, v: Any) -> Any:
-        """As of `RBM`; one more unit is trained where a sample wants all there are."""
+        """As in `RBM`; trains one more unit if a sample uses all trained ones."""
         p = self.parameters
         if self.regroup:
             p = p.regrouped(self.random_order(p))
@@ -133,12 +134,12 @@ class InfiniteRBM(OrderedRBM):
         return self.gaps(v, chains, p)
 
     def drawn_numbers(self, v: Any) -> Any:
-        """Uniform draws for how many units each row wants."""
+        """Draws uniform numbers that decide how many units each row uses."""
         shape = (ops.shape(v)[0],)
         return keras.random.uniform(shape, seed=self.draws, dtype=self.compute_dtype)
 
     def random_order(self, p: Parameters) -> Any:
-        """The trained units in a random order, and the room behind them."""
+        """Returns a random order of the trained units, followed by the spare capacity."""
         capacity = p.kernel.shape[1]
         places = ops.arange(capacity, dtype="int32")
         keys = keras.random.uniform((capacity,), seed=self.draws, dtype="float32")
@@ -146,11 +147,11 @@ class InfiniteRBM(OrderedRBM):
         return ops.argsort(keys + room)
 
     def own_callbacks(self) -> list[keras.callbacks.Callback]:
-        """What watches `fit`, and makes room for units."""
+        """Returns the callbacks that watch `fit` and add capacity."""
         return [KeepRoom(), *super().own_callbacks()]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, with the present capacity."""
+        """Returns the constructor's arguments, with the current capacity."""
         config = {
             **super().get_config(),
             "max_units": self.max_units,

@@ -7,13 +7,15 @@ import keras
 import numpy as np
 from keras import ops
 
+from adaptive_nets._checks import check_choice, check_integer
 from adaptive_nets.energy import inspection
-from adaptive_nets.energy.checks import check_choice, check_count, check_rows
+from adaptive_nets.energy.checks import check_rows
 from adaptive_nets.energy.compiled import has_accelerator, replicated
 from adaptive_nets.energy.divergence import Watch
 from adaptive_nets.energy.likelihood import Likelihood, log_likelihood
 from adaptive_nets.energy.order import Parameters, Unordered
 from adaptive_nets.energy.units import VISIBLE
+from adaptive_nets.keras_internals import replica_loss
 
 METHODS = ("pcd", "cd")
 
@@ -22,22 +24,24 @@ METHODS = ("pcd", "cd")
 class RBM(keras.Model):
     """A restricted Boltzmann machine.
 
-    `E(v, h) = -c·v - h·(W v + b)` for binary visible units, `|v - c|²/2 - h·(W v + b)` for real
-    ones. `fit(x)` follows the gradient of the likelihood, whose second term is estimated by Gibbs
-    sampling; the loss that it logs is the gap of mean free energies between data and samples. The
-    model's output is the probability of each hidden unit.
+    The energy is `E(v, h) = -c·v - h·(W v + b)` for binary visible units and
+    `|v - c|²/2 - h·(W v + b)` for real ones. `fit(x)` follows the gradient of the likelihood,
+    whose second term is estimated by Gibbs sampling. The logged loss is the difference between the
+    mean free energies of data and samples. The model's output is the probability of each hidden
+    unit.
 
     Args:
         units: Number of hidden units.
-        visible: "binary" for values in [0, 1], or "gaussian" for real values that are standardised.
-            Defaults to "binary".
-        method: "pcd": chains persist between steps; "cd": they begin at the data of the step.
-            Defaults to "pcd".
-        gibbs_steps: Steps of Gibbs sampling a training step, k of PCD-k. Defaults to 1.
-        chains: Number of persistent chains. Defaults to 64.
-        kernel_initializer: Defaults to a normal distribution of standard deviation 0.01.
-        kernel_regularizer: Keras regularizer of the kernel. Defaults to `None`.
-        seed: Of chains and draws. Defaults to a random one.
+        visible: `"binary"` for values in [0, 1], or `"gaussian"` for standardized real values.
+            Defaults to `"binary"`.
+        method: `"pcd"`: chains persist between steps; `"cd"`: chains start from the step's data.
+            Defaults to `"pcd"`.
+        gibbs_steps: Gibbs steps per training step, the k of PCD-k. Defaults to `1`.
+        chains: Number of persistent chains. Defaults to `64`.
+        kernel_initializer: Initializer of the kernel. Defaults to `"default"`: a normal
+            distribution with standard deviation 0.01.
+        kernel_regularizer: Regularizer of the kernel. Defaults to `None`.
+        seed: Seed of the chains and draws. Defaults to `None`: a random seed.
 
     Attributes:
         kernel: `(units, visible)`.
@@ -46,7 +50,7 @@ class RBM(keras.Model):
         n_units: Number of trained hidden units.
 
     Raises:
-        ValueError: An option is out of range; in `fit`, data are.
+        ValueError: An option is out of range, or, in `fit`, the data are.
 
     Example:
 
@@ -73,11 +77,11 @@ class RBM(keras.Model):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        check_count("units", units)
+        check_integer("units", units, 1)
         check_choice("visible", visible, VISIBLE)
         check_choice("method", method, METHODS)
-        check_count("gibbs_steps", gibbs_steps)
-        check_count("chains", chains)
+        check_integer("gibbs_steps", gibbs_steps, 1)
+        check_integer("chains", chains, 1)
         super().__init__(**kwargs)
         self.units, self.visible, self.method = units, visible, method
         self.gibbs_steps, self.n_chains, self.seed = gibbs_steps, chains, seed
@@ -93,7 +97,7 @@ class RBM(keras.Model):
         self.capacity = units
 
     def build(self, input_shape: Sequence[int | None]) -> None:
-        """Makes the variables, for rows of a known length."""
+        """Creates the variables for rows of a known length."""
         size = input_shape[-1]
         self.visible_variable = self.add_weight(shape=(size,), initializer="zeros", name="visible")
         self.add_hidden(self.capacity, size)
@@ -112,11 +116,11 @@ class RBM(keras.Model):
         super().build(input_shape)
 
     def first_units(self) -> Any:
-        """How many units are there at the beginning."""
+        """Returns the initial number of units."""
         return ops.convert_to_tensor(self.units, "int32")
 
     def add_hidden(self, capacity: int, visible: int) -> None:
-        """Makes the variables of the hidden units."""
+        """Creates the variables of the hidden units."""
         self.kernel_variable = self.add_weight(
             shape=(visible, capacity), initializer=self.kernel_initializer, name="kernel",
             regularizer=self.kernel_regularizer,
@@ -125,11 +129,11 @@ class RBM(keras.Model):
             shape=(capacity,), initializer="zeros", name="hidden_bias"
         )
 
-    # What is learnt ---------------------------------------------------------------------------
+    # What is learned --------------------------------------------------------------------------
 
     @property
     def parameters(self) -> Parameters:
-        """All that energies are computed with, of the whole capacity."""
+        """The parameters that energies are computed with, at full capacity."""
         return Parameters(
             ops.convert_to_tensor(self.kernel_variable), ops.convert_to_tensor(self.bias_variable),
             ops.convert_to_tensor(self.visible_variable), ops.convert_to_tensor(self.count),
@@ -158,11 +162,11 @@ class RBM(keras.Model):
     # Energies ---------------------------------------------------------------------------------
 
     def free_energy_of(self, v: Any, p: Parameters) -> Any:
-        """F(v) = -ln of the sum over hidden states of exp(-E(v, h)), `(rows,)`."""
+        """Returns F(v), minus the log of the sum of exp(-E(v, h)) over hidden states, `(rows,)`."""
         return self.kind.energy(v, p.visible_bias) - self.order.log_sum(p.inputs(v), p)
 
     def free_energy(self, x: Any) -> Any:
-        """The free energy of rows.
+        """Returns the free energy of rows.
 
         Args:
             x: `(rows, visible)`.
@@ -175,26 +179,26 @@ class RBM(keras.Model):
         return self.free_energy_of(x, self.parameters)
 
     def ensure_built(self, shape: Sequence[int | None]) -> None:
-        """Makes the variables where they are not there yet."""
+        """Creates the variables if they do not exist yet."""
         if not self.built:
             self.build((None, int(shape[-1])))
 
     def hidden_means(self, v: Any, p: Parameters) -> Any:
-        """P(h_i = 1 | v), `(rows, capacity)`."""
+        """Returns P(h_i = 1 | v), `(rows, capacity)`."""
         a = p.inputs(v)
         return ops.sigmoid(a) * self.order.present(a, p)
 
     def gibbs_step(self, v: Any, p: Parameters, draws: tuple[Any, Any, Any]) -> tuple[Any, Any]:
-        """From one state of the visible units to the next.
+        """Returns the next state of the visible units.
 
         Args:
             v: `(rows, visible)`.
             p: The parameters.
-            draws: Uniform `(rows,)` for how many units take part, uniform `(rows, capacity)`, and
-                of the visible units' kind `(rows, visible)`.
+            draws: Uniform `(rows,)` for the number of active units, uniform `(rows, capacity)`
+                for their states, and `(rows, visible)` of the visible units' kind.
 
         Returns:
-            The next state, and how many hidden units took part, `(rows,)`.
+            The next state, and the number of active hidden units, `(rows,)`.
         """
         a = p.inputs(v)
         mask, z = self.order.draw(a, p, draws[0])
@@ -204,7 +208,7 @@ class RBM(keras.Model):
     def drawn(
         self, rows: Any, capacity: int, lead: tuple[int, ...] = (), generator: Any = None
     ) -> tuple[Any, Any, Any]:
-        """What a step of Gibbs sampling consumes, or several steps' with leading axes."""
+        """Draws what one Gibbs step consumes, or several steps with leading axes."""
         options = {"seed": generator or self.draws, "dtype": self.compute_dtype}
         visible = self.visible_variable.shape[0]
         last = keras.random.uniform if self.kind.uniform else keras.random.normal
@@ -217,27 +221,27 @@ class RBM(keras.Model):
     # Training ---------------------------------------------------------------------------------
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Hidden probabilities; in training the rows' free energy against that of the samples."""
+        """Returns hidden probabilities, or in training the free-energy gap to the samples."""
         v = ops.convert_to_tensor(inputs, self.compute_dtype, sparse=False)
         if not training:
             return self.hidden_means(v, self.parameters)
         return self.contrast(v)
 
     def contrast(self, v: Any) -> Any:
-        """F(v) less the mean free energy of the chains, after their steps; `(rows,)`."""
+        """Returns F(v) minus the mean free energy of the chains after their steps, `(rows,)`."""
         p = self.parameters
         chains, _ = self.moved(v, p)
         return self.gaps(v, chains, p)
 
     def gaps(self, v: Any, chains: Any, p: Parameters) -> Any:
-        """F(v) less the mean free energy of samples, which are no function of parameters."""
+        """Returns F(v) minus the mean free energy of samples, which are held constant."""
         # In one product, which is faster than two.
         both = ops.concatenate([v, ops.stop_gradient(chains)])
         energies, rows = self.free_energy_of(both, p), ops.shape(v)[0]
         return energies[:rows] - ops.mean(energies[rows:])
 
     def moved(self, v: Any, p: Parameters) -> tuple[Any, Any]:
-        """The chains after a training step's Gibbs steps, and how many units took part."""
+        """Returns the chains after a training step's Gibbs steps, and the active units."""
         persistent = self.method == "pcd"
         chains = ops.convert_to_tensor(self.chain_variable) if persistent else v
         rows, z = ops.shape(chains)[0], None
@@ -251,7 +255,7 @@ class RBM(keras.Model):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None,
         training: bool = True,
     ) -> Any:  # fmt: skip
-        """The gap of mean free energies between data and samples, and penalties."""
+        """Returns the gap of mean free energies between data and samples, plus penalties."""
         if not training:
             chains = ops.convert_to_tensor(self.chain_variable)
             v = ops.convert_to_tensor(x, self.compute_dtype, sparse=False)
@@ -262,25 +266,25 @@ class RBM(keras.Model):
             weight = ops.cast(ops.reshape(sample_weight, (-1,)), y_pred.dtype)
             gap = ops.sum(weight * y_pred) / ops.sum(weight)
         # Of replicas each adds its share.
-        return sum(self._aggregate_additional_loss(each) for each in (gap, *self.losses))
+        return sum(replica_loss(self, each) for each in (gap, *self.losses))
 
     def fit(
         self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
     ) -> Any:
-        """Trains on rows; with ADAGRAD at a rate of 0.03 where the model is not compiled.
+        """Trains on rows. A model that is not compiled uses Adagrad with learning rate 0.03.
 
         Args:
-            x: `(rows, visible)`, a SciPy sparse matrix too, or a batched dataset of them.
+            x: `(rows, visible)`: an array, a SciPy sparse matrix, or a dataset of batches.
             y: Must be `None`: learning is unsupervised.
-            batch_size: Rows a step. Defaults to 64.
-            **kwargs: As for `keras.Model.fit`.
+            batch_size: Rows per step. Defaults to `None`: 64, or all rows if there are fewer.
+            **kwargs: Further arguments of `keras.Model.fit`.
 
         Returns:
             Keras' `History`.
         """
         if y is not None:
             raise ValueError(
-                f"{type(self).__name__} learns without labels. Expected fit(x). Received: y of "
+                f"{type(self).__name__} learns without labels: call fit(x). Received: y of "
                 f"type {type(y).__name__}."
             )
         if hasattr(x, "shape"):
@@ -298,28 +302,28 @@ class RBM(keras.Model):
         return super().fit(x, batch_size=batch_size, callbacks=watching, **kwargs)
 
     def adapt(self, x: Any) -> None:
-        """Makes the variables, with visible biases that give the features their means in rows.
+        """Creates the variables, with visible biases that match the features' means.
 
-        Units need not learn then what features do on their own (Hinton 2012, section 8.1). `fit`
-        does so with an array where the model is not built; before `fit` with a dataset it is to be
-        called with some of its rows.
+        Hidden units then need not learn the means (Hinton 2012, section 8.1). `fit` calls this
+        for an array if the model is not built; before `fit` with a dataset, call it with some of
+        its rows.
 
         Args:
-            x: `(rows, visible)`, a SciPy sparse matrix too.
+            x: `(rows, visible)`: an array or a SciPy sparse matrix.
         """
         self.ensure_built(x.shape)
         self.visible_variable.assign(self.kind.bias(np.ravel(x.mean(axis=0))))
 
     def own_callbacks(self) -> list[keras.callbacks.Callback]:
-        """What watches `fit`."""
+        """Returns the callbacks that watch `fit`."""
         return [Watch()]
 
     def transform(self, x: Any, batch_size: int = 1024) -> np.ndarray:
-        """P(h = 1 | x) of the trained units, `(rows, units)`."""
+        """Returns P(h = 1 | x) of the trained units, `(rows, units)`."""
         return self.predict(x, batch_size=batch_size, verbose=0)[:, : self.n_units]
 
     def reconstruct(self, x: Any) -> np.ndarray:
-        """The mean of the visible units given the hidden ones' probabilities; as `x` in shape."""
+        """Returns the mean of the visible units given the hidden probabilities, shaped as `x`."""
         return inspection.reconstruct(self, x)
 
     def sample(
@@ -329,26 +333,25 @@ class RBM(keras.Model):
         return inspection.sample(self, rows, steps, start, seed)
 
     def pseudo_likelihood(self, x: Any) -> np.ndarray:
-        """The sum over features of ln P(v_i | all others), `(rows,)`, of binary units."""
+        """Returns the sum over features of ln P(v_i | all others), `(rows,)`; binary units only."""
         return inspection.pseudo_likelihood(self, x)
 
     def effective_units(self, x: Any, tolerance: float = 0.05) -> int:
-        """How many units give all but a share `tolerance` of what the model knows of rows."""
+        """Returns how many units give all but a fraction `tolerance` of the model's gain."""
         return inspection.effective_units(self, x, tolerance)
 
     def log_likelihood(self, x: Any, method: str = "auto", **options: Any) -> Likelihood:
-        """The mean log-likelihood of rows, exact or with an interval.
+        """Returns the mean log-likelihood of rows, exact or with an interval.
 
         Args:
             x: `(rows, visible)`.
-            method: "exact", "ais" or "auto". Defaults to "auto".
-            **options: `chains`, `temperatures` and `seed` of annealing, as for
-                `energy.log_likelihood`.
+            method: `"exact"`, `"ais"` or `"auto"`. Defaults to `"auto"`.
+            **options: `chains`, `temperatures` and `seed`, as in `energy.log_likelihood`.
         """
         return log_likelihood(self, x, method, **options)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "units": self.units,

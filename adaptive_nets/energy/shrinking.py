@@ -1,4 +1,4 @@
-"""Weights that are moved towards zero until they are zero."""
+"""A constraint that shrinks weights until they are zero."""
 
 from typing import Any
 
@@ -21,5 +21,5 @@ class SoftThreshold(keras.constraints.Constraint):
         return ops.sign(w) * ops.maximum(ops.abs(w) - limit, 0)
 
     def get_config(self) -> dict[str, Any]:
-        """Nothing: the model makes it anew."""
+        """Returns an empty dict: the model creates its own constraint."""
         return {}

@@ -1,8 +1,8 @@
-"""Widths and depth of a network from unlabelled rows.
+"""Learns the widths and the depth of a network from unlabeled rows.
 
-That structure is learnt from the energy of machines of infinitely many units, layer on layer, with
-a supervised layer on top at the end, is EnergyNet's. The rules by which a layer's width is read off
-and by which layers end are this package's own, and `StructureReport` says what they saw.
+Learning the structure from the energy of machines with infinitely many units, layer by layer, with
+a supervised layer on top, is EnergyNet's idea. The rules that choose a layer's width and the number
+of layers are this package's own, and `StructureReport` shows what they were based on.
 """
 
 import dataclasses
@@ -17,29 +17,31 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets.energy.checks import check_beta, check_count, check_rows
+from adaptive_nets._checks import check_integer, check_number
+from adaptive_nets._deprecation import renamed_attribute
+from adaptive_nets.energy.checks import check_beta, check_rows
 from adaptive_nets.energy.inspection import contributions, gains
 from adaptive_nets.energy.ordered import InfiniteRBM
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# A feature's standard deviation before the sigmoid that squashes it, and the values of one that has
-# two only: sigmoid(8) is .9997.
+# A feature's standard deviation before it is squashed by the sigmoid, and the magnitude of a
+# two-valued feature: sigmoid(8) is .9997.
 SLOPE, END = 1.7, 8.0
 
 
 @dataclasses.dataclass(frozen=True)
 class LayerReport:
-    """What was learnt of one layer.
+    """What was learned about one layer.
 
-    Attributes:
-        raw: Units that the machine trained.
-        width: Units that are needed for what it knows of held-out rows; the layer's width.
-        gain: Its pseudo-likelihood of held-out rows less that of independent features, in nats.
-        control_width: The same width for rows whose features were shuffled; None where not asked.
-        control_gain: The gain for these.
-        seconds: Time that it took.
+    Args:
+        raw: Number of units that the machine trained.
+        width: Number of units needed for what it knows about held-out rows: the layer's width.
+        gain: Pseudo-likelihood of held-out rows minus that of independent features, in nats.
+        control_width: The same width for rows with shuffled features, or `None` without `control`.
+        control_gain: The gain for rows with shuffled features, or `None` without `control`.
+        seconds: Training time in seconds.
     """
 
     raw: int
@@ -52,10 +54,11 @@ class LayerReport:
 
 @dataclasses.dataclass(frozen=True)
 class StructureReport:
-    """The layers, and why there are no more; `str(report)` is a table.
+    """The learned layers and why there are no more. `str(report)` is a table.
 
-    Attributes:
-        layers: A `LayerReport` each; of the last one the width may be 0: it was tried and left.
+    Args:
+        layers: One `LayerReport` per layer. The last one may have width 0: it was tried and
+            rejected.
         why: Why learning ended.
     """
 
@@ -64,11 +67,11 @@ class StructureReport:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Of the layers that are kept."""
+        """Widths of the layers that were kept."""
         return tuple(layer.width for layer in self.layers if layer.width)
 
     def table(self) -> "pd.DataFrame":
-        """The layers as a DataFrame."""
+        """Returns the layers as a DataFrame."""
         import pandas as pd
 
         return pd.DataFrame([dataclasses.asdict(layer) for layer in self.layers])
@@ -80,38 +83,39 @@ class StructureReport:
 
 
 class EnergyNet:
-    """Learns how wide and how deep a network should be, from rows without labels.
+    """Learns how wide and how deep a network should be from rows without labels.
 
     Each layer is an `InfiniteRBM` on the probabilities of the layer below. Its width is the number
-    of units that give all but a share `tolerance` of what it knows of held-out rows
-    (`InfiniteRBM.effective_units`). Learning ends where a layer gains nothing over independent
-    features, or no more than `min_gain` nats a feature.
+    of units that give all but a fraction `tolerance` of what the machine knows about held-out rows
+    (`InfiniteRBM.effective_units`). Learning ends when a layer gains nothing over independent
+    features, or no more than `min_gain` nats per feature.
 
     Args:
-        max_layers: At most so many layers. Defaults to 3.
-        max_units: At most so many units a layer. Defaults to 512.
-        beta: The price of a unit, > 1. Nearer to 1 more units are trained. Defaults to 1.1.
-        tolerance: Share of the gain that may be given up, in [0, 1). Defaults to 0.05.
-        min_gain: A layer must gain more than this, in nats a feature. Defaults to 0.005.
-        steps: Training steps a layer, of ADAGRAD. Defaults to 2,000.
-        learning_rate: Of these. Defaults to 0.03.
-        batch_size: Rows a step. Defaults to 64.
-        gibbs_steps: Of each training step. Defaults to 5.
-        validation_split: Share of the rows that widths are read off. Defaults to 0.2.
-        control: Whether a machine is trained on rows with shuffled features too, which have no
-            structure to learn: the report shows its width, which should be 0. Doubles the time.
-            Defaults to `False`.
-        model_dir: Folder that keeps finished layers; `fit` on the same rows goes on from there.
-            Defaults to `None`: nothing is kept.
-        seed: Makes all of it repeatable. Defaults to 0.
+        max_layers: Maximum number of layers. Defaults to `3`.
+        max_units: Maximum number of units per layer. Defaults to `512`.
+        beta: Factor of the price of a unit, > 1. The closer to 1, the more units are trained.
+            Defaults to `1.1`.
+        tolerance: Fraction of the gain that may be lost, in [0, 1). Defaults to `0.05`.
+        min_gain: Minimum gain of a layer, in nats per feature. Defaults to `0.005`.
+        steps: Training steps per layer, with Adagrad. Defaults to `2000`.
+        learning_rate: Learning rate of Adagrad. Defaults to `0.03`.
+        batch_size: Rows per step. Defaults to `64`.
+        gibbs_steps: Gibbs steps per training step. Defaults to `5`.
+        validation_split: Fraction of the rows held out to choose the widths. Defaults to `0.2`.
+        control: Whether to also train a machine on rows with shuffled features, which have no
+            structure: the report shows its width, which should be 0. Doubles the time. Defaults
+            to `False`.
+        model_dir: Folder for finished layers, from which `fit` resumes on the same rows. Defaults
+            to `None`: nothing is stored.
+        seed: Seed of everything that is random. Defaults to `0`.
 
     Attributes:
-        widths_: Tuple of the layers' widths, after `fit`.
-        layers_: Their `(kernel (units, inputs), bias (units,))`, first layer first.
-        report_: The `StructureReport`.
+        widths: Tuple of the layers' widths, after `fit`.
+        layers: List of `(kernel (units, inputs), bias (units,))`, first layer first, after `fit`.
+        report: The `StructureReport`, after `fit`.
 
     Raises:
-        ValueError: An option is out of range; in `fit`, data are.
+        ValueError: An option is out of range, or, in `fit`, the data are.
 
     Example:
 
@@ -128,6 +132,13 @@ class EnergyNet:
     Reference: EnergyNet (Kristiansen, Gonzalvo), for the approach; the width and depth rules are
     this package's.
     """
+
+    # The old names, in the style of scikit-learn's estimators.
+    widths_ = renamed_attribute("EnergyNet.widths_", "EnergyNet.widths")
+    layers_ = renamed_attribute("EnergyNet.layers_", "EnergyNet.layers")
+    report_ = renamed_attribute("EnergyNet.report_", "EnergyNet.report")
+    scaling_ = renamed_attribute("EnergyNet.scaling_", "EnergyNet.scaling")
+    input_shape_ = renamed_attribute("EnergyNet.input_shape_", "EnergyNet.input_shape")
 
     def __init__(
         self,
@@ -148,19 +159,17 @@ class EnergyNet:
         counts = {"max_layers": max_layers, "max_units": max_units, "steps": steps}
         counts |= {"batch_size": batch_size, "gibbs_steps": gibbs_steps}
         for name, value in counts.items():
-            check_count(name, value)
+            check_integer(name, value, 1)
         check_beta(beta)
         for name, value in (("tolerance", tolerance), ("validation_split", validation_split)):
-            if isinstance(value, bool) or not 0 <= value < 1:
-                raise ValueError(f"{name} must be in [0, 1). Received: {name}={value!r}.")
+            check_number(name, value, 0, 1, "low")
         if not validation_split:
-            raise ValueError("validation_split must be > 0: widths are read off held-out rows.")
-        if isinstance(learning_rate, bool) or not learning_rate > 0:
             raise ValueError(
-                f"learning_rate must be a number > 0. Received: learning_rate={learning_rate!r}."
+                "validation_split must be > 0: widths are chosen on held-out rows. "
+                "Received: validation_split=0."
             )
-        if isinstance(min_gain, bool) or not min_gain >= 0:
-            raise ValueError(f"min_gain must be a number >= 0. Received: min_gain={min_gain!r}.")
+        check_number("learning_rate", learning_rate, 0, inclusive=False)
+        check_number("min_gain", min_gain, 0)
         self.max_layers, self.max_units, self.beta = max_layers, max_units, float(beta)
         self.tolerance, self.min_gain, self.steps = tolerance, min_gain, steps
         self.learning_rate = float(learning_rate)
@@ -172,32 +181,32 @@ class EnergyNet:
         """Learns the structure.
 
         Args:
-            x: `(rows, ...)`: all axes behind the first are taken as features. Unless they all lie
-                in [0, 1] they are standardised and squashed into it by a sigmoid; features of two
-                values become its ends.
+            x: `(rows, ...)`: all axes after the first are features. Unless all values lie in
+                [0, 1], features are standardized and squashed into it by a sigmoid; two-valued
+                features become nearly 0 and 1.
 
         Returns:
             A `StructureReport`.
         """
         x = np.asarray(x)
         if x.ndim < 2:
-            raise ValueError(f"x must have two axes at least. Received: x of shape {x.shape}.")
-        self.input_shape_ = x.shape[1:]
+            raise ValueError(f"x must have at least two axes. Received: x of shape {x.shape}.")
+        self.input_shape = x.shape[1:]
         rows = x.reshape(len(x), -1)
         check_rows(rows, "gaussian", None)
         rows = rows.astype("float32")
-        self.scaling_ = _scaling(rows)
-        if self.scaling_ is not None:
-            rows = _sigmoid((rows - self.scaling_[0]) / self.scaling_[1])
+        self.scaling = _scaling(rows)
+        if self.scaling is not None:
+            rows = _sigmoid((rows - self.scaling[0]) / self.scaling[1])
         order = np.random.default_rng(self.seed).permutation(len(rows))
         held = max(1, round(self.validation_split * len(rows)))
         held_out, rows = rows[order[:held]], rows[order[held:]]
-        layers, kept, why = [], [], f"max_layers={self.max_layers} are learnt"
+        layers, kept, why = [], [], f"max_layers={self.max_layers} was reached"
         for number in range(self.max_layers):
             report, weights = self._kept(number, rows, held_out)
             layers.append(report)
             if not report.width:
-                why = f"layer {number + 1} knows nothing more than independent features"
+                why = f"layer {number + 1} knows no more than independent features"
                 break
             if report.gain <= self.min_gain * rows.shape[1]:
                 layers[-1] = dataclasses.replace(report, width=0)
@@ -206,31 +215,31 @@ class EnergyNet:
             kept.append(weights)
             rows, held_out = (_probabilities(weights, each) for each in (rows, held_out))
             if report.width == 1:
-                why = "one unit is all there is to learn of"
+                why = "a single unit leaves nothing to learn"
                 break
-        self.layers_, self.report_ = kept, StructureReport(tuple(layers), why)
-        self.widths_ = self.report_.widths
-        return self.report_
+        self.layers, self.report = kept, StructureReport(tuple(layers), why)
+        self.widths = self.report.widths
+        return self.report
 
     def build(self, head: Any, init: str = "energy", activation: str | None = None) -> keras.Model:
-        """A plain Keras network of the learnt structure, with logits at its end.
+        """Builds a plain Keras network with the learned structure that ends in logits.
 
         Args:
             head: A head of `adaptive_nets.heads`, or the number of logits.
-            init: "energy": hidden layers start from the learnt weights; "random": from Keras' own
-                initializers. Defaults to "energy".
-            activation: Of the hidden layers. Defaults to `None`: "sigmoid" for "energy", whose
-                units are probabilities, else "relu".
+            init: `"energy"`: hidden layers start from the learned weights; `"random"`: from Keras'
+                own initializers. Defaults to `"energy"`.
+            activation: Activation of the hidden layers. Defaults to `None`: `"sigmoid"` for
+                `init="energy"`, whose units are probabilities, otherwise `"relu"`.
 
         Returns:
-            A built `keras.Model`, not compiled, of stock layers.
+            A built `keras.Model` of stock layers, not compiled.
         """
-        if not hasattr(self, "report_"):
-            raise ValueError("The structure is not learnt yet. Call fit(x) first.")
+        if not hasattr(self, "report"):
+            raise ValueError("The structure is not known yet. Call fit(x) first.")
         if init not in ("energy", "random"):
             raise ValueError(f"init must be 'energy' or 'random'. Received: init={init!r}.")
         units = head if isinstance(head, int) else head.units
-        inputs = keras.Input(self.input_shape_)
+        inputs = keras.Input(self.input_shape)
         x = self.hidden(inputs, init, activation)[-1]
         return keras.Model(inputs, keras.layers.Dense(units, name="logits")(x))
 
@@ -241,18 +250,25 @@ class EnergyNet:
         activation: str | None = None,
         depth: int | None = None,
     ) -> list[keras.KerasTensor]:
-        """The scaled features and the first `depth` hidden layers on them, or all.
+        """Applies the scaling and the first `depth` hidden layers to inputs.
 
-        The other arguments are those of `build`.
+        Args:
+            inputs: Tensor of features.
+            init: As in `build`. Defaults to `"energy"`.
+            activation: As in `build`. Defaults to `None`.
+            depth: Number of hidden layers. Defaults to `None`: all.
+
+        Returns:
+            List of the scaled features and the output of each hidden layer.
         """
         x = keras.layers.Flatten()(inputs) if len(inputs.shape) > 2 else inputs
-        if self.scaling_ is not None:
-            mean, spread = self.scaling_
+        if self.scaling is not None:
+            mean, spread = self.scaling
             scaled = keras.layers.Normalization(mean=mean, variance=spread**2)(x)
             x = keras.layers.Activation("sigmoid")(scaled)
         tensors = [x]
         chosen = activation or ("sigmoid" if init == "energy" else "relu")
-        for kernel, bias in self.layers_[:depth]:
+        for kernel, bias in self.layers[:depth]:
             layer = keras.layers.Dense(len(bias), chosen)
             tensors.append(layer(tensors[-1]))
             if init == "energy":
@@ -260,7 +276,7 @@ class EnergyNet:
         return tensors
 
     def _kept(self, number, rows, held_out):
-        """A layer from the folder, or learnt and put there."""
+        """Reads a layer from the folder, or learns and stores it."""
         if self.model_dir is None:
             return self._layer(number, rows, held_out)
         path = self.model_dir / f"layer_{number + 1}_{self._key(rows, held_out)}.npz"
@@ -277,7 +293,7 @@ class EnergyNet:
         return report, weights
 
     def _key(self, rows, held_out):
-        """Of all that a layer depends on."""
+        """Returns a hash of all that a layer depends on."""
         settings = [self.max_units, self.beta, self.tolerance, self.steps, self.batch_size]
         settings += [self.gibbs_steps, self.control, self.seed, self.learning_rate]
         found = hashlib.sha256(json.dumps(settings).encode())
@@ -287,7 +303,7 @@ class EnergyNet:
 
     def _layer(self, number, rows, held_out):
         began = time.perf_counter()
-        model = self._machine(number, rows)
+        model = _train_machine(self, number, rows)
         width = model.effective_units(held_out, self.tolerance)
         chosen = np.sort(np.argsort(-contributions(model, held_out), kind="stable")[:width])
         gain = float(gains(model, held_out, [max(1, width)]).mean())
@@ -295,7 +311,7 @@ class EnergyNet:
         if self.control:
             rng = np.random.default_rng([self.seed, number])
             shuffled = [rng.permuted(each, axis=0) for each in (rows, held_out)]
-            other = self._machine(number, shuffled[0])
+            other = _train_machine(self, number, shuffled[0])
             control_width = other.effective_units(shuffled[1], self.tolerance)
             control_gain = float(gains(other, shuffled[1], [max(1, control_width)]).mean())
         report = LayerReport(
@@ -304,33 +320,35 @@ class EnergyNet:
         )  # fmt: skip
         return report, (model.kernel[chosen], model.hidden_bias[chosen])
 
-    def _machine(self, number, rows):
-        batch = min(self.batch_size, len(rows))
-        seed = self.seed + number
-        # Room from the beginning for most: to make room is to trace anew.
-        model = InfiniteRBM(
-            self.beta, max_units=self.max_units, gibbs_steps=self.gibbs_steps,
-            capacity=min(self.max_units, 256), seed=seed,
+
+def _train_machine(net, number, rows):
+    batch = min(net.batch_size, len(rows))
+    seed = net.seed + number
+    # Enough capacity for most cases: growing it retraces functions.
+    model = InfiniteRBM(
+        net.beta, max_units=net.max_units, gibbs_steps=net.gibbs_steps,
+        capacity=min(net.max_units, 256), seed=seed,
+    )  # fmt: skip
+    epoch = min(net.steps, 50)
+    with warnings.catch_warnings():
+        # Constant features are common, as at the edges of images.
+        warnings.simplefilter("ignore")
+        model.adapt(rows)
+        # Under JAX several steps at once take as much longer to compile.
+        together = math.gcd(epoch, 10) if keras.backend.backend() == "tensorflow" else 1
+        optimizer = keras.optimizers.Adagrad(net.learning_rate)
+        model.compile(optimizer, steps_per_execution=together)
+        model.fit(
+            _batches(rows, batch, seed), steps_per_epoch=epoch,
+            epochs=max(1, round(net.steps / epoch)), verbose=0,
         )  # fmt: skip
-        epoch = min(self.steps, 50)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Constant features are usual, as at images' edges.
-            model.adapt(rows)
-            # Under JAX several steps at once take as much longer to compile.
-            together = math.gcd(epoch, 10) if keras.backend.backend() == "tensorflow" else 1
-            optimizer = keras.optimizers.Adagrad(self.learning_rate)
-            model.compile(optimizer, steps_per_execution=together)
-            model.fit(
-                _batches(rows, batch, seed), steps_per_epoch=epoch,
-                epochs=max(1, round(self.steps / epoch)), verbose=0,
-            )  # fmt: skip
-        return model
+    return model
 
 
 def _batches(rows, size, seed):
-    """Full batches without end, each pass over the rows in an order of its own.
+    """Yields full batches endlessly, with a new order for each pass over the rows.
 
-    Keras would shuffle by the global random state, which is the caller's.
+    Keras would shuffle with the global random state, which belongs to the caller.
     """
     rng = np.random.default_rng(seed)
     order = np.empty(0, int)
@@ -342,10 +360,11 @@ def _batches(rows, size, seed):
 
 
 def _scaling(rows):
-    """Middle and divisor of features that a sigmoid squashes, or None where they lie in [0, 1].
+    """Returns the centre and divisor for squashing features, or None if they lie in [0, 1].
 
-    Features of two values become nearly 0 and 1: left near one half, as rare ones would be,
-    machines of binary units learn nothing of them. A normal feature becomes nearly uniform.
+    Two-valued features become nearly 0 and 1: if they stayed near one half, as rare ones would,
+    machines with binary units would learn nothing from them. A normal feature becomes nearly
+    uniform.
     """
     low, high = rows.min(axis=0), rows.max(axis=0)
     if low.min() >= 0 and high.max() <= 1:

@@ -1,18 +1,19 @@
-"""Room for hidden units, made while `fit` runs."""
+"""Adds capacity for hidden units while `fit` runs."""
 
 from typing import Any
 
 import keras
 import numpy as np
 
-from adaptive_nets.growth.in_place import retrace
+from adaptive_nets.graphs.adopt import retrace
+from adaptive_nets.keras_internals import set_optimizer, unlocked, untrack
 
-# Under JAX to look at a variable fetches all of them.
+# Under JAX, reading one variable fetches all of them.
 JAX_BATCHES = 50
 
 
 class KeepRoom(keras.callbacks.Callback):
-    """Doubles the room of an `InfiniteRBM` when it is full, and gives up units that are zero.
+    """Doubles the capacity of an `InfiniteRBM` when it is full, and drops units that are zero.
 
     Logs the number of units after each epoch, as `units`.
     """
@@ -35,7 +36,7 @@ class KeepRoom(keras.callbacks.Callback):
 
 
 def give_up_zeros(model: Any) -> None:
-    """Takes away the last units whose weights are all zero, but for the first."""
+    """Drops the last units whose weights are all zero, except the first unit."""
     kernel, units = keras.ops.convert_to_numpy(model.kernel_variable), model.n_units
     kept = units
     while kept > 1 and not kernel[:, kept - 1].any():
@@ -48,23 +49,22 @@ def give_up_zeros(model: Any) -> None:
 
 
 def make_room(model: Any, capacity: int) -> None:
-    """Gives a model room for more units, in the middle of `fit` too; no energy changes.
+    """Increases a model's capacity, even while `fit` runs; no energy changes.
 
     Args:
         model: An `InfiniteRBM`.
-        capacity: The new room; at most the model's `max_units`.
+        capacity: The new capacity, limited to the model's `max_units`.
     """
     capacity = capacity if model.max_units is None else min(capacity, model.max_units)
     optimizer, old = model.optimizer, (model.kernel_variable, model.bias_variable)
     values = [keras.ops.convert_to_numpy(variable) for variable in old]
     slots = [keras.ops.convert_to_numpy(variable) for variable in optimizer.variables]
     model.capacity = capacity
-    model._tracker.unlock()
-    for variable in old:
-        model._untrack_variable(variable)
-    # They come last among the trainable variables, where they were.
-    model.add_hidden(capacity, old[0].shape[0])
-    model._tracker.lock()
+    with unlocked(model):
+        for variable in old:
+            untrack(model, variable)
+        # They come last among the trainable variables, where they were.
+        model.add_hidden(capacity, old[0].shape[0])
     for variable, value in zip((model.kernel_variable, model.bias_variable), values, strict=True):
         variable.assign(_padded(value, variable))
     new = type(optimizer).from_config(optimizer.get_config())
@@ -72,13 +72,12 @@ def make_room(model: Any, capacity: int) -> None:
         new.build(model.trainable_variables)
     for variable, value in zip(new.variables, slots, strict=True):
         variable.assign(_padded(value, variable))
-    vars(model)["optimizer"] = new
-    model._compile_config.config["optimizer"] = new
+    set_optimizer(model, new)
     retrace(model)
 
 
 def _padded(value: np.ndarray, variable: Any) -> np.ndarray:
-    """An array in the first places of a variable, whose others keep what they have."""
+    """Returns a variable's value with an array written into its first entries."""
     if tuple(value.shape) == tuple(variable.shape):
         return value
     whole = np.array(keras.ops.convert_to_numpy(variable))

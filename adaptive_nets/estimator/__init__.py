@@ -1,10 +1,10 @@
-"""tf.estimator's contract over the same search: for scripts that lost their library."""
+"""The API of tf.estimator and adanet on top of `AdaNet`, for scripts that lost their library."""
 
 from adaptive_nets.estimator import export
 from adaptive_nets.estimator.auto_ensemble import AutoEnsembleEstimator, AutoEnsembleSubestimator
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.estimator import Estimator
-from adaptive_nets.estimator.evaluation import Evaluator, ReportMaterializer
+from adaptive_nets.estimator.evaluation import Evaluator, InputFnEvaluator, ReportMaterializer
 from adaptive_nets.estimator.exporters import (
     BestExporter,
     Exporter,
@@ -34,6 +34,7 @@ __all__ = [
     "Evaluator",
     "Exporter",
     "FinalExporter",
+    "InputFnEvaluator",
     "LatestExporter",
     "LoggingTensorHook",
     "ModeKeys",

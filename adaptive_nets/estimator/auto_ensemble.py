@@ -1,4 +1,4 @@
-"""Ensembles of the user's own Keras models, behind the estimator's contract."""
+"""Ensembles of the user's own Keras models behind the estimator API."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -16,13 +16,13 @@ from adaptive_nets.heads import Head
 
 @dataclasses.dataclass(frozen=True)
 class AutoEnsembleSubestimator:
-    """A candidate with training data of its own (bagging).
+    """A candidate with its own training data (bagging).
 
     Args:
-        model: A built `keras.Model`, or a function that makes a new one. It gives logits.
-        train_input_fn: Gives its training data, which must end. Defaults to `None`: the data that
-            `train` was given.
-        optimizer: Defaults to `None`: that of the estimator.
+        model: A built `keras.Model`, or a function that returns a new one. It outputs logits.
+        train_input_fn: Function that returns its training data, which must be finite. Defaults to
+            `None`: the data passed to `train`.
+        optimizer: The candidate's optimizer. Defaults to `None`: that of the estimator.
     """
 
     model: Any
@@ -35,13 +35,16 @@ class AutoEnsembleEstimator(Estimator):
 
     Args:
         head: A `heads.Head`.
-        candidate_pool: Dict or list of candidates: built `keras.Model`s, functions that make new
-            ones, or `AutoEnsembleSubestimator`s. Or a function of `config` (or of nothing) that
-            returns such a dict or list.
-        max_iteration_steps: Training steps of a round.
-        optimizer: Of candidates that bring none: name, config or optimizer. Defaults to `"adam"`.
-        learning_rate: Of these. Defaults to `None`, the optimizer's own.
-        **kwargs: As for `Estimator`.
+        candidate_pool: Dict or list of candidates: built `keras.Model`s, functions that return
+            new ones, or `AutoEnsembleSubestimator`s. Or a function that takes `config`, or
+            nothing, and returns such a dict or list.
+        max_iteration_steps: Training steps per round.
+        optimizer: Optimizer of candidates without one: a name, a config or an optimizer. Defaults
+            to `"adam"`.
+        learning_rate: Learning rate of these candidates. Defaults to `None`: the optimizer's own.
+        config: A `RunConfig`. Defaults to `None`: `RunConfig()`.
+        params: Passed to functions that have such an argument. Defaults to `None`.
+        **kwargs: Further arguments of `Estimator`.
 
     Example:
 
@@ -80,17 +83,17 @@ class AutoEnsembleEstimator(Estimator):
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class PoolGenerator(Generator):
-    """A `generators.Pool` some of whose candidates are trained on data of their own.
+    """A `generators.Pool` in which candidates may have their own training data.
 
     Args:
         candidates: As `candidate_pool` of `AutoEnsembleEstimator`.
-        optimizer: Of candidates that bring none.
-        learning_rate: Of these.
-        config: Passed to functions that ask for it.
-        params: Passed to `input_fn`s that ask for it.
+        optimizer: Optimizer of candidates without one. Defaults to `"adam"`.
+        learning_rate: Learning rate of these candidates. Defaults to `None`: the optimizer's own.
+        config: Passed to functions that have such an argument. Defaults to `None`.
+        params: Passed to `input_fn`s that have such an argument. Defaults to `None`.
 
     Raises:
-        ValueError: A candidate is not one.
+        ValueError: `candidates` is empty or of the wrong type.
     """
 
     def __init__(
@@ -127,7 +130,7 @@ class PoolGenerator(Generator):
 
     @classmethod
     def from_config(cls, config: dict) -> "PoolGenerator":
-        """Refuses, as `Pool` does: models are the user's own."""
+        """Raises an error, as `Pool` does: the models belong to the user."""
         return Pool.from_config(config)
 
     def _training_data(self, name):

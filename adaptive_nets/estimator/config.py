@@ -3,28 +3,33 @@
 import dataclasses
 from typing import Any
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.distribute import Task, make_strategy, task_from_environment
 
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """Settings of an estimator's runs; the task of the process comes from `TF_CONFIG`.
+    """Settings of an estimator's runs. The task of this process comes from `TF_CONFIG`.
 
     Arguments of `tf.estimator.RunConfig` that set up sessions, parameter servers or devices of
-    TensorFlow 1 are not among them; see the migration page.
+    TensorFlow 1 are not supported; see the migration page.
 
     Args:
-        model_dir: Folder of the estimator's state. Defaults to a temporary one.
-        tf_random_seed: Seed of everything. Defaults to `None`: a random one.
-        save_summary_steps: Accepted for old scripts; summaries are written as steps are taken.
-        save_checkpoints_steps: Accepted for old scripts; checkpoints go by time.
-        save_checkpoints_secs: Time between checkpoints, in seconds. Defaults to 30.
-        keep_checkpoint_max: Accepted for old scripts; the newest states are kept.
-        log_step_count_steps: Steps between lines of the log. Defaults to 100; `None`: no lines.
-        train_distribute: As `distribute` of `AdaNet`: a name or a `tf.distribute.Strategy`. With
-            several workers make the config first in the script.
-        experimental_distribute: Not supported; must be `None`.
-        eval_distribute: Not supported; must be `None`.
+        model_dir: Folder of the estimator's state. Defaults to `None`: a temporary folder.
+        tf_random_seed: Seed of everything. Defaults to `None`: a random seed.
+        save_summary_steps: Accepted but ignored: summaries are written as training proceeds.
+            Defaults to `100`.
+        save_checkpoints_steps: Accepted but ignored: checkpoints go by time. Defaults to `None`.
+        save_checkpoints_secs: Time between checkpoints, in seconds. Defaults to `None`: 30
+            seconds.
+        keep_checkpoint_max: Accepted but ignored: the newest states are kept. Defaults to `5`.
+        log_step_count_steps: Steps between log lines, or `None` for no log lines. Defaults to
+            `100`.
+        train_distribute: Strategy of training, as `distribute` of `AdaNet`: a name or a
+            `tf.distribute.Strategy`. With several workers, create the config at the start of the
+            script. Defaults to `None`.
+        experimental_distribute: Not supported. Must be `None`.
+        eval_distribute: Not supported. Must be `None`.
 
     Raises:
         ValueError: An option is out of range, or `TF_CONFIG` is malformed.
@@ -53,18 +58,23 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if self.save_checkpoints_steps is not None and self.save_checkpoints_secs is not None:
-            raise ValueError("Pass save_checkpoints_steps or save_checkpoints_secs, not both.")
+            raise ValueError(
+                "Pass only one of save_checkpoints_steps and save_checkpoints_secs. Received: "
+                f"save_checkpoints_steps={self.save_checkpoints_steps!r}, "
+                f"save_checkpoints_secs={self.save_checkpoints_secs!r}."
+            )
         for name in ("save_checkpoints_steps", "save_checkpoints_secs", "log_step_count_steps"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not value > 0):
-                raise ValueError(f"{name} must be > 0. Received: {name}={value!r}.")
+            if value is not None:
+                check_number(name, value, 0, inclusive=False)
         if self._task.trains and self._task.workers > 1 and self.train_distribute is not None:
-            # TensorFlow takes several workers only before it runs anything.
+            # TensorFlow accepts several workers only before it has run anything.
             make_strategy(self.train_distribute)
         for name in ("experimental_distribute", "eval_distribute"):
             if getattr(self, name) is not None:
                 raise ValueError(
-                    f"{name} is not supported: evaluation takes one device. Use train_distribute."
+                    f"{name} is not supported: evaluation uses one device. Use train_distribute. "
+                    f"Received: {name}={getattr(self, name)!r}."
                 )
 
     @property
@@ -74,7 +84,7 @@ class RunConfig:
 
     @property
     def task_id(self) -> int:
-        """The task's number among those of its kind."""
+        """Index of the task among those of its type."""
         return self._task.index
 
     @property
@@ -84,29 +94,29 @@ class RunConfig:
 
     @property
     def trains(self) -> bool:
-        """Whether this process trains, and is no evaluator."""
+        """Whether this process trains (it does not if it is an evaluator)."""
         return self._task.trains
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process writes."""
+        """Whether this process writes the state."""
         return self._task.is_chief
 
     @property
     def num_worker_replicas(self) -> int:
-        """Processes that train."""
+        """Number of processes that train."""
         return self._task.workers
 
     @property
     def cluster_spec(self) -> dict[str, list[str]]:
-        """Addresses by kind of task."""
+        """Addresses by type of task."""
         return dict(self._task.cluster)
 
     @property
     def global_id_in_cluster(self) -> int:
-        """The process's number among those that train, the chief's being 0."""
+        """Index of this process among those that train; the chief is 0."""
         return self._task.rank
 
     def replace(self, **changes: Any) -> "RunConfig":
-        """A copy with other settings."""
+        """Returns a copy with changed settings."""
         return dataclasses.replace(self, **changes)

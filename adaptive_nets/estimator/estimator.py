@@ -1,4 +1,4 @@
-"""`Estimator`: adanet.Estimator's contract over the same search."""
+"""`Estimator`: the API of adanet.Estimator on top of `AdaNet`."""
 
 import os
 import tempfile
@@ -16,18 +16,18 @@ from adaptive_nets.estimator.hooks import CheckpointSaverHook, StopAtStepHook, c
 from adaptive_nets.estimator.trained import TrainedEnsemble
 from adaptive_nets.heads import Head
 
-# Rounds where adanet has no limit.
+# Stands for no limit of rounds.
 UNLIMITED = 1_000_000
-# Arguments of adanet 0.9's Estimator that have nothing to do here, and why.
+# Arguments of adanet 0.9's Estimator that are accepted but ignored, and why.
 IDLE = {
-    "replicate_ensemble_in_training": "frozen members run as in inference",
+    "replicate_ensemble_in_training": "frozen members run in inference mode",
     "adanet_loss_decay": "candidates are judged on all training rows, not on a moving average",
     "delay_secs_per_worker": "workers need no delay",
     "max_worker_delay_secs": "workers need no delay",
-    "worker_wait_secs": "workers wait for the chief by themselves",
-    "worker_wait_timeout_secs": "workers wait for the chief by themselves",
+    "worker_wait_secs": "workers always wait for the chief",
+    "worker_wait_timeout_secs": "workers always wait for the chief",
     "report_dir": "reports are in model_dir",
-    "debug": "values that are not finite are always found",
+    "debug": "non-finite values are always detected",
     "enable_ensemble_summaries": "summaries are always written",
     "enable_subnetwork_summaries": "summaries are always written",
     "global_step_combiner_fn": "all candidates take the same steps",
@@ -37,41 +37,48 @@ IDLE = {
 
 
 class Estimator(TrainedEnsemble):
-    """Searches an ensemble of subnetworks behind tf.estimator's methods.
+    """Searches an ensemble of subnetworks behind the methods of tf.estimator.
 
-    Everything is in `model_dir`: each call of a method reads the newest state there, so that one
-    process may evaluate, predict and export while another trains, and `train` goes on where a
-    killed process ended.
+    All state is in `model_dir`. Each method reads the newest state there, so one process may
+    evaluate, predict and export while another trains, and `train` resumes where a killed process
+    ended.
 
     Args:
         head: A `heads.Head`.
         subnetwork_generator: An `adanet.Generator`.
-        max_iteration_steps: Training steps of a round.
+        max_iteration_steps: Training steps per round.
         ensemblers: An `adanet.Ensembler`, or a list of one. Defaults to `None`: mixture weights
-            as the arguments below say.
-        ensemble_strategies: As of `AdaNet`. Defaults to `"grow"`.
-        evaluator: An `estimator.Evaluator` or `adanet.Evaluator` that candidates are chosen by.
-        report_materializer: An `estimator.ReportMaterializer`: what reports are measured on.
-        metric_fn: Function of `labels` and `predictions` that returns a dict of more metrics:
-            numbers or `keras.metrics.Metric`s.
-        force_grow: Whether a round's best candidate is taken even if the objective rises.
-        model_dir: Folder of the state. Defaults to the config's, or a temporary one.
-        config: A `RunConfig`.
-        max_iterations: Rounds at most. Defaults to `None`: until nothing gets better.
-        export_subnetwork_logits: Whether exports give those of each subnetwork, too.
-        export_subnetwork_last_layer: Whether exports give these. Defaults to `False`.
-        mixture_weight_type: `"scalar"`, `"vector"`, `"matrix"`. Defaults to `"scalar"`.
-        adanet_lambda: λ of the objective. Defaults to 0.
-        adanet_beta: β of the objective. Defaults to 0.
-        use_bias: Whether the mixture has a bias.
-        params: Passed to an `input_fn` that has such an argument.
-        warm_start_from: Folder of another search, with whose ensemble an empty `model_dir` begins.
-        **kwargs: More settings of `AdaNet`, such as `complexity`, `preprocessing` or `placement`;
-            or arguments of adanet 0.9 that have nothing to do here, which is warned of.
+            by the arguments below.
+        ensemble_strategies: As in `AdaNet`. Defaults to `"grow"`.
+        evaluator: An `estimator.InputFnEvaluator` or `adanet.Evaluator` to choose candidates by.
+            Defaults to `None`: the objective.
+        report_materializer: An `estimator.ReportMaterializer` with the data that reports are
+            measured on. Defaults to `None`.
+        metric_fn: Function of `labels` and `predictions` that returns a dict of further metrics:
+            numbers or `keras.metrics.Metric`s. Defaults to `None`.
+        force_grow: Whether to add a round's best candidate even if the objective rises. Defaults
+            to `False`.
+        model_dir: Folder of the state. Defaults to `None`: that of `config`, or a temporary
+            folder.
+        config: A `RunConfig`. Defaults to `None`: `RunConfig()`.
+        max_iterations: Maximum number of rounds. Defaults to `None`: until nothing improves.
+        export_subnetwork_logits: Whether exports include the logits of each subnetwork. Defaults
+            to `False`.
+        export_subnetwork_last_layer: Whether exports include the last layer of each subnetwork.
+            Defaults to `False`.
+        mixture_weight_type: `"scalar"`, `"vector"` or `"matrix"`. Defaults to `"scalar"`.
+        adanet_lambda: λ of the objective. Defaults to `0.0`.
+        adanet_beta: β of the objective. Defaults to `0.0`.
+        use_bias: Whether the mixture has a bias. Defaults to `False`.
+        params: Passed to an `input_fn` that has such an argument. Defaults to `None`.
+        warm_start_from: Folder of another search whose ensemble an empty `model_dir` starts from.
+            Defaults to `None`.
+        **kwargs: Further arguments of `AdaNet`, such as `complexity`, `preprocessing` or
+            `placement`. Arguments of adanet 0.9 that have no effect here raise a warning.
 
     Raises:
         ValueError: A setting is out of range.
-        TypeError: An argument is unknown, or of the wrong type.
+        TypeError: An argument is unknown or of the wrong type.
 
     Example:
 
@@ -121,21 +128,21 @@ class Estimator(TrainedEnsemble):
     ) -> None:
         super().__init__()
         for name in [name for name in kwargs if name in IDLE]:
-            warnings.warn(f"{name} has nothing to do here: {IDLE[name]}.", stacklevel=2)
+            warnings.warn(f"{name} is accepted but ignored: {IDLE[name]}.", stacklevel=2)
             del kwargs[name]
         if kwargs.pop("replay_config", None) is not None:
-            raise ValueError("replay_config is AdaNet.replay(model_dir, x, y) here.")
+            raise ValueError("replay_config is not supported. Use AdaNet.replay(model_dir, x, y).")
         if ensemblers is not None:
             listed = list(ensemblers) if isinstance(ensemblers, list | tuple) else [ensemblers]
             if len(listed) != 1:
-                raise ValueError(f"Pass one ensembler. Received: {len(listed)} ensemblers.")
+                raise ValueError(f"Pass exactly one ensembler. Received: {len(listed)} ensemblers.")
             mixture_weight_type = listed[0]
         self._config = config or RunConfig()
         found = model_dir or self._config.model_dir
         if model_dir and self._config.model_dir and str(model_dir) != str(self._config.model_dir):
             raise ValueError(
-                "model_dir stands in the config too, and differs: "
-                f"{model_dir!r} and {self._config.model_dir!r}."
+                "model_dir differs from config.model_dir. Pass only one of the two. Received: "
+                f"model_dir={model_dir!r}, config.model_dir={self._config.model_dir!r}."
             )
         if found is None:
             found = tempfile.mkdtemp()
@@ -169,7 +176,7 @@ class Estimator(TrainedEnsemble):
             "checkpoint_seconds": self._config.checkpoint_seconds,
             **kwargs,
         }
-        # It refuses wrong settings, before any data is asked for.
+        # This checks the settings before any data is read.
         AdaNet(**self._settings, evaluator=Evaluator() if evaluator is not None else None)
 
     # Training ---------------------------------------------------------------------------------
@@ -182,27 +189,34 @@ class Estimator(TrainedEnsemble):
         max_steps: int | None = None,
         saving_listeners: Any = None,
     ) -> "Estimator":
-        """Trains on, from the newest state.
+        """Trains from the newest state.
 
         Args:
             input_fn: Function that returns a batched `tf.data.Dataset` of `(features, labels)` or
-                a pair of tensors; it may have arguments `mode`, `config` and `params`. Data that
-                ends, ends the training.
-            hooks: `SessionRunHook`s or Keras callbacks.
-            steps: More steps.
-            max_steps: Steps in all, those of earlier calls among them.
-            saving_listeners: Not supported; must be `None`.
+                a pair of tensors. It may take `mode`, `config` and `params`. Training ends when a
+                finite dataset ends.
+            hooks: `SessionRunHook`s or Keras callbacks. Defaults to `None`.
+            steps: Number of further steps. Defaults to `None`: no limit.
+            max_steps: Total number of steps, including those of earlier calls. Defaults to
+                `None`: no limit.
+            saving_listeners: Not supported. Must be `None`.
 
         Returns:
-            The estimator.
+            The estimator itself.
 
         Raises:
-            ValueError: Both `steps` and `max_steps` are given, or data have another structure.
+            ValueError: Both `steps` and `max_steps` are given, or the data have another structure.
         """
         if saving_listeners:
-            raise ValueError("saving_listeners are not supported; use hooks or Keras callbacks.")
+            raise ValueError(
+                "saving_listeners is not supported. Use hooks or Keras callbacks. "
+                f"Received: saving_listeners={saving_listeners!r}."
+            )
         if steps is not None and max_steps is not None:
-            raise ValueError("Pass steps or max_steps, not both.")
+            raise ValueError(
+                "Pass only one of steps and max_steps. "
+                f"Received: steps={steps!r}, max_steps={max_steps!r}."
+            )
         for name, value in (("steps", steps), ("max_steps", max_steps)):
             if value is not None and not value > 0:
                 raise ValueError(f"{name} must be > 0. Received: {name}={value!r}.")
@@ -216,12 +230,12 @@ class Estimator(TrainedEnsemble):
         steps: int | None = None,
         max_steps: int | None = None,
     ) -> AdaNet:
-        """As `train`; returns the search as it was left, with its `stop_reason`."""
+        """Like `train`, but returns the search with its `stop_reason`."""
         callbacks = callbacks_of(hooks)
         self._warm_start_once()
         began = 0 if self.latest_checkpoint() is None else self._trained().global_step
         if max_steps is not None and began >= max_steps:
-            logging.info("Training ended before: global step %d of %d.", began, max_steps)
+            logging.info("Nothing to train: already at global step %d of %d.", began, max_steps)
             return self._trained()
         given = inputs.for_training(input_fn, self._config, self._params)
         limits = [began + more for more in (steps, given.steps) if more is not None]

@@ -1,4 +1,4 @@
-"""Evaluations under the names that tf.estimator's heads gave them."""
+"""Evaluation, with the metric names of tf.estimator's heads."""
 
 import dataclasses
 from collections.abc import Callable
@@ -19,17 +19,21 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Evaluator:
-    """Chooses candidates by a metric on data of an `input_fn`, as adanet.Evaluator does.
+class InputFnEvaluator:
+    """Chooses candidates by a metric on the data of an `input_fn`.
+
+    This is `adanet.Evaluator` of adanet 0.9, and also exported as `estimator.Evaluator`. For
+    arrays and datasets use `adaptive_nets.adanet.Evaluator`.
 
     Args:
-        input_fn: Gives the data.
-        metric_name: `"loss"` (also as `"adanet_loss"`) or one of the head's metrics.
-        objective: `"minimize"` or `"maximize"`.
-        steps: Batches to be read. Defaults to `None`: all.
+        input_fn: Function that returns the data.
+        metric_name: `"loss"` (or `"adanet_loss"`) or one of the head's metrics. Defaults to
+            `"adanet_loss"`.
+        objective: `"minimize"` or `"maximize"`. Defaults to `"minimize"`.
+        steps: Number of batches to read. Defaults to `None`: all.
 
     Raises:
-        ValueError: The objective is neither.
+        ValueError: `objective` is neither `"minimize"` nor `"maximize"`.
     """
 
     input_fn: Callable
@@ -45,7 +49,7 @@ class Evaluator:
             )
 
     def evaluator(self, config: Any, params: Any) -> Any:
-        """The search's evaluator."""
+        """Returns the evaluator of the search."""
         from adaptive_nets.adanet import Evaluator as Judge
 
         x = inputs.for_evaluation(self.input_fn, self.steps, config, params)
@@ -54,32 +58,37 @@ class Evaluator:
         return Judge(x, metric=metric, mode=self.objective[:3])
 
 
+# The name in adanet's scripts, which is why it gives no warning.
+Evaluator = InputFnEvaluator
+
+
 @dataclasses.dataclass(frozen=True)
 class ReportMaterializer:
-    """Data that the reports to the generator are measured on.
+    """Data that the generator's reports are measured on.
 
     Args:
-        input_fn: Gives the data.
-        steps: Batches to be read. Defaults to `None`: all.
+        input_fn: Function that returns the data.
+        steps: Number of batches to read. Defaults to `None`: all.
     """
 
     input_fn: Callable
     steps: int | None = None
 
     def dataset(self, config: Any, params: Any) -> "tf.data.Dataset":
-        """The data."""
+        """Returns the data."""
         return inputs.for_evaluation(self.input_fn, self.steps, config, params)
 
 
 def evaluate_search(
     search: AdaNet, dataset: "tf.data.Dataset", metric_fn: Callable | None = None
 ) -> dict[str, Any]:
-    """Loss and metrics of the ensemble on a finite dataset.
+    """Returns loss and metrics of the ensemble on a finite dataset.
 
     Args:
         search: A search with an ensemble.
-        dataset: Of features and labels.
-        metric_fn: Function of `labels` and `predictions` with more metrics.
+        dataset: Dataset of features and labels.
+        metric_fn: Function of `labels` and `predictions` that returns further metrics. Defaults
+            to `None`.
 
     Returns:
         Dict of numbers.
@@ -95,13 +104,13 @@ def evaluate_search(
         for name, value in metric_fn(labels=rows.y, predictions=predictions).items():
             value = value.result() if isinstance(value, keras.metrics.Metric) else value
             found[name] = float(np.asarray(value))
-    found["iteration"] = search.record.iteration
+    found["iteration"] = search.state.iteration
     found["global_step"] = search.global_step
     return found
 
 
 def write_summary(folder: str, found: dict[str, Any]) -> None:
-    """Writes numbers for TensorBoard, at their global step."""
+    """Writes metrics for TensorBoard at their global step."""
     import tensorflow as tf
 
     writer = tf.summary.create_file_writer(folder)
@@ -113,7 +122,7 @@ def write_summary(folder: str, found: dict[str, Any]) -> None:
 
 
 def _usual(head, logits, rows):
-    """What tf.estimator's heads of two classes and of numbers measured too."""
+    """Returns the further metrics of tf.estimator's binary and regression heads."""
     weights = rows.w
     if isinstance(head, Regression):
         return {
@@ -136,7 +145,7 @@ def _usual(head, logits, rows):
 
 
 def _tensors(features):
-    """Text as tensors, which is how Keras takes it."""
+    """Converts text to tensors, which Keras requires."""
     return keras.tree.map_structure(
         lambda a: keras.ops.convert_to_tensor(a) if a.dtype == object else a, features
     )

@@ -1,4 +1,4 @@
-"""Exports by `serving_input_receiver_fn`, into folders named by the time."""
+"""Exports with a `serving_input_receiver_fn` into folders named by a timestamp."""
 
 import os
 import re
@@ -30,17 +30,17 @@ def export_timestamped(
     assets_extra: dict[str, str] | None = None,
     subnetworks: Sequence[str] = (),
 ) -> str:
-    """Writes a SavedModel into a new folder, whole or not at all.
+    """Writes a SavedModel into a new folder, atomically.
 
     Args:
         search: A search with an ensemble.
-        export_dir_base: The folder above it.
-        serving_input_receiver_fn: What a server receives.
-        assets_extra: Files to copy, by their path in `assets.extra`.
-        subnetworks: Outputs of each subnetwork, as of `AdaNet.export`.
+        export_dir_base: Parent of the new folder.
+        serving_input_receiver_fn: Function that defines what a server receives.
+        assets_extra: Files to copy, by their path in `assets.extra`. Defaults to `None`.
+        subnetworks: Outputs of each subnetwork, as in `AdaNet.export`. Defaults to `()`.
 
     Returns:
-        The folder's path, whose name is the time in seconds.
+        Path of the folder, whose name is the time in seconds.
     """
     receiver = receiver_of(serving_input_receiver_fn)
     base, stamp = Path(export_dir_base), int(time.time())
@@ -52,7 +52,7 @@ def export_timestamped(
 
 
 def exports_in(folder: str | os.PathLike) -> list[Path]:
-    """Folders that are named by a time, oldest first."""
+    """Returns the folders named by a timestamp, oldest first."""
     folder = Path(folder)
     if not folder.is_dir():
         return []

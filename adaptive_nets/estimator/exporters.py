@@ -1,4 +1,4 @@
-"""What `train_and_evaluate` exports, and when."""
+"""Exporters: what `train_and_evaluate` exports and when."""
 
 import json
 import os
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 class Exporter:
-    """Exports after evaluations; derive from it to add one of your own.
+    """Base class of exporters, which export after evaluations.
 
     Args:
-        name: Of the folder below `model_dir/export`.
+        name: Name of the folder in `model_dir/export`.
     """
 
     def __init__(self, name: str) -> None:
         if not isinstance(name, str) or not name or os.sep in name:
-            raise ValueError(f"An exporter's name must be that of a folder. Received: {name!r}.")
+            raise ValueError(f"An exporter's name must be a folder name. Received: name={name!r}.")
         self.name = name
 
     def export(
@@ -34,19 +34,19 @@ class Exporter:
         eval_result: dict[str, Any],
         is_the_final_export: bool,
     ) -> str | None:
-        """Exports, or does not.
+        """Exports, if this exporter decides to.
 
         Args:
-            estimator: What was trained.
+            estimator: The trained estimator.
             export_path: Folder for this exporter's exports.
-            checkpoint_path: The state that was evaluated.
-            eval_result: What the evaluation found.
+            checkpoint_path: State file that was evaluated.
+            eval_result: Metrics of the evaluation.
             is_the_final_export: Whether training has ended.
 
         Returns:
-            The exported folder, or `None`.
+            Path of the exported folder, or `None` if nothing was exported.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no export. Write it.")
+        raise NotImplementedError(f"{type(self).__name__} must implement `export`.")
 
 
 class _Saving(Exporter):
@@ -87,7 +87,7 @@ class _Saving(Exporter):
         return path
 
     def wants(self, export_path: str, eval_result: dict[str, Any], final: bool) -> bool:
-        """Whether there is to be an export now."""
+        """Returns whether to export now."""
         return True
 
 
@@ -95,10 +95,10 @@ class FinalExporter(_Saving):
     """Exports once, at the end of training.
 
     Args:
-        name: Of the folder below `model_dir/export`.
-        serving_input_receiver_fn: What a server receives.
-        assets_extra: Files to copy, by their path in `assets.extra`.
-        as_text: Not supported; must be `False`.
+        name: Name of the folder in `model_dir/export`.
+        serving_input_receiver_fn: Function that defines what a server receives.
+        assets_extra: Files to copy, by their path in `assets.extra`. Defaults to `None`.
+        as_text: Not supported. Must be `False`.
     """
 
     def __init__(
@@ -115,34 +115,35 @@ class FinalExporter(_Saving):
 
 
 class LatestExporter(_Saving):
-    """Exports after each evaluation, and keeps the newest.
+    """Exports after each evaluation and keeps the newest exports.
 
     Args:
-        name: Of the folder below `model_dir/export`.
-        serving_input_receiver_fn: What a server receives.
-        assets_extra: Files to copy, by their path in `assets.extra`.
-        as_text: Not supported; must be `False`.
-        exports_to_keep: Defaults to 5; `None` keeps all.
+        name: Name of the folder in `model_dir/export`.
+        serving_input_receiver_fn: Function that defines what a server receives.
+        assets_extra: Files to copy, by their path in `assets.extra`. Defaults to `None`.
+        as_text: Not supported. Must be `False`.
+        exports_to_keep: Number of exports to keep, or `None` to keep all. Defaults to `5`.
     """
 
 
 def loss_smaller(best_eval_result: dict[str, Any], current_eval_result: dict[str, Any]) -> bool:
-    """Whether the loss has fallen."""
+    """Returns whether the current loss is lower than the best one."""
     return current_eval_result["loss"] < best_eval_result["loss"]
 
 
 class BestExporter(_Saving):
-    """Exports after an evaluation that is better than all before, also of earlier processes.
+    """Exports after an evaluation that beats all previous ones, including earlier processes'.
 
     Args:
-        name: Of the folder below `model_dir/export`.
-        serving_input_receiver_fn: What a server receives.
-        event_file_pattern: Accepted for old scripts: the best result is kept beside the exports.
-        compare_fn: Function of `best_eval_result` and `current_eval_result`: whether the current
-            one is better. Defaults to that of the lower loss.
-        assets_extra: Files to copy, by their path in `assets.extra`.
-        as_text: Not supported; must be `False`.
-        exports_to_keep: Defaults to 5; `None` keeps all.
+        name: Name of the folder in `model_dir/export`. Defaults to `"best_exporter"`.
+        serving_input_receiver_fn: Function that defines what a server receives.
+        event_file_pattern: Accepted but ignored: the best result is stored next to the exports.
+            Defaults to `None`.
+        compare_fn: Function of `best_eval_result` and `current_eval_result` that returns whether
+            the current one is better. Defaults to `loss_smaller`: a lower loss is better.
+        assets_extra: Files to copy, by their path in `assets.extra`. Defaults to `None`.
+        as_text: Not supported. Must be `False`.
+        exports_to_keep: Number of exports to keep, or `None` to keep all. Defaults to `5`.
     """
 
     def __init__(
@@ -156,14 +157,17 @@ class BestExporter(_Saving):
         exports_to_keep: int | None = 5,
     ) -> None:
         if serving_input_receiver_fn is None:
-            raise ValueError("BestExporter needs a serving_input_receiver_fn.")
+            raise ValueError(
+                "BestExporter needs a serving_input_receiver_fn. "
+                "Received: serving_input_receiver_fn=None."
+            )
         super().__init__(name, serving_input_receiver_fn, assets_extra, as_text, exports_to_keep)
         self.compare_fn = compare_fn
 
     def export(self, *arguments: Any, **named: Any) -> str | None:
         path = super().export(*arguments, **named)
         if path is not None:
-            # Only once the export is there is its result the one to beat.
+            # The result becomes the one to beat only once the export exists.
             with atomic_write(self._kept(os.path.dirname(path))) as name:
                 Path(name).write_text(json.dumps(self._result))
         return path

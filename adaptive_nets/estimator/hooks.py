@@ -1,4 +1,4 @@
-"""Session hooks that still make sense, over Keras callbacks."""
+"""The session hooks that still make sense, on top of Keras callbacks."""
 
 import dataclasses
 import time
@@ -10,31 +10,32 @@ from absl import logging
 
 
 class RunContext:
-    """What a hook may ask of the training."""
+    """Lets a hook stop the training."""
 
     def __init__(self) -> None:
         self.stop_requested = False
 
     def request_stop(self) -> None:
-        """Ends the training after this call."""
+        """Stops training after this call."""
         self.stop_requested = True
 
 
 @dataclasses.dataclass
 class RunValues:
-    """What a hook is told.
+    """Values passed to a hook.
 
-    Attributes:
-        results: `{"global_step": ..., "loss": ...}`; the loss is the mean over candidates.
+    Args:
+        results: `{"global_step": ..., "loss": ...}`. The loss is the mean over candidates.
     """
 
     results: dict[str, float]
 
 
 class SessionRunHook:
-    """Called as training goes on. There is no session: what is passed as one is `None`.
+    """Base class of hooks, which are called during training.
 
-    A call stands for some steps, as many as one compiled call takes.
+    There is no session: `None` is passed instead. A call covers as many steps as one compiled
+    call takes.
     """
 
     def begin(self) -> None:
@@ -44,30 +45,33 @@ class SessionRunHook:
         """Called once, after `begin`."""
 
     def before_run(self, run_context: RunContext) -> None:
-        """Called before some steps."""
+        """Called before a block of steps."""
 
     def after_run(self, run_context: RunContext, run_values: RunValues) -> None:
-        """Called after some steps."""
+        """Called after a block of steps."""
 
     def end(self, session: Any) -> None:
         """Called once, after training."""
 
 
 class StopAtStepHook(SessionRunHook):
-    """Ends training after `num_steps` more steps, or at global step `last_step`, exactly.
+    """Stops training after exactly `num_steps` more steps, or at global step `last_step`.
 
     Args:
-        num_steps: Steps of this call of `train`.
-        last_step: Step of the whole training.
+        num_steps: Number of steps in this call of `train`. Defaults to `None`.
+        last_step: Global step to stop at. Defaults to `None`.
     """
 
     def __init__(self, num_steps: int | None = None, last_step: int | None = None) -> None:
         if (num_steps is None) == (last_step is None):
-            raise ValueError("Pass one of num_steps and last_step.")
+            raise ValueError(
+                "Pass exactly one of num_steps and last_step. "
+                f"Received: num_steps={num_steps!r}, last_step={last_step!r}."
+            )
         self.num_steps, self.last_step = num_steps, last_step
 
     def limit(self, global_step: int) -> int:
-        """The last step, where training begins after `global_step`."""
+        """Returns the last step of a training that starts after `global_step`."""
         return self.last_step if self.num_steps is None else global_step + self.num_steps
 
 
@@ -75,12 +79,12 @@ class LoggingTensorHook(SessionRunHook):
     """Logs the loss and the global step.
 
     Args:
-        tensors: Names, of which `"loss"` and `"global_step"` are known, or a dict from what is
-            logged to them.
-        every_n_iter: Steps between two lines.
-        every_n_secs: Seconds between two lines; one of both is given.
-        at_end: Whether only the end is logged.
-        formatter: From the dict of values to a line.
+        tensors: Names to log, `"loss"` or `"global_step"`, or a dict from labels to these names.
+            Defaults to `("loss",)`.
+        every_n_iter: Steps between log lines. Defaults to `None`.
+        every_n_secs: Seconds between log lines, instead of steps. Defaults to `None`.
+        at_end: Whether to log at the end of training. Defaults to `False`.
+        formatter: Function from the dict of values to a log line. Defaults to `None`.
     """
 
     def __init__(
@@ -92,13 +96,16 @@ class LoggingTensorHook(SessionRunHook):
         formatter: Callable[[dict], str] | None = None,
     ) -> None:
         if (every_n_iter is None) == (every_n_secs is None) and not at_end:
-            raise ValueError("Pass one of every_n_iter and every_n_secs, or at_end=True.")
+            raise ValueError(
+                "Pass exactly one of every_n_iter and every_n_secs, or at_end=True. "
+                f"Received: every_n_iter={every_n_iter!r}, every_n_secs={every_n_secs!r}."
+            )
         self.tensors = tensors if isinstance(tensors, dict) else {name: name for name in tensors}
         unknown = set(self.tensors.values()) - {"loss", "global_step"}
         if unknown:
             raise ValueError(
-                "There is no graph whose tensors could be logged: expected 'loss' or "
-                f"'global_step'. Received: {', '.join(sorted(map(str, unknown)))}."
+                "Only 'loss' and 'global_step' can be logged: there is no graph of tensors. "
+                f"Received: {', '.join(sorted(map(str, unknown)))}."
             )
         self.every_n_iter, self.every_n_secs = every_n_iter, every_n_secs
         self.at_end, self.formatter = at_end, formatter
@@ -123,12 +130,12 @@ class LoggingTensorHook(SessionRunHook):
 
 
 class StepCounterHook(SessionRunHook):
-    """Logs steps a second.
+    """Logs steps per second.
 
     Args:
-        every_n_steps: Steps between two lines. Defaults to 100.
-        every_n_secs: Seconds between two lines, in place of steps.
-        output_dir: Accepted for old scripts.
+        every_n_steps: Steps between log lines. Defaults to `100`.
+        every_n_secs: Seconds between log lines, instead of steps. Defaults to `None`.
+        output_dir: Accepted but ignored. Defaults to `None`.
     """
 
     def __init__(
@@ -155,24 +162,27 @@ class StepCounterHook(SessionRunHook):
 
 
 class CheckpointSaverHook(SessionRunHook):
-    """Sets the time between checkpoints, which the search writes itself.
+    """Sets the time between the checkpoints that the search writes.
 
     Args:
-        checkpoint_dir: Must be the estimator's `model_dir`, or `None`.
-        save_secs: Seconds between two checkpoints.
-        save_steps: Not supported: checkpoints go by time.
+        checkpoint_dir: Must be the estimator's `model_dir` or `None`. Defaults to `None`.
+        save_secs: Seconds between checkpoints.
+        save_steps: Not supported: checkpoints go by time. Must be `None`.
     """
 
     def __init__(
         self, checkpoint_dir: Any = None, save_secs: float | None = None, save_steps: Any = None
     ) -> None:
         if save_steps is not None or save_secs is None:
-            raise ValueError("Checkpoints go by time: pass save_secs, and no save_steps.")
+            raise ValueError(
+                "Checkpoints go by time: pass save_secs instead of save_steps. "
+                f"Received: save_secs={save_secs!r}, save_steps={save_steps!r}."
+            )
         self.checkpoint_dir, self.save_secs = checkpoint_dir, save_secs
 
 
 class HookCallback(keras.callbacks.Callback):
-    """Plays hooks as a search is trained; `self.model` is the search."""
+    """Calls hooks while a search trains; `self.model` is the search."""
 
     def __init__(self, hooks: Sequence[SessionRunHook]) -> None:
         super().__init__()
@@ -190,7 +200,7 @@ class HookCallback(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         search = self.model
-        step = search.record.iteration * search.steps_per_iteration + batch + 1
+        step = search.state.iteration * search.steps_per_iteration + batch + 1
         values = RunValues({"global_step": step, "loss": float((logs or {}).get("loss", 0.0))})
         for hook in self.hooks:
             hook.after_run(self.context, values)
@@ -203,10 +213,10 @@ class HookCallback(keras.callbacks.Callback):
 
 
 def callbacks_of(hooks: Sequence[Any] | None) -> list[keras.callbacks.Callback]:
-    """Keras callbacks as they are, and one that plays all hooks.
+    """Returns the Keras callbacks among the hooks, and one that calls all other hooks.
 
     Raises:
-        TypeError: One is neither.
+        TypeError: A hook is neither a `SessionRunHook` nor a Keras callback.
     """
     given = list(hooks or ())
     for hook in given:

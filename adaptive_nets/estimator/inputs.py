@@ -1,4 +1,4 @@
-"""From what an `input_fn` returns to what a search takes."""
+"""Converts what an `input_fn` returns to what a search takes."""
 
 import dataclasses
 import inspect
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass
 class Given:
-    """What an `input_fn` gave for training.
+    """Training data of an `input_fn`.
 
-    Attributes:
+    Args:
         arguments: `x`, `y`, `sample_weight` and `batch_size` of `AdaNet.fit`.
-        steps: Batches of one pass, where it ends, or `None`.
+        steps: Number of batches of a finite dataset, or `None`.
     """
 
     arguments: dict[str, Any]
@@ -31,10 +31,10 @@ class Given:
 
 
 def call(input_fn: Callable, mode: str, config: "RunConfig", params: Any) -> Any:
-    """Calls an `input_fn` with those of `mode`, `config` and `params` that it asks for.
+    """Calls an `input_fn` with those of `mode`, `config` and `params` that it takes.
 
     Raises:
-        TypeError: It is not callable.
+        TypeError: `input_fn` is not callable.
     """
     if not callable(input_fn):
         raise TypeError(f"input_fn must be a function. Received: {input_fn!r}.")
@@ -44,10 +44,10 @@ def call(input_fn: Callable, mode: str, config: "RunConfig", params: Any) -> Any
 
 
 def for_training(input_fn: Callable, config: "RunConfig", params: Any) -> Given:
-    """The training data of an `input_fn`.
+    """Returns the training data of an `input_fn`.
 
-    A dataset that ends, ends the training too, as tf.estimator has it; a batch of tensors is the
-    batch of every step.
+    Training ends when a finite dataset ends, as in tf.estimator. A batch of tensors is used in
+    every step.
 
     Raises:
         ValueError: It returns neither a batched dataset nor tensors of features and labels.
@@ -67,10 +67,10 @@ def for_training(input_fn: Callable, config: "RunConfig", params: Any) -> Given:
 def for_evaluation(
     input_fn: Callable, steps: int | None, config: "RunConfig", params: Any
 ) -> "tf.data.Dataset":
-    """A finite dataset of features and labels.
+    """Returns a finite dataset of features and labels.
 
     Raises:
-        ValueError: It never ends and `steps` are not given, or it has another structure.
+        ValueError: The dataset is infinite and `steps` is `None`, or it has another structure.
     """
     import tensorflow as tf
 
@@ -82,12 +82,12 @@ def for_evaluation(
     if steps is not None:
         return found.take(steps)
     if is_endless(found):
-        raise ValueError("The dataset of input_fn never ends: pass steps to evaluate.")
+        raise ValueError("The dataset of input_fn is infinite: pass steps to evaluate.")
     return found
 
 
 def for_prediction(input_fn: Callable, config: "RunConfig", params: Any) -> "tf.data.Dataset":
-    """A dataset of batches of features, without labels."""
+    """Returns a dataset of batches of features without labels."""
     import tensorflow as tf
 
     found = call(input_fn, ModeKeys.PREDICT, config, params)
@@ -100,14 +100,14 @@ def for_prediction(input_fn: Callable, config: "RunConfig", params: Any) -> "tf.
 
 
 def check_features(dataset: "tf.data.Dataset", spec: Any) -> None:
-    """Refuses features that are not those of the training.
+    """Checks that features match those of the training.
 
     Args:
-        dataset: Of features, or of tuples that begin with them.
-        spec: The search's feature spec.
+        dataset: Dataset of features, or of tuples that begin with features.
+        spec: The feature spec of the search.
 
     Raises:
-        ValueError: Names, shapes or kinds of types differ.
+        ValueError: Names, shapes or kinds of dtypes differ.
     """
     given = dataset.element_spec
     given = given[0] if isinstance(given, tuple) else given
@@ -122,7 +122,7 @@ def check_features(dataset: "tf.data.Dataset", spec: Any) -> None:
         shown = {n: f"{t.dtype.name}{list(t.shape)}" for n, t in found.items()}
         wanted = {n: str(t) for n, t in expected.items()}
         raise ValueError(
-            f"input_fn must give the features of the training: {wanted}. Received: {shown}."
+            f"input_fn must return the features of the training: {wanted}. Received: {shown}."
         )
 
 
@@ -149,7 +149,7 @@ def _pair(found):
     lengths = {len(a) for part in parts for a in keras.tree.flatten(part) if np.ndim(a)}
     if len(lengths) != 1:
         raise ValueError(
-            "The features and labels that input_fn returns must have as many rows. "
+            "The features and labels of input_fn must have the same number of rows. "
             f"Received: {sorted(lengths)} rows."
         )
     return parts

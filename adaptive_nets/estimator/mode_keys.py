@@ -2,7 +2,7 @@
 
 
 class ModeKeys:
-    """What an `input_fn` is called for.
+    """Modes that an `input_fn` is called with.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Predictions under the names that tf.estimator's heads gave them."""
+"""Predictions, with the names of tf.estimator's heads."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 def batches(
     search: AdaNet, dataset: "tf.data.Dataset", keys: str | Sequence[str] | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Predictions of each batch of features.
+    """Yields the predictions of each batch of features.
 
     Args:
         search: A search with an ensemble.
-        dataset: Of batches of features.
-        keys: Which predictions, or all.
+        dataset: Dataset of batches of features.
+        keys: Names of the predictions to return. Defaults to `None`: all.
 
     Raises:
-        ValueError: A key is unknown; at the first batch.
+        ValueError: A key is unknown. Raised at the first batch.
     """
     import tensorflow as tf
 
@@ -40,21 +40,21 @@ def batches(
         unknown = set(wanted or ()) - set(found)
         if unknown:
             raise ValueError(
-                f"predict_keys must be of {', '.join(sorted(found))}. "
+                f"predict_keys must be among {', '.join(sorted(found))}. "
                 f"Received: {', '.join(sorted(unknown))}."
             )
         yield found if wanted is None else {name: found[name] for name in wanted}
 
 
 def single_examples(found: Iterator[dict[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
-    """The rows of batches, one by one."""
+    """Yields the rows of batches one by one."""
     for batch in found:
         for row in range(len(next(iter(batch.values())))):
             yield {name: value[row] for name, value in batch.items()}
 
 
 def named(head: Any, logits: Any) -> dict[str, Any]:
-    """A head's predictions; of classes with tf.estimator's `class_ids` and `classes` as bytes."""
+    """Returns a head's predictions, with tf.estimator's `class_ids` and `classes` for classes."""
     import tensorflow as tf
 
     found = {k: tf.convert_to_tensor(v) for k, v in head.predictions(logits).items()}

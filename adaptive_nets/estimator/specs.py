@@ -1,4 +1,4 @@
-"""What `train_and_evaluate` is told of training and of evaluation."""
+"""How `train_and_evaluate` trains and evaluates."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -10,11 +10,12 @@ class TrainSpec:
     """How to train.
 
     Args:
-        input_fn: Gives the training data.
-        max_steps: Steps in all. Defaults to `None`: to the end of the search or of the data.
-        hooks: `SessionRunHook`s or Keras callbacks.
+        input_fn: Function that returns the training data.
+        max_steps: Total number of steps. Defaults to `None`: until the search or the data end.
+        hooks: `SessionRunHook`s or Keras callbacks. Defaults to `None`.
 
     Raises:
+        TypeError: `input_fn` is not callable.
         ValueError: An option is out of range.
     """
 
@@ -34,16 +35,18 @@ class EvalSpec:
     """How to evaluate and export.
 
     Args:
-        input_fn: Gives the evaluation data.
-        steps: Batches of an evaluation. Defaults to 100; `None`: all.
-        name: Of the folder `eval_<name>`. Defaults to `None`: `eval`.
-        hooks: Accepted for old scripts.
-        exporters: One or several `Exporter`s.
-        start_delay_secs: An evaluator process waits so long at its start. Defaults to 120.
-        throttle_secs: No evaluation sooner after the one before. Defaults to 600.
+        input_fn: Function that returns the evaluation data.
+        steps: Number of batches per evaluation, or `None` for all. Defaults to `100`.
+        name: Suffix of the folder `eval_<name>`. Defaults to `None`: `eval`.
+        hooks: Accepted but ignored. Defaults to `None`.
+        exporters: An `Exporter` or a list of them. Defaults to `None`.
+        start_delay_secs: Seconds that an evaluator process waits before it starts. Defaults to
+            `120`.
+        throttle_secs: Minimum number of seconds between evaluations. Defaults to `600`.
 
     Raises:
-        ValueError: An option is out of range, or two exporters have one name.
+        TypeError: `input_fn` is not callable.
+        ValueError: An option is out of range, or two exporters have the same name.
     """
 
     input_fn: Callable

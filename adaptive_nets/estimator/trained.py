@@ -1,4 +1,4 @@
-"""What an `Estimator` reads of its `model_dir`: numbers, predictions, exports."""
+"""The part of `Estimator` that reads its `model_dir`: metrics, predictions, exports."""
 
 import json
 import os
@@ -17,10 +17,10 @@ from adaptive_nets.estimator.predictions import batches, single_examples
 
 
 class TrainedEnsemble:
-    """The part of `Estimator` that needs no training; each call reads the newest state.
+    """The part of `Estimator` that needs no training. Each call reads the newest state.
 
     Attributes:
-        metric_fn: Of more metrics, or `None`.
+        metric_fn: Function that returns further metrics, or `None`.
     """
 
     metric_fn: Callable | None
@@ -41,7 +41,7 @@ class TrainedEnsemble:
 
     @property
     def config(self) -> RunConfig:
-        """The settings of runs."""
+        """The `RunConfig`."""
         return self._config
 
     @property
@@ -50,27 +50,27 @@ class TrainedEnsemble:
         return dict(self._params)
 
     def latest_checkpoint(self) -> str | None:
-        """Path of the newest state file with an ensemble, or `None` before there is one."""
+        """Returns the path of the newest state file with an ensemble, or `None` without one."""
         folder = Path(self.model_dir)
-        # The first is written before anything is trained.
+        # The first state file is written before anything is trained.
         files = sorted(folder.glob("state-*.json"), reverse=True)
         return next((str(file) for file in files if self._is_decided(file)), None)
 
     def get_variable_names(self) -> list[str]:
-        """Names of the ensemble's variables, and `"global_step"`."""
+        """Returns the names of the ensemble's variables, and `"global_step"`."""
         return ["global_step", *self._variables()]
 
     def get_variable_value(self, name: str) -> np.ndarray:
-        """A variable's value.
+        """Returns a variable's value.
 
         Raises:
-            ValueError: There is none of this name.
+            ValueError: There is no variable with this name.
         """
         if name == "global_step":
             return np.asarray(self._trained().global_step)
         found = self._variables()
         if name not in found:
-            raise ValueError(f"There is no variable {name!r}; see get_variable_names().")
+            raise ValueError(f"There is no variable {name!r}. See get_variable_names().")
         return np.asarray(found[name])
 
     def evaluate(
@@ -81,22 +81,23 @@ class TrainedEnsemble:
         checkpoint_path: str | None = None,
         name: str | None = None,
     ) -> dict[str, Any]:
-        """Measures the ensemble, and writes the numbers for TensorBoard.
+        """Evaluates the ensemble and writes its metrics for TensorBoard.
 
         Args:
-            input_fn: As for `train`.
-            steps: Batches to be read. Defaults to `None`: all.
-            hooks: Accepted for old scripts.
-            checkpoint_path: A state file, as `latest_checkpoint()` gave it; the newest three are
-                kept. Defaults to `None`: the newest.
-            name: Of the folder `eval_<name>` that the numbers go to. Defaults to `None`: `eval`.
+            input_fn: As in `train`.
+            steps: Number of batches to read. Defaults to `None`: all.
+            hooks: Accepted but ignored. Defaults to `None`.
+            checkpoint_path: A state file, as returned by `latest_checkpoint()`; the newest three
+                are kept. Defaults to `None`: the newest.
+            name: Suffix of the folder `eval_<name>` for the metrics. Defaults to `None`: `eval`.
 
         Returns:
-            Dict of `global_step`, `iteration` (rounds that are decided), `loss`, `average_loss`
-            and the head's metrics.
+            Dict of `global_step`, `iteration` (number of finished rounds), `loss`,
+            `average_loss` and the head's metrics.
 
         Raises:
-            ValueError: There is no trained model, or the features are not those of the training.
+            ValueError: There is no trained model, or the features differ from those of the
+                training.
         """
         search = self._trained(checkpoint_path)
         dataset = inputs.for_evaluation(input_fn, steps, self._config, self._params)
@@ -106,7 +107,7 @@ class TrainedEnsemble:
         return found
 
     def eval_dir(self, name: str | None = None) -> str:
-        """Where the numbers of an evaluation go."""
+        """Returns the folder for the metrics of an evaluation."""
         return os.path.join(self.model_dir, f"eval_{name}" if name else "eval")
 
     def predict(
@@ -120,15 +121,16 @@ class TrainedEnsemble:
         """Yields predictions.
 
         Args:
-            input_fn: Gives features; labels beside them are ignored.
-            predict_keys: Which predictions. Defaults to `None`: all.
-            hooks: Accepted for old scripts.
-            checkpoint_path: As for `evaluate`.
-            yield_single_examples: Whether rows are yielded one by one, or in batches.
+            input_fn: Function that returns features; labels are ignored.
+            predict_keys: Names of the predictions to return. Defaults to `None`: all.
+            hooks: Accepted but ignored. Defaults to `None`.
+            checkpoint_path: As in `evaluate`. Defaults to `None`.
+            yield_single_examples: Whether to yield rows one by one instead of batches. Defaults
+                to `True`.
 
         Yields:
-            Dicts of arrays. Of classes: `logits`, `probabilities`, `class_ids`, `classes` (bytes)
-            and, of two, `logistic`; of numbers: `predictions`.
+            Dicts of arrays. For classification: `logits`, `probabilities`, `class_ids`, `classes`
+            (bytes) and, with two classes, `logistic`. For regression: `predictions`.
 
         Raises:
             ValueError: There is no trained model, or a key is unknown.
@@ -148,25 +150,29 @@ class TrainedEnsemble:
         checkpoint_path: str | None = None,
         experimental_mode: str = "infer",
     ) -> str:
-        """Writes a SavedModel into a folder that is named by the time.
+        """Writes a SavedModel into a folder named by a timestamp.
 
         Args:
-            export_dir_base: The folder above it.
-            serving_input_receiver_fn: As `export.build_parsing_serving_input_receiver_fn` and
-                `export.build_raw_serving_input_receiver_fn` make them, or of your own.
-            assets_extra: Files to copy, by their path in `assets.extra`.
-            as_text: Not supported; must be `False`.
-            checkpoint_path: As for `evaluate`.
+            export_dir_base: Parent of the new folder.
+            serving_input_receiver_fn: A function made by
+                `export.build_parsing_serving_input_receiver_fn` or
+                `export.build_raw_serving_input_receiver_fn`, or your own.
+            assets_extra: Files to copy, by their path in `assets.extra`. Defaults to `None`.
+            as_text: Not supported. Must be `False`.
+            checkpoint_path: As in `evaluate`. Defaults to `None`.
             experimental_mode: Must be `ModeKeys.PREDICT`.
 
         Returns:
-            The folder's path.
+            Path of the new folder.
 
         Raises:
             ValueError: There is no trained model, or the receiver does not match it.
         """
         if as_text or experimental_mode != "infer":
-            raise ValueError("Only binary SavedModels for prediction are written.")
+            raise ValueError(
+                "Only binary SavedModels for prediction are supported. "
+                f"Received: as_text={as_text!r}, experimental_mode={experimental_mode!r}."
+            )
         search = self._trained(checkpoint_path)
         return export_timestamped(
             search, export_dir_base, serving_input_receiver_fn, assets_extra, self._subnetworks
@@ -176,10 +182,10 @@ class TrainedEnsemble:
         newest = self.latest_checkpoint()
         if newest is None:
             raise ValueError(
-                f"Could not find a trained model in model_dir '{self.model_dir}': call train first."
+                f"Could not find a trained model in model_dir '{self.model_dir}'. Call train first."
             )
         wanted = os.path.basename(checkpoint_path or newest)
-        # What a state file holds never changes.
+        # The content of a state file never changes.
         if self._loaded[0] != wanted:
             given = {k: v for k, v in self._settings.items() if k not in ("model_dir", "seed")}
             given["distribute"], given["placement"] = None, "replicated"
@@ -190,11 +196,11 @@ class TrainedEnsemble:
         return self._loaded[1]
 
     def load(self, checkpoint_path: str) -> AdaNet:
-        """The search as a state file holds it."""
+        """Returns the search stored in a state file."""
         return self._trained(checkpoint_path)
 
     def _is_decided(self, file):
-        """Whether there is an ensemble in a state file, which never changes."""
+        """Returns whether a state file, whose content never changes, has an ensemble."""
         if file.name not in self._decided:
             try:
                 record = json.loads(file.read_text(encoding="utf-8"))["record"]
@@ -205,7 +211,7 @@ class TrainedEnsemble:
 
     def _variables(self):
         members = self._trained().ensemble.members
-        # By place: Keras counts layers' names up as long as a process lives.
+        # By position: Keras keeps numbering layer names for the life of a process.
         return {
             f"{m.name}/{place}/{variable.name}": variable
             for m in members

@@ -1,4 +1,4 @@
-"""`train_and_evaluate`, on one machine or as one task of a cluster."""
+"""`train_and_evaluate`, on one machine or as a task of a cluster."""
 
 import os
 import time
@@ -11,7 +11,7 @@ from adaptive_nets.estimator.estimator import Estimator
 from adaptive_nets.estimator.hooks import RunContext, RunValues, SessionRunHook
 from adaptive_nets.estimator.specs import EvalSpec, TrainSpec
 
-# The search is over, whatever steps were allowed.
+# Stop reasons after which the search is over, however many steps were allowed.
 OVER = ("max_iterations", "no_improvement")
 POLL_SECONDS = 1.0
 
@@ -19,12 +19,12 @@ POLL_SECONDS = 1.0
 def train_and_evaluate(
     estimator: Estimator, train_spec: TrainSpec, eval_spec: EvalSpec
 ) -> tuple[dict[str, Any] | None, list[str | None]]:
-    """Trains, evaluates now and then, and exports.
+    """Trains, evaluates periodically, and exports.
 
-    Without a cluster in `TF_CONFIG` this process does all, and pauses its training for an
-    evaluation every `throttle_secs`, or `save_checkpoints_secs` where these are more. In a cluster
-    chief and workers train, and the evaluator evaluates what it finds in `model_dir`, to the end
-    of the training.
+    Without a cluster in `TF_CONFIG`, this process does everything, and pauses training for an
+    evaluation every `throttle_secs` or `save_checkpoints_secs`, whichever is longer. In a cluster,
+    the chief and the workers train, and the evaluator evaluates the states in `model_dir` until
+    training ends.
 
     Args:
         estimator: An `Estimator`.
@@ -32,12 +32,12 @@ def train_and_evaluate(
         eval_spec: How to evaluate and export.
 
     Returns:
-        What the last evaluation found and the last export of each exporter; `(None, [])` in a
-        task that only trains.
+        The metrics of the last evaluation and the last export of each exporter, or `(None, [])`
+        in a task that only trains.
 
     Raises:
-        TypeError: An argument is of another type.
-        ValueError: The task is a parameter server, which there is none of.
+        TypeError: An argument has the wrong type.
+        ValueError: The task is a parameter server, which is not supported.
     """
     expected = (Estimator, TrainSpec, EvalSpec)
     given = (estimator, train_spec, eval_spec)
@@ -47,8 +47,8 @@ def train_and_evaluate(
     config = estimator.config
     if config.task_type == "ps":
         raise ValueError(
-            "There are no parameter servers: let train_distribute be 'multi_worker', or placement "
-            "'round_robin', and leave tasks of type 'ps' out of TF_CONFIG."
+            "Parameter servers are not supported. Use train_distribute='multi_worker' or "
+            "placement='round_robin', and remove tasks of type 'ps' from TF_CONFIG."
         )
     if config.task_type == "evaluator":
         return _evaluate_on(estimator, train_spec, eval_spec)
@@ -56,7 +56,7 @@ def train_and_evaluate(
         estimator.train(train_spec.input_fn, train_spec.hooks, max_steps=train_spec.max_steps)
         return None, []
     while True:
-        # As tf.estimator, which evaluates checkpoints.
+        # As in tf.estimator, which evaluates checkpoints.
         pause = _Pause(max(eval_spec.throttle_secs, config.checkpoint_seconds))
         hooks = [*(train_spec.hooks or ()), pause]
         search = estimator.train_search(train_spec.input_fn, hooks, max_steps=train_spec.max_steps)
@@ -67,19 +67,19 @@ def train_and_evaluate(
 
 
 def is_over(search: AdaNet, max_steps: int | None) -> bool:
-    """Whether training has ended."""
+    """Returns whether training has ended."""
     enough = max_steps is not None and search.global_step >= max_steps
     return enough or search.stop_reason in OVER
 
 
 class _Pause(SessionRunHook):
-    """Ends training after some time."""
+    """Stops training after some time."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.due, self.began = seconds, False, None
 
     def after_run(self, run_context: RunContext, run_values: RunValues) -> None:
-        # From the first steps on: what comes before them is tracing.
+        # Counted from the first steps: what comes before is tracing.
         self.began = self.began or time.monotonic()
         if time.monotonic() - self.began >= self.seconds:
             self.due = True
@@ -102,7 +102,7 @@ def _evaluate(estimator, spec, final):
 
 
 def _evaluate_on(estimator, train_spec, eval_spec):
-    """The evaluator's part: waits for states and evaluates them, until training has ended."""
+    """Runs the evaluator: waits for states and evaluates them until training has ended."""
     time.sleep(eval_spec.start_delay_secs)
     seen, found, exports = None, None, []
     while True:

@@ -6,22 +6,23 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_choice, check_integer
 from adaptive_nets.adanet import Ensemble, Generator, Report, Subnetwork
-from adaptive_nets.energy import EnergyNet
-from adaptive_nets.generators.base import (
+from adaptive_nets.adanet.candidates.stock.layer_builder import (
     Features,
     MajoritySetting,
     OptimizedBuilder,
     describe_majority,
     flatten_features,
 )
-from adaptive_nets.generators.optimizers import (
+from adaptive_nets.adanet.candidates.stock.optimizers import (
     OptimizerSetting,
     RateSetting,
     describe_optimizer,
     describe_rate,
     make_optimizer,
 )
+from adaptive_nets.energy import EnergyNet
 
 # What later rounds multiply the widths by.
 NEIGHBOURS = (0.5, 2.0)
@@ -84,10 +85,8 @@ class Energy(Generator):
     ):
         # It refuses what is out of range.
         EnergyNet(max_layers, max_units, steps=steps)
-        if init not in ("energy", "random"):
-            raise ValueError(f"init must be 'energy' or 'random'. Received: init={init!r}.")
-        if isinstance(rows, bool) or not isinstance(rows, int) or rows < 10:
-            raise ValueError(f"rows must be an integer >= 10. Received: rows={rows!r}.")
+        check_choice("init", init, ("energy", "random"))
+        check_integer("rows", rows, 10)
         self.max_layers, self.max_units, self.steps = max_layers, max_units, steps
         self.rows, self.init, self.activation, self.seed = rows, init, activation, seed
         self.optimizer = describe_optimizer(optimizer)
@@ -123,7 +122,7 @@ class Energy(Generator):
                 "prepare(features) to use it alone."
             )
         # Where nothing is to be learnt of the features, a small layer is where to begin.
-        widths = list(self._net.widths_) or [min(16, self.max_units)]
+        widths = list(self._net.widths) or [min(16, self.max_units)]
         if previous is None:
             return [EnergyBuilder(self, widths[:depth]) for depth in range(1, len(widths) + 1)]
         wanted = [[max(1, round(w * factor)) for w in widths] for factor in NEIGHBOURS]
@@ -132,7 +131,7 @@ class Energy(Generator):
 
     def starts_from(self, widths: list[int]) -> EnergyNet | None:
         """What has learnt weights for layers of these widths, where candidates start from them."""
-        learnt = self.init == "energy" and list(self._net.widths_[: len(widths)]) == widths
+        learnt = self.init == "energy" and list(self._net.widths[: len(widths)]) == widths
         return self._net if learnt else None
 
     def get_config(self) -> dict:

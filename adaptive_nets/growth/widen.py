@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from numbers import Integral
 
 import keras
 import numpy as np
 
-from adaptive_nets.growth.axes import Segment
-from adaptive_nets.growth.axis_map import AxisMap
-from adaptive_nets.growth.plan import GrowthPlan
-from adaptive_nets.growth.trace import Trace
-from adaptive_nets.growth.transfer import apply
+from adaptive_nets._checks import check_choice
+from adaptive_nets._seeds import new_seed
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.plan import GrowthPlan, apply, settle
+from adaptive_nets.growth.core.segments import Segment
+from adaptive_nets.growth.core.trace import Trace
 
 METHODS = ("zero", "replicate")
 
@@ -29,9 +30,9 @@ def widen(
 
     Args:
         model: A built Sequential or Functional model. It is not changed.
-        widths: A factor for every hidden axis that can grow exactly, such as `2.0`; or, by layer
-            name, a number of units (int) or a factor (float). Layers that a graph ties together
-            (residual sums, shared layers) grow together, so naming one of them is enough.
+        widths: A factor for every hidden axis that can grow exactly, as a float such as `2.0`; or,
+            by layer name, a number of units (int) or a factor (float). Layers that a graph ties
+            together (residual sums, shared layers) grow together, so naming one of them is enough.
         method: "zero": new units read at random and are not read yet (where a root mean square
             norm stands behind them: are zero, and are read at random). "replicate": new units are
             copies of old ones, whose readers share the load (Net2Wider).
@@ -47,7 +48,7 @@ def widen(
 
     Raises:
         ValueError: If a layer shrinks, is unknown, is an output, or cannot grow exactly; if the
-            model is not built.
+            model is not built; if `widths` is an integer, which could mean units or a factor.
 
     Example:
 
@@ -84,7 +85,7 @@ def plan_widen(
     check_choice("preserve", preserve, ("exact", "approximate"))
     trace = Trace([model])
     seed = new_seed(seed)
-    segments = all_segments(trace)
+    segments = trace.segments()
     maps = {segment: AxisMap.identity(segment.sizes[0]) for segment in segments}
     remarks: list[str] = []
     wanted = requested(trace, segments, widths, round_to, remarks)
@@ -112,6 +113,11 @@ def requested(
     remarks: list[str],
 ) -> dict[Segment, tuple[int, str | None]]:
     """The wanted size of each segment, and the name by which it was asked for."""
+    if isinstance(widths, Integral) and not isinstance(widths, bool):
+        raise ValueError(
+            f"widths={widths} could mean a factor or a number of units. Expected a float for a "
+            f"factor, or units by layer name. Pass {float(widths)}, or {{layer name: {widths}}}."
+        )
     if not isinstance(widths, Mapping):
         return {
             segment: (_target(segment, widths, round_to, "every layer"), None)
@@ -163,7 +169,7 @@ def _target(segment: Segment, width: float, round_to: int, name: str) -> int:
             f"Cannot grow {name!r}: a width is a number of units (int) or a factor (float). "
             f"Received: {width!r}."
         )
-    if isinstance(width, int | np.integer) and name != "every layer":
+    if isinstance(width, Integral):
         if width < size:
             raise ValueError(
                 f"Cannot grow {name!r} from {size} to {width} units: growth never shrinks. Pass "
@@ -212,53 +218,3 @@ def _grown(segment: Segment, size: int, method: str, seed: int) -> AxisMap:
         return old.widened(size, silent=segment.only_silent is not None)
     rng = np.random.default_rng((seed, segment.sizes[0], size))
     return old.replicated(size, segment.block, rng)
-
-
-def settle(
-    trace: Trace, maps: dict[Segment, AxisMap], named: set[Segment], remarks: list[str]
-) -> None:
-    """Takes back growth that a layer over several segments does not allow."""
-    changed = True
-    while changed:
-        changed = False
-        for constraint in trace.constraints:
-            reason = constraint.broken(maps)
-            if reason is None:
-                continue
-            segments = constraint.segments()
-            if named & set(segments):
-                raise ValueError(f"Cannot grow {', '.join(segments[0].owners)}: {reason}.")
-            for segment in segments:
-                if not maps[segment].is_identity:
-                    maps[segment] = AxisMap.identity(segment.sizes[0])
-                    changed = True
-                    remarks.append(f"{', '.join(segment.owners)} stays: {reason}")
-
-
-def all_segments(trace: Trace) -> list[Segment]:
-    """Every distinct segment of the model."""
-    found: dict[Segment, None] = {}
-    for record in trace.records.values():
-        axes = [*record.axes.values()]
-        axes += [d.axis for w in record.weights.values() for d in w.dimensions]
-        if record.grouped is not None:
-            axes.append(record.grouped)
-        for axis in axes:
-            if axis is not None:
-                found |= dict.fromkeys(axis.segments())
-    for features in (*trace.outputs, *(f for fs in trace.graph_inputs.values() for f in fs)):
-        for axis in features.axes:
-            if axis is not None:
-                found |= dict.fromkeys(axis.segments())
-    return list(found)
-
-
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    """Refuses a word that is not among the choices."""
-    if value not in choices:
-        raise ValueError(f"Unknown {name}. Expected one of {choices}. Received: {value!r}.")
-
-
-def new_seed(seed: int | None) -> int:
-    """The given seed, or a new one."""
-    return int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)

@@ -1,4 +1,4 @@
-"""What a task needs: its loss, its metrics, and logits turned into predictions."""
+"""Heads: the loss, the metrics and the predictions of a task."""
 
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.classification import BinaryClass, MultiClass

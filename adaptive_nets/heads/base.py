@@ -8,30 +8,33 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets.configurable import Configurable
 
-class Head(ABC):
-    """What a search has to know of a task: its labels, loss, metrics and predictions.
 
-    A head is a small, stateless-after-`adapt` object without weights. Derive from it to
-    add a task; a search asks nothing else of it than what is declared here.
+class Head(Configurable, ABC):
+    """Base class of heads: the labels, loss, metrics and predictions of a task.
 
-    - `adapt(y)` learns from raw training labels what the constructor was not given, and
-      checks them. What it learned is part of `get_config()`, and a later `adapt` keeps it:
-      other data with other classes wants a new head.
+    A head is a small object without weights, and without state after `adapt`. Subclass it to
+    add a task; a search uses nothing but what is declared here.
+
+    - `adapt(y)` checks raw training labels and learns from them what was not passed to the
+      constructor. What it learned is part of `get_config()`, and a later `adapt` keeps it:
+      data with other classes needs a new head.
     - `encode(y)` turns raw labels into the NumPy array that `loss` and the metrics take.
-    - `loss(labels, logits)` gives one value per example, in `keras.ops` only, in the dtype
-      of the logits, and convex in the logits: mixture weights are solved as a convex problem.
+    - `loss(labels, logits)` returns one value per example, uses `keras.ops` only, keeps the
+      dtype of the logits, and is convex in the logits: mixture weights are solved as a convex
+      problem.
       It is traced into the compiled training step.
-    - `metrics()` gives new metrics on every call; they take *logits*.
+    - `metrics()` returns new metrics on every call; they take *logits*.
     - `predictions(logits)` is traced into the exported model.
-    - `label_spec` says what one encoded label looks like, where it is not a float32 for each
-      logit: `heads.Multi` lays the labels of several heads side by side by it.
-    - `get_config()` holds constructor arguments as JSON values, so that
-      `from_config(get_config())` is an equal head; the class is registered with
+    - `label_spec` describes one encoded label. Override it if that is not one float32 per
+      logit: `heads.Multi` uses it to lay the labels of several heads side by side.
+    - `get_config()` returns the constructor's arguments as JSON values, so that
+      `from_config(get_config())` is an equal head; register the class with
       `keras.saving.register_keras_serializable`.
 
     Args:
-        name: String, the head's name in errors and reports.
+        name: String. The head's name in errors and reports.
 
     Example:
 
@@ -80,35 +83,35 @@ class Head(ABC):
     @property
     @abstractmethod
     def units(self) -> int:
-        """Integer, the size of the logits' last axis.
+        """Integer. The size of the logits' last axis.
 
         Raises:
-            ValueError: The labels decide it, and `adapt` has not seen them.
+            ValueError: It depends on the labels, and `adapt` has not been called.
         """
 
     @property
     @abstractmethod
     def main_metric(self) -> tuple[str, str]:
-        """The metric a person compares by, and the better direction: `"max"` or `"min"`.
+        """The metric to compare models by, and the better direction: `"max"` or `"min"`.
 
-        A name of `metrics`, or `"loss"` where none of them stands for the whole task.
+        One of the names of `metrics`, or `"loss"` if none of them covers the whole task.
         """
 
     @property
     @abstractmethod
     def default_output(self) -> str | dict[str, str]:
-        """The key of `predictions` that `predict` returns unless told otherwise.
+        """The key of `predictions` that `predict` returns by default.
 
-        Of several targets, a dict of such keys: `predict` then returns a dict of arrays.
+        For several targets, a dict of such keys: `predict` then returns a dict of arrays.
         """
 
     @property
     def label_spec(self) -> tuple[tuple[int, ...], str]:
-        """Shape (without the examples' axis) and dtype of a label as `encode` gives it."""
+        """Shape (without the batch axis) and dtype of one label as returned by `encode`."""
         return (self.units,), "float32"
 
     def adapt(self, y: Any) -> Head:
-        """Learns from raw training labels what was not given; checks them.
+        """Checks raw training labels and learns from them what was not passed.
 
         Args:
             y: Raw labels: array, list, pandas object or tensor.
@@ -117,20 +120,20 @@ class Head(ABC):
             The head itself.
 
         Raises:
-            ValueError: The labels are empty, not finite, or not of this head's kind.
+            ValueError: The labels are empty, not finite, or of the wrong kind for this head.
         """
         self.encode(y)
         return self
 
     @abstractmethod
     def encode(self, y: Any) -> np.ndarray:
-        """Turns raw labels into training form.
+        """Converts raw labels to the array that `loss` and the metrics take.
 
         Args:
             y: Raw labels: array, list, pandas object or tensor, `[n]` or `[n, k]`.
 
         Returns:
-            NumPy array whose first axis is the examples.
+            NumPy array whose first axis is the batch.
 
         Raises:
             ValueError: A label is missing, unknown, out of range, or of the wrong type or shape.
@@ -138,10 +141,10 @@ class Head(ABC):
 
     @abstractmethod
     def loss(self, labels: Any, logits: Any) -> Any:
-        """The loss of each example.
+        """Computes the loss of each example.
 
         Args:
-            labels: Labels as `encode` gives them.
+            labels: Labels as returned by `encode`.
             logits: Tensor `[n, units]`, float32 or float64.
 
         Returns:
@@ -150,60 +153,27 @@ class Head(ABC):
 
     @abstractmethod
     def metrics(self) -> dict[str, keras.metrics.Metric]:
-        """New metrics by name, each fed by `update_state(labels, logits, sample_weight)`."""
+        """Returns new metrics by name, updated by `update_state(labels, logits, sample_weight)`."""
 
     @abstractmethod
     def predictions(self, logits: Any) -> dict[str, Any]:
-        """Turns logits `[n, units]` into named tensors whose first axis is the examples."""
+        """Converts logits `[n, units]` to named tensors whose first axis is the batch."""
 
     def output_range(
         self, labels: np.ndarray, base: np.ndarray | None = None
     ) -> tuple[list[float], list[float]] | None:
-        """Where a new subnetwork's logits should begin and how far they should reach.
+        """Returns the offset and scale of a new subnetwork's logits.
 
         Args:
-            labels: Labels as `encode` gives them.
-            base: Logits `[n, units]` that the subnetwork's are added to, or None.
+            labels: Labels as returned by `encode`.
+            base: Logits `[n, units]` to which the subnetwork's are added. Defaults to `None`.
 
         Returns:
-            `(offset, scale)`, two lists of `units` floats, or None where plain logits near 0 do,
-            as in classification.
+            `(offset, scale)`, two lists of `units` floats, or `None` if plain logits near 0 are
+            right, as in classification.
         """
         return None
 
     def get_config(self) -> dict[str, Any]:
-        """Constructor arguments, with what `adapt` learned, as JSON values."""
+        """Returns the constructor's arguments and what `adapt` learned, as JSON values."""
         return {"name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Head:
-        """Makes the head that `get_config` described."""
-        return cls(**config)
-
-    def __repr__(self) -> str:
-        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
-        return f"{type(self).__name__}({arguments})"
-
-
-def check_label_smoothing(label_smoothing: float, head: str) -> float:
-    """Returns the smoothing as a float, or raises `ValueError` outside `[0, 1)`."""
-    number = isinstance(label_smoothing, (int, float)) and not isinstance(label_smoothing, bool)
-    if not number or not 0.0 <= label_smoothing < 1.0:
-        raise ValueError(
-            f"Cannot make head '{head}': `label_smoothing` must be a number in [0, 1). "
-            f"Received: label_smoothing={label_smoothing!r}."
-        )
-    return float(label_smoothing)
-
-
-def check_count(count: int | None, least: int, argument: str, head: str) -> int | None:
-    """Returns the count as a plain integer or None, or raises `ValueError` below `least`."""
-    if count is None:
-        return None
-    integer = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
-    if not integer or count < least:
-        raise ValueError(
-            f"Cannot make head '{head}': `{argument}` must be an integer >= {least}, or None to "
-            f"learn it from the labels. Received: {argument}={count!r}."
-        )
-    return int(count)

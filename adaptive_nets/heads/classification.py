@@ -1,4 +1,4 @@
-"""One class per example: of two, or of many."""
+"""Heads with one class per example: binary and multi-class classification."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets.heads.base import check_count
+from adaptive_nets._checks import check_integer
 from adaptive_nets.heads.labels import abridge, read_class_column
 from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC, LogitPrecision, LogitRecall
 from adaptive_nets.heads.single_label import SingleLabel
@@ -23,28 +23,31 @@ from adaptive_nets.heads.surrogate import (
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class BinaryClass(SingleLabel):
-    """One of two classes, by one logit: sigmoid cross-entropy, or AdaNet's surrogates.
+    """Binary classification with one logit: sigmoid cross-entropy, or AdaNet's surrogates.
 
-    Labels are 0 and 1, booleans, or any two integers or strings; of those `adapt` makes the
-    class names, in sorted order, and the second is the positive class.
+    Labels are 0 and 1, booleans, or any two integers or strings. `adapt` turns the latter into
+    class names, in sorted order; the second one is the positive class.
 
     Predictions: `"logits"` `[n, 1]`, `"probabilities"` `[n, 2]` of both classes in order, and
-    `"classes"` `[n]` (the class names; their indices if they are strings and the backend is
+    `"classes"` `[n]` (the class names, or their indices if they are strings and the backend is
     not TensorFlow).
 
     With a logit f and y = ±1 the loss is log(1 + exp(-y f)), or Φ(1 - y f) of AdaNet's
     objective (equation 4) for a surrogate Φ of the zero-one loss: `"logistic"`,
-    Φ(u) = log(1 + exp(u)), or `"exponential"`, Φ(u) = exp(u), which goes on as its tangent above
-    u = 50 to stay finite. Probabilities and the log loss follow the surrogate: f stands for the
-    p = Φ'(1 + f) / (Φ'(1 - f) + Φ'(1 + f)) for which it is the best answer, which is sigmoid(f)
-    for the cross-entropy and sigmoid(2 f) for the exponential.
+    Φ(u) = log(1 + exp(u)), or `"exponential"`, Φ(u) = exp(u), which continues as its tangent
+    above u = 50 to stay finite. Probabilities and the log loss follow the surrogate: f stands for
+    the p = Φ'(1 + f) / (Φ'(1 - f) + Φ'(1 + f)) for which it minimizes the expected loss, which is
+    sigmoid(f) for the cross-entropy and sigmoid(2 f) for the exponential.
 
     Args:
-        class_names: Two strings or integers, negative class first, or None to learn them.
+        class_names: Two strings or integers, negative class first. Defaults to `None`: learned
+            by `adapt`.
         label_smoothing: Float in `[0, 1)`. A label y counts as `y (1 - s) + s / 2`, the
-            probability of the positive class over which the loss is the expectation.
-        name: String, the head's name in errors and reports.
-        surrogate: `"cross_entropy"`, `"logistic"` or `"exponential"`.
+            probability of the positive class over which the loss is the expectation. Defaults to
+            `0.0`.
+        name: String. The head's name in errors and reports. Defaults to `"binary_class"`.
+        surrogate: `"cross_entropy"`, `"logistic"` or `"exponential"`. Defaults to
+            `"cross_entropy"`.
 
     Example:
 
@@ -71,7 +74,8 @@ class BinaryClass(SingleLabel):
         self.surrogate = check_surrogate(surrogate, name)
         if self.class_names is not None and len(self.class_names) != 2:
             raise ValueError(
-                f"Cannot make head '{name}': it has 2 classes. For more use MultiClass. "
+                f"Cannot make head '{name}': `class_names` must have 2 names. "
+                f"For more classes use MultiClass. "
                 f"Received: class_names={self.class_names}."
             )
 
@@ -121,19 +125,22 @@ class BinaryClass(SingleLabel):
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class MultiClass(SingleLabel):
-    """One of many classes, by one logit each: softmax cross-entropy.
+    """Multi-class classification with one logit per class: softmax cross-entropy.
 
-    Labels are the integers 0 to n - 1, or other integers or strings; of those `adapt` makes
-    the class names, in sorted order. With string `class_names` labels may be indices too.
+    Labels are the integers 0 to n - 1, or other integers or strings. `adapt` turns the latter
+    into class names, in sorted order. With string `class_names`, labels may also be indices.
 
     Predictions: `"logits"` and `"probabilities"` `[n, n_classes]`, and `"classes"` `[n]` (the
-    class names; their indices if they are strings and the backend is not TensorFlow).
+    class names, or their indices if they are strings and the backend is not TensorFlow).
 
     Args:
-        n_classes: Integer >= 2, or None to learn it. Labels are then checked against it.
-        class_names: Strings or integers in the order of the logits, or None to learn them.
+        n_classes: Integer >= 2. Labels are checked against it. Defaults to `None`: learned by
+            `adapt`.
+        class_names: Strings or integers in the order of the logits. Defaults to `None`: learned
+            by `adapt`.
         label_smoothing: Float in `[0, 1)`. The target is `one_hot (1 - s) + s / n_classes`.
-        name: String, the head's name in errors and reports.
+            Defaults to `0.0`.
+        name: String. The head's name in errors and reports. Defaults to `"multi_class"`.
 
     Example:
 
@@ -157,12 +164,12 @@ class MultiClass(SingleLabel):
         name: str = "multi_class",
     ) -> None:
         super().__init__(class_names, label_smoothing, name)
-        self.n_classes = check_count(n_classes, 2, "n_classes", name)
+        self.n_classes = None if n_classes is None else check_integer("n_classes", n_classes, 2)
         if self.class_names is not None:
             if self.n_classes not in (None, len(self.class_names)):
                 raise ValueError(
                     f"Cannot make head '{name}': `n_classes` must be the number of class names, "
-                    f"{len(self.class_names)}. Leave one of the two away. "
+                    f"{len(self.class_names)}. Pass only one of the two. "
                     f"Received: n_classes={n_classes}, class_names={abridge(self.class_names)}."
                 )
             self.n_classes = len(self.class_names)
@@ -171,7 +178,7 @@ class MultiClass(SingleLabel):
     def units(self) -> int:
         if self.n_classes is None:
             raise ValueError(
-                f"Cannot tell the number of classes of head '{self.name}': it is not adapted. "
+                f"The number of classes of head '{self.name}' is not known yet. "
                 f"Call `adapt` with the training labels, or pass n_classes or class_names. "
                 f"Received: n_classes=None."
             )
@@ -198,7 +205,7 @@ class MultiClass(SingleLabel):
     def encode(self, y: Any) -> np.ndarray:
         if self.n_classes is None:
             raise ValueError(
-                f"Cannot encode labels for head '{self.name}': its classes are not known. Call "
+                f"Cannot encode labels for head '{self.name}': its classes are not known yet. Call "
                 f"`adapt` with the training labels first, or pass n_classes or class_names. "
                 f"Received: n_classes=None."
             )

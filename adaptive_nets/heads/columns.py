@@ -1,4 +1,4 @@
-"""Where one head's labels and logits stand, when those of several heads stand side by side."""
+"""The columns of each head when the labels and logits of several heads lie side by side."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _EXACT = 2**24
 class Columns:
     """One head's columns of labels `[n, label columns]` and of logits `[n, units]`.
 
-    Attributes:
-        first_label: The head's first column of labels.
+    Args:
+        first_label: First column of the head's labels.
         label_shape: Shape of one label as the head encodes it.
-        label_dtype: And its dtype.
-        first_logit: The head's first column of logits.
-        units: How many of them it has.
+        label_dtype: Dtype of one label as the head encodes it.
+        first_logit: First column of the head's logits.
+        units: Number of the head's logits.
     """
 
     first_label: int
@@ -41,42 +41,41 @@ class Columns:
         return math.prod(self.label_shape)
 
     def labels_of(self, labels: Any) -> Any:
-        """The head's labels as it encoded them, from those of all heads."""
+        """Returns the head's labels, as it encoded them, from the labels of all heads."""
         part = labels[:, self.first_label : self.first_label + self.label_width]
         part = ops.reshape(part, (-1, *self.label_shape))
         whole = np.dtype(self.label_dtype).kind in "biu"
         return ops.cast(part, self.label_dtype) if whole else part
 
     def logits_of(self, logits: Any) -> Any:
-        """The head's logits, from those of all heads."""
+        """Returns the head's logits from the logits of all heads."""
         return logits[:, self.first_logit : self.first_logit + self.units]
 
     def place(self, encoded: Any, head: str) -> np.ndarray:
-        """A head's encoded labels as float32 columns `[n, label_width]`.
+        """Converts a head's encoded labels to float32 columns `[n, label_width]`.
 
         Raises:
-            ValueError: They are not what the head's `label_spec` says, or float32 cannot hold
-                them.
+            ValueError: They differ from the head's `label_spec`, or float32 cannot hold them.
         """
         array = np.asarray(encoded)
         if array.shape[1:] != self.label_shape or array.dtype.kind not in "biuf":
             raise ValueError(
-                f"Cannot lay out the labels of head '{head}': its `label_spec` promises shape "
+                f"Cannot lay out the labels of head '{head}': its `label_spec` declares shape "
                 f"{['n', *self.label_shape]} and {self.label_dtype}. Override `label_spec` to say "
-                f"what `encode` gives. Received: shape {list(array.shape)}, dtype {array.dtype}."
+                f"what `encode` returns. Received: shape {list(array.shape)}, dtype {array.dtype}."
             )
         columns = array.reshape(len(array), self.label_width).astype("float32")
         if array.dtype.kind in "iu" and (np.abs(columns) >= _EXACT).any():
             raise ValueError(
-                f"Cannot lay out the labels of head '{head}': beside other heads' they are "
-                f"float32, which holds integers below {_EXACT}. Use a head of its own search, or "
-                f"smaller integers. Received: a label of {np.abs(array).max()}."
+                f"Cannot lay out the labels of head '{head}': inside `heads.Multi` labels are "
+                f"float32, which holds integers below {_EXACT} exactly. Use smaller integers, or "
+                f"a separate search for this head. Received: a label of {np.abs(array).max()}."
             )
         return columns
 
 
 def side_by_side(heads: dict[str, Head]) -> dict[str, Columns]:
-    """The columns of each head, in the order of the heads."""
+    """Returns the columns of each head, in the order of the heads."""
     found, label, logit = {}, 0, 0
     for name, head in heads.items():
         shape, dtype = head.label_spec
@@ -86,17 +85,18 @@ def side_by_side(heads: dict[str, Head]) -> dict[str, Columns]:
 
 
 def encode_side_by_side(heads: dict[str, Head], parts: dict[str, Any]) -> np.ndarray:
-    """The encoded labels of all heads as columns.
+    """Encodes the labels of all heads into columns.
 
     Args:
         heads: Adapted heads by name.
-        parts: Each head's raw labels by its name.
+        parts: Raw labels by the name of the head.
 
     Returns:
         float32 array `[n, label columns]`.
 
     Raises:
-        ValueError: A head, which is named, refuses its labels, or has more or fewer than others.
+        ValueError: A head cannot encode its labels, or their number differs from that of another
+            head. The message names the head.
     """
     encoded = {}
     for name, head in heads.items():
@@ -106,8 +106,8 @@ def encode_side_by_side(heads: dict[str, Head], parts: dict[str, Any]) -> np.nda
     for name, labels in encoded.items():
         if len(labels) != len(encoded[first]):
             raise ValueError(
-                f"Cannot encode labels for head '{name}': each row has a label of every head. "
-                f"Received: {len(labels)} labels, and {len(encoded[first])} for head '{first}'."
+                f"Cannot encode labels for head '{name}': every head needs one label per row. "
+                f"Received: {len(labels)} labels, but {len(encoded[first])} for head '{first}'."
             )
     columns = side_by_side(heads)
     placed = [columns[name].place(labels, name) for name, labels in encoded.items()]
@@ -116,7 +116,7 @@ def encode_side_by_side(heads: dict[str, Head], parts: dict[str, Any]) -> np.nda
 
 @contextmanager
 def named_refusals(name: str) -> Iterator[None]:
-    """Names the head in a refusal that does not, as that of a user's own head."""
+    """Adds the head's name to an error that lacks it, such as that of a custom head."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -129,13 +129,13 @@ def named_refusals(name: str) -> Iterator[None]:
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class ColumnsMetric(keras.metrics.Metric):
-    """One head's metric, fed with the labels and logits of all heads.
+    """A metric of one head that is updated with the labels and logits of all heads.
 
     Args:
         metric: The head's own metric, or its configuration.
-        columns: The head's `Columns`, or their fields as a dict.
-        name: String.
-        dtype: Of no use beside the metric's own; there for `from_config`.
+        columns: The head's `Columns`, or its fields as a dict.
+        name: String. The metric's name.
+        dtype: Accepted for `from_config`; the metric's own dtype is used. Defaults to `None`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Raw labels, whatever holds them, as one NumPy array of a known kind."""
+"""Reads raw labels of any container into one NumPy array of a known kind."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def read_labels(y: Any, head: str) -> np.ndarray:
 
     Args:
         y: Array, (nested) list, pandas object or tensor.
-        head: The head's name, for errors.
+        head: The head's name, for error messages.
 
     Returns:
         Array of booleans, integers or floats, or an object array of `str`.
 
     Raises:
-        ValueError: `y` is not one array, or has missing, non-finite or mixed values.
+        ValueError: `y` is not a single array, or has missing, non-finite or mixed values.
     """
     try:
         array = keras.ops.convert_to_numpy(y) if keras.ops.is_tensor(y) else np.asarray(y)
@@ -30,13 +30,13 @@ def read_labels(y: Any, head: str) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"Cannot read the labels of head '{head}': expected one array, list, pandas object or "
-            f"tensor with a label in each row. Received: {type(y).__name__} "
+            f"tensor with one label per row. Received: {type(y).__name__} "
             f"({str(error).splitlines()[0]})."
         ) from error
     if array.ndim == 0:
         raise ValueError(
-            f"Cannot read the labels of head '{head}': expected a label for each example, that "
-            f"is shape [n] or [n, k]. Received: {type(y).__name__} {str(y)[:60]!r}."
+            f"Cannot read the labels of head '{head}': expected one label per example, "
+            f"of shape [n] or [n, k]. Received: {type(y).__name__} {str(y)[:60]!r}."
         )
     if array.dtype.kind in "OUST":
         array = _read_objects(array, head)
@@ -61,13 +61,13 @@ def read_class_column(y: Any, head: str) -> np.ndarray:
 
     Args:
         y: Raw labels `[n]` or `[n, 1]`.
-        head: The head's name, for errors.
+        head: The head's name, for error messages.
 
     Returns:
         int64 array `[n]`, or object array `[n]` of `str`.
 
     Raises:
-        ValueError: As `read_labels`, or the shape or type is not that of class labels.
+        ValueError: As in `read_labels`, or the shape or type is not that of class labels.
     """
     array = read_labels(y, head)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -75,7 +75,7 @@ def read_class_column(y: Any, head: str) -> np.ndarray:
     if array.ndim != 1:
         raise ValueError(
             f"Cannot read the labels of head '{head}': expected one class per example, shape [n] "
-            f"or [n, 1]. For one-hot labels pass class indices: y.argmax(-1); for several labels "
+            f"or [n, 1]. For one-hot labels pass class indices, y.argmax(-1); for several labels "
             f"per example use MultiLabel. Received: shape {list(array.shape)}."
         )
     if array.dtype.kind == "O":
@@ -113,7 +113,7 @@ def check_class_names(
 
 
 def abridge(values: Sequence[Any], most: int = 5) -> str:
-    """The first few values as text, for an error's one line."""
+    """Returns the first few values as text, short enough for an error message."""
     shown = ", ".join(repr(value) for value in values[:most])
     return f"[{shown}, ...] ({len(values)} values)" if len(values) > most else f"[{shown}]"
 
@@ -151,7 +151,7 @@ def _decode(value: Any) -> Any:
 
 
 def _is_missing(value: Any) -> bool:
-    # pandas is no dependency of this package, so its markers are known by their type's name.
+    # This package does not depend on pandas, so its markers are recognized by type name.
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, float) and value != value

@@ -1,4 +1,4 @@
-"""Metrics that take logits, where Keras has none or has them for probabilities only."""
+"""Metrics of logits that Keras lacks, or has for probabilities only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class LogitAccuracy(keras.metrics.Mean):
-    """Share of labels on the right side of a logit of zero, a probability of one half.
+    """Accuracy of logits: the share of labels on the right side of 0 (probability one half).
 
     Example:
 
@@ -34,7 +34,7 @@ class LogitAccuracy(keras.metrics.Mean):
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class LogitPrecision(keras.metrics.Mean):
-    """Share of true positives among the examples with a logit above zero; 0 if there are none.
+    """Precision of logits: the share of true positives among logits above 0, or 0 without any.
 
     Example:
 
@@ -57,7 +57,7 @@ class LogitPrecision(keras.metrics.Mean):
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class LogitRecall(keras.metrics.Mean):
-    """Share of the positive examples that have a logit above zero; 0 if there are none.
+    """Recall of logits: the share of positives with a logit above 0, or 0 without any.
 
     Example:
 
@@ -82,15 +82,15 @@ class LogitRecall(keras.metrics.Mean):
 class LogitAUC(keras.metrics.Metric):
     """Area under the ROC curve, averaged over labels, from histograms of the logits.
 
-    Unlike thresholds that are even in probability, the bins are even in `z / (1 + |z|)`, so
-    that very confident predictions are still told apart. Logits in one bin count as ties.
-    A label seen in one class only is left out; with no label left the result is NaN.
+    Bins are evenly spaced in `z / (1 + |z|)`, not in probability, so that very confident
+    predictions are still told apart. Logits in the same bin count as ties. A label with
+    examples of one class only is left out; if none is left, the result is NaN.
 
     Args:
-        n_labels: Integer, the size of the logits' last axis.
-        bins: Integer, bins of each histogram.
-        name: String.
-        dtype: The dtype of the counts.
+        n_labels: Integer. The size of the logits' last axis. Defaults to `1`.
+        bins: Integer. Number of bins of each histogram. Defaults to `1024`.
+        name: String. The metric's name. Defaults to `"auc"`.
+        dtype: Dtype of the counts. Defaults to `None`: Keras' float type.
 
     Example:
 
@@ -152,9 +152,9 @@ class R2(keras.metrics.Metric):
     constant target scores 1 when predicted exactly and 0 otherwise.
 
     Args:
-        dim: Integer, the number of targets.
-        name: String.
-        dtype: The dtype of the sums.
+        dim: Integer. Number of targets. Defaults to `1`.
+        name: String. The metric's name. Defaults to `"r2"`.
+        dtype: Dtype of the sums. Defaults to `None`: Keras' float type.
 
     Example:
 

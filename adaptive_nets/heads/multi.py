@@ -1,4 +1,4 @@
-"""Several targets on one body."""
+"""A head for several targets of one network."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.columns import (
     ColumnsMetric,
@@ -21,26 +22,26 @@ from adaptive_nets.heads.labels import abridge
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Multi(Head):
-    """Several heads on one body: the weighted sum of their losses.
+    """Several heads on one network: the weighted sum of their losses.
 
-    Labels are a dict with an entry for each head, or a DataFrame with a column for each. The
-    logits of all heads stand side by side, and so do their encoded labels, as float32. The
-    body and a `"scalar"` mixture weight serve all heads alike; `"vector"` and `"matrix"`
-    weights are each logit's own.
+    Labels are a dict with one entry per head, or a DataFrame with one column per head. The
+    logits of all heads lie side by side, and so do their encoded labels, as float32. All heads
+    share the network and a `"scalar"` mixture weight; `"vector"` and `"matrix"` weights are
+    separate for each logit.
 
     The loss is Σ_k weight_k loss_k. Nothing else balances the heads: the squared error of a
-    target that is counted in thousands drowns a cross-entropy, unless its weight is about one
-    over the target's variance.
+    target in the thousands dominates a cross-entropy unless its weight is about one over the
+    target's variance.
 
     Predictions and metrics are those of the heads, named `"head/probabilities"`,
     `"head/accuracy"`. By default `predict` returns a dict of each head's default output.
 
     Args:
         heads: Dict of heads by name, or a list of heads with different names. They are copied,
-            and a dict's keys become their names.
-        weights: Positive numbers: a dict by name, where a head that is not named has weight 1,
-            or a list in the order of the heads; or None for 1 each.
-        name: String, the head's name in errors and reports.
+            and the keys of a dict become their names.
+        weights: Positive numbers: a dict by name, in which missing heads have weight 1, or a
+            list in the order of the heads. Defaults to `None`: 1 for each head.
+        name: String. The head's name in errors and reports. Defaults to `"multi"`.
 
     Example:
 
@@ -88,7 +89,7 @@ class Multi(Head):
 
     def adapt(self, y: Any) -> Head:
         parts = self._parts(y)
-        # Copies, so that the refusal of one head leaves none of the others changed.
+        # Copies, so that an error in one head leaves the others unchanged.
         adapted = copy.deepcopy(self.heads)
         for name, head in adapted.items():
             with named_refusals(name):
@@ -101,7 +102,7 @@ class Multi(Head):
         return encode_side_by_side(self.heads, self._parts(y))
 
     def _parts(self, y: Any) -> dict[str, Any]:
-        """The raw labels of each head."""
+        """Returns the raw labels of each head."""
         expected = ", ".join(repr(name) for name in self.heads)
         frame = hasattr(y, "columns") and hasattr(y, "to_numpy")
         if not frame and not isinstance(y, Mapping):
@@ -113,14 +114,14 @@ class Multi(Head):
         for name in self.heads:
             if name not in found:
                 raise ValueError(
-                    f"Cannot read the labels of head '{name}': there are none. Head "
+                    f"Cannot read the labels of head '{name}': they are missing. Head "
                     f"'{self.name}' expects the keys {expected}. Received: {abridge(found)}."
                 )
         extra = [key for key in found if key not in self.heads]
         if extra:
             raise ValueError(
-                f"Cannot read the labels of head '{self.name}': no head takes those of "
-                f"{abridge(extra)}. Leave them away, or add heads of these names. "
+                f"Cannot read the labels of head '{self.name}': there is no head for "
+                f"{abridge(extra)}. Remove these labels, or add heads with these names. "
                 f"Received: {abridge(found)}."
             )
         return {name: y[name] for name in self.heads}
@@ -151,7 +152,7 @@ class Multi(Head):
     def output_range(
         self, labels: np.ndarray, base: np.ndarray | None = None
     ) -> tuple[list[float], list[float]] | None:
-        """The heads' ranges side by side; offset 0 and scale 1 where a head has none."""
+        """Returns the heads' ranges side by side; offset 0 and scale 1 for heads without one."""
         offsets, scales, any_range = [], [], False
         for name, columns in side_by_side(self.heads).items():
             own = keras.ops.convert_to_numpy(columns.labels_of(labels))
@@ -171,10 +172,10 @@ class Multi(Head):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Head:
-        """Makes the head that `get_config` described.
+        """Creates a head from the output of `get_config`.
 
         Raises:
-            ValueError: A head's class, or something it is made with, is not known by name.
+            ValueError: The class of a head, or an object in its configuration, is not registered.
         """
         heads = []
         for serialized in config["heads"]:
@@ -188,9 +189,6 @@ class Multi(Head):
                     f"Received: {serialized.get('class_name')} ({str(error).splitlines()[0]})."
                 ) from error
         return cls(**{**config, "heads": heads})
-
-    def __repr__(self) -> str:
-        return f"Multi(heads={self.heads!r}, weights={self.weights!r}, name={self.name!r})"
 
 
 def _named_heads(heads: Any, name: str) -> dict[str, Head]:
@@ -208,8 +206,8 @@ def _named_heads(heads: Any, name: str) -> dict[str, Head]:
     for key, head in pairs:
         if not isinstance(head, Head) or isinstance(head, Multi):
             raise ValueError(
-                f"Cannot make head '{name}': each of `heads` must be a heads.Head that is no "
-                f"Multi itself. Give all heads to one Multi. Received: {key!r}: {head!r}."
+                f"Cannot make head '{name}': each of `heads` must be a heads.Head other than "
+                f"Multi. Pass all heads to a single Multi. Received: {key!r}: {head!r}."
             )
         # A slash separates a head's name from that of its metric or output.
         if not isinstance(key, str) or not key or "/" in key:
@@ -238,9 +236,9 @@ def _named_weights(weights: Any, names: list[str], head: str) -> dict[str, float
     else:
         raise ValueError(f"Cannot make head '{head}': {rule}. Received: weights={weights!r}.")
     for name, weight in given.items():
-        number = isinstance(weight, (int, float, np.number)) and not isinstance(weight, bool)
-        if name not in names or not number or not 0 < weight < float("inf"):
+        if name not in names:
             raise ValueError(
                 f"Cannot make head '{head}': {rule}. Received: weight {weight!r} for {name!r}."
             )
+        check_number(f"weights[{name!r}]", weight, 0, inclusive=False)
     return {name: float(given.get(name, 1.0)) for name in names}

@@ -1,4 +1,4 @@
-"""Any number of classes per example."""
+"""A head with any number of classes per example."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets.heads.base import Head, check_count, check_label_smoothing
+from adaptive_nets._checks import check_integer, check_number
+from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import abridge, check_class_names, read_labels
 from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC
 from adaptive_nets.heads.surrogate import binary_loss
@@ -17,19 +18,21 @@ from adaptive_nets.heads.surrogate import binary_loss
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class MultiLabel(Head):
-    """Any number of classes per example, each its own yes or no: mean sigmoid cross-entropy.
+    """Multi-label classification: the mean sigmoid cross-entropy of independent classes.
 
-    Labels are an array `[n, n_classes]` of 0 and 1 or booleans, or, for each example, a list
-    of the names of its classes; of those `adapt` makes the class names, in sorted order.
+    Labels are an array `[n, n_classes]` of 0 and 1 or booleans, or one list of class names per
+    example, which `adapt` collects into `class_names`, in sorted order.
 
     Predictions: `"logits"` and `"probabilities"` `[n, n_classes]`, and `"classes"`, int32
     `[n, n_classes]` of 0 and 1 with the columns in the order of `class_names`.
 
     Args:
-        n_classes: Integer >= 1, or None to learn it.
-        class_names: Strings or integers in the order of the logits, or None to learn them.
-        label_smoothing: Float in `[0, 1)`. A label y counts as `y (1 - s) + s / 2`.
-        name: String, the head's name in errors and reports.
+        n_classes: Integer >= 1. Defaults to `None`: learned by `adapt`.
+        class_names: Strings or integers in the order of the logits. Defaults to `None`: learned
+            by `adapt`.
+        label_smoothing: Float in `[0, 1)`. A label y counts as `y (1 - s) + s / 2`. Defaults to
+            `0.0`.
+        name: String. The head's name in errors and reports. Defaults to `"multi_label"`.
 
     Example:
 
@@ -53,14 +56,14 @@ class MultiLabel(Head):
         name: str = "multi_label",
     ) -> None:
         super().__init__(name)
-        self.n_classes = check_count(n_classes, 1, "n_classes", name)
+        self.n_classes = None if n_classes is None else check_integer("n_classes", n_classes, 1)
         self.class_names = check_class_names(class_names, 1, name)
-        self.label_smoothing = check_label_smoothing(label_smoothing, name)
+        self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1, "low")
         if self.class_names is not None:
             if self.n_classes not in (None, len(self.class_names)):
                 raise ValueError(
                     f"Cannot make head '{name}': `n_classes` must be the number of class names, "
-                    f"{len(self.class_names)}. Leave one of the two away. "
+                    f"{len(self.class_names)}. Pass only one of the two. "
                     f"Received: n_classes={n_classes}, class_names={abridge(self.class_names)}."
                 )
             self.n_classes = len(self.class_names)
@@ -69,7 +72,7 @@ class MultiLabel(Head):
     def units(self) -> int:
         if self.n_classes is None:
             raise ValueError(
-                f"Cannot tell the number of classes of head '{self.name}': it is not adapted. "
+                f"The number of classes of head '{self.name}' is not known yet. "
                 f"Call `adapt` with the training labels, or pass n_classes or class_names. "
                 f"Received: n_classes=None."
             )
@@ -108,7 +111,7 @@ class MultiLabel(Head):
         rows = _name_rows(y)
         if self.n_classes is None or (rows is not None and self.class_names is None):
             raise ValueError(
-                f"Cannot encode labels for head '{self.name}': its classes are not known. Call "
+                f"Cannot encode labels for head '{self.name}': its classes are not known yet. Call "
                 f"`adapt` with the training labels first, or pass class_names=[...]. "
                 f"Received: n_classes={self.n_classes}, class_names=None."
             )
@@ -133,7 +136,7 @@ class MultiLabel(Head):
         columns = self.n_classes or "n_classes"
         if array.ndim != 2 or array.shape[1] != (self.n_classes or array.shape[1]):
             raise ValueError(
-                f"Cannot encode labels for head '{self.name}': expected shape [n, {columns}], a "
+                f"Cannot encode labels for head '{self.name}': expected shape [n, {columns}], with "
                 f"0 or 1 for each class. For one class per example use MultiClass. "
                 f"Received: shape {list(array.shape)}."
             )
@@ -180,7 +183,7 @@ class MultiLabel(Head):
 
 
 def _name_rows(y: Any) -> list[list[str]] | None:
-    """The names of each example's classes, or None if the labels are not given by name."""
+    """Returns the class names of each example, or None if labels are not given by name."""
     if getattr(y, "ndim", 1) != 1 or not isinstance(y, Iterable):
         return None
     rows = list(y)

@@ -1,4 +1,4 @@
-"""Real-valued targets."""
+"""A head for real-valued targets."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets.heads.base import Head, check_count
+from adaptive_nets._checks import check_integer
+from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import read_labels
 from adaptive_nets.heads.metrics import R2
+from adaptive_nets.keras_internals import loss_settings
 
 _LOSSES = {
     "mean_squared_error": keras.losses.mean_squared_error,
@@ -23,18 +25,18 @@ _LOSSES = {
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Regression(Head):
-    """Real-valued targets, one logit each; the logits are the predictions.
+    """Regression with one logit per target; the logits are the predictions.
 
     Predictions: `"predictions"` `[n, dim]`.
 
     Args:
-        dim: Integer >= 1, the number of targets, or None to learn it.
-        loss: `"mean_squared_error"`, `"mean_absolute_error"`, `"huber"` (a mean over the targets),
-            a `keras.losses.Loss` (its reduction is ignored), or a function of labels and
-            predictions `[n, dim]` that gives `[n]` or `[n, dim]`. It should be convex in the
-            predictions. To be saved and loaded by name, a function or class of one's own is
-            decorated with `keras.saving.register_keras_serializable`.
-        name: String, the head's name in errors and reports.
+        dim: Integer >= 1. Number of targets. Defaults to `None`: learned by `adapt`.
+        loss: `"mean_squared_error"`, `"mean_absolute_error"` or `"huber"` (averaged over the
+            targets), a `keras.losses.Loss` (its reduction is ignored), or a function of labels
+            and predictions `[n, dim]` that returns `[n]` or `[n, dim]`. It should be convex in
+            the predictions. To save and load a custom function or class, decorate it with
+            `keras.saving.register_keras_serializable`. Defaults to `"mean_squared_error"`.
+        name: String. The head's name in errors and reports. Defaults to `"regression"`.
 
     Example:
 
@@ -55,7 +57,7 @@ class Regression(Head):
         name: str = "regression",
     ) -> None:
         super().__init__(name)
-        self.dim = check_count(dim, 1, "dim", name)
+        self.dim = None if dim is None else check_integer("dim", dim, 1)
         if not (callable(loss) and not isinstance(loss, type)) and (
             not isinstance(loss, str) or loss not in _LOSSES
         ):
@@ -70,7 +72,7 @@ class Regression(Head):
     def units(self) -> int:
         if self.dim is None:
             raise ValueError(
-                f"Cannot tell the number of targets of head '{self.name}': it is not adapted. "
+                f"The number of targets of head '{self.name}' is not known yet. "
                 f"Call `adapt` with the training labels, or pass dim. Received: dim=None."
             )
         return self.dim
@@ -97,7 +99,7 @@ class Regression(Head):
         if self.dim is None:
             raise ValueError(
                 f"Cannot encode labels for head '{self.name}': the number of targets is not "
-                f"known. Call `adapt` with the training labels first, or pass dim. "
+                f"known yet. Call `adapt` with the training labels first, or pass dim. "
                 f"Received: dim=None."
             )
         return self._read_targets(y)
@@ -107,7 +109,7 @@ class Regression(Head):
         if array.dtype.kind == "O":
             raise ValueError(
                 f"Cannot encode labels for head '{self.name}': expected numbers. For classes use "
-                f"MultiClass; numbers kept as text convert with y.astype('float32'). "
+                f"MultiClass; convert numbers stored as text with y.astype('float32'). "
                 f"Received: string {array.ravel()[0]!r}."
             )
         if array.ndim == 1:
@@ -115,15 +117,15 @@ class Regression(Head):
         if array.ndim != 2 or array.shape[1] != (self.dim or array.shape[1]):
             raise ValueError(
                 f"Cannot encode labels for head '{self.name}': expected shape "
-                f"[n, {self.dim or 'dim'}]{' or [n]' if self.dim in (None, 1) else ''}. Leave "
-                f"`dim` away to learn it from the labels. Received: shape {list(np.shape(array))}."
+                f"[n, {self.dim or 'dim'}]{' or [n]' if self.dim in (None, 1) else ''}. Omit "
+                f"`dim` to learn it from the labels. Received: shape {list(np.shape(array))}."
             )
         with np.errstate(over="ignore"):
             targets = array.astype("float32")
         if not np.isfinite(targets).all():
             row = int(np.argwhere(~np.isfinite(targets))[0][0])
             raise ValueError(
-                f"Cannot encode labels for head '{self.name}': a target does not fit into float32. "
+                f"Cannot encode labels for head '{self.name}': a target overflows float32. "
                 f"Divide the targets by their scale. Received: {array[row]} in row {row}."
             )
         return targets
@@ -138,7 +140,7 @@ class Regression(Head):
         each = ops.convert_to_tensor(_LOSSES.get(function, function)(labels, logits))
         if len(each.shape) not in (1, 2):
             raise ValueError(
-                f"Cannot use the loss of head '{self.name}': it must give one value for each "
+                f"Cannot use the loss of head '{self.name}': it must return one value per "
                 f"example, shape [n] or [n, dim]; do not average over the batch. "
                 f"Received: shape {list(each.shape)} from {self.loss_function!r}."
             )
@@ -147,7 +149,7 @@ class Regression(Head):
     def output_range(
         self, labels: np.ndarray, base: np.ndarray | None = None
     ) -> tuple[list[float], list[float]]:
-        """The targets' mean and standard deviation, or what the base leaves of them."""
+        """Returns the mean and standard deviation of the targets, less `base` if given."""
         rest = np.asarray(labels, "float64") if base is None else labels - base
         offset = rest.mean(axis=0) if base is None else np.zeros(self.units)
         spread = rest.std(axis=0)
@@ -168,7 +170,7 @@ class Regression(Head):
         loss = self.loss_function
         if getattr(loss, "__name__", "") == "<lambda>":
             raise ValueError(
-                f"Cannot save head '{self.name}': a lambda cannot be loaded by name. Pass a named "
+                f"Cannot save head '{self.name}': a lambda cannot be saved by name. Pass a named "
                 f"function decorated with keras.saving.register_keras_serializable. "
                 f"Received: loss={loss!r}."
             )
@@ -178,10 +180,10 @@ class Regression(Head):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Head:
-        """Makes the head that `get_config` described.
+        """Creates a head from the output of `get_config`.
 
         Raises:
-            ValueError: The loss is a function or class that Keras does not know by name.
+            ValueError: The loss is a function or class that is not registered with Keras.
         """
         config = dict(config)
         loss = config.get("loss")
@@ -190,7 +192,7 @@ class Regression(Head):
                 config["loss"] = keras.saving.deserialize_keras_object(loss)
             except (TypeError, ValueError) as error:
                 raise ValueError(
-                    f"Cannot load head '{config.get('name')}': its loss is not known by name. "
+                    f"Cannot load head '{config.get('name')}': its loss is not registered. "
                     f"Import the module that decorates it with "
                     f"keras.saving.register_keras_serializable, or load inside "
                     f"keras.saving.custom_object_scope. "
@@ -205,7 +207,7 @@ def _serialize(loss: Any) -> dict[str, Any]:
         # Keras leaves some constructor arguments out of its losses' configuration (Huber's delta,
         # CosineSimilarity's axis), and would load another loss than was saved.
         accepted = inspect.signature(type(loss)).parameters
-        for key, value in getattr(loss, "_fn_kwargs", {}).items():
+        for key, value in loss_settings(loss).items():
             if key in accepted:
                 serialized["config"].setdefault(key, value)
     return serialized

@@ -1,4 +1,4 @@
-"""What the heads with one class per example share: labels to class indices and back."""
+"""Base of heads with one class per example: class labels to indices and back."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets.heads.base import Head, check_label_smoothing
+from adaptive_nets._checks import check_number
+from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import abridge, check_class_names, read_class_column
 
 
 class SingleLabel(Head):
-    """Labels <-> class indices, for a head with one class per example."""
+    """Converts between labels and class indices for a head with one class per example."""
 
     def __init__(
         self, class_names: Iterable[str | int] | None, label_smoothing: float, name: str
     ) -> None:
         super().__init__(name)
         self.class_names = check_class_names(class_names, 2, name)
-        self.label_smoothing = check_label_smoothing(label_smoothing, name)
+        self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1, "low")
 
     @property
     def main_metric(self) -> tuple[str, str]:
@@ -34,7 +35,7 @@ class SingleLabel(Head):
 
     @abstractmethod
     def _class_count(self) -> int | None:
-        """The number of classes, or None while it is not known."""
+        """Returns the number of classes, or None if it is not known yet."""
 
     def adapt(self, y: Any) -> Head:
         values = read_class_column(y, self.name)
@@ -49,7 +50,7 @@ class SingleLabel(Head):
 
     @abstractmethod
     def _learn(self, values: np.ndarray) -> None:
-        """Sets what the constructor was not given from labels `[n]`."""
+        """Learns from labels `[n]` what was not passed to the constructor."""
 
     def _learn_names(self, found: list[Any], hint: str) -> None:
         expected = self._class_count()
@@ -77,7 +78,7 @@ class SingleLabel(Head):
         if wrong.any():
             raise ValueError(
                 f"Cannot encode labels for head '{self.name}': a label is out of range. With "
-                f"{count} classes expected integers from 0 to {count - 1}; for other labels pass "
+                f"{count} classes, labels are integers from 0 to {count - 1}. For others pass "
                 f"class_names=[...] with every label. "
                 f"Received: {abridge(np.unique(values[wrong]).tolist())}."
             )

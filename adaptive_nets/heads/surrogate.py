@@ -1,4 +1,4 @@
-"""Losses of a binary label: the cross-entropy and the surrogates of AdaNet's objective."""
+"""Losses of a binary label: cross-entropy and the surrogates of AdaNet's objective."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-# The exponential goes on as its tangent from here, so that no logit makes it infinite.
+# The exponential continues as its tangent from here, so that no logit makes it infinite.
 _TANGENT_FROM = 50.0
 
 
@@ -33,7 +33,7 @@ def check_surrogate(surrogate: str, head: str) -> str:
 def binary_loss(
     labels: Any, logits: Any, label_smoothing: float = 0.0, surrogate: str = "cross_entropy"
 ) -> Any:
-    """Mean over the last axis of the expected loss of y = ±1 at a logit f.
+    """Returns the mean over the last axis of the expected loss of y = ±1 at a logit f.
 
     The loss is log(1 + exp(-y f)) for the cross-entropy and Φ(1 - y f) for a surrogate Φ
     (AdaNet, equation 4).
@@ -41,8 +41,8 @@ def binary_loss(
     Args:
         labels: Probabilities of the positive class `[n, k]`, in `[0, 1]`.
         logits: f, `[n, k]`.
-        label_smoothing: s in `[0, 1)`: a label p counts as `p (1 - s) + s / 2`.
-        surrogate: One of `SURROGATES`.
+        label_smoothing: s in `[0, 1)`: a label p counts as `p (1 - s) + s / 2`. Defaults to `0.0`.
+        surrogate: One of `SURROGATES`. Defaults to `"cross_entropy"`.
 
     Returns:
         Tensor `[n]` in the dtype of the logits.
@@ -60,15 +60,15 @@ def binary_loss(
 
 
 def log_odds(surrogate: str, logits: Any) -> Any:
-    """The log-odds of the positive class that a logit stands for.
+    """Returns the log-odds of the positive class that a logit stands for.
 
-    A logit f stands for the p of which it is the best answer, the one whose expected loss
-    p Φ(1 - f) + (1 - p) Φ(1 + f) is least in f:
+    A logit f stands for the probability p at which it minimizes the expected loss
+    p Φ(1 - f) + (1 - p) Φ(1 + f):
 
         p / (1 - p) = Φ'(1 + f) / Φ'(1 - f)
 
     That is f itself for the cross-entropy, 2 f for the exponential, and for the logistic
-    surrogate log(1 + exp(f - 1)) - log(1 + exp(-f - 1)). All are odd and rise in f, so that
+    surrogate log(1 + exp(f - 1)) - log(1 + exp(-f - 1)). All are odd and increasing in f, so
     decisions and rankings are those of f.
 
     Args:
@@ -91,8 +91,8 @@ class SurrogateLogLoss(keras.metrics.BinaryCrossentropy):
 
     Args:
         surrogate: One of `SURROGATES`.
-        name: String.
-        dtype: The dtype of the sums.
+        name: String. The metric's name. Defaults to `"log_loss"`.
+        dtype: Dtype of the sums. Defaults to `None`: Keras' float type.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Keras layers that change while they learn."""
+"""Majority layers: stock Keras layers that train k kernels and deploy their mean."""
 
 from adaptive_nets.majority.layers import (
     MajorityConv1D,

@@ -1,13 +1,20 @@
-"""Layers that make stock layers inside themselves, such as keras-hub's transformer blocks."""
+"""Layers that contain stock layers, such as keras-hub's transformer blocks."""
 
 from typing import Any
 
 import keras
 
+from adaptive_nets.keras_internals import (
+    layers_in,
+    own_variables,
+    take_call_signature,
+    unlocked,
+    untrack,
+)
 from adaptive_nets.majority.folding import MajorityMixin, check_options
 from adaptive_nets.majority.layers import MAJORITY
 
-# What is replaced inside others; a table of tokens stays single, as in `expand`.
+# Layers that are replaced inside others. Embeddings stay single, as in `expand`.
 LEAVES = tuple(
     kind for kind in MAJORITY
     if kind not in (keras.layers.Embedding, keras.layers.MultiHeadAttention, keras.layers.LSTM,
@@ -17,13 +24,13 @@ LEAVES = tuple(
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class MajorityComposite(keras.Layer):
-    """Another layer, whose inner stock layers train k kernels.
+    """Wraps a layer so that its inner stock layers train k kernels.
 
-    `adaptive_nets.majority.expand` makes it of layers it does not know that hold layers it knows.
+    `adaptive_nets.majority.expand` uses it for custom layers that contain supported layers.
 
     Args:
-        layer: The layer, or its serialized form.
-        **options: Those of every majority layer.
+        layer: The layer to wrap, or its serialized form.
+        **options: The options of all majority layers.
     """
 
     def __init__(self, layer: Any, **options: Any) -> None:
@@ -34,11 +41,8 @@ class MajorityComposite(keras.Layer):
         self.layer = layer
         self.options = {name: options[name] for name in MajorityMixin.options}
         self.supports_masking = layer.supports_masking
-        # Keras looks at the call's signature for masks, training and which inputs there are.
-        for name in ("_call_signature", "_call_has_training_arg", "_call_has_mask_arg",
-                     "_call_context_args"):  # fmt: skip
-            if hasattr(layer, name):
-                setattr(self, name, getattr(layer, name))
+        # Keras inspects the signature of the call for masks, training and inputs.
+        take_call_signature(self, layer)
         self._is_folded = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -51,7 +55,7 @@ class MajorityComposite(keras.Layer):
         return super().__call__(*args, **kwargs)
 
     def _leaves(self) -> list[keras.Layer]:
-        inner = self.layer._flatten_layers(include_self=False)
+        inner = layers_in(self.layer, include_self=False)
         return [each for each in inner if type(each) in LEAVES]
 
     def build(self, *args: Any, **kwargs: Any) -> None:
@@ -61,46 +65,46 @@ class MajorityComposite(keras.Layer):
         return self.layer(*args, **kwargs)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """That of the layer inside."""
+        """Returns that of the inner layer."""
         return self.layer.compute_output_spec(*args, **kwargs)
 
     def compute_mask(self, *args: Any, **kwargs: Any) -> Any:
-        """That of the layer inside."""
+        """Returns that of the inner layer."""
         return self.layer.compute_mask(*args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """The layer inside, as it was, and the options."""
+        """Returns the inner layer's original configuration and the options."""
         layer = keras.saving.serialize_keras_object(self.layer)
         # Its first call builds it; by itself it may not know how.
         return {"layer": {**layer, "build_config": None}, **self.options}
 
 
 def refold(layer: keras.Layer, *options: Any) -> None:
-    """Makes a built stock layer its majority twin, in place, with new kernels."""
+    """Turns a built stock layer into its majority version in place, with new kernels."""
     layer.__class__ = MAJORITY[type(layer)]
-    layer._tracker.unlock()
-    layer.set_options(*options)
-    stock = {v.name: v for v in (*layer._trainable_variables, *layer._non_trainable_variables)}
-    for attribute, name in _folded_attributes(layer).items():
-        old = stock.get(name)
-        if old is None or not (name in layer.folded or layer.bias_factor > 1):
-            setattr(layer, attribute, old)
-            continue
-        layer._untrack_variable(old)
-        initializer = getattr(layer, f"{name}_initializer", None)
-        setattr(
-            layer,
-            attribute,
-            layer.add_weight(
-                tuple(old.shape), initializer, name=name, dtype=old.dtype,
-                trainable=old.trainable, regularizer=old.regularizer, constraint=old.constraint,
-            ),
-        )  # fmt: skip
-    layer._tracker.lock()
+    with unlocked(layer):
+        layer.set_options(*options)
+        stock = {v.name: v for v in own_variables(layer)}
+        for attribute, name in _folded_attributes(layer).items():
+            old = stock.get(name)
+            if old is None or not (name in layer.folded or layer.bias_factor > 1):
+                setattr(layer, attribute, old)
+                continue
+            untrack(layer, old)
+            initializer = getattr(layer, f"{name}_initializer", None)
+            setattr(
+                layer,
+                attribute,
+                layer.add_weight(
+                    tuple(old.shape), initializer, name=name, dtype=old.dtype,
+                    trainable=old.trainable, regularizer=old.regularizer,
+                    constraint=old.constraint,
+                ),
+            )  # fmt: skip
 
 
 def _folded_attributes(layer):
-    """The attributes that may be k-fold, with the names of their weights."""
+    """Returns the attributes that may be k-fold, with the names of their weights."""
     from adaptive_nets.majority.folding import Folded
 
     found = {}

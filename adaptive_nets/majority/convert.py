@@ -1,25 +1,22 @@
-"""Between stock models and their majority twins."""
+"""Converts between stock models and majority models."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from numbers import Real
 from typing import Any
 
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_number
+from adaptive_nets.graphs.compile import compile_like
+from adaptive_nets.graphs.rewrite import class_of, rewritten, serialized
+from adaptive_nets.graphs.state import carry_extras, matched
+from adaptive_nets.keras_internals import layers_in, own_variables
 from adaptive_nets.majority.composite import LEAVES, MajorityComposite
 from adaptive_nets.majority.folding import MajorityMixin, check_options
 from adaptive_nets.majority.kernel import mean
 from adaptive_nets.majority.layers import MAJORITY, STOCK
+from adaptive_nets.majority.refusals import check_graph
 from adaptive_nets.majority.report import CollapseReport, flops
-from adaptive_nets.majority.rewriting import (
-    carry_state,
-    check_graph,
-    class_of,
-    own_variables,
-    rewritten,
-    serialized,
-)
 
 Which = str | type | Iterable[str | type] | None
 
@@ -37,35 +34,37 @@ def expand(
     subspace_penalty: float = 0.0,
     seed: int | None = None,
 ) -> keras.Model:
-    """Makes a model's kernels k-fold; at inference it computes what it did.
+    """Gives each layer k kernels. At inference, the result computes the same as the model.
 
-    The kernels of a layer lie around the one it had, which is exactly their mean.
+    The kernels of a layer are spread around its old kernel, which is exactly their mean.
 
     Args:
         model: A built Sequential or Functional model, trained or not. It is not changed.
-        factor: k, the number of kernels. Defaults to 3.
-        include: Names or classes of the layers to expand. Defaults to `None`: all that have a
-            majority twin, but for embeddings.
-        exclude: Names or classes of layers that stay. Defaults to `None`.
-        distribution: Of the weights that mix them. Defaults to "dirichlet".
-        scope: What shares a draw: "layer", "global" or "unit". Defaults to "layer".
-        kernel_spread: Standard deviation of the kernels around the old one, in units of the old
-            one's own. Defaults to 0.1.
-        bias_factor: k of the biases. Defaults to 1.
-        regularize: Whether penalties and constraints are for the "mean" kernel or for "each".
-        subspace_penalty: Weight of the mean squared cosine between two of a layer's kernels
-            (learning subspaces). Defaults to 0.
-        seed: Makes all draws repeatable. Defaults to a random one.
+        factor: k, the number of kernels. Defaults to `3`.
+        include: Names or classes of the layers to expand. Defaults to `None`: all layers that
+            have a majority version, except embeddings.
+        exclude: Names or classes of layers to leave unchanged. Defaults to `None`.
+        distribution: Distribution of the mixing weights, as in the majority layers. Defaults to
+            "dirichlet".
+        scope: What shares a draw: `"layer"`, `"global"` or `"unit"`. Defaults to `"layer"`.
+        kernel_spread: Standard deviation of the kernels around the old one, relative to that of
+            the old kernel's own weights. Defaults to `0.1`.
+        bias_factor: Number of biases per layer. Defaults to `1`.
+        regularize: Whether penalties and constraints act on the `"mean"` kernel or on `"each"`.
+            Defaults to `"mean"`.
+        subspace_penalty: Weight of the mean squared cosine between pairs of a layer's kernels
+            (learning subspaces). Defaults to `0.0`.
+        seed: Seed of all draws. Defaults to `None`: a random seed.
 
     Returns:
-        The majority model: its layers keep their names, and it is compiled as `model` is, with a
-        new optimizer. Of a keras-hub backbone it is a plain Functional model.
-        Saved, it loads once `adaptive_nets.layers` is imported; collapsed, it loads anywhere.
+        The majority model. Its layers keep their names, and it is compiled as `model` is, with a
+        new optimizer. For a keras-hub backbone it is a plain Functional model. It can be loaded
+        once `adaptive_nets.layers` is imported; after `collapse`, it can be loaded anywhere.
 
     Raises:
-        ValueError: An option is out of range, the model is subclassed or not built, a name is not
-            a layer's, or there is nothing to expand.
-        TypeError: It is no Keras model.
+        ValueError: An option is out of range, the model is subclassed or not built, there is no
+            layer with a given name, or there is nothing to expand.
+        TypeError: `model` is not a Keras model.
 
     Example:
 
@@ -105,46 +104,41 @@ def expand(
     expanded = rewritten(model, change)
     for old, new in _pairs(model, expanded):
         _expand_weights(old, new, float(kernel_spread), rng)
-        carry_state(old, new)
-    _compile_like(model, expanded)
+        carry_extras(old, new)
+    compile_like(model, expanded)
     return expanded
 
 
 def check_expansion(kernel_spread: float = 0.1, **options: Any) -> None:
-    """Refuses options of `expand` that are out of range.
+    """Checks options of `expand`.
 
     Args:
-        kernel_spread: As of `expand`.
-        **options: The others.
+        kernel_spread: As in `expand`. Defaults to `0.1`.
+        **options: The other options.
 
     Raises:
-        ValueError: One is.
+        ValueError: An option is out of range.
     """
     check_options(**options)
-    number = isinstance(kernel_spread, Real) and not isinstance(kernel_spread, bool)
-    if not number or not 0 <= kernel_spread < np.inf:
-        raise ValueError(
-            "kernel_spread must be a finite number >= 0. "
-            f"Received: kernel_spread={kernel_spread!r}."
-        )
+    check_number("kernel_spread", kernel_spread, 0)
 
 
 def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, CollapseReport]:
-    """The model that is deployed: stock layers, whose kernels are the means.
+    """Replaces majority layers by stock layers with the mean kernels, for deployment.
 
     Args:
         model: A model with majority layers. It is not changed.
-        sample: Inputs on which both models are compared, and the FLOPs of one row counted; gap and
-            FLOPs stand in the report. Defaults to `None`: neither is known.
+        sample: Inputs to compare both models on and to count FLOPs with, both shown in the
+            report. Defaults to `None`: neither is measured.
 
     Returns:
-        The stock model, compiled as `model` is, with a new optimizer: slots of k kernels are not
-        those of their mean. And a `CollapseReport`.
+        The stock model and a `CollapseReport`. The model is compiled as `model` is, with a new
+        optimizer, because the slots of k kernels are not those of their mean.
 
     Raises:
-        ValueError: The model has no majority layers, is subclassed or not built, or the sample does
-            not fit it.
-        TypeError: It is no Keras model.
+        ValueError: The model has no majority layers, is subclassed or not built, or the sample
+            does not match its inputs.
+        TypeError: `model` is not a Keras model.
 
     Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
     """
@@ -154,7 +148,7 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, Colla
     def change(config: dict[str, Any]) -> dict[str, Any] | None:
         kind = class_of(config)
         if kind is MajorityComposite:
-            # How it is called stands beside it.
+            # Its calls are stored next to its configuration.
             return {**config, **config["config"]["layer"]}
         if kind not in STOCK:
             return None
@@ -166,8 +160,10 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, Colla
     for old, new in _pairs(model, collapsed):
         if isinstance(old, MajorityMixin) and old.folds:
             sizes = [sum(int(np.prod(v.shape)) for v in own_variables(x)) for x in (old, new)]
-            rows.append((old.path, type(new).__name__, old.factor, *sizes))
-    _compile_like(model, collapsed)
+            rows.append(
+                (old.path.removeprefix(f"{model.name}/"), type(new).__name__, old.factor, *sizes)
+            )
+    compile_like(model, collapsed)
     gap, counts = None, (None, None)
     if expected is not None:
         pairs = zip(_outputs(collapsed, sample), expected, strict=True)
@@ -178,54 +174,53 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, Colla
 
 
 def check_majority(model: Any, verb: str) -> None:
-    """Refuses what is no built Sequential or Functional model with majority layers.
+    """Checks that a model is a built Sequential or Functional model with majority layers.
 
     Args:
-        model: What was given.
-        verb: What cannot be done to it.
+        model: The model to check.
+        verb: The operation, for the error message.
     """
     check_graph(model, verb)
     if not has_majority(model):
         raise ValueError(
-            f"Cannot {verb} {model.name!r}: it has no majority layers. Expected a model that "
-            "adaptive_nets.majority.expand made, or one with layers of adaptive_nets.layers."
+            f"Cannot {verb} {model.name!r}: it has no majority layers. Expected a model made "
+            "by adaptive_nets.majority.expand, or one with layers of adaptive_nets.layers."
         )
 
 
 def copy_means(model: keras.Model, collapsed: keras.Model) -> None:
-    """Gives a collapsed model the weights of the majority model that it was made of.
+    """Copies the mean weights of a majority model to its collapsed model.
 
     Args:
         model: The majority model.
-        collapsed: Its collapsed twin, changed in place.
+        collapsed: Its collapsed model, changed in place.
     """
     for old, new in _pairs(model, collapsed):
-        by_name = {v.name: v for v in own_variables(old)}
-        for variable in own_variables(new):
-            value = keras.ops.convert_to_tensor(by_name[variable.name])
+        for source, variable in matched(own_variables(old), own_variables(new)):
+            value = keras.ops.convert_to_tensor(source)
             if tuple(value.shape) != tuple(variable.shape):
-                value = mean(value)  # to the last bit what the majority model computes with
-            # Under JAX training gives up its arrays, so none is shared.
+                value = mean(value)  # Bit for bit what the majority model computes with.
+            # JAX training donates its arrays, so none may be shared.
             variable.assign(keras.ops.copy(value))
-        carry_state(old, new)
+        carry_extras(old, new)
 
 
 def has_majority(model: keras.Model) -> bool:
-    """Whether a model has layers with k-fold kernels."""
-    return any(isinstance(layer, MajorityMixin) for layer in model._flatten_layers())
+    """Returns whether a model has majority layers."""
+    return any(isinstance(layer, MajorityMixin) for layer in layers_in(model))
 
 
 def _alone(config: dict[str, Any]) -> dict[str, Any]:
-    """A layer's serialized form without how it is called and built in its model."""
+    """Returns a layer's serialized form without its calls and its build config."""
     names = ("module", "class_name", "config", "registered_name")
     return {name: config[name] for name in names} | {"build_config": None}
 
 
 class _Chosen:
-    """Names of the layers that are expanded."""
+    """The names of the layers to expand."""
 
     def __init__(self, model: keras.Model, include: Which, exclude: Which) -> None:
-        layers = list(model._flatten_layers(include_self=False))
+        layers = layers_in(model, include_self=False)
         models = [x for x in layers if isinstance(x, keras.Model)]
         outer = [*model.layers, *(x for m in models for x in m.layers)]
         known = [x for x in layers if type(x) in MAJORITY or _holds_leaves(x, outer)]
@@ -234,8 +229,8 @@ class _Chosen:
         for each in [*(include or ()), *exclude]:
             if isinstance(each, str) and each not in names:
                 raise ValueError(
-                    f"Cannot expand {model.name!r}: it has no layer {each!r}. Expected names "
-                    f"among: {', '.join(sorted(names))}."
+                    f"Cannot expand {model.name!r}: it has no layer {each!r}. Expected one of "
+                    f"{', '.join(sorted(names))}."
                 )
         if include is None:
             chosen = [x for x in known if type(x) is not keras.layers.Embedding]
@@ -244,17 +239,17 @@ class _Chosen:
         self.names = {x.name for x in chosen if not _matches(x, exclude)}
         if not self.names:
             raise ValueError(
-                f"Cannot expand {model.name!r}: none of its layers is to have k kernels. Expected "
-                f"one of {', '.join(sorted(k.__name__ for k in MAJORITY))}. Received layers: "
+                f"Cannot expand {model.name!r}: no layer was selected for expansion. Expected at "
+                f"least one of {', '.join(sorted(k.__name__ for k in MAJORITY))}. Received layers: "
                 f"{', '.join(sorted({type(x).__name__ for x in layers}))}."
             )
 
 
 def _holds_leaves(layer: Any, outer: Sequence[Any]) -> bool:
-    """Whether it is a layer of keras' users that makes stock layers inside."""
+    """Returns whether a layer is a custom one that contains stock layers."""
     if isinstance(layer, keras.Model) or type(layer).__module__.split(".")[0] == "keras":
         return False
-    inner = layer._flatten_layers(include_self=False)
+    inner = layers_in(layer, include_self=False)
     return any(layer is x for x in outer) and any(type(x) in LEAVES for x in inner)
 
 
@@ -269,7 +264,7 @@ def _matches(layer: Any, which: Sequence[str | type]) -> bool:
 
 
 def _pairs(old: keras.Model, new: keras.Model) -> Iterator[tuple[Any, Any]]:
-    """The layers of two models that belong together; a composite stands for what is in it."""
+    """Yields corresponding layers of two models; a composite is replaced by its inner layers."""
     for layer in old.layers:
         other = new.get_layer(layer.name)
         if isinstance(layer, keras.Model):
@@ -281,13 +276,12 @@ def _pairs(old: keras.Model, new: keras.Model) -> Iterator[tuple[Any, Any]]:
 
 def _inside(layer: Any) -> list[Any]:
     layer = layer.layer if isinstance(layer, MajorityComposite) else layer
-    return list(layer._flatten_layers())
+    return layers_in(layer)
 
 
 def _expand_weights(old: Any, new: Any, spread: float, rng: np.random.Generator) -> None:
-    by_name = {v.name: v for v in own_variables(old)}
-    for variable in own_variables(new):
-        value = keras.ops.convert_to_numpy(by_name[variable.name])
+    for source, variable in matched(own_variables(old), own_variables(new)):
+        value = keras.ops.convert_to_numpy(source)
         if value.shape != tuple(variable.shape):
             value = _around(value, tuple(variable.shape), spread, rng)
         variable.assign(value)
@@ -296,22 +290,16 @@ def _expand_weights(old: Any, new: Any, spread: float, rng: np.random.Generator)
 def _around(
     middle: np.ndarray, shape: tuple[int, ...], spread: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """K kernels around one, which is their mean also as the layer will compute it."""
+    """Returns k kernels around one that is their mean, exactly as the layer computes it."""
     noise = rng.normal(scale=spread * middle.std(), size=shape)
     kernels = (middle + (noise - noise.mean(axis=0))).astype(middle.dtype)
     for _ in range(4):
         left = middle - keras.ops.convert_to_numpy(mean(keras.ops.convert_to_tensor(kernels)))
         if not left.any():
             break
-        # The sum's last digits are fewer than those of its parts, so a few turns may be needed.
+        # The sum has fewer digits than its parts, so a few iterations may be needed.
         kernels[rng.integers(len(kernels))] += len(kernels) * left
     return kernels
-
-
-def _compile_like(source: keras.Model, made: keras.Model) -> None:
-    config = source.get_compile_config() if source.compiled else None
-    if config:
-        made.compile_from_config(config)
 
 
 def _outputs(model: keras.Model, sample: Any) -> list[np.ndarray]:
@@ -319,7 +307,7 @@ def _outputs(model: keras.Model, sample: Any) -> list[np.ndarray]:
         found = model(sample, training=False)
     except Exception as error:
         raise ValueError(
-            f"The sample does not fit {model.name!r}. Expected inputs of shapes "
+            f"The sample does not match {model.name!r}. Expected inputs of shapes "
             f"{', '.join(str(tuple(x.shape)) for x in model.inputs)}. Received: "
             f"{keras.tree.map_structure(lambda x: getattr(x, 'shape', type(x).__name__), sample)}."
         ) from error

@@ -1,18 +1,15 @@
-"""What makes a stock layer a majority layer: k-fold variables, read as one tensor."""
+"""Turns stock layers into majority layers: k-fold variables that are read as one tensor."""
 
 import contextlib
 import threading
 from collections.abc import Iterator
-from numbers import Integral, Real
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
-from keras.src.backend import AutocastScope
-from keras.src.backend.common import global_state
-from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 
+from adaptive_nets._checks import check_choice, check_integer, check_number
+from adaptive_nets.keras_internals import call_context, full_precision, stateless_scope
 from adaptive_nets.majority import kernel as kernels
 
 DRAWS = "mixing_generator_state"
@@ -22,14 +19,14 @@ _held = threading.local()
 class Folded:
     """An attribute that is set to a k-fold variable and read as one kernel.
 
-    Within a step of training it reads as the step's mixture, elsewhere as the mean.
+    In a training step it reads as that step's mixture, otherwise as the mean.
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name, self.slot = name, f"_folded_{name.strip('_')}"
 
     def __set__(self, layer: Any, variable: Any) -> None:
-        # Keras has tracked it under the attribute's own name.
+        # Keras has already tracked it under the attribute's own name.
         vars(layer)[self.slot] = variable
 
     def __get__(self, layer: Any, owner: type | None = None) -> Any:
@@ -42,26 +39,27 @@ class Folded:
 
 
 class MajorityMixin:
-    """Comes before a stock layer's class: its kernels are k-fold.
+    """Mixin placed before a stock layer's class that makes its kernels k-fold.
 
-    A subclass says in `folded` which weights are kernels, by the name `add_weight` is given, and
-    makes the attributes that hold them `Folded`.
+    A subclass lists in `folded` the names of the weights that are kernels, as passed to
+    `add_weight`, and makes the attributes that hold them `Folded`.
 
     Args:
-        factor: k, the number of kernels. Defaults to 3.
-        distribution: Of the weights that mix them: "dirichlet", "uniform", "softmax_normal" or
-            "mean" (no draw: the control). Defaults to "dirichlet".
-        scope: "layer": one draw a layer and batch; "global": one for all layers of the model that
-            say so; "unit": one for each output unit. Defaults to "layer".
-        kernel_spread: "independent": k draws of the initializer; "symmetric": around one draw,
-            which is exactly their mean. Defaults to "independent".
-        bias_factor: k of the bias; 1 for a plain one. Defaults to 1.
-        regularize: Whether regularizers and constraints act on the "mean" kernel, which is what
-            is deployed, or on "each". Defaults to "mean".
-        subspace_penalty: Weight of the mean squared cosine between two of a layer's kernels, which
-            is added to the loss; with `scope="global"` these are learning subspaces (Wortsman et
-            al., arXiv 2102.10472), but for cosines being a layer's. Defaults to 0.
-        mixing_seed: Of the draws. Defaults to a random one.
+        factor: k, the number of kernels. Defaults to `3`.
+        distribution: Distribution of the weights that mix the kernels: `"dirichlet"`,
+            `"uniform"`, `"softmax_normal"` or `"mean"` (no draw, as a control). Defaults to
+            "dirichlet".
+        scope: `"layer"`: one draw per layer and batch; `"global"`: one draw for all layers of the
+            model with this scope; `"unit"`: one draw per output unit. Defaults to `"layer"`.
+        kernel_spread: `"independent"`: k draws of the initializer; `"symmetric"`: kernels around
+            one draw, which is exactly their mean. Defaults to `"independent"`.
+        bias_factor: Number of biases; 1 is a plain bias. Defaults to `1`.
+        regularize: Whether regularizers and constraints act on the `"mean"` kernel, which is
+            deployed, or on `"each"`. Defaults to `"mean"`.
+        subspace_penalty: Weight of the mean squared cosine between pairs of a layer's kernels,
+            which is added to the loss. With `scope="global"` this is learning subspaces (Wortsman
+            et al., arXiv 2102.10472), except that cosines are per layer. Defaults to `0.0`.
+        mixing_seed: Seed of the draws. Defaults to `None`: a random seed.
     """
 
     folded: tuple[str, ...] = ("kernel",)
@@ -105,7 +103,7 @@ class MajorityMixin:
         subspace_penalty: float,
         mixing_seed: int | None,
     ) -> None:
-        """Takes the options, checked already."""
+        """Sets the options, which are already checked."""
         self.factor, self.distribution, self.scope = factor, distribution, scope
         self.kernel_spread, self.bias_factor = kernel_spread, bias_factor
         self.regularize = regularize
@@ -138,26 +136,26 @@ class MajorityMixin:
 
     @property
     def kernels(self) -> dict[str, keras.Variable]:
-        """The k-fold variables, by the weight's name."""
+        """The k-fold variables by the name of the weight."""
         return {slot.removeprefix("_folded_"): vars(self)[slot] for slot in self.folds}
 
     def variable_behind(self, name: str) -> keras.Variable | None:
-        """The k-fold variable that an attribute reads, or None: for growth rules."""
+        """Returns the k-fold variable behind an attribute, or `None`. Used by growth rules."""
         slot = f"_folded_{name.strip('_')}"
         return vars(self)[slot] if slot in self.folds else None
 
     def continue_from(self, other: "MajorityMixin") -> None:
-        """Draws on where another layer was: for growth rules."""
+        """Continues the random sequence of another layer. Used by growth rules."""
         self.mixing_generator.state.assign(other.mixing_generator.state)
 
     @property
     def grows_as(self) -> type:
-        """The stock layer's class: for growth rules."""
+        """The class of the stock layer. Used by growth rules."""
         kinds = type(self).__mro__
         return next(kind for kind in kinds if not issubclass(kind, MajorityMixin))
 
     def read(self, slot: str, variable: keras.Variable) -> Any:
-        """A k-fold variable as one tensor: a mixture within a step of training, else the mean."""
+        """Returns a k-fold variable as one tensor: a mixture in training, otherwise the mean."""
         held = getattr(_held, "layers", {}).get(id(self))
         if held is None:
             return kernels.mean(_full(variable))
@@ -169,7 +167,7 @@ class MajorityMixin:
         return held[slot]
 
     def weights_of(self, slot: str, variable: keras.Variable) -> Any:
-        """The weights that mix a variable in this step."""
+        """Returns the weights that mix a variable in this step."""
         count = variable.shape[0]
         shape = (count,)
         key: tuple = (self.scope, count, self.distribution, variable.dtype)
@@ -188,11 +186,11 @@ class MajorityMixin:
 
     @contextlib.contextmanager
     def drawn(self, training: bool | None) -> Iterator[None]:
-        """Within it the kernels read as this step's mixture, each computed once."""
+        """Within this block kernels read as this step's mixture, each computed once."""
         if not hasattr(_held, "layers"):
             _held.layers = {}
         if id(self) in _held.layers:
-            # A recurrent layer has drawn for all time steps of its cell.
+            # A recurrent layer has already drawn for all time steps of its cell.
             yield
             return
         _held.layers[id(self)] = {"training": bool(training)}
@@ -210,38 +208,38 @@ class MajorityMixin:
             return super().call(inputs)
 
     def save_own_variables(self, store: Any) -> None:
-        """Stores all kernels, and how far the draws have come, so that training goes on with them.
+        """Stores all kernels and the state of the random sequence, so that training can resume.
 
-        Stock layers store what they compute with, which here is the mean.
+        Stock layers store what they compute with, which here would be the mean.
         """
         keras.Layer.save_own_variables(self, store)
         store[DRAWS] = keras.ops.convert_to_numpy(self.mixing_generator.state)
 
     def load_own_variables(self, store: Any) -> None:
-        """Loads what `save_own_variables` stored."""
+        """Loads the output of `save_own_variables`."""
         rest = {key: store[key] for key in list(store.keys())}
         self.mixing_generator.state.assign(rest.pop(DRAWS))
         keras.Layer.load_own_variables(self, rest)
 
     def enable_lora(self, *args: Any, **kwargs: Any) -> None:
-        """Refused: adapters are for the deployed kernel."""
+        """Not supported: adapters belong to the deployed kernel."""
         raise ValueError(_refusal(self, "enable LoRA on"))
 
     def quantize(self, *args: Any, **kwargs: Any) -> None:
-        """Refused: the deployed kernel is what is quantized."""
+        """Not supported: quantize the deployed kernel instead."""
         raise ValueError(_refusal(self, "quantize"))
 
     def quantized_build(self, *args: Any, **kwargs: Any) -> None:
-        """Refused, as `quantize`."""
+        """Not supported, as `quantize`."""
         raise ValueError(_refusal(self, "quantize"))
 
     def get_config(self) -> dict[str, Any]:
-        """The stock layer's configuration and the options."""
+        """Returns the stock layer's configuration and the options."""
         return {**super().get_config(), **{name: getattr(self, name) for name in self.options}}
 
 
 def check_options(**options: Any) -> None:
-    """Refuses options that are out of range.
+    """Checks the options of a majority layer.
 
     Raises:
         ValueError: A factor is not an integer >= 1, or a name is unknown.
@@ -254,48 +252,41 @@ def check_options(**options: Any) -> None:
     }
     for name, value in options.items():
         if name in allowed:
-            if value not in allowed[name]:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(map(repr, allowed[name]))}. "
-                    f"Received: {name}={value!r}."
-                )
+            check_choice(name, value, allowed[name])
         elif name == "subspace_penalty":
-            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < np.inf:
-                raise ValueError(
-                    f"{name} must be a finite number >= 0. Received: {name}={value!r}."
-                )
-        elif isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
+            check_number(name, value, 0)
+        else:
+            check_integer(name, value, 1)
 
 
 def _refusal(layer: Any, what: str) -> str:
     return (
-        f"Cannot {what} {layer.name!r}: it trains {layer.factor} kernels, of which the mean is "
-        "deployed. Expected a stock layer. Received: "
+        f"Cannot {what} {layer.name!r}: it trains {layer.factor} kernels and deploys only their "
+        "mean. Expected a stock layer. Received: "
         f"{type(layer).__name__}. Call adaptive_nets.majority.collapse(model) first."
     )
 
 
 def _full(variable: keras.Variable) -> Any:
-    """A variable's value at its own precision, also under mixed precision."""
-    with AutocastScope(None):
+    """Returns a variable's value in its own precision, even under mixed precision."""
+    with full_precision():
         return ops.convert_to_tensor(variable)
 
 
 def _of_this_call(layer: Any) -> dict:
-    """Where the draws of the outermost call are kept: one draw a batch, however often it reads."""
-    if in_stateless_scope():
-        # Under JAX a model's pass is one such scope, without a call of the model itself.
-        return vars(get_stateless_scope()).setdefault("majority_draws", {})
-    # The layer's own method would begin a call where there is none, and nothing would end it.
-    context = global_state.get_global_attribute("current_call_ctx")
+    """Returns the store for the outermost call's draws: one draw per batch, however often read."""
+    scope = stateless_scope()
+    if scope is not None:
+        # Under JAX, a pass of the model is one such scope, without a call of the model itself.
+        return vars(scope).setdefault("majority_draws", {})
+    context = call_context()
     if context is None:
         return _held.layers[id(layer)].setdefault("draws", {})
     return vars(context).setdefault("majority_draws", {})
 
 
 def _usable(tensor: Any) -> bool:
-    """Whether a tensor can be read here: TensorFlow's live in the graph that made them."""
+    """Returns whether a tensor can be read here: TensorFlow's belong to their own graph."""
     graph = getattr(tensor, "graph", None) if keras.backend.backend() == "tensorflow" else None
     if graph is None:
         return True

@@ -1,4 +1,4 @@
-"""k kernels in the place of one: how they begin, what mixes them, what acts on their mean."""
+"""k kernels instead of one: how they are initialized, mixed, regularized and constrained."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,21 +16,21 @@ def draw_weights(distribution: str, shape: tuple[int, ...], seed: Any, dtype: st
     """Draws the weights that mix k kernels.
 
     Args:
-        distribution: "dirichlet": uniform on the simplex, `e / sum(e)` of exponential e;
-            "uniform": `u / sum(u)` of uniform u; "softmax_normal": the softmax of normal draws;
-            "mean": 1/k, no draw.
-        shape: `(k, ...)`; each position behind the first axis has a draw of its own.
-        seed: A `keras.random.SeedGenerator`, which moves on.
-        dtype: Of the weights.
+        distribution: `"dirichlet"`: uniform on the simplex, `e / sum(e)` with exponential e;
+            `"uniform"`: `u / sum(u)` with uniform u; `"softmax_normal"`: the softmax of normal
+            draws; `"mean"`: 1/k, without a draw.
+        shape: `(k, ...)`. Each position after the first axis has its own draw.
+        seed: A `keras.random.SeedGenerator`, which advances.
+        dtype: Dtype of the weights.
 
     Returns:
-        Tensor of the shape, not negative, whose first axis sums to one.
+        Nonnegative tensor of this shape whose first axis sums to one.
     """
     if distribution == "mean":
         return ops.full(shape, 1 / shape[0], dtype)
     if distribution == "softmax_normal":
         return ops.softmax(keras.random.normal(shape, dtype=dtype, seed=seed), axis=0)
-    # Away from zero, whose logarithm is not finite.
+    # Bounded away from zero, whose logarithm is infinite.
     drawn = keras.random.uniform(shape, 1e-7, 1.0, dtype=dtype, seed=seed)
     if distribution == "dirichlet":
         drawn = -ops.log(drawn)
@@ -38,10 +38,10 @@ def draw_weights(distribution: str, shape: tuple[int, ...], seed: Any, dtype: st
 
 
 def mix(weights: Any, kernels: Any) -> Any:
-    """The kernel of a step, `sum_i p_i K_i`.
+    """Mixes kernels to the kernel of a step, `sum_i p_i K_i`.
 
     Args:
-        weights: `(k,)`, or `(k, *units)` for a draw an output unit.
+        weights: `(k,)`, or `(k, *units)` for one draw per output unit.
         kernels: `(k, ..., *units)`.
     """
     if len(weights.shape) == 1:
@@ -53,7 +53,7 @@ def mix(weights: Any, kernels: Any) -> Any:
 
 
 def mean(kernels: Any) -> Any:
-    """The kernel that is deployed."""
+    """Returns the kernel that is deployed."""
     return ops.mean(kernels, axis=0)
 
 
@@ -61,11 +61,11 @@ class FoldedInitializer(keras.initializers.Initializer):
     """Draws k kernels with the initializer of one.
 
     Args:
-        initializer: Of one kernel.
-        spread: "independent": k draws, whose mean has 1/sqrt(k) of their spread. "symmetric":
-            deviations around one more draw that sum to zero, so the mean is that draw and
-            spreads as one kernel does.
-        seed: Of the draws, in place of the initializer's own. Defaults to `None`.
+        initializer: Initializer of one kernel.
+        spread: `"independent"`: k draws, whose mean has 1/sqrt(k) of their spread; `"symmetric"`:
+            deviations around one more draw that sum to zero, so that the mean is that draw and
+            has the spread of one kernel.
+        seed: Seed of the draws. Defaults to `None`: the initializer's own.
     """
 
     def __init__(self, initializer: Any, spread: str, seed: int | None = None) -> None:
@@ -82,7 +82,7 @@ class FoldedInitializer(keras.initializers.Initializer):
         return kernels
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             "initializer": keras.initializers.serialize(self.initializer),
             "spread": self.spread,
@@ -90,10 +90,10 @@ class FoldedInitializer(keras.initializers.Initializer):
         }
 
     def _several(self, count: int) -> list[Callable]:
-        """Initializers that draw differently; the first is the given one."""
+        """Returns initializers with different seeds; the first one is the given initializer."""
         seed = getattr(self.initializer, "seed", None)
         if not isinstance(seed, int):
-            # Constant, or its seed moves on by itself.
+            # Constant, or its seed advances by itself.
             return [self.initializer] * count
         config = self.initializer.get_config()
         kind = type(self.initializer)
@@ -102,18 +102,18 @@ class FoldedInitializer(keras.initializers.Initializer):
 
 
 def derived(seed: int, number: int) -> int:
-    """A seed for one of several draws."""
+    """Derives a seed for one of several draws."""
     return (seed + 0x9E3779B1 * number) % 2**31
 
 
 class FoldedRegularizer(keras.regularizers.Regularizer):
-    """A kernel's regularizer for k kernels: that of their mean, or the mean of theirs.
+    """Applies a kernel's regularizer to k kernels: to their mean, or averaged over them.
 
     Args:
-        regularizer: Of one kernel, or `None`.
-        target: "mean" or "each".
-        subspace_penalty: Weight of the mean squared cosine between two of the kernels. Defaults
-            to 0.
+        regularizer: Regularizer of one kernel, or `None`.
+        target: `"mean"` or `"each"`.
+        subspace_penalty: Weight of the mean squared cosine between pairs of kernels. Defaults to
+            `0.0`.
     """
 
     def __init__(self, regularizer: Any, target: str, subspace_penalty: float = 0.0) -> None:
@@ -131,14 +131,14 @@ class FoldedRegularizer(keras.regularizers.Regularizer):
             flat = ops.reshape(x, (count, -1))
             gram = ops.matmul(flat, ops.transpose(flat))
             squared = ops.diagonal(gram)
-            # All kernels may be zero, as a new branch's are.
+            # All kernels may be zero, like those of a new branch.
             scale = ops.maximum(ops.outer(squared, squared), keras.config.epsilon() ** 2)
             between = ops.sum(gram**2 / scale * (1 - ops.eye(count, dtype=gram.dtype)))
             total = total + self.subspace_penalty * between / (count * (count - 1))
         return total
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             "regularizer": keras.regularizers.serialize(self.regularizer),
             "target": self.target,
@@ -147,12 +147,13 @@ class FoldedRegularizer(keras.regularizers.Regularizer):
 
 
 class FoldedConstraint(keras.constraints.Constraint):
-    """A kernel's constraint for k kernels: kept by their mean, or by each.
+    """Applies a kernel's constraint to k kernels: to their mean, or to each.
 
     Args:
-        constraint: Of one kernel.
-        target: "mean" moves all kernels alike so that the mean keeps it; "each" makes each keep
-            it, and so every mixture where what it allows is convex.
+        constraint: Constraint of one kernel.
+        target: `"mean"` shifts all kernels equally so that their mean satisfies the constraint;
+            `"each"` makes each kernel satisfy it, and therefore every mixture if the constraint
+            is convex.
     """
 
     def __init__(self, constraint: Any, target: str) -> None:
@@ -166,5 +167,5 @@ class FoldedConstraint(keras.constraints.Constraint):
         return ops.stack([self.constraint(w[i]) for i in range(w.shape[0])])
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {"constraint": keras.constraints.serialize(self.constraint), "target": self.target}

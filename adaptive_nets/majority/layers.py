@@ -76,7 +76,7 @@ class MajorityConv3D(MajorityMixin, keras.layers.Conv3D):
 class MajorityConv2DTranspose(MajorityMixin, keras.layers.Conv2DTranspose):
     """`keras.layers.Conv2DTranspose` that trains k kernels and computes with their mean.
 
-    With `scope="unit"` a draw is for an input channel, the kernel's last axis.
+    With `scope="unit"` there is one draw per input channel, the kernel's last axis.
 
     {options}
     """
@@ -97,7 +97,7 @@ class MajorityDepthwiseConv2D(MajorityMixin, keras.layers.DepthwiseConv2D):
 
 @register
 class MajoritySeparableConv2D(MajorityMixin, keras.layers.SeparableConv2D):
-    """`keras.layers.SeparableConv2D` that trains k kernels of both kinds.
+    """`keras.layers.SeparableConv2D` that trains k kernels of both kinds and uses their means.
 
     {options}
     """
@@ -110,7 +110,7 @@ class MajoritySeparableConv2D(MajorityMixin, keras.layers.SeparableConv2D):
 class MajorityEmbedding(MajorityMixin, keras.layers.Embedding):
     """`keras.layers.Embedding` that trains k tables and looks up in their mean.
 
-    Mixing reads all tables whole, however few rows a batch looks up.
+    Mixing reads the tables completely, even if a batch looks up only a few rows.
 
     {options}
     """
@@ -132,7 +132,7 @@ class _CellMixin(MajorityMixin):
 class MajorityLSTMCell(_CellMixin, keras.layers.LSTMCell):
     """`keras.layers.LSTMCell` with k-fold kernels.
 
-    In a `MajorityLSTM` one draw holds for all time steps; called by itself, or by
+    In a `MajorityLSTM` one draw is used for all time steps. On its own, or in a
     `keras.layers.RNN`, the cell draws at each call.
 
     {options}
@@ -143,7 +143,7 @@ class MajorityLSTMCell(_CellMixin, keras.layers.LSTMCell):
 class MajorityGRUCell(_CellMixin, keras.layers.GRUCell):
     """`keras.layers.GRUCell` with k-fold kernels.
 
-    In a `MajorityGRU` one draw holds for all time steps; called by itself, or by
+    In a `MajorityGRU` one draw is used for all time steps. On its own, or in a
     `keras.layers.RNN`, the cell draws at each call.
 
     {options}
@@ -151,7 +151,7 @@ class MajorityGRUCell(_CellMixin, keras.layers.GRUCell):
 
 
 class _HoldingMixin(MajorityMixin):
-    """A layer whose parts have the kernels; it hands them its options."""
+    """A layer whose parts have the kernels and receive its options."""
 
     folded = ()
 
@@ -178,7 +178,7 @@ class _RecurrentMixin(_HoldingMixin):
 
 @register
 class MajorityLSTM(_RecurrentMixin, keras.layers.LSTM):
-    """`keras.layers.LSTM` with k-fold kernels; one draw holds for all time steps.
+    """`keras.layers.LSTM` with k-fold kernels. One draw is used for all time steps.
 
     {options}
     """
@@ -186,7 +186,7 @@ class MajorityLSTM(_RecurrentMixin, keras.layers.LSTM):
 
 @register
 class MajorityGRU(_RecurrentMixin, keras.layers.GRU):
-    """`keras.layers.GRU` with k-fold kernels; one draw holds for all time steps.
+    """`keras.layers.GRU` with k-fold kernels. One draw is used for all time steps.
 
     {options}
     """
@@ -201,11 +201,11 @@ class MajorityMultiHeadAttention(_HoldingMixin, keras.layers.MultiHeadAttention)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if type(value) is keras.layers.EinsumDense:
-            # The stock layer makes its projections unbuilt, in its own build.
+            # The stock layer creates its projections, unbuilt, in its own build.
             become(value, *(getattr(self, option) for option in self.options))
         super().__setattr__(name, value)
 
-    # Its projections draw; its own call is the stock layer's, with the signature Keras looks at.
+    # Its projections draw. Its call is the stock layer's, with the signature that Keras inspects.
     call = keras.layers.MultiHeadAttention.call
 
 
@@ -222,7 +222,7 @@ STOCK = {majority: stock for stock, majority in MAJORITY.items()}
 
 
 def become(layer: keras.Layer, *options: Any) -> None:
-    """Makes a stock layer that is not built its majority twin, in place."""
+    """Turns a stock layer that is not built into its majority version in place."""
     layer.__class__ = MAJORITY[type(layer)]
     layer.set_options(*options)
 

@@ -1,4 +1,4 @@
-"""Batch statistics for the kernel that is deployed."""
+"""Estimates batch statistics for the deployed kernels."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -7,27 +7,29 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets.majority.rewriting import check_graph
+from adaptive_nets._deprecation import renamed_function
+from adaptive_nets.keras_internals import layers_in
+from adaptive_nets.majority.refusals import check_graph
 
 
-def recalibrate(model: keras.Model, data: Any, batch_size: int = 256) -> keras.Model:
-    """Estimates the moving statistics of all batch normalisations anew, with the mean kernels.
+def recalibrate_in_place(model: keras.Model, data: Any, batch_size: int = 256) -> keras.Model:
+    """Re-estimates the moving statistics of all batch normalizations with the mean kernels.
 
-    In training the statistics are those of the drawn kernels' activations, and weigh the last
-    batches most. Here each is the mean over all batches of the data. Nothing else changes: no
-    weight is trained, nothing is dropped out.
+    In training, the statistics are those of the drawn kernels' activations, and recent batches
+    weigh most. Here, each statistic is the mean over all batches of the data. Nothing else
+    changes: no weight is trained, and dropout is off.
 
     Args:
-        model: A built model, majority or collapsed; its statistics are changed in place.
-        data: Inputs, as `model.predict` takes them, or an iterable of batches, such as a
-            `tf.data.Dataset`; of a tuple the first element is the inputs.
-        batch_size: Rows a batch, for arrays. Defaults to 256.
+        model: A built majority or collapsed model. Its statistics are changed in place.
+        data: Inputs, as in `model.predict`, or an iterable of batches, such as a
+            `tf.data.Dataset`. If a batch is a tuple, its first element is the inputs.
+        batch_size: Rows per batch of arrays. Defaults to `256`.
 
     Returns:
-        The model. Frozen normalisations keep their statistics.
+        The model itself. Frozen normalizations keep their statistics.
 
     Raises:
-        ValueError: The model is subclassed or not built, or there is no data.
+        ValueError: The model is subclassed or not built, or the data are empty.
 
     Example:
 
@@ -38,13 +40,13 @@ def recalibrate(model: keras.Model, data: Any, batch_size: int = 256) -> keras.M
 
     layers = [keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dense(2)]
     model = keras.Sequential([keras.Input((4,)), *layers])
-    an.majority.recalibrate(model, np.random.rand(64, 4))
+    an.majority.recalibrate_in_place(model, np.random.rand(64, 4))
     ```
     """
     check_graph(model, "recalibrate")
     norms = [
         layer
-        for layer in model._flatten_layers()
+        for layer in layers_in(model)
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
     with contextlib.ExitStack() as stack:
@@ -53,20 +55,25 @@ def recalibrate(model: keras.Model, data: Any, batch_size: int = 256) -> keras.M
         number = -1
         for number, batch in enumerate(_batches(data, batch_size) if norms else ()):
             for layer in norms:
-                # The running mean of what came so far.
+                # The running mean of the batches so far.
                 layer.momentum = number / (number + 1)
             model(batch, training=False)
     if norms and number < 0:
         raise ValueError(
-            f"Cannot recalibrate {model.name!r}: there is no data. Expected inputs, or an "
-            "iterable of batches."
+            f"Cannot recalibrate {model.name!r}: the data are empty. Expected inputs or an "
+            f"iterable of batches. Received: data of type {type(data).__name__}."
         )
     return model
 
 
+recalibrate = renamed_function(
+    recalibrate_in_place, "majority.recalibrate", "majority.recalibrate_in_place"
+)
+
+
 @contextlib.contextmanager
 def _estimating(layer: keras.layers.BatchNormalization) -> Iterator[None]:
-    """Within it the layer normalises by its batch and keeps statistics, whatever it is told."""
+    """Within this block the layer normalizes by its batch and updates its statistics."""
     momentum = layer.momentum
 
     def call(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:

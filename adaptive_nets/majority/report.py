@@ -1,4 +1,4 @@
-"""What collapsing changed."""
+"""The report of `collapse`."""
 
 import contextlib
 import dataclasses
@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class CollapseReport:
-    """What collapsed; `str(report)` is a table.
+    """What `collapse` changed. `str(report)` is a table.
 
-    Attributes:
-        rows: Layer, its class now, k, and its parameters before and after.
-        parameters_before: Of the majority model.
-        bytes_before: Of its weights.
-        parameters: Of the stock model.
-        bytes: Of its weights.
-        gap: Largest difference of outputs on the sample, relative to their scale; None without one.
-        flops_before: Of one row of the sample at inference, where the majority model takes means
-            at each call; None without a sample.
-        flops: Of the stock model.
+    Args:
+        rows: Per layer: its name, its new class, k, and its parameters before and after.
+        parameters_before: Number of parameters of the majority model.
+        bytes_before: Size of the majority model's weights, in bytes.
+        parameters: Number of parameters of the stock model.
+        bytes: Size of the stock model's weights, in bytes.
+        gap: Largest difference of outputs on the sample, relative to their scale. Defaults to
+            `None`: there was no sample.
+        flops_before: FLOPs of the majority model on one row at inference, where it computes means
+            at each call. Defaults to `None`: there was no sample.
+        flops: FLOPs of the stock model on one row. Defaults to `None`: there was no sample.
     """
 
     rows: tuple[tuple[str, str, int, int, int], ...]
@@ -38,7 +39,7 @@ class CollapseReport:
     flops: int | None = None
 
     def table(self) -> "pd.DataFrame":
-        """The layers as a DataFrame."""
+        """Returns the layers as a DataFrame."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -48,25 +49,25 @@ class CollapseReport:
     def __str__(self) -> str:
         gap = "" if self.gap is None else f", outputs differ by {self.gap:.1e}"
         if self.flops is not None:
-            gap = f", {self.flops_before:,} -> {self.flops:,} FLOPs a row{gap}"
+            gap = f", {self.flops_before:,} -> {self.flops:,} FLOPs per row{gap}"
         return (
             f"{self.table().to_string(index=False)}\n"
             f"{self.parameters_before:,} -> {self.parameters:,} parameters, "
-            f"{self.bytes_before:,} -> {self.bytes:,} bytes{gap}; the optimizer's state is dropped."
+            f"{self.bytes_before:,} -> {self.bytes:,} bytes{gap}; the optimizer state is dropped."
         )
 
 
 def flops(model: keras.Model, sample: Any) -> int | None:
-    """Floating-point operations of a model's call on one row, as its backend counts them.
+    """Counts the floating-point operations of a model on one row, as its backend reports them.
 
-    TensorFlow counts the body of a loop, such as a recurrent layer's over time, once.
+    TensorFlow counts the body of a loop, such as a recurrent layer's loop over time, only once.
 
     Args:
         model: A built model.
-        sample: Inputs; the first row is taken.
+        sample: Inputs, of which the first row is used.
 
     Returns:
-        The number; None where the backend does not count.
+        The number of operations, or `None` if the backend does not count them.
     """
     backend = keras.backend.backend()
     row = keras.tree.map_structure(lambda x: keras.ops.convert_to_tensor(x)[:1], sample)
@@ -90,7 +91,7 @@ def flops(model: keras.Model, sample: Any) -> int | None:
 
 @contextlib.contextmanager
 def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Without what TensorFlow says of its own profiler's age."""
+    """Hides TensorFlow's warning that its own profiler is old."""
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""What a search found, and what a machine learnt, as plots and tables in files."""
+"""Reports: searches and energy-based machines as plots and tables in files."""
 
 from adaptive_nets.report.architecture import plot_architecture
 from adaptive_nets.report.curves import plot_learning_curves

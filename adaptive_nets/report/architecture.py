@@ -1,4 +1,4 @@
-"""The architecture: subnetworks from left to right, what reads what, and the ensemble below."""
+"""Plots the architecture: subnetworks left to right, their connections, the ensemble below."""
 
 import os
 from pathlib import Path
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 COLUMNS = ("subnetwork", "round", "depth", "complexity", "parameters", "reads", "member")
 WEIGHT_COLUMNS = ("subnetwork", "norm")
 
-# In units of a box's height and of the boxes' distance: a box stands on 0, the ensemble below.
+# In units of a box's height and of the distance of boxes. Boxes start at 0, the ensemble is below.
 HALF_WIDTH = 0.42
 ENSEMBLE = (-1.0, -0.62)
-# More boxes than this are narrow, and their text is turned.
+# With more boxes than this, boxes are narrow and their text is rotated.
 WIDE_BOXES = 10
 
 
@@ -29,25 +29,25 @@ def plot_architecture(
     path: str | os.PathLike,
     mixture_weights: "pd.DataFrame | None" = None,
 ) -> Path:
-    """Plots the subnetworks that the ensemble uses, and how they are connected, into a file.
+    """Plots the subnetworks of an ensemble and their connections into a file.
 
-    A box is a subnetwork, with its depth, parameters and complexity r; rounds go from left to
+    Each box is a subnetwork, with its depth, parameters and complexity r. Rounds go from left to
     right. Arcs lead from a frozen subnetwork to those that read its hidden layers. Arrows lead
-    down from the members to the ensemble, with `||w_j||_1`, as thick as that is large.
+    down from the members to the ensemble, labeled with `||w_j||_1`, which also sets their width.
 
     Args:
-        source: A search, or the DataFrame of its `architecture()`.
-        path: File to write; `.png`, `.pdf` or `.svg`.
-        mixture_weights: DataFrame of `mixture_weights()`. Defaults to the search's; beside a
-            DataFrame, to no weights.
+        source: A search, or the DataFrame returned by its `architecture()`.
+        path: File to write: `.png`, `.pdf` or `.svg`.
+        mixture_weights: DataFrame returned by `mixture_weights()`. Defaults to `None`: that of
+            the search, or no weights if `source` is a DataFrame.
 
     Returns:
         The path.
 
     Raises:
         ImportError: Matplotlib is not installed.
-        ValueError: There are no subnetworks, one reads of an unknown one, or the suffix is none
-            of these.
+        ValueError: There are no subnetworks, one reads an unknown subnetwork, or the suffix is
+            not supported.
 
     Example:
 
@@ -72,7 +72,7 @@ def plot_architecture(
     path = check_path(path)
     frame = frame_of(source, "architecture", COLUMNS)
     if mixture_weights is None and frame is not source:
-        mixture_weights = source.mixture_weights()
+        mixture_weights = source.member_weights()
     if mixture_weights is not None:
         mixture_weights = frame_of(mixture_weights, "mixture_weights", WEIGHT_COLUMNS)
     return save(draw_architecture(frame, mixture_weights), path)
@@ -81,7 +81,7 @@ def plot_architecture(
 def draw_architecture(
     frame: "pd.DataFrame", mixture_weights: "pd.DataFrame | None" = None
 ) -> "Figure":
-    """The figure of `plot_architecture`, from its DataFrames."""
+    """Draws the figure of `plot_architecture` from its DataFrames."""
     frame = frame.sort_values("round", kind="stable")
     places = {name: place for place, name in enumerate(frame["subnetwork"])}
     connections = _connections(frame, places)
@@ -101,7 +101,7 @@ def draw_architecture(
         axes.set_ylim(ENSEMBLE[0] - 0.1, top + 0.1)
         _draw_rounds(axes, frame["round"].tolist(), top, size)
         for start, end in connections:
-            # Many lie over each other.
+            # With many connections, lines overlap.
             _draw_connection(axes, start, end, alpha=max(0.15, 0.8 - len(connections) / 100))
         for place, row in enumerate(frame.to_dict("records")):
             _draw_subnetwork(axes, place, row, size, turned)
@@ -115,15 +115,15 @@ def _connections(frame, places):
         for name in row["reads"]:
             if name not in places:
                 raise ValueError(
-                    f"Subnetwork '{row['subnetwork']}' reads of '{name}', which has no row. "
-                    f"Received: rows of {', '.join(map(str, places))}."
+                    f"Subnetwork '{row['subnetwork']}' reads '{name}', which has no row. "
+                    f"Received: rows for {', '.join(map(str, places))}."
                 )
             found.append((places[name], places[row["subnetwork"]]))
     return found
 
 
 def _rise(distance):
-    """How high the arc of a connection rises above the boxes."""
+    """Returns how high the arc of a connection rises above the boxes."""
     return 0.3 + 0.3 * abs(distance) ** 0.6
 
 
@@ -168,7 +168,7 @@ def _draw_subnetwork(axes: "Axes", place, row, size, turned):
         )
     )
     name = str(row["subnetwork"]).removeprefix(f"{row['round']}_")
-    read = "" if row["member"] else "(only read)"
+    read = "" if row["member"] else "(read only)"
     facts = [f"depth {row['depth']}", f"{row['parameters']:,} parameters"]
     measure = f"r = {row['complexity']:.3g}"
     bold = {"fontsize": size, "fontweight": "bold", "parse_math": False}

@@ -1,4 +1,4 @@
-"""Learning curves: a panel a round, a line a candidate."""
+"""Plots learning curves: one panel per round, one line per candidate."""
 
 import math
 import os
@@ -24,19 +24,19 @@ DASHES = ("-", "--", ":", "-.")
 def plot_learning_curves(source: "AdaNet | pd.DataFrame", path: str | os.PathLike) -> Path:
     """Plots the training loss of every candidate of every round into a file.
 
-    All panels have the same axes, so that rounds can be compared; the loss is on a logarithmic
-    scale where it spans more than a factor of ten. A name has one colour in all rounds.
+    All panels share their axes, so that rounds can be compared. The loss is on a logarithmic scale
+    if it spans more than a factor of ten. A name has the same color in all rounds.
 
     Args:
-        source: A search, or the DataFrame of its `learning_curves()`.
-        path: File to write; `.png`, `.pdf` or `.svg`.
+        source: A search, or the DataFrame returned by its `learning_curves()`.
+        path: File to write: `.png`, `.pdf` or `.svg`.
 
     Returns:
         The path.
 
     Raises:
         ImportError: Matplotlib is not installed.
-        ValueError: There are no curves, or the suffix is none of these.
+        ValueError: There are no curves, or the suffix is not supported.
 
     Example:
 
@@ -55,7 +55,7 @@ def plot_learning_curves(source: "AdaNet | pd.DataFrame", path: str | os.PathLik
 
 
 def draw_learning_curves(frame: "pd.DataFrame") -> "Figure":
-    """The figure of `plot_learning_curves`, from its DataFrame."""
+    """Draws the figure of `plot_learning_curves` from its DataFrame."""
     with style():
         from matplotlib.figure import Figure
 
@@ -95,7 +95,7 @@ def _draw_round(axes: "Axes", frame, handles):
             curve["loss"],
             color=COLORS[place % len(COLORS)],
             linestyle=DASHES[place // len(COLORS) % len(DASHES)],
-            # A line of one point is not seen.
+            # A line of a single point is invisible.
             marker="." if len(curve) < 30 else None,
             linewidth=1.2,
         )
@@ -109,7 +109,7 @@ def _add_legend(figure: "Figure", handles, per_row):
         ncols=min(per_row, len(handles)),
         frameon=False,
     )
-    # Set as they are: a legend leaves out names with a leading "_" and reads "$" as mathematics.
+    # Set verbatim: a legend omits names with a leading "_" and parses "$" as mathematics.
     for text, name in zip(legend.get_texts(), handles, strict=True):
         text.set_parse_math(False)
         text.set_text(name)

@@ -1,4 +1,4 @@
-"""A machine's filters, its energies of data and of samples, and its units over time."""
+"""Plots a machine's filters, its energies of data and samples, and its units over time."""
 
 import math
 import os
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 def plot_filters(
     machine: Any, path: str | os.PathLike, shape: tuple[int, int] | None = None, most: int = 100
 ) -> Path:
-    """Plots the weights of hidden units as images into a file, in the units' order.
+    """Plots the weights of hidden units, in order, as images into a file.
 
     Args:
-        machine: A trained `energy.RBM` or one derived from it.
-        path: File to write; `.png`, `.pdf` or `.svg`.
+        machine: A trained `energy.RBM` or an instance of a subclass.
+        path: File to write: `.png`, `.pdf` or `.svg`.
         shape: Height and width of the images that it was trained on. Defaults to `None`: a square.
-        most: At most so many units. Defaults to 100.
+        most: Maximum number of units. Defaults to `100`.
 
     Returns:
         The path.
 
     Raises:
         ImportError: Matplotlib is not installed.
-        ValueError: The shape does not fit the visible units, or the suffix is none of these.
+        ValueError: The shape does not match the visible units, or the suffix is not supported.
     """
     path = check_path(path)
     return save(draw_filters(machine.kernel, shape, most), path)
@@ -38,12 +38,13 @@ def plot_filters(
 def draw_filters(
     kernel: np.ndarray, shape: tuple[int, int] | None = None, most: int = 100
 ) -> "Figure":
-    """The figure of `plot_filters`, from a kernel `(units, visible)`."""
+    """Draws the figure of `plot_filters` from a kernel `(units, visible)`."""
     size = kernel.shape[1]
     shape = shape or (math.isqrt(size),) * 2
     if math.prod(shape) != size:
         raise ValueError(
-            f"shape must hold the {size} visible units. Received: shape={tuple(shape)}."
+            f"shape must have as many pixels as there are visible units, {size}. "
+            f"Received: shape={tuple(shape)}."
         )
     kernel = kernel[:most]
     columns = math.ceil(math.sqrt(len(kernel)))
@@ -54,7 +55,7 @@ def draw_filters(
         figure = Figure(figsize=(6, 6 * rows / columns), layout="constrained")
         for number, weights in enumerate(kernel, start=1):
             axes = figure.add_subplot(rows, columns, number)
-            # Each by itself, for later units have smaller weights; zero is white.
+            # Each on its own scale, as later units have smaller weights. Zero is white.
             limit = float(np.abs(weights).max()) or 1.0
             axes.imshow(weights.reshape(shape), cmap="RdBu_r", vmin=-limit, vmax=limit)
             axes.set_axis_off()
@@ -64,13 +65,13 @@ def draw_filters(
 def plot_energies(machine: Any, x: Any, path: str | os.PathLike, samples: int = 1000) -> Path:
     """Plots histograms of the free energies of rows and of a machine's samples into a file.
 
-    Where it knows the rows, both lie over each other.
+    If the machine models the rows well, the two histograms overlap.
 
     Args:
-        machine: A trained `energy.RBM` or one derived from it.
-        x: `(rows, visible)`, best such that it was not trained on.
-        path: File to write; `.png`, `.pdf` or `.svg`.
-        samples: Number of samples. Defaults to 1,000.
+        machine: A trained `energy.RBM` or an instance of a subclass.
+        x: `(rows, visible)`, preferably rows that it was not trained on.
+        path: File to write: `.png`, `.pdf` or `.svg`.
+        samples: Number of samples. Defaults to `1000`.
 
     Returns:
         The path.
@@ -82,7 +83,7 @@ def plot_energies(machine: Any, x: Any, path: str | os.PathLike, samples: int = 
 
 
 def draw_energies(data: np.ndarray, samples: np.ndarray) -> "Figure":
-    """The figure of `plot_energies`, from free energies in nats."""
+    """Draws the figure of `plot_energies` from free energies in nats."""
     with style():
         from matplotlib.figure import Figure
 
@@ -101,26 +102,26 @@ def plot_units(history: Any, path: str | os.PathLike) -> Path:
     """Plots the number of trained units after each epoch into a file.
 
     Args:
-        history: What `InfiniteRBM.fit` returned.
-        path: File to write; `.png`, `.pdf` or `.svg`.
+        history: The `History` returned by `InfiniteRBM.fit`.
+        path: File to write: `.png`, `.pdf` or `.svg`.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: The history has no units, or the suffix is none of these.
+        ValueError: The history has no units, or the suffix is not supported.
     """
     path = check_path(path)
     if "units" not in history.history:
         raise ValueError(
-            "plot_units needs the history of InfiniteRBM.fit. Received: a history of "
+            "plot_units needs the history of InfiniteRBM.fit. Received: a history with "
             f"{', '.join(history.history) or 'nothing'}."
         )
     return save(draw_units(history.history["units"]), path)
 
 
 def draw_units(units: list[int]) -> "Figure":
-    """The figure of `plot_units`, from one number an epoch."""
+    """Draws the figure of `plot_units` from one number per epoch."""
     with style():
         from matplotlib.figure import Figure
 

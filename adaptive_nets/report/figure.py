@@ -1,4 +1,4 @@
-"""What all plots share: a style, and files that are written whole."""
+"""Shared by all plots: a style, and files that are written atomically."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "pdf", "svg")
-# Told apart with every common colour blindness (Okabe and Ito).
+# Distinguishable with all common kinds of color blindness (Okabe and Ito).
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 _STYLE = {
@@ -24,13 +24,13 @@ _STYLE = {
     "grid.color": "0.9",
     "svg.hashsalt": "adaptive_nets",
 }
-# Without dates, so that the same data gives the same file.
+# Without dates, so that the same data give the same file.
 _METADATA = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The plots' style, for this block only.
+    """Applies the style of the plots within this block only.
 
     Raises:
         ImportError: Matplotlib is not installed.
@@ -46,20 +46,20 @@ def style() -> Iterator[None]:
 
 
 def check_path(path: str | os.PathLike) -> Path:
-    """A path whose suffix names a format; refused otherwise."""
+    """Returns the path, or raises `ValueError` if its suffix is not a supported format."""
     path = Path(path)
     if path.suffix.lower().removeprefix(".") not in FORMATS:
         raise ValueError(
-            f"The file name of a plot must end in {', '.join(f'.{f}' for f in FORMATS)}, which "
-            f"says its format. Received: path='{path}'."
+            f"The file name of a plot must end in one of {', '.join(f'.{f}' for f in FORMATS)}. "
+            f"Received: path='{path}'."
         )
     return path
 
 
 def save(figure: "Figure", path: Path) -> Path:
-    """Writes a figure whole or not at all, in the format of the path's suffix."""
+    """Writes a figure atomically, in the format of the path's suffix."""
     kind = path.suffix.lower().removeprefix(".")
-    # Ticks are made when they are drawn, so the style is needed here too.
+    # Ticks are created when they are drawn, so the style is needed here too.
     with style(), atomic_write(path) as name:
         figure.savefig(name, format=kind, dpi=150, metadata=_METADATA[kind])
     return path

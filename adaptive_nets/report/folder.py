@@ -1,4 +1,4 @@
-"""A search's report: its plots, their data and the leaderboard in one folder."""
+"""Writes a search's report: plots, their data and the leaderboard in one folder."""
 
 import os
 from pathlib import Path
@@ -34,13 +34,13 @@ th, td {{ padding: 0.2em 0.7em; text-align: right; border-bottom: 1px solid #ddd
 
 
 def write_report(search: "AdaNet", folder: str | os.PathLike) -> list[Path]:
-    """Writes what a search found into a folder: tables as CSV, plots as PNG, and a page of all.
+    """Writes the results of a search into a folder: CSV tables, PNG plots and an HTML page.
 
-    Everything is drawn before anything is written, and files that are there are replaced whole.
+    Everything is drawn before anything is written, and existing files are replaced atomically.
 
     Args:
-        search: A search that was fit.
-        folder: Folder to write into; made if missing.
+        search: A fitted search.
+        folder: Folder to write to. Created if missing.
 
     Returns:
         Paths of `leaderboard.csv`, of `learning_curves`, `architecture` and `mixture_weights` as
@@ -48,7 +48,7 @@ def write_report(search: "AdaNet", folder: str | os.PathLike) -> list[Path]:
 
     Raises:
         ImportError: Matplotlib is not installed.
-        ValueError: The search was not fit.
+        ValueError: The search is not fitted.
 
     Example:
 
@@ -100,7 +100,7 @@ def _page(tables: "dict[str, pd.DataFrame]", figures):
         sections.append(f"<h2>{title}</h2>")
         if name in figures:
             sections.append(f'<img src="{name}.png" alt="{title}">')
-        # What a curve or a heat map shows better is left to its file.
+        # Tables that a curve or a heat map shows better are only in their files.
         if name in ("leaderboard", "architecture"):
             sections.append(table.to_html(index=False, border=0, float_format="{:.4g}".format))
     return PAGE.format(sections="\n".join(sections))

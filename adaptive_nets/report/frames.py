@@ -1,4 +1,4 @@
-"""The data of a plot: asked of a search, or given as a DataFrame."""
+"""The data of a plot, from a search or given as a DataFrame."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 def frame_of(
     source: "AdaNet | pd.DataFrame", method: str, columns: Sequence[str]
 ) -> "pd.DataFrame":
-    """A DataFrame that has what a plot needs.
+    """Returns the DataFrame of a plot, and checks its columns.
 
     Args:
-        source: A search, or what its method returned.
-        method: The search's method.
-        columns: What the frame must have.
+        source: A search, or the DataFrame returned by its method.
+        method: Name of the search's method.
+        columns: Required columns.
 
     Raises:
-        TypeError: It is neither.
+        TypeError: `source` is neither a search nor a DataFrame.
         ValueError: A column is missing, or there are no rows.
     """
     import pandas as pd
@@ -29,15 +29,15 @@ def frame_of(
     if not isinstance(source, pd.DataFrame):
         if not hasattr(source, method):
             raise TypeError(
-                f"Expected a search, or the DataFrame of its {method}(). "
+                f"Expected a search, or the DataFrame returned by its {method}(). "
                 f"Received: {type(source).__name__}."
             )
         frame = getattr(source, method)()
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         raise ValueError(
-            f"The DataFrame must be that of a search's {method}(), with columns "
-            f"{', '.join(columns)}; it has no {', '.join(missing)}. "
+            f"Expected the DataFrame returned by a search's {method}(), with columns "
+            f"{', '.join(columns)}. It lacks {', '.join(missing)}. "
             f"Received: columns {', '.join(map(str, frame.columns))}."
         )
     if frame.empty:

@@ -1,4 +1,4 @@
-"""Mixture weights: bars, or a heat map where a member has one a logit."""
+"""Plots mixture weights: bars, or a heat map with one weight per member and logit."""
 
 import os
 from pathlib import Path
@@ -18,21 +18,21 @@ COLUMNS = ("subnetwork", "unit", "weight", "norm")
 
 
 def plot_mixture_weights(source: "AdaNet | pd.DataFrame", path: str | os.PathLike) -> Path:
-    """Plots how the ensemble weighs its members into a file.
+    """Plots the mixture weights of an ensemble's members into a file.
 
-    Scalar weights are bars. Vectors (one weight a logit) and matrices (their L1 norm for each
-    logit) are a heat map, with `||w_j||_1` of each member beside it.
+    Scalar weights are shown as bars. Vectors (one weight per logit) and matrices (the L1 norm per
+    logit) are shown as a heat map, with `||w_j||_1` of each member next to it.
 
     Args:
-        source: A search, or the DataFrame of its `mixture_weights()`.
-        path: File to write; `.png`, `.pdf` or `.svg`.
+        source: A search, or the DataFrame returned by its `mixture_weights()`.
+        path: File to write: `.png`, `.pdf` or `.svg`.
 
     Returns:
         The path.
 
     Raises:
         ImportError: Matplotlib is not installed.
-        ValueError: There are no weights, or the suffix is none of these.
+        ValueError: There are no weights, or the suffix is not supported.
 
     Example:
 
@@ -51,7 +51,7 @@ def plot_mixture_weights(source: "AdaNet | pd.DataFrame", path: str | os.PathLik
 
 
 def draw_mixture_weights(frame: "pd.DataFrame") -> "Figure":
-    """The figure of `plot_mixture_weights`, from its DataFrame."""
+    """Draws the figure of `plot_mixture_weights` from its DataFrame."""
     with style():
         from matplotlib.figure import Figure
 
@@ -69,7 +69,7 @@ def draw_mixture_weights(frame: "pd.DataFrame") -> "Figure":
             norms = frame.drop_duplicates("subnetwork").set_index("subnetwork")["norm"]
             _draw_bars(axes, norms, r"$\Vert w_j \Vert_1$")
             axes.tick_params(labelleft=False)
-        # From the top, as the members joined.
+        # From the top, in the order in which members were added.
         axes.set_ylim(len(members) - 0.4, -0.6)
         figure.axes[0].set_yticks(range(len(members)), members, parse_math=False)
     return figure
@@ -80,7 +80,7 @@ def _draw_bars(axes: "Axes", values, label):
     axes.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
     axes.axvline(0, color="0.3", linewidth=0.8)
     axes.grid(True, axis="x")
-    # Room for the numbers at the bars' ends.
+    # Space for the numbers at the ends of the bars.
     axes.margins(x=0.2)
     axes.locator_params(axis="x", nbins=6)
     axes.set_xlabel(label)
@@ -101,7 +101,7 @@ def _draw_heat_map(axes: "Axes", table):
     axes.set_xticks(range(0, table.shape[1], apart), table.columns[::apart])
     axes.set_xlabel("Logit")
     axes.spines[:].set_visible(False)
-    # As thick for thirty members as for one.
+    # The same thickness for thirty members as for one.
     height = axes.figure.get_figheight()
     bar = axes.figure.colorbar(
         image, ax=axes, location="top", label="Weight", aspect=40, fraction=0.2 / height,

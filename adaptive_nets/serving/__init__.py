@@ -1,4 +1,4 @@
-"""From a trained model to a folder that TF Serving loads."""
+"""Exports a trained model for TF Serving and LiteRT."""
 
 from adaptive_nets.serving.export import export_saved_model
 from adaptive_nets.serving.litert import export_litert

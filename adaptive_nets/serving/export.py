@@ -35,37 +35,40 @@ def export_saved_model(
     warmup: Any = None,
     assets_extra: dict[str, str | os.PathLike] | None = None,
 ) -> str:
-    """Writes a SavedModel with the signatures that TF Serving's APIs ask for.
+    """Writes a SavedModel with the signatures that TF Serving's APIs expect.
 
-    | signature | takes | gives |
+    | signature | input | output |
     |---|---|---|
     | `serving_default`, `predict` | features as tensors | the head's predictions |
-    | `classify` (heads of classes) | `inputs`: `tf.Example`s | `scores`, `classes` (strings) |
-    | `regress` (one number) | `inputs`: `tf.Example`s | `outputs` |
+    | `classify` (classification heads) | `inputs`: `tf.Example`s | `scores`, `classes` (strings) |
+    | `regress` (regression with one target) | `inputs`: `tf.Example`s | `outputs` |
 
-    With a `receiver` all of them take what it receives; of one that takes `tf.Example`s
-    `serving_default` is the classification or regression, as tf.estimator has it. Any number of
-    rows is taken. The folder is written beside its place and moved there, so that a server never
-    sees half of it. It loads with `tf.saved_model.load` where adaptive_nets is not installed.
+    With a `receiver`, all signatures take what it receives. If it receives `tf.Example`s,
+    `serving_default` is the classification or regression signature, as in tf.estimator. All
+    signatures take any number of rows. The folder is written elsewhere and then moved to `path`,
+    so that a server never sees a partial one. It loads with `tf.saved_model.load` where
+    adaptive_nets is not installed.
 
     Args:
-        model: Raw features to logits.
+        model: Model from raw features to logits.
         head: An adapted `heads.Head`.
-        path: Folder to write; one that is there is replaced if it holds a SavedModel.
-        example_spec: How `tf.Example`s are parsed, as of `tf.io.parse_example`. Defaults to one
-            feature for each of the model's inputs, of its name and shape.
-        receiver: `serving.receiver_of(serving_input_receiver_fn)` in place of both.
-        subnetworks: A model from the same features to a dict of more outputs of `predict`.
-        warmup: Rows of features, an array or a dict of them, that TF Serving plays to the model
-            before it serves it. Needs the package tensorflow-serving-api.
-        assets_extra: Files to copy to `assets.extra`, by the path below it.
+        path: Folder to write. An existing SavedModel folder is replaced.
+        example_spec: Feature spec for parsing `tf.Example`s, as in `tf.io.parse_example`. Defaults
+            to `None`: one feature per model input, with its name and shape.
+        receiver: `serving.receiver_of(serving_input_receiver_fn)`, instead of features as tensors
+            and `example_spec`. Defaults to `None`.
+        subnetworks: Model from the same features to a dict of further outputs of `predict`.
+            Defaults to `None`.
+        warmup: Rows of features, as an array or a dict of arrays, that TF Serving runs before it
+            serves the model. Needs the package tensorflow-serving-api. Defaults to `None`.
+        assets_extra: Files to copy, by their path in `assets.extra`. Defaults to `None`.
 
     Returns:
         The path as a string.
 
     Raises:
-        OSError: `path` is something else than a SavedModel folder, or cannot be written.
-        ValueError: The receiver's features are not the model's, or an option does not fit.
+        OSError: `path` exists and is not a SavedModel folder, or cannot be written.
+        ValueError: The receiver's features do not match the model, or an option is invalid.
 
     Example:
 
@@ -86,14 +89,16 @@ def export_saved_model(
             "Choose another path."
         )
     if receiver is not None and example_spec is not None:
-        raise ValueError("Pass either receiver or example_spec: a receiver parses by itself.")
+        raise ValueError(
+            "Pass only one of receiver and example_spec: a receiver parses its own input."
+        )
     endpoints, kinds = _endpoints(model, head, receiver, example_spec, subnetworks)
     specs = keras.tree.flatten(tensor_signature(model))
     names = [spec.name for spec in specs] if receiver is None else list(receiver.specs)
     rows = None if warmup is None else named_rows(warmup, names)
     for source in (assets_extra or {}).values():
         if not os.path.isfile(source):
-            raise ValueError(f"assets_extra must name files. Received: '{source}'.")
+            raise ValueError(f"assets_extra must name existing files. Received: '{source}'.")
     path.parent.mkdir(parents=True, exist_ok=True)
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -101,7 +106,7 @@ def export_saved_model(
         archive.track(subnetworks)
     for name, (function, signature) in endpoints.items():
         archive.add_endpoint(name, function, input_signature=[signature])
-    # A private sibling of its own: two exports at once do not meet.
+    # Each export has its own temporary folder, so that concurrent exports do not collide.
     with tempfile.TemporaryDirectory(prefix=".exporting-", dir=path.parent) as folder:
         written = os.path.join(folder, "model")
         archive.write_out(written, verbose=False)
@@ -120,7 +125,7 @@ def export_saved_model(
 
 
 def _endpoints(model, head, receiver, example_spec, subnetworks):
-    """Functions and what they take, by name; and which of them classify or regress."""
+    """Returns functions with their signatures by name, and which classify or regress."""
     predict, scored = predicting(model, head, subnetworks), scoring(model, head)
     default = predicting(model, head)
     if receiver is None:
@@ -137,7 +142,7 @@ def _endpoints(model, head, receiver, example_spec, subnetworks):
     if examples is None:
         return endpoints, {}
     kind, function = scored
-    # Classify and Regress call what they take "inputs".
+    # Classify and Regress name their input "inputs".
     ((name, spec),) = examples.specs.items()
 
     def run(inputs):
@@ -158,7 +163,7 @@ def _renamed(spec, name):
 
 
 def _examples(model, example_spec):
-    """What parses `tf.Example`s; `None` where an input has no place in one."""
+    """Returns the receiver of `tf.Example`s, or `None` if an input cannot be stored in one."""
     try:
         return example_receiver(model_inputs(model), example_spec)
     except ValueError:
@@ -168,10 +173,10 @@ def _examples(model, example_spec):
 
 
 def _fitting(receiver, model):
-    """The receiver, for a model of one tensor with the only feature taken out of its dict.
+    """Returns the receiver, unpacking a dict of one feature for a model with one input.
 
     Raises:
-        ValueError: Its features are not those that the model takes.
+        ValueError: The features do not match the model's inputs.
     """
     import tensorflow as tf
 
@@ -189,7 +194,7 @@ def _fitting(receiver, model):
         same = _takes(wanted, found)
     if not same:
         raise ValueError(
-            f"The serving receiver does not match the model. It takes {_describe(wanted)}. "
+            f"The serving receiver does not match the model, which takes {_describe(wanted)}. "
             f"Received: features {_describe(found)}."
         )
     return receiver

@@ -1,4 +1,4 @@
-"""Models for LiteRT, which runs on phones and in browsers."""
+"""Exports models for LiteRT, which runs on phones and in browsers."""
 
 import os
 import tempfile
@@ -11,12 +11,12 @@ from adaptive_nets.serving.signatures import predicting, tensor_signature
 
 
 def export_litert(model: keras.Model, head: Head, path: str | os.PathLike) -> str:
-    """Writes a `.tflite` file of the head's predictions, without string classes.
+    """Writes a `.tflite` file that outputs the head's predictions, except string classes.
 
     Args:
-        model: Raw features to logits.
+        model: Model from raw features to logits.
         head: An adapted `heads.Head`.
-        path: The file.
+        path: File to write.
 
     Returns:
         The path as a string.

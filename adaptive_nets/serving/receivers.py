@@ -1,4 +1,4 @@
-"""What a server receives, and how it becomes features."""
+"""Serving receivers: what a server receives and how it becomes features."""
 
 import dataclasses
 from collections.abc import Callable
@@ -13,12 +13,12 @@ EXAMPLES = "examples"
 
 
 class ServingInputReceiver(NamedTuple):
-    """What a `serving_input_receiver_fn` returns, as of `tf.estimator.export`.
+    """The return value of a `serving_input_receiver_fn`, as in `tf.estimator.export`.
 
-    Attributes:
-        features: Tensor, or dict of tensors: what the model takes.
-        receiver_tensors: Placeholder, or dict of placeholders: what a request brings.
-        receiver_tensors_alternatives: Not supported: must be `None`.
+    Args:
+        features: Tensor or dict of tensors that the model takes.
+        receiver_tensors: Placeholder or dict of placeholders for the content of a request.
+        receiver_tensors_alternatives: Not supported. Must be `None`.
     """
 
     features: Any
@@ -28,12 +28,12 @@ class ServingInputReceiver(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Receiver:
-    """A function from what is received to features, and its signature.
+    """A function from received tensors to features, with its signature.
 
-    Attributes:
-        specs: A `tf.TensorSpec` for each received tensor, by name.
-        features: From tensors by these names to features.
-        is_examples: Whether what is received is one vector of serialized `tf.Example`s.
+    Args:
+        specs: The `tf.TensorSpec` of each received tensor, by name.
+        features: Function from received tensors, by name, to features.
+        is_examples: Whether one vector of serialized `tf.Example`s is received.
     """
 
     specs: dict[str, "tf.TensorSpec"]
@@ -44,12 +44,12 @@ class Receiver:
 def build_parsing_serving_input_receiver_fn(
     feature_spec: dict[str, Any], default_batch_size: int | None = None
 ) -> Callable[[], ServingInputReceiver]:
-    """A `serving_input_receiver_fn` that parses serialized `tf.Example`s.
+    """Returns a `serving_input_receiver_fn` that parses serialized `tf.Example`s.
 
     Args:
-        feature_spec: Dict from feature to `tf.io.FixedLenFeature` or another kind of
+        feature_spec: Dict from feature name to `tf.io.FixedLenFeature` or another feature of
             `tf.io.parse_example`.
-        default_batch_size: Rows of a request. Defaults to `None`: any number.
+        default_batch_size: Number of rows per request. Defaults to `None`: any number.
 
     Example:
 
@@ -78,11 +78,12 @@ def build_parsing_serving_input_receiver_fn(
 def build_raw_serving_input_receiver_fn(
     features: dict[str, Any] | Any, default_batch_size: int | None = None
 ) -> Callable[[], ServingInputReceiver]:
-    """A `serving_input_receiver_fn` that receives the features themselves.
+    """Returns a `serving_input_receiver_fn` that receives the features themselves.
 
     Args:
-        features: Tensor or array, or dict of them; shapes and types count, the rows do not.
-        default_batch_size: Rows of a request. Defaults to `None`: any number.
+        features: Tensor or array, or dict of them. Only shapes and dtypes matter, not the values
+            or the number of rows.
+        default_batch_size: Number of rows per request. Defaults to `None`: any number.
     """
 
     def serving_input_receiver_fn():
@@ -103,13 +104,14 @@ def build_raw_serving_input_receiver_fn(
 
 
 def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
-    """A receiver from a function in tf.estimator's form, placeholders and all.
+    """Converts a `serving_input_receiver_fn` of tf.estimator, with placeholders, to a receiver.
 
     Args:
-        serving_input_receiver_fn: Returns an object with `features` and `receiver_tensors`.
+        serving_input_receiver_fn: Function that returns an object with `features` and
+            `receiver_tensors`.
 
     Raises:
-        ValueError: It returns something else, or its features do not follow from what it receives.
+        ValueError: It returns something else, or its features do not depend on its placeholders.
     """
     import tensorflow as tf
 
@@ -124,7 +126,7 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
             )
         if getattr(found, "receiver_tensors_alternatives", None):
             raise ValueError(
-                "receiver_tensors_alternatives are not supported. Export once for each receiver."
+                "receiver_tensors_alternatives is not supported. Export once per receiver."
             )
         received = found.receiver_tensors
         named = received if isinstance(received, dict) else {EXAMPLES: received}
@@ -136,8 +138,8 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
     eager = [t for t in [*named.values(), *flat] if getattr(t, "graph", None) is not wrapped.graph]
     if eager:
         raise ValueError(
-            "serving_input_receiver_fn must make its receiver tensors with "
-            "tf.compat.v1.placeholder, or be one that serving.build_..._fn returns. Received: "
+            "serving_input_receiver_fn must create its receiver tensors with "
+            "tf.compat.v1.placeholder, or be made by a serving.build_..._fn. Received: "
             f"{eager[0]!r}."
         )
     pruned = wrapped.prune(feeds=list(named.values()), fetches=flat)
@@ -154,15 +156,15 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
 
 
 def example_receiver(inputs: Any, example_spec: dict[str, Any] | None = None) -> Receiver:
-    """What parses serialized `tf.Example`s to a model's inputs.
+    """Returns a receiver that parses serialized `tf.Example`s to a model's inputs.
 
     Args:
         inputs: The model's inputs, a `KerasTensor` or a dict of them.
-        example_spec: As of `tf.io.parse_example`. Defaults to one feature for each input, of its
-            shape, and named as it is.
+        example_spec: Feature spec, as in `tf.io.parse_example`. Defaults to `None`: one feature
+            per input, with its name and shape.
 
     Raises:
-        ValueError: An input has a shape or type that a `tf.Example` has no place for.
+        ValueError: An input has a shape or dtype that a `tf.Example` cannot hold.
     """
     import tensorflow as tf
 
@@ -200,7 +202,7 @@ def _feature(name, tensor):
     shape = tuple(tensor.shape[1:])
     if None in shape:
         raise ValueError(
-            f"Input '{name}' has no fixed shape: {shape}. Pass example_spec, with a "
+            f"Input '{name}' has a variable shape: {shape}. Pass example_spec with a "
             "tf.io.FixedLenSequenceFeature for it."
         )
     kind = tf.as_dtype(tensor.dtype)
@@ -209,5 +211,5 @@ def _feature(name, tensor):
     elif kind.is_floating:
         kind = tf.float32
     elif kind != tf.string:
-        raise ValueError(f"Input '{name}' has a type that tf.Example does not: {kind.name}.")
+        raise ValueError(f"Input '{name}' has a dtype that tf.Example cannot hold: {kind.name}.")
     return tf.io.FixedLenFeature(shape, kind)

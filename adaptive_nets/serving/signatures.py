@@ -1,4 +1,4 @@
-"""The signatures of a SavedModel: what TF Serving's Predict, Classify and Regress ask for."""
+"""SavedModel signatures for TF Serving's Predict, Classify and Regress APIs."""
 
 import os
 from collections.abc import Callable
@@ -21,7 +21,7 @@ METHODS = {
 
 
 def tensor_signature(model: keras.Model) -> Any:
-    """`tf.TensorSpec`s of a model's inputs, nested as they are."""
+    """Returns `tf.TensorSpec`s of a model's inputs, in the same structure."""
     import tensorflow as tf
 
     return keras.tree.map_structure(
@@ -30,14 +30,14 @@ def tensor_signature(model: keras.Model) -> Any:
 
 
 def model_inputs(model: keras.Model) -> Any:
-    """The inputs of a model; a Sequential one has no `input` before it is called."""
+    """Returns the inputs of a model; a Sequential has no `input` before it is called."""
     return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
 
 def predicting(
     model: keras.Model, head: Head, subnetworks: keras.Model | None = None
 ) -> Callable[[Any], dict[str, Any]]:
-    """From features to the head's predictions, and to those of the subnetworks on request."""
+    """Returns a function from features to predictions, optionally with subnetworks' outputs."""
 
     def predictions(features):
         found = dict(head.predictions(model(features, training=False)))
@@ -49,10 +49,10 @@ def predicting(
 
 
 def scoring(model: keras.Model, head: Head) -> tuple[str, Callable[[Any], dict[str, Any]]] | None:
-    """The name and the function of the Classify or Regress signature that a head has, if any.
+    """Returns the name and the function of a head's Classify or Regress signature, or `None`.
 
-    Classify gives `scores` `(rows, classes)` and `classes`, their names as strings. Regress gives
-    `outputs` `(rows,)`.
+    Classify outputs `scores` `(rows, classes)` and `classes`, their names as strings. Regress
+    outputs `outputs` `(rows,)`.
     """
     import tensorflow as tf
 
@@ -77,7 +77,7 @@ def scoring(model: keras.Model, head: Head) -> tuple[str, Callable[[Any], dict[s
 
 
 def class_names(head: Head) -> list[str] | None:
-    """Names of a classification head's probabilities, in order; `None` of other heads."""
+    """Returns the class names of a classification head in order, or `None` for other heads."""
     if head.default_output != "classes":
         return None
     known = getattr(head, "class_names", None)
@@ -85,7 +85,7 @@ def class_names(head: Head) -> list[str] | None:
 
 
 def received(receiver: Receiver, function: Callable[[Any], dict]) -> Callable[..., dict]:
-    """A function of what is received."""
+    """Returns a function of received tensors."""
 
     def run(inputs):
         return function(receiver.features(**inputs))
@@ -94,13 +94,13 @@ def received(receiver: Receiver, function: Callable[[Any], dict]) -> Callable[..
 
 
 def set_methods(path: str | os.PathLike, functions: dict[str, str]) -> None:
-    """Writes the method names that TF Serving's Classify and Regress look for.
+    """Writes the method names that TF Serving's Classify and Regress APIs require.
 
-    TensorFlow 2 writes Predict's for all signatures.
+    TensorFlow 2 writes that of Predict for all signatures.
 
     Args:
         path: SavedModel folder.
-        functions: Kind, `"classify"` or `"regress"`, by signature.
+        functions: `"classify"` or `"regress"`, by signature name.
     """
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -115,7 +115,7 @@ def set_methods(path: str | os.PathLike, functions: dict[str, str]) -> None:
 
 
 def example_of(row: int, arrays: dict[str, np.ndarray]) -> "tf.train.Example":
-    """One row of features as a `tf.Example`."""
+    """Converts one row of features to a `tf.Example`."""
     import tensorflow as tf
 
     feature = {}

@@ -1,4 +1,4 @@
-"""Warm-up requests, which TF Serving plays to a model before it serves it."""
+"""Warm-up requests, which TF Serving runs before it serves a model."""
 
 import os
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ import numpy as np
 from adaptive_nets.serving.signatures import CLASSIFY, REGRESS, example_of
 
 PLACE = os.path.join("assets.extra", "tf_serving_warmup_requests")
-# TF Serving refuses more.
+# The limit of TF Serving.
 MOST_ROWS = 1000
 
 
@@ -19,21 +19,21 @@ def write_warmup(
     tensor_signatures: Iterable[str],
     example_signatures: dict[str, str],
 ) -> str:
-    """Writes one request a row and signature into a SavedModel folder.
+    """Writes one request per row and signature into a SavedModel folder.
 
     Args:
         path: SavedModel folder.
-        arrays: Features by name, rows first.
-        tensor_signatures: Names of signatures that take these as tensors.
-        example_signatures: `"classify"` or `"regress"` by names of signatures that take
+        arrays: Features by name; the first axis is the rows.
+        tensor_signatures: Names of the signatures that take features as tensors.
+        example_signatures: `"classify"` or `"regress"` by the names of the signatures that take
             `tf.Example`s.
 
     Returns:
-        The file's path.
+        Path of the file.
 
     Raises:
         ImportError: `tensorflow-serving-api` is not installed.
-        ValueError: There is no row, or more than TF Serving plays.
+        ValueError: There are no rows, or more than TF Serving accepts.
     """
     import tensorflow as tf
 
@@ -47,8 +47,8 @@ def write_warmup(
     counts = {len(value) for value in arrays.values()}
     if len(counts) != 1 or not 1 <= next(iter(counts)) <= MOST_ROWS:
         raise ValueError(
-            f"warmup must be 1 to {MOST_ROWS} rows of features. "
-            f"Received: features of {sorted(counts)} rows."
+            f"warmup must have 1 to {MOST_ROWS} rows of features. "
+            f"Received: features with {sorted(counts)} rows."
         )
     file = os.path.join(path, PLACE)
     os.makedirs(os.path.dirname(file), exist_ok=True)
@@ -73,7 +73,7 @@ def write_warmup(
 
 
 def named_rows(rows: Any, names: list[str]) -> dict[str, np.ndarray]:
-    """Rows of features by a model's input names."""
+    """Returns rows of features by the names of a model's inputs."""
     if isinstance(rows, dict):
         found = {str(name): np.asarray(value) for name, value in rows.items()}
     else:

@@ -38,10 +38,12 @@ def test_help_of_a_command_explains_its_flags(capsys, name):
     assert app.main([name, "--model_dir=x", "--help"]) == 0
     out, _ = capsys.readouterr()
     assert out.startswith(f"usage: adaptive-nets {name} ")
-    first = "--out: The .keras file" if name == "fuse" else "--model_dir: Folder of the search"
+    first = (
+        "--out: Path of the .keras file" if name == "fuse" else "--model_dir: Folder of the search"
+    )
     assert first in out
     assert "adaptive_nets.cli" not in out
-    assert ("--time_limit: Seconds" in out) == (name == "search")
+    assert ("--time_limit: Maximum duration of the search" in out) == (name == "search")
 
 
 def test_version(capsys):
@@ -55,21 +57,33 @@ NAMED = ("--model_dir=m", "--data=iris")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("serve",), "Unknown command 'serve'. Expected search, leaderboard, "),
+        (("serve",), "Unknown command 'serve'. Expected one of search, leaderboard, "),
         (("--nope",), "Unknown command '--nope'."),
         (("search", *NAMED, "--steps=3"), "Unknown command line flag 'steps'"),
-        (("search", *NAMED, "10"), "Unexpected argument '10': every option is a --flag."),
+        (("search", *NAMED, "10"), "Unexpected argument '10': options must be --flags."),
         (("search", "--data=iris"), "search needs --model_dir."),
         (("search", "--model_dir=m"), "search needs --data."),
         (("search", "--data=iris", "--model_dir"), "Missing value for flag --model_dir"),
         (("search", "--data=iris", "--model_dir="), "search needs --model_dir."),
-        (("search", "--model_dir=m", "--data=irises"), "unknown data set, expected digits, "),
-        (("search", "--model_dir=m", "--data=npz:"), "unknown data set, expected digits, "),
-        (("search", *NAMED, "--time_limit=0"), "--time_limit=0.0: must be a number above 0"),
-        (("search", *NAMED, "--time_limit=-1"), "--time_limit=-1.0: must be a number above 0"),
-        (("search", *NAMED, "--time_limit=nan"), "--time_limit=nan: must be a number above 0"),
+        (
+            ("search", "--model_dir=m", "--data=irises"),
+            "unknown data set, expected one of digits, ",
+        ),
+        (("search", "--model_dir=m", "--data=npz:"), "unknown data set, expected one of digits, "),
+        (("search", *NAMED, "--time_limit=0"), "--time_limit=0.0: must be a number greater than 0"),
+        (
+            ("search", *NAMED, "--time_limit=-1"),
+            "--time_limit=-1.0: must be a number greater than 0",
+        ),
+        (
+            ("search", *NAMED, "--time_limit=nan"),
+            "--time_limit=nan: must be a number greater than 0",
+        ),
         (("search", *NAMED, "--time_limit=soon"), "--time_limit=soon: could not convert"),
-        (("search", *NAMED, "--learning_rate=0"), "--learning_rate=0.0: must be a number above"),
+        (
+            ("search", *NAMED, "--learning_rate=0"),
+            "--learning_rate=0.0: must be a number greater than",
+        ),
         (("search", *NAMED, "--max_iterations=0"), "0 is not a positive integer"),
         (("search", *NAMED, "--steps_per_iteration=-5"), "-5 is not a positive integer"),
         (("search", *NAMED, "--batch_size=1.5"), "flag --batch_size=1.5: "),
@@ -89,8 +103,8 @@ NAMED = ("--model_dir=m", "--data=iris")
         (("leaderboard", "--model_dir=m", "--format=xml"), "should be one of <table|csv|json>"),
         (("leaderboard", *NAMED), "Unknown command line flag 'data'"),
         (("evaluate", "--model_dir=m"), "evaluate needs --data."),
-        (("predict", "--data=iris"), "predict needs either --saved_model or --model_dir."),
-        (("predict", *NAMED, "--saved_model=s"), "predict needs either --saved_model or"),
+        (("predict", "--data=iris"), "predict needs exactly one of --saved_model and --model_dir."),
+        (("predict", *NAMED, "--saved_model=s"), "predict needs exactly one of --saved_model and"),
         (("predict", *NAMED, "--rows=0"), "0 is not a positive integer"),
         (("export", "--model_dir=m"), "export needs --path."),
     ],
@@ -108,8 +122,8 @@ def test_wrong_command_line(capsys, tmp_path, monkeypatch, arguments, message):
     [
         (ValueError("Several\nlines.\n\nand a page of advice"), 1, "Several lines."),
         (FileNotFoundError(2, "No such file", "a.npz"), 1, "[Errno 2] No such file: 'a.npz'"),
-        (RuntimeError("gears"), 1, "RuntimeError: gears (--debug shows where)"),
-        (ValueError(), 1, "ValueError (--debug shows where)"),
+        (RuntimeError("gears"), 1, "RuntimeError: gears (use --debug for a traceback)"),
+        (ValueError(), 1, "ValueError (use --debug for a traceback)"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
@@ -165,7 +179,7 @@ def test_data_that_cannot_be_searched(capsys, tmp_path, arrays, options, message
     )
     assert status == 1
     assert message in line
-    assert "--debug shows where" not in line
+    assert "use --debug" not in line
     assert not list((tmp_path / "search").glob("state*"))
 
 
@@ -184,14 +198,14 @@ def test_missing_search(capsys, tmp_path, arguments):
     status, line = fails(capsys, *(each.format(nowhere) for each in arguments))
     assert status == 1
     assert nowhere in line
-    assert "--debug shows where" not in line
+    assert "use --debug" not in line
     assert not list(tmp_path.iterdir())
 
 
 def test_unknown_tfds_name(capsys, tmp_path):
     pytest.importorskip("tensorflow_datasets")
     status, line = fails(capsys, "search", f"--model_dir={tmp_path / 'm'}", "--data=tfds:nope")
-    assert (status, line) == (1, "tensorflow-datasets knows no data set 'nope'.")
+    assert (status, line) == (1, "tensorflow-datasets has no data set 'nope'.")
 
 
 def test_help_and_mistakes_load_no_heavy_library():

@@ -119,8 +119,8 @@ X, Y = np.zeros((8, 2)), np.array([0, 1] * 4)
         ({"x": X}, "no array named y or train_y or y_train"),
         ({"x": X, "y": Y, "x_test": X}, "no array named y_test"),
         ({"x": X, "y": Y, "test_y": Y}, "no array named x_test"),
-        ({"x": X, "y": Y.astype(object)}, "as an .npz of plain arrays: Object arrays cannot"),
-        ({"x": X.astype(object), "y": Y}, "as an .npz of plain arrays: Object arrays cannot"),
+        ({"x": X, "y": Y.astype(object)}, "as an .npz file of plain arrays: Object arrays cannot"),
+        ({"x": X.astype(object), "y": Y}, "as an .npz file of plain arrays: Object arrays cannot"),
         ({"x": X.astype(str), "y": Y}, "features must be numbers. Received: dtype <U32"),
         ({"x": X, "y": Y[:-1]}, r"training part.*shapes \(8, 2\) and \(7,\)"),
         ({"x": X[:0], "y": Y[:0]}, "at least one. Received: shapes"),
@@ -143,7 +143,7 @@ def test_file_that_is_no_npz(tmp_path, content):
 
 def test_single_array_is_no_npz(tmp_path):
     np.save(tmp_path / "a.npy", X)
-    with pytest.raises(ValueError, match="one array, not arrays by name"):
+    with pytest.raises(ValueError, match="a single array instead of named arrays"):
         data.load(f"npz:{tmp_path / 'a.npy'}")
 
 
@@ -165,7 +165,7 @@ def test_missing_file_is_an_os_error(tmp_path):
 
 @pytest.mark.parametrize("name", ["", "mnist", "npz:", "tfds:", "Iris", "iris:x", "csv:a.csv"])
 def test_unknown_data_set(name):
-    with pytest.raises(ValueError, match="Unknown data set. Expected digits"):
+    with pytest.raises(ValueError, match="Unknown data set. Expected one of digits"):
         data.load(name)
 
 

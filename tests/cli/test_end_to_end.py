@@ -201,4 +201,4 @@ def test_what_does_not_fit_the_search_is_refused(printed, model_dir, capsys, arg
     assert out == ""
     assert err.startswith("adaptive-nets: error: ")
     assert err.count("\n") == 1, err
-    assert "--debug shows where" not in err
+    assert "use --debug" not in err

@@ -37,10 +37,10 @@ def test_two_files_become_one(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["a.keras", "--out=b.keras"], 2, "two or more .keras files"),
+        (["a.keras", "--out=b.keras"], 2, "at least two .keras files"),
         (["a.keras", "b.keras"], 2, "fuse needs --out"),
         (["a.keras", "b.keras", "--out=big.h5"], 2, "--out must end in .keras"),
-        (["a.keras", "b.keras", "--out=c.keras"], 1, "There is no file 'a.keras'"),
+        (["a.keras", "b.keras", "--out=c.keras"], 1, "File not found: 'a.keras'"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys, arguments, status, message):

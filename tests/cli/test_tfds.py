@@ -81,9 +81,9 @@ def test_own_test_part_and_class_names(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("no_such_set", "tensorflow-datasets knows no data set 'no_such_set'."),
-        ("uneven", "tfds:uneven does not fit arrays: its rows differ in shape."),
-        ("unsupervised", "does not say which feature is its label"),
+        ("no_such_set", "tensorflow-datasets has no data set 'no_such_set'."),
+        ("uneven", "tfds:uneven cannot be read as arrays: its rows have different shapes."),
+        ("unsupervised", "does not define which feature is its label"),
     ],
 )
 def test_set_that_cannot_be_used(tmp_path, name, message):

@@ -33,7 +33,7 @@ def test_unknown_names_and_missing_devices_are_refused_at_once(monkeypatch):
     for wrong in ("mirror", 2, True):
         with pytest.raises(ValueError, match=re.escape(f"Received: distribute={wrong!r}")):
             an.AdaNet(an.heads.BinaryClass(), distribute=wrong)
-    with pytest.raises(ValueError, match="needs the cluster in the environment variable TF_CONFIG"):
+    with pytest.raises(ValueError, match="needs a cluster in the environment variable TF_CONFIG"):
         make_strategy("multi_worker")
     monkeypatch.setenv("TF_CONFIG", config("evaluator", 0))
     with pytest.raises(ValueError, match="evaluator 0 of TF_CONFIG does not train"):
@@ -60,10 +60,10 @@ def test_tasks_have_ranks_and_one_writes():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "It is no JSON"),
-        ("[]", "It must be an object"),
+        ("{", "it is not valid JSON"),
+        ("[]", "it must be an object"),
         ('{"cluster": ["a:1"]}', "'cluster' must be an object"),
-        (config("chief", 0, {"boss": ["a:1"]}), "'boss' is no kind of task"),
+        (config("chief", 0, {"boss": ["a:1"]}), "'boss' is not a task type"),
         (config("worker", 0, {"worker": "a:1"}), "'worker' must be a list of addresses"),
         (config("worker", 0, {"worker": ["a"]}), "'worker' must be a list of addresses"),
         (config("chief", 0, {"chief": ["a:1", "b:1"]}), "more than one chief"),
@@ -71,7 +71,7 @@ def test_tasks_have_ranks_and_one_writes():
         (config("worker", -1), "'index' must be an integer >= 0"),
         (config("cook", 0), "task cook 0 is not in the cluster"),
         ('{"cluster": {"worker": ["a:1"]}}', "'task' must be an object"),
-        (config("ps", 0, {"ps": ["a:1"]}), "no chief and no worker"),
+        (config("ps", 0, {"ps": ["a:1"]}), "neither a chief nor a worker"),
     ],
 )
 def test_malformed_clusters_are_refused(text, words):
@@ -85,5 +85,5 @@ def test_batches_that_do_not_divide_are_refused():
         num_replicas_in_sync = 2
 
     assert share_of(6, Two()) == 3
-    with pytest.raises(ValueError, match="batch of 5 rows does not divide among 2 replicas"):
+    with pytest.raises(ValueError, match="batch of 5 rows cannot be divided among 2 replicas"):
         share_of(5, Two())

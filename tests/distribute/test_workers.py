@@ -89,7 +89,7 @@ def test_whoever_is_killed_the_tasks_started_again_end_as_one_process_does(
     # the chief, whose service the workers report to, is gone.
     assert code not in (0, None), "it waits for ever"
     if lost != "chief 0":
-        assert "Another process of the cluster is lost" in text, text[-2000:]
+        assert "Another process of the cluster was lost" in text, text[-2000:]
     state = sorted(folder.glob("state-*.json"))
     assert json.loads(state[-1].read_text())["record"]["iteration"] == 1
     assert list(folder.glob("checkpoint-*.npz"))

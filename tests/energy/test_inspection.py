@@ -96,5 +96,5 @@ def test_gains_are_differences_of_pseudo_likelihoods(filled):
 def test_real_units_have_no_pseudo_likelihood():
     model = an.energy.RBM(3, visible="gaussian", seed=0)
     model.build((None, 6))
-    with pytest.raises(ValueError, match="of binary visible units"):
+    with pytest.raises(ValueError, match="needs binary visible units"):
         model.pseudo_likelihood(STATES)

@@ -26,11 +26,11 @@ def test_structure_grows_with_complexity_and_shuffled_features_have_none(learnt)
     few = an.energy.EnergyNet(1, **FAST).fit(X[Y == 0])
     shuffled = np.random.default_rng(0).permuted(X, axis=0)
     control = an.energy.EnergyNet(1, **FAST).fit(shuffled)
-    assert control.widths == () and "nothing more than independent features" in control.why
-    assert learnt.widths_[0] > (few.widths or (0,))[0]
-    assert learnt.report_.layers[0].gain > 1 > control.layers[0].gain
-    assert learnt.widths_[0] <= learnt.report_.layers[0].raw <= 64
-    assert str(learnt.widths_[0]) in str(learnt.report_)
+    assert control.widths == () and "no more than independent features" in control.why
+    assert learnt.widths[0] > (few.widths or (0,))[0]
+    assert learnt.report.layers[0].gain > 1 > control.layers[0].gain
+    assert learnt.widths[0] <= learnt.report.layers[0].raw <= 64
+    assert str(learnt.widths[0]) in str(learnt.report)
 
 
 def test_the_control_stands_in_the_report():
@@ -44,9 +44,9 @@ def test_the_network_is_plain_and_learns(init, learnt, tmp_path, python):
     keras.utils.set_random_seed(0)
     model = learnt.build(an.heads.MultiClass(10), init=init)
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    assert [layer.units for layer in dense] == [*learnt.widths_, 10]
+    assert [layer.units for layer in dense] == [*learnt.widths, 10]
     if init == "energy":
-        kernel, bias = learnt.layers_[0]
+        kernel, bias = learnt.layers[0]
         np.testing.assert_array_equal(dense[0].kernel, kernel.T)
         hidden = keras.Model(model.input, dense[0].output)(X[:5])
         expected = 1 / (1 + np.exp(-(X[:5] @ kernel.T + bias)))
@@ -102,7 +102,7 @@ def test_finished_layers_are_not_learnt_again(tmp_path, monkeypatch):
     monkeypatch.setattr(an.energy.EnergyNet, "_layer", lambda *a: calls.append(a))
     again = an.energy.EnergyNet(2, model_dir=tmp_path, **FAST)
     assert again.fit(X[:300]) == report and not calls
-    for one, other in zip(first.layers_, again.layers_, strict=True):
+    for one, other in zip(first.layers, again.layers, strict=True):
         np.testing.assert_array_equal(one[0], other[0])
     assert not list(tmp_path.glob("*.part*"))
 
@@ -129,9 +129,9 @@ def test_the_callers_random_state_is_left_alone():
         ({"max_layers": 0}, "max_layers must be an integer >= 1"),
         ({"max_units": -1}, "max_units must be an integer >= 1"),
         ({"beta": 1.0}, "beta must be a finite number > 1"),
-        ({"tolerance": 1.0}, r"tolerance must be in \[0, 1\)"),
+        ({"tolerance": 1.0}, "tolerance must be a finite number >= 0 and < 1"),
         ({"validation_split": 0.0}, "validation_split must be > 0"),
-        ({"min_gain": -1}, "min_gain must be a number >= 0"),
+        ({"min_gain": -1}, "min_gain must be a finite number >= 0"),
     ],
 )
 def test_wrong_settings_are_refused(settings, words):
@@ -143,9 +143,9 @@ def test_wrong_data_and_order_are_refused():
     net = an.energy.EnergyNet()
     with pytest.raises(ValueError, match=r"Call fit\(x\) first"):
         net.build(3)
-    with pytest.raises(ValueError, match="two axes at least"):
+    with pytest.raises(ValueError, match="at least two axes"):
         net.fit(np.ones(5))
     with pytest.raises(ValueError, match="finite numbers"):
         net.fit(np.array([[0.0, np.nan], [1.0, 2.0]]))
-    with pytest.raises(ValueError, match="constant columns only"):
+    with pytest.raises(ValueError, match="only constant columns"):
         net.fit(np.ones((20, 3)))

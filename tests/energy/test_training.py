@@ -195,9 +195,9 @@ def test_held_out_rows_and_weights_of_rows():
     [
         (np.full((9, 3), 2.0), {}, r"values in \[0, 1\]. Received: values from 2 to 2"),
         (np.r_[[[np.nan, 0.0]], np.ones((3, 2))], {}, "finite numbers. Received: NaN"),
-        (np.ones((1, 4)), {}, "two rows at least"),
+        (np.ones((1, 4)), {}, "at least two rows"),
         (np.ones((4, 2, 2)), {}, "two axes"),
-        (np.ones((9, 3)), {}, "constant columns only"),
+        (np.ones((9, 3)), {}, "only constant columns"),
         (np.array([["a"], ["b"]]), {}, "Received: dtype"),
         (DIGITS[:9], {"batch_size": 10}, "batch_size must not exceed the number of rows, 9"),
         (DIGITS[:9], {"y": np.ones(9)}, "learns without labels"),
@@ -220,7 +220,7 @@ def test_wrong_data_are_refused(x, settings, words):
         ),
         (lambda: an.energy.RBM(3, method="sgd"), "method must be one of 'pcd', 'cd'"),
         (lambda: an.energy.InfiniteRBM(1.1, max_units=0), "max_units must be an integer >= 1"),
-        (lambda: an.energy.InfiniteRBM(1.1, l1=-1), "l1 must be a number >= 0"),
+        (lambda: an.energy.InfiniteRBM(1.1, l1=-1), "l1 must be a finite number >= 0"),
     ],
 )
 def test_wrong_options_are_refused(make, words):
@@ -244,9 +244,11 @@ def test_sparse_rows_are_made_dense_batch_by_batch():
         model.fit(rows, epochs=2, verbose=0, shuffle=False)
         kernels.append(model.kernel)
     np.testing.assert_allclose(*kernels, atol=1e-6)
-    with pytest.raises(ValueError, match=r"values from 0 to 2\. Scale them, such as x\.sign"):
+    with pytest.raises(
+        ValueError, match=r"values from 0 to 2\. Scale them, for example with x\.sign"
+    ):
         an.energy.RBM(8, seed=0).fit(sparse.csr_matrix(2 * x), verbose=0)
-    with pytest.raises(ValueError, match="of which some are not zero"):
+    with pytest.raises(ValueError, match="that are not all zero"):
         an.energy.RBM(8, seed=0).fit(sparse.csr_matrix(0 * x), verbose=0)
 
 
@@ -256,7 +258,7 @@ def test_divergence_is_noticed_and_the_last_good_weights_stay():
     model.fit(DIGITS[:256], epochs=2, verbose=0)
     good = model.kernel
     model.optimizer.learning_rate = 1e6
-    with pytest.warns(UserWarning, match=r"diverges at step \d+: .*Lower the learning rate"):
+    with pytest.warns(UserWarning, match=r"diverged at step \d+: .*Lower the learning rate"):
         history = model.fit(DIGITS[:256], epochs=5, verbose=0).history
     assert len(history["loss"]) == 1
     np.testing.assert_array_equal(model.kernel, good)

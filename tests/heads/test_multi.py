@@ -163,19 +163,19 @@ GOOD = {"a": [0, 1, 2], "b": [1.0, 2.0, 3.0]}
         ({**GOOD, "a": [0, 1, None]}, "head 'a': a label is missing"),
         ({**GOOD, "a": [0.5, 1, 2]}, "head 'a'.*use Regression"),
         ({**GOOD, "b": ["x", "y", "z"]}, "head 'b': expected numbers"),
-        ({**GOOD, "b": 3.0}, "head 'b': expected a label for each example"),
-        ({**GOOD, "b": [1.0, 2.0]}, "head 'b'.*2 labels, and 3 for head 'a'"),
+        ({**GOOD, "b": 3.0}, "head 'b': expected one label per example"),
+        ({**GOOD, "b": [1.0, 2.0]}, "head 'b'.*2 labels, but 3 for head 'a'"),
         ({**GOOD, "b": []}, "head 'b'"),
         ({"a": [], "b": []}, "head 'a': expected at least one label"),
-        ({"a": GOOD["a"]}, r"head 'b': there are none.*'a', 'b'.*\['a'\]"),
-        ({}, "head 'a': there are none"),
-        ({**GOOD, "c": GOOD["a"]}, r"head 'multi': no head takes those of \['c'\]"),
-        ({**GOOD, 3: GOOD["a"]}, r"no head takes those of \[3\]"),
+        ({"a": GOOD["a"]}, r"head 'b': they are missing.*'a', 'b'.*\['a'\]"),
+        ({}, "head 'a': they are missing"),
+        ({**GOOD, "c": GOOD["a"]}, r"head 'multi': there is no head for \['c'\]"),
+        ({**GOOD, 3: GOOD["a"]}, r"there is no head for \[3\]"),
         (GOOD["a"], "head 'multi': expected a dict or a DataFrame.*Received: list"),
         (np.zeros((3, 2)), "expected a dict or a DataFrame.*Received: ndarray"),
         ((GOOD["a"], GOOD["b"]), "expected a dict or a DataFrame.*Received: tuple"),
         (None, "Received: NoneType"),
-        (pd.DataFrame({"a": [0, 1, 2]}), "head 'b': there are none"),
+        (pd.DataFrame({"a": [0, 1, 2]}), "head 'b': they are missing"),
         (pd.DataFrame({"a": [0, 1, 2], "b": [1.0, None, 2.0]}), "head 'b'.*finite"),
     ],
 )
@@ -194,17 +194,22 @@ def test_labels_that_do_not_fit_are_refused(y, words):
         ({"heads": "ab"}, "heads='ab'"),
         ({"heads": {"a": "multi_class"}}, "each of `heads` must be a heads.Head.*'a'"),
         ({"heads": [MultiClass]}, "each of `heads` must be"),
-        ({"heads": {"a": Multi([MultiClass()])}}, "no Multi itself"),
+        ({"heads": {"a": Multi([MultiClass()])}}, "heads.Head other than Multi"),
         ({"heads": {"": MultiClass()}}, "non-empty string without '/'"),
         ({"heads": {"a/b": MultiClass()}}, "non-empty string without '/'.*'a/b'"),
         ({"heads": {1: MultiClass()}}, "non-empty string.*Received: 1"),
         ({"heads": [MultiClass(), MultiClass()]}, "different names.*two named 'multi_class'"),
         *[
-            ({"weights": weights}, "`weights` must be positive numbers for the heads")
+            ({"weights": weights}, r"weights\['a'\] must be a finite number > 0")
             for weights in (
                 {"a": 0.0}, {"a": -1.0}, {"a": float("nan")}, {"a": float("inf")}, {"a": "1"},
-                {"a": True}, {"c": 1.0}, [1.0], [1.0, 2.0, 3.0], 2.0, "ab", [1.0, None],
+                {"a": True}, "ab",
             )
+        ],
+        ({"weights": [1.0, None]}, r"weights\['b'\] must be a finite number > 0"),
+        *[
+            ({"weights": weights}, "`weights` must be positive numbers for the heads")
+            for weights in ({"c": 1.0}, [1.0], [1.0, 2.0, 3.0], 2.0)
         ],
         ({"name": ""}, "`name` must be"),
     ],

@@ -81,7 +81,7 @@ def test_losses_that_cannot_be_saved_or_loaded_say_how_to_mend_it():
 
 def test_a_loss_that_averages_over_the_batch_is_refused():
     head = Regression(3, lambda labels, logits: ops.mean(logits - labels))
-    with pytest.raises(ValueError, match="one value for each example"):
+    with pytest.raises(ValueError, match="return one value per example"):
         _loss(head)
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import adaptive_nets as an
-from adaptive_nets.majority import collapse, expand, recalibrate
+from adaptive_nets.majority import collapse, expand, recalibrate_in_place
 
 layers = keras.layers
 RNG = np.random.default_rng(0)
@@ -198,7 +198,7 @@ def test_the_report_names_what_collapsed():
     _, report = collapse(expand(mlp(), 4, exclude="b"))
     assert report.rows == (("a", "Dense", 4, 4 * 96 + 16, 96 + 16),)
     assert report.bytes_before - report.bytes == 4 * 3 * 96
-    assert "the optimizer's state is dropped" in str(report) and "Dense" in str(report)
+    assert "the optimizer state is dropped" in str(report) and "Dense" in str(report)
 
 
 @pytest.mark.parametrize("steps", [1, 4])
@@ -260,15 +260,15 @@ def test_batch_statistics_are_estimated_with_the_mean():
     gamma = model.get_layer("norm").gamma.numpy()
     for data in (x, tf.data.Dataset.from_tensor_slices((x, x)).batch(100)):
         bigger = expand(model, 3, kernel_spread=0.5, seed=0)
-        assert recalibrate(bigger, data, batch_size=100) is bigger
+        assert recalibrate_in_place(bigger, data, batch_size=100) is bigger
         norm = bigger.get_layer("norm")
         batches = np.asarray(hidden(x)).reshape(3, 100, 16)
         np.testing.assert_allclose(norm.moving_mean, batches.mean(axis=(0, 1)), atol=1e-5)
         np.testing.assert_allclose(norm.moving_variance, batches.var(1).mean(0), rtol=1e-4)
         np.testing.assert_array_equal(norm.gamma, gamma)
         assert norm.momentum == 0.99 and "call" not in vars(norm)
-    with pytest.raises(ValueError, match="there is no data"):
-        recalibrate(model, [])
+    with pytest.raises(ValueError, match="the data are empty"):
+        recalibrate_in_place(model, [])
 
 
 class Subclassed(keras.Model):
@@ -290,13 +290,13 @@ def test_what_cannot_be_done_is_refused():
             call(keras.Sequential([layers.Dense(2)]))
         with pytest.raises(TypeError, match=f"Cannot {verb} what is no Keras model"):
             call(layers.Dense(2))
-    with pytest.raises(ValueError, match="it has no majority layers. Expected a model that"):
+    with pytest.raises(ValueError, match="it has no majority layers. Expected a model made by"):
         collapse(mlp())
-    with pytest.raises(ValueError, match="The sample does not fit .*Expected inputs of shapes"):
+    with pytest.raises(ValueError, match="The sample does not match .*Expected inputs of shapes"):
         collapse(expand(mlp()), np.ones((2, 5)))
-    with pytest.raises(ValueError, match="it has no layer 'c'. Expected names among: a, b, norm"):
+    with pytest.raises(ValueError, match="it has no layer 'c'. Expected one of a, b, norm"):
         expand(mlp(), include="c")
-    with pytest.raises(ValueError, match="none of its layers is to have k kernels"):
+    with pytest.raises(ValueError, match="no layer was selected for expansion"):
         expand(keras.Sequential([keras.Input((3,)), layers.ReLU()]))
     for settings in ({"factor": 0}, {"distribution": "beta"}, {"kernel_spread": -1}):
         with pytest.raises(ValueError, match=f"{next(iter(settings))} must be"):

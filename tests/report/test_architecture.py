@@ -69,7 +69,7 @@ def test_what_is_only_read_has_no_arrow(tables, rounds):
     assert [box.get_linestyle() for box in boxes[:3]] == ["-", "--", "-"]
     assert sorted(start[0] for _, (start, _) in arrows) == [k for k in range(rounds) if k != 1]
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert sum("(only read)" in text for text in texts) == 1
+    assert sum("(read only)" in text for text in texts) == 1
     assert f"Ensemble: {rounds - 1} of {rounds}" in texts
 
 
@@ -113,5 +113,5 @@ def test_numbers_are_within_the_picture(tables, rounds):
 
 def test_reading_of_an_unknown_subnetwork_is_refused(tables):
     frame = tables.architecture(3).iloc[1:]
-    with pytest.raises(ValueError, match="'2_2_layer_dense' reads of '1_1_layer_dense'"):
+    with pytest.raises(ValueError, match="'2_2_layer_dense' reads '1_1_layer_dense'"):
         draw_architecture(frame)

@@ -19,7 +19,7 @@ def test_filters_are_images_in_order(units, shape):
         np.testing.assert_array_equal(image.get_array(), weights.reshape(shape or (4, 4)))
         limit = np.abs(weights).max()
         assert image.get_clim() == (-limit, limit)
-    with pytest.raises(ValueError, match="must hold the 16 visible units"):
+    with pytest.raises(ValueError, match="must have as many pixels as there are visible units, 16"):
         draw_filters(kernel, (3, 5))
 
 

@@ -207,9 +207,9 @@ def test_warm_up_requests_are_read_back(exports):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"warmup": X[:0]}, "warmup must be 1 to 1000 rows"),
+        ({"warmup": X[:0]}, "warmup must have 1 to 1000 rows"),
         ({"warmup": {"other": X}}, r"warmup must have the model's features \['features'\]"),
-        ({"assets_extra": {"a.txt": "missing"}}, "assets_extra must name files"),
+        ({"assets_extra": {"a.txt": "missing"}}, "assets_extra must name existing files"),
     ],
 )
 def test_wrong_options_leave_nothing(settings, words, tmp_path):

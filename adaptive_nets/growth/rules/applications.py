@@ -2,17 +2,21 @@
 
 from typing import Any
 
-from keras.src.applications import convnext, inception_resnet_v2
-
-from adaptive_nets.growth.axes import Features
-from adaptive_nets.growth.axis_map import AxisMap
-from adaptive_nets.growth.rules.base import Call, Rule
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.segments import Features
+from adaptive_nets.growth.core.weight_roles import LayerRecord, Scales
 from adaptive_nets.growth.rules.elementwise import merged
-from adaptive_nets.growth.rules.registry import register_rule
-from adaptive_nets.growth.weights import LayerRecord, Scales
+from adaptive_nets.growth.rules.norms import gain_and_offset
+from adaptive_nets.keras_internals import (
+    custom_scale_class,
+    layer_scale_class,
+    stochastic_depth_class,
+)
 
 
-@register_rule(convnext.LayerScale)
+@register_rule(layer_scale_class())
 class LayerScaleRule(Rule):
     """A gain on each feature."""
 
@@ -26,16 +30,22 @@ class LayerScaleRule(Rule):
     def config(self, record: LayerRecord, sizes: dict[str, AxisMap]) -> dict[str, Any]:
         return {"projection_dim": sizes["channels"].size} if "channels" in sizes else {}
 
+    def zero_weights(self, layer: Any) -> list[Any] | None:
+        return gain_and_offset(layer, "gamma")
 
-@register_rule(convnext.StochasticDepth)
+
+@register_rule(stochastic_depth_class())
 class StochasticDepthRule(Rule):
     """Drops whole examples of a branch in training."""
 
     def trace(self, call: Call) -> Features:
         return call.output(call.inputs)
 
+    def zero_inputs(self, layer: Any) -> str:
+        return "all"
 
-@register_rule(inception_resnet_v2.CustomScaleLayer)
+
+@register_rule(custom_scale_class())
 class CustomScaleRule(Rule):
     """A residual sum, one operand of which is scaled."""
 
