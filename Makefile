@@ -4,10 +4,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := runs/demo
 # Eager JAX takes seconds a test where TensorFlow takes a tenth; these reach all of the core.
-JAX_TESTS := $(addprefix tests/growth/test_,axis_map.py widen.py fuse.py distill.py contract.py)
+JAX_TESTS := $(addprefix tests/growth/test_,widen.py fuse.py distill.py)
+JAX_TESTS += tests/growth/core/test_axis_map.py tests/growth/rules/test_contract.py
 JAX_TESTS += tests/callbacks/test_growth_backends.py
 JAX_TESTS += $(addprefix tests/majority/test_,layers.py collapse_callbacks.py)
 JAX_TESTS += $(addprefix tests/energy/test_,exact.py)
+# Trains with JAX alone.
+JAX_TESTS += tests/research/test_quick.py
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -41,20 +44,20 @@ test: lint ## lint, then every test, and under JAX those of the ground floor's c
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto -m backend_agnostic $(JAX_TESTS)
 
 contract: venv ## the growth contract with every case in every dtype, on TensorFlow and JAX
-	$(BIN)/python -m pytest -n auto tests/growth/test_contract.py
-	WHOLE_CONTRACT=1 KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto tests/growth/test_contract.py
+	$(BIN)/python -m pytest -n auto tests/growth/rules/test_contract.py
+	WHOLE_CONTRACT=1 KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto tests/growth/rules/test_contract.py
 
 lint: venv ## format, lint and the floors
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 
-bench: venv ## the timed comparisons
-	$(BIN)/python benchmarks/search.py
-	$(BIN)/python benchmarks/growth.py
-	$(BIN)/python benchmarks/majority.py
-	$(BIN)/python benchmarks/energy.py
-	$(BIN)/python benchmarks/serving.py
+bench: venv ## the timed comparisons; QUICK=1 in seconds, AGAINST=checkout adds steps.py
+	@set -e; for name in search growth majority energy serving; do \
+	  echo "== $$name"; $(BIN)/python benchmarks/$$name.py $(if $(QUICK),--quick); done
+ifdef AGAINST
+	$(BIN)/python benchmarks/steps.py --against $(AGAINST) $(if $(QUICK),--quick)
+endif
 
 build: venv ## wheel and sdist into dist/
 	$(BIN)/python -m build --outdir dist

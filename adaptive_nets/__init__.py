@@ -11,25 +11,58 @@ first used.
 
 import importlib
 
+# Type checkers and editors take it for true; `typing` itself would cost import time.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from adaptive_nets import (
+        adanet,
+        callbacks,
+        distribute,
+        energy,
+        estimator,
+        generators,
+        growth,
+        heads,
+        layers,
+        majority,
+        report,
+        serving,
+    )
+    from adaptive_nets.adanet import AdaNet
+
 __version__ = "0.1.0"
 
-_SUBMODULES = (
-    "adanet", "callbacks", "distribute", "energy", "estimator", "generators", "growth", "heads",
-    "layers", "majority", "report", "serving",
-)  # fmt: skip
+__all__ = [
+    "AdaNet",
+    "__version__",
+    "adanet",
+    "callbacks",
+    "distribute",
+    "energy",
+    "estimator",
+    "generators",
+    "growth",
+    "heads",
+    "layers",
+    "majority",
+    "report",
+    "serving",
+]
+
 _OBJECTS = {"AdaNet": "adaptive_nets.adanet"}
+_SUBMODULES = {*__all__} - {"__version__", *_OBJECTS}
 
-__all__ = ["__version__", *_SUBMODULES, *_OBJECTS]
 
-
-def __getattr__(name: str) -> object:
-    if name in _SUBMODULES:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name in _OBJECTS:
-        value = getattr(importlib.import_module(_OBJECTS[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    # To a type checker it would be a value for every misspelt name.
+    def __getattr__(name: str) -> object:
+        if name in _SUBMODULES:
+            return importlib.import_module(f"{__name__}.{name}")
+        if name in _OBJECTS:
+            value = getattr(importlib.import_module(_OBJECTS[name]), name)
+            globals()[name] = value
+            return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

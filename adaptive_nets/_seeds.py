@@ -25,3 +25,8 @@ def seeded(seed: int) -> Iterator[None]:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
+
+
+def new_seed(seed: int | None) -> int:
+    """The given seed, or a new one."""
+    return int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)

@@ -1,17 +1,59 @@
-"""Settings and objects as JSON values, and back."""
+"""Settings and objects as JSON values, and back.
 
-import contextlib
+An object is described by the name it is registered with and by its configuration:
+
+    {"registered": "adaptive_nets>Grow", "config": {}}
+
+A class of Keras' own goes by `keras>` and its name. A function that is registered has an empty
+configuration; the configuration is `None` of what no file can hold, such as a lambda. No name that
+stands in a file is ever imported.
+"""
+
 import importlib
 import numbers
 from typing import Any
 
 import keras
 
+# What registers the classes of this package; of modules no other is loaded to find one.
+_OWN_PACKAGES = ("heads", "generators", "adanet")
+
+# Where Keras' own classes are looked up.
+_KERAS_MODULES = (
+    keras, keras.layers, keras.optimizers, keras.optimizers.schedules, keras.losses,
+    keras.constraints, keras.initializers, keras.regularizers, keras.metrics, keras.utils,
+)  # fmt: skip
+
+# Keras has more names for a model than it exports.
+_KERAS_NAMES = {"Functional": "Model"}
+
+# Classes that were described by their module only, as 0.1.0 did.
+_OLD_CLASSES = {
+    "adaptive_nets.adanet.strategy.Grow": "adaptive_nets>Grow",
+    "adaptive_nets.adanet.strategy.Solo": "adaptive_nets>Solo",
+    "adaptive_nets.adanet.strategy.All": "adaptive_nets>All",
+    "adaptive_nets.adanet.ensemble.UniformEnsembler": "adaptive_nets>UniformEnsembler",
+    "adaptive_nets.adanet.ensemble.MixtureEnsembler": "adaptive_nets>MixtureEnsembler",
+}
+
+# What 0.1.0 wrote of ensemblers did not hold their penalty. Of the average it is none by default;
+# that of a mixture is not known, so that such a state cannot rebuild one.
+_NO_PENALTY = {
+    "registered": "adaptive_nets>Penalty",
+    "config": {"adanet_lambda": 0.0, "adanet_beta": 0.0},
+}
+_OLD_CONFIGS = {
+    "adaptive_nets>UniformEnsembler": {"gamma": _NO_PENALTY},
+    "adaptive_nets>MixtureEnsembler": None,
+}
+
 
 def describe_object(value: Any) -> Any:
-    """A setting as JSON: plain values as they are, objects by class and configuration."""
-    if value is None or isinstance(value, str | bool | numbers.Integral):
-        return value if not isinstance(value, numbers.Integral) or value is None else _plain(value)
+    """A setting as JSON: plain values as they are, objects by registered name and configuration."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
     if isinstance(value, numbers.Real):
         return float(value)
     if isinstance(value, list | tuple):
@@ -19,34 +61,126 @@ def describe_object(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(k): describe_object(v) for k, v in value.items()}
     if hasattr(value, "get_config"):
-        return {
-            "class": f"{type(value).__module__}.{type(value).__qualname__}",
-            "registered": keras.saving.get_registered_name(type(value)),
-            "config": describe_object(value.get_config()),
-        }
-    name = getattr(value, "__qualname__", type(value).__qualname__)
-    return {"class": f"{getattr(value, '__module__', '')}.{name}", "config": None}
-
-
-def _plain(value):
-    return bool(value) if isinstance(value, bool) else int(value)
+        config = describe_object(value.get_config())
+        return {"registered": _name_of(type(value)), "config": config}
+    if not hasattr(value, "__name__"):
+        return {"registered": _name_of(type(value)), "config": None}
+    registered = keras.saving.get_registered_object(_name_of(value)) is value
+    return {"registered": _name_of(value), "config": {} if registered else None}
 
 
 def restore_object(value: Any, setting: str) -> Any:
-    """The setting that `describe_object` described."""
+    """The setting that `describe_object` described; a description of 0.1.0 will do.
+
+    Args:
+        value: The description.
+        setting: The constructor argument of `AdaNet` that it is, or is a part of.
+
+    Raises:
+        ValueError: Its class or function is not registered, or its configuration does not say all.
+    """
+    value = normalize(value)
     if isinstance(value, list):
         return [restore_object(v, setting) for v in value]
-    if not isinstance(value, dict) or "class" not in value:
+    if not _is_description(value):
         return value
-    module, _, name = value["class"].rpartition(".")
-    found = None
-    # Importing the class's module registers it, as the stock generators' does.
-    with contextlib.suppress(ImportError):
-        found = getattr(importlib.import_module(module), name, None)
-    found = keras.saving.get_registered_object(value.get("registered") or "") or found
-    if found is None or value["config"] is None or value["config"].get("own_data"):
+    name, config = value["registered"], value["config"]
+    found = _find(name)
+    if found is None or config is None or config.get("own_data"):
         raise ValueError(
-            f"The search's {setting} ({value['class']}) cannot be rebuilt from its state. Pass "
-            f"it: AdaNet.load(model_dir, {setting}=...)."
+            f"The search's {setting} ({name}) cannot be rebuilt from its state: "
+            f"{_why(found, config)}. Pass it: AdaNet.load(model_dir, {setting}=...)."
         )
-    return found.from_config(value["config"])
+    return found.from_config(config) if hasattr(found, "from_config") else found
+
+
+def normalize(value: Any) -> Any:
+    """JSON values in which each object is described as this version does it.
+
+    0.1.0 described an object by its class's module, which may have moved since:
+    `{"class": "adaptive_nets.adanet.strategy.Grow", "registered": "Grow", "config": {}}`. Other
+    values come back as they are.
+    """
+    if isinstance(value, list):
+        return [normalize(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if not _is_old(value):
+        return {k: normalize(v) for k, v in value.items()}
+    path, name = value["class"], value.get("registered")
+    config = normalize(value["config"])
+    if path in _OLD_CLASSES:
+        name = _OLD_CLASSES[path]
+        config = _OLD_CONFIGS.get(name, config)
+    elif name is None:
+        name, config = _function_of(path)
+    if path.startswith("keras.") and ">" not in name:
+        name = f"keras>{name}"
+    return {"registered": name, "config": config}
+
+
+def _is_old(value):
+    keys = {"class", "config"}
+    return keys <= value.keys() <= keys | {"registered"} and isinstance(value["class"], str)
+
+
+def _is_description(value):
+    if not isinstance(value, dict) or value.keys() != {"registered", "config"}:
+        return False
+    return isinstance(value["registered"], str) and isinstance(value["config"], dict | None)
+
+
+def _function_of(path):
+    """Name and configuration of what 0.1.0 described by its path alone."""
+    for name, known in keras.saving.get_custom_objects().items():
+        if path == f"{getattr(known, '__module__', '')}.{getattr(known, '__qualname__', '')}":
+            return name, {}
+    return path.rpartition(".")[2], None
+
+
+def _name_of(thing):
+    """The registered name of a class or function; its own where it has none."""
+    name = keras.saving.get_registered_name(thing)
+    ours_or_theirs = getattr(thing, "__module__", "").partition(".")[0]
+    return f"keras>{name}" if ours_or_theirs == "keras" and ">" not in name else name
+
+
+def _find(name):
+    """The class or function of that name, or `None`."""
+    package, _, plain = name.rpartition(">")
+    if package == "keras":
+        plain = _KERAS_NAMES.get(plain, plain)
+        listed = (getattr(module, plain, None) for module in _KERAS_MODULES)
+        return next((thing for thing in listed if hasattr(thing, "from_config")), None)
+    found = keras.saving.get_registered_object(name)
+    if found is None and package == "adaptive_nets":
+        for own in _OWN_PACKAGES:
+            importlib.import_module(f"adaptive_nets.{own}")
+        found = keras.saving.get_registered_object(name)
+    return found
+
+
+def _why(found, config):
+    if config is None:
+        return "no file can hold it"
+    if found is None:
+        return (
+            "no class or function of that name is registered with "
+            "keras.saving.register_keras_serializable; import the module that does"
+        )
+    return "its data is not in the state"
+
+
+def differences(stored: Any, given: Any, path: str = "") -> list[str]:
+    """Where two JSON values differ, one line each."""
+    if isinstance(stored, dict) and isinstance(given, dict):
+        found = []
+        for key in sorted(stored.keys() | given.keys()):
+            where = f"{path}.{key}" if path else key
+            if key not in stored or key not in given:
+                there, here = stored.get(key, "absent"), given.get(key, "absent")
+                found.append(f"{where}: stored {there!r}, now {here!r}")
+            else:
+                found += differences(stored[key], given[key], where)
+        return found
+    return [] if stored == given else [f"{path}: stored {stored!r}, now {given!r}"]

@@ -1,10 +1,11 @@
 """Test accuracy of default searches on scikit-learn's bundled data, three seeds each.
 
-    python benchmarks/accuracy.py
+    python benchmarks/accuracy.py [--quick]
 
 A quarter of the rows is held out, by class, with `random_state=0`.
 """
 
+import argparse
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -20,6 +21,8 @@ from sklearn.preprocessing import StandardScaler
 import adaptive_nets as an
 
 SEEDS = (0, 1, 2)
+# Enough to run through everything; the figures mean nothing.
+QUICK = {"max_iterations": 1, "steps_per_iteration": 10}
 
 
 def split(name, stratify=True):
@@ -29,56 +32,79 @@ def split(name, stratify=True):
     return train_test_split(x, y, test_size=0.25, random_state=0, stratify=labels)
 
 
-def measured(name, head, metric, generator=None, stratify=True, **settings):
+def measured(name, head, metric, generator=None, stratify=True, quick=False, **settings):
     """The metric of each seed's search on the test rows."""
     x, x_test, y, y_test = split(name, stratify)
+    if quick:
+        settings |= QUICK
     values = []
-    for seed in SEEDS:
+    for seed in SEEDS[:1] if quick else SEEDS:
         engine = an.AdaNet(head, generator, seed=seed, **settings).fit(x, y, verbose=0)
         values.append(engine.evaluate(x_test, y_test)[metric])
     return values
 
 
-def show(what, values, beside=""):
-    """One line of results."""
+def show(what, values, **beside):
+    """Prints one line of results and returns them."""
     each = ", ".join(f"{v:.4g}" for v in values)
-    print(f"{what}: mean {np.mean(values):.4g} ± {np.std(values):.2g} ({each}){beside}", flush=True)
+    others = "".join(f"   {name} {value:.5g}" for name, value in beside.items())
+    print(f"{what}: mean {np.mean(values):.4g} ± {np.std(values):.2g} ({each}){others}", flush=True)
+    return {"values": values, **beside}
 
 
-def classification():
+def classification(quick=False):
     """Accuracy of default settings."""
-    for name, head in (
+    found = {}
+    sets = (
         ("digits", an.heads.MultiClass()),
         ("breast_cancer", an.heads.BinaryClass()),
         ("wine", an.heads.MultiClass()),
         ("iris", an.heads.MultiClass()),
-    ):
+    )
+    for name, head in sets[1:3] if quick else sets:
         x, x_test, y, y_test = split(name)
         linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)).fit(x, y)
-        beside = f"   logistic regression {linear.score(x_test, y_test):.4f}"
-        show(f"{name}, default settings, accuracy", measured(name, head, "accuracy"), beside)
+        beside = {"logistic regression": linear.score(x_test, y_test)}
+        values = measured(name, head, "accuracy", quick=quick)
+        found[name] = show(f"{name}, default settings, accuracy", values, **beside)
+    return found
 
 
-def diabetes():
+def diabetes(quick=False):
     """Mean squared error beside ridge regression's, with and without regularisation."""
     x, x_test, y, y_test = split("diabetes", stratify=False)
-    ridges = []
-    for ridge in (Ridge(), make_pipeline(StandardScaler(), RidgeCV(np.logspace(-4, 3, 30)))):
-        ridges.append(np.mean((ridge.fit(x, y).predict(x_test) - y_test) ** 2))
-    beside = f"   ridge {ridges[0]:.1f}, ridge with chosen penalty {ridges[1]:.1f}"
+    ridges = {
+        "ridge": Ridge(),
+        "ridge with chosen penalty": make_pipeline(
+            StandardScaler(), RidgeCV(np.logspace(-4, 3, 30))
+        ),
+    }
+    beside = {
+        name: float(np.mean((ridge.fit(x, y).predict(x_test) - y_test) ** 2))
+        for name, ridge in ridges.items()
+    }
     decay = an.generators.Dense(optimizer=keras.optimizers.AdamW(weight_decay=30.0))
     small = an.generators.Dense(widths=32, depths=[1])
     average = {"training": "independent", "mixture_weights": "uniform", "steps_per_iteration": 200}
+    found = {}
     for label, generator, settings in (
         ("default settings", None, {}),
         ("AdamW(weight_decay=30)", decay, {}),
         ("average of small independent networks", small, average),
     ):
         head = an.heads.Regression()
-        values = measured("diabetes", head, "mse", generator, False, **settings)
-        show(f"diabetes, {label}, mse", values, beside)
+        values = measured("diabetes", head, "mse", generator, False, quick, **settings)
+        found[label] = show(f"diabetes, {label}, mse", values, **beside)
+    return found
+
+
+def main(argv=None):
+    """All searches; returns the figures by data set and by setting."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
+    given = parser.parse_args(argv)
+    return {**classification(given.quick), **diabetes(given.quick)}
 
 
 if __name__ == "__main__":
-    classification()
-    diabetes()
+    main()

@@ -1,6 +1,6 @@
 """How fast machines learn: beside scikit-learn, beside their matrix products, and while they grow.
 
-    python benchmarks/energy.py [--visible 784] [--units 500]
+    python benchmarks/energy.py [--visible 784] [--units 500] [--quick]
 
 All figures of a comparison are of this run; each is the best of some turns, which alternate.
 """
@@ -18,7 +18,7 @@ from sklearn.neural_network import BernoulliRBM
 
 from adaptive_nets import energy
 
-ROWS, TURNS = 6400, 7
+ROWS, TURNS, BATCHES, EPOCHS = 6400, 7, (64, 128), 40
 
 
 def timed(function):
@@ -28,7 +28,7 @@ def timed(function):
     return time.perf_counter() - began
 
 
-def best(functions, turns=TURNS):
+def best(functions, turns):
     """Best seconds of each function; they take turns."""
     for function in functions:
         function()
@@ -56,35 +56,48 @@ def fitted(model, x, batch, rate=0.05):
     return lambda: model.fit(data, verbose=0)
 
 
-def beside_scikit_learn(x, visible, units):
+def show(title, figures):
+    """Prints figures under their title and returns them."""
+    print(title)
+    for name, value in figures.items():
+        print(f"  {name:40} {value:{',.0f' if value >= 100 else '.2f'}}", flush=True)
+    return {title: figures}
+
+
+def beside_scikit_learn(x, units, batches, turns):
     """PCD-1 with the same rows, units and batches."""
-    for batch in (64, 128):
+    found, visible = {}, x.shape[1]
+    for batch in batches:
         theirs = BernoulliRBM(units, learning_rate=0.05, batch_size=batch, n_iter=1)
         ours = energy.RBM(units, chains=batch, seed=0)
         calls = [lambda m=theirs: m.fit(x), fitted(ours, x, batch)]
-        seconds = best([*calls, products(batch, visible, units, 100)])
+        seconds = best([*calls, products(batch, visible, units, 100)], turns)
         rates = [len(x) / s for s in seconds[:2]]
-        # Samples want two products, free energies two, gradients two.
-        bound = batch / (5 * seconds[2] / 100)
-        print(f"PCD-1, {visible} x {units}, batch {batch}, rows a second")
-        print(f"  {'scikit-learn':40} {rates[0]:,.0f}")
-        print(f"  {'this package':40} {rates[1]:,.0f}, ratio {rates[1] / rates[0]:.2f}")
-        print(f"  {'five matrix products and nothing else':40} {bound:,.0f}", flush=True)
+        figures = {
+            "scikit-learn": rates[0],
+            "this package": rates[1],
+            "ratio": rates[1] / rates[0],
+            # Samples want two products, free energies two, gradients two.
+            "five matrix products and nothing else": batch / (5 * seconds[2] / 100),
+        }
+        found |= show(f"PCD-1, {visible} x {units}, batch {batch}, rows a second", figures)
+    return found
 
 
-def beside_products(x, visible, units):
+def beside_products(x, units, batches, turns):
     """PCD-10, whose products are two a Gibbs step, and those of the gradient."""
-    for batch in (64, 128):
+    found, visible = {}, x.shape[1]
+    for batch in batches:
         model = energy.RBM(units, gibbs_steps=10, chains=batch, seed=0)
-        seconds = best([fitted(model, x, batch), products(batch, visible, units, 100)])
+        calls = [fitted(model, x, batch), products(batch, visible, units, 100)]
+        seconds = best(calls, turns)
         bound = (2 * 10 + 4) * seconds[1] / 100 * len(x) / batch
-        print(f"PCD-10, {visible} x {units}, batch {batch}")
-        print(
-            f"  {'time / time of its 24 products a step':40} {seconds[0] / bound:.2f}", flush=True
-        )
+        figures = {"time / time of its 24 products a step": seconds[0] / bound}
+        found |= show(f"PCD-10, {visible} x {units}, batch {batch}", figures)
+    return found
 
 
-def growing(x, units):
+def growing(x, units, most_epochs):
     """From one unit to all of them, beside as many from the beginning."""
 
     def run(model, epochs):
@@ -95,26 +108,35 @@ def growing(x, units):
     epochs = 0
     began = time.perf_counter()
     grown.compile(keras.optimizers.Adagrad(0.03), steps_per_execution=10)
-    while not epochs or (grown.n_units < units and epochs < 40):
+    while not epochs or (grown.n_units < units and epochs < most_epochs):
         grown.fit(x, batch_size=64, epochs=2, verbose=0)
         epochs += 2
     seconds = time.perf_counter() - began
     fixed = energy.OrderedRBM(units, 1.01, gibbs_steps=1, seed=0)
     other = timed(run(fixed, epochs))
-    print(f"growth from 1 to {grown.n_units} units in {epochs} epochs of {len(x):,} rows, PCD-1")
-    print(f"  {'time / that of a fixed size from the start':40} {seconds / other:.2f}", flush=True)
+    return show(
+        f"growth from 1 to {grown.n_units} units in {epochs} epochs of {len(x):,} rows, PCD-1",
+        {"time / that of a fixed size from the start": seconds / other},
+    )
 
 
-def main():
-    """All comparisons."""
+def main(argv=None):
+    """All comparisons; returns their figures by title."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--visible", type=int, default=784)
     parser.add_argument("--units", type=int, default=500)
-    given = parser.parse_args()
-    x = (np.random.default_rng(0).random((ROWS, given.visible)) < 0.2).astype("float32")
-    beside_scikit_learn(x, given.visible, given.units)
-    beside_products(x, given.visible, given.units)
-    growing(x, given.units)
+    parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
+    given = parser.parse_args(argv)
+    rows, turns, batches, epochs = ROWS, TURNS, BATCHES, EPOCHS
+    if given.quick:
+        rows, turns, batches, epochs = 256, 1, BATCHES[:1], 2
+        given.visible, given.units = 16, 12
+    x = (np.random.default_rng(0).random((rows, given.visible)) < 0.2).astype("float32")
+    return {
+        **beside_scikit_learn(x, given.units, batches, turns),
+        **beside_products(x, given.units, batches, turns),
+        **growing(x, given.units, epochs),
+    }
 
 
 if __name__ == "__main__":

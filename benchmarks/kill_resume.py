@@ -1,16 +1,18 @@
 """Kills a search again and again (SIGKILL), goes on each time, and compares the ends bit by bit.
 
-    python benchmarks/kill_resume.py --kills 10 --seed 0
+    python benchmarks/kill_resume.py [--kills 10] [--seed 0] [--quick]
 
 An undisturbed process searches digits. Others search in a folder of their own and are killed
 at random moments; while they run, every file is read as soon as it has its name. The final
-leaderboards (all but the seconds) and all weights of the models must be equal.
+leaderboards (all but the seconds) and all weights of the models must be equal. With --quick an
+error that a callback raises takes a kill's place, and all searches are of this process.
 """
 
+import argparse
+import itertools
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,17 +21,14 @@ import time
 import zipfile
 from pathlib import Path
 
-from absl import app, flags
-
-FLAGS = flags.FLAGS
-flags.DEFINE_integer("kills", 10, "SIGKILLs, in all.", lower_bound=0)
-flags.DEFINE_integer("seed", 0, "Of the moments, and of the search.")
-flags.DEFINE_integer("rounds", 3, "Rounds of the search.", lower_bound=1)
-flags.DEFINE_integer("steps", 8000, "Steps of a round.", lower_bound=1)
-flags.DEFINE_string("worker", None, "Folder to search in: what the killed processes are given.")
+QUICK = {"kills": 1, "rounds": 2, "steps": 12}
 
 
-def search(folder):
+class KilledError(Exception):
+    """Ends a search in the middle of a round."""
+
+
+def search(folder, given, callbacks=()):
     """Searches in a folder, going on from what is there; writes the result beside it."""
     import numpy as np
     from sklearn.datasets import load_digits
@@ -39,14 +38,15 @@ def search(folder):
     x, y = load_digits(return_X_y=True)
     net = an.AdaNet(
         an.heads.MultiClass(),
-        max_iterations=FLAGS.rounds,
-        steps_per_iteration=FLAGS.steps,
+        max_iterations=given.rounds,
+        steps_per_iteration=given.steps,
         model_dir=folder,
-        seed=FLAGS.seed,
+        seed=given.seed,
         checkpoint_seconds=0,
     )
     print("ready", flush=True)
-    net.fit(x[:1400], y[:1400], validation_data=(x[1400:], y[1400:]), verbose=0)
+    valid = (x[1400:], y[1400:])
+    net.fit(x[:1400], y[:1400], validation_data=valid, callbacks=list(callbacks), verbose=0)
     board = net.leaderboard().drop(columns="seconds").to_json(double_precision=15)
     np.savez(f"{folder}.npz", np.array(board), *net.model.get_weights())
     print("done", flush=True)
@@ -72,10 +72,10 @@ def check(folder, seen):
             continue
 
 
-def attempt(folder, delay=None):
+def attempt(folder, given, delay=None):
     """Runs a process, killed `delay` seconds after it is ready; returns (done, seconds, files)."""
     command = [sys.executable, os.path.abspath(__file__), "--worker", str(folder)]
-    command += [f"--{name}={FLAGS[name].value}" for name in ("seed", "rounds", "steps")]
+    command += [f"--{name}={getattr(given, name)}" for name in ("seed", "rounds", "steps")]
     seen = set()
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
@@ -103,6 +103,26 @@ def attempt(folder, delay=None):
     return done, seconds, len(seen)
 
 
+def attempt_here(folder, given, delay=None):
+    """As `attempt`, but in this process, and ended by an error in its second compiled call."""
+    from keras.callbacks import LambdaCallback
+
+    began, seen, calls = time.perf_counter(), set(), itertools.count(1)
+
+    def watch(step, logs=None):
+        check(folder, seen)
+        if next(calls) == 2 and delay is not None:
+            raise KilledError
+
+    done = True
+    try:
+        search(folder, given, [LambdaCallback(on_train_batch_end=watch)])
+    except KilledError:
+        done = False
+    check(folder, seen)
+    return done, time.perf_counter() - began, len(seen)
+
+
 def same(one, other):
     """Whether two results are equal, bit by bit."""
     import numpy as np
@@ -111,44 +131,57 @@ def same(one, other):
         return a.files == b.files and all(np.array_equal(a[n], b[n]) for n in a.files)
 
 
-def main(_):
-    """Compares, and says what came out; the status is 1 where something differs."""
-    if FLAGS.worker:
-        search(FLAGS.worker)
-        return 0
-    moments = random.Random(FLAGS.seed)
-    place = Path(tempfile.mkdtemp(prefix="kill_resume_"))
-    try:
-        whole = place / "undisturbed"
-        done, seconds, files = attempt(whole)
-        print(f"undisturbed: {seconds:.1f} s, {files} files written and read", flush=True)
-        kills, results = 0, []
-        folder = place / "killed_0"
-        while True:
-            # Half a search at most, so that each is killed a few times and gets on all the same.
-            delay = moments.uniform(0, seconds / 2) if kills < FLAGS.kills else None
-            done, lasted, files = attempt(folder, delay)
-            if not done:
-                kills += 1
-                names = sorted(p.name for p in folder.glob("[cs]*-*") if p.is_file())
-                print(
-                    f"kill {kills} after {lasted:.2f} s: {files} files read, all whole; "
-                    f"left {', '.join(names)}",
-                    flush=True,
-                )
-                continue
-            results.append(same(whole, folder))
-            print(f"search {len(results)} done: {'equal' if results[-1] else 'DIFFERENT'}")
-            if kills >= FLAGS.kills:
-                break
-            folder = place / f"killed_{len(results)}"
-        verdict = "all equal" if all(results) else "DIFFERENT"
-        print(f"{kills} kills, {len(results)} searches finished: {verdict}; nothing corrupt")
-        return 0 if all(results) else 1
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+def compare(given, place, attempt):
+    """Kills searches in a folder, prints what came out, and returns it."""
+    moments = random.Random(given.seed)
+    whole = place / "undisturbed"
+    done, seconds, files = attempt(whole, given)
+    print(f"undisturbed: {seconds:.1f} s, {files} files written and read", flush=True)
+    kills, results = 0, []
+    folder = place / "killed_0"
+    while True:
+        # Half a search at most, so that each is killed a few times and gets on all the same.
+        delay = moments.uniform(0, seconds / 2) if kills < given.kills else None
+        done, lasted, read = attempt(folder, given, delay)
+        if not done:
+            kills += 1
+            names = sorted(p.name for p in folder.glob("[cs]*-*") if p.is_file())
+            print(
+                f"kill {kills} after {lasted:.2f} s: {read} files read, all whole; "
+                f"left {', '.join(names)}",
+                flush=True,
+            )
+            continue
+        results.append(same(whole, folder))
+        print(f"search {len(results)} done: {'equal' if results[-1] else 'DIFFERENT'}")
+        if kills >= given.kills:
+            break
+        folder = place / f"killed_{len(results)}"
+    verdict = "all equal" if all(results) else "DIFFERENT"
+    print(f"{kills} kills, {len(results)} searches finished: {verdict}; nothing corrupt")
+    return {"kills": kills, "files": files, "equal": results}
+
+
+def main(argv=None):
+    """Compares; returns the number of kills, and which of the searches ended equal."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=10, help="SIGKILLs, in all (default: 10)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments, and of the search")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of the search (default: 3)")
+    parser.add_argument("--steps", type=int, default=8000, help="of a round (default: 8000)")
+    parser.add_argument("--worker", help="folder to search in: what the killed processes are given")
+    parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
+    given = parser.parse_args(argv)
+    if given.worker:
+        search(given.worker, given)
+        return None
+    if given.quick:
+        vars(given).update(QUICK)
+    with tempfile.TemporaryDirectory(prefix="kill_resume_") as place:
+        return compare(given, Path(place), attempt_here if given.quick else attempt)
 
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    app.run(main)
+    found = main()
+    sys.exit(found is not None and not all(found["equal"]))

@@ -1,6 +1,6 @@
 """What k-fold kernels cost: training steps, memory, and inference after the collapse.
 
-    python benchmarks/majority.py [--models mlp cnn t5] [--factor 3] [--optimizer adam]
+    python benchmarks/majority.py [--models mlp cnn t5] [--factor 3] [--optimizer adam] [--quick]
 
 Stock and majority models take turns in one process, a few steps each. A ratio is that of the best
 turns; beside it stand the quartiles of the ratios of neighbours, which tell how noisy the machine
@@ -89,8 +89,8 @@ def in_turns(first, second, turns):
         else:
             pairs.append((timed(first), timed(second)))
     best = np.min(pairs, axis=0)
-    ratios = np.quantile([later / earlier for earlier, later in pairs], (0.25, 0.5, 0.75))
-    return best, f"{best[1] / best[0]:.3f} ({', '.join(f'{x:.3f}' for x in ratios)})"
+    quartiles = np.quantile([later / earlier for earlier, later in pairs], (0.25, 0.5, 0.75))
+    return best, [best[1] / best[0], *quartiles]
 
 
 def training(model, x, batch, steps, classes):
@@ -118,10 +118,9 @@ def held(model):
     return sum(int(np.prod(v.shape)) * 4 for v in variables)
 
 
-def kernels(model):
-    """Numbers in k-fold variables."""
-    found = [v for layer in model._flatten_layers() for v in getattr(layer, "kernels", {}).values()]
-    return sum(int(np.prod(v.shape)) for v in found)
+def kernels(stock):
+    """Sizes of the kernels of stock layers, which become k-fold."""
+    return [int(np.prod(v.shape)) for v in stock.trainable_variables if v.name == "kernel"]
 
 
 def bandwidth(numbers):
@@ -132,9 +131,10 @@ def bandwidth(numbers):
     return 2 * source.nbytes / seconds
 
 
-def compare(name, factor, optimizer, jit, turns):
-    """Prints one model's figures."""
-    make, batch, steps = MODELS[name]
+def compare(name, factor, optimizer, jit, turns, batch=None):
+    """Prints one model's figures, and returns them."""
+    make, usual, steps = MODELS[name]
+    batch = batch or usual
     stock, x, classes = make(batch)
     bigger = majority.expand(stock, factor, seed=0)
     small, _ = majority.collapse(bigger)
@@ -152,40 +152,49 @@ def compare(name, factor, optimizer, jit, turns):
     slots = (
         held(stock) / 4 - sum(np.prod(v.shape) for v in stock.variables)
     ) / stock.count_params()
-    more = kernels(bigger) * (factor - 1) / factor
-    draws = 8 * sum(hasattr(layer, "kernels") for layer in bigger._flatten_layers())
+    more = sum(kernels(stock)) * (factor - 1)
+    # The weights that mix kernels are drawn by seeds of eight bytes.
+    draws = 8 * (len(bigger.non_trainable_variables) - len(stock.non_trainable_variables))
     predicted = held(stock) + 4 * more * (1 + round(slots)) + draws
     # Of each further number: its slots, itself and its gradient are read, all but the last written;
     # the gradient is written and the kernel read once more where kernels are mixed.
     touched = 4 * more * (2 * (1 + round(slots)) + 1 + 2)
     traffic = 1 + touched / bandwidth(held(bigger) / 4) / (seconds[0] / steps)
-    kind = "XLA" if jit else "no XLA"
-    print(f"{name.partition(',')[0]}, batch {batch}, {kind}, k = {factor}, {optimizer}")
-    rows = {
-        "training step, ms: stock, majority": " ".join(f"{1e3 * s / steps:.2f}" for s in seconds),
-        "training step, ratio of best (quartiles)": ratio,
-        "the same, as memory traffic predicts": f"{traffic:.3f}",
-        "inference after the collapse, ratio": inference,
-        "weights and slots, bytes: held / predicted": f"{held(bigger):,} / {predicted:,.0f}",
-        "the same, of the stock model": f"{held(stock):,}",
+    title = f"{name.partition(',')[0]}, batch {batch}, {'XLA' if jit else 'no XLA'}, k = {factor}"
+    found = {
+        "training step, ms: stock, majority": [1e3 * each / steps for each in seconds],
+        "training step, ratio of best, quartiles": ratio,
+        "the same, as memory traffic predicts": [traffic],
+        "inference after the collapse, ratio, quartiles": inference,
+        "weights and slots, bytes: held, predicted": [held(bigger), round(predicted)],
+        "the same, of the stock model": [held(stock)],
     }
-    for label, value in rows.items():
-        print(f"  {label:46} {value}", flush=True)
+    print(f"{title}, {optimizer}")
+    for label, values in found.items():
+        shown = " ".join(f"{v:,}" if isinstance(v, int) else f"{v:.3f}" for v in values)
+        print(f"  {label:46} {shown}", flush=True)
+    return {title: found}
 
 
-def main():
-    """All comparisons."""
+def main(argv=None):
+    """All comparisons; returns their figures by title."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--factor", type=int, default=3)
     parser.add_argument("--optimizer", default="adam")
     parser.add_argument("--turns", type=int, default=25)
     parser.add_argument("--jit", nargs="+", type=int, default=[0, 1])
-    arguments = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
+    given = parser.parse_args(argv)
+    batch = None
+    if given.quick:
+        given.models, given.turns, given.jit, batch = ["mlp", "t5"], 1, [0], 2
     print(f"Keras {keras.__version__} on {keras.backend.backend()}")
-    for name in arguments.models:
-        for jit in arguments.jit:
-            compare(name, arguments.factor, arguments.optimizer, bool(jit), arguments.turns)
+    found = {}
+    for name in given.models:
+        for jit in given.jit:
+            found |= compare(name, given.factor, given.optimizer, bool(jit), given.turns, batch)
+    return found
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a search costs: steps a second, time between rounds, memory, and the price of age.
 
-    python benchmarks/search.py [--part steady|rounds|age|mnist ...] [--connect all]
+    python benchmarks/search.py [--part steady|rounds|age|mnist_dense|mnist_conv ...]
+                                [--connect all] [--quick]
 
 Every ratio is of two figures measured in this run.
 """
@@ -20,52 +21,54 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import adaptive_nets as an
-from adaptive_nets.adanet.loop import SearchLoop
 
 WIDTH, BATCH = 64, 32
 
 
-class Stopwatch:
-    """Wraps a run's rounds: what each took in all, in training calls, and of memory."""
+class Stopwatch(an.callbacks.SearchCallback):
+    """What each round took: in all, in training calls, and of memory.
+
+    Attributes:
+        rounds: Seconds from the end of the round before.
+        steps: Of each round the number of steps, and their seconds.
+        calls: Of each round the seconds a step of every compiled call.
+        memory: MiB that the process holds after each round.
+    """
 
     def __init__(self):
-        self.rounds, self.memory, self.traces, self.steps = [], [], [], []
+        super().__init__()
+        self.rounds, self.steps, self.calls, self.memory = [], [], [], []
 
-    def __enter__(self):
-        self._round, self._train, watch = SearchLoop.round, SearchLoop._train, self
+    def on_train_begin(self, logs=None):
+        self._ended = time.perf_counter()
 
-        def timed_round(run):
-            began = time.perf_counter()
-            result = watch._round(run)
-            gc.collect()
-            watch.rounds.append(time.perf_counter() - began)
-            watch.memory.append(psutil.Process().memory_info().rss / 2**20)
-            return result
+    def on_round_begin(self, iteration, logs=None):
+        self.calls.append([])
+        self._taken = self._seconds = 0
 
-        def timed_train(run, round_):
-            calls, advance = [], round_.advance
+    def on_train_batch_begin(self, batch, logs=None):
+        self._first, self._began = batch, time.perf_counter()
 
-            def timed(seconds):
-                before, began = round_.training.step, time.perf_counter()
-                losses = advance(seconds)
-                calls.append((time.perf_counter() - began) / (round_.training.step - before))
-                return losses
+    def on_train_batch_end(self, batch, logs=None):
+        seconds, taken = time.perf_counter() - self._began, batch + 1 - self._first
+        self.calls[-1].append(seconds / taken)
+        self._taken, self._seconds = self._taken + taken, self._seconds + seconds
 
-            round_.advance = timed
-            result = watch._train(run, round_)
-            watch.traces.append(round_.trainer.traces)
-            watch.steps.append((round_.training.step, round_.training.seconds, calls))
-            return result
-
-        SearchLoop.round, SearchLoop._train = timed_round, timed_train
-        return self
-
-    def __exit__(self, *_):
-        SearchLoop.round, SearchLoop._train = self._round, self._train
+    def on_round_end(self, iteration, logs=None):
+        self.steps.append((self._taken, self._seconds))
+        gc.collect()
+        self.rounds.append(time.perf_counter() - self._ended)
+        self.memory.append(psutil.Process().memory_info().rss / 2**20)
+        self._ended = time.perf_counter()
 
     def rate(self, k):
-        steps, seconds, _ = self.steps[k]
+        """Steps a second of a round."""
+        steps, seconds = self.steps[k]
         return steps / seconds
+
+    def medians(self):
+        """The median step of each round; its first calls are of a few steps each."""
+        return [statistics.median(calls[2:] or calls) for calls in self.calls]
 
 
 def digits():
@@ -75,115 +78,109 @@ def digits():
     return x.astype("float32") / 16, y.astype("int32")
 
 
-def search(rounds, steps, depths=None, force_grow=True, connect="none", **settings):
-    """The benchmark's search."""
+def timed_search(rounds, steps, depths=None, connect="none", **settings):
+    """The benchmark's search on digits, finished, and its stopwatch."""
     generator = an.generators.Dense(widths=WIDTH, depths=depths, connect=connect)
-    return an.AdaNet(
-        an.heads.MultiClass(10), generator, rounds, steps, seed=0, force_grow=force_grow,
+    search = an.AdaNet(
+        an.heads.MultiClass(10), generator, rounds, steps, seed=0, force_grow=True,
         preprocessing=None, **settings,
     )  # fmt: skip
+    watch = Stopwatch()
+    search.fit(*digits(), batch_size=BATCH, verbose=0, callbacks=[watch])
+    return search, watch
 
 
-def steady():
-    """3 rounds x 500 steps, candidates of depth d and d + 1; then many steps for the rate."""
-    x, y = digits()
-    for jit in ("auto", False):
-        with Stopwatch() as watch:
-            search(3, 500, jit_compile=jit).fit(x, y, batch_size=BATCH, verbose=0)
-        print(f"3 rounds x 500 steps, two candidates, jit_compile={jit}")
-        for k in range(3):
-            between = watch.rounds[k] - watch.steps[k][1]
+def steady(rounds=3, steps=500, many=20_000, compilers=("auto", False)):
+    """Candidates of depth d and d + 1; then many steps for the rate."""
+    found = {}
+    for jit in compilers:
+        _, watch = timed_search(rounds, steps, jit_compile=jit)
+        outside = [watch.rounds[k] - watch.steps[k][1] for k in range(rounds)]
+        print(f"{rounds} rounds x {steps} steps, two candidates, jit_compile={jit}")
+        for k in range(rounds):
             print(
                 f"  round {k + 1}: {watch.rate(k):8,.0f} steps/s   "
-                f"outside training {between:.2f} s   traces {watch.traces[k]}"
+                f"outside training {outside[k]:.2f} s"
             )
-        with Stopwatch() as watch:
-            search(1, 20000, jit_compile=jit).fit(x, y, batch_size=BATCH, verbose=0)
-        print(f"  steady rate over 20,000 steps: {watch.rate(0):,.0f} steps/s")
-    one_by_one(x, y, 500)
+        _, long = timed_search(1, many, jit_compile=jit)
+        print(f"  steady rate over {many:,} steps: {long.rate(0):,.0f} steps/s", flush=True)
+        rates = [watch.rate(k) for k in range(rounds)]
+        found[str(jit)] = {"rates": rates, "outside": outside, "steady": long.rate(0)}
+    found["model.fit"] = {"rates": one_by_one(rounds, steps)}
+    return found
 
 
-def one_by_one(x, y, steps):
-    """The same subnetworks one after another with model.fit."""
-    for round_ in range(3):
+def one_by_one(rounds, steps):
+    """The same subnetworks one after another with model.fit: steps a second for both."""
+    x, y = digits()
+    rates = []
+    for k in range(rounds):
         began, seconds = time.perf_counter(), 0.0
-        for depth in (round_ + 1, round_ + 2):
+        for depth in (k + 1, k + 2):
             layers = [keras.layers.Dense(WIDTH, "relu") for _ in range(depth)]
             model = keras.Sequential([keras.Input((64,)), *layers, keras.layers.Dense(10)])
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             model.compile(keras.optimizers.Adam(1e-3), loss)
-            first = time.perf_counter()
             model.fit(x, y, batch_size=BATCH, epochs=1, steps_per_epoch=1, verbose=0)
             compiled = time.perf_counter()
-            epochs = round(steps * BATCH / len(x))
+            epochs = max(1, round(steps * BATCH / len(x)))
             model.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=0)
-            seconds += time.perf_counter() - compiled
-            del first
+            taken = epochs * -(-len(x) // BATCH)
+            seconds += (time.perf_counter() - compiled) / taken
+        rates.append(1 / seconds)
         print(
-            f"  model.fit one after another, depths {round_ + 1} and {round_ + 2}: "
-            f"{steps / seconds:,.0f} steps/s for both   in all "
-            f"{time.perf_counter() - began:.2f} s"
+            f"  model.fit one after another, depths {k + 1} and {k + 2}: "
+            f"{rates[-1]:,.0f} steps/s for both   in all {time.perf_counter() - began:.2f} s"
         )
+    return rates
 
 
-def short_rounds():
-    """8 rounds x 50 steps: time in all and memory."""
-    x, y = digits()
-    for depths in (None, [1, 2]):
+def short_rounds(rounds=8, steps=50, all_depths=(None, [1, 2])):
+    """Many short rounds: time in all and memory."""
+    found = {}
+    for depths in all_depths:
         began = time.perf_counter()
-        with Stopwatch() as watch:
-            search(8, 50, depths=depths).fit(x, y, batch_size=BATCH, verbose=0)
+        _, watch = timed_search(rounds, steps, depths=depths)
         total = time.perf_counter() - began
+        name, ratio = str(depths or "d, d + 1"), watch.memory[-1] / watch.memory[1]
         shown = " ".join(f"{m:.0f}" for m in watch.memory)
-        print(f"8 rounds x 50 steps, depths {depths or 'd, d + 1'}: {total:.1f} s in all")
-        print(f"  memory after each round, MiB: {shown}   last / second: "
-              f"{watch.memory[-1] / watch.memory[1]:.3f}")  # fmt: skip
+        print(f"{rounds} rounds x {steps} steps, depths {name}: {total:.1f} s in all")
+        print(f"  memory after each round, MiB: {shown}   last / second: {ratio:.3f}", flush=True)
+        found[name] = {"seconds": total, "memory": watch.memory, "last / second": ratio}
+    return found
 
 
-def age(connect="none"):
-    """The tenth round's step against the first's, at equal candidate size."""
-    median, traces, held, _ = aged(connect)
+def age(connect="none", rounds=10, steps=4000):
+    """The last round's step against the first's, at equal candidate size."""
+    _, watch = timed_search(rounds, steps, [1, 2], connect)
+    median = watch.medians()
     shown = " ".join(f"{1e6 * m:.0f}" for m in median)
-    print(f"median step of rounds 1 to 10, connect={connect}, microseconds: {shown}")
-    print(f"  round 10 / round 1: {median[-1] / median[0]:.3f}; traces a round: {traces}")
-    if connect == "none":
-        return
-    spilled, _, left, members = aged(connect, cache_bytes=1)
-    # Logits of 10 classes of every member, and the layers of 64 units that later rounds read.
-    rows = len(digits()[0])
-    layers = len({key for m in members for key in m.reads})
-    predicted = rows * 4 * (10 * len(members) + WIDTH * layers)
-    print(f"  kept outputs of the ensemble: {held:,} bytes held; predicted {predicted:,}")
-    print(f"  above the limit, on disk: {left} bytes held; median step of rounds 2 to 10 against "
-          f"memory {statistics.fmean(spilled[1:]) / statistics.fmean(median[1:]):.3f}")  # fmt: skip
+    print(f"median step of rounds 1 to {rounds}, connect={connect}, microseconds: {shown}")
+    found = {"medians": median, "last / first": median[-1] / median[0]}
+    print(f"  round {rounds} / round 1: {found['last / first']:.3f}", flush=True)
+    if connect != "none":
+        _, spilled = timed_search(rounds, steps, [1, 2], connect, cache_bytes=1)
+        later = statistics.fmean(spilled.medians()[1:]) / statistics.fmean(median[1:])
+        print(f"  outputs on disk, median step of rounds 2 to {rounds} against memory {later:.3f}")
+        found["on disk / in memory"] = later
+    return found
 
 
-def aged(connect, **settings):
-    """Ten rounds: median step of each, traces, bytes of the ensemble's outputs, members."""
-    x, y = digits()
-    runs, plain = [], SearchLoop.run
-
-    def run(self, *args):
-        runs.append(self)
-        return plain(self, *args)
-
-    SearchLoop.run = run
-    with Stopwatch() as watch:
-        engine = search(10, 4000, depths=[1, 2], connect=connect, **settings)
-        engine.fit(x, y, batch_size=BATCH, verbose=0)
-    SearchLoop.run = plain
-    view, members = runs[0].train, engine.ensemble.members
-    view.keep_only(members)
-    # Calls of full length only: a round's first calls are a few steps each.
-    median = [statistics.median(calls[2:]) for _, _, calls in watch.steps]
-    return median, watch.traces, view.held_bytes, members
-
-
-def mnist(data_dir, kind, rounds, steps, **settings):
-    """MNIST, all 60,000 rows."""
+def images(data_dir):
+    """MNIST, all 60,000 rows; without a folder scikit-learn's digits, for a quick look."""
+    if data_dir is None:
+        x, y = load_digits(return_X_y=True)
+        x = (x / 16).reshape(-1, 8, 8).astype("float32")
+        return x[300:], y[300:], x[:300], y[:300]
     with np.load(os.path.join(data_dir, "mnist", "mnist.npz")) as archive:
         data = {name: archive[name] for name in archive.files}
     x, test = (data[k].astype("float32") / 255 for k in ("train_x", "test_x"))
+    return x, data["train_y"], test, data["test_y"]
+
+
+def mnist(data_dir, kind, rounds, steps, **settings):
+    """Accuracy, memory, and rows a second beside `model.fit`."""
+    x, y, test, test_y = images(data_dir)
     if kind == "conv":
         x, test = x[..., None], test[..., None]
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
@@ -191,25 +188,26 @@ def mnist(data_dir, kind, rounds, steps, **settings):
         "dense": an.generators.Dense(512, depths=[1, 2], dropout=0.3, learning_rate=rate),
         "conv": an.generators.Conv(16, depths=[3], learning_rate=rate),
     }
-    generator = generators[kind]
-    engine = an.AdaNet(an.heads.MultiClass(10), generator, rounds, steps, seed=0, **settings)
+    generator, watch = generators[kind], Stopwatch()
+    search = an.AdaNet(an.heads.MultiClass(10), generator, rounds, steps, seed=0, **settings)
     began = time.perf_counter()
-    with Stopwatch() as watch:
-        engine.fit(x, data["train_y"], batch_size=128, verbose=2)
+    search.fit(x, y, batch_size=128, verbose=0, callbacks=[watch])
     total = time.perf_counter() - began
-    measured = engine.evaluate(test, data["test_y"])
+    accuracy = search.evaluate(test, test_y)["accuracy"]
     rows = 128 * watch.rate(0)
-    print(f"MNIST {kind}: test accuracy {measured['accuracy']:.4f} after {total:.0f} s, "
+    print(f"MNIST {kind}: test accuracy {accuracy:.4f} after {total:.0f} s, "
           f"peak memory {_peak():.2f} GiB")  # fmt: skip
-    seconds = 0.0
-    for member in (m for m in generator.generate(None, 1, [])):
-        model = _plain(member, x.shape[1:])
-        model.fit(x[:1280], data["train_y"][:1280], batch_size=128, verbose=0)
+    seconds, taken = 0.0, min(12_800, len(x))
+    for builder in generator.generate(None, 1, []):
+        model = _plain(builder, x.shape[1:])
+        model.fit(x[:1280], y[:1280], batch_size=128, verbose=0)
         began = time.perf_counter()
-        model.fit(x[:12800], data["train_y"][:12800], batch_size=128, verbose=0)
+        model.fit(x[:taken], y[:taken], batch_size=128, verbose=0)
         seconds += time.perf_counter() - began
+    ratio = rows * seconds / taken
     print(f"  round 1: {rows:,.0f} rows/s through every candidate; model.fit one after another: "
-          f"{12800 / seconds:,.0f}; ratio {rows * seconds / 12800:.2f}")  # fmt: skip
+          f"{taken / seconds:,.0f}; ratio {ratio:.2f}", flush=True)  # fmt: skip
+    return {"accuracy": accuracy, "rows a second": rows, "beside model.fit": ratio}
 
 
 def _plain(builder, shape):
@@ -225,29 +223,37 @@ def _peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def main():
-    """Runs the parts that are asked for."""
+PARTS = ("steady", "rounds", "age", "mnist_dense", "mnist_conv")
+
+
+def main(argv=None):
+    """Runs the parts that are asked for, and returns their figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--part", nargs="*", default=["steady", "rounds", "age"])
+    parser.add_argument("--part", nargs="*", choices=PARTS, help="default: the first three")
     parser.add_argument("--connect", default="none", choices=["all", "previous", "none"])
-    parser.add_argument("--data_dir", help="folder with mnist/mnist.npz")
-    arguments = parser.parse_args()
-    parts = {
+    parser.add_argument("--data_dir", help="folder with mnist/mnist.npz, for the last two parts")
+    parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
+    given = parser.parse_args(argv)
+    parts = given.part or (PARTS[:4] if given.quick else PARTS[:3])
+    if not given.quick and given.data_dir is None and {"mnist_dense", "mnist_conv"} & {*parts}:
+        parser.error("--data_dir is needed")
+    average = {"training": "independent", "mixture_weights": "uniform", "force_grow": True}
+    run = {
         "steady": steady,
         "rounds": short_rounds,
-        "age": lambda: age(arguments.connect),
+        "age": lambda: age(given.connect),
+        "mnist_dense": lambda: mnist(given.data_dir, "dense", 3, 4700, **average),
+        "mnist_conv": lambda: mnist(given.data_dir, "conv", 1, 4700),
     }
-    for part in arguments.part:
-        if part in ("mnist_dense", "mnist_conv"):
-            if part == "mnist_dense":
-                mnist(
-                    arguments.data_dir, "dense", 3, 4700,
-                    training="independent", mixture_weights="uniform", force_grow=True,
-                )  # fmt: skip
-            else:
-                mnist(arguments.data_dir, "conv", 1, 4700)
-        else:
-            parts[part]()
+    if given.quick:
+        run = {
+            "steady": lambda: steady(1, 4, 4, ["auto"]),
+            "rounds": lambda: short_rounds(2, 4, [None]),
+            "age": lambda: age(given.connect, 2, 4),
+            "mnist_dense": lambda: mnist(None, "dense", 1, 4, **average),
+            "mnist_conv": lambda: mnist(None, "conv", 1, 4),
+        }
+    return {part: run[part]() for part in parts}
 
 
 if __name__ == "__main__":

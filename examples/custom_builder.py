@@ -86,7 +86,7 @@ def main(steps: int) -> an.AdaNet:
         seed=0,
     )
     search.fit(x, y)
-    for report in search.record.reports:
+    for report in search.state.reports:
         chosen = "chosen" if report.selected else ""
         print(
             report.iteration,

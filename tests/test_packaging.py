@@ -91,6 +91,7 @@ def test_wheel_holds_the_package_and_nothing_else(built):
         entry_points = wheel.read(f"{info}/entry_points.txt").decode()
         metadata = wheel.read(f"{info}/METADATA").decode()
     sources = {str(path.relative_to(REPO)) for path in (REPO / "adaptive_nets").rglob("*.py")}
+    sources.add("adaptive_nets/py.typed")
     assert {name for name in names if not name.startswith(info)} == sources
     assert f"{info}/licenses/LICENSE" in names
     assert "adaptive-nets = adaptive_nets.cli.app:main" in entry_points

@@ -1,12 +1,17 @@
 """The search engine: subnetworks, generators, ensembles and the rounds that choose among them."""
 
+from typing import TYPE_CHECKING
+
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
 from adaptive_nets.adanet.candidates.connections import connect
 from adaptive_nets.adanet.candidates.generator import Generator, Report
 from adaptive_nets.adanet.candidates.strategy import All, Candidate, Grow, Solo, Strategy
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
-from adaptive_nets.adanet.ensembles.ensembler import Ensembler, MixtureEnsembler, UniformEnsembler
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
+from adaptive_nets.adanet.ensembles.penalty import Penalty
+from adaptive_nets.adanet.ensembles.uniform import UniformEnsembler
 from adaptive_nets.adanet.inspection.bound import generalization_bound
 from adaptive_nets.adanet.objective.bound import GeneralizationBound
 from adaptive_nets.adanet.objective.complexity import (
@@ -20,6 +25,9 @@ from adaptive_nets.adanet.objective.norm_ball import NormBall
 from adaptive_nets.adanet.rounds.selection import DivergedError
 from adaptive_nets.adanet.search import AdaNet
 from adaptive_nets.data.training_data import TrainingData
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet.convex.classifier import ConvexAdaNet
 
 __all__ = [
     "AdaNet",
@@ -40,6 +48,7 @@ __all__ = [
     "MixtureEnsembler",
     "NormBall",
     "OutputDeviation",
+    "Penalty",
     "Rademacher",
     "Report",
     "Solo",
@@ -53,15 +62,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    # It needs scikit-learn, which the rest of the package does not.
-    if name == "ConvexAdaNet":
-        try:
-            from adaptive_nets.adanet.convex.classifier import ConvexAdaNet
-        except ImportError as error:
-            raise ImportError(
-                f"ConvexAdaNet needs scikit-learn >= 1.6: pip install 'adaptive-nets[examples]'. "
-                f"Received: {error}."
-            ) from error
-        return ConvexAdaNet
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    # To a type checker it would be a value for every misspelt name.
+    def __getattr__(name: str) -> object:
+        # It needs scikit-learn, which the rest of the package does not.
+        if name == "ConvexAdaNet":
+            try:
+                from adaptive_nets.adanet.convex.classifier import ConvexAdaNet
+            except ImportError as error:
+                raise ImportError(
+                    "ConvexAdaNet needs scikit-learn >= 1.6: pip install "
+                    f"'adaptive-nets[examples]'. Received: {error}."
+                ) from error
+            return ConvexAdaNet
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

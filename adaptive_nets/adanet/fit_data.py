@@ -1,6 +1,7 @@
 """What `fit` was given, checked and laid out before any training starts."""
 
 import dataclasses
+import numbers
 from typing import Any
 
 import numpy as np
@@ -68,66 +69,66 @@ def labelled_rows(
     return make_rows(x, y, head, sample_weight, class_weight)
 
 
+@dataclasses.dataclass(frozen=True)
+class FitArguments:
+    """The arguments of `AdaNet.fit` that say what is learnt, and for how long; documented there.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+
+    x: Any
+    y: Any = None
+    sample_weight: Any = None
+    class_weight: dict | None = None
+    validation_data: Any = None
+    validation_split: float = 0.0
+    report_data: Any = None
+    batch_size: int = 32
+    time_limit: float | None = None
+    max_steps: int | None = None
+
+    def __post_init__(self):
+        if self.time_limit is not None and not self.time_limit > 0:
+            raise ValueError(f"time_limit must be > 0 seconds. Received: {self.time_limit}.")
+        for name in ("batch_size", "max_steps"):
+            value = getattr(self, name)
+            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            if not (whole and value >= 1) and not (name == "max_steps" and value is None):
+                raise ValueError(f"{name} must be an integer >= 1. Received: {value!r}.")
+
+
 def read_fit_data(
-    head: Head,
-    x: Any,
-    y: Any,
-    sample_weight: Any,
-    class_weight: dict | None,
-    validation_data: Any,
-    validation_split: float,
-    batch_size: int,
-    evaluator: Evaluator | None,
-    seed: int,
-    report_data: Any = None,
+    head: Head, given: FitArguments, evaluator: Evaluator | None, seed: int
 ) -> FitData:
-    """Checks everything that `fit` was given, and adapts the head to the labels."""
-    stream = None
-    if is_dataset(x):
-        check_batched(x)
-        if y is not None:
-            raise ValueError("y must not be given beside a dataset, which yields its own labels.")
-        if is_endless(x):
-            if validation_split:
-                raise ValueError(
-                    "validation_split needs finite data. Pass validation_data instead."
-                )
-            stream = x
-            batch_size = dataset_batch_size(x)
-            sample = x.take(-(-SAMPLE_ROWS // batch_size))
-            x, y, w = read_dataset(sample)
-        else:
-            batch_size = dataset_batch_size(x)
-            x, y, w = read_dataset(x)
-        sample_weight = w if sample_weight is None else sample_weight
+    """Checks everything that `fit` was given, and adapts the head to the labels.
+
+    Args:
+        head: The head; it is changed.
+        given: What `fit` was given.
+        evaluator: The search's evaluator, or `None`.
+        seed: The search's seed.
+
+    Raises:
+        ValueError: The data is not usable.
+    """
+    x, y, sample_weight, stream, batch_size = _read_training_data(given)
     if y is None:
         raise ValueError("Labels are missing: pass y, or a tf.data.Dataset of (features, labels).")
     # A dict holds the labels of several heads, which are counted by head.adapt.
     if not isinstance(y, dict) and len(y) == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     head.adapt(y)
-    class_weight = encode_classes(head, class_weight)
+    class_weight = encode_classes(head, given.class_weight)
     train = make_rows(x, y, head, sample_weight, class_weight)
-    valid = None
-    if validation_data is not None:
-        valid = _held_out_rows(validation_data, head, "validation_data")
-    elif validation_split:
-        train, valid = split_rows(train, validation_split, derive_seed(seed, "split"))
-    judged = None
-    if evaluator is not None:
-        evaluator.check(head)
-        if evaluator.x is not None:
-            judged = labelled_rows(
-                evaluator.x, evaluator.y, head, "Evaluator", evaluator.sample_weight
-            )
-        elif valid is None:
-            raise ValueError(
-                "The Evaluator has no data: pass validation_data or validation_split to fit, or "
-                "x and y to the Evaluator."
-            )
-    reported = None
-    if report_data is not None:
-        reported = _held_out_rows(report_data, head, "report_data")
+    valid = reported = None
+    if given.validation_data is not None:
+        valid = _held_out_rows(given.validation_data, head, "validation_data")
+    elif given.validation_split:
+        train, valid = split_rows(train, given.validation_split, derive_seed(seed, "split"))
+    judged = _evaluator_rows(evaluator, head, valid)
+    if given.report_data is not None:
+        reported = _held_out_rows(given.report_data, head, "report_data")
     held_out = {"Validation data": valid, "Evaluator data": judged, "Report data": reported}
     for what, rows in held_out.items():
         if rows is not None and rows.spec != train.spec:
@@ -137,6 +138,41 @@ def read_fit_data(
             )
     size = min(batch_size, len(train))
     return FitData(train, valid, judged, reported, stream, size, class_weight)
+
+
+def _read_training_data(given):
+    """Features, labels, weights, the stream or `None`, and the batch size."""
+    x, y, stream, batch_size = given.x, given.y, None, given.batch_size
+    if not is_dataset(x):
+        return x, y, given.sample_weight, stream, batch_size
+    check_batched(x)
+    if y is not None:
+        raise ValueError("y must not be given beside a dataset, which yields its own labels.")
+    if is_endless(x):
+        if given.validation_split:
+            raise ValueError("validation_split needs finite data. Pass validation_data instead.")
+        stream = x
+        batch_size = dataset_batch_size(x)
+        x = x.take(-(-SAMPLE_ROWS // batch_size))
+    else:
+        batch_size = dataset_batch_size(x)
+    x, y, w = read_dataset(x)
+    return x, y, w if given.sample_weight is None else given.sample_weight, stream, batch_size
+
+
+def _evaluator_rows(evaluator, head, valid):
+    """The evaluator's own rows, or `None`."""
+    if evaluator is None:
+        return None
+    evaluator.check(head)
+    if evaluator.x is not None:
+        return labelled_rows(evaluator.x, evaluator.y, head, "Evaluator", evaluator.sample_weight)
+    if valid is None:
+        raise ValueError(
+            "The Evaluator has no data: pass validation_data or validation_split to fit, or "
+            "x and y to the Evaluator."
+        )
+    return None
 
 
 def own_rows(given: TrainingData, head: Head, spec: Spec, builder: str) -> Rows:

@@ -8,12 +8,13 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
+from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.assemble import assemble, assemble_members, assemble_single
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.metrics import evaluate_logits
 from adaptive_nets.adanet.fit_data import labelled_rows
 from adaptive_nets.adanet.fusion.fuse_ensemble import fuse_ensemble
-from adaptive_nets.adanet.inspection import summaries as tables
+from adaptive_nets.adanet.inspection import summaries
 from adaptive_nets.adanet.inspection.leaderboard import to_frame
 from adaptive_nets.data.datasets import is_dataset
 from adaptive_nets.data.rows import as_features
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
 
 
 class SearchResults:
-    """The results of a search that `fit` has run or `load` has read.
+    """What a search gives once `fit` has run or `load` has read it; models are built once.
 
-    Attributes:
-        record: `SearchState` of what is known so far.
+    Args:
+        context: `SearchContext`, or `None` before `fit`.
+        state: `SearchState`.
     """
 
-    record: SearchState
+    def __init__(self, context: SearchContext | None, state: SearchState):
+        self.context, self.state = context, state
+        self._models = {}
 
     @property
     def stop_reason(self) -> str:
@@ -39,25 +43,27 @@ class SearchResults:
 
         `"max_iterations"`, `"no_improvement"`, `"time_limit"`, `"max_steps"` or `"callback"`.
         """
-        return self.record.stop_reason
+        return self.state.stop_reason
 
     @property
     def global_step(self) -> int:
         """Training steps of all rounds, those of one that is not finished among them."""
-        partial = self.record.partial
+        partial = self.state.partial
         started = partial.entries[-1].steps if partial is not None else 0
-        return self.record.iteration * self.steps_per_iteration + started
+        if self.context is None:
+            return 0
+        return self.state.iteration * self.context.settings.steps_per_iteration + started
 
     @property
     def feature_spec(self) -> Any:
         """A `FeatureSpec` of the raw features, or a dict of them; `None` before data is seen."""
-        return self._spec
+        return None if self.context is None else self.context.spec
 
     @property
     def ensemble(self) -> Ensemble:
         """The chosen `Ensemble`."""
         self._check_fitted()
-        return self.record.current.ensemble
+        return self.state.current.ensemble
 
     def leaderboard(self) -> "pd.DataFrame":
         """All candidate ensembles of all rounds as a `pandas.DataFrame`, best of a round first.
@@ -66,7 +72,7 @@ class SearchResults:
         metrics (and `val_` ones), `parameters`, `steps`, `seconds`; of the newest member its
         `complexity` r, its `gamma` = λ r + β and the L1 norm of its `mixture_weight`; `parent`.
         """
-        return to_frame(self.record.current.entries)
+        return to_frame(self.state.current.entries)
 
     def learning_curves(self) -> "pd.DataFrame":
         """Training losses of all subnetworks of all rounds as a `pandas.DataFrame`.
@@ -74,7 +80,7 @@ class SearchResults:
         Columns: `round`, `candidate` (the builder), `step` (the last of some, from 1) and
         `loss` (the mean over these steps; about 100 points a round).
         """
-        return tables.learning_curves(self.record.current.curves)
+        return summaries.learning_curves(self.state.current.curves)
 
     def architecture(self) -> "pd.DataFrame":
         """The subnetworks that the ensemble uses, one row each, as a `pandas.DataFrame`.
@@ -83,15 +89,15 @@ class SearchResults:
         subnetworks whose hidden layers it reads) and `member` (whether it has a mixture weight,
         and is not only read).
         """
-        return tables.architecture(self.ensemble)
+        return summaries.architecture(self.ensemble)
 
-    def mixture_weights(self) -> "pd.DataFrame":
+    def member_weights(self) -> "pd.DataFrame":
         """The ensemble's mixture weights as a `pandas.DataFrame`.
 
         Columns: `subnetwork`, `unit` (logit; -1 where one weight serves all), `weight` (of a
         matrix the L1 norm of the logit's column) and `norm`, the subnetwork's `||w||_1`.
         """
-        return tables.mixture_weights(self.ensemble)
+        return summaries.mixture_weights(self.ensemble)
 
     @property
     def model(self) -> keras.Model:
@@ -103,7 +109,7 @@ class SearchResults:
         ensemble = self.ensemble
         if "model" not in self._models:
             self._models["model"] = assemble(
-                ensemble, self.ensembler, self._spec, self.preprocessing
+                ensemble, self._ensembler, self.context.spec, self.context.preprocessing
             )
         return self._models["model"]
 
@@ -148,7 +154,12 @@ class SearchResults:
         Reference: Mazzawi et al., "Deep Fusion", arXiv 2306.11903, section 3.
         """
         return fuse_ensemble(
-            self.ensemble, self.ensembler, self._spec, self.preprocessing, name, self.used_seed or 0
+            self.ensemble,
+            self._ensembler,
+            self.context.spec,
+            self.context.preprocessing,
+            name,
+            self.context.seed,
         )
 
     @property
@@ -157,7 +168,7 @@ class SearchResults:
         self._check_fitted()
         if "single" not in self._models:
             self._models["single"] = assemble_single(
-                self.record.current.best_single, self._spec, self.preprocessing
+                self.state.current.best_single, self.context.spec, self.context.preprocessing
             )
         return self._models["single"]
 
@@ -182,9 +193,9 @@ class SearchResults:
             Dict with `"loss"` and the head's metrics.
         """
         self._check_fitted()
-        rows = labelled_rows(x, y, self.head, "evaluate", sample_weight)
+        rows = labelled_rows(x, y, self.context.head, "evaluate", sample_weight)
         return evaluate_logits(
-            self.head, self._logits(rows.x, batch_size, model or self.model), rows
+            self.context.head, self.logits(rows.x, batch_size, model or self.model), rows
         )
 
     def predict(
@@ -204,14 +215,14 @@ class SearchResults:
             output was asked for.
         """
         self._check_fitted()
-        logits = self._logits(x, batch_size, self.model)
-        predictions = self.head.predictions(keras.ops.convert_to_tensor(logits))
-        output = output or self.head.default_output
+        logits = self.logits(x, batch_size, self.model)
+        predictions = self.context.head.predictions(keras.ops.convert_to_tensor(logits))
+        output = output or self.context.head.default_output
         if isinstance(output, dict):
             return {name: _as_array(predictions[key]) for name, key in output.items()}
         if output not in predictions:
             raise ValueError(
-                f"Unknown output; head '{self.head.name}' has {', '.join(predictions)}. "
+                f"Unknown output; head '{self.context.head.name}' has {', '.join(predictions)}. "
                 f"Received: output={output!r}."
             )
         return _as_array(predictions[output])
@@ -246,20 +257,32 @@ class SearchResults:
         self._check_fitted()
         if wanted:
             options["subnetworks"] = assemble_members(
-                self.ensemble, self._spec, self.preprocessing, wanted
+                self.ensemble, self.context.spec, self.context.preprocessing, wanted
             )
-        return export_saved_model(self.fuse() if fuse else self.model, self.head, path, **options)
+        return export_saved_model(
+            self.fuse() if fuse else self.model, self.context.head, path, **options
+        )
 
-    def _logits(self, x, batch_size, model):
+    def logits(
+        self, x: Any, batch_size: int = 1024, model: keras.Model | None = None
+    ) -> np.ndarray:
+        """What a model gives for features: `[rows, units]` logits.
+
+        Args:
+            x: Features, as for `predict`.
+            batch_size: Rows at a time.
+            model: The model. Defaults to the ensemble's.
+        """
+        model = model or self.model
         if is_dataset(x):
             return model.predict(x, verbose=0)
         features = as_features(x)
         spec = keras.tree.map_structure(
             lambda a: FeatureSpec(tuple(a.shape[1:]), str(a.dtype)), features
         )
-        if _shapes(spec) != _shapes(self._spec):
+        if _shapes(spec) != _shapes(self.context.spec):
             raise ValueError(
-                f"The model takes features {describe_spec(self._spec)}. "
+                f"The model takes features {describe_spec(self.context.spec)}. "
                 f"Received: {describe_spec(spec)}."
             )
         # Keras takes text as tensors only.
@@ -268,13 +291,13 @@ class SearchResults:
         )
         return model.predict(features, batch_size=batch_size, verbose=0)
 
-    def _check_fitted(self):
-        if self.record.current.ensemble is None:
-            raise ValueError("This search has no ensemble yet: call fit first.")
+    @property
+    def _ensembler(self):
+        return self.context.settings.ensembler
 
-    def forget_models(self) -> None:
-        """Lets `model` and `best_single` be built anew from the record."""
-        self._models = {}
+    def _check_fitted(self):
+        if self.state.current.ensemble is None:
+            raise ValueError("This search has no ensemble yet: call fit first.")
 
 
 def _as_array(tensor):

@@ -1,48 +1,63 @@
 """`AdaNet`: the search."""
 
-import copy
-import numbers
+import dataclasses
+import functools
 import os
-import zlib
+import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import keras
 import tensorflow as tf
 
 from adaptive_nets.adanet.candidates.builder import Subnetwork
-from adaptive_nets.adanet.candidates.generator import Generator, propose_builders
-from adaptive_nets.adanet.candidates.strategy import Strategy, resolve
-from adaptive_nets.adanet.checkpoints.following import ReadOnlyModelDir
-from adaptive_nets.adanet.checkpoints.load import StoredSearch
-from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
+from adaptive_nets.adanet.candidates.generator import Generator
+from adaptive_nets.adanet.candidates.stock.dense import Dense
+from adaptive_nets.adanet.candidates.strategy import Strategy
+from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
+from adaptive_nets.adanet.checkpoints.model_dir import ModelDir, ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
-from adaptive_nets.adanet.ensembles.ensembler import Ensembler, MixtureEnsembler, UniformEnsembler
-from adaptive_nets.adanet.fit_data import read_fit_data
-from adaptive_nets.adanet.loop import SearchLoop, TimeBudget
+from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler
+from adaptive_nets.adanet.fit_data import FitArguments
+from adaptive_nets.adanet.loading import load_search, replay_search
+from adaptive_nets.adanet.loop import SearchLoop
+from adaptive_nets.adanet.monitoring.hooks import Hooks
 from adaptive_nets.adanet.monitoring.progress import make_progress
-from adaptive_nets.adanet.objective.complexity import Complexity, make_complexity
+from adaptive_nets.adanet.objective.complexity import Complexity
 from adaptive_nets.adanet.objective.evaluator import Evaluator
-from adaptive_nets.adanet.placement.ray import RayPlacement
-from adaptive_nets.adanet.placement.round_robin import RoundRobinPlacement
-from adaptive_nets.adanet.settings import check_settings
-from adaptive_nets.data.preprocessing import make_preprocessing
-from adaptive_nets.data.schema import describe_spec
+from adaptive_nets.adanet.placement.base import make_placement
+from adaptive_nets.adanet.preparation import Known, prepare
+from adaptive_nets.adanet.results import SearchResults
+from adaptive_nets.adanet.rounds.budget import Budget
+from adaptive_nets.adanet.settings import SearchSettings
+from adaptive_nets.data.schema import Spec
 from adaptive_nets.data.spool import MEMORY_LIMIT
-from adaptive_nets.distribute import (
-    Group,
-    Ray,
-    Task,
-    import_ray,
-    make_strategy,
-    share_of,
-    task_from_environment,
-)
+from adaptive_nets.distribute import Group, Ray, make_strategy
 from adaptive_nets.heads import Head
-from adaptive_nets.serialization import restore_object
+
+P, R = ParamSpec("P"), TypeVar("R")
+# What a search is bound to from the beginning.
+_FIXED = ("distribute", "model_dir", "placement", "seed")
 
 
-class AdaNet(StoredSearch):
+def _of_results(method: Callable[Concatenate[SearchResults, P], R]) -> Callable[..., R]:
+    """The method of a search that its `results` has, with the same signature and docstring."""
+
+    @functools.wraps(method)
+    def ask(self: "AdaNet", *args: P.args, **kwargs: P.kwargs) -> R:
+        return method(self.results, *args, **kwargs)
+
+    return ask
+
+
+def _property_of_results(name: str) -> property:
+    """The property of a search that its `results` has."""
+    doc = getattr(SearchResults, name).__doc__
+    return property(lambda self: getattr(self.results, name), doc=doc)
+
+
+class AdaNet:
     """Searches an ensemble of subnetworks, round by round (AdaNet, figure 3).
 
     Each round the generator proposes subnetworks, all of which are trained side by side in one
@@ -101,12 +116,12 @@ class AdaNet(StoredSearch):
             on disk. Defaults to 1 GiB.
 
     Attributes:
-        record: What is known so far: ensemble, leaderboard entries, reports.
-        preprocessing: Model that features pass first, or `None`.
-        paused: Checkpoint of an interrupted round where there is no `model_dir`, or `None`.
+        settings: The arguments as a `SearchSettings`; each is an attribute of the search too.
+        state: What is known so far: ensemble, leaderboard entries, reports.
         stop_training: Set it to `True` in a callback to end the search.
 
     Raises:
+        TypeError: The head, the generator or the evaluator is of another type.
         ValueError: A setting is out of range or of the wrong type.
 
     Example:
@@ -150,43 +165,16 @@ class AdaNet(StoredSearch):
         checkpoint_seconds: float = 30.0,
         cache_bytes: int = MEMORY_LIMIT,
     ):
+        arguments = {name: value for name, value in locals().items() if name != "self"}
         if generator is None:
-            # Imported here: generators stand above this package.
-            import adaptive_nets
-
-            generator = adaptive_nets.generators.Dense()
-        self._settings = {k: v for k, v in locals().items() if k not in ("self", "adaptive_nets")}
-        check_settings(self._settings)
-        for name in (
-            "head", "generator", "max_iterations", "steps_per_iteration", "training",
-            "evaluator", "force_grow", "penalize_training", "model_dir", "jit_compile",
-            "checkpoint_seconds", "cache_bytes",
-        ):  # fmt: skip
-            setattr(self, name, self._settings[name])
-        self.task = task_from_environment() if placement == "round_robin" else Task()
-        self.ray = Ray() if placement == "ray" else None
-        if isinstance(placement, Ray):
-            self.ray = placement
-        self.shared = self.ray is not None or self.task.workers > 1
-        if self.shared:
-            self._check_shared()
-            distribute = "one_device" if distribute == "auto" else distribute
-        self.strategy = make_strategy(distribute)
-        self.group = Group(self.strategy)
-        self.is_chief = self.task.is_chief if self.shared else self.group.is_chief
-        self.strategies = resolve(ensemble_strategies)
-        self.complexity = make_complexity(complexity)
-        self.ensembler = self._make_ensembler()
-        self.record = SearchState()
+            arguments["generator"] = Dense()
+        self.settings = SearchSettings(**arguments)
+        self._placement = make_placement(self.settings)
+        self.group = Group(make_strategy(self._placement.distribute))
+        self.is_chief = self._placement.is_chief(self.group)
         self.stop_training = False
-        self.used_seed = seed
-        self.data_fingerprint = None
-        self._spec = self.preprocessing = None
-        self._opened = False
-        self._models = {}
-        self.paused = None
-
-    # Training -------------------------------------------------------------------------------
+        self._known = Known(None, SearchState(), None)
+        self._results = SearchResults(None, SearchState())
 
     def fit(
         self,
@@ -240,128 +228,146 @@ class AdaNet(StoredSearch):
             DivergedError: All candidates of a round had a non-finite loss.
             distribute.WorkersLostError: A process of the cluster is gone; start all again.
         """
-        clock = TimeBudget(time_limit)
-        if time_limit is not None and not time_limit > 0:
-            raise ValueError(f"time_limit must be > 0 seconds. Received: {time_limit}.")
-        for name, value in (("batch_size", batch_size), ("max_steps", max_steps)):
-            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-            if not (whole and value >= 1) and not (name == "max_steps" and value is None):
-                raise ValueError(f"{name} must be an integer >= 1. Received: {value!r}.")
-        progress = make_progress(verbose if self.is_chief else 0)
-        kind = ModelDir if self.is_chief else ReadOnlyModelDir
-        folder = None if self.model_dir is None else kind(self.model_dir)
-        state = folder.read_state() if folder is not None and not self._opened else None
-        if self.used_seed is None:
-            self.used_seed = state["seed"] if state else int.from_bytes(os.urandom(4), "little")
-            (self.used_seed,) = map(int, self.group.agree(self.used_seed))
-        head = copy.deepcopy(self.head)
-        if state is not None:
-            head = restore_object(state["adapted_head"], "head")
-        inputs = read_fit_data(
-            head, x, y, sample_weight, class_weight, validation_data, validation_split,
-            batch_size, self.evaluator, self.used_seed, report_data,
+        given = FitArguments(
+            x, y, sample_weight, class_weight, validation_data, validation_split, report_data,
+            batch_size, time_limit, max_steps,
         )  # fmt: skip
-        share_of(inputs.batch_size, self.strategy)
-        if self.shared:
-            self._check_whole_rounds(inputs.stream, time_limit, max_steps)
-        if self._spec is not None and inputs.spec != self._spec:
-            raise ValueError(
-                f"The search reads features {describe_spec(self._spec)}. "
-                f"Received: {describe_spec(inputs.spec)}."
-            )
-        fit_settings = {"features": describe_spec(inputs.spec), "batch_size": inputs.batch_size}
-        if state is not None:
-            self._check_same(state, fit_settings)
-            self._restore(state, folder)
-        # Asked before anything is written, so that a generator at fault leaves no trace.
-        if self.record.iteration < self.max_iterations and not self.generator.needs_features:
-            record = self.record
-            propose_builders(self.generator, record.ensemble, record.iteration + 1, record.reports)
+        budget = Budget(time_limit, max_steps)
+        progress = make_progress(verbose if self.is_chief else 0)
+        folder = self._folder()
+        ready = prepare(self.settings, given, self._known, self._placement, self.group, folder)
         self.stop_training = False
-        fingerprint = inputs.train.fingerprint()
-        known = [self.used_seed, self.record.iteration, zlib.crc32(str(fingerprint).encode())]
-        self.group.check_same("what a search begins with (seed, rounds, data)", known)
-        other_data = self.data_fingerprint not in (None, fingerprint)
-        if self.record.stop_reason == "no_improvement" and not other_data:
+        if ready.finished:
+            self.adopt(ready.context, ready.state)
             return self
-        names = ("head", "data_fingerprint", "preprocessing", "_spec", "_opened")
-        before = {name: getattr(self, name) for name in names}
-        if self.record.iteration == 0 and self.preprocessing is None:
-            self.preprocessing = make_preprocessing(
-                self._settings["preprocessing"], self.generator.standardize, inputs.train
-            )
-        self.data_fingerprint = fingerprint
-        self.head, self._spec, self._opened = head, inputs.spec, True
-        self._fit_settings = fit_settings
-        run = (
-            RayPlacement
-            if self.ray is not None
-            else RoundRobinPlacement
-            if self.shared
-            else SearchLoop
-        )
-        listed = keras.callbacks.CallbackList(callbacks, model=self)
-        listed.on_train_begin()
+        publish = functools.partial(self.adopt, ready.context)
+        keeper = Checkpointer(ready.context, ready.state, folder, publish)
+        hooks = Hooks(callbacks, self)
+        hooks.train_begin()
         try:
             with self.group.together():
-                run(self, inputs, folder, clock, listed, progress, max_steps).run(other_data)
-        except BaseException:
-            if not self._begun(folder):
-                # As if it had not been called: the next call may bring other data.
-                for name, value in before.items():
-                    setattr(self, name, value)
-            raise
+                SearchLoop(
+                    ready.context, ready.data, self._placement, keeper, hooks, progress, budget
+                ).run(ready.other_data)
         finally:
             progress.close()
-            listed.on_train_end()
+            hooks.train_end()
         return self
 
-    def _check_shared(self):
-        """Refuses what processes that train shares cannot do."""
-        placement = "round_robin" if self.ray is None else "ray"
-        for name in ("model_dir", "seed"):
-            if self._settings[name] is None:
-                raise ValueError(
-                    f"placement='{placement}' needs a {name}, the same in all processes. "
-                    f"Received: {name}=None."
-                )
-        distribute = self._settings["distribute"]
-        own = isinstance(distribute, tf.distribute.Strategy) and self.ray is not None
-        if distribute == "multi_worker" or own:
-            raise ValueError(
-                f"placement='{placement}' trains each candidate in one process; use it with "
-                f"distribute=None, 'one_device' or 'mirrored'. Received: distribute={distribute!r}."
-            )
-        if self.ray is not None:
-            import_ray()
+    def _folder(self):
+        if self.settings.model_dir is None:
+            return None
+        kind = ModelDir if self.is_chief else ModelDirReader
+        return kind(self.settings.model_dir)
 
-    def _check_whole_rounds(self, stream, time_limit, max_steps):
-        """Refuses what would end a round in the middle: processes do not stop together."""
-        given = {"an endless dataset": stream, "time_limit": time_limit}
-        found = [name for name, value in given.items() if value is not None]
-        if max_steps is not None and max_steps % self.steps_per_iteration:
-            found.append(f"max_steps={max_steps}")
-        if found:
-            placement = "round_robin" if self.ray is None else "ray"
-            raise ValueError(
-                f"placement='{placement}' needs finite data, no time_limit, and max_steps of "
-                f"whole rounds of {self.steps_per_iteration}. Received: {', '.join(found)}."
-            )
+    def adopt(
+        self, context: SearchContext | None, state: SearchState, spec: Spec | None = None
+    ) -> None:
+        """Makes a state the search's; called once it is on disk, where there is a folder.
 
-    def _begun(self, folder):
-        """Whether training has left anything, in memory or in the folder."""
-        kept = self.record.current.ensemble is not None or self.paused is not None
-        return kept or (folder is not None and folder.has_state())
+        Args:
+            context: What its `fit` began with, or `None` for a search that was not fit.
+            state: What is known.
+            spec: The features that `fit` must be given; of a context its own.
+        """
+        self._known = Known(context, state, context.spec if context is not None else spec)
+        self._results = SearchResults(context, state)
 
-    def _make_ensembler(self) -> Ensembler:
-        s = self._settings
-        if isinstance(s["mixture_weights"], Ensembler):
-            return s["mixture_weights"]
-        lam, beta = float(s["adanet_lambda"]), float(s["adanet_beta"])
+    # What is known ----------------------------------------------------------------------------
 
-        def gamma(r):
-            return lam * r + beta
+    @property
+    def state(self) -> SearchState:
+        return self._known.state
 
-        if s["mixture_weights"] == "uniform":
-            return UniformEnsembler(gamma)
-        return MixtureEnsembler(s["mixture_weights"], gamma, s["mixture_bias"], s["refit"])
+    @property
+    def context(self) -> SearchContext | None:
+        """What the last `fit` began with; `None` before the first."""
+        return self._known.context
+
+    @property
+    def results(self) -> SearchResults:
+        """What the search gives: leaderboard, models, predictions."""
+        return self._results
+
+    @property
+    def head(self) -> Head:
+        """The head; after `fit`, the copy that has learnt the labels."""
+        context = self._known.context
+        return self.settings.head if context is None else context.head
+
+    @property
+    def preprocessing(self) -> keras.Model | None:
+        """The model that features pass first, or `None`."""
+        context = self._known.context
+        return None if context is None else context.preprocessing
+
+    @property
+    def seed(self) -> int | None:
+        """The seed in use; `None` where none was given and `fit` has not drawn one yet."""
+        context = self._known.context
+        return self.settings.seed if context is None else context.seed
+
+    @property
+    def complexity(self) -> Complexity:
+        """The rule that measures how complex a subnetwork is."""
+        return self.settings.complexity_rule
+
+    def __getattr__(self, name: str) -> Any:
+        # A search that is being copied or unpickled has no settings yet.
+        settings = self.__dict__.get("settings")
+        if settings is not None and name in settings.as_arguments():
+            return getattr(settings, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED:
+            raise AttributeError(f"{name} cannot be changed once the search is made.")
+        settings = self.__dict__.get("settings")
+        if settings is not None and name in settings.as_arguments():
+            name, value = "settings", dataclasses.replace(settings, **{name: value})
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        settings, done = self.settings, self.state.iteration
+        return (
+            f"<AdaNet head={settings.head.name} generator={type(settings.generator).__name__} "
+            f"rounds={done}/{settings.max_iterations} model_dir={settings.model_dir!r}>"
+        )
+
+    stop_reason = _property_of_results("stop_reason")
+    global_step = _property_of_results("global_step")
+    feature_spec = _property_of_results("feature_spec")
+    ensemble = _property_of_results("ensemble")
+    model = _property_of_results("model")
+    best_single = _property_of_results("best_single")
+    leaderboard = _of_results(SearchResults.leaderboard)
+    learning_curves = _of_results(SearchResults.learning_curves)
+    architecture = _of_results(SearchResults.architecture)
+    member_weights = _of_results(SearchResults.member_weights)
+    evaluate = _of_results(SearchResults.evaluate)
+    predict = _of_results(SearchResults.predict)
+    fuse = _of_results(SearchResults.fuse)
+    export = _of_results(SearchResults.export)
+
+    # Deprecated names -------------------------------------------------------------------------
+
+    @property
+    def record(self) -> SearchState:
+        """Deprecated: use `state`."""
+        _deprecated("record", "state")
+        return self.state
+
+    @property
+    def mixture_weights(self) -> Callable[[], Any]:
+        """Deprecated: use `member_weights`, or `settings.mixture_weights`."""
+        _deprecated("mixture_weights", "member_weights")
+        return self.member_weights
+
+    load = classmethod(load_search)
+    replay = classmethod(replay_search)
+
+
+def _deprecated(old, new):
+    warnings.warn(
+        f"AdaNet.{old} is deprecated; use AdaNet.{new}.", DeprecationWarning, stacklevel=3
+    )

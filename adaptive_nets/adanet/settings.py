@@ -1,71 +1,170 @@
-"""Checks of `AdaNet`'s settings."""
+"""What the user of a search asked for."""
 
+import dataclasses
+import functools
 import numbers
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
+import tensorflow as tf
 
+from adaptive_nets.adanet.candidates.builder import Subnetwork
 from adaptive_nets.adanet.candidates.generator import Generator
+from adaptive_nets.adanet.candidates.strategy import Strategy, resolve
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
-from adaptive_nets.adanet.ensembles.proximal import MIXTURE_KINDS
-from adaptive_nets.adanet.objective.complexity import make_complexity
+from adaptive_nets.adanet.ensembles.factory import make_ensembler
+from adaptive_nets.adanet.ensembles.kinds import MIXTURE_KINDS
+from adaptive_nets.adanet.objective.complexity import Complexity, make_complexity
 from adaptive_nets.adanet.objective.evaluator import Evaluator
+from adaptive_nets.data.spool import MEMORY_LIMIT
 from adaptive_nets.distribute import Ray
 from adaptive_nets.heads import Head
+from adaptive_nets.serialization import describe_object
 
-CHOICES = {
-    "placement": ("replicated", "round_robin", "ray"),
+# Where a search runs, how fast, and under which name: another choice is no other search.
+_NOT_COMPARED = frozenset(
+    ("model_dir", "seed", "jit_compile", "checkpoint_seconds", "cache_bytes", "distribute",
+     "placement")
+)  # fmt: skip
+_CHOICES = {
     "training": ("residual", "independent"),
     "refit": ("all", "new"),
     "jit_compile": ("auto", True, False),
 }
 
 
-def check_settings(s: dict) -> None:
-    """Refuses settings that are out of range or of the wrong type."""
-    _check_type(s["head"], Head, "head", "a heads.Head such as heads.MultiClass()")
-    _check_type(s["generator"], Generator, "generator", "an adanet.Generator")
-    if s["evaluator"] is not None:
-        _check_type(s["evaluator"], Evaluator, "evaluator", "an adanet.Evaluator or None")
-    for name in ("force_grow", "mixture_bias", "penalize_training"):
-        if not isinstance(s[name], bool):
-            raise ValueError(f"{name} must be True or False. Received: {name}={s[name]!r}.")
+@dataclasses.dataclass(frozen=True, eq=False)
+class SearchSettings:
+    """The constructor arguments of `AdaNet`, checked; `AdaNet` documents them.
+
+    Raises:
+        TypeError: The head, the generator or the evaluator is of another type.
+        ValueError: A setting is out of range or of the wrong type.
+    """
+
+    head: Head
+    generator: Generator
+    max_iterations: int = 5
+    steps_per_iteration: int = 500
+    ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",)
+    mixture_weights: str | Ensembler = "scalar"
+    mixture_bias: bool = False
+    training: str = "residual"
+    refit: str = "all"
+    adanet_lambda: float = 1e-3
+    adanet_beta: float = 0.0
+    complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth"
+    evaluator: Evaluator | None = None
+    force_grow: bool = False
+    penalize_training: bool = False
+    preprocessing: str | keras.Layer | None = "auto"
+    distribute: str | tf.distribute.Strategy | None = None
+    placement: str | Ray = "replicated"
+    model_dir: str | os.PathLike | None = None
+    seed: int | None = None
+    jit_compile: str | bool = "auto"
+    checkpoint_seconds: float = 30.0
+    cache_bytes: int = MEMORY_LIMIT
+
+    def __post_init__(self):
+        _check_types(self)
+        _check_numbers(self)
+        _check_choices(self)
+
+    @functools.cached_property
+    def strategies(self) -> list[Strategy]:
+        """The ensemble strategies as objects."""
+        return resolve(self.ensemble_strategies)
+
+    @functools.cached_property
+    def complexity_rule(self) -> Complexity:
+        """The complexity as an object."""
+        return make_complexity(self.complexity)
+
+    @functools.cached_property
+    def ensembler(self) -> Ensembler:
+        """What weighs the members."""
+        return make_ensembler(
+            self.mixture_weights, self.adanet_lambda, self.adanet_beta, self.mixture_bias,
+            self.refit,
+        )  # fmt: skip
+
+    @property
+    def reads_last_layer(self) -> bool:
+        """Whether members' last layers are needed beside their logits."""
+        return self.ensembler.reads_last_layer or self.complexity_rule.needs_outputs
+
+    def as_arguments(self) -> dict[str, Any]:
+        """The settings by name, as `AdaNet` takes them."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    def to_json(self) -> dict[str, Any]:
+        """What makes two searches the same, as JSON values."""
+        given = self.as_arguments()
+        return {k: describe_object(v) for k, v in given.items() if k not in _NOT_COMPARED}
+
+
+def _check_types(s):
+    wanted = {
+        "head": (Head, "a heads.Head such as heads.MultiClass()"),
+        "generator": (Generator, "an adanet.Generator"),
+        "evaluator": (Evaluator | None, "an adanet.Evaluator or None"),
+    }
+    for name, (kind, words) in wanted.items():
+        value = getattr(s, name)
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} must be {words}. Received: {name}={value!r}.")
+
+
+def _is_integer(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _check_numbers(s):
     for name in ("max_iterations", "steps_per_iteration", "cache_bytes"):
-        if isinstance(s[name], bool) or not isinstance(s[name], numbers.Integral) or s[name] < 1:
-            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={s[name]!r}.")
+        value = getattr(s, name)
+        if not _is_integer(value) or value < 1:
+            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
     for name in ("adanet_lambda", "adanet_beta", "checkpoint_seconds"):
-        number = isinstance(s[name], numbers.Real) and not isinstance(s[name], bool)
-        if not number or not 0 <= s[name] < float("inf"):
-            raise ValueError(f"{name} must be a finite number >= 0. Received: {name}={s[name]!r}.")
-    for name, choices in CHOICES.items():
-        if s[name] not in choices and not (name == "placement" and isinstance(s[name], Ray)):
+        value = getattr(s, name)
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if not number or not 0 <= value < float("inf"):
+            raise ValueError(f"{name} must be a finite number >= 0. Received: {name}={value!r}.")
+    if s.seed is not None and (not _is_integer(s.seed) or s.seed < 0):
+        raise ValueError(f"seed must be an integer >= 0 or None. Received: seed={s.seed!r}.")
+
+
+def _check_choices(s):
+    for name in ("force_grow", "mixture_bias", "penalize_training"):
+        value = getattr(s, name)
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be True or False. Received: {name}={value!r}.")
+    for name, choices in _CHOICES.items():
+        value = getattr(s, name)
+        if value not in choices:
             raise ValueError(
                 f"{name} must be one of {', '.join(map(repr, choices))}. "
-                f"Received: {name}={s[name]!r}."
+                f"Received: {name}={value!r}."
             )
-    if s["penalize_training"] and make_complexity(s["complexity"]).needs_outputs:
+    if s.penalize_training and make_complexity(s.complexity).needs_outputs:
         raise ValueError(
             "penalize_training needs a complexity that is known before training. "
-            f"Received: complexity={s['complexity']!r}."
+            f"Received: complexity={s.complexity!r}."
         )
-    mixture = s["mixture_weights"]
+    mixture = s.mixture_weights
     if not isinstance(mixture, Ensembler) and mixture not in (*MIXTURE_KINDS, "uniform"):
         raise ValueError(
             f"mixture_weights must be one of {', '.join(map(repr, MIXTURE_KINDS))}, 'uniform' "
             f"or an adanet.Ensembler. Received: mixture_weights={mixture!r}."
         )
-    given = s["preprocessing"]
+    given = s.preprocessing
     if given not in ("auto", "standardize", None) and not isinstance(given, keras.Layer):
         raise ValueError(
             "preprocessing must be 'auto', 'standardize', None or a Keras layer or model. "
             f"Received: preprocessing={given!r}."
         )
-    seed = s["seed"]
-    if seed is not None and (
-        isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0
-    ):
-        raise ValueError(f"seed must be an integer >= 0 or None. Received: seed={seed!r}.")
-
-
-def _check_type(value, expected, name, words):
-    if not isinstance(value, expected):
-        raise TypeError(f"{name} must be {words}. Received: {name}={value!r}.")
+    # Resolved now, so that what is wrong is refused when the search is made.
+    for name in ("strategies", "complexity_rule", "ensembler"):
+        getattr(s, name)

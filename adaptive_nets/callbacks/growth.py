@@ -11,10 +11,11 @@ import keras
 import numpy as np
 from keras.src.utils import io_utils
 
+from adaptive_nets._checks import check_choice, check_integer
 from adaptive_nets.callbacks.warmup import Warmup
 from adaptive_nets.growth.actions import Action
+from adaptive_nets.growth.core.plan import GrowthReport
 from adaptive_nets.growth.in_place import check_compiled, grow_in_place
-from adaptive_nets.growth.plan import GrowthReport
 
 
 class _Growing(keras.callbacks.Callback):
@@ -30,10 +31,8 @@ class _Growing(keras.callbacks.Callback):
         verbose: int,
     ) -> None:
         super().__init__()
-        if slots not in ("carry", "reset"):
-            raise ValueError(f"slots must be 'carry' or 'reset'. Received: slots={slots!r}.")
-        if isinstance(warmup_steps, bool) or not isinstance(warmup_steps, int) or warmup_steps < 0:
-            raise ValueError(f"warmup_steps must be an integer >= 0. Received: {warmup_steps!r}.")
+        check_choice("slots", slots, ("carry", "reset"))
+        check_integer("warmup_steps", warmup_steps, 0)
         self.slots = slots
         self.warmup_steps = warmup_steps
         self.backup_dir = backup_dir
@@ -153,13 +152,11 @@ class GrowthSchedule(_Growing):
         verbose: int = 0,
     ) -> None:
         super().__init__(slots, warmup_steps, backup_dir, restart, seed, verbose)
-        if unit not in ("epoch", "step"):
-            raise ValueError(f"unit must be 'epoch' or 'step'. Received: unit={unit!r}.")
+        check_choice("unit", unit, ("epoch", "step"))
         if not schedule:
             raise ValueError("The schedule is empty. Expected {epoch: action, ...}.")
         for when, action in schedule.items():
-            if isinstance(when, bool) or not isinstance(when, int) or when < 0:
-                raise ValueError(f"A growth's {unit} is an integer >= 0. Received: {when!r}.")
+            check_integer(unit, when, 0)
             check_action(action)
         self.schedule = dict(sorted(schedule.items()))
         self.unit = unit

@@ -1,14 +1,13 @@
 """What the compiled training function is fed: chunks of steps, in a seeded order or streamed."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from adaptive_nets.data.batches import Batches
-from adaptive_nets.data.preprocessing import preprocess
 from adaptive_nets.data.rows import LabelEncoder, Rows, make_rows
 from adaptive_nets.data.spool import as_tensor
 
@@ -34,7 +33,7 @@ class StreamFeed:
         head: Adapted head.
         batch_size: Rows a step.
         chunk: Steps a chunk.
-        preprocessing: Model, or `None`.
+        preprocess: Function from rows to preprocessed rows.
         skip: Chunks that an earlier process has used.
         class_weight: Weights by encoded class, or `None`.
 
@@ -49,13 +48,13 @@ class StreamFeed:
         head: LabelEncoder,
         batch_size: int,
         chunk: int,
-        preprocessing: keras.Model | None,
+        preprocess: Callable[[Rows], Rows],
         skip: int = 0,
         class_weight: dict[int, float] | None = None,
     ):
         self.head, self.chunk, self.batch_size = head, chunk, batch_size
         self.class_weight = class_weight
-        self.preprocessing, self.used = preprocessing, skip
+        self.preprocess, self.used = preprocess, skip
         rows = dataset.rebatch(chunk * batch_size, drop_remainder=True)
         self._iterator = rows.skip(skip).as_numpy_iterator()
         self._first = skip
@@ -71,7 +70,7 @@ class StreamFeed:
         x, y, *w = next(self._iterator)
         self.used += 1
         rows = make_rows(x, y, self.head, w[0] if w else None, self.class_weight)
-        return preprocess(rows, self.preprocessing)
+        return self.preprocess(rows)
 
     def get(self, step: int) -> tuple[list[dict], list[tf.Tensor]]:
         """`([source], [indices])` of the chunk that begins at a step; asked for in order."""

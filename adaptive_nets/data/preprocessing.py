@@ -1,6 +1,5 @@
 """Feature preprocessing that all subnetworks share, so that finite data passes it once."""
 
-import functools
 from typing import Any
 
 import keras
@@ -12,18 +11,28 @@ from adaptive_nets.data.schema import make_inputs
 from adaptive_nets.data.spool import MEMORY_LIMIT, Spool, run_in_blocks
 
 
-@functools.lru_cache(maxsize=1)
-def _preprocessing_function(model):
-    # Kept, because a stream's chunks all pass the same model.
-    return tf.function(lambda x: model(x, training=False), reduce_retracing=True, autograph=False)
+class Preprocessor:
+    """Applies a preprocessing model to rows, by a function that is traced once.
 
+    Args:
+        model: The model, or `None` to leave rows as they are.
+    """
 
-def preprocess(rows: Rows, model: keras.Model | None) -> Rows:
-    """Rows with the preprocessing model applied once."""
-    if model is None:
-        return rows
-    x = run_in_blocks(_preprocessing_function(model), rows.x, 8192, lambda: Spool(MEMORY_LIMIT))
-    return Rows(x, rows.y, rows.w)
+    def __init__(self, model: keras.Model | None = None):
+        self.model = model
+        self.traces = 0
+        self._function = tf.function(self._call, reduce_retracing=True, autograph=False)
+
+    def _call(self, x):
+        self.traces += 1
+        return self.model(x, training=False)
+
+    def __call__(self, rows: Rows) -> Rows:
+        """The rows with preprocessed features."""
+        if self.model is None:
+            return rows
+        x = run_in_blocks(self._function, rows.x, 8192, lambda: Spool(MEMORY_LIMIT))
+        return Rows(x, rows.y, rows.w)
 
 
 def make_preprocessing(given: Any, standardize: bool, rows: Rows) -> keras.Model | None:

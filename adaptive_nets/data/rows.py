@@ -50,6 +50,11 @@ class Rows:
     def on_disk(self) -> bool:
         return any(isinstance(a, np.memmap) for a in keras.tree.flatten(self.x))
 
+    def in_memory(self) -> "Rows":
+        """The rows without memory maps, whose files are this machine's."""
+        x = keras.tree.map_structure(np.asarray, self.x)
+        return dataclasses.replace(self, x=x, y=np.asarray(self.y))
+
     def pieces(self, size: int) -> Iterator["Rows"]:
         """Pieces of about equal length, of at most `size` rows."""
         for index in np.array_split(np.arange(len(self)), -(-len(self) // size)):

@@ -2,9 +2,10 @@
 
 import contextlib
 import dataclasses
-import numbers
 from collections.abc import Iterator
 from typing import Any
+
+from adaptive_nets._checks import check_integer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,12 +43,8 @@ class Ray:
     options: dict[str, Any] = dataclasses.field(default_factory=lambda: {"num_cpus": 1})
 
     def __post_init__(self):
-        count = self.workers
-        whole = isinstance(count, numbers.Integral) and not isinstance(count, bool)
-        if count is not None and not (whole and count >= 1):
-            raise ValueError(
-                f"workers must be an integer >= 1 or None. Received: workers={count!r}."
-            )
+        if self.workers is not None:
+            check_integer("workers", self.workers, 1)
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[Any]:

@@ -1,34 +1,20 @@
 """Checks of settings and data, made before any work begins."""
 
 import warnings
-from collections.abc import Iterable
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-
-def check_count(name: str, value: Any) -> None:
-    """Raises `ValueError` unless the value is an integer >= 1."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
-
-
-def check_choice(name: str, value: Any, allowed: Iterable[str]) -> None:
-    """Raises `ValueError` unless the value is one of the allowed names."""
-    if value not in allowed:
-        known = ", ".join(map(repr, allowed))
-        raise ValueError(f"{name} must be one of {known}. Received: {name}={value!r}.")
+from adaptive_nets._checks import check_integer, check_number
 
 
 def check_beta(beta: Any) -> None:
     """Raises `ValueError` for prices at which the sum over infinitely many units diverges."""
-    if isinstance(beta, bool) or not isinstance(beta, Real) or not 1 < beta < np.inf:
-        raise ValueError(
-            f"beta must be a finite number > 1: at 1 the partition function diverges. "
-            f"Received: beta={beta!r}."
-        )
+    try:
+        check_number("beta", beta, 1, inclusive=False)
+    except ValueError as error:
+        raise ValueError(f"{error} At 1 the partition function diverges.") from None
 
 
 def check_rows(x: Any, visible: str, batch_size: int | None) -> tuple[np.ndarray, int]:
@@ -90,7 +76,7 @@ def _check_sparse(x, visible, batch_size):
 def _batch_size(rows, given):
     if given is None:
         return min(64, rows)
-    check_count("batch_size", given)
+    check_integer("batch_size", given, 1)
     if given > rows:
         raise ValueError(
             f"batch_size must not exceed the number of rows, {rows}. Received: batch_size={given}."

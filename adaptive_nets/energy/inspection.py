@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets.energy.checks import check_count
+from adaptive_nets._checks import check_integer
 from adaptive_nets.energy.compiled import as_tensors, compiled, kept
 from adaptive_nets.energy.order import Parameters
 
@@ -62,8 +62,8 @@ def sample(
     Returns:
         `(rows, visible)`.
     """
-    check_count("rows", rows)
-    check_count("steps", steps)
+    check_integer("rows", rows, 1)
+    check_integer("steps", steps, 1)
     generator = model.draws if seed is None else keras.random.SeedGenerator(seed)
     units = model.n_units
 

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 from scipy.special import logsumexp
 
-from adaptive_nets.energy.checks import check_choice, check_count
+from adaptive_nets._checks import check_choice, check_integer
 from adaptive_nets.energy.compiled import as_tensors, compiled, kept
 from adaptive_nets.energy.order import Ordered, Parameters
 
@@ -66,8 +66,8 @@ def log_likelihood(
         ValueError: `"exact"` is requested for a large model, or an option is out of range.
     """
     check_choice("method", method, ("auto", "exact", "ais"))
-    check_count("chains", chains)
-    check_count("temperatures", temperatures)
+    check_integer("chains", chains, 1)
+    check_integer("temperatures", temperatures, 1)
     energy = float(np.mean(ops.convert_to_numpy(model.free_energy(x)), dtype="float64"))
     if method == "auto":
         method = "exact" if is_enumerable(model) else "ais"

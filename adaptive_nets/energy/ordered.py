@@ -6,7 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from adaptive_nets.energy.checks import check_beta, check_count
+from adaptive_nets._checks import check_integer, check_number
+from adaptive_nets.energy.checks import check_beta
 from adaptive_nets.energy.order import Ordered, Parameters
 from adaptive_nets.energy.rbm import RBM
 from adaptive_nets.energy.shrinking import SoftThreshold
@@ -103,11 +104,10 @@ class InfiniteRBM(OrderedRBM):
         capacity: int = 64,
         **kwargs: Any,
     ) -> None:
-        check_count("capacity", capacity)
+        check_integer("capacity", capacity, 1)
         if max_units is not None:
-            check_count("max_units", max_units)
-        if isinstance(l1, bool) or not l1 >= 0:
-            raise ValueError(f"l1 must be a number >= 0. Received: l1={l1!r}.")
+            check_integer("max_units", max_units, 1)
+        check_number("l1", l1, 0)
         kwargs = {"kernel_initializer": "zeros", "gibbs_steps": 10, **kwargs}
         kwargs.pop("units", None)
         super().__init__(1, beta, **kwargs)

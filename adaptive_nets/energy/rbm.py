@@ -7,8 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from adaptive_nets._checks import check_choice, check_integer
 from adaptive_nets.energy import inspection
-from adaptive_nets.energy.checks import check_choice, check_count, check_rows
+from adaptive_nets.energy.checks import check_rows
 from adaptive_nets.energy.compiled import has_accelerator, replicated
 from adaptive_nets.energy.divergence import Watch
 from adaptive_nets.energy.likelihood import Likelihood, log_likelihood
@@ -75,11 +76,11 @@ class RBM(keras.Model):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        check_count("units", units)
+        check_integer("units", units, 1)
         check_choice("visible", visible, VISIBLE)
         check_choice("method", method, METHODS)
-        check_count("gibbs_steps", gibbs_steps)
-        check_count("chains", chains)
+        check_integer("gibbs_steps", gibbs_steps, 1)
+        check_integer("chains", chains, 1)
         super().__init__(**kwargs)
         self.units, self.visible, self.method = units, visible, method
         self.gibbs_steps, self.n_chains, self.seed = gibbs_steps, chains, seed

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_integer, check_number
 from adaptive_nets._deprecation import renamed_attribute
-from adaptive_nets.energy.checks import check_beta, check_count, check_rows
+from adaptive_nets.energy.checks import check_beta, check_rows
 from adaptive_nets.energy.inspection import contributions, gains
 from adaptive_nets.energy.ordered import InfiniteRBM
 
@@ -158,22 +159,17 @@ class EnergyNet:
         counts = {"max_layers": max_layers, "max_units": max_units, "steps": steps}
         counts |= {"batch_size": batch_size, "gibbs_steps": gibbs_steps}
         for name, value in counts.items():
-            check_count(name, value)
+            check_integer(name, value, 1)
         check_beta(beta)
         for name, value in (("tolerance", tolerance), ("validation_split", validation_split)):
-            if isinstance(value, bool) or not 0 <= value < 1:
-                raise ValueError(f"{name} must be in [0, 1). Received: {name}={value!r}.")
+            check_number(name, value, 0, 1, "low")
         if not validation_split:
             raise ValueError(
                 "validation_split must be > 0: widths are chosen on held-out rows. "
                 "Received: validation_split=0."
             )
-        if isinstance(learning_rate, bool) or not learning_rate > 0:
-            raise ValueError(
-                f"learning_rate must be a number > 0. Received: learning_rate={learning_rate!r}."
-            )
-        if isinstance(min_gain, bool) or not min_gain >= 0:
-            raise ValueError(f"min_gain must be a number >= 0. Received: min_gain={min_gain!r}.")
+        check_number("learning_rate", learning_rate, 0, inclusive=False)
+        check_number("min_gain", min_gain, 0)
         self.max_layers, self.max_units, self.beta = max_layers, max_units, float(beta)
         self.tolerance, self.min_gain, self.steps = tolerance, min_gain, steps
         self.learning_rate = float(learning_rate)

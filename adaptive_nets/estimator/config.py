@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.distribute import Task, make_strategy, task_from_environment
 
 
@@ -64,8 +65,8 @@ class RunConfig:
             )
         for name in ("save_checkpoints_steps", "save_checkpoints_secs", "log_step_count_steps"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not value > 0):
-                raise ValueError(f"{name} must be > 0. Received: {name}={value!r}.")
+            if value is not None:
+                check_number(name, value, 0, inclusive=False)
         if self._task.trains and self._task.workers > 1 and self.train_distribute is not None:
             # TensorFlow accepts several workers only before it has run anything.
             make_strategy(self.train_distribute)

@@ -104,7 +104,7 @@ def evaluate_search(
         for name, value in metric_fn(labels=rows.y, predictions=predictions).items():
             value = value.result() if isinstance(value, keras.metrics.Metric) else value
             found[name] = float(np.asarray(value))
-    found["iteration"] = search.record.iteration
+    found["iteration"] = search.state.iteration
     found["global_step"] = search.global_step
     return found
 

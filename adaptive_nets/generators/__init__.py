@@ -1,8 +1,8 @@
 """Where candidates come from."""
 
+from adaptive_nets.adanet.candidates.stock.dense import Dense
 from adaptive_nets.generators.bagging import Bagging
 from adaptive_nets.generators.conv import Conv
-from adaptive_nets.generators.dense import Dense
 from adaptive_nets.generators.energy import Energy
 from adaptive_nets.generators.growth import Growth
 from adaptive_nets.generators.pool import Pool

@@ -1,13 +1,12 @@
 """Candidates that are trained on samples of the rows."""
 
-from numbers import Real
-
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork, TrainingData
 from adaptive_nets.adanet.candidates.generator import WrappingGenerator
-from adaptive_nets.generators.base import Features
+from adaptive_nets.adanet.candidates.stock.layer_builder import Features
 from adaptive_nets.serialization import describe_object, restore_object
 
 
@@ -37,14 +36,9 @@ class Bagging(WrappingGenerator):
     def __init__(self, generator: Generator, fraction: float = 1.0, replacement: bool = True):
         if not isinstance(generator, Generator):
             raise TypeError(f"generator must be an adanet.Generator. Received: {generator!r}.")
-        number = isinstance(fraction, Real) and not isinstance(fraction, bool)
-        if not number or not 0 < fraction <= (np.inf if replacement else 1) or fraction == np.inf:
-            raise ValueError(
-                "fraction must be a finite number > 0, and <= 1 without replacement. "
-                f"Received: fraction={fraction!r}."
-            )
-        self.generator, self.fraction = generator, float(fraction)
-        self.replacement = bool(replacement)
+        most = None if replacement else 1
+        self.generator, self.replacement = generator, bool(replacement)
+        self.fraction = check_number("fraction", fraction, 0, most, inclusive="high")
 
     def generate(
         self, previous: Ensemble | None, iteration: int, reports: list[Report]

@@ -4,17 +4,17 @@ from collections.abc import Iterable
 
 import keras
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.adanet import Ensemble, Report, Subnetwork
-from adaptive_nets.generators.base import (
+from adaptive_nets.adanet.candidates.stock.layer_builder import (
     DepthGenerator,
     Features,
     MajoritySetting,
     OptimizedBuilder,
-    check_rate,
     check_sizes,
     refuse_strings,
 )
-from adaptive_nets.generators.optimizers import OptimizerSetting, RateSetting
+from adaptive_nets.adanet.candidates.stock.optimizers import OptimizerSetting, RateSetting
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -67,7 +67,7 @@ class Conv(DepthGenerator):
     ):
         super().__init__(depths, optimizer, learning_rate, connect, connection_dropout, majority)
         self.filters = check_sizes("filters", filters)
-        self.dropout = check_rate("dropout", dropout)
+        self.dropout = check_number("dropout", dropout, 0, 1, "low")
 
     def generate(
         self, previous: Ensemble | None, iteration: int, reports: list[Report]

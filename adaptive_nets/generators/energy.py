@@ -6,22 +6,23 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_choice, check_integer
 from adaptive_nets.adanet import Ensemble, Generator, Report, Subnetwork
-from adaptive_nets.energy import EnergyNet
-from adaptive_nets.generators.base import (
+from adaptive_nets.adanet.candidates.stock.layer_builder import (
     Features,
     MajoritySetting,
     OptimizedBuilder,
     describe_majority,
     flatten_features,
 )
-from adaptive_nets.generators.optimizers import (
+from adaptive_nets.adanet.candidates.stock.optimizers import (
     OptimizerSetting,
     RateSetting,
     describe_optimizer,
     describe_rate,
     make_optimizer,
 )
+from adaptive_nets.energy import EnergyNet
 
 # What later rounds multiply the widths by.
 NEIGHBOURS = (0.5, 2.0)
@@ -84,10 +85,8 @@ class Energy(Generator):
     ):
         # It refuses what is out of range.
         EnergyNet(max_layers, max_units, steps=steps)
-        if init not in ("energy", "random"):
-            raise ValueError(f"init must be 'energy' or 'random'. Received: init={init!r}.")
-        if isinstance(rows, bool) or not isinstance(rows, int) or rows < 10:
-            raise ValueError(f"rows must be an integer >= 10. Received: rows={rows!r}.")
+        check_choice("init", init, ("energy", "random"))
+        check_integer("rows", rows, 10)
         self.max_layers, self.max_units, self.steps = max_layers, max_units, steps
         self.rows, self.init, self.activation, self.seed = rows, init, activation, seed
         self.optimizer = describe_optimizer(optimizer)

@@ -3,7 +3,7 @@
 import keras
 
 from adaptive_nets.adanet import Ensemble, Member, Subnetwork
-from adaptive_nets.generators.base import Features
+from adaptive_nets.adanet.candidates.stock.layer_builder import Features
 
 
 def logits_model(member: Member) -> keras.Model:

@@ -3,25 +3,29 @@
 import itertools
 import warnings
 from collections.abc import Iterable, Sequence
-from numbers import Integral, Real
 from typing import Any
 
 import keras
 import numpy as np
 
 from adaptive_nets import growth
+from adaptive_nets._checks import check_integer, check_number
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Member, Report, Subnetwork
 from adaptive_nets.adanet.candidates.generator import WrappingGenerator
-from adaptive_nets.generators.base import Features, MajoritySetting, describe_majority
-from adaptive_nets.generators.dense import Dense
-from adaptive_nets.generators.grown import grown_subnetwork, logits_model
-from adaptive_nets.generators.optimizers import (
+from adaptive_nets.adanet.candidates.stock.dense import Dense
+from adaptive_nets.adanet.candidates.stock.layer_builder import (
+    Features,
+    MajoritySetting,
+    describe_majority,
+)
+from adaptive_nets.adanet.candidates.stock.optimizers import (
     OptimizerSetting,
     RateSetting,
     describe_optimizer,
     describe_rate,
     make_optimizer,
 )
+from adaptive_nets.generators.grown import grown_subnetwork, logits_model
 from adaptive_nets.serialization import describe_object, restore_object
 
 TRANSFORMS = ("widen", "deepen", "fuse")
@@ -98,15 +102,10 @@ class Growth(WrappingGenerator):
                 f"once. Received: transforms={transforms!r}."
             )
         self.transforms = chosen
-        number = isinstance(factor, Real) and not isinstance(factor, bool)
-        if not number or not 1 < factor < np.inf:
-            raise ValueError(f"factor must be a finite number > 1. Received: factor={factor!r}.")
-        self.factor = float(factor)
-        for name, value in (("layers", layers), ("max_parameters", max_parameters)):
-            whole = isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
-            if not whole and not (name == "max_parameters" and value is None):
-                raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
-        self.layers, self.max_parameters = layers, max_parameters
+        self.factor = check_number("factor", factor, 1, inclusive=False)
+        self.layers, self.max_parameters = check_integer("layers", layers, 1), max_parameters
+        if max_parameters is not None:
+            self.max_parameters = check_integer("max_parameters", max_parameters, 1)
         self.optimizer = describe_optimizer(optimizer)
         self.learning_rate = describe_rate(learning_rate)
         make_optimizer(self.optimizer, self.learning_rate)

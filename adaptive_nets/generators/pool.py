@@ -9,13 +9,13 @@ from collections.abc import Callable
 import keras
 
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork
-from adaptive_nets.generators.base import (
+from adaptive_nets.adanet.candidates.stock.layer_builder import (
     Features,
     MajoritySetting,
     check_sizes,
     describe_majority,
 )
-from adaptive_nets.generators.optimizers import (
+from adaptive_nets.adanet.candidates.stock.optimizers import (
     OptimizerSetting,
     RateSetting,
     describe_optimizer,

@@ -2,14 +2,13 @@
 
 from adaptive_nets.growth import dynamics
 from adaptive_nets.growth.actions import Action, Deepen, FuseWith, SelfFuse, Widen
+from adaptive_nets.growth.core.plan import GrowthPlan, GrowthReport, Plan, apply
+from adaptive_nets.growth.core.weight_roles import Keeps, Reads, Scales, Writes
 from adaptive_nets.growth.deepen import DeepenPlan, deepen, plan_deepen
 from adaptive_nets.growth.distill import DistillationLoss, distillation_targets
 from adaptive_nets.growth.fuse import fuse, plan_fuse, plan_self_fuse, self_fuse
 from adaptive_nets.growth.in_place import grow_in_place
-from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
 from adaptive_nets.growth.rules import Rule, register_rule, registered
-from adaptive_nets.growth.transfer import apply
-from adaptive_nets.growth.weights import Keeps, Reads, Scales, Writes
 from adaptive_nets.growth.widen import plan_widen, widen
 
 __all__ = [
@@ -21,6 +20,7 @@ __all__ = [
     "GrowthPlan",
     "GrowthReport",
     "Keeps",
+    "Plan",
     "Reads",
     "Rule",
     "Scales",

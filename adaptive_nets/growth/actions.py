@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from adaptive_nets.growth.core.plan import Plan
 from adaptive_nets.growth.deepen import plan_deepen
 from adaptive_nets.growth.fuse import plan_fuse, plan_self_fuse
 from adaptive_nets.growth.widen import plan_widen
@@ -17,7 +18,7 @@ class Action(abc.ABC):
     """Base class of actions; `plan(model)` says what would be done to a model."""
 
     @abc.abstractmethod
-    def plan(self, model: keras.Model, seed: int | None = None) -> Any:
+    def plan(self, model: keras.Model, seed: int | None = None) -> Plan:
         """The plan for a model; nothing is changed.
 
         Args:
@@ -50,7 +51,7 @@ class Widen(Action):
     round_to: int = 1
     seed: int | None = None
 
-    def plan(self, model: keras.Model, seed: int | None = None) -> Any:
+    def plan(self, model: keras.Model, seed: int | None = None) -> Plan:
         own = seed if self.seed is None else self.seed
         return plan_widen(
             model, self.widths, self.method, self.noise, self.preserve, self.round_to, own
@@ -62,14 +63,15 @@ class Widen(Action):
 class Deepen(Action):
     """Inserts layers; the arguments are those of `adaptive_nets.growth.deepen`."""
 
-    after: Any = 1
+    after: Any = None
     method: str = "auto"
     preserve: str = "exact"
     seed: int | None = None
+    times: int = 2
 
-    def plan(self, model: keras.Model, seed: int | None = None) -> Any:
+    def plan(self, model: keras.Model, seed: int | None = None) -> Plan:
         own = seed if self.seed is None else self.seed
-        return plan_deepen(model, self.after, self.method, self.preserve, own)
+        return plan_deepen(model, self.after, self.method, self.preserve, own, self.times)
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -83,7 +85,7 @@ class SelfFuse(Action):
     preserve: str = "approximate"
     seed: int | None = None
 
-    def plan(self, model: keras.Model, seed: int | None = None) -> Any:
+    def plan(self, model: keras.Model, seed: int | None = None) -> Plan:
         own = seed if self.seed is None else self.seed
         return plan_self_fuse(model, self.copies, self.cross, self.norm, self.preserve, own)
 
@@ -100,7 +102,7 @@ class FuseWith(Action):
     preserve: str = "exact"
     seed: int | None = None
 
-    def plan(self, model: keras.Model, seed: int | None = None) -> Any:
+    def plan(self, model: keras.Model, seed: int | None = None) -> Plan:
         own = seed if self.seed is None else self.seed
         sources = [model, self.other]
         return plan_fuse(sources, self.cross, self.norm, self.output, self.preserve, own)

@@ -6,9 +6,9 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional
 
-from adaptive_nets.growth.arrays import read
-from adaptive_nets.growth.rebuild import keep_frozen
-from adaptive_nets.growth.trace import functional, ordered_nodes
+from adaptive_nets.growth.core.rebuild import keep_frozen
+from adaptive_nets.growth.core.shared_memory import read
+from adaptive_nets.growth.core.trace import functional, ordered_nodes
 
 Values = Callable[[Any], dict[int, Any]]
 MODELS = (Functional, keras.Model, keras.Sequential)

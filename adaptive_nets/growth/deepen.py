@@ -1,26 +1,25 @@
 """Deeper models that compute what the shallow ones did."""
 
 import dataclasses
-import time
-import types
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from adaptive_nets.growth.arrays import read
+from adaptive_nets._checks import check_choice, check_integer
+from adaptive_nets._seeds import new_seed
 from adaptive_nets.growth.copying import MODELS, Copier
-from adaptive_nets.growth.graph_blocks import join
-from adaptive_nets.growth.insertion import Copy
-from adaptive_nets.growth.places import Places, views
-from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
-from adaptive_nets.growth.rules.registry import find_rule
-from adaptive_nets.growth.slots import Carried
-from adaptive_nets.growth.trace import check_finite, functional
-from adaptive_nets.growth.transfer import apply, initialise, postponed
-from adaptive_nets.growth.weights import continue_draws
-from adaptive_nets.growth.widen import check_choice, new_seed
+from adaptive_nets.growth.core.grown_model import initialise, postponed
+from adaptive_nets.growth.core.optimizer_slots import Carried
+from adaptive_nets.growth.core.plan import Plan, apply, table_of
+from adaptive_nets.growth.core.registry import find_rule
+from adaptive_nets.growth.core.shared_memory import read
+from adaptive_nets.growth.core.trace import functional
+from adaptive_nets.growth.core.weight_roles import continue_draws
+from adaptive_nets.growth.depth.graph_blocks import join
+from adaptive_nets.growth.depth.insertion import Copy
+from adaptive_nets.growth.depth.places import Places, views
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +86,7 @@ def plan_deepen(
     preserve: str = "exact",
     seed: int | None = None,
     times: int = 2,
-) -> "DeepenPlan":
+) -> Plan:
     """The plan of `deepen`, with the same arguments; nothing is changed.
 
     Returns:
@@ -95,8 +94,7 @@ def plan_deepen(
     """
     check_choice("method", method, METHODS)
     check_choice("preserve", preserve, ("exact", "approximate"))
-    if isinstance(times, bool) or not isinstance(times, int) or times < 2:
-        raise ValueError(f"times must be an integer >= 2. Received: times={times!r}.")
+    times = check_integer("times", times, 2)
     functional(model)
     rule = find_rule(type(model))
     own = None if rule is None else rule.deepening(model, after, method, new_seed(seed))
@@ -120,7 +118,7 @@ def plan_deepen(
 
 
 @dataclasses.dataclass
-class DeepenPlan:
+class DeepenPlan(Plan):
     """A growth in depth that has not happened yet; `str(plan)` is a table.
 
     Args:
@@ -135,42 +133,31 @@ class DeepenPlan:
     preserve: str = "exact"
     seed: int = 0
     verb = "deepen"
+    advice = "; or method='residual', which is exact"
 
     def __post_init__(self) -> None:
-        if self.preserve == "exact" and not self.exact:
-            raise ValueError(
-                f"Cannot deepen {self.model.name!r} exactly: {'; '.join(self.notes())}. Pass "
-                "preserve='approximate' to accept the gap, which the report then carries; or "
-                "method='residual', which is exact."
-            )
+        self.check_exact()
 
     @property
-    def exact(self) -> bool:
-        """Whether the function is preserved to rounding."""
-        return all(insertion.method != "stack" for _, insertion in self.places)
+    def models(self) -> tuple[keras.Model, ...]:
+        """The one source; its layers are copied, so they need no rules."""
+        return (self.model,)
 
     @property
-    def mix(self) -> tuple[float, ...]:
-        """The share of the one source in the outputs."""
-        return (1.0,)
+    def inexact(self) -> list[str]:
+        stacked = [path for path, each in self.places if each.method == "stack"]
+        if not stacked:
+            return []
+        return [f"blocks repeated with their weights change the function ({', '.join(stacked)})"]
 
     @property
     def parameters(self) -> int:
-        """Parameters that the deeper model will have."""
         return self.build()[0].count_params()
 
-    def notes(self) -> tuple[str, ...]:
-        """What a person should know of the plan."""
-        stacked = [path for path, each in self.places if each.method == "stack"]
-        if not stacked:
-            return ()
-        return (f"blocks repeated with their weights change the function ({', '.join(stacked)})",)
-
+    @property
     def table(self) -> "pd.DataFrame":
         """What is put where, as a DataFrame."""
-        import pandas as pd
-
-        return pd.DataFrame(
+        return table_of(
             [
                 {
                     "after": path,
@@ -182,10 +169,9 @@ class DeepenPlan:
             ]
         )
 
-    def __str__(self) -> str:
-        head = f"deepen {self.model.name}: {'exact' if self.exact else 'approximate'}"
-        body = self.table().to_string(index=False) if self.places else "nothing grows"
-        return "\n".join([head, body, *(f"note: {note}" for note in self.notes())])
+    def grow(self) -> tuple[keras.Model, list[Carried]]:
+        grown, pairs = self.build()
+        return grown, [Carried((old,), new) for old, new in pairs]
 
     def build(self) -> tuple[keras.Model, list[tuple[keras.Variable, keras.Variable]]]:
         """The deeper model, and each weight of the source with the one that carries its value.
@@ -215,28 +201,6 @@ class DeepenPlan:
             if hasattr(layer, "finalize_state"):
                 layer.finalize_state()  # adapted layers keep what follows from their weights
         return grown, pairs
-
-    def apply_with_pairs(
-        self, sample: Any = None
-    ) -> tuple[keras.Model, GrowthReport, list[Carried]]:
-        """The deeper model, a report, and the weights that carry old values."""
-        started = time.perf_counter()
-        check_finite([self.model])
-        grown, pairs = self.build()
-        seconds = time.perf_counter() - started
-        gap = None
-        if sample is not None or not self.exact:
-            gap = GrowthPlan.measure(self, grown, sample)
-        before, parameters = self.model.count_params(), grown.count_params()
-        report = GrowthReport(
-            self.table(), before, parameters, self.exact, gap, seconds, self.notes()
-        )
-        return grown, report, [Carried((old,), new) for old, new in pairs]
-
-    @property
-    def trace(self) -> Any:
-        """The sources, as those of other plans are found; layers that are copied need no rules."""
-        return types.SimpleNamespace(models=(self.model,))
 
 
 def _whole_stacks(model: keras.Model, times: int) -> list[tuple[str, Any]]:

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from adaptive_nets.growth.axes import Segment
-from adaptive_nets.growth.axis_map import SHARED, AxisMap
-from adaptive_nets.growth.blocks import maps_of
-from adaptive_nets.growth.plan import GrowthPlan
-from adaptive_nets.growth.rules.registry import find_rule
-from adaptive_nets.growth.settings import check_settings
-from adaptive_nets.growth.trace import Trace
-from adaptive_nets.growth.transfer import apply
-from adaptive_nets.growth.weights import Scales, Writes, variable_of
-from adaptive_nets.growth.widen import all_segments, check_choice, new_seed
+from adaptive_nets._checks import check_choice, check_integer
+from adaptive_nets._seeds import new_seed
+from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
+from adaptive_nets.growth.core.grown_values import maps_of
+from adaptive_nets.growth.core.plan import GrowthPlan, apply
+from adaptive_nets.growth.core.registry import find_rule
+from adaptive_nets.growth.core.segments import Segment
+from adaptive_nets.growth.core.trace import Trace
+from adaptive_nets.growth.core.weight_roles import Scales, Writes, variable_of
+from adaptive_nets.growth.fusable_settings import check_settings
 
 
 def fuse(
@@ -126,8 +126,7 @@ def plan_self_fuse(
     seed: int | None = None,
 ) -> GrowthPlan:
     """The plan of `self_fuse`, with the same arguments; nothing is changed."""
-    if isinstance(copies, bool) or not isinstance(copies, int) or copies < 2:
-        raise ValueError(f"copies must be an integer >= 2. Received: copies={copies!r}.")
+    copies = check_integer("copies", copies, 2)
     rule = find_rule(type(model))
     output = "concatenate" if rule is not None and rule.ends_in_features else "mean"
     plan = _plan([model] * copies, cross, norm, output, preserve, seed, identical=True)
@@ -157,7 +156,7 @@ def _plan(
     trace = Trace(models, norm, identical)
     count = len(models)
     maps, remarks = {}, []
-    for segment in all_segments(trace):
+    for segment in trace.segments():
         if segment.shared or (segment.output and output != "concatenate"):
             if len(set(segment.sizes)) > 1:
                 raise ValueError(

@@ -5,9 +5,8 @@ from typing import Any
 
 import keras
 
-from adaptive_nets.growth.plan import GrowthReport
-from adaptive_nets.growth.slots import carry_optimizer
-from adaptive_nets.growth.transfer import apply_with_pairs
+from adaptive_nets.growth.core.optimizer_slots import carry_optimizer
+from adaptive_nets.growth.core.plan import GrowthReport, Plan
 
 # What makes up a model's graph; all else (compilation, history, strategy) stays the model's own.
 _STRUCTURE = (
@@ -25,7 +24,7 @@ _STRUCTURE = (
 )
 
 
-def grow_in_place(model: keras.Model, plan: Any, slots: str = "carry") -> GrowthReport:
+def grow_in_place(model: keras.Model, plan: Plan, slots: str = "carry") -> GrowthReport:
     """Applies a plan to the model itself: the object stays, its layers are the grown ones.
 
     Args:
@@ -40,7 +39,7 @@ def grow_in_place(model: keras.Model, plan: Any, slots: str = "carry") -> Growth
         ValueError: If the model is not compiled, or the plan is of another model.
     """
     check_compiled(model)
-    if plan.trace.models[0] is not model:
+    if plan.models[0] is not model:
         raise ValueError(
             f"Cannot grow {model.name!r} in place: the plan was made of another model. Expected "
             "a plan of this model. Call plan_widen (or another) with it."
@@ -51,7 +50,7 @@ def grow_in_place(model: keras.Model, plan: Any, slots: str = "carry") -> Growth
         sync()
     strategy = getattr(model, "distribute_strategy", None)
     with strategy.scope() if strategy is not None else contextlib.nullcontext():
-        grown, report, pairs = apply_with_pairs(plan)
+        grown, report, pairs = plan.apply_with_pairs()
         optimizer = carry_optimizer(model.optimizer, pairs, grown, slots)
     adopt(model, grown, optimizer)
     return report

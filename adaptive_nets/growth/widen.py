@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np
 
-from adaptive_nets.growth.axes import Segment
-from adaptive_nets.growth.axis_map import AxisMap
-from adaptive_nets.growth.plan import GrowthPlan
-from adaptive_nets.growth.trace import Trace
-from adaptive_nets.growth.transfer import apply
+from adaptive_nets._checks import check_choice
+from adaptive_nets._seeds import new_seed
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.plan import GrowthPlan, apply, settle
+from adaptive_nets.growth.core.segments import Segment
+from adaptive_nets.growth.core.trace import Trace
 
 METHODS = ("zero", "replicate")
 
@@ -84,7 +84,7 @@ def plan_widen(
     check_choice("preserve", preserve, ("exact", "approximate"))
     trace = Trace([model])
     seed = new_seed(seed)
-    segments = all_segments(trace)
+    segments = trace.segments()
     maps = {segment: AxisMap.identity(segment.sizes[0]) for segment in segments}
     remarks: list[str] = []
     wanted = requested(trace, segments, widths, round_to, remarks)
@@ -212,53 +212,3 @@ def _grown(segment: Segment, size: int, method: str, seed: int) -> AxisMap:
         return old.widened(size, silent=segment.only_silent is not None)
     rng = np.random.default_rng((seed, segment.sizes[0], size))
     return old.replicated(size, segment.block, rng)
-
-
-def settle(
-    trace: Trace, maps: dict[Segment, AxisMap], named: set[Segment], remarks: list[str]
-) -> None:
-    """Takes back growth that a layer over several segments does not allow."""
-    changed = True
-    while changed:
-        changed = False
-        for constraint in trace.constraints:
-            reason = constraint.broken(maps)
-            if reason is None:
-                continue
-            segments = constraint.segments()
-            if named & set(segments):
-                raise ValueError(f"Cannot grow {', '.join(segments[0].owners)}: {reason}.")
-            for segment in segments:
-                if not maps[segment].is_identity:
-                    maps[segment] = AxisMap.identity(segment.sizes[0])
-                    changed = True
-                    remarks.append(f"{', '.join(segment.owners)} stays: {reason}")
-
-
-def all_segments(trace: Trace) -> list[Segment]:
-    """Every distinct segment of the model."""
-    found: dict[Segment, None] = {}
-    for record in trace.records.values():
-        axes = [*record.axes.values()]
-        axes += [d.axis for w in record.weights.values() for d in w.dimensions]
-        if record.grouped is not None:
-            axes.append(record.grouped)
-        for axis in axes:
-            if axis is not None:
-                found |= dict.fromkeys(axis.segments())
-    for features in (*trace.outputs, *(f for fs in trace.graph_inputs.values() for f in fs)):
-        for axis in features.axes:
-            if axis is not None:
-                found |= dict.fromkeys(axis.segments())
-    return list(found)
-
-
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    """Refuses a word that is not among the choices."""
-    if value not in choices:
-        raise ValueError(f"Unknown {name}. Expected one of {choices}. Received: {value!r}.")
-
-
-def new_seed(seed: int | None) -> int:
-    """The given seed, or a new one."""
-    return int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)

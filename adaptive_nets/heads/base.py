@@ -8,8 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets.configurable import Configurable
 
-class Head(ABC):
+
+class Head(Configurable, ABC):
     """Base class of heads: the labels, loss, metrics and predictions of a task.
 
     A head is a small object without weights, and without state after `adapt`. Subclass it to
@@ -175,36 +177,3 @@ class Head(ABC):
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments and what `adapt` learned, as JSON values."""
         return {"name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Head:
-        """Creates a head from the output of `get_config`."""
-        return cls(**config)
-
-    def __repr__(self) -> str:
-        arguments = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
-        return f"{type(self).__name__}({arguments})"
-
-
-def check_label_smoothing(label_smoothing: float, head: str) -> float:
-    """Returns the smoothing as a float, or raises `ValueError` outside `[0, 1)`."""
-    number = isinstance(label_smoothing, (int, float)) and not isinstance(label_smoothing, bool)
-    if not number or not 0.0 <= label_smoothing < 1.0:
-        raise ValueError(
-            f"Cannot make head '{head}': `label_smoothing` must be a number in [0, 1). "
-            f"Received: label_smoothing={label_smoothing!r}."
-        )
-    return float(label_smoothing)
-
-
-def check_count(count: int | None, least: int, argument: str, head: str) -> int | None:
-    """Returns the count as a plain integer or None, or raises `ValueError` below `least`."""
-    if count is None:
-        return None
-    integer = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
-    if not integer or count < least:
-        raise ValueError(
-            f"Cannot make head '{head}': `{argument}` must be an integer >= {least}, or None to "
-            f"learn it from the labels. Received: {argument}={count!r}."
-        )
-    return int(count)

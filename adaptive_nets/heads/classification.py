@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets.heads.base import check_count
+from adaptive_nets._checks import check_integer
 from adaptive_nets.heads.labels import abridge, read_class_column
 from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC, LogitPrecision, LogitRecall
 from adaptive_nets.heads.single_label import SingleLabel
@@ -164,7 +164,7 @@ class MultiClass(SingleLabel):
         name: str = "multi_class",
     ) -> None:
         super().__init__(class_names, label_smoothing, name)
-        self.n_classes = check_count(n_classes, 2, "n_classes", name)
+        self.n_classes = None if n_classes is None else check_integer("n_classes", n_classes, 2)
         if self.class_names is not None:
             if self.n_classes not in (None, len(self.class_names)):
                 raise ValueError(

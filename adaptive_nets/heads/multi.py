@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.columns import (
     ColumnsMetric,
@@ -189,9 +190,6 @@ class Multi(Head):
                 ) from error
         return cls(**{**config, "heads": heads})
 
-    def __repr__(self) -> str:
-        return f"Multi(heads={self.heads!r}, weights={self.weights!r}, name={self.name!r})"
-
 
 def _named_heads(heads: Any, name: str) -> dict[str, Head]:
     pairs = None
@@ -238,9 +236,9 @@ def _named_weights(weights: Any, names: list[str], head: str) -> dict[str, float
     else:
         raise ValueError(f"Cannot make head '{head}': {rule}. Received: weights={weights!r}.")
     for name, weight in given.items():
-        number = isinstance(weight, (int, float, np.number)) and not isinstance(weight, bool)
-        if name not in names or not number or not 0 < weight < float("inf"):
+        if name not in names:
             raise ValueError(
                 f"Cannot make head '{head}': {rule}. Received: weight {weight!r} for {name!r}."
             )
+        check_number(f"weights[{name!r}]", weight, 0, inclusive=False)
     return {name: float(given.get(name, 1.0)) for name in names}

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets.heads.base import Head, check_count, check_label_smoothing
+from adaptive_nets._checks import check_integer, check_number
+from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import abridge, check_class_names, read_labels
 from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC
 from adaptive_nets.heads.surrogate import binary_loss
@@ -55,9 +56,9 @@ class MultiLabel(Head):
         name: str = "multi_label",
     ) -> None:
         super().__init__(name)
-        self.n_classes = check_count(n_classes, 1, "n_classes", name)
+        self.n_classes = None if n_classes is None else check_integer("n_classes", n_classes, 1)
         self.class_names = check_class_names(class_names, 1, name)
-        self.label_smoothing = check_label_smoothing(label_smoothing, name)
+        self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1, "low")
         if self.class_names is not None:
             if self.n_classes not in (None, len(self.class_names)):
                 raise ValueError(

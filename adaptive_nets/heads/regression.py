@@ -10,7 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets.heads.base import Head, check_count
+from adaptive_nets._checks import check_integer
+from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import read_labels
 from adaptive_nets.heads.metrics import R2
 
@@ -55,7 +56,7 @@ class Regression(Head):
         name: str = "regression",
     ) -> None:
         super().__init__(name)
-        self.dim = check_count(dim, 1, "dim", name)
+        self.dim = None if dim is None else check_integer("dim", dim, 1)
         if not (callable(loss) and not isinstance(loss, type)) and (
             not isinstance(loss, str) or loss not in _LOSSES
         ):

@@ -10,7 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets.heads.base import Head, check_label_smoothing
+from adaptive_nets._checks import check_number
+from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import abridge, check_class_names, read_class_column
 
 
@@ -22,7 +23,7 @@ class SingleLabel(Head):
     ) -> None:
         super().__init__(name)
         self.class_names = check_class_names(class_names, 2, name)
-        self.label_smoothing = check_label_smoothing(label_smoothing, name)
+        self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1, "low")
 
     @property
     def main_metric(self) -> tuple[str, str]:

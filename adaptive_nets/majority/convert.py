@@ -1,12 +1,12 @@
 """Converts between stock models and majority models."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from numbers import Real
 from typing import Any
 
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.majority.composite import LEAVES, MajorityComposite
 from adaptive_nets.majority.folding import MajorityMixin, check_options
 from adaptive_nets.majority.kernel import mean
@@ -123,12 +123,7 @@ def check_expansion(kernel_spread: float = 0.1, **options: Any) -> None:
         ValueError: An option is out of range.
     """
     check_options(**options)
-    number = isinstance(kernel_spread, Real) and not isinstance(kernel_spread, bool)
-    if not number or not 0 <= kernel_spread < np.inf:
-        raise ValueError(
-            "kernel_spread must be a finite number >= 0. "
-            f"Received: kernel_spread={kernel_spread!r}."
-        )
+    check_number("kernel_spread", kernel_spread, 0)
 
 
 def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, CollapseReport]:

@@ -3,16 +3,15 @@
 import contextlib
 import threading
 from collections.abc import Iterator
-from numbers import Integral, Real
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 from keras.src.backend import AutocastScope
 from keras.src.backend.common import global_state
 from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 
+from adaptive_nets._checks import check_choice, check_integer, check_number
 from adaptive_nets.majority import kernel as kernels
 
 DRAWS = "mixing_generator_state"
@@ -255,18 +254,11 @@ def check_options(**options: Any) -> None:
     }
     for name, value in options.items():
         if name in allowed:
-            if value not in allowed[name]:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(map(repr, allowed[name]))}. "
-                    f"Received: {name}={value!r}."
-                )
+            check_choice(name, value, allowed[name])
         elif name == "subspace_penalty":
-            if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < np.inf:
-                raise ValueError(
-                    f"{name} must be a finite number >= 0. Received: {name}={value!r}."
-                )
-        elif isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
+            check_number(name, value, 0)
+        else:
+            check_integer(name, value, 1)
 
 
 def _refusal(layer: Any, what: str) -> str:

@@ -72,7 +72,7 @@ def plot_architecture(
     path = check_path(path)
     frame = frame_of(source, "architecture", COLUMNS)
     if mixture_weights is None and frame is not source:
-        mixture_weights = source.mixture_weights()
+        mixture_weights = source.member_weights()
     if mixture_weights is not None:
         mixture_weights = frame_of(mixture_weights, "mixture_weights", WEIGHT_COLUMNS)
     return save(draw_architecture(frame, mixture_weights), path)

@@ -87,18 +87,24 @@ def logistic(data: Split) -> list[Result]:
     return [_result("logistic", grid[best], tried, correct, 0, began)]
 
 
-def plain(data: Split, units: int, dropouts: tuple[float, ...] = (0.0,)) -> list[Result]:
+def plain(
+    data: Split,
+    units: int,
+    dropouts: tuple[float, ...] = (0.0,),
+    rates: tuple[float, ...] = (3e-4, 1e-3),
+    max_steps: int = MAX_STEPS,
+) -> list[Result]:
     """A network of one hidden layer, stopped where the validation accuracy was best."""
     began = time.process_time()
-    grid = [{"learning_rate": r, "dropout": d} for r in (3e-4, 1e-3) for d in dropouts]
-    fits = [_fit_plain(data, units, **settings) for settings in grid]
+    grid = [{"learning_rate": r, "dropout": d} for r in rates for d in dropouts]
+    fits = [_fit_plain(data, units, max_steps, **settings) for settings in grid]
     best, tried = _choose([accuracy for _, accuracy in fits])
     correct = _correct(fits[best][0], data.test)
     name = f"plain {units}" + (", dropout" if any(dropouts) else "")
     return [_result(name, grid[best], tried, correct, units, began)]
 
 
-def _fit_plain(data, units, learning_rate, dropout):
+def _fit_plain(data, units, max_steps, learning_rate, dropout):
     keras.utils.set_random_seed(SEED)
     hidden = [keras.layers.Dense(units, activation="relu"), keras.layers.Dropout(dropout)]
     shape = data.train[0].shape[1:]
@@ -117,19 +123,27 @@ def _fit_plain(data, units, learning_rate, dropout):
     model.fit(
         x, y[:, None].astype("float32"),
         validation_data=(data.validation[0], data.validation[1][:, None].astype("float32")),
-        batch_size=BATCH, epochs=MAX_STEPS * BATCH // len(x), verbose=0, callbacks=[stop],
+        batch_size=BATCH, epochs=max(1, max_steps * BATCH // len(x)), verbose=0, callbacks=[stop],
     )  # fmt: skip
     return model, np.mean(_correct(model, data.validation))
 
 
-def adanet(data: Split) -> list[Result]:
-    """The best of all searches, and the best of those by the paper's algorithm."""
+def adanet(
+    data: Split, paper: list[dict] = PAPER_GRID, engine: list[dict] = ENGINE_GRID
+) -> list[Result]:
+    """The best of all searches, and the best of those by the paper's algorithm.
+
+    Args:
+        data: The fold.
+        paper: Settings of the paper's algorithm.
+        engine: Settings of the engine's other choices.
+    """
     began = time.process_time()
-    grid = PAPER_GRID + ENGINE_GRID
+    grid = [*paper, *engine]
     searches = [search(data, **settings) for settings in grid]
     accuracies = [s.evaluate(*data.validation)["accuracy"] for s in searches]
     results = []
-    for name, count in (("AdaNet, the paper's", len(PAPER_GRID)), ("AdaNet", len(grid))):
+    for name, count in (("AdaNet, the paper's", len(paper)), ("AdaNet", len(grid))):
         best, tried = _choose(accuracies[:count])
         correct = _correct(searches[best].model, data.test)
         units = units_learnt(searches[best])
@@ -137,10 +151,10 @@ def adanet(data: Split) -> list[Result]:
     return results
 
 
-def variant(data: Split, name: str) -> list[Result]:
+def variant(data: Split, name: str, paper: dict = PAPER) -> list[Result]:
     """One of the paper's variants of its algorithm, at the same settings."""
     began = time.process_time()
-    settings = {**PAPER, **VARIANTS[name]}
+    settings = {**paper, **VARIANTS[name]}
     one = search(data, **settings)
     tried = [one.evaluate(*data.validation)["accuracy"]]
     correct = _correct(one.model, data.test)

@@ -2,6 +2,7 @@
 
 python research/adanet/run.py --data_dir FOLDER     # everything: results.json and README.md
 python research/adanet/run.py --readme              # only README.md, from results.json
+python research/adanet/run.py --quick               # seconds: shows that it runs, writes nothing
 
 An interrupted run goes on when it is started again.
 """
@@ -85,6 +86,42 @@ def work(job: tuple[str, int, str]) -> tuple:
     return job, models.variant(data, kind)
 
 
+def collected(done: list, given: dict, minutes: float, workers: int) -> dict:
+    """What `results.json` holds of jobs that are done, `(job, rows)` each."""
+    found = [row for _, rows in done for row in rows]
+    found.sort(key=lambda row: (list(PAIRS).index(row["pair"]), row["fold"], row["model"]))
+    return {
+        "rows": {pair: len(y) for pair, (_, y) in given.items()},
+        "minutes": round(minutes, 1),
+        "workers": workers,
+        "results": [{k: v for k, v in row.items() if k != "correct"} for row in found],
+        "differences": report.differences(found),
+    }
+
+
+def quick() -> dict:
+    """One fold of images of chance, small models and few steps, in this process."""
+    import models
+
+    rng = np.random.default_rng(0)
+    images, y = rng.integers(0, 256, (120, 32, 32, 3), dtype=np.uint8), np.repeat([0, 1], 60)
+    given = {VARIANTS_PAIR: (features(images), y)}
+    small = {"width": 4, "steps": 3, "rounds": 1}
+    paper = {**models.PAPER, **small, "rounds": 2}
+    brief = {"rates": (1e-3,), "max_steps": 1}
+    data = split(*given[VARIANTS_PAIR], 1)
+    results = [
+        *models.adanet(data, [paper], [{**models.ALONE, **small}]),
+        *models.variant(data, "AdaNet.SD", {**models.PAPER, **small}),
+        *models.plain(data, 2048, dropouts=(0.3,), **brief),
+        *models.plain(data, 2048, **brief),
+        *models.plain(data, 512, **brief),
+        *models.logistic(data),
+    ]
+    rows = [report.as_row(VARIANTS_PAIR, 1, each) for each in results]
+    return collected([(None, rows)], given, 0.0, 1)
+
+
 def run(data_dir: str, workers: int, pairs: list[str], folds: int, kept: pathlib.Path) -> dict:
     """Runs all jobs that `kept` does not hold; returns what `results.json` holds."""
     began = time.perf_counter()
@@ -104,20 +141,11 @@ def run(data_dir: str, workers: int, pairs: list[str], folds: int, kept: pathlib
                     f"{done['minutes']:5.1f} min  {job[0]} {job[1]}  {result.model}: {result.test}",
                     flush=True,
                 )
-    found = [row for _, rows in done["jobs"] for row in rows]
-    found.sort(key=lambda row: (list(PAIRS).index(row["pair"]), row["fold"], row["model"]))
-    differences = report.differences(found)
-    return {
-        "rows": {pair: len(y) for pair, (_, y) in given.items()},
-        "minutes": round(done["minutes"], 1),
-        "workers": workers,
-        "results": [{k: v for k, v in row.items() if k != "correct"} for row in found],
-        "differences": differences,
-    }
+    return collected(done["jobs"], given, done["minutes"], workers)
 
 
-def main() -> None:
-    """Runs what is asked for."""
+def main(argv: list[str] | None = None) -> dict:
+    """Runs what is asked for, and returns the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_dir", help="folder with cifar10/cifar10_lossless.npz")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: 2)")
@@ -125,7 +153,12 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=3, help="folds a pair at most (default: 3)")
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="JSON to write")
     parser.add_argument("--readme", action="store_true", help="only write README.md's tables")
-    arguments = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
+    arguments = parser.parse_args(argv)
+    if arguments.quick:
+        results = quick()
+        print(report.tables(results))
+        return results
     if not arguments.readme:
         if arguments.data_dir is None:
             parser.error("--data_dir is needed")
@@ -137,6 +170,7 @@ def main() -> None:
     print(report.tables(results))
     if arguments.output == RESULTS:
         report.write_readme(results)
+    return results
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def make(job: Job, size: int, weights: list[list[np.ndarray]]) -> keras.Model:
         return language_model(size, *shape_of(job), job.seed)
     sources = []
     for values in weights:
-        sources.append(language_model(size, SMALL, 3, 0))
+        sources.append(language_model(size, SMALL, job.blocks, 0))
         sources[-1].set_weights(values)
     return grow(job.arm, sources, job.seed)
 

@@ -57,6 +57,7 @@ class Job:
         decay: Over how many last steps the rate falls.
         keep: After which steps its weights are kept.
         sources: The jobs and steps whose weights it begins with.
+        blocks: Of the small model.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Job:
     decay: int = 0
     keep: tuple[int, ...] = ()
     sources: tuple[tuple[str, int], ...] = ()
+    blocks: int = 3
 
     @property
     def needs(self) -> set[str]:
@@ -105,11 +107,22 @@ def jobs() -> list[Job]:
     return found
 
 
+def quick_jobs(steps: int) -> list[Job]:
+    """Two sources and what is fused out of them, a few steps each: to see that it runs."""
+    small = {"steps": steps, "rate": 1e-3, "blocks": 1}
+    sources = [
+        dataclasses.replace(_source(side, "long", 1), keep=(steps,), **small) for side in "ab"
+    ]
+    given = tuple((source.name, steps) for source in sources)
+    return [*sources, dataclasses.replace(_job("fused", 1), sources=given, **small)]
+
+
 def shape_of(job: Job) -> tuple[int, int]:
     """Width and depth of the model that a job trains."""
     if job.arm in ("small", "continued"):
-        return SMALL, 3
-    return SCRATCH["deep" if job.arm in ("deep", "stack") else "large"]
+        return SMALL, job.blocks
+    width, blocks = SCRATCH["deep" if job.arm in ("deep", "stack") else "large"]
+    return width, blocks * job.blocks // 3
 
 
 def _source(side: str, kind: str, seed: int) -> Job:

@@ -3,11 +3,12 @@
 import json
 import os
 import pathlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from accounting import compute, compute_to_reach, last_known, mean_and_error, saved
-from protocol import ARMS, FALLING_STEPS, MOMENT_SEEDS, MOMENTS, SEEDS, WIDTH_ARMS, jobs
+from protocol import ARMS, FALLING_STEPS, MOMENT_SEEDS, MOMENTS, SEEDS, WIDTH_ARMS, Job, jobs
 
 README = pathlib.Path(__file__).with_name("README.md")
 PLOT = pathlib.Path(__file__).with_name("loss.svg")
@@ -28,10 +29,10 @@ TITLES = {
 }
 
 
-def collect(kept: pathlib.Path) -> dict[str, Any]:
+def collect(kept: pathlib.Path, done: Iterable[Job] | None = None) -> dict[str, Any]:
     """All curves that are done, by job, with their settings."""
     curves = {}
-    for job in jobs():
+    for job in jobs() if done is None else done:
         path = kept / f"{job.name}.json"
         if path.exists():
             curves[job.name] = json.loads(path.read_text()) | {
@@ -222,7 +223,7 @@ def best_threshold(losses: np.ndarray, ready: np.ndarray) -> float:
     return float(min(np.unique(ready), key=lambda t: picked(losses, ready, t).mean()))
 
 
-def plot(results: dict) -> None:
+def plot(results: dict, path: Any = PLOT) -> None:
     """Loss against compute, every arm's mean over seeds."""
     import matplotlib
 
@@ -245,7 +246,8 @@ def plot(results: dict) -> None:
             axis.legend(fontsize=8)
     axes[0].set_ylabel("validation loss (nats a character)")
     figure.tight_layout()
-    figure.savefig(PLOT, metadata={"Date": None})
+    figure.savefig(path, format="svg", metadata={"Date": None})
+    plt.close(figure)
 
 
 def write_readme(results: dict) -> None:

@@ -9,26 +9,31 @@ BATCH = 32
 VALIDATION_ROWS = 256
 
 
+def read(data_dir: str) -> bytes:
+    """The text of `tiny_shakespeare/tinyshakespeare.txt` in a folder."""
+    return (pathlib.Path(data_dir) / "tiny_shakespeare" / "tinyshakespeare.txt").read_bytes()
+
+
 class Text:
     """The text's characters as numbers: the first nine tenths train, the rest validates.
 
     Args:
-        data_dir: Folder that holds `tiny_shakespeare/tinyshakespeare.txt`.
+        text: The characters.
+        validation_rows: Rows to validate on.
 
     Attributes:
         size: How many different characters there are.
         validation: Inputs and targets, the same rows for every model.
     """
 
-    def __init__(self, data_dir: str):
-        path = pathlib.Path(data_dir) / "tiny_shakespeare" / "tinyshakespeare.txt"
-        raw = np.frombuffer(path.read_bytes(), np.uint8)
+    def __init__(self, text: bytes, validation_rows: int = VALIDATION_ROWS):
+        raw = np.frombuffer(text, np.uint8)
         characters, numbers = np.unique(raw, return_inverse=True)
         self.size = len(characters)
         cut = len(numbers) * 9 // 10
         self._train = numbers[:cut].astype("int32")
         held_out = numbers[cut:].astype("int32")
-        starts = np.linspace(0, len(held_out) - LENGTH - 1, VALIDATION_ROWS).astype(int)
+        starts = np.linspace(0, len(held_out) - LENGTH - 1, validation_rows).astype(int)
         self.validation = _rows(held_out, starts)
 
     def sample(self, rng: np.random.Generator, rows: int) -> tuple:

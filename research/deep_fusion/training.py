@@ -44,17 +44,22 @@ class Trainer:
     Args:
         model: Ends in logits; its weights are overwritten.
         text: Where batches come from.
+        every: Steps between two points of a curve.
+        jit_compile: Whether XLA compiles it.
     """
 
-    def __init__(self, model: keras.Model, text: Text):
+    def __init__(
+        self, model: keras.Model, text: Text, every: int = EVERY, jit_compile: bool = True
+    ):
         self.model, self._text, self._rate = model, text, Rate()
+        self._every = every
         self._optimizer = keras.optimizers.Adam(self._rate)
         self._rate.bind(self._optimizer)
         model.compile(
             self._optimizer,
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            jit_compile=True,
-            steps_per_execution=10,
+            jit_compile=jit_compile,
+            steps_per_execution=min(10, every),
         )
 
     def train(
@@ -72,7 +77,7 @@ class Trainer:
             weights: To begin with.
             seed: Of the batches.
             rate: The learning rate after the warm-up.
-            steps: How many, in whole chunks of 50.
+            steps: How many, in whole chunks of `every`.
             decay: Over how many last steps the rate falls.
             keep: After which steps the weights are kept.
 
@@ -89,8 +94,8 @@ class Trainer:
         curve = {"rate": rate, "decay": decay, "flops_per_step": flops}
         curve |= {"steps": [0], "loss": [self._validate()], "cpu": [0.0], "wall": [0.0]}
         kept = {}
-        for step in range(EVERY, steps + 1, EVERY):
-            x, y = self._text.sample(rng, EVERY * BATCH)
+        for step in range(self._every, steps + 1, self._every):
+            x, y = self._text.sample(rng, self._every * BATCH)
             cpu, wall = time.process_time(), time.perf_counter()
             self.model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
             curve["cpu"].append(curve["cpu"][-1] + time.process_time() - cpu)

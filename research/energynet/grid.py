@@ -2,6 +2,7 @@
 
 python research/energynet/grid.py --data_dir FOLDER    # with covertype_15120, fashion_mnist
 python research/energynet/grid.py                      # scikit-learn's own sets only
+python research/energynet/grid.py --quick              # seconds: shows that it runs, writes nothing
 
 The grid is scikit-learn's `GridSearchCV` over twelve `MLPClassifier`s. Learnt widths are trained by
 the same class in the same way; learnt weights by Keras, with as large batches and as much patience.
@@ -35,6 +36,7 @@ BEGIN, END = "<!-- table: grid.py -->", "<!-- end of the grid's table -->"
 FOLDS, ROWS = 3, 3000
 SIZES = [(width,) * depth for width in (32, 64, 128, 256) for depth in (1, 2, 3)]
 TRAINING = {"early_stopping": True, "n_iter_no_change": 10, "max_iter": 200, "random_state": 0}
+QUICK = {"early_stopping": True, "max_iter": 3, "random_state": 0}
 ARMS = ("grid search", "learnt widths", "learnt weights")
 
 
@@ -65,21 +67,21 @@ def scaled(classifier):
     return make_pipeline(StandardScaler(), classifier)
 
 
-def searched(x, y):
+def searched(x, y, grid, training):
     """The grid's best, trained on all rows."""
-    options = {"mlpclassifier__hidden_layer_sizes": SIZES}
-    search = GridSearchCV(scaled(MLPClassifier(**TRAINING)), options, cv=3).fit(x, y)
+    options = {"mlpclassifier__hidden_layer_sizes": grid}
+    search = GridSearchCV(scaled(MLPClassifier(**training)), options, cv=3).fit(x, y)
     sizes = search.best_params_["mlpclassifier__hidden_layer_sizes"]
     return search.predict, sizes
 
 
-def learnt_widths(x, y, net):
+def learnt_widths(x, y, net, training):
     """The grid's classifier at the learnt widths."""
-    sizes = net.widths_ or (16,)
-    return scaled(MLPClassifier(hidden_layer_sizes=sizes, **TRAINING)).fit(x, y).predict, sizes
+    sizes = net.widths or (16,)
+    return scaled(MLPClassifier(hidden_layer_sizes=sizes, **training)).fit(x, y).predict, sizes
 
 
-def learnt_weights(x, y, net):
+def learnt_weights(x, y, net, epochs):
     """A network that starts from the learnt weights."""
     keras.utils.set_random_seed(0)
     model = net.build(len(np.unique(y)), init="energy")
@@ -90,12 +92,12 @@ def learnt_weights(x, y, net):
     )
     stop = keras.callbacks.EarlyStopping("val_accuracy", 1e-4, 10, restore_best_weights=True)
     model.fit(
-        x_fit, y_fit, 100, 200, verbose=0, validation_data=(x_check, y_check), callbacks=[stop]
+        x_fit, y_fit, 100, epochs, verbose=0, validation_data=(x_check, y_check), callbacks=[stop]
     )
-    return lambda rows: model.predict(rows, verbose=0).argmax(axis=1), net.widths_
+    return lambda rows: model.predict(rows, verbose=0).argmax(axis=1), net.widths
 
 
-def measured(x, y, train, test):
+def measured(x, y, train, test, grid=SIZES, training=TRAINING, **settings):
     """All arms on one fold: accuracy, parameters, seconds."""
     found = {}
 
@@ -109,13 +111,15 @@ def measured(x, y, train, test):
         found[arm] = {"accuracy": accuracy, "sizes": list(sizes), "parameters": parameters}
         found[arm]["seconds"] = seconds
 
-    note("grid search", lambda: searched(x[train], y[train]))
+    note("grid search", lambda: searched(x[train], y[train], grid, training))
     began = time.perf_counter()
-    net = an.energy.EnergyNet(max_layers=3, max_units=256, steps=1000)
+    net = an.energy.EnergyNet(**{"max_layers": 3, "max_units": 256, "steps": 1000, **settings})
     net.fit(x[train])
     structure = time.perf_counter() - began
-    note("learnt widths", lambda: learnt_widths(x[train], y[train], net), structure)
-    note("learnt weights", lambda: learnt_weights(x[train], y[train], net), structure)
+    widths = (x[train], y[train], net, training)
+    note("learnt widths", lambda: learnt_widths(*widths), structure)
+    weights = (x[train], y[train], net, training["max_iter"])
+    note("learnt weights", lambda: learnt_weights(*weights), structure)
     found["structure"] = structure
     return found
 
@@ -129,7 +133,8 @@ def table(results):
             own = [fold[arm] for fold in folds]
             of = {k: np.array([each[k] for each in own]) for k in ("accuracy", "seconds")}
             less = of["accuracy"] - [fold["grid search"]["accuracy"] for fold in folds]
-            error = [each.std(ddof=1) / np.sqrt(len(folds)) for each in (of["accuracy"], less)]
+            pair, count = (of["accuracy"], less), len(folds)
+            error = [v.std(ddof=1) / np.sqrt(count) if count > 1 else np.nan for v in pair]
             whole = sum(fold["grid search"]["seconds"] for fold in folds)
             sizes = ", ".join("-".join(map(str, each["sizes"])) for each in own)
             cells = [name, arm, f"{of['accuracy'].mean():.4f} ± {error[0]:.4f}"]
@@ -140,12 +145,25 @@ def table(results):
     return "\n".join(lines)
 
 
-def main():
-    """Runs what is not done yet, and writes README.md's table."""
+def quick():
+    """A fold of breast cancer with a grid of two and a machine of a few units."""
+    x, y = load_breast_cancer(return_X_y=True)
+    halves = StratifiedKFold(2, shuffle=True, random_state=0).split(x, y)
+    small = {"max_layers": 1, "max_units": 8, "steps": 5}
+    fold = measured(x.astype("float32"), y, *next(halves), [(4,), (8,)], QUICK, **small)
+    print(table({"breast cancer": [fold]}))
+    return {"breast cancer": [fold]}
+
+
+def main(argv=None):
+    """Runs what is not done yet, writes README.md's table, and returns the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_dir")
-    given = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
+    given = parser.parse_args(argv)
     warnings.simplefilter("ignore", ConvergenceWarning)
+    if given.quick:
+        return quick()
     path = HERE / "grid.json"
     results = json.loads(path.read_text()) if path.exists() else {}
     for name, (x, y) in sets(given.data_dir).items():
@@ -159,6 +177,7 @@ def main():
     readme = HERE / "README.md"
     start, rest = readme.read_text().split(BEGIN)
     readme.write_text(f"{start}{BEGIN}\n\n{table(results)}\n\n{END}{rest.split(END)[1]}")
+    return results
 
 
 if __name__ == "__main__":

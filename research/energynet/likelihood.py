@@ -1,6 +1,7 @@
 """Held-out likelihoods of machines of 500 units and of infinitely many, beside published ones.
 
 python research/energynet/likelihood.py --data_dir FOLDER    # with binarized_mnist, caltech101_...
+python research/energynet/likelihood.py --quick              # seconds: shows that it runs
 
 Eight machines are trained for as many steps each, half an hour in all on two cores. A machine that
 is done is in likelihood.json, and is not trained again.
@@ -11,6 +12,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import argparse
+import io
 import json
 import pathlib
 import time
@@ -28,6 +30,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 BEGIN, END = "<!-- table: likelihood.py -->", "<!-- end of the likelihoods' table -->"
 STEPS, LOOKS = 4200, 6
 SHARED = {"gibbs_steps": 10, "seed": 0}
+# Chains and temperatures that the partition function is estimated with: on the way, at the end.
+AIS = ((256, 500), (512, 4000))
 MACHINES = {
     "RBM, 500 units": lambda: an.energy.RBM(500, **SHARED),
     "ordered, 500 units": lambda: an.energy.OrderedRBM(500, 1.01, **SHARED),
@@ -63,25 +67,26 @@ def sets(data_dir):
 class Curve(keras.callbacks.Callback):
     """Looks at the likelihood of held-out rows now and then, outside the time of training."""
 
-    def __init__(self, rows):
+    def __init__(self, rows, steps, ais):
         super().__init__()
-        self.rows, self.points, self.looking = rows, [], 0.0
+        self.rows, self.steps, self.ais = rows, steps, ais
+        self.points, self.looking = [], 0.0
 
     def on_epoch_end(self, epoch, logs=None):
         began = time.perf_counter()
-        chains, temperatures = (512, 4000) if epoch == LOOKS - 1 else (256, 500)
+        chains, temperatures = self.ais[epoch == LOOKS - 1]
         found = self.model.log_likelihood(
             self.rows, "ais", chains=chains, temperatures=temperatures
         )
-        steps = (epoch + 1) * (STEPS // LOOKS)
+        steps = (epoch + 1) * (self.steps // LOOKS)
         self.points.append([steps, -found.mean, -found.high, -found.low, self.model.n_units])
         self.looking += time.perf_counter() - began
 
 
-def measured(make, rows, held_out):
+def measured(make, rows, held_out, steps=STEPS, ais=AIS):
     """One machine: its curve, units and seconds."""
     began = time.perf_counter()
-    model, curve = make(), Curve(held_out)
+    model, curve = make(), Curve(held_out, steps, ais)
     model.adapt(rows)
     model.compile(keras.optimizers.Adagrad(0.03), steps_per_execution=10)
     rng = np.random.default_rng(0)
@@ -91,7 +96,7 @@ def measured(make, rows, held_out):
             for chosen in np.array_split(rng.permutation(len(rows)), len(rows) // 64):
                 yield (rows[chosen[:64]],)
 
-    model.fit(batches(), steps_per_epoch=STEPS // LOOKS, epochs=LOOKS, verbose=0, callbacks=[curve])
+    model.fit(batches(), steps_per_epoch=steps // LOOKS, epochs=LOOKS, verbose=0, callbacks=[curve])
     training = time.perf_counter() - began - curve.looking
     return {"curve": curve.points, "training": training, "looking": curve.looking}
 
@@ -109,7 +114,7 @@ def table(results):
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for data, machines in results.items():
         for name, found in machines.items():
-            curve, known = found["curve"], PUBLISHED[data].get(name)
+            curve, known = found["curve"], PUBLISHED.get(data, {}).get(name)
             cells = [data, name, cell(curve[-1]), "" if known is None else f"{known:.2f}"]
             cells += [f"{curve[LOOKS // 3 - 1][1]:.1f}", f"{curve[LOOKS // 2 - 1][1]:.1f}"]
             cells += [str(curve[-1][4]), f"{found['training']:.0f}"]
@@ -117,24 +122,42 @@ def table(results):
     return "\n".join(lines)
 
 
-def plot(results):
+def plot(results, path):
     """The learning curves."""
-    figure, axes = plt.subplots(1, len(results), figsize=(10, 4))
-    for axis, (data, machines) in zip(axes, results.items(), strict=True):
+    figure, axes = plt.subplots(1, len(results), figsize=(10, 4), squeeze=False)
+    for axis, (data, machines) in zip(axes[0], results.items(), strict=True):
         for name, found in machines.items():
             steps, means = np.array(found["curve"])[:, :2].T
             axis.plot(steps, means, marker="o", label=name)
         axis.set(title=data, xlabel="steps of 64 rows", ylabel="negative log-likelihood, nats")
         axis.legend()
     figure.tight_layout()
-    figure.savefig(HERE / "likelihood.png", dpi=80)
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
 
 
-def main():
-    """Trains what is not trained yet, and writes README.md's table and the plot."""
+def quick():
+    """A machine of a few units, on rows of chance."""
+    x = (np.random.default_rng(0).random((192, 16)) < 0.3).astype("float32")
+    settings = {"max_units": 8, "capacity": 8, "regroup": True, "gibbs_steps": 1, "seed": 0}
+    ais = ((8, 5), (16, 10))
+    machine = measured(lambda: an.energy.InfiniteRBM(1.01, **settings), x[:128], x[128:], 12, ais)
+    found = {"infinite, regrouped": machine}
+    print(table({"rows of chance": found}))
+    plot({"rows of chance": found}, io.BytesIO())
+    return {"rows of chance": found}
+
+
+def main(argv=None):
+    """Trains what is not trained yet, writes README.md's table and plot; returns the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data_dir", required=True)
-    given = parser.parse_args()
+    parser.add_argument("--data_dir", help="needed, but for --quick")
+    parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
+    given = parser.parse_args(argv)
+    if given.quick:
+        return quick()
+    if given.data_dir is None:
+        parser.error("--data_dir is needed")
     path = HERE / "likelihood.json"
     results = json.loads(path.read_text()) if path.exists() else {}
     for data, (rows, held_out) in sets(given.data_dir).items():
@@ -147,7 +170,8 @@ def main():
     readme = HERE / "README.md"
     start, rest = readme.read_text().split(BEGIN)
     readme.write_text(f"{start}{BEGIN}\n\n{table(results)}\n\n{END}{rest.split(END)[1]}")
-    plot(results)
+    plot(results, HERE / "likelihood.png")
+    return results
 
 
 if __name__ == "__main__":

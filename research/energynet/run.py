@@ -2,6 +2,7 @@
 
 python research/energynet/run.py                      # digits, bars and stripes
 python research/energynet/run.py --data_dir FOLDER    # MNIST as well, from FOLDER/mnist
+python research/energynet/run.py --quick              # seconds: shows that it runs, writes nothing
 
 Each machine is trained on rows, and another on the same rows with each feature shuffled on its own,
 of which there is nothing to learn but means. The settings are the same for all sets and seeds.
@@ -26,6 +27,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 BEGIN, END = "<!-- table: run.py -->", "<!-- end of table -->"
 ROWS, SEEDS = 1000, (0, 1, 2)
 SETTINGS = {"max_layers": 1, "max_units": 256, "steps": 2000, "gibbs_steps": 3}
+QUICK = {**SETTINGS, "max_units": 8, "steps": 10, "gibbs_steps": 1}
 
 
 def bars_and_stripes(size, rng):
@@ -62,9 +64,9 @@ def sets(data_dir, seed):
     return found
 
 
-def measured(rows, seed):
+def measured(rows, seed, settings):
     """What one machine found, and its control."""
-    (layer,) = EnergyNet(control=True, seed=seed, **SETTINGS).fit(rows).layers
+    (layer,) = EnergyNet(control=True, seed=seed, **settings).fit(rows).layers
     return {"raw": layer.raw, "width": layer.width, "gain": layer.gain,
             "control": layer.control_width, "control_gain": layer.control_gain}  # fmt: skip
 
@@ -89,11 +91,22 @@ def table(results):
     return "\n".join(rows)
 
 
-def main():
-    """Runs what is not done yet, and writes README.md's table."""
+def quick():
+    """A machine of a few units and its control, for a few steps."""
+    name = "bars and stripes, 2 lines"
+    found = {name: [measured(sets(None, 0)[name], 0, QUICK)]}
+    print(table(found))
+    return found
+
+
+def main(argv=None):
+    """Runs what is not done yet, writes README.md's table, and returns the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_dir")
-    given = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
+    given = parser.parse_args(argv)
+    if given.quick:
+        return quick()
     path = HERE / "results.json"
     results = json.loads(path.read_text()) if path.exists() else {}
     for seed in SEEDS:
@@ -101,12 +114,13 @@ def main():
             done = results.setdefault(name, [])
             if len(done) == SEEDS.index(seed):
                 began = time.perf_counter()
-                done.append(measured(rows, seed))
+                done.append(measured(rows, seed, SETTINGS))
                 print(name, seed, done[-1], round(time.perf_counter() - began, 1), flush=True)
                 path.write_text(json.dumps(results, indent=1) + "\n")
     readme = HERE / "README.md"
     start, rest = readme.read_text().split(BEGIN)
     readme.write_text(f"{start}{BEGIN}\n\n{table(results)}\n\n{END}{rest.split(END)[1]}")
+    return results
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def outputs(trained: Trained, arm: Arm, task: Task, x: np.ndarray) -> list[np.nd
             model = an.majority.collapse(model)[0]
         if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
             # Statistics were collected under other kernels than the deployed ones; all arms alike.
-            model = an.majority.recalibrate(model, task.x[:2000]) or model
+            an.majority.recalibrate_in_place(model, task.x[:2000])
         found.append(np.asarray(model.predict(x, batch_size=1000, verbose=0)))
     return found
 

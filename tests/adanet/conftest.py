@@ -49,7 +49,7 @@ def assert_same(one, other):
     for a, b in ((one.model, other.model), (one.best_single, other.best_single)):
         for left, right in zip(a.get_weights(), b.get_weights(), strict=True):
             np.testing.assert_array_equal(left, right)
-    assert one.record.reports == other.record.reports
+    assert one.state.reports == other.state.reports
     assert one.stop_reason == other.stop_reason
 
 

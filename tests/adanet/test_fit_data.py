@@ -11,6 +11,7 @@ from adaptive_nets.adanet.fit_data import encode_classes
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.feeds import StreamFeed, chunk_steps, finite_feed
+from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.rows import make_rows
 
 RNG = np.random.default_rng(0)
@@ -23,11 +24,9 @@ def refused(message):
 
 
 def read(x=X, y=NAMES, head=None, **given):
-    settings = {
-        "sample_weight": None, "class_weight": None, "validation_data": None,
-        "validation_split": 0.0, "batch_size": 8, "evaluator": None, "seed": 0,
-    }  # fmt: skip
-    return fit_data.read_fit_data(head or heads.MultiClass(), x, y, **{**settings, **given})
+    own = {"evaluator": given.pop("evaluator", None), "seed": given.pop("seed", 0)}
+    arguments = fit_data.FitArguments(x, y, **{"batch_size": 8, **given})
+    return fit_data.read_fit_data(head or heads.MultiClass(), arguments, **own)
 
 
 def dataset(*parts, batch=6):
@@ -172,7 +171,7 @@ def test_a_stream_feed_goes_through_the_data_in_order():
     head = heads.MultiClass().adapt(NAMES)
     made = dataset(X, NAMES, np.arange(1.0, 21), batch=4).repeat()
     rescaling = keras.Model(i := keras.Input((2,)), keras.layers.Rescaling(10.0)(i))
-    feed = StreamFeed(made, head, 4, 3, rescaling, class_weight={0: 5.0})
+    feed = StreamFeed(made, head, 4, 3, Preprocessor(rescaling), class_weight={0: 5.0})
     feed.frozen = lambda x: {"base": 2 * x[:, :1]}
     for step in range(4):
         (source,), (indices,) = feed.get(3 * step)
@@ -184,7 +183,7 @@ def test_a_stream_feed_goes_through_the_data_in_order():
         w = (rows + 1.0) * np.where(NAMES[rows] == "ant", 5.0, 1.0)
         np.testing.assert_allclose(source["w"], w / w.mean(), rtol=1e-6)
     assert feed.used == 4
-    later = StreamFeed(made, head, 4, 3, rescaling, skip=2)
+    later = StreamFeed(made, head, 4, 3, Preprocessor(rescaling), skip=2)
     np.testing.assert_allclose(later.rows().x, 10 * X[np.arange(24, 36) % 20])
     assert later.used == 3
 
@@ -198,7 +197,7 @@ def test_a_stream_is_checked_as_it_comes():
     bad = X.copy()
     bad[18] = np.nan
     head = heads.MultiClass().adapt(NAMES)
-    feed = StreamFeed(dataset(bad, NAMES, batch=5).repeat(), head, 5, 2, None)
+    feed = StreamFeed(dataset(bad, NAMES, batch=5).repeat(), head, 5, 2, Preprocessor())
     feed.get(0)
     with refused("must be finite.*row 8"):
         feed.get(2)

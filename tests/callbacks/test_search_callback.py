@@ -44,7 +44,7 @@ def test_rounds_are_reported():
     assert recorder.model is found
     assert recorder.calls[0][2] == {"candidates": ["1_layer_dense"]}
     assert recorder.calls[-1][2]["objective"] == found.ensemble.objective
-    assert recorder.calls[-1][2]["accuracy"] == found.record.measured["accuracy"]
+    assert recorder.calls[-1][2]["accuracy"] == found.state.measured["accuracy"]
 
 
 def test_a_callback_ends_the_search():

@@ -22,7 +22,7 @@ BEGIN = """
                          model_dir=folder, **settings)
 
     def weights(found):
-        return [w for m in found.record.members().values() for w in m.model.get_weights()]
+        return [w for m in found.state.members().values() for w in m.model.get_weights()]
 
     def check(one, other):
         assert [m.name for m in one.ensemble.members] == [m.name for m in other.ensemble.members]
@@ -60,7 +60,7 @@ def test_two_replicas_train_as_one_device_does_and_what_they_leave_is_plain(tmp_
         again = an.AdaNet.load(folder + "/search", max_iterations=3)
         assert again.strategy.num_replicas_in_sync == 1
         again.fit(X[:640], Y[:640], sample_weight=weight, verbose=0)
-        assert again.record.iteration == 3
+        assert again.state.iteration == 3
         path = found[1].export(folder + "/export")
         serve = tf.saved_model.load(path).signatures["serving_default"]
         (name,) = serve.structured_input_signature[1]
@@ -102,10 +102,10 @@ def test_a_search_goes_on_in_the_middle_of_a_round_and_bad_batches_are_refused(t
         whole.fit(X[:640], Y[:640], verbose=0)
         cut = search("mirrored", folder=sys.argv[1], **settings)
         cut.fit(X[:640], Y[:640], verbose=0, callbacks=[Stop()])
-        assert cut.record.partial is not None
+        assert cut.state.partial is not None
         again = an.AdaNet.load(sys.argv[1], distribute="mirrored")
         again.fit(X[:640], Y[:640], verbose=0)
-        assert again.record.iteration == 1
+        assert again.state.iteration == 1
         check(whole, again)
 
         for size in (33, 31):

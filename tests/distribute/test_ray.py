@@ -79,7 +79,7 @@ class InRound2(an.callbacks.SearchCallback):
         self.act, self.step = act, None
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.model.record.iteration == 1 and self.step is None:
+        if self.model.state.iteration == 1 and self.step is None:
             self.step = batch + 1
             self.act()
 
@@ -111,9 +111,9 @@ def test_workers_train_what_one_process_trains_whoever_is_lost(cluster, tmp_path
     assert all(0 < each.step < 1500 for each in lost)
     assert found.stop_reason == "max_iterations" and not list(folder.glob("shares/*"))
     assert found.leaderboard()["candidate"].tolist() == alone.leaderboard()["candidate"].tolist()
-    members = alone.record.members()
-    assert found.record.members().keys() == members.keys()
-    for name, member in found.record.members().items():
+    members = alone.state.members()
+    assert found.state.members().keys() == members.keys()
+    for name, member in found.state.members().items():
         expected = members[name].model.get_weights()
         for one, other in zip(member.model.get_weights(), expected, strict=True):
             np.testing.assert_allclose(one, other, atol=1e-5)

@@ -38,7 +38,7 @@ def test_the_compiled_step_is_the_plain_one(kind):
         )  # fmt: skip
         search.fit(x, Y, verbose=0)
         found.append(search)
-    members = [list(each.record.members().values()) for each in found]
+    members = [list(each.state.members().values()) for each in found]
     for one, other in zip(*members, strict=True):
         for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
             np.testing.assert_allclose(a, b, atol=5e-5)

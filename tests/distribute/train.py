@@ -23,7 +23,7 @@ class Die(an.callbacks.SearchCallback):
     """Ends the process as a lost machine does."""
 
     def on_train_batch_end(self, batch, logs=None):
-        if fatal is not None and self.model.record.iteration == 1 and batch >= fatal:
+        if fatal is not None and self.model.state.iteration == 1 and batch >= fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -37,6 +37,6 @@ search = an.AdaNet(
 )  # fmt: skip
 search.fit(x[:600], y[:600], batch_size=48, verbose=0, callbacks=[Die()])
 task = an.distribute.task_from_environment()
-weights = [w for m in search.record.members().values() for w in m.model.get_weights()]
+weights = [w for m in search.state.members().values() for w in m.model.get_weights()]
 found = {f"w{i}": w for i, w in enumerate(weights)}
 np.savez(f"{folder}-{task.rank}.npz", **found, logits=search.predict(x[600:650], "logits"))

@@ -133,9 +133,9 @@ def test_the_callers_random_state_is_left_alone():
         ({"max_layers": 0}, "max_layers must be an integer >= 1"),
         ({"max_units": -1}, "max_units must be an integer >= 1"),
         ({"beta": 1.0}, "beta must be a finite number > 1"),
-        ({"tolerance": 1.0}, r"tolerance must be in \[0, 1\)"),
+        ({"tolerance": 1.0}, "tolerance must be a finite number >= 0 and < 1"),
         ({"validation_split": 0.0}, "validation_split must be > 0"),
-        ({"min_gain": -1}, "min_gain must be a number >= 0"),
+        ({"min_gain": -1}, "min_gain must be a finite number >= 0"),
     ],
 )
 def test_wrong_settings_are_refused(settings, words):

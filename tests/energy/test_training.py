@@ -225,7 +225,7 @@ def test_wrong_data_are_refused(x, settings, words):
         ),
         (lambda: an.energy.RBM(3, method="sgd"), "method must be one of 'pcd', 'cd'"),
         (lambda: an.energy.InfiniteRBM(1.1, max_units=0), "max_units must be an integer >= 1"),
-        (lambda: an.energy.InfiniteRBM(1.1, l1=-1), "l1 must be a number >= 0"),
+        (lambda: an.energy.InfiniteRBM(1.1, l1=-1), "l1 must be a finite number >= 0"),
     ],
 )
 def test_wrong_options_are_refused(make, words):

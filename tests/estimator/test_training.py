@@ -269,7 +269,7 @@ def test_specs_and_configs_refuse_what_they_cannot_be(monkeypatch, tmp_path):
         (lambda: est.EvalSpec(TEST, throttle_secs=-1), "throttle_secs must be >= 0"),
         (lambda: est.LatestExporter("a/b", PARSING), "name must be a folder name"),
         (lambda: est.LatestExporter("a", PARSING, exports_to_keep=0), "exports_to_keep"),
-        (lambda: est.RunConfig(save_checkpoints_secs=0), "save_checkpoints_secs must be > 0"),
+        (lambda: est.RunConfig(save_checkpoints_secs=0), "save_checkpoints_secs must be a finite"),
         (lambda: est.RunConfig(eval_distribute="mirrored"), "is not supported"),
     ):
         with pytest.raises(ValueError, match=words):

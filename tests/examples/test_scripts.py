@@ -31,7 +31,7 @@ def test_search_a_table(tmp_path, capsys, monkeypatch):
 
 def test_custom_builder(capsys):
     search = load("custom_builder")["main"](steps=25)
-    reports = search.record.reports
+    reports = search.state.reports
     rounds = {i: [r for r in reports if r.iteration == i] for i in (1, 2, 3)}
     assert [r.hyperparameters["width"] for r in rounds[1]] == [16, 64]
     for i in (2, 3):

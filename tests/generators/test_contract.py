@@ -223,7 +223,7 @@ def test_a_search_goes_on_from_its_folder(kind, tmp_path):
     loaded = an.AdaNet.load(folder, max_iterations=2, jit_compile=False, **needed)
     np.testing.assert_array_equal(loaded.predict(x, "logits"), search.predict(x, "logits"))
     loaded.fit(x, y, verbose=0)
-    previous, reports = search.ensemble, search.record.reports
+    previous, reports = search.ensemble, search.state.reports
     proposed = [f"2_{b.name}" for b in make(1).generate(previous, 2, list(reports))]
     first, second = loaded.ensemble.members
     assert (first.name, second.name in proposed) == (previous.members[0].name, True)

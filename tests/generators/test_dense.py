@@ -134,15 +134,15 @@ def test_strings_are_refused_by_name(built):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"widths": 0}, "widths must be one or several integers >= 1. Received: widths=0."),
+        ({"widths": 0}, "widths must be an integer >= 1. Received: widths=0."),
         ({"widths": [8, 2.5]}, "widths must be .*2.5"),
         ({"widths": "64"}, "widths must be .*'64'"),
         ({"widths": None}, "widths must be .*None"),
         ({"widths": []}, "widths must be "),
         ({"widths": True}, "widths must be "),
         ({"widths": [8, 8]}, r"widths must differ from each other. Received: widths=\[8, 8\]."),
-        ({"depths": -1}, "depths must be one or several integers >= 0"),
-        ({"dropout": 1.0}, r"dropout must be a number in \[0, 1\)"),
+        ({"depths": -1}, "depths must be an integer >= 0"),
+        ({"dropout": 1.0}, r"dropout must be a finite number >= 0 and < 1"),
         ({"dropout": "0.1"}, "dropout must be "),
         ({"dropout": float("nan")}, "dropout must be "),
         ({"norm": "group"}, "norm must be None, 'batch' or 'layer'"),

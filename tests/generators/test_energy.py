@@ -25,7 +25,7 @@ def test_a_search_learns_the_structure_once_and_proposes_neighbours(init, tmp_pa
     found = search(generator, tmp_path / "search")
     found.fit(X[:1200], Y[:1200], verbose=0)
     (width,) = generator.report.widths
-    names = {report.name for report in found.record.reports}
+    names = {report.name for report in found.state.reports}
     expected = {width, max(1, round(width / 2)), 2 * width}
     assert names == {*(f"energy_{w}" for w in expected), f"energy_{width}_{width}"}
     assert found.evaluate(X[1200:], Y[1200:])["accuracy"] > 0.85
@@ -65,7 +65,7 @@ def test_settings_make_an_equal_generator_and_wrong_ones_are_refused():
     with pytest.raises(ValueError, match="has seen no features"):
         generator.generate(None, 1, [])
     for settings, words in (
-        ({"init": "zeros"}, "init must be 'energy' or 'random'"),
+        ({"init": "zeros"}, "init must be one of 'energy', 'random'"),
         ({"rows": 3}, "rows must be an integer >= 10"),
         ({"max_units": 0}, "max_units must be an integer >= 1"),
         ({"majority": 0}, "factor must be an integer >= 1"),

@@ -151,7 +151,7 @@ def test_members_that_read_others_grow_too():
         jit_compile=False,
     )
     search.fit(x[:400], y[:400], verbose=0)
-    reports = [r for r in search.record.reports if r.iteration == 3]
+    reports = [r for r in search.state.reports if r.iteration == 3]
     assert {r.name for r in reports} == {"widened", "deepened", "2_layer_dense"}
     logits = search.predict(x[:50], "logits")
     np.testing.assert_allclose(search.model(x[:50]), logits, atol=1e-5)

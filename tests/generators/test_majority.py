@@ -30,7 +30,7 @@ def search(generator, folder=None, **settings):
 
 
 def members_of(found):
-    return list(found.record.members().values())
+    return list(found.state.members().values())
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_an_interrupted_round_goes_on_with_its_draws(tmp_path):
     whole.fit(X[:500], Y[:500], verbose=0)
     cut = search(generator, tmp_path / "search", **settings)
     cut.fit(X[:500], Y[:500], verbose=0, callbacks=[Stop()])
-    assert cut.record.partial is not None
-    assert not has_majority(cut.record.partial.ensemble.members[0].model)
+    assert cut.state.partial is not None
+    assert not has_majority(cut.state.partial.ensemble.members[0].model)
     again = an.AdaNet.load(tmp_path / "search", jit_compile=False)
     again.fit(X[:500], Y[:500], verbose=0)
     for one, other in zip(members_of(whole), members_of(again), strict=True):

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets.generators.optimizers import describe_optimizer, describe_rate, make_optimizer
+from adaptive_nets.adanet.candidates.stock.optimizers import (
+    describe_optimizer,
+    describe_rate,
+    make_optimizer,
+)
 
 schedules = keras.optimizers.schedules
 

@@ -285,7 +285,7 @@ def derived():
         (nested, {"after": "shared"}, "called 2 times"),
         (nested, {"after": "inner"}, "called 2 times"),
         (mlp, {"after": -1}, "never shrinks.*after=-1"),
-        (mlp, {"method": "deep"}, "Unknown method"),
+        (mlp, {"method": "deep"}, "method must be one of"),
         (mlp, {"times": 1}, "times=1"),
         (vit, {"method": "stack"}, "preserve='approximate'"),
         (mlp, {"after": "c", "method": "stack", "preserve": "approximate"}, "reads and gives"),

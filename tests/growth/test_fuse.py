@@ -48,7 +48,7 @@ def test_blocks_between_sources_are_zero_and_get_gradients(gc):
 def test_a_last_softmax_is_applied_to_the_mean_logits(gc):
     a, b = (gc.randomise(net(4, last="softmax"), seed) for seed in (1, 2))
     plan = growth.plan_fuse([a, b], seed=0)
-    assert any("before its softmax" in note for note in plan.notes())
+    assert any("before its softmax" in note for note in plan.notes)
     log = [np.log(gc.outputs(source, X)[0]) for source in (a, b)]
     expected = np.exp((log[0] + log[1]) / 2)
     expected /= expected.sum(axis=1, keepdims=True)
@@ -58,7 +58,7 @@ def test_a_last_softmax_is_applied_to_the_mean_logits(gc):
 def test_self_fusion_keeps_the_function_and_warns_of_equal_halves(gc):
     model = gc.randomise(net(4))
     plan = growth.plan_self_fuse(model, copies=3, cross="zero", preserve="exact")
-    assert any("stay equal" in note for note in plan.notes())
+    assert any("stay equal" in note for note in plan.notes)
     grown, _ = growth.apply(plan)
     assert gc.gap(gc.outputs(grown, X), gc.outputs(model, X)) <= 1e-6
     noisy, report = growth.apply(growth.plan_self_fuse(model, seed=0), sample=X)

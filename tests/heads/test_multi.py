@@ -200,11 +200,16 @@ def test_labels_that_do_not_fit_are_refused(y, words):
         ({"heads": {1: MultiClass()}}, "non-empty string.*Received: 1"),
         ({"heads": [MultiClass(), MultiClass()]}, "different names.*two named 'multi_class'"),
         *[
-            ({"weights": weights}, "`weights` must be positive numbers for the heads")
+            ({"weights": weights}, r"weights\['a'\] must be a finite number > 0")
             for weights in (
                 {"a": 0.0}, {"a": -1.0}, {"a": float("nan")}, {"a": float("inf")}, {"a": "1"},
-                {"a": True}, {"c": 1.0}, [1.0], [1.0, 2.0, 3.0], 2.0, "ab", [1.0, None],
+                {"a": True}, "ab",
             )
+        ],
+        ({"weights": [1.0, None]}, r"weights\['b'\] must be a finite number > 0"),
+        *[
+            ({"weights": weights}, "`weights` must be positive numbers for the heads")
+            for weights in ({"c": 1.0}, [1.0], [1.0, 2.0, 3.0], 2.0)
         ],
         ({"name": ""}, "`name` must be"),
     ],

@@ -66,12 +66,12 @@ def test_page_shows_all_of_it(search, files):
 def test_plots_of_a_search_are_those_of_its_tables(search, tmp_path):
     for plot, tables in {
         an.report.plot_learning_curves: [search.learning_curves()],
-        an.report.plot_mixture_weights: [search.mixture_weights()],
+        an.report.plot_mixture_weights: [search.member_weights()],
     }.items():
         one = plot(search, tmp_path / "one.png").read_bytes()
         assert plot(*tables, tmp_path / "other.png").read_bytes() == one
     one = an.report.plot_architecture(search, tmp_path / "one.png").read_bytes()
-    tree, weights = search.architecture(), search.mixture_weights()
+    tree, weights = search.architecture(), search.member_weights()
     path = an.report.plot_architecture(tree, tmp_path / "other.png", weights)
     assert path.read_bytes() == one
 

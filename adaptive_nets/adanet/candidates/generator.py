@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from adaptive_nets.adanet.candidates.builder import Builder
+from adaptive_nets.configurable import Configurable
 
 if TYPE_CHECKING:
     from adaptive_nets.adanet.ensembles.ensemble import Ensemble
@@ -38,7 +39,7 @@ class Report:
     status: str
 
 
-class Generator(abc.ABC):
+class Generator(Configurable, abc.ABC):
     """Proposes each round's candidates.
 
     Subclasses implement `generate`. A generator that is to be restored by `AdaNet.load` is
@@ -79,9 +80,7 @@ class Generator(abc.ABC):
             the same builders, or an interrupted search cannot go on.
         """
 
-    def prepare(  # noqa: B027 (most generators need not look)
-        self, features: Any, folder: pathlib.Path | None = None
-    ) -> None:
+    def prepare(self, features: Any, folder: pathlib.Path | None = None) -> None:
         """Looks at the features once, before `fit` begins; what it learns must be repeatable.
 
         Args:
@@ -89,13 +88,6 @@ class Generator(abc.ABC):
                 sample.
             folder: Where to keep what takes long, or `None`.
         """
-
-    def get_config(self) -> dict:
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict) -> "Generator":
-        return cls(**config)
 
 
 class WrappingGenerator(Generator):

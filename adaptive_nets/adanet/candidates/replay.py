@@ -69,9 +69,9 @@ class ReplayStrategy(Strategy):
             for c in chosen
         ]
 
-    def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
+    def candidates(self, new: list[str], previous: bool, iteration: int = 1) -> list[Candidate]:
         # A subnetwork that diverged this time is missing in it.
-        chosen = self.chosen[self.iteration - 1]
+        chosen = self.chosen[iteration - 1]
         left = tuple(name for name in chosen.new if name in new)
         return [dataclasses.replace(chosen, new=left)]
 

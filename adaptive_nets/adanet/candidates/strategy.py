@@ -2,7 +2,15 @@
 
 import abc
 import dataclasses
+import functools
+import inspect
+import warnings
 from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from adaptive_nets.configurable import Configurable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +28,11 @@ class Candidate:
     new: tuple[str, ...]
 
 
-class Strategy(abc.ABC):
+class Strategy(Configurable, abc.ABC):
     """Turns a round's subnetworks into candidate ensembles.
 
-    Attributes:
-        iteration: The round, from 1; it is set before `candidates` is called.
+    One that is to be restored by `AdaNet.load` is registered with
+    `keras.saving.register_keras_serializable` and has `get_config`.
 
     Example:
 
@@ -32,53 +40,79 @@ class Strategy(abc.ABC):
     import adaptive_nets as an
 
     class Pairs(an.adanet.Strategy):
-        def candidates(self, new, previous):
+        def candidates(self, new, previous, iteration):
             return [an.adanet.Candidate(f"pair_{a}", True, (a, b)) for a, b in zip(new, new[1:])]
     ```
     """
 
-    iteration = 1
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        own = cls.__dict__.get("candidates")
+        if own is not None and not _takes_iteration(own):
+            warnings.warn(
+                f"{cls.__name__}.candidates(new, previous) is the old form of a strategy, in which "
+                "the round is the attribute `iteration`. Write candidates(self, new, previous, "
+                "iteration).",
+                DeprecationWarning,
+                # Past ABCMeta's own frame, to the class statement.
+                stacklevel=3,
+            )
+            cls.candidates = _with_iteration(own)
 
     @abc.abstractmethod
-    def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
+    def candidates(self, new: list[str], previous: bool, iteration: int) -> list[Candidate]:
         """Says which ensembles of a round are tried.
 
         Args:
             new: Names of the subnetworks trained this round.
             previous: Whether there is a previous ensemble.
+            iteration: The round, from 1.
 
         Returns:
             A list of `Candidate`s.
         """
 
-    def get_config(self) -> dict:
-        """Constructor arguments as JSON values, so that `AdaNet.load` can rebuild it."""
-        return {}
 
-    @classmethod
-    def from_config(cls, config: dict) -> "Strategy":
-        """The strategy that `get_config` described."""
-        return cls(**config)
+def _takes_iteration(method):
+    try:
+        inspect.signature(method).bind(None, [], True, 1)
+    except TypeError:
+        return False
+    return True
 
 
+def _with_iteration(method):
+    """A strategy's method of the old form, in the new one."""
+
+    @functools.wraps(method)
+    def candidates(self, new, previous, iteration=1):
+        self.iteration = iteration
+        return method(self, new, previous)
+
+    return candidates
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
 class Grow(Strategy):
     """Each new subnetwork joins the previous ensemble (the paper's algorithm)."""
 
-    def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
+    def candidates(self, new: list[str], previous: bool, iteration: int = 1) -> list[Candidate]:
         return [Candidate(f"grow_{name}", previous, (name,)) for name in new]
 
 
+@keras.saving.register_keras_serializable(package="adaptive_nets")
 class Solo(Strategy):
     """Each new subnetwork alone."""
 
-    def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
+    def candidates(self, new: list[str], previous: bool, iteration: int = 1) -> list[Candidate]:
         return [Candidate(f"solo_{name}", False, (name,)) for name in new]
 
 
+@keras.saving.register_keras_serializable(package="adaptive_nets")
 class All(Strategy):
     """All new subnetworks join the previous ensemble at once."""
 
-    def candidates(self, new: list[str], previous: bool) -> list[Candidate]:
+    def candidates(self, new: list[str], previous: bool, iteration: int = 1) -> list[Candidate]:
         return [Candidate("all", previous, tuple(new))]
 
 
@@ -110,8 +144,7 @@ def propose_candidates(
     """All strategies' candidates, each set of members once."""
     found = {}
     for strategy in strategies:
-        strategy.iteration = iteration
-        for candidate in strategy.candidates(list(new), previous):
+        for candidate in strategy.candidates(list(new), previous, iteration):
             if not candidate.new or not set(candidate.new) <= set(new):
                 raise ValueError(
                     f"Candidate '{candidate.name}' of strategy {type(strategy).__name__} must be "

@@ -44,21 +44,6 @@ def ensemble_from_json(state: dict, members: dict[str, Member]) -> Ensemble:
     return Ensemble(state["name"], state["iteration"], chosen, mixture, state["objective"])
 
 
-def differences(stored: Any, given: Any, path: str = "") -> list[str]:
-    """Where two JSON values differ, one line each."""
-    if isinstance(stored, dict) and isinstance(given, dict):
-        found = []
-        for key in sorted(stored.keys() | given.keys()):
-            where = f"{path}.{key}" if path else key
-            if key not in stored or key not in given:
-                there, here = stored.get(key, "absent"), given.get(key, "absent")
-                found.append(f"{where}: stored {there!r}, now {here!r}")
-            else:
-                found += differences(stored[key], given[key], where)
-        return found
-    return [] if stored == given else [f"{path}: stored {stored!r}, now {given!r}"]
-
-
 def encode_nonfinite(value: Any) -> Any:
     """JSON values without NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):

@@ -22,58 +22,23 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet.checkpoints.codec import decode_nonfinite, encode_nonfinite
-from adaptive_nets.atomic_files import atomic_write
+from adaptive_nets.atomic_files import PREFIX, atomic_write
+from adaptive_nets.serialization import normalize
 
 VERSION = 2
-
 KEPT = 3
+PREPROCESSING_FILE = "preprocessing.keras"
 
 
-class ModelDir:
-    """The folder of one search.
+class ModelDirReader:
+    """Reads the folder of one search, and writes nothing.
 
     Args:
-        path: The folder; made by the first write if missing.
-
-    Raises:
-        OSError: The folder cannot be written to.
+        path: The folder.
     """
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
-        try:
-            self._probe()
-        except OSError as error:
-            raise OSError(
-                f"model_dir must be a folder that can be written to. Received: '{path}' "
-                f"({error.strerror or error})."
-            ) from error
-
-    def _probe(self):
-        """Tries to write without leaving anything behind."""
-        folder = self.path.absolute()
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-
-    def sweep(self) -> None:
-        """Removes what a killed process was writing."""
-        for path in [*self.path.glob(".writing-*"), *self.path.glob("members/.writing-*")]:
-            path.unlink(missing_ok=True)
-
-    # State files ----------------------------------------------------------------------------
-
-    def write_state(self, state: dict) -> None:
-        """Writes the next state file, then drops the oldest."""
-        number = self.newest + 1
-        text = json.dumps(
-            encode_nonfinite({"version": VERSION, **state}), indent=1, allow_nan=False
-        )
-        with atomic_write(self.path / f"state-{number:06d}.json") as name:
-            Path(name).write_text(text, encoding="utf-8")
-        for _, old in self._numbered("state-*.json")[:-KEPT]:
-            old.unlink(missing_ok=True)
 
     def has_state(self) -> bool:
         return self.newest > 0
@@ -84,25 +49,10 @@ class ModelDir:
         numbered = self._numbered("state-*.json")
         return numbered[-1][0] if numbered else 0
 
-    def begin_from(self, other: str | os.PathLike) -> None:
-        """Copies what another search has decided, as this one's beginning.
-
-        Raises:
-            ValueError: There is no search.
-        """
-        source = ModelDir(other)
-        state = source.read_state()
-        if state is None:
-            raise ValueError(f"There is no search to begin from in '{other}'.")
-        for name in self.named(state):
-            with atomic_write(self.path / name, suffix=".keras") as written:
-                shutil.copyfile(source.path / name, written)
-        self.write_state({k: v for k, v in state.items() if k != "version"})
-
     @staticmethod
     def named(state: dict) -> list[str]:
         """The model files that a state needs."""
-        return [*state["files"], *(["preprocessing.keras"] if state["preprocessed"] else [])]
+        return [*state["files"], *([PREPROCESSING_FILE] if state["preprocessed"] else [])]
 
     def read_state(self, path: str | os.PathLike | None = None) -> dict | None:
         """The newest state that can be read; `None` where there is none.
@@ -144,26 +94,12 @@ class ModelDir:
                     stacklevel=2,
                 )
                 continue
-            return state
+            described = ("settings", "adapted_head")
+            return {k: normalize(v) if k in described else v for k, v in state.items()}
         return None
 
-    def _numbered(self, pattern):
-        found = []
-        for path in self.path.glob(pattern):
-            match = re.search(r"-(\d+)\.\w+$", path.name)
-            if match:
-                found.append((int(match[1]), path))
-        return sorted(found)
-
-    # Models ---------------------------------------------------------------------------------
-
-    def save_model(self, model: keras.Model, name: str) -> str:
-        """Saves `name` (relative, ending in `.keras`) unless it is there already."""
-        with atomic_write(self.path / name, suffix=".keras") as temporary:
-            model.save(temporary)
-        return name
-
     def load_model(self, name: str) -> keras.Model:
+        """The model in one of the folder's files."""
         try:
             return keras.saving.load_model(self.path / name, compile=False)
         except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
@@ -172,29 +108,6 @@ class ModelDir:
                 "layers of your own, register them with "
                 "keras.saving.register_keras_serializable first."
             ) from error
-
-    def drop_members(self, keep: Iterable[str]) -> None:
-        """Removes member files that no kept state file names."""
-        named = set(keep)
-        for _, path in self._numbered("state-*.json"):
-            try:
-                named |= set(json.loads(path.read_text(encoding="utf-8")).get("files", []))
-            except (ValueError, OSError):
-                continue
-        for path in (self.path / "members").glob("*.keras"):
-            if f"members/{path.name}" not in named:
-                path.unlink(missing_ok=True)
-
-    # Checkpoints within a round ---------------------------------------------------------------
-
-    def write_checkpoint(self, step: int, header: dict, arrays: list[np.ndarray]) -> None:
-        """Writes all arrays of a round at a step, then drops the one before."""
-        named = {f"a{i:05d}": np.asarray(a) for i, a in enumerate(arrays)}
-        path = self.path / f"checkpoint-{step:09d}.npz"
-        with atomic_write(path, suffix=".npz") as name, open(name, "wb") as file:
-            np.savez(file, header=np.frombuffer(json.dumps(header).encode(), "uint8"), **named)
-        for _, old in self._numbered("checkpoint-*.npz")[:-2]:
-            old.unlink(missing_ok=True)
 
     def read_checkpoint(self) -> tuple[dict, list[np.ndarray]] | None:
         """The newest checkpoint that can be read."""
@@ -212,6 +125,102 @@ class ModelDir:
                 )
         return None
 
+    def _numbered(self, pattern):
+        found = []
+        for path in self.path.glob(pattern):
+            match = re.search(r"-(\d+)\.\w+$", path.name)
+            if match:
+                found.append((int(match[1]), path))
+        return sorted(found)
+
+
+class ModelDir(ModelDirReader):
+    """The folder of one search, for the one process that writes to it.
+
+    Args:
+        path: The folder; made by the first write if missing.
+
+    Raises:
+        OSError: The folder cannot be written to.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        super().__init__(path)
+        try:
+            self._probe()
+        except OSError as error:
+            raise OSError(
+                f"model_dir must be a folder that can be written to. Received: '{path}' "
+                f"({error.strerror or error})."
+            ) from error
+
+    def _probe(self):
+        """Tries to write without leaving anything behind."""
+        folder = self.path.absolute()
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+    def sweep(self) -> None:
+        """Removes what a killed process was writing."""
+        for path in [*self.path.glob(f"{PREFIX}*"), *self.path.glob(f"members/{PREFIX}*")]:
+            path.unlink(missing_ok=True)
+
+    def write_state(self, state: dict) -> None:
+        """Writes the next state file, then drops the oldest."""
+        number = self.newest + 1
+        text = json.dumps(
+            encode_nonfinite({"version": VERSION, **state}), indent=1, allow_nan=False
+        )
+        with atomic_write(self.path / f"state-{number:06d}.json") as name:
+            Path(name).write_text(text, encoding="utf-8")
+        for _, old in self._numbered("state-*.json")[:-KEPT]:
+            old.unlink(missing_ok=True)
+
+    def begin_from(self, other: str | os.PathLike) -> None:
+        """Copies what another search has decided, as this one's beginning.
+
+        Raises:
+            ValueError: There is no search.
+        """
+        source = ModelDirReader(other)
+        state = source.read_state()
+        if state is None:
+            raise ValueError(f"There is no search to begin from in '{other}'.")
+        for name in self.named(state):
+            with atomic_write(self.path / name, suffix=".keras") as written:
+                shutil.copyfile(source.path / name, written)
+        self.write_state({k: v for k, v in state.items() if k != "version"})
+
+    def save_model(self, model: keras.Model, name: str) -> str:
+        """Saves a model as `name` (relative, ending in `.keras`)."""
+        with atomic_write(self.path / name, suffix=".keras") as temporary:
+            model.save(temporary)
+        return name
+
+    def drop_members(self, keep: Iterable[str]) -> None:
+        """Removes member files that no kept state file names."""
+        named = set(keep)
+        for _, path in self._numbered("state-*.json"):
+            try:
+                named |= set(json.loads(path.read_text(encoding="utf-8")).get("files", []))
+            except (ValueError, OSError):
+                continue
+        for path in (self.path / "members").glob("*.keras"):
+            if f"members/{path.name}" not in named:
+                path.unlink(missing_ok=True)
+
+    def write_checkpoint(self, step: int, header: dict, arrays: list[np.ndarray]) -> None:
+        """Writes all arrays of a round at a step, then drops the one before."""
+        named = {f"a{i:05d}": np.asarray(a) for i, a in enumerate(arrays)}
+        path = self.path / f"checkpoint-{step:09d}.npz"
+        with atomic_write(path, suffix=".npz") as name, open(name, "wb") as file:
+            np.savez(file, header=np.frombuffer(json.dumps(header).encode(), "uint8"), **named)
+        for _, old in self._numbered("checkpoint-*.npz")[:-2]:
+            old.unlink(missing_ok=True)
+
     def drop_checkpoints(self) -> None:
+        """Removes all checkpoints."""
         for _, path in self._numbered("checkpoint-*.npz"):
             path.unlink(missing_ok=True)

@@ -1,6 +1,9 @@
 """What is known after each round."""
 
 import dataclasses
+from typing import Any
+
+import numpy as np
 
 from adaptive_nets.adanet.candidates.generator import Report
 from adaptive_nets.adanet.candidates.strategy import Candidate
@@ -8,11 +11,12 @@ from adaptive_nets.adanet.checkpoints.codec import ensemble_from_json, ensemble_
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.member import Member, lineage
 from adaptive_nets.adanet.rounds.records import Curve, Entry
+from adaptive_nets.adanet.rounds.runner import Decision, Standing
 
 
 @dataclasses.dataclass(frozen=True)
 class SearchState:
-    """A search's results up to a round; each round makes a new one.
+    """What a search knows up to a round; each round makes a new one.
 
     Attributes:
         iteration: Rounds completed.
@@ -28,6 +32,8 @@ class SearchState:
         stream_chunks: Chunks of an endless dataset used so far.
         partial: What was chosen when time ran out in the middle of the next round, or `None`.
             The next `fit` drops it and finishes that round.
+        paused: Checkpoint of an interrupted round where there is no `model_dir`, or `None`; it
+            is not written.
     """
 
     iteration: int = 0
@@ -42,22 +48,60 @@ class SearchState:
     seconds: float = 0.0
     stream_chunks: int = 0
     partial: "SearchState | None" = None
+    paused: tuple[dict, list[np.ndarray]] | None = dataclasses.field(
+        default=None, repr=False, compare=False
+    )
 
     @property
     def current(self) -> "SearchState":
-        """The record to show and to predict with."""
+        """The state to show and to predict with."""
         return self.partial or self
+
+    @property
+    def standing(self) -> Standing:
+        """The best that is known, as rounds read it."""
+        return Standing(self.ensemble, self.measured, self.best_single, self.best_single_loss)
+
+    def standing_at(self, standing: Standing, **changes: Any) -> "SearchState":
+        """The state with another best."""
+        return dataclasses.replace(
+            self,
+            ensemble=standing.ensemble,
+            measured=standing.measured,
+            best_single=standing.single,
+            best_single_loss=standing.single_loss,
+            **changes,
+        )
+
+    def after(self, decision: Decision, seconds: float) -> "SearchState":
+        """The state after a round.
+
+        Args:
+            decision: What the round has come to.
+            seconds: Time that it took.
+        """
+        return self.standing_at(
+            decision.standing,
+            iteration=decision.number,
+            entries=(*self.entries, *decision.entries),
+            reports=(*self.reports, *decision.reports),
+            curves=(*self.curves, decision.curve),
+            stream_chunks=decision.stream_chunks,
+            seconds=self.seconds + seconds,
+            partial=None,
+            paused=None,
+        )
 
     def members(self) -> dict[str, Member]:
         """All members that are in use, by name; those that others read come before them."""
         used = []
-        for record in (self, self.partial):
-            if record is None:
+        for state in (self, self.partial):
+            if state is None:
                 continue
-            if record.ensemble is not None:
-                used.extend(record.ensemble.members)
-            if record.best_single is not None:
-                used.append(record.best_single)
+            if state.ensemble is not None:
+                used.extend(state.ensemble.members)
+            if state.best_single is not None:
+                used.append(state.best_single)
         return {m.name: m for m in lineage(used)}
 
     def file(self, member: Member) -> str:
@@ -69,6 +113,19 @@ class SearchState:
         if member.iteration <= self.iteration or self.partial is None:
             return f"members/{member.name}.keras"
         return f"members/{member.name}.step-{self.partial.entries[-1].steps}.keras"
+
+    def chosen_candidates(self) -> list[Candidate]:
+        """The candidate that won each round; rounds that changed nothing are left out."""
+        won = {e.round: e for e in self.entries if e.status == "selected"}
+        return [
+            Candidate(
+                entry.candidate,
+                entry.parent != "",
+                tuple(r.name for r in self.reports if r.iteration == number and r.selected),
+            )
+            for number, entry in sorted(won.items())
+            if entry.candidate != "previous"
+        ]
 
     def to_json(self) -> dict:
         return {
@@ -99,17 +156,3 @@ class SearchState:
             best_single=state["best_single"] and members[state["best_single"]],
             partial=state["partial"] and cls.from_json(state["partial"], members),
         )
-
-
-def chosen_candidates(record: SearchState) -> list[Candidate]:
-    """The candidate that won each round of a search; rounds that changed nothing are left out."""
-    won = {e.round: e for e in record.entries if e.status == "selected"}
-    return [
-        Candidate(
-            entry.candidate,
-            entry.parent != "",
-            tuple(r.name for r in record.reports if r.iteration == number and r.selected),
-        )
-        for number, entry in sorted(won.items())
-        if entry.candidate != "previous"
-    ]

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.adanet.convex.network import (
     LayerInputs,
     Unit,
@@ -18,7 +19,7 @@ from adaptive_nets.adanet.convex.network import (
     decision_values,
     layer_kernels,
 )
-from adaptive_nets.adanet.convex.parameters import check_parameters, is_number, read_weights
+from adaptive_nets.adanet.convex.parameters import check_parameters, read_weights
 from adaptive_nets.adanet.convex.units import SURROGATES, best_direction
 from adaptive_nets.adanet.convex.weight_problem import WeightProblem
 from adaptive_nets.adanet.objective.complexity import DataSummary, rademacher_bound
@@ -91,7 +92,7 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
     from sklearn.model_selection import train_test_split
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-    from adaptive_nets.adanet.convex import ConvexAdaNet
+    from adaptive_nets.adanet import ConvexAdaNet
 
     x, y = load_breast_cancer(return_X_y=True)
     x_train, x_test, y_train, y_test = train_test_split(x, y, random_state=0)
@@ -239,11 +240,7 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         if self.complexity == "sqrt_depth":
             return math.sqrt(depth)
         r = self.complexity(depth)
-        if not is_number(r, 0.0):
-            raise ValueError(
-                f"complexity must return finite numbers >= 0. Received: {r!r} for depth {depth}."
-            )
-        return float(r)
+        return check_number(f"complexity({depth})", r, 0)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """The function f.

@@ -91,7 +91,7 @@ def best_direction(epsilon: np.ndarray, p: float, norm_bound: float) -> tuple[np
 
     ```python
     import numpy as np
-    from adaptive_nets.adanet.convex_units import best_direction
+    from adaptive_nets.adanet.convex.units import best_direction
 
     u, value = best_direction(np.array([3.0, -4.0]), p=2.0, norm_bound=1.0)  # [0.6, -0.8], 5.0
     ```

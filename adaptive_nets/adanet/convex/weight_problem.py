@@ -45,8 +45,8 @@ class WeightProblem:
 
     ```python
     import numpy as np
-    from adaptive_nets.adanet.convex_problem import WeightProblem
-    from adaptive_nets.adanet.convex_units import SURROGATES
+    from adaptive_nets.adanet.convex.weight_problem import WeightProblem
+    from adaptive_nets.adanet.convex.units import SURROGATES
 
     problem = WeightProblem(SURROGATES["logistic"], np.array([-1.0, 1.0, 1.0]), np.full(3, 1 / 3))
     problem.add(np.array([-1.0, 2.0, -1.0]), gamma=0.01)

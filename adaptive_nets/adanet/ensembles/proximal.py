@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-MIXTURE_KINDS = ("scalar", "vector", "matrix")
+from adaptive_nets.adanet.ensembles.kinds import MIXTURE_KINDS
 
 Loss = Callable[[Any, Any], Any]
 
@@ -38,15 +38,6 @@ class Solution:
     residual: float
 
 
-def combine(kind: str, h: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
-    """`Σ_j w_j·h_j` for rows: h is `[n, members, units]`, or `[n, features]` for a matrix."""
-    if kind == "scalar":
-        return tf.einsum("njc,j->nc", h, w)
-    if kind == "vector":
-        return tf.reduce_sum(h * w, axis=1)
-    return tf.matmul(h, w)
-
-
 class MixtureSolver:
     """Solves for the mixture weights of one kind under one loss.
 
@@ -54,7 +45,7 @@ class MixtureSolver:
 
     Args:
         loss: Function `(labels, logits) -> [n]`, convex in the logits, `keras.ops` only.
-        kind: `"scalar"`, `"vector"` or `"matrix"`.
+        kind: A name among `MIXTURE_KINDS`.
         tolerance: Bound on the gradient mapping's largest entry. Defaults to `1e-6`.
         max_iterations: Proximal steps at most. Defaults to `500`.
 
@@ -62,7 +53,7 @@ class MixtureSolver:
 
     ```python
     import adaptive_nets as an
-    from adaptive_nets.adanet.proximal import MixtureSolver
+    from adaptive_nets.adanet.ensembles.proximal import MixtureSolver
 
     head = an.heads.Regression(1)
     solver = MixtureSolver(head.loss, "scalar")
@@ -70,7 +61,7 @@ class MixtureSolver:
     """
 
     def __init__(self, loss: Loss, kind: str, tolerance: float = 1e-6, max_iterations: int = 500):
-        self.loss, self.kind = loss, kind
+        self.loss, self.kind = loss, MIXTURE_KINDS[kind]
         self.tolerance, self.max_iterations = tolerance, max_iterations
         self.traces = 0
         self._function = tf.function(self._solve, reduce_retracing=True, autograph=False)
@@ -90,7 +81,7 @@ class MixtureSolver:
         """Solves from a starting point.
 
         Args:
-            h: `[n, members, units]` logits, or `[n, features]` for `"matrix"`.
+            h: Members' outputs, as the kind joins them.
             y: Encoded labels, `n` rows.
             start: Weights to start from.
             gamma: Γ >= 0 of each weight, in the shape of `start` (or broadcast to it).
@@ -104,7 +95,7 @@ class MixtureSolver:
         """
         f = np.float64
         limit = np.int32(self.max_iterations if max_iterations is None else max_iterations)
-        units = h.shape[-1] if self.kind != "matrix" else np.shape(start)[-1]
+        units = self.kind.units(h, start)
         base = np.zeros((1, units), f) if base is None else np.asarray(base, f)
         weights = np.ones((1,), f) if weights is None else np.asarray(weights, f)
         free_bias = bias is not None
@@ -127,7 +118,7 @@ class MixtureSolver:
         self.traces += 1
 
         def value(w, b):
-            return tf.reduce_mean(v * self.loss(y, base + combine(self.kind, h, w) + b))
+            return tf.reduce_mean(v * self.loss(y, base + self.kind.combine(h, w) + b))
 
         def value_and_gradient(w, b):
             with tf.GradientTape() as tape:

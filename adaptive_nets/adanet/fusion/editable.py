@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from adaptive_nets.growth.copying import MODELS
-from adaptive_nets.growth.trace import functional, ordered_nodes
+from adaptive_nets.growth.core.trace import functional, ordered_nodes
 
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 

@@ -7,15 +7,18 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
-from adaptive_nets.adanet.ensembles.ensembler import Ensembler, MixtureEnsembler, UniformEnsembler
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler
+from adaptive_nets.adanet.ensembles.kinds import MIXTURE_KINDS
 from adaptive_nets.adanet.ensembles.member import lineage
+from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
+from adaptive_nets.adanet.ensembles.uniform import UniformEnsembler
 from adaptive_nets.adanet.fusion.alignment import align
 from adaptive_nets.adanet.fusion.editable import Connection, Graph, copied, graph_of
 from adaptive_nets.adanet.fusion.member_graph import member_graph
 from adaptive_nets.adanet.fusion.stages import DROPOUTS, Signatures
 from adaptive_nets.data.schema import Spec, make_inputs
 from adaptive_nets.growth import fuse
-from adaptive_nets.growth.trace import functional, ordered_nodes
+from adaptive_nets.growth.core.trace import functional, ordered_nodes
 
 
 def fuse_ensemble(
@@ -61,24 +64,30 @@ def fuse_ensemble(
 def _weighed(ensemble: Ensemble, ensembler: Ensembler) -> list[Graph]:
     """A graph for each member, and for what members only read."""
     if type(ensembler) not in (UniformEnsembler, MixtureEnsembler):
+        kinds = ", ".join(map(repr, MIXTURE_KINDS))
         raise ValueError(
             "Cannot fuse the ensemble: its mixture is of a kind whose formula is not known. "
-            "Expected mixture_weights='scalar', 'vector', 'matrix' or 'uniform'. Received: "
+            f"Expected mixture_weights={kinds} or 'uniform'. Received: "
             f"{type(ensembler).__module__}.{type(ensembler).__name__}. Use search.model, which "
             "holds the ensemble as it is."
         )
     members, mixture = ensemble.members, ensemble.mixture
-    weights = dict(zip([m.name for m in members], mixture.weights, strict=True))
+    weights = mixture.weights
     if isinstance(ensembler, UniformEnsembler):
-        weights = dict.fromkeys(weights, np.float64(1 / len(members)))
-    matrix = ensembler.reads_last_layer
+        kind, weights = MIXTURE_KINDS["scalar"], [np.float64(1 / len(members))] * len(members)
+    else:
+        kind = MIXTURE_KINDS[ensembler.kind]
     units = members[0].model.output["logits"].shape[-1]
+    kernels = {
+        member.name: kind.kernel(weight, units)
+        for member, weight in zip(members, weights, strict=True)
+    }
     bias = np.zeros(units) if mixture.bias is None else np.asarray(mixture.bias)
     # The mixture's bias is added once.
     return [
         member_graph(
-            member, units, weights.get(member.name),
-            bias if member is members[0] else np.zeros(units), matrix,
+            member, units, kind.key, kernels.get(member.name),
+            bias if member is members[0] else np.zeros(units),
         )
         for member in lineage(members)
     ]  # fmt: skip

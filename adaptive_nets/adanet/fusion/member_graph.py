@@ -8,7 +8,7 @@ import numpy as np
 
 from adaptive_nets.adanet.ensembles.member import Member, layer_number
 from adaptive_nets.adanet.fusion.editable import CONVOLUTIONS, Connection, Graph
-from adaptive_nets.growth.trace import functional, ordered_nodes
+from adaptive_nets.growth.core.trace import functional, ordered_nodes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,16 +21,17 @@ class _Part:
 
 
 def member_graph(
-    member: Member, units: int, weight: np.ndarray | None, bias: np.ndarray, matrix: bool
+    member: Member, units: int, key: str, kernel: np.ndarray | None, bias: np.ndarray
 ) -> Graph:
     """The graph of a member whose output is its term of the ensemble's logits.
 
     Args:
         member: The `Member`; it is not changed.
         units: Of the logits.
-        weight: Its mixture weight, or `None` where it is only read by other members.
+        key: The output that the mixture weighs, `"logits"` or `"last_layer"`.
+        kernel: Its mixture weight as the matrix from that output to the ensemble's logits, or
+            `None` where it is only read by other members.
         bias: `[units]`, added to its term.
-        matrix: Whether the weight is from the last layer to the logits.
 
     Raises:
         ValueError: A frozen hidden layer is read by what is no Dense or convolution layer.
@@ -49,17 +50,15 @@ def member_graph(
         else:
             graph.take(node, given, known)
     outputs = {key: known[id(tensor)] for key, tensor in member.model.output.items()}
-    for key, value in outputs.items():
+    for name, value in outputs.items():
         if isinstance(value, tuple):
-            raise _unreadable(graph, f"its {key} itself is", _owners(value))
-    hidden = sorted((key for key in outputs if key.startswith("hidden_")), key=layer_number)
-    graph.hidden = [outputs[key] for key in hidden]
-    read = outputs["last_layer" if matrix else "logits"]
-    if weight is None:
-        size = graph.shapes[read][-1]
-        weight, bias = np.zeros((size, units) if matrix else ()), np.zeros(units)
-    mix = weight if matrix else np.eye(units) * weight
-    _weigh(graph, read, mix, bias, fold=read == outputs["logits"])
+            raise _unreadable(graph, f"its {name} itself is", _owners(value))
+    hidden = sorted((name for name in outputs if name.startswith("hidden_")), key=layer_number)
+    graph.hidden = [outputs[name] for name in hidden]
+    read = outputs[key]
+    if kernel is None:
+        kernel, bias = np.zeros((graph.shapes[read][-1], units)), np.zeros(units)
+    _weigh(graph, read, kernel, bias, fold=read == outputs["logits"])
     return graph
 
 

@@ -1,23 +1,31 @@
 """The bound of theorem 1 for what a search has found."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.output_cache import OutputCache
 from adaptive_nets.adanet.fit_data import labelled_rows
 from adaptive_nets.adanet.objective.bound import GeneralizationBound, check_levels, theorem_1
-from adaptive_nets.adanet.objective.complexity import Rademacher
-from adaptive_nets.data.preprocessing import preprocess
+from adaptive_nets.adanet.objective.complexity import Complexity, Rademacher
 from adaptive_nets.data.rows import Rows
-from adaptive_nets.heads import BinaryClass
+from adaptive_nets.heads import BinaryClass, Head
 
-if TYPE_CHECKING:
-    from adaptive_nets.adanet.search import AdaNet
+
+class FittedSearch(Protocol):
+    """What the bound reads of an `AdaNet` that was fit."""
+
+    head: Head
+    complexity: Complexity
+    ensemble: Ensemble
+    context: SearchContext
+    results: Any
 
 
 def generalization_bound(
-    search: "AdaNet",
+    search: FittedSearch,
     delta: float = 0.05,
     rho: float = 0.1,
     x: Any = None,
@@ -55,10 +63,10 @@ def generalization_bound(
             "x=... and y=.... Received: x=None."
         )
     rows = labelled_rows(x, y, search.head, "generalization_bound", sample_weight)
-    logits = search._logits(rows.x, 1024, search.model)
+    logits = search.results.logits(rows.x)
     margins = (2.0 * rows.y.reshape(-1) - 1.0) * np.asarray(logits, "float64").reshape(-1)
     # Logits are one layer above the last hidden one, which a matrix of weights reads.
-    above = 0 if search.ensembler.reads_last_layer else 1
+    above = 0 if search.context.settings.ensembler.reads_last_layer else 1
     layers = [max(member.depth + above, 1) for member in ensemble.members]
     norms, complexities = np.zeros(max(layers)), np.zeros(max(layers))
     for layer, norm, member in zip(layers, ensemble.mixture.norms(), ensemble.members, strict=True):
@@ -88,8 +96,9 @@ def _check_search(search):
         )
 
 
-def _largest_output(search: "AdaNet", rows: Rows) -> float:
-    view = OutputCache(preprocess(rows, search.preprocessing), search.ensembler.reads_last_layer)
-    key = "last_layer" if search.ensembler.reads_last_layer else "logits"
+def _largest_output(search: FittedSearch, rows: Rows) -> float:
+    last = search.context.settings.ensembler.reads_last_layer
+    view = OutputCache(search.context.preprocessor(rows), last)
+    key = "last_layer" if last else "logits"
     outputs = view.outputs(search.ensemble.members)
     return max(float(np.abs(output[key]).max()) for output in outputs)

@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
-import numbers
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from adaptive_nets._checks import check_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +148,7 @@ def theorem_1(
     Example:
 
     ```python
-    from adaptive_nets.adanet.bound import theorem_1
+    from adaptive_nets.adanet.objective.bound import theorem_1
 
     bound = theorem_1([2.0, 1.0, -0.5], [1.5, 0.5], [1e-3, 2e-3], depth=2, rows=10**6)
     print(bound)
@@ -207,7 +208,5 @@ def _confidence(depth, rows, delta, rho):
 
 def check_levels(delta: float, rho: float) -> None:
     """Refuses a failure probability or a margin that is out of range."""
-    for name, value, interval in (("delta", delta, "(0, 1)"), ("rho", rho, "(0, 1]")):
-        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if not number or not 0 < value <= 1 or (name == "delta" and value == 1):
-            raise ValueError(f"{name} must be a number in {interval}. Received: {name}={value!r}.")
+    check_number("delta", delta, 0, 1, inclusive=False)
+    check_number("rho", rho, 0, 1, inclusive="high")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_number
+from adaptive_nets.configurable import Configurable
 from adaptive_nets.data.rows import Rows
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def rademacher_bound(
     Example:
 
     ```python
-    from adaptive_nets.adanet.complexity import DataSummary, rademacher_bound
+    from adaptive_nets.adanet.objective.complexity import DataSummary, rademacher_bound
 
     sample = DataSummary(rows=9600, features=154, largest=1.0)
     rademacher_bound((), sample)  # 0.43
@@ -107,20 +109,17 @@ def check_norm(p: float) -> float:
 
 
 def _check_bounds(norm_bound):
-    one = isinstance(norm_bound, numbers.Real)
-    bounds = [norm_bound] if one else norm_bound
-    usable = isinstance(bounds, list | tuple) and len(bounds) > 0
-    if not usable or not all(
-        isinstance(b, numbers.Real) and not isinstance(b, bool) and 0 < b < math.inf for b in bounds
-    ):
-        raise ValueError(
-            "norm_bound must be a finite number > 0, or a list of them, one a layer. "
-            f"Received: norm_bound={norm_bound!r}."
-        )
-    return float(norm_bound) if one else [float(bound) for bound in bounds]
+    if not isinstance(norm_bound, list | tuple):
+        return check_number("norm_bound", norm_bound, 0, inclusive=False)
+    if not norm_bound:
+        raise ValueError("norm_bound must have one number at least. Received: norm_bound=[].")
+    return [
+        check_number(f"norm_bound[{k}]", bound, 0, inclusive=False)
+        for k, bound in enumerate(norm_bound)
+    ]
 
 
-class Complexity(abc.ABC):
+class Complexity(Configurable, abc.ABC):
     """A rule that measures how complex a subnetwork is; what `AdaNet(complexity=...)` takes.
 
     Attributes:
@@ -131,7 +130,7 @@ class Complexity(abc.ABC):
 
     ```python
     import keras
-    from adaptive_nets.adanet.complexity import Complexity
+    from adaptive_nets.adanet.objective.complexity import Complexity
 
     @keras.saving.register_keras_serializable(package="my_package")
     class Depth(Complexity):
@@ -172,13 +171,6 @@ class Complexity(abc.ABC):
             f"{type(self).__name__} sets needs_outputs, so it must implement `measured`."
         )
 
-    def get_config(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Complexity":
-        return cls(**config)
-
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class SqrtDepth(Complexity):
@@ -206,7 +198,7 @@ class Rademacher(Complexity):
     Example:
 
     ```python
-    from adaptive_nets.adanet.complexity import Rademacher
+    from adaptive_nets.adanet.objective.complexity import Rademacher
 
     complexity = Rademacher(p=1.5, norm_bound=[1.0, 1.2])
     ```
@@ -263,6 +255,8 @@ class FunctionComplexity(Complexity):
         function: The function. Only one registered with
             `keras.saving.register_keras_serializable` can be rebuilt from a configuration.
     """
+
+    compared = ("function",)
 
     def __init__(self, function: Callable[["Subnetwork"], float]):
         self.function = function

@@ -4,11 +4,13 @@ from typing import Any
 
 import keras
 
+from adaptive_nets._checks import check_choice
+from adaptive_nets.configurable import Configurable
 from adaptive_nets.heads import Head
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
-class Evaluator:
+class Evaluator(Configurable):
     """Judges candidates by a metric on data of its own, instead of by the objective.
 
     Args:
@@ -27,6 +29,8 @@ class Evaluator:
     ```
     """
 
+    compared = ("x", "y", "sample_weight")
+
     def __init__(
         self,
         x: Any = None,
@@ -35,10 +39,7 @@ class Evaluator:
         metric: str = "loss",
         mode: str = "auto",
     ):
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(
-                f"Evaluator mode must be 'auto', 'min' or 'max'. Received: mode={mode!r}."
-            )
+        check_choice("mode", mode, ("auto", "min", "max"))
         if (x is None) != (y is None) and not hasattr(x, "element_spec"):
             raise ValueError("An Evaluator needs both x and y, or neither.")
         self.x, self.y, self.sample_weight = x, y, sample_weight

@@ -1,12 +1,12 @@
 """The norm bounds of AdaNet's hypotheses (section 3) as a Keras constraint."""
 
 import math
-import numbers
 from typing import Any
 
 import keras
 from keras import ops
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.adanet.objective.complexity import check_norm
 
 
@@ -34,7 +34,7 @@ class NormBall(keras.constraints.Constraint):
 
     ```python
     import keras
-    from adaptive_nets.adanet.constraints import NormBall
+    from adaptive_nets.adanet.objective.norm_ball import NormBall
 
     layer = keras.layers.Dense(8, kernel_constraint=NormBall(p=1.5, max_norm=1.0))
     NormBall(p=1)([[3.0], [1.0]])  # [[0.75], [0.25]]
@@ -42,12 +42,8 @@ class NormBall(keras.constraints.Constraint):
     """
 
     def __init__(self, p: float = 2.0, max_norm: float = 1.0):
-        number = isinstance(max_norm, numbers.Real) and not isinstance(max_norm, bool)
-        if not number or not 0 < max_norm < math.inf:
-            raise ValueError(
-                f"max_norm must be a finite number > 0. Received: max_norm={max_norm!r}."
-            )
-        self.p, self.max_norm = check_norm(p), float(max_norm)
+        self.p = check_norm(p)
+        self.max_norm = check_number("max_norm", max_norm, 0, inclusive=False)
 
     def __call__(self, w: Any) -> Any:
         w = ops.convert_to_tensor(w)
@@ -82,7 +78,7 @@ def remove_norm_balls_in_place(model: keras.Model) -> None:
 
     ```python
     import keras
-    from adaptive_nets.adanet.constraints import NormBall, remove_norm_balls_in_place
+    from adaptive_nets.adanet.objective.norm_ball import NormBall, remove_norm_balls_in_place
 
     layers = [keras.Input((4,)), keras.layers.Dense(2, kernel_constraint=NormBall())]
     model = keras.Sequential(layers)

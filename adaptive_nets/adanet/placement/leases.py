@@ -43,7 +43,7 @@ class WorkLeases:
         """Those of one round of a search, among so many processes."""
         return cls(Path(model_dir) / "shares" / f"round_{number:03d}_of_{count}", count, rank)
 
-    def take(self) -> int | None:
+    def acquire(self) -> int | None:
         """A share to be trained by this process, its own first; `None` where there is none now."""
         for share in sorted(range(self.count), key=lambda s: (s - self.rank) % self.count):
             if not self.is_done(share) and self._claim(share):
@@ -59,7 +59,7 @@ class WorkLeases:
         return all(self.is_done(share) for share in range(self.count))
 
     @contextlib.contextmanager
-    def alive(self, share: int) -> Iterator[None]:
+    def heartbeat(self, share: int) -> Iterator[None]:
         """Touches the claim while the block runs, also while it compiles."""
         claim, ended = self._claims(share)[-1], threading.Event()
 
@@ -85,7 +85,7 @@ class WorkLeases:
         """Keeps a share's `Round.header` and `Round.state`."""
         ModelDir(self._folder(share)).write_checkpoint(header["step"], header, arrays)
 
-    def finish(self, share: int) -> None:
+    def complete(self, share: int) -> None:
         """Says that a share is trained, and its last checkpoint is what it became."""
         self._folder(share).mkdir(parents=True, exist_ok=True)
         (self._folder(share) / "done").touch()
@@ -94,7 +94,7 @@ class WorkLeases:
         """The newest checkpoint of a share."""
         return ModelDir(self._folder(share)).read_checkpoint()
 
-    def drop(self) -> None:
+    def clear(self) -> None:
         """Removes the round's folder."""
         shutil.rmtree(self.path, ignore_errors=True)
 

@@ -1,217 +1,150 @@
 """Rounds whose candidates are trained by the workers of a Ray cluster, each its share."""
 
 import collections
+import contextlib
 import dataclasses
-import tempfile
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-import keras
-import numpy as np
+import tensorflow as tf
 
-from adaptive_nets.adanet.candidates.builder import Builder
-from adaptive_nets.adanet.candidates.generator import propose_builders
-from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
+from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
+from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.fit_data import FitData
-from adaptive_nets.adanet.loop import SearchLoop, TimeBudget
-from adaptive_nets.adanet.monitoring.progress import make_progress
+from adaptive_nets.adanet.placement.base import RoundJob, register_placement
 from adaptive_nets.adanet.placement.leases import WorkLeases
-from adaptive_nets.adanet.placement.round_robin import RoundRobinPlacement
+from adaptive_nets.adanet.placement.ray_worker import Worker, WorkerSetup, pack
+from adaptive_nets.adanet.placement.shared import SharedPlacement
 from adaptive_nets.adanet.rounds.training_state import TrainingState
-from adaptive_nets.distribute import WorkersLostError, import_ray
+from adaptive_nets.adanet.settings import SearchSettings
+from adaptive_nets.distribute import Group, Ray, WorkersLostError, import_ray
 
 # How often a worker says how far it is.
 REPORT_SECONDS = 1.0
-
 # A share that has cost so many workers in a row, without a checkpoint between, costs no more.
 LOSSES = 4
 
 
-@dataclasses.dataclass
-class WorkerSetup:
-    """What a worker is given once: data and settings, none of the driver's paths or devices."""
+@register_placement("ray", kind=Ray)
+class RayPlacement(SharedPlacement):
+    """Shares go to workers of a Ray cluster; this process, the driver, trains nothing itself.
 
-    settings: dict
-    inputs: FitData
-    custom_objects: dict
-    dtype_policy: Any
-
-
-class Worker:
-    """Trains shares in a process of the cluster; it keeps the one that it is at."""
-
-    def begin(self, parcel: WorkerSetup) -> None:
-        """Takes what all rounds need."""
-        # Imported here: `search` stands above this module.
-        from adaptive_nets.adanet.search import AdaNet
-
-        keras.config.set_dtype_policy(parcel.dtype_policy)
-        keras.saving.get_custom_objects().update(parcel.custom_objects)
-        self.inputs, self.search = parcel.inputs, AdaNet(**parcel.settings)
-        self.number, self.share = 0, None
-
-    def train(
-        self, before: tuple[Any, Any], number: int, share: int, count: int, names: Sequence[str],
-        found: tuple[dict, list] | None, seconds: float,
-    ) -> tuple[dict, list[np.ndarray] | None, bool]:  # fmt: skip
-        """Trains a share a little further.
-
-        Args:
-            before: References to the state before the round with the files that it names, and to
-                the generator. They are fetched once a round.
-            number: The round.
-            share: Which share of it.
-            count: How many there are.
-            names: Those of the round's builders.
-            found: Its last checkpoint, or `None`; read where this worker is not at the share.
-            seconds: For how long, about.
-
-        Returns:
-            The state of training; with all variables, where a checkpoint is due or the share is
-            done, or `None`; and whether it is done.
-        """
-        if self.number != number:
-            self._begin_round(*import_ray().get(list(before)), number, names)
-        if self.share != share:
-            own = self.builders[share::count]
-            self.round = self.run._open(own, number, self.search.record.ensemble)
-            if found is not None:
-                # Ray's arrays are read-only.
-                self.round.restore(found[0], [np.array(a) for a in found[1]])
-            self.round.compile()
-            self.share, self.saved = share, time.monotonic()
-        until = time.monotonic() + seconds
-        while not self.round.done:
-            self.round.advance()
-            if time.monotonic() >= until:
-                break
-        due = time.monotonic() - self.saved >= self.search.checkpoint_seconds
-        arrays = None
-        if due or self.round.done:
-            arrays, self.saved = self.round.state(), time.monotonic()
-        return self.round.header(), arrays, self.round.done
-
-    def _begin_round(self, files, generator, number, names):
-        search = self.search
-        with tempfile.TemporaryDirectory(prefix="adaptive_nets_") as path:
-            _unpack(files, path)
-            folder = ModelDir(path)
-            search._restore(folder.read_state(), folder)
-        if not self.number:
-            quiet = (keras.callbacks.CallbackList(), make_progress(0))
-            self.run = SearchLoop(search, self.inputs, None, TimeBudget(None), *quiet)
-        search.generator = generator
-        self.builders = propose_builders(
-            generator, search.record.ensemble, number, search.record.reports
-        )
-        if [b.name for b in self.builders] != list(names):
-            raise ValueError(
-                f"Generator {type(generator).__name__} proposes {[b.name for b in self.builders]} "
-                f"on a worker and {list(names)} on the driver. What it proposes must depend on "
-                "its arguments only."
-            )
-        self.number, self.share = number, None
-
-
-class RayPlacement(RoundRobinPlacement):
-    """One call of `fit` in the driver, which trains nothing itself.
-
-    Shares go to workers, their checkpoints come back into `model_dir`. A lost worker is
-    replaced; meanwhile the others train its share, from the last checkpoint.
+    Their checkpoints come back into `model_dir`. A lost worker is replaced; meanwhile the others
+    train its share, from the last checkpoint.
     """
 
-    def run(self, other_data: bool = False) -> None:
-        with self.search.ray.connected() as ray:
-            self.ray, self.pool = ray, _Pool(ray, self.search.ray, self._parcel)
-            self.count = self.search.ray.count(ray)
+    name = "ray"
+
+    def __init__(self, settings: SearchSettings):
+        super().__init__(settings)
+        given = settings.placement
+        self.cluster = given if isinstance(given, Ray) else Ray()
+
+    def is_chief(self, group: Group) -> bool:
+        return True
+
+    def check(self) -> None:
+        super().check()
+        import_ray()
+
+    def takes_strategy(self, distribute: str | tf.distribute.Strategy | None) -> bool:
+        # A strategy is of this process's devices.
+        own = isinstance(distribute, tf.distribute.Strategy)
+        return super().takes_strategy(distribute) and not own
+
+    @contextlib.contextmanager
+    def session(
+        self, context: SearchContext, data: FitData, checkpointer: Checkpointer
+    ) -> Iterator[None]:
+        with self.cluster.connected() as ray:
+            self.count = self.cluster.count(ray)
+            self.pool = _Pool(ray, self.cluster, lambda: WorkerSetup.of(context, data))
             try:
-                super().run(other_data)
+                yield
             finally:
                 self.pool.close()
 
-    def _parcel(self):
-        search = self.search
-        own = {"model_dir": None, "placement": "replicated", "seed": search.used_seed}
-        # Workers judge nothing.
-        unread = dict.fromkeys(("valid", "judged", "reported"))
-        inputs = dataclasses.replace(self.inputs, train=_in_memory(self.inputs.train), **unread)
-        return WorkerSetup(
-            {**search._settings, **own, "head": search.head, "generator": None, "evaluator": None},
-            inputs,
-            dict(keras.saving.get_custom_objects()),
-            keras.config.dtype_policy(),
-        )
+    def leases(self, job: RoundJob) -> WorkLeases:
+        return WorkLeases.of_round(job.checkpointer.folder.path, job.number, self.count, 0)
 
-    def _train_shares(
-        self, number: int, builders: Sequence[Builder], over: Callable[[], bool]
-    ) -> None:
-        shares, ray = self._shares(number), self.ray
-        names = [b.name for b in builders]
-        # Within a tuple, or Ray would hand both over with each call.
-        before = ray.put(_pack(self.folder)), ray.put(self.search.generator)
+    def train_shares(self, job: RoundJob) -> None:
         self.pool.open()
-        full = range(min(shares.count, len(builders)))
-        waiting = collections.deque(share for share in full if not shares.is_done(share))
-        headers, losses, tasks = {}, collections.Counter(), {}
+        _Dispatch(self.pool, job, self.leases(job)).run()
 
-        def begin(worker, share):
-            found = None if worker.share == share else shares.read(share)
-            place = (share, shares.count, names, found)
-            task = worker.actor.train.remote(before, number, *place, REPORT_SECONDS)
-            worker.share, tasks[task] = share, worker
 
-        while waiting or tasks:
-            while waiting and self.pool.idle:
-                begin(self.pool.idle.pop(), waiting.popleft())
-            watched = [*tasks, *self.pool.starting]
-            done, _ = ray.wait(watched, num_returns=1)
-            if done[0] not in tasks:
-                self.pool.started(done[0])
-                continue
-            worker = tasks.pop(done[0])
-            share = worker.share
-            try:
-                header, arrays, finished = ray.get(done[0])
-            except ray.exceptions.RayActorError as error:
-                losses[share] += 1
-                if losses[share] >= LOSSES:
-                    raise WorkersLostError(
-                        f"The workers that train {', '.join(names[share :: shares.count])} are "
-                        f"lost again and again ({losses[share]} of them); it may be that their "
-                        f"memory does not suffice. Ray says: {error}"
-                    ) from error
-                self.pool.lost(worker)
-                waiting.appendleft(share)
-                continue
-            headers[share] = header
-            if arrays is not None:
-                losses[share] = 0
-                shares.write(share, header, arrays)
-            self._say(share, names, shares.count, headers)
-            if finished:
-                shares.finish(share)
-                worker.share = None
-                self.pool.idle.append(worker)
+class _Dispatch:
+    """Has the shares of one round trained by the workers of a pool."""
+
+    def __init__(self, pool, job, leases):
+        self.pool, self.job, self.leases, self.ray = pool, job, leases, pool.ray
+        self.names = job.names
+        generator = job.context.settings.generator
+        # Within a tuple, or Ray would hand both over with each call.
+        self.before = self.ray.put(pack(job.checkpointer.folder)), self.ray.put(generator)
+        full = range(min(leases.count, len(self.names)))
+        self.waiting = collections.deque(s for s in full if not leases.is_done(s))
+        self.headers, self.losses, self.tasks = {}, collections.Counter(), {}
+
+    def run(self):
+        while self.waiting or self.tasks:
+            while self.waiting and self.pool.idle:
+                self._begin(self.pool.idle.pop(), self.waiting.popleft())
+            done, _ = self.ray.wait([*self.tasks, *self.pool.starting], num_returns=1)
+            if done[0] in self.tasks:
+                self._finish(done[0])
             else:
-                begin(worker, share)
+                self.pool.started(done[0])
 
-    def _say(self, share, names, count, headers):
+    def _begin(self, worker, share):
+        found = None if worker.share == share else self.leases.read(share)
+        place = (share, self.leases.count, self.names, found)
+        task = worker.actor.train.remote(self.before, self.job.number, *place, REPORT_SECONDS)
+        worker.share, self.tasks[task] = share, worker
+
+    def _finish(self, task):
+        worker = self.tasks.pop(task)
+        share = worker.share
+        try:
+            header, arrays, finished = self.ray.get(task)
+        except self.ray.exceptions.RayActorError as error:
+            self._lose(worker, error)
+            return
+        self.headers[share] = header
+        if arrays is not None:
+            self.losses[share] = 0
+            self.leases.write(share, header, arrays)
+        self._tell(share)
+        if finished:
+            self.leases.complete(share)
+            worker.share = None
+            self.pool.idle.append(worker)
+        else:
+            self._begin(worker, share)
+
+    def _lose(self, worker, error):
+        share = worker.share
+        self.losses[share] += 1
+        if self.losses[share] >= LOSSES:
+            raise WorkersLostError(
+                f"The workers that train {', '.join(self.names[share :: self.leases.count])} keep "
+                f"crashing ({self.losses[share]} of them); they may be out of memory. Ray says: "
+                f"{error}"
+            ) from error
+        self.pool.lost(worker)
+        self.waiting.appendleft(share)
+
+    def _tell(self, share):
         """Callbacks and the display, of how far all shares are."""
+        count, total = self.leases.count, len(self.names)
         parts = {
-            range(s, len(names), count): TrainingState.from_header(h) for s, h in headers.items()
+            range(s, total, count): TrainingState.from_header(h) for s, h in self.headers.items()
         }
-        whole = TrainingState.joined(parts, len(names), self.search.steps_per_iteration)
-        own = parts[range(share, len(names), count)]
-        logs = dict(zip(names[share::count], own.losses, strict=True))
-        logs["loss"] = float(np.nanmean(own.losses))
-        self._hook("on_train_batch_begin", own.step)
-        self._hook("on_train_batch_end", own.step - 1, logs=logs)
-        self.progress.update(whole, None)
-
-    def _shares(self, number):
-        return WorkLeases.of_round(self.folder.path, number, self.count, 0)
+        steps = self.job.context.settings.steps_per_iteration
+        whole = TrainingState.joined(parts, total, steps)
+        own = parts[range(share, total, count)]
+        self.job.hooks.call_begin(own.step)
+        self.job.hooks.call_end(own.step, self.names[share::count], own.losses, own.losses)
+        self.job.progress.update(whole, None)
 
 
 class _Pool:
@@ -220,11 +153,11 @@ class _Pool:
     Args:
         ray: The connected module.
         cluster: The `distribute.Ray`.
-        parcel: Gives what each worker begins with; asked once, when the first one starts.
+        make_setup: Gives what each worker begins with; asked once, when the first one starts.
     """
 
-    def __init__(self, ray, cluster, parcel):
-        self.ray, self.cluster, self.parcel = ray, cluster, parcel
+    def __init__(self, ray, cluster, make_setup):
+        self.ray, self.cluster, self.make_setup = ray, cluster, make_setup
         self.starting, self.idle, self._all = {}, [], set()
         self._failed = 0
         self._given = None
@@ -232,7 +165,7 @@ class _Pool:
     def open(self):
         """Starts the workers, the first time."""
         if self._given is None:
-            self._given = self.ray.put(self.parcel())
+            self._given = self.ray.put(self.make_setup())
             for _ in range(self.cluster.count(self.ray)):
                 self._start()
 
@@ -243,6 +176,7 @@ class _Pool:
         self.starting[actor.begin.remote(self._given)] = worker
 
     def started(self, task):
+        """Takes a worker that has begun into service, or replaces it."""
         worker = self.starting.pop(task)
         try:
             self.ray.get(task)
@@ -259,12 +193,14 @@ class _Pool:
             self.idle.append(worker)
 
     def lost(self, worker):
+        """Replaces a worker."""
         # One that Ray cannot reach for now would keep its place.
         self.ray.kill(worker.actor)
         self._all.discard(worker)
         self._start()
 
     def close(self):
+        """Ends all workers."""
         for worker in self._all:
             self.ray.kill(worker.actor)
 
@@ -275,23 +211,3 @@ class _Handle:
 
     actor: Any
     share: int | None = None
-
-
-def _in_memory(rows):
-    """Rows without memory maps, whose files are this machine's."""
-    x = keras.tree.map_structure(np.asarray, rows.x)
-    return dataclasses.replace(rows, x=x, y=np.asarray(rows.y))
-
-
-def _pack(folder):
-    """The newest state and all files that it names."""
-    names = [f"state-{folder.newest:06d}.json", *folder.named(folder.read_state())]
-    return {name: Path(folder.path, name).read_bytes() for name in names}
-
-
-def _unpack(files, path):
-    """Writes what `_pack` has read."""
-    for name, content in files.items():
-        written = Path(path, name)
-        written.parent.mkdir(parents=True, exist_ok=True)
-        written.write_bytes(content)

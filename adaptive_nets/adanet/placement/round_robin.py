@@ -1,138 +1,123 @@
 """Rounds whose candidates are trained by several processes, each its share."""
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
-from adaptive_nets.adanet.candidates.generator import propose_builders
-from adaptive_nets.adanet.loop import SearchLoop
+from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
+from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.fit_data import FitData
+from adaptive_nets.adanet.placement.base import Placement, RoundJob, register_placement
 from adaptive_nets.adanet.placement.leases import WorkLeases
-from adaptive_nets.adanet.rounds.training_state import TrainingState
-from adaptive_nets.distribute import WorkersLostError
+from adaptive_nets.adanet.placement.local import LocalPlacement
+from adaptive_nets.adanet.placement.shared import SharedPlacement
+from adaptive_nets.adanet.settings import SearchSettings
+from adaptive_nets.distribute import Group, Task, WorkersLostError, task_from_environment
 
 POLL_SECONDS = 0.1
-
-# A worker waits so long for a chief that decides nothing.
+# A worker waits this long for a chief that decides nothing.
 PATIENCE_SECONDS = 3600.0
 
 
-class RoundRobinPlacement(SearchLoop):
-    """One call of `fit` in one of several processes that meet in `model_dir`.
+class RoundRobinPlacement(SharedPlacement):
+    """The processes of `TF_CONFIG` meet in `model_dir`, and each trains shares of a round.
 
-    All of them train shares of a round's candidates. The chief then gathers them, decides, and
-    writes what it found; the others read that and go on to the next round.
+    The chief then gathers them, decides, and writes what it found; the others read that and go
+    on to the next round.
+
+    Args:
+        settings: `SearchSettings`.
+        task: This process's place in the cluster.
     """
 
-    def __init__(self, *arguments: Any):
-        super().__init__(*arguments)
+    name = "round_robin"
+
+    def __init__(self, settings: SearchSettings, task: Task):
+        super().__init__(settings)
+        self.task = task
+
+    @property
+    def follows(self) -> bool:
+        return not self.task.is_chief
+
+    def is_chief(self, group: Group) -> bool:
+        return self.task.is_chief
+
+    @contextlib.contextmanager
+    def session(
+        self, context: SearchContext, data: FitData, checkpointer: Checkpointer
+    ) -> Iterator[None]:
         # What is in the folder before the chief goes on is of an earlier call.
-        self._before = self.folder.newest
+        self._before = checkpointer.folder.newest
+        yield
 
-    def round(self) -> str:
-        return super().round() if self.search.is_chief else self._follow()
+    def leases(self, job: RoundJob) -> WorkLeases:
+        folder = job.checkpointer.folder.path
+        return WorkLeases.of_round(folder, job.number, self.task.workers, self.task.rank)
 
-    def _resume(self, round_):
-        """Each share has a checkpoint of its own."""
+    def train_shares(self, job: RoundJob) -> None:
+        self._train_until(job, lambda: False)
 
-    def _compile(self, round_):
-        """Shares are compiled when they are taken."""
-
-    def _train(self, round_, builders) -> str:
-        self._train_shares(round_.number, builders, lambda: False)
-        shares, parts = self._shares(round_.number), {}
-        for share in range(shares.count):
-            places = range(share, len(builders), shares.count)
-            if not places:
-                continue
-            found = shares.read(share)
-            if found is None or not round_.put(*found, places):
-                raise ValueError(
-                    f"Share {share} of round {round_.number} in '{shares.path}' cannot be read. "
-                    "Remove that folder and start again."
-                )
-            parts[places] = TrainingState.from_header(found[0])
-        round_.training = TrainingState.joined(parts, len(builders), round_.steps)
-        return ""
-
-    def _decide(self, round_, builders, previous, partial):
-        found = super()._decide(round_, builders, previous, partial)
-        self._finished = self._shares(round_.number)
-        return found
-
-    def _tell(self, number, winner):
-        # Only after the decision is written are its grounds of no more use.
-        if self.search.is_chief:
-            self._finished.drop()
-        super()._tell(number, winner)
-
-    def _follow(self) -> str:
-        """A round of a worker: trains shares, then waits for the chief's decision."""
-        number = self.record.iteration + 1
-        previous = self.record.ensemble
-        builders = propose_builders(self.search.generator, previous, number, self.record.reports)
-        names = [b.name for b in builders]
-        self._hook("on_epoch_begin", number - 1)
-        self._hook("on_round_begin", number, logs={"candidates": names})
-        self._train_shares(number, builders, lambda: self._decided(number) is not None)
-        began, state = time.monotonic(), self._decided(number)
+    def follow(self, job: RoundJob) -> dict[str, Any]:
+        self._train_until(job, lambda: self._decided(job) is not None)
+        began, state = time.monotonic(), self._decided(job)
         while state is None:
             if time.monotonic() - began > PATIENCE_SECONDS:
                 raise WorkersLostError(
-                    f"The chief has not decided round {number} within {PATIENCE_SECONDS:.0f} s "
+                    f"The chief has not decided round {job.number} within {PATIENCE_SECONDS:.0f} s "
                     "after its candidates were trained. Start it again; then start this worker."
                 )
             time.sleep(POLL_SECONDS)
-            state = self._decided(number)
-        self.search._restore(state, self.folder)
-        self.search.forget_models()
-        if self.record.iteration >= number:
-            self._tell(number, self.record.ensemble.name)
-        return self.record.stop_reason
+            state = self._decided(job)
+        return state
 
-    def _decided(self, number):
+    def _decided(self, job):
         """The chief's state, once it has decided a round, or ended the search."""
-        if self.folder.newest == self._before:
+        folder = job.checkpointer.folder
+        if folder.newest == self._before:
             return None
-        state = self.folder.read_state()
+        state = folder.read_state()
         record = state["record"] if state else {"iteration": 0, "stop_reason": ""}
-        return state if record["iteration"] >= number or record["stop_reason"] else None
+        return state if record["iteration"] >= job.number or record["stop_reason"] else None
 
-    def _train_shares(self, number, builders, over):
+    def _train_until(self, job, over: Callable[[], bool]):
         """Trains shares until all are done, or until it is over."""
-        shares = self._shares(number)
-        while not shares.all_done and not over():
-            share = shares.take()
+        leases = self.leases(job)
+        while not leases.all_done and not over():
+            share = leases.acquire()
             if share is None:
                 time.sleep(POLL_SECONDS)
                 continue
-            own = builders[share :: shares.count]
-            with shares.alive(share):
+            own = job.builders[share :: leases.count]
+            with leases.heartbeat(share):
                 if own:
-                    self._train_share(shares, share, own, number, over)
+                    self._train_share(job, leases, share, own, over)
                 else:
-                    shares.finish(share)
+                    leases.complete(share)
 
-    def _train_share(self, shares, share, builders, number, over):
-        round_ = self._open(builders, number, self.record.ensemble)
-        found = shares.read(share)
+    def _train_share(self, job, leases, share, builders, over):
+        round_ = job.set_up(builders)
+        found = leases.read(share)
         if found is not None:
             round_.restore(*found)
         round_.compile()
         saved, names = time.perf_counter(), [b.name for b in builders]
         while not round_.done and not over():
-            self._hook("on_train_batch_begin", round_.training.step)
+            job.hooks.call_begin(round_.training.step)
             round_.advance()
-            logs = dict(zip(names, round_.training.losses, strict=True))
-            logs["loss"] = float(np.nanmean(round_.training.losses))
-            self._hook("on_train_batch_end", round_.training.step - 1, logs=logs)
-            if time.perf_counter() - saved >= self.search.checkpoint_seconds:
-                shares.save(share, round_)
+            losses = round_.training.losses
+            job.hooks.call_end(round_.training.step, names, losses, losses)
+            if time.perf_counter() - saved >= self.settings.checkpoint_seconds:
+                leases.save(share, round_)
                 saved = time.perf_counter()
         if round_.done:
-            shares.save(share, round_)
-            shares.finish(share)
+            leases.save(share, round_)
+            leases.complete(share)
 
-    def _shares(self, number):
-        task = self.search.task
-        return WorkLeases.of_round(self.folder.path, number, task.workers, task.rank)
+
+@register_placement("round_robin")
+def make_round_robin(settings: SearchSettings) -> Placement:
+    """A process that `TF_CONFIG` says is alone trains all candidates itself."""
+    task = task_from_environment()
+    return RoundRobinPlacement(settings, task) if task.workers > 1 else LocalPlacement(settings)

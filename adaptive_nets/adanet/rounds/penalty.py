@@ -1,22 +1,23 @@
 """The penalty on output weights in training (AdaNet.R)."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
 
+from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.member import Member
 
-if TYPE_CHECKING:
-    from adaptive_nets.adanet.search import AdaNet
 
-
-def penalties(search: "AdaNet", members: list[Member]) -> list[Callable[[], tf.Tensor]] | None:
+def penalties(
+    context: SearchContext, members: list[Member]
+) -> list[Callable[[], tf.Tensor]] | None:
     """The penalty on each member's output weights, or `None` where training is not penalised."""
-    if not search.penalize_training:
+    if not context.settings.penalize_training:
         return None
-    return [_penalty(search.ensembler.gamma(m.complexity), _output_layer(m)) for m in members]
+    return [
+        _penalty(context.settings.ensembler.gamma(m.complexity), _output_layer(m)) for m in members
+    ]
 
 
 def _penalty(gamma, layer):

@@ -4,6 +4,8 @@ import dataclasses
 import json
 from collections.abc import Callable
 
+import numpy as np
+
 from adaptive_nets.adanet.candidates.builder import Builder
 from adaptive_nets.adanet.candidates.generator import Report
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
@@ -60,9 +62,16 @@ class Curve:
     losses: dict[str, list[float]]
 
 
+def learning_curve(round_: Round) -> Curve:
+    """The learning curves of a round so far."""
+    names = [m.builder for m in round_.members]
+    losses = np.transpose(round_.training.curve).tolist()
+    return Curve(round_.number, round_.training.window, dict(zip(names, losses, strict=False)))
+
+
 def leaderboard_entries(
     round_: Round,
-    contenders: list[ScoredCandidate],
+    scored: list[ScoredCandidate],
     winner: ScoredCandidate | None,
     previous: Ensemble | None,
     previous_measured: dict,
@@ -86,7 +95,7 @@ def leaderboard_entries(
     if previous is not None:
         kept = "rejected" if winner is not None else status
         add("previous", kept, previous, previous_measured, parent)
-    for c in contenders:
+    for c in scored:
         grown = parent if len(c.ensemble.members) > len(c.new) else ""
         add(c.ensemble.name, status if c is winner else "rejected", c.ensemble, c.measured, grown)
     nan = float("nan")
@@ -105,7 +114,7 @@ def leaderboard_entries(
 def generator_reports(
     round_: Round,
     builders: list[Builder],
-    contenders: list[ScoredCandidate],
+    scored: list[ScoredCandidate],
     winner: ScoredCandidate | None,
     told: dict[str, dict],
 ) -> list[Report]:
@@ -114,7 +123,7 @@ def generator_reports(
     Args:
         round_: The finished `Round`.
         builders: Its builders.
-        contenders: Its candidate ensembles.
+        scored: Its candidate ensembles.
         winner: The chosen one, or `None`.
         told: Metrics of the subnetworks that did not diverge, by name.
     """

@@ -93,6 +93,12 @@ class Round:
     def done(self) -> bool:
         return self.training.step >= self.steps or not self.trainer.alive.any()
 
+    @property
+    def survivors(self) -> list[Member]:
+        """Members that did not diverge."""
+        pairs = zip(self.members, self.training.diverged, strict=True)
+        return [member for member, step in pairs if not step]
+
     def state(self) -> list[np.ndarray]:
         """All variables of all subnetworks, in a fixed order."""
         count = range(len(self.members))

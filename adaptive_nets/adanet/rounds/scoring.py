@@ -64,7 +64,7 @@ class CandidateScorer:
                 function = function or view.function(members)
                 view.outputs(members, function)
 
-    def contend(
+    def score_candidate(
         self, candidate: Candidate, number: int, new: dict, previous: Ensemble | None
     ) -> ScoredCandidate:
         """Fits a candidate's mixture weights and measures it."""
@@ -108,14 +108,14 @@ class CandidateScorer:
         view = self.judged or self.valid or self.train
         return mean_loss(self.head, view.outputs([member])[0]["logits"], view.rows)
 
-    def report(self, member: Member, contenders: Sequence[ScoredCandidate]) -> dict:
+    def report(self, member: Member, scored: Sequence[ScoredCandidate]) -> dict:
         """What the generator is told of a subnetwork's quality.
 
         `objective` is that of the best candidate ensemble with it. With report data there are the
         head's metrics of the subnetwork on its own, and as `ensemble_...` of that candidate.
         """
         best = min(
-            (c for c in contenders if member in c.ensemble.members),
+            (c for c in scored if member in c.ensemble.members),
             key=lambda c: c.ensemble.objective,
             default=None,
         )

@@ -13,14 +13,14 @@ class DivergedError(RuntimeError):
 
 
 def select_best(
-    contenders: list[ScoredCandidate], previous: Ensemble | None, force_grow: bool
+    scored: list[ScoredCandidate], previous: Ensemble | None, force_grow: bool
 ) -> ScoredCandidate | None:
     """The winner: the lowest objective, the smaller of equals; `None` where nothing is better.
 
     The previous ensemble is candidate 0, so a round that does not lower the objective ends
     the search (AdaNet, figure 3) unless it is told to grow.
     """
-    field = [c for c in contenders if np.isfinite(c.ensemble.objective)]
+    field = [c for c in scored if np.isfinite(c.ensemble.objective)]
     if not field:
         return None
     best = min(c.ensemble.objective for c in field)

@@ -1,12 +1,12 @@
 """Sets up a round: builds its subnetworks, and lays out what each of them is trained on."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
+from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.output_cache import OutputCache
 from adaptive_nets.adanet.fit_data import FitData, own_rows
@@ -17,16 +17,12 @@ from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer, loss_scaled
 from adaptive_nets.adanet.rounds.xla import prefers_xla
 from adaptive_nets.data.feeds import JoinedFeed, StreamFeed, finite_feed
-from adaptive_nets.data.preprocessing import preprocess
 from adaptive_nets.data.spool import Spool
-
-if TYPE_CHECKING:
-    from adaptive_nets.adanet.search import AdaNet
 
 
 def set_up_round(
-    search: "AdaNet",
-    inputs: FitData,
+    context: SearchContext,
+    data: FitData,
     train: OutputCache,
     stream: StreamFeed | None,
     builders: Sequence[Builder],
@@ -36,8 +32,8 @@ def set_up_round(
     """A `Round` that is ready to be trained.
 
     Args:
-        search: The `AdaNet`, read for its settings.
-        inputs: What `fit` was given.
+        context: `SearchContext`.
+        data: What `fit` was given.
         train: Training `OutputCache`.
         stream: Feed of an endless dataset, or `None`.
         builders: The round's builders.
@@ -45,45 +41,45 @@ def set_up_round(
         previous: The ensemble chosen so far, or `None`.
     """
     scales = base = None
-    if search.training == "residual":
-        scales = search.ensembler.scales(len(previous.members) if previous else 0)
-        base = _base(search, train, previous)
-    output_range = search.head.output_range(train.rows.y, base)
-    measure = complexity_of(search, train)
-    with search.strategy.scope():
+    if context.settings.training == "residual":
+        scales = context.settings.ensembler.scales(len(previous.members) if previous else 0)
+        base = _base(context, train, previous)
+    output_range = context.head.output_range(train.rows.y, base)
+    measure = complexity_of(context, train)
+    with context.strategy.scope():
         members = [
             build_member(
-                b, train.rows.spec, search.head.units, previous, number, measure,
-                search.used_seed, output_range,
+                b, train.rows.spec, context.head.units, previous, number, measure,
+                context.seed, output_range,
             )
             for b in builders
         ]  # fmt: skip
-    steps, jit_compile = search.steps_per_iteration, search.jit_compile
+    steps, jit_compile = context.settings.steps_per_iteration, context.settings.jit_compile
     if jit_compile == "auto":
-        jit_compile = search.strategy.num_replicas_in_sync == 1 and prefers_xla(
+        jit_compile = context.strategy.num_replicas_in_sync == 1 and prefers_xla(
             [m.model for m in members], steps
         )
-    own = [b.training_data(len(train.rows), _seed(search, number, b)) for b in builders]
+    own = [b.training_data(len(train.rows), _seed(context, number, b)) for b in builders]
     groups = [1 + k if given is not None else 0 for k, given in enumerate(own)]
     if stream is not None:
         _refuse_own_data_of_streams(builders, own)
         feed = stream
         feed.begin_round()
-        feed.frozen = _stream_function(search, train, members, previous)
+        feed.frozen = _stream_function(context, train, members, previous)
     else:
-        feed = _finite_feed(search, inputs, train, builders, own, members, base, previous, number)
+        feed = _finite_feed(context, data, train, builders, own, members, base, previous, number)
         used = sorted(set(groups))
         groups = [used.index(group) for group in groups]
-    with search.strategy.scope():
+    with context.strategy.scope():
         trainer = RoundTrainer(
-            members, [loss_scaled(b.optimizer()) for b in builders], search.head, scales,
-            jit_compile, groups, penalties(search, members),
+            members, [loss_scaled(b.optimizer()) for b in builders], context.head, scales,
+            jit_compile, groups, penalties(context, members),
         )  # fmt: skip
-    return Round(number, members, trainer, feed, steps, search.group)
+    return Round(number, members, trainer, feed, steps, context.group)
 
 
 def complexity_of(
-    search: "AdaNet", train: OutputCache
+    context: SearchContext, train: OutputCache
 ) -> Callable[[Subnetwork, tuple[int, ...] | None], float]:
     """The search's rule as a function of a subnetwork and the widths that its layers read."""
     if train.sample is None:
@@ -92,40 +88,42 @@ def complexity_of(
 
     def measure(subnetwork, widths):
         # Units of the last layer are functions of that layer; logits are one layer further.
-        if widths and search.ensembler.reads_last_layer:
+        if widths and context.settings.ensembler.reads_last_layer:
             widths = widths[:-1]
-        return search.complexity.before(subnetwork, widths, sample)
+        return context.settings.complexity_rule.before(subnetwork, widths, sample)
 
     return measure
 
 
-def _base(search, view, previous):
+def _base(context, view, previous):
     if previous is None:
         return None
-    return search.ensembler.apply(previous.mixture, view.outputs(previous.members))
+    return context.settings.ensembler.apply(previous.mixture, view.outputs(previous.members))
 
 
-def _seed(search, number, builder):
-    return derive_seed(search.used_seed, number, builder.name, "data")
+def _seed(context, number, builder):
+    return derive_seed(context.seed, number, builder.name, "data")
 
 
-def _finite_feed(search, inputs, train, builders, own, members, base, previous, number):
-    steps, size = search.steps_per_iteration, inputs.batch_size
+def _finite_feed(context, data, train, builders, own, members, base, previous, number):
+    steps, size = context.settings.steps_per_iteration, data.batch_size
     shared = [m for m, given in zip(members, own, strict=True) if given is None or given.x is None]
-    seed = derive_seed(search.used_seed, number, "batches")
+    seed = derive_seed(context.seed, number, "batches")
     common = finite_feed(train.rows, size, steps, base, seed, train.hidden(shared))
     feeds = [common] if any(given is None for given in own) else []
     for builder, given, member in zip(builders, own, members, strict=True):
         if given is None:
             continue
-        seed = _seed(search, number, builder)
+        seed = _seed(context, number, builder)
         if given.x is None:
             given.check(len(train.rows), builder.name)
             feeds.append(common.variant(given.indices, given.sample_weight, seed))
             continue
-        rows = own_rows(given, search.head, inputs.spec, builder.name)
-        view = OutputCache(preprocess(rows, search.preprocessing), train.keep_last_layer)
-        own_base = _base(search, view, previous) if search.training == "residual" else None
+        rows = own_rows(given, context.head, data.spec, builder.name)
+        view = OutputCache(context.preprocessor(rows), train.keep_last_layer)
+        own_base = (
+            _base(context, view, previous) if context.settings.training == "residual" else None
+        )
         feeds.append(finite_feed(view.rows, size, steps, own_base, seed, view.hidden([member])))
     return feeds[0] if len(feeds) == 1 else JoinedFeed(feeds)
 
@@ -139,10 +137,10 @@ def _refuse_own_data_of_streams(builders, own):
         )
 
 
-def _stream_function(search, train, members, previous):
+def _stream_function(context, train, members, previous):
     """From a chunk's features to what frozen members give on them, or `None`."""
     reads = list(dict.fromkeys(key for m in members for key in m.reads))
-    residual = search.training == "residual" and previous is not None
+    residual = context.settings.training == "residual" and previous is not None
     old = previous.members if residual else ()
     if not old and not reads:
         return None
@@ -154,7 +152,7 @@ def _stream_function(search, train, members, previous):
         found = function(x, lambda: Spool(train.cache_limit))
         given = {}
         if residual:
-            base = search.ensembler.apply(previous.mixture, train.by_member(old, found))
+            base = context.settings.ensembler.apply(previous.mixture, train.by_member(old, found))
             given["base"] = np.asarray(base, "float32")
         if reads:
             given["hidden"] = {key: found[key] for key in reads}

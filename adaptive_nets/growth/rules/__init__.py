@@ -1,24 +1,17 @@
 """What growing means to each layer family."""
 
+from adaptive_nets.growth.core.registry import register_lazily, register_rule, registered
+from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.rules import (
     applications,
-    attention,
     batch_norm,
-    conv,
-    dense,
-    einsum,
     elementwise,
-    embedding,
+    kernels,
     models,
     norms,
-    operations,
-    recurrent,
-    reshape,
-    spatial,
+    shapes,
     wrappers,
 )
-from adaptive_nets.growth.rules.base import Call, Rule
-from adaptive_nets.growth.rules.registry import register_lazily, register_rule, registered
 
 register_lazily("keras_hub", "adaptive_nets.growth.rules.hub")
 
@@ -26,20 +19,13 @@ __all__ = [
     "Call",
     "Rule",
     "applications",
-    "attention",
     "batch_norm",
-    "conv",
-    "dense",
-    "einsum",
     "elementwise",
-    "embedding",
+    "kernels",
     "models",
     "norms",
-    "operations",
-    "recurrent",
     "register_rule",
     "registered",
-    "reshape",
-    "spatial",
+    "shapes",
     "wrappers",
 ]

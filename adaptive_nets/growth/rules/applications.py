@@ -4,12 +4,13 @@ from typing import Any
 
 from keras.src.applications import convnext, inception_resnet_v2
 
-from adaptive_nets.growth.axes import Features
-from adaptive_nets.growth.axis_map import AxisMap
-from adaptive_nets.growth.rules.base import Call, Rule
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.segments import Features
+from adaptive_nets.growth.core.weight_roles import LayerRecord, Scales
 from adaptive_nets.growth.rules.elementwise import merged
-from adaptive_nets.growth.rules.registry import register_rule
-from adaptive_nets.growth.weights import LayerRecord, Scales
+from adaptive_nets.growth.rules.norms import gain_and_offset
 
 
 @register_rule(convnext.LayerScale)
@@ -26,6 +27,9 @@ class LayerScaleRule(Rule):
     def config(self, record: LayerRecord, sizes: dict[str, AxisMap]) -> dict[str, Any]:
         return {"projection_dim": sizes["channels"].size} if "channels" in sizes else {}
 
+    def zero_weights(self, layer: Any) -> list[Any] | None:
+        return gain_and_offset(layer, "gamma")
+
 
 @register_rule(convnext.StochasticDepth)
 class StochasticDepthRule(Rule):
@@ -33,6 +37,9 @@ class StochasticDepthRule(Rule):
 
     def trace(self, call: Call) -> Features:
         return call.output(call.inputs)
+
+    def zero_inputs(self, layer: Any) -> str:
+        return "all"
 
 
 @register_rule(inception_resnet_v2.CustomScaleLayer)

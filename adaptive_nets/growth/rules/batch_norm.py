@@ -2,14 +2,15 @@
 
 import keras
 
-from adaptive_nets.growth.axes import Features
-from adaptive_nets.growth.rules.base import Call, Rule
-from adaptive_nets.growth.rules.registry import register_rule
-from adaptive_nets.growth.weights import Scales, Writes
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import Call
+from adaptive_nets.growth.core.segments import Features
+from adaptive_nets.growth.core.weight_roles import Scales, Writes
+from adaptive_nets.growth.rules.norms import NormRule
 
 
 @register_rule(keras.layers.BatchNormalization)
-class BatchNormalizationRule(Rule):
+class BatchNormalizationRule(NormRule):
     """Gain, bias and moving statistics of each feature; new ones begin as a new layer's.
 
     The bias and the mean are said to write their axis, so that they are zero where a new feature

@@ -6,28 +6,42 @@ from typing import Any
 
 from keras import layers
 
-from adaptive_nets.growth.axes import Features
-from adaptive_nets.growth.rules.base import Call, Rule
-from adaptive_nets.growth.rules.registry import register_rule
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import (
+    IDEMPOTENT,
+    ZERO_KEEPING,
+    Call,
+    Rule,
+    activation_name,
+)
+from adaptive_nets.growth.core.segments import Features
 
 
 @register_rule(
     layers.Identity,
     layers.Dropout,
-    layers.AlphaDropout,
     layers.GaussianDropout,
-    layers.GaussianNoise,
     layers.SpatialDropout1D,
     layers.SpatialDropout2D,
     layers.SpatialDropout3D,
     layers.ActivityRegularization,
-    layers.Masking,
 )
 class PassRule(Rule):
     """Features pass as they are, a silent one as zero."""
 
     def trace(self, call: Call) -> Features:
         return call.output(call.inputs)
+
+    def zero_inputs(self, layer: Any) -> str:
+        return "all"
+
+
+@register_rule(layers.AlphaDropout, layers.GaussianNoise, layers.Masking)
+class NoiseRule(PassRule):
+    """Features pass as they are, but zeros need not stay zeros in training."""
+
+    def zero_inputs(self, layer: Any) -> None:
+        return None
 
 
 @register_rule(layers.Activation)
@@ -37,17 +51,37 @@ class ActivationRule(Rule):
     def trace(self, call: Call) -> Features:
         return call.activate(call.output(call.inputs), call.layer.activation)
 
+    def zero_inputs(self, layer: Any) -> str | None:
+        return "all" if activation_name(layer.activation) in ZERO_KEEPING else None
 
-@register_rule(layers.ReLU, layers.LeakyReLU, layers.ELU)
+    def is_idempotent(self, layer: Any) -> bool:
+        return activation_name(layer.activation) in IDEMPOTENT
+
+
+@register_rule(layers.LeakyReLU, layers.ELU)
 class FunctionLayerRule(Rule):
     """Activation layers with f(0) = 0."""
 
     def trace(self, call: Call) -> Features:
         x = call.output(call.inputs)
         name = type(call.layer).__name__.lower()
-        # A threshold or a ceiling below zero would move 0.
-        keeps = not getattr(call.layer, "threshold", 0) < 0
+        keeps = self.zero_inputs(call.layer) is not None
         return dataclasses.replace(x, axes=tuple(a and a.after(name, keeps) for a in x.axes))
+
+    def zero_inputs(self, layer: Any) -> str | None:
+        return "all"
+
+
+@register_rule(layers.ReLU)
+class ReLURule(FunctionLayerRule):
+    """A ReLU with a threshold, a ceiling and a slope."""
+
+    def zero_inputs(self, layer: Any) -> str | None:
+        # A threshold below zero would move 0.
+        return None if layer.threshold < 0 else "all"
+
+    def is_idempotent(self, layer: Any) -> bool:
+        return not layer.negative_slope and not layer.threshold
 
 
 @register_rule(layers.Softmax)
@@ -114,6 +148,9 @@ class SumRule(Rule):
     def trace(self, call: Call) -> Features:
         return merged(call, call.inputs, "sum")
 
+    def zero_inputs(self, layer: Any) -> str:
+        return "all"
+
 
 @register_rule(layers.Multiply)
 class ProductRule(Rule):
@@ -121,6 +158,9 @@ class ProductRule(Rule):
 
     def trace(self, call: Call) -> Features:
         return merged(call, call.inputs, "product")
+
+    def zero_inputs(self, layer: Any) -> str:
+        return "any"
 
 
 @register_rule(layers.Maximum, layers.Minimum)
@@ -138,6 +178,9 @@ class ConcatenateRule(Rule):
 
     def trace(self, call: Call) -> Features:
         return concatenated(call, list(call.inputs), call.layer.axis)
+
+    def zero_inputs(self, layer: Any) -> str:
+        return "all"
 
 
 def concatenated(call: Call, tensors: list[Features], along: int) -> Features:
@@ -159,7 +202,7 @@ def concatenated(call: Call, tensors: list[Features], along: int) -> Features:
     return dataclasses.replace(result, axes=tuple(axes))
 
 
-def _operations(*names: str) -> list[type]:
+def operation_classes(*names: str) -> list[type]:
     """Classes of keras.ops that exist in the installed Keras."""
     from keras.src.ops import core, nn, numpy
 
@@ -167,7 +210,7 @@ def _operations(*names: str) -> list[type]:
     return [each for each in found if isinstance(each, type)]
 
 
-@register_rule(*_operations("Add", "Subtract"))
+@register_rule(*operation_classes("Add", "Subtract"))
 class SumOperationRule(Rule):
     """`x + y` between tensors."""
 
@@ -175,7 +218,7 @@ class SumOperationRule(Rule):
         return merged(call, call.args, "sum")
 
 
-@register_rule(*_operations("Multiply", "TrueDivide", "Divide"))
+@register_rule(*operation_classes("Multiply", "TrueDivide", "Divide"))
 class ProductOperationRule(Rule):
     """`x * y` between tensors; the divisor's zeros are not kept."""
 
@@ -185,7 +228,7 @@ class ProductOperationRule(Rule):
 
 
 @register_rule(
-    *_operations(
+    *operation_classes(
         "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Celu", "Gelu", "Silu", "Tanh", "Softsign",
         "HardSilu", "HardTanh", "Abs", "Absolute", "Square", "Sqrt", "Negative", "Sin", "Identity",
     )
@@ -198,9 +241,14 @@ class ZeroKeepingOperationRule(Rule):
         name = type(call.layer).__name__.lower()
         return dataclasses.replace(x, axes=tuple(a and a.after(name, True) for a in x.axes))
 
+    def is_idempotent(self, layer: Any) -> bool:
+        return type(layer).__name__.lower() in IDEMPOTENT
+
 
 @register_rule(
-    *_operations("Sigmoid", "Softplus", "HardSigmoid", "LogSigmoid", "Exp", "Log", "Cos", "Rsqrt")
+    *operation_classes(
+        "Sigmoid", "Softplus", "HardSigmoid", "LogSigmoid", "Exp", "Log", "Cos", "Rsqrt"
+    )
 )
 class OtherOperationRule(Rule):
     """Functions of each feature with f(0) != 0."""
@@ -211,6 +259,9 @@ class OtherOperationRule(Rule):
         return dataclasses.replace(x, axes=tuple(a and a.after(name, False) for a in x.axes))
 
 
-@register_rule(*_operations("Cast"))
-class CastRule(PassRule):
+@register_rule(*operation_classes("Cast"))
+class CastRule(Rule):
     """Another dtype."""
+
+    def trace(self, call: Call) -> Features:
+        return call.output(call.inputs)

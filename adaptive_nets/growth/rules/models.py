@@ -5,11 +5,11 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional
 
-from adaptive_nets.growth.axes import Segment
-from adaptive_nets.growth.axis_map import AxisMap
-from adaptive_nets.growth.rules.base import Call, Rule
-from adaptive_nets.growth.rules.registry import register_rule
-from adaptive_nets.growth.weights import LayerRecord
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.segments import Segment
+from adaptive_nets.growth.core.weight_roles import LayerRecord
 
 
 @register_rule(Functional, keras.Model, keras.Sequential)
@@ -17,7 +17,7 @@ class ModelRule(Rule):
     """A Sequential or Functional model, traced and rebuilt like the one that holds it."""
 
     def trace(self, call: Call) -> Any:
-        from adaptive_nets.growth.trace import functional
+        from adaptive_nets.growth.core.trace import functional
 
         graphs = [functional(layer) for layer in call.layers]
         inputs = keras.tree.flatten(call.inputs)

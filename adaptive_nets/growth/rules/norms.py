@@ -4,13 +4,14 @@ import dataclasses
 import math
 from typing import Any
 
+import keras
 from keras import layers
 
-from adaptive_nets.growth.axes import Axis, Features, Segment
-from adaptive_nets.growth.axis_map import SHARED, AxisMap
-from adaptive_nets.growth.rules.base import Call, Rule
-from adaptive_nets.growth.rules.registry import register_rule
-from adaptive_nets.growth.weights import LayerRecord, Scales, Writes
+from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.segments import Axis, Features, Segment
+from adaptive_nets.growth.core.weight_roles import LayerRecord, Scales, Writes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,8 +121,33 @@ def root_mean_square_scale(maps: tuple[AxisMap, ...]) -> float:
     return float(((grown.size - grown.silent.sum()) / grown.size) ** 0.5)
 
 
+def gain_and_offset(layer: Any, gain: str) -> list[Any] | None:
+    """What makes a layer's output zero if it multiplies by a gain; None if it has none."""
+    multiplied = getattr(layer, gain, None)
+    if not isinstance(multiplied, keras.Variable):
+        return None
+    added = getattr(layer, "beta", None)
+    return [multiplied] if added is None else [multiplied, added]
+
+
+class NormRule(Rule):
+    """A norm: zero where its gain and offset are; without a gain it lets zeros pass."""
+
+    gain = "gamma"
+
+    def zero_weights(self, layer: Any) -> list[Any] | None:
+        return gain_and_offset(layer, self.gain)
+
+    def zero_inputs(self, layer: Any) -> str:
+        return "all"
+
+    def zero_offsets(self, layer: Any) -> list[Any]:
+        found = (getattr(layer, name, None) for name in ("beta", "moving_mean"))
+        return [variable for variable in found if variable is not None]
+
+
 @register_rule(layers.LayerNormalization)
-class LayerNormalizationRule(Rule):
+class LayerNormalizationRule(NormRule):
     """Mean and variance over features: only equal copies keep them."""
 
     def trace(self, call: Call) -> Features:
@@ -137,8 +163,10 @@ class LayerNormalizationRule(Rule):
 
 
 @register_rule(layers.RMSNormalization)
-class RMSNormalizationRule(Rule):
+class RMSNormalizationRule(NormRule):
     """Root mean square over features: zeros scale it by a known factor."""
+
+    gain = "scale"
 
     def trace(self, call: Call) -> Features:
         x = call.separate(call.inputs, -1)
@@ -163,7 +191,7 @@ def behind_norm(call: Call, x: Features) -> Features:
 
 
 @register_rule(layers.GroupNormalization)
-class GroupNormalizationRule(Rule):
+class GroupNormalizationRule(NormRule):
     """Groups of channels grow whole, or stand side by side."""
 
     def trace(self, call: Call) -> Features:

@@ -7,13 +7,13 @@ from typing import Any
 import keras
 from keras import layers
 
-from adaptive_nets.growth.axes import Features, Segment
-from adaptive_nets.growth.axis_map import AxisMap
-from adaptive_nets.growth.rules.base import Call, Rule
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.registry import register_rule, rule_for
+from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.segments import Features, Segment
+from adaptive_nets.growth.core.weight_roles import LayerRecord
 from adaptive_nets.growth.rules.elementwise import concatenated, merged
-from adaptive_nets.growth.rules.recurrent import make_states
-from adaptive_nets.growth.rules.registry import register_rule, rule_for
-from adaptive_nets.growth.weights import LayerRecord
+from adaptive_nets.growth.rules.kernels.recurrent import make_states
 
 
 def delegate(

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 import adaptive_nets as an
 from adaptive_nets._seeds import derive_seed
-from adaptive_nets.adanet import loop
 from adaptive_nets.adanet.ensembles.member import layer_number, lineage, run_all
 from adaptive_nets.adanet.ensembles.output_cache import OutputCache
+from adaptive_nets.adanet.rounds import runner
 from adaptive_nets.adanet.rounds.build_member import build_member
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer
 from adaptive_nets.data import feeds
@@ -117,7 +117,7 @@ def test_cached_training_gives_the_weights_of_uncached_training(searched, data, 
     )  # fmt: skip
     optimizer = keras.optimizers.SGD(0.1)
     optimizer.build(fresh.model.trainable_variables)
-    ensembler, ensemble = previous.ensembler, previous.ensemble
+    ensembler, ensemble = previous.settings.ensembler, previous.ensemble
     order = Batches(len(x), 32, derive_seed(0, 3, "batches"))
     for rows in order.indices(0, 6):
         with tf.GradientTape() as tape:
@@ -144,7 +144,7 @@ def test_streamed_training_gives_the_weights_of_training_in_memory(data, lc):
     settings = {"generator": connected(), "mixture_weights": "uniform", "force_grow": True}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feeds, "Batches", InOrder)
-        patch.setattr(loop, "MIXTURE_CHUNKS", 0)
+        patch.setattr(runner, "MIXTURE_CHUNKS", 0)
         memory = lc.small(**settings, steps_per_iteration=4).fit(x, y, verbose=0, batch_size=30)
         endless = tf.data.Dataset.from_tensor_slices((x, y)).repeat().batch(30)
         patch.setattr(an.adanet.UniformEnsembler, "fit_stream", _uniform)
@@ -317,7 +317,7 @@ def test_images_of_different_sizes_are_refused_before_the_round_trains(lc):
     search = lc.small(generator=Strides())
     with pytest.raises(ValueError, match=r"hidden layer 1 of subnetwork '1_strided': expected"):
         search.fit(x, y, verbose=0)
-    assert search.record.iteration == 1
+    assert search.state.iteration == 1
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_hidden_layers_must_be_tensors_of_known_shape(lc, data, hidden, error):
     ("settings", "error"),
     [
         ({"connect": "some"}, "connect must be one of 'all', 'previous', 'none'"),
-        ({"connection_dropout": 1.0}, r"connection_dropout must be a number in \[0, 1\)"),
+        ({"connection_dropout": 1.0}, r"connection_dropout must be a finite number >= 0 and < 1"),
     ],
 )
 def test_wrong_settings_are_refused(settings, error):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_each_set_of_members_is_tried_once():
     assert sets(["grow", "all"], ["a"], True) == [(True, ("a",))]
 
     class Insistent(Strategy):
-        def candidates(self, new, previous):
+        def candidates(self, new, previous, iteration):
             return [Candidate("x", True, (new[0],)), Candidate("y", False, (new[0],))]
 
     assert len(sets(Insistent(), ["a"], False)) == 1
@@ -49,13 +50,47 @@ def test_each_set_of_members_is_tried_once():
 
 def test_a_users_strategy_is_asked_with_names_and_previous():
     class Pairs(Strategy):
-        def candidates(self, new, previous):
+        def candidates(self, new, previous, iteration):
             assert type(new) is list and previous is True
             pairs = itertools.pairwise(new)
             return [Candidate(f"pair_{a}", True, (a, b)) for a, b in pairs]
 
     found = propose_candidates(resolve([Pairs(), "solo"]), ("a", "b", "c"), True)
     assert [c.name for c in found] == ["pair_a", "pair_b", "solo_a", "solo_b", "solo_c"]
+
+
+def test_a_strategy_is_told_the_round():
+    class First(Strategy):
+        def candidates(self, new, previous, iteration):
+            return [Candidate(f"{iteration}_x", previous, tuple(new[:iteration]))]
+
+    (found,) = propose_candidates([First()], ["a", "b", "c"], True, 2)
+    assert found == Candidate("2_x", True, ("a", "b"))
+
+
+def test_the_old_form_of_a_strategy_still_works_and_warns_once():
+    with pytest.warns(DeprecationWarning, match="Old.candidates.*previous, iteration") as caught:
+
+        class Old(Strategy):
+            def candidates(self, new, previous):
+                return [Candidate(f"{self.iteration}_x", previous, tuple(new[: self.iteration]))]
+
+        class Grown(Grow):
+            def candidates(self, new, previous):
+                return super().candidates(new, previous)[:1]
+
+    assert [w.filename for w in caught] == [__file__] * 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        strategies = [Old(), Grown()]
+        for number in (1, 2):
+            found = propose_candidates(strategies, ["a", "b", "c"], True, number)
+            assert found[0] == Candidate(f"{number}_x", True, ("a", "b")[:number])
+
+        class Newer(Old):
+            """It takes the method over as it is."""
+
+        assert Newer().candidates(["a"], True, 3) == [Candidate("3_x", True, ("a",))]
 
 
 def test_strategies_by_name_or_object():
@@ -91,7 +126,7 @@ def test_unknown_strategies_are_refused(given, message):
 )
 def test_candidates_that_cannot_be_are_refused(candidates, message):
     class Fixed(Strategy):
-        def candidates(self, new, previous):
+        def candidates(self, new, previous, iteration):
             return candidates
 
     with pytest.raises(ValueError, match=message):

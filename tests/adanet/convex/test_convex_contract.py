@@ -25,7 +25,7 @@ def test_scikit_learn_accepts_it(estimator, check):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"p": 0.5}, r"p must be a number from 1 to 2\. Received: p=0\.5\."),
+        ({"p": 0.5}, r"p must be a finite number >= 1 and <= 2\. Received: p=0\.5\."),
         ({"p": 2.5}, "Received: p=2.5"),
         ({"p": float("nan")}, "Received: p=nan"),
         ({"p": "2"}, "Received: p='2'"),
@@ -34,7 +34,7 @@ def test_scikit_learn_accepts_it(estimator, check):
             r"norm_bound must be a finite number > 0.* Received: norm_bound=0\.0",
         ),
         ({"norm_bound": -1}, "Received: norm_bound=-1"),
-        ({"norm_bound": [1.0, -1.0]}, "norm_bound must be a finite number > 0"),
+        ({"norm_bound": [1.0, -1.0]}, r"norm_bound\[1\] must be a finite number > 0"),
         ({"norm_bound": [1.0]}, "norm_bound must be one number, or one for each of 2 layers"),
         ({"norm_bound": None}, "Received: norm_bound=None"),
         ({"adanet_lambda": -1e-9}, "adanet_lambda must be a finite number >= 0"),
@@ -45,8 +45,11 @@ def test_scikit_learn_accepts_it(estimator, check):
         ({"activation": "gelu"}, "activation must be one of 'relu', 'tanh', 'linear'"),
         ({"activation": ["relu"]}, "Received: activation="),
         ({"complexity": "std"}, "complexity must be 'rademacher', 'sqrt_depth' or a function"),
-        ({"complexity": lambda depth: -1.0}, r"Received: -1\.0 for depth 1"),
-        ({"complexity": lambda depth: None}, "Received: None for depth 1"),
+        ({"complexity": lambda depth: -1.0}, r"Received: complexity\(1\)=-1\.0"),
+        (
+            {"complexity": lambda depth: None},
+            r"complexity\(1\) must be a finite number >= 0\. Received.*None",
+        ),
         ({"max_iterations": 0}, "max_iterations must be an integer >= 1"),
         ({"max_iterations": 1.5}, "Received: max_iterations=1.5"),
         ({"max_depth": True}, "Received: max_depth=True"),

@@ -6,8 +6,9 @@ import pytest
 
 import adaptive_nets as an
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
-from adaptive_nets.adanet.ensembles.ensembler import MixtureEnsembler, UniformEnsembler
 from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
+from adaptive_nets.adanet.ensembles.uniform import UniformEnsembler
 
 KINDS = ("scalar", "vector", "matrix")
 ROWS, UNITS = 120, 3

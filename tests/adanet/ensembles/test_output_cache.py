@@ -15,7 +15,7 @@ from adaptive_nets.data import feeds, preprocessing
 from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.datasets import read_dataset
 from adaptive_nets.data.feeds import FiniteFeed
-from adaptive_nets.data.preprocessing import preprocess
+from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.rows import Rows, make_rows
 
 RNG = np.random.default_rng(0)
@@ -138,13 +138,13 @@ def test_preprocessing_is_applied_once_to_all_rows(monkeypatch):
     inputs = {"a": keras.Input((4,), name="a"), "b": keras.Input((1,), dtype="int32", name="b")}
     model = keras.Model(inputs, {"a": keras.layers.Rescaling(2.0)(inputs["a"]), "b": inputs["b"]})
     rows = Rows({"a": X, "b": np.arange(ROWS, dtype="int32")[:, None]}, Y, W)
-    done = preprocess(rows, model)
+    done = Preprocessor(model)(rows)
     np.testing.assert_array_equal(done.x["a"], 2 * X)
     np.testing.assert_array_equal(done.x["b"], rows.x["b"])
     assert done.y is Y and done.w is W
-    assert preprocess(rows, None) is rows
+    assert Preprocessor(None)(rows) is rows
     monkeypatch.setattr(preprocessing, "MEMORY_LIMIT", 100)
-    spooled = preprocess(rows, model)
+    spooled = Preprocessor(model)(rows)
     assert spooled.on_disk and not done.on_disk
     np.testing.assert_array_equal(spooled.x["a"], 2 * X)
 
@@ -153,5 +153,5 @@ def test_preprocessing_keeps_the_order_of_many_blocks():
     x = np.arange(20000, dtype="float32")[:, None]
     inputs = keras.Input((1,))
     model = keras.Model(inputs, keras.layers.Rescaling(0.5)(inputs))
-    done = preprocess(Rows(x, np.zeros(20000)), model)
+    done = Preprocessor(model)(Rows(x, np.zeros(20000)))
     np.testing.assert_array_equal(done.x, x / 2)

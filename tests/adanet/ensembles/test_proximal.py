@@ -6,7 +6,8 @@ from scipy import optimize, special
 from sklearn.linear_model import Lasso
 
 from adaptive_nets import heads
-from adaptive_nets.adanet.ensembles.proximal import MixtureSolver, combine
+from adaptive_nets.adanet.ensembles.kinds import MIXTURE_KINDS
+from adaptive_nets.adanet.ensembles.proximal import MixtureSolver
 
 RNG = np.random.default_rng(0)
 ROWS, MEMBERS = 160, 4
@@ -205,9 +206,11 @@ def test_combine_sums_the_weighed_members():
     scalar, vector = RNG.normal(size=2), RNG.normal(size=(2, 3))
     matrix = RNG.normal(size=(6, 3))
     np.testing.assert_allclose(
-        combine("scalar", h, scalar), scalar[0] * h[:, 0] + scalar[1] * h[:, 1]
+        MIXTURE_KINDS["scalar"].combine(h, scalar), scalar[0] * h[:, 0] + scalar[1] * h[:, 1]
     )
     np.testing.assert_allclose(
-        combine("vector", h, vector), vector[0] * h[:, 0] + vector[1] * h[:, 1]
+        MIXTURE_KINDS["vector"].combine(h, vector), vector[0] * h[:, 0] + vector[1] * h[:, 1]
     )
-    np.testing.assert_allclose(combine("matrix", h.reshape(5, 6), matrix), h.reshape(5, 6) @ matrix)
+    np.testing.assert_allclose(
+        MIXTURE_KINDS["matrix"].combine(h.reshape(5, 6), matrix), h.reshape(5, 6) @ matrix
+    )

@@ -74,7 +74,7 @@ def test_a_metric_that_the_head_has_not_is_refused():
 @pytest.mark.parametrize(
     "given, message",
     [
-        ({"mode": "up"}, "mode must be 'auto', 'min' or 'max'. Received: mode='up'"),
+        ({"mode": "up"}, "mode must be one of 'auto', 'min', 'max'. Received: mode='up'"),
         ({"x": np.zeros((2, 1))}, "needs both x and y, or neither"),
         ({"y": np.zeros(2)}, "needs both x and y, or neither"),
     ],

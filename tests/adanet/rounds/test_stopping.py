@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit
 
 import adaptive_nets as an
-from adaptive_nets.adanet.ensembles.ensembler import MixtureEnsembler
+from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
 from adaptive_nets.adanet.rounds.scoring import CandidateScorer
 
 ROUNDS = 8
@@ -21,7 +21,7 @@ def predicted_and_actual(lc, data, adanet_lambda):
     """The round in which no unit has |(1/m) Σ y h Φ'(1 - y f)| > Γ, and the search's last one."""
     x, y = data
     sign = 2.0 * y - 1
-    passed, plain = {}, CandidateScorer.contend
+    passed, plain = {}, CandidateScorer.score_candidate
 
     def contend(self, candidate, number, new, previous):
         f = np.zeros(len(x))
@@ -45,7 +45,7 @@ def predicted_and_actual(lc, data, adanet_lambda):
         max_iterations=ROUNDS,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(CandidateScorer, "contend", contend)
+        patch.setattr(CandidateScorer, "score_candidate", contend)
         search.fit(x, y, verbose=0)
     failing = [number for number, found in passed.items() if not any(found)]
     return min(failing, default=None), search
@@ -58,7 +58,7 @@ def test_the_papers_test_predicts_the_last_round(lc, data):
         if predicted is None:
             assert search.stop_reason == "max_iterations"
         else:
-            assert (search.stop_reason, search.record.iteration) == ("no_improvement", predicted)
+            assert (search.stop_reason, search.state.iteration) == ("no_improvement", predicted)
         lasts.append(predicted)
     # The larger the penalty, the earlier the end; without one it never stops by itself.
     assert 1 < lasts[0] < lasts[1] < ROUNDS and lasts[2] is None

@@ -162,7 +162,7 @@ def test_own_data_that_does_not_fit_is_refused_by_name(lc, data, given, error):
     search = lc.small(generator=Builders(("net", an.adanet.TrainingData(**given))))
     with pytest.raises(ValueError, match=error):
         search.fit(*data, verbose=0)
-    assert search.record.iteration == 0
+    assert search.state.iteration == 0
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_rounds_that_changed_nothing_are_not_replayed(lc, tmp_path):
     search = lc.small(tmp_path, **hopeless).fit(*lc.blobs(), verbose=0)
     assert search.stop_reason == "no_improvement"
     again = an.AdaNet.replay(tmp_path, *lc.blobs(), verbose=0)
-    assert len(again.ensemble.members) == len(search.ensemble.members) < search.record.iteration
+    assert len(again.ensemble.members) == len(search.ensemble.members) < search.state.iteration
     assert again.stop_reason == "max_iterations"
 
 

@@ -10,6 +10,8 @@ import pytest
 
 import adaptive_nets as an
 from adaptive_nets.adanet import loop
+from adaptive_nets.adanet.placement import local
+from adaptive_nets.adanet.rounds import budget
 from adaptive_nets.adanet.rounds import round as rounds_module
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer
 
@@ -84,7 +86,8 @@ def fake_time(monkeypatch):
         return plain(self, source, indices, start, stop)
 
     monkeypatch.setattr(RoundTrainer, "run", run_round)
-    monkeypatch.setattr(loop, "time", fake)
+    for module in (budget, local, loop):
+        monkeypatch.setattr(module, "time", fake)
     monkeypatch.setattr(rounds_module, "time", fake)
     return fake
 
@@ -102,11 +105,11 @@ def test_time_limits_anywhere_end_like_none(lc, data, fake_time, tmp_path):
 
     # Within the first round: 0.3 s to compile, 1.1 s kept for weighing: few steps.
     search = limited(1.7)
-    assert search.record.iteration == 0
+    assert search.state.iteration == 0
     assert 0 < search.leaderboard().steps[0] < 30
     # The first round is finished, and the second is cut.
     search = limited(2.9)
-    assert search.record.iteration == 1
+    assert search.state.iteration == 1
     board = search.leaderboard()
     second = board[board["round"] == 2]
     assert second.status.tolist().count("partial") == 1
@@ -114,7 +117,7 @@ def test_time_limits_anywhere_end_like_none(lc, data, fake_time, tmp_path):
     logits = search.predict(data[0], "logits")
     # Too short for anything, and nothing is lost by it.
     search = limited(1e-3)
-    assert search.record.iteration == 1
+    assert search.state.iteration == 1
     np.testing.assert_array_equal(search.predict(data[0], "logits"), logits)
     steps = Steps()
     ended = lc.small(tmp_path, **settings).fit(*data, verbose=0, callbacks=[steps])
@@ -163,8 +166,8 @@ def test_stop_at_the_end_of_a_round(lc, data):
             self.model.stop_training = True
 
     search = lc.small().fit(*data, verbose=0, callbacks=[Stop()])
-    assert (search.stop_reason, search.record.iteration) == ("callback", 1)
-    assert search.record.partial is None
+    assert (search.stop_reason, search.state.iteration) == ("callback", 1)
+    assert search.state.partial is None
     lc.assert_same(search.fit(*data, verbose=0), lc.small().fit(*data, verbose=0))
 
 
@@ -216,7 +219,7 @@ def test_keras_early_stopping_and_csv_logger(lc, data, tmp_path):
     log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
     search = lc.small(max_iterations=5, mixture_weights="uniform")
     search.fit(*data, verbose=0, callbacks=[stopping, log])
-    assert (search.stop_reason, search.record.iteration) == ("callback", 2)
+    assert (search.stop_reason, search.state.iteration) == ("callback", 2)
     with open(tmp_path / "log.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["0", "1"]
@@ -257,10 +260,10 @@ def test_no_improvement_ends_the_search_for_good(lc, data, hopeless, tmp_path):
     search = lc.small(tmp_path, **hopeless)
     search.fit(*data, verbose=0)
     assert search.stop_reason == "no_improvement"
-    last = search.leaderboard().query(f"round == {search.record.iteration}")
+    last = search.leaderboard().query(f"round == {search.state.iteration}")
     assert last.candidate.tolist()[0] == "previous"
     assert last.status.tolist() == ["selected", "rejected"]
-    assert search.record.iteration < 4
+    assert search.state.iteration < 4
     before = lc.contents(tmp_path)
     steps = Steps()
     for again in (search, lc.small(tmp_path, **hopeless), an.AdaNet.load(tmp_path)):
@@ -287,7 +290,7 @@ def test_force_grow_does_not_take_a_half_trained_candidate_that_is_worse(lc, dat
     search = lc.small(**settings)
     search.fit(*data, verbose=0, callbacks=[lc.StopAt(2, 1)])
     assert search.stop_reason == "callback"
-    assert (len(search.ensemble.members) == 2) == (grown < search.record.ensemble.objective)
+    assert (len(search.ensemble.members) == 2) == (grown < search.state.ensemble.objective)
 
 
 # Steps ------------------------------------------------------------------------------------------
@@ -301,7 +304,7 @@ def test_max_steps_are_reached_exactly_and_going_on_is_as_never_having_stopped(l
     search = lc.small(model_dir=tmp_path, **settings)
     for steps, rounds in ((7, 0), (33, 0), (40, 1), (59, 1), (60, 1)):
         search.fit(*data, verbose=0, max_steps=steps)
-        assert (search.global_step, search.record.iteration) == (steps, rounds)
+        assert (search.global_step, search.state.iteration) == (steps, rounds)
         assert search.stop_reason == "max_steps"
         assert an.AdaNet.load(tmp_path).global_step == steps
     search.fit(*data, verbose=0, max_steps=1000)

@@ -20,11 +20,11 @@ def test_load_rebuilds_settings_that_are_objects(tmp_path):
         seed=0,
     ).fit(x, y, validation_split=0.2, verbose=0)
     loaded = an.AdaNet.load(tmp_path / "search", max_iterations=2)
-    assert [type(s) for s in loaded.strategies] == [an.adanet.Grow, an.adanet.Solo]
+    assert [type(s) for s in loaded.settings.strategies] == [an.adanet.Grow, an.adanet.Solo]
     assert loaded.evaluator.metric == "accuracy"
     np.testing.assert_array_equal(loaded.predict(x, "logits"), search.predict(x, "logits"))
     loaded.fit(x, y, validation_split=0.2, verbose=0)
-    assert loaded.record.iteration == 2
+    assert loaded.state.iteration == 2
     # A new process that gives the same settings finds its own search in the folder.
     again = an.AdaNet.load(tmp_path / "search")
     np.testing.assert_array_equal(again.predict(x, "logits"), loaded.predict(x, "logits"))

@@ -1,5 +1,7 @@
 """A candidate that diverges leaves no trace in the others."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -60,7 +62,7 @@ def test_others_are_bit_identical(lc, data, names, jit_compile):
     for a, b in zip(with_bad.model.get_weights(), alone.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     # The generator is told.
-    told = {(r.iteration, r.name): r.status for r in with_bad.record.reports}
+    told = {(r.iteration, r.name): r.status for r in with_bad.state.reports}
     assert told[1, "bad"] == told[2, "bad"] == "diverged"
     assert told[1, "good"] == told[2, "good"] == "trained"
     assert [r.name for r in generator.reports] == names
@@ -140,7 +142,8 @@ def test_all_diverging_leaves_an_earlier_partial_result(lc, data, one_step_calls
     search = lc.small(generator=Later(["a"], 0.1))
     search.fit(*data, verbose=0, callbacks=[lc.StopAt(1, 3)])
     logits = search.predict(data[0], "logits")
-    search.generator.bad, search.paused = 1e30, None
+    search.generator.bad = 1e30
+    search.adopt(search.context, dataclasses.replace(search.state, paused=None))
     with pytest.raises(an.adanet.DivergedError):
         search.fit(*data, verbose=0)
     np.testing.assert_array_equal(search.predict(data[0], "logits"), logits)

@@ -39,7 +39,7 @@ def test_reports_carry_metrics_on_the_report_data(lc, data):
     loss = keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
     assert winner.metrics["loss"] == pytest.approx(float(np.mean(loss)), rel=1e-5)
     # The last round's winner is the ensemble: its metrics are the search's.
-    (last,) = [r for r in search.record.reports if r.iteration == 2 and r.selected]
+    (last,) = [r for r in search.state.reports if r.iteration == 2 and r.selected]
     found = search.evaluate(x, y)
     for name in ("loss", "accuracy"):
         assert last.metrics[f"ensemble_{name}"] == pytest.approx(found[name], rel=1e-5)
@@ -109,7 +109,7 @@ def test_tables_of_the_ensemble(lc, data, kind):
     assert built.reads.tolist() == [[], ["1_2_layer_dense"]]
     assert built.member.all() and (built.depth == 2).all()
     assert built.parameters.tolist() == [m.parameters for m in search.ensemble.members]
-    weights = search.mixture_weights()
+    weights = search.member_weights()
     per_member = {"scalar": 1, "vector": 3, "matrix": 3}[kind]
     assert weights.groupby("subnetwork").size().tolist() == [per_member] * 2
     for member, w in zip(search.ensemble.members, search.ensemble.mixture.weights, strict=True):

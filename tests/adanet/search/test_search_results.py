@@ -175,7 +175,7 @@ def test_leaderboard_columns(fitted):
     members, norms = fitted.ensemble.members, fitted.ensemble.mixture.norms()
     chosen = board[(board.status == "selected") & (board.candidate != "previous")].iloc[-1]
     assert chosen.complexity == members[-1].complexity == 1.0
-    gamma = [fitted.ensembler.gamma(m.complexity) for m in members]
+    gamma = [fitted.settings.ensembler.gamma(m.complexity) for m in members]
     assert chosen.gamma == gamma[-1]
     assert chosen.penalty == pytest.approx(np.dot(gamma, norms))
     metrics = set(fitted.head.metrics())
@@ -317,7 +317,7 @@ def test_predict_outputs(fitted, data):
 
 def test_best_single_is_its_member(fitted, data):
     x, y = data
-    member = fitted.record.best_single
+    member = fitted.state.best_single
     features = fitted.preprocessing(x)
     np.testing.assert_allclose(
         fitted.best_single.predict(x, verbose=0),
@@ -326,8 +326,8 @@ def test_best_single_is_its_member(fitted, data):
     )
     # By the data that candidates are judged on, here the training rows' validation split.
     measured = fitted.evaluate(x[180:], NAMES[y[180:]], model=fitted.best_single)
-    assert measured["loss"] == pytest.approx(fitted.record.best_single_loss, abs=1e-5)
-    losses = {f"{r.iteration}_{r.name}": r.metrics["loss"] for r in fitted.record.reports}
+    assert measured["loss"] == pytest.approx(fitted.state.best_single_loss, abs=1e-5)
+    losses = {f"{r.iteration}_{r.name}": r.metrics["loss"] for r in fitted.state.reports}
     assert min(losses, key=losses.get) == member.name
 
 

@@ -169,7 +169,7 @@ def test_keyboard_interrupt_in_a_compiled_call(
         patched.setattr(RoundTrainer, "run", run)
         with pytest.raises(KeyboardInterrupt):
             search.fit(*data, verbose=0)
-    assert search.record.iteration == 1
+    assert search.state.iteration == 1
     lc.assert_same(search.fit(*data, verbose=0), undisturbed)
 
 
@@ -352,8 +352,8 @@ def test_seed_of_an_unseeded_search_is_kept(lc, data, tmp_path):
     first = lc.small(tmp_path, seed=None)
     first.fit(*data, verbose=0, callbacks=[lc.StopAt(1, 3)])
     second = lc.small(tmp_path, seed=None).fit(*data, verbose=0)
-    assert second.used_seed == first.used_seed
-    lc.assert_same(second, lc.small(seed=first.used_seed).fit(*data, verbose=0))
+    assert second.seed == first.seed
+    lc.assert_same(second, lc.small(seed=first.seed).fit(*data, verbose=0))
 
 
 def test_other_data_is_another_yardstick(lc, data, finished):

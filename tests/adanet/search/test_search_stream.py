@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import adaptive_nets as an
-from adaptive_nets.adanet import loop
+from adaptive_nets.adanet.rounds import runner
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def data(lc):
 @pytest.fixture(autouse=True)
 def few_chunks(monkeypatch):
     """Mixture weights are found on a few chunks, to be quick."""
-    monkeypatch.setattr(loop, "MIXTURE_CHUNKS", 12)
+    monkeypatch.setattr(runner, "MIXTURE_CHUNKS", 12)
 
 
 def endless(x, y, batch=37):
@@ -54,14 +54,14 @@ def test_an_interrupted_stream_goes_on_where_it_was(
     monkeypatch.setattr("adaptive_nets.data.feeds.CHUNK_STEPS", 4)
     settings = {"steps_per_iteration": 10}
     whole = lc.small(**settings).fit(endless(*data), verbose=0)
-    assert whole.record.stream_chunks == 2 * (3 + 12)
+    assert whole.state.stream_chunks == 2 * (3 + 12)
     for round_, step in ((1, 6), (2, 9)):
         search = lc.small(tmp_path, **settings)
         search.fit(endless(*data), verbose=0, callbacks=[lc.StopAt(round_, step)])
         assert search.stop_reason == "callback"
     resumed = lc.small(tmp_path, **settings).fit(endless(*data), verbose=0)
     lc.assert_same(resumed, whole)
-    assert resumed.record.stream_chunks == whole.record.stream_chunks
+    assert resumed.state.stream_chunks == whole.state.stream_chunks
     # And in one process.
     search = lc.small(**settings)
     search.fit(endless(*data), verbose=0, callbacks=[lc.StopAt(2, 5)])
@@ -106,7 +106,7 @@ def test_a_finite_dataset_is_data_like_any_other(lc, data):
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(32)
     search = lc.small().fit(dataset, verbose=0)
     lc.assert_same(search, lc.small().fit(x, y, verbose=0, batch_size=32))
-    assert search.record.stream_chunks == 0
+    assert search.state.stream_chunks == 0
 
 
 def test_a_stream_in_a_folder_is_loaded(lc, data, tmp_path):

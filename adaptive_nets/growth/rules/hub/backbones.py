@@ -8,10 +8,10 @@ from keras_hub.layers import TransformerDecoder, TransformerEncoder
 from keras_hub.models import BertBackbone, GPT2Backbone, T5Backbone
 from keras_hub.src.models.t5.t5_transformer_layer import T5TransformerLayer
 
-from adaptive_nets.growth.axes import Axis
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.segments import Axis
 from adaptive_nets.growth.rules.hub import parts
 from adaptive_nets.growth.rules.models import ModelRule
-from adaptive_nets.growth.rules.registry import register_rule
 
 BLOCKS = (T5TransformerLayer, TransformerDecoder, TransformerEncoder)
 # Settings that growth changes, or that do not change what a model computes.

@@ -1,18 +1,15 @@
 """Deeper backbones: one more block a stack, which adds zero at first."""
 
-import time
-import types
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from adaptive_nets.growth.arrays import read
-from adaptive_nets.growth.plan import GrowthPlan, GrowthReport
-from adaptive_nets.growth.slots import Carried
-from adaptive_nets.growth.trace import check_finite
-from adaptive_nets.growth.transfer import initialise, postponed
-from adaptive_nets.growth.weights import variable_of
+from adaptive_nets.growth.core.grown_model import initialise, postponed
+from adaptive_nets.growth.core.optimizer_slots import Carried
+from adaptive_nets.growth.core.plan import Plan, table_of
+from adaptive_nets.growth.core.shared_memory import read
+from adaptive_nets.growth.core.weight_roles import variable_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +30,7 @@ def _find(layer: Any, attribute: str) -> Any:
         return None
 
 
-class BackboneDeepening:
+class BackboneDeepening(Plan):
     """The plan of more blocks at the end of each stack of a backbone.
 
     Where norms stand before attention (T5, GPT-2) a block whose outputs are zero passes its input
@@ -46,17 +43,18 @@ class BackboneDeepening:
         seed: For all that is drawn.
     """
 
-    verb, exact, mix = "deepen", True, (1.0,)
+    verb = "deepen"
 
     def __init__(self, model: keras.Model, count: int, seed: int) -> None:
         self.model = model
+        self.models = (model,)
         self.count = count
         self.seed = seed
-        self.trace = types.SimpleNamespace(models=(model,))
 
-    def notes(self) -> tuple[str, ...]:
-        """Nothing is left to say."""
-        return ()
+    @property
+    def inexact(self) -> list[str]:
+        """Nothing: new blocks add zero."""
+        return []
 
     @property
     def parameters(self) -> int:
@@ -66,24 +64,14 @@ class BackboneDeepening:
         new = sum(layer.count_params() for layer in blocks)
         return self.model.count_params() + self.count * new
 
+    @property
     def table(self) -> "pd.DataFrame":
-        """What grows, as a DataFrame."""
-        import pandas as pd
-
         before = self.model.num_layers
         row = {"layer": self.model.name, "kind": type(self.model).__name__, "axis": "num_layers"}
         how = f"{self.count} new at the end, adding zero"
-        return pd.DataFrame([{**row, "sources": before, "size": before + self.count, "how": how}])
+        return table_of([{**row, "sources": before, "size": before + self.count, "how": how}])
 
-    def __str__(self) -> str:
-        return f"deepen {self.model.name}: exact\n{self.table().to_string(index=False)}"
-
-    def apply_with_pairs(
-        self, sample: Any = None
-    ) -> tuple[keras.Model, GrowthReport, list[Carried]]:
-        """The deeper model, a report, and the weights that carry old values."""
-        started = time.perf_counter()
-        check_finite([self.model])
+    def grow(self) -> tuple[keras.Model, list[Carried]]:
         model = self.model
         depth = model.num_layers + self.count
         with postponed() as variables:
@@ -93,11 +81,7 @@ class BackboneDeepening:
         values |= self._constants(grown)
         drawn = {id(weight) for weight in grown.weights} - values.keys()
         initialise(variables, values, drawn, self.seed, "float32")
-        seconds = time.perf_counter() - started
-        gap = None if sample is None else GrowthPlan.measure(self, grown, sample)
-        before, after = model.count_params(), grown.count_params()
-        report = GrowthReport(self.table(), before, after, True, gap, seconds, ())
-        return grown, report, [Carried((old,), new) for old, new in pairs]
+        return grown, [Carried((old,), new) for old, new in pairs]
 
     def _pairs(self, grown: keras.Model) -> list[tuple[Any, Any]]:
         moved = {}

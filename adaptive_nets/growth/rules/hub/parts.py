@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets.growth.axes import Axis, Features, Segment
-from adaptive_nets.growth.axis_map import AxisMap
-from adaptive_nets.growth.rules.base import Call
-from adaptive_nets.growth.weights import Keeps, Reads, Scales, Writes
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.rule import Call
+from adaptive_nets.growth.core.segments import Axis, Features, Segment
+from adaptive_nets.growth.core.weight_roles import Keeps, Reads, Scales, Writes
 
 
 def kept_share(grown: AxisMap) -> float:

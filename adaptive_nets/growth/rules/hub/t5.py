@@ -5,12 +5,12 @@ from typing import Any
 from keras_hub.src.models.t5.t5_layer_norm import T5LayerNorm
 from keras_hub.src.models.t5.t5_transformer_layer import T5TransformerLayer
 
-from adaptive_nets.growth.axes import Axis, Features, Segment
-from adaptive_nets.growth.axis_map import AxisMap
-from adaptive_nets.growth.rules.base import Call, Rule
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.segments import Axis, Features, Segment
+from adaptive_nets.growth.core.weight_roles import Keeps, LayerRecord, Reads, Writes
 from adaptive_nets.growth.rules.hub import parts
-from adaptive_nets.growth.rules.registry import register_rule
-from adaptive_nets.growth.weights import Keeps, LayerRecord, Reads, Writes
 
 
 @register_rule(T5LayerNorm)

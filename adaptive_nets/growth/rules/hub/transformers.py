@@ -10,12 +10,12 @@ from keras_hub.layers import (
     TransformerEncoder,
 )
 
-from adaptive_nets.growth.axes import Axis, Features, Segment
-from adaptive_nets.growth.axis_map import AxisMap
-from adaptive_nets.growth.rules.base import Call, Rule
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import Call, Rule
+from adaptive_nets.growth.core.segments import Axis, Features, Segment
+from adaptive_nets.growth.core.weight_roles import Keeps, LayerRecord, Reads, Writes
 from adaptive_nets.growth.rules.hub import parts
-from adaptive_nets.growth.rules.registry import register_rule
-from adaptive_nets.growth.weights import Keeps, LayerRecord, Reads, Writes
 
 
 @register_rule(PositionEmbedding)

@@ -1,0 +1,109 @@
+"""Checks of arguments: one wording and one exception for all public functions.
+
+NumPy's scalars count as Python's. A bool is no number, though Python makes it an integer.
+"""
+
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+
+def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+    """Refuses a value that is not among the choices.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+        choices: The values that are allowed.
+
+    Raises:
+        ValueError: If it is another value.
+    """
+    # What is compared must be a scalar: an array would raise an error of its own.
+    scalar = value is None or isinstance(value, str | Real | np.generic)
+    if not scalar or not any(_is_bool(value) == _is_bool(c) and value == c for c in choices):
+        allowed = ", ".join(map(repr, choices))
+        raise ValueError(f"{name} must be one of {allowed}. Received: {name}={value!r}.")
+
+
+def check_integer(name: str, value: Any, minimum: int | None = None) -> int:
+    """Refuses what is not an integer, or one below a minimum.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+        minimum: The least allowed value. Default: no limit.
+
+    Returns:
+        The value as Python's int.
+
+    Raises:
+        ValueError: If it is no integer or too small.
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or (minimum is not None and value < minimum):
+        bound = "" if minimum is None else f" >= {minimum}"
+        raise ValueError(f"{name} must be an integer{bound}. Received: {name}={value!r}.")
+    return int(value)
+
+
+def check_number(
+    name: str,
+    value: Any,
+    low: float | None = None,
+    high: float | None = None,
+    inclusive: bool | str = True,
+) -> float:
+    """Refuses what is not a finite number within limits.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+        low: The lower limit. Default: none.
+        high: The upper limit. Default: none.
+        inclusive: Whether the limits themselves are allowed; `"low"` or `"high"` allows one.
+
+    Returns:
+        The value as Python's float.
+
+    Raises:
+        ValueError: If it is no number, not finite or out of range.
+    """
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    with_low, with_high = inclusive in (True, "low"), inclusive in (True, "high")
+    if number and math.isfinite(value):
+        above = low is None or value > low or (with_low and value == low)
+        below = high is None or value < high or (with_high and value == high)
+        if above and below:
+            return float(value)
+    limits = [] if low is None else [f"{'>=' if with_low else '>'} {low}"]
+    limits += [] if high is None else [f"{'<=' if with_high else '<'} {high}"]
+    bound = " and ".join(limits)
+    raise ValueError(
+        f"{name} must be a finite number{bound and ' ' + bound}. Received: {name}={value!r}."
+    )
+
+
+def check_bool(name: str, value: Any) -> bool:
+    """Refuses what is neither true nor false.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+
+    Returns:
+        The value as Python's bool.
+
+    Raises:
+        ValueError: If it is something else, such as 1 or `"yes"`.
+    """
+    if not _is_bool(value):
+        raise ValueError(f"{name} must be True or False. Received: {name}={value!r}.")
+    return bool(value)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_)

@@ -1,0 +1,163 @@
+"""What the stock generators share: depths that follow the ensemble, and checked settings."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras
+
+from adaptive_nets._checks import check_choice, check_integer, check_number
+from adaptive_nets.adanet.candidates.builder import Builder
+from adaptive_nets.adanet.candidates.connections import CONNECTIONS, connect
+from adaptive_nets.adanet.candidates.generator import Generator
+from adaptive_nets.adanet.candidates.stock.optimizers import (
+    OptimizerSetting,
+    RateSetting,
+    describe_optimizer,
+    describe_rate,
+    make_optimizer,
+)
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble
+from adaptive_nets.majority.convert import check_expansion
+
+MajoritySetting = int | Mapping[str, Any] | None
+MAJORITY_OPTIONS = (
+    "factor", "distribution", "scope", "kernel_spread", "bias_factor", "regularize",
+    "subspace_penalty",
+)  # fmt: skip
+Features = keras.KerasTensor | dict[str, keras.KerasTensor]
+
+
+class OptimizedBuilder(Builder):
+    """A builder that makes its optimizer from its generator's settings."""
+
+    rescale_output = True
+
+    def __init__(self, name: str, generator: "DepthGenerator", **hyperparameters):
+        self.name, self.generator = name, generator
+        self.majority = generator.majority
+        self._hyperparameters = hyperparameters
+
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        return make_optimizer(self.generator.optimizer, self.generator.learning_rate)
+
+    def hyperparameters(self) -> dict:
+        return self._hyperparameters
+
+
+class DepthGenerator(Generator):
+    """Proposes networks of given depths, or of the ensemble's depth and one more.
+
+    Their layers can read those of frozen subnetworks; a layer takes both through `join`.
+
+    Args:
+        depths: List of depths to propose each round; `None` for the paper's rule: the depth
+            of the deepest member, and one more.
+        optimizer: Name, config or `keras.optimizers.Optimizer` to be copied.
+        learning_rate: Number or `LearningRateSchedule`; `None` for the optimizer's own.
+        connect: `"none"`, `"all"` or `"previous"`, as for `adanet.connect`.
+        connection_dropout: Rate on what is read of frozen subnetworks, in [0, 1).
+        majority: k, the number of kernels that are trained in the place of each; or a dict of
+            options of `majority.expand`.
+    """
+
+    standardize = True
+
+    def __init__(
+        self,
+        depths: int | Iterable[int] | None,
+        optimizer: OptimizerSetting,
+        learning_rate: RateSetting,
+        connect: str = "none",
+        connection_dropout: float = 0.0,
+        majority: MajoritySetting = 1,
+    ):
+        self.depths = None if depths is None else check_sizes("depths", depths, least=0)
+        self.optimizer = describe_optimizer(optimizer)
+        self.learning_rate = describe_rate(learning_rate)
+        check_choice("connect", connect, CONNECTIONS)
+        self.connect = connect
+        self.connection_dropout = check_number(
+            "connection_dropout", connection_dropout, 0, 1, "low"
+        )
+        self.majority = describe_majority(majority)
+        # A wrong name is refused here, not in the first round.
+        make_optimizer(self.optimizer, self.learning_rate)
+
+    def next_depths(self, previous: Ensemble | None) -> list[int]:
+        """Depths of a round's candidates."""
+        if self.depths is not None:
+            return self.depths
+        deepest = previous.depth if previous is not None else 1
+        return [deepest, deepest + 1]
+
+    def join(self, hidden: list[keras.KerasTensor], previous: Ensemble | None) -> keras.KerasTensor:
+        """What the next layer reads: the last of `hidden`, and the frozen layers beside it."""
+        return connect(hidden[-1], previous, len(hidden), self.connect, self.connection_dropout)
+
+    def get_config(self) -> dict:
+        return {
+            "depths": self.depths,
+            "optimizer": self.optimizer,
+            "learning_rate": self.learning_rate,
+            "connect": self.connect,
+            "connection_dropout": self.connection_dropout,
+            "majority": self.majority,
+        }
+
+
+def describe_majority(
+    setting: MajoritySetting, kernel_spread: float = 1.0
+) -> dict[str, Any] | None:
+    """A generator's `majority` as options of `majority.expand`; `None` for plain layers.
+
+    Args:
+        setting: k, or a dict of options, or `None`.
+        kernel_spread: That of kernels, where the options do not say it. Around a kernel that was
+            drawn, 1 leaves the mean with the spread that its initializer means it to have.
+    """
+    if setting is None:
+        return None
+    options = dict(setting) if isinstance(setting, Mapping) else {"factor": setting}
+    unknown = sorted(set(options) - set(MAJORITY_OPTIONS))
+    if unknown:
+        raise ValueError(
+            "majority must be k or a dict of options of majority.expand: "
+            f"{', '.join(MAJORITY_OPTIONS)}. Received: {', '.join(map(repr, unknown))}."
+        )
+    options = {"factor": 3, "kernel_spread": kernel_spread, **options}
+    check_expansion(**options)
+    return options if options["factor"] > 1 else None
+
+
+def check_sizes(name: str, values: int | Iterable[int], least: int = 1) -> list[int]:
+    """A list of integers from one or several, none below `least` and none twice."""
+    several = isinstance(values, Iterable) and not isinstance(values, str)
+    listed = [check_integer(name, value, least) for value in (values if several else [values])]
+    if not listed:
+        raise ValueError(f"{name} must be one or several integers. Received: {name}={values!r}.")
+    if len(set(listed)) < len(listed):
+        raise ValueError(f"{name} must differ from each other. Received: {name}={values!r}.")
+    return listed
+
+
+def refuse_strings(inputs: Features) -> None:
+    """Refuses features that hold strings, naming the first."""
+    named = inputs if isinstance(inputs, dict) else {inputs.name: inputs}
+    for name, tensor in named.items():
+        if tensor.dtype == "string":
+            raise ValueError(
+                f"Feature '{name}' holds strings, which this generator cannot read. Encode them "
+                "first (keras.utils.FeatureSpace) or use generators.Pool."
+            )
+
+
+def flatten_features(inputs: Features) -> keras.KerasTensor:
+    """All features as one floating-point vector a row."""
+    refuse_strings(inputs)
+    listed = list(inputs.values()) if isinstance(inputs, dict) else [inputs]
+    floats = [
+        t if keras.backend.is_float_dtype(t.dtype) else keras.layers.Rescaling(1.0)(t)
+        for t in listed
+    ]
+    flat = [t if len(t.shape) == 2 else keras.layers.Flatten()(t) for t in floats]
+    return flat[0] if len(flat) == 1 else keras.layers.Concatenate()(flat)

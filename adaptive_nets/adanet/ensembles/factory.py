@@ -1,0 +1,26 @@
+"""The `Ensembler` that a search's settings ask for."""
+
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler
+from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
+from adaptive_nets.adanet.ensembles.penalty import Penalty
+from adaptive_nets.adanet.ensembles.uniform import UniformEnsembler
+
+
+def make_ensembler(
+    mixture_weights: str | Ensembler,
+    adanet_lambda: float,
+    adanet_beta: float,
+    mixture_bias: bool,
+    refit: str,
+) -> Ensembler:
+    """An `Ensembler` from a name, or the one that was given.
+
+    Raises:
+        ValueError: There are no mixture weights of that name.
+    """
+    if isinstance(mixture_weights, Ensembler):
+        return mixture_weights
+    gamma = Penalty(adanet_lambda, adanet_beta)
+    if mixture_weights == "uniform":
+        return UniformEnsembler(gamma)
+    return MixtureEnsembler(mixture_weights, gamma, mixture_bias, refit)

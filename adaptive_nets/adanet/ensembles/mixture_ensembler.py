@@ -1,0 +1,161 @@
+"""`MixtureEnsembler`: mixture weights that are solved for."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet.ensembles.ensemble import Mixture
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
+from adaptive_nets.adanet.ensembles.kinds import MIXTURE_KINDS
+from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.adanet.ensembles.problem import MixtureProblem
+from adaptive_nets.adanet.ensembles.proximal import Loss, MixtureSolver, Solution
+from adaptive_nets.serialization import describe_object, restore_object
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class MixtureEnsembler(Ensembler):
+    """Mixture weights that minimise the loss plus `Σ Γ_j ||w_j||_1`, Γ_j = λ r_j + β.
+
+    Args:
+        kind: `"scalar"` (one weight a member), `"vector"` (one a logit) or `"matrix"` (from the
+            member's last layer to the logits, as in the paper).
+        gamma: Function from a member's complexity r to its Γ, such as `adanet.Penalty`; only
+            one that is registered with `keras.saving.register_keras_serializable` can be rebuilt
+            from a configuration.
+        use_bias: Whether a bias is learnt, unpenalised. Defaults to `False`.
+        refit: `"all"` solves for all members' weights, `"new"` (the paper) for new ones only.
+        tolerance: Of the solver.
+        max_iterations: Of the solver.
+
+    Raises:
+        ValueError: There is no such kind.
+    """
+
+    compared = ("gamma",)
+
+    def __init__(
+        self,
+        kind: str,
+        gamma: Callable[[float], float],
+        use_bias: bool = False,
+        refit: str = "all",
+        tolerance: float = 1e-6,
+        max_iterations: int = 500,
+    ):
+        if kind not in MIXTURE_KINDS:
+            raise ValueError(
+                f"Unknown mixture weights; expected one of {', '.join(MIXTURE_KINDS)} or "
+                f"'uniform'. Received: {kind!r}."
+            )
+        self.kind, self.gamma, self.use_bias, self.refit = kind, gamma, use_bias, refit
+        self.reads_last_layer = MIXTURE_KINDS[kind].reads_last_layer
+        self.tolerance, self.max_iterations = tolerance, max_iterations
+        self._solver: MixtureSolver | None = None
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "gamma": describe_object(self.gamma),
+            "use_bias": self.use_bias,
+            "refit": self.refit,
+            "tolerance": self.tolerance,
+            "max_iterations": self.max_iterations,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "MixtureEnsembler":
+        return cls(**{**config, "gamma": restore_object(config["gamma"], "mixture_weights")})
+
+    def fit(
+        self,
+        outputs: Outputs,
+        labels: np.ndarray,
+        weights: np.ndarray | None,
+        *,
+        members: Sequence[Member],
+        start: Mixture | None,
+        loss: Loss,
+    ) -> Mixture:
+        problem = self._problem(outputs, members, start)
+        solution = self._solve(problem, labels, weights, loss)
+        return self._mixture(problem, solution.weights, solution.bias)
+
+    def fit_stream(
+        self,
+        chunks: Iterable[tuple[Outputs, np.ndarray, np.ndarray | None]],
+        *,
+        members: Sequence[Member],
+        start: Mixture | None,
+        loss: Loss,
+    ) -> Mixture:
+        problem = solution = None
+        averaged = []
+        for k, (outputs, labels, weights) in enumerate(chunks):
+            fresh = self._problem(outputs, members, start)
+            if solution is not None:
+                bias = solution.bias if self.use_bias else None
+                fresh = dataclasses.replace(fresh, start=solution.weights, bias=bias)
+            problem = fresh
+            solution = self._solve(problem, labels, weights, loss, max_iterations=2)
+            # Averaging the later steps quietens their noise (Polyak, Ruppert).
+            averaged = averaged if k >= 10 else []
+            averaged.append((solution.weights, solution.bias))
+        weights = np.mean([w for w, _ in averaged], axis=0)
+        return self._mixture(problem, weights, np.mean([b for _, b in averaged], axis=0))
+
+    def apply(self, mixture: Mixture, outputs: Outputs) -> np.ndarray:
+        kind = MIXTURE_KINDS[self.kind]
+        total = 0.0 if mixture.bias is None else mixture.bias
+        for w, out in zip(mixture.weights, outputs, strict=True):
+            total = total + kind.term(w, out)
+        return np.asarray(total)
+
+    def build(
+        self, mixture: Mixture, outputs: list[dict[str, keras.KerasTensor]]
+    ) -> keras.KerasTensor:
+        kind = MIXTURE_KINDS[self.kind]
+        bias = [] if mixture.bias is None else [np.asarray(mixture.bias, "float32")]
+        layer, tensor = kind.layer(outputs, use_bias=bool(bias))
+        logits = layer(tensor)
+        weights = [np.asarray(w, "float32") for w in mixture.weights]
+        layer.set_weights([kind.stack(weights), *bias])
+        return logits
+
+    def _problem(self, outputs, members, start):
+        kind = MIXTURE_KINDS[self.kind]
+        old = [] if start is None else list(start.weights)
+        first = len(old) if self.refit == "new" else 0
+        begin = old[first:] + [kind.initial(o) for o in outputs[len(old) :]]
+        gammas = [self.gamma(m.complexity) for m in members]
+        each = [np.full(np.shape(w), g) for w, g in zip(begin, gammas[first:], strict=True)]
+        bias = None
+        if self.use_bias:
+            units = outputs[0]["logits"].shape[-1]
+            bias = np.zeros(units) if start is None or start.bias is None else start.bias
+        return MixtureProblem(
+            joined=kind.join(outputs[first:]),
+            start=kind.stack(begin),
+            gamma=kind.stack(each),
+            base=self.apply(Mixture(tuple(old)), outputs[:first]) if first else None,
+            bias=bias,
+            fixed=tuple(old[:first]),
+            free=tuple(begin),
+            gammas=tuple(gammas),
+        )
+
+    def _solve(self, problem, labels, weights, loss, max_iterations=None) -> Solution:
+        if self._solver is None or self._solver.loss != loss:
+            self._solver = MixtureSolver(loss, self.kind, self.tolerance, self.max_iterations)
+        return self._solver.solve(
+            problem.joined, labels, start=problem.start, gamma=problem.gamma, base=problem.base,
+            weights=weights, bias=problem.bias, max_iterations=max_iterations,
+        )  # fmt: skip
+
+    def _mixture(self, problem, solved, bias):
+        weights = (*problem.fixed, *MIXTURE_KINDS[self.kind].split(solved, problem.free))
+        penalty = sum(g * np.abs(w).sum() for g, w in zip(problem.gammas, weights, strict=True))
+        return Mixture(weights, bias if self.use_bias else None, float(penalty))

@@ -1,0 +1,34 @@
+"""The penalty on a member's mixture weight."""
+
+import keras
+
+from adaptive_nets.configurable import Configurable
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class Penalty(Configurable):
+    """The penalty Γ = λ r + β of a member of complexity r (AdaNet, equation 4).
+
+    Args:
+        adanet_lambda: λ. Defaults to 0.
+        adanet_beta: β. Defaults to 0.
+
+    Example:
+
+    ```python
+    import adaptive_nets as an
+
+    gamma = an.adanet.Penalty(adanet_lambda=1e-2, adanet_beta=1e-3)
+    gamma(2.0)  # 0.021
+    an.adanet.MixtureEnsembler("matrix", gamma)
+    ```
+    """
+
+    def __init__(self, adanet_lambda: float = 0.0, adanet_beta: float = 0.0):
+        self.adanet_lambda, self.adanet_beta = float(adanet_lambda), float(adanet_beta)
+
+    def __call__(self, complexity: float) -> float:
+        return self.adanet_lambda * complexity + self.adanet_beta
+
+    def get_config(self) -> dict[str, float]:
+        return {"adanet_lambda": self.adanet_lambda, "adanet_beta": self.adanet_beta}

@@ -1,0 +1,64 @@
+"""`UniformEnsembler`: the plain average."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet.ensembles.ensemble import Mixture
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
+from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.adanet.ensembles.penalty import Penalty
+from adaptive_nets.adanet.ensembles.proximal import Loss
+from adaptive_nets.serialization import describe_object, restore_object
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets")
+class UniformEnsembler(Ensembler):
+    """The plain average of the members' logits.
+
+    Args:
+        gamma: Function from a member's complexity r to its Γ, such as `adanet.Penalty`; only
+            one that is registered with `keras.saving.register_keras_serializable` can be rebuilt
+            from a configuration. Defaults to `None`: no penalty.
+    """
+
+    compared = ("gamma",)
+
+    def __init__(self, gamma: Callable[[float], float] | None = None):
+        self.gamma = Penalty() if gamma is None else gamma
+
+    def fit(
+        self,
+        outputs: Outputs,
+        labels: np.ndarray,
+        weights: np.ndarray | None,
+        *,
+        members: Sequence[Member],
+        start: Mixture | None,
+        loss: Loss,
+    ) -> Mixture:
+        share = 1.0 / len(members)
+        penalty = sum(self.gamma(m.complexity) * share for m in members)
+        return Mixture((np.float64(share),) * len(members), None, penalty)
+
+    def apply(self, mixture: Mixture, outputs: Outputs) -> np.ndarray:
+        return np.mean([np.asarray(o["logits"], "float64") for o in outputs], axis=0)
+
+    def build(
+        self, mixture: Mixture, outputs: list[dict[str, keras.KerasTensor]]
+    ) -> keras.KerasTensor:
+        if len(outputs) == 1:
+            return outputs[0]["logits"]
+        return keras.layers.Average(dtype="float32", name="mixture")([o["logits"] for o in outputs])
+
+    def scales(self, members: int) -> tuple[float, float]:
+        return members / (members + 1), 1 / (members + 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"gamma": describe_object(self.gamma)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "UniformEnsembler":
+        return cls(restore_object(config["gamma"], "mixture_weights"))

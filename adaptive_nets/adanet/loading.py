@@ -1,0 +1,111 @@
+"""`AdaNet.load` and `AdaNet.replay`: searches from what another one has left on disk."""
+
+import os
+from typing import Any, TypeVar
+
+from adaptive_nets.adanet.candidates.replay import ReplayGenerator, ReplayStrategy
+from adaptive_nets.adanet.checkpoints.load import find_state, read_search, restore_settings
+from adaptive_nets.adanet.checkpoints.search_state import SearchState
+from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.data.preprocessing import Preprocessor
+from adaptive_nets.serialization import restore_object
+
+S = TypeVar("S")
+
+
+def load_search(
+    cls: type[S],
+    model_dir: str | os.PathLike,
+    *,
+    state_file: str | os.PathLike | None = None,
+    **settings: Any,
+) -> S:
+    """The search that a `model_dir` holds, ready to predict, export or `fit` on.
+
+    Args:
+        cls: `AdaNet`, or a subclass.
+        model_dir: Folder of a search.
+        state_file: One of its state files, of which the newest three are kept. Defaults to
+            `None`: the newest.
+        **settings: Constructor arguments to replace: `max_iterations`, or what JSON could
+            not hold (a generator of functions, a complexity function, an evaluator's data).
+
+    Raises:
+        ValueError: There is no search in the folder, or a part of it cannot be rebuilt and
+            was not given.
+    """
+    stored, folder = find_state(model_dir, state_file)
+    search = cls(**restore_settings(stored, {"model_dir": model_dir, **settings}))
+    found = read_search(stored, folder)
+    context = SearchContext(
+        search.settings, restore_object(stored["adapted_head"], "head"), found.spec,
+        found.batch_size, found.seed, found.fingerprint, Preprocessor(found.preprocessing),
+        search.group,
+    )  # fmt: skip
+    search.adopt(context, found.state)
+    return search
+
+
+def replay_search(
+    cls: type[S],
+    model_dir: str | os.PathLike,
+    x: Any,
+    y: Any = None,
+    *,
+    settings: dict | None = None,
+    **arguments: Any,
+) -> S:
+    """Trains the architecture that a search has found on other data, without searching.
+
+    Each round trains only what the recorded round chose, and takes it. Weights, mixture
+    weights and what the head learns of the labels are those of the new data.
+
+    Args:
+        cls: `AdaNet`, or a subclass.
+        model_dir: Folder of the recorded search; it is only read.
+        x: Features of the same form as the recorded search's, as for `fit`.
+        y: Labels, as for `fit`.
+        settings: Constructor arguments to replace, such as `model_dir` (none by default),
+            `seed`, or what JSON could not hold.
+        **arguments: Of `fit`.
+
+    Returns:
+        A new, fitted search.
+
+    Raises:
+        ValueError: There is no search in the folder, its ensemble is missing, or the data has
+            another form. Nothing is trained then.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import adaptive_nets as an
+
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    y = (x[:, 0] * x[:, 1] > 0).astype(int)
+    first = an.AdaNet(
+        an.heads.BinaryClass(), max_iterations=2, steps_per_iteration=20, model_dir="first"
+    )
+    first.fit(x[:100], y[:100], verbose=0)
+    again = an.AdaNet.replay("first", x[100:], y[100:], verbose=0)
+    ```
+    """
+    settings = {"model_dir": None, **(settings or {})}
+    given = {k: v for k, v in settings.items() if k not in ("model_dir", "seed")}
+    recorded = load_search(cls, model_dir, **given)
+    chosen = recorded.state.chosen_candidates()
+    if not chosen:
+        raise ValueError(f"There is nothing to replay in '{model_dir}': no round is complete.")
+    found = {
+        **recorded.settings.as_arguments(),
+        "evaluator": None,
+        **settings,
+        "generator": ReplayGenerator(recorded.settings.generator, chosen, recorded.state.reports),
+        "ensemble_strategies": ReplayStrategy(chosen),
+        "max_iterations": len(chosen),
+        "force_grow": True,
+    }
+    search = cls(**found)
+    search.adopt(None, SearchState(), recorded.feature_spec)
+    return search.fit(x, y, **arguments)

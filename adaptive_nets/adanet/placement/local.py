@@ -1,0 +1,60 @@
+"""All candidates are trained together, by this process or by all replicas of its strategy."""
+
+import time
+
+from adaptive_nets.adanet.monitoring.tensorboard import CandidateScalars
+from adaptive_nets.adanet.placement.base import Placement, RoundJob, register_placement
+
+
+@register_placement("replicated")
+class LocalPlacement(Placement):
+    """Trains a round in this process; of a multi-worker strategy each worker does the same."""
+
+    def prepare(self, job: RoundJob) -> None:
+        # A stream need not give the same sample again.
+        job.checkpointer.resume(job.round, same_data=job.runner.stream is not None)
+        step = job.round.training.step
+        job.context.group.check_same("the step that training goes on from", [step])
+        job.round.compile()
+
+    def train(self, job: RoundJob) -> str:
+        round_, budget = job.round, job.budget
+        last = budget.max_steps - (job.number - 1) * round_.steps
+        scalars = CandidateScalars(self._scalars_folder(job), job.names, round_.steps)
+        saved = time.perf_counter()
+        try:
+            while not round_.done:
+                left = budget.training_seconds(round_, job.runner.rows, job.runner.data.batch_size)
+                # The very first round always takes a step: without it there is no model.
+                known = job.checkpointer.state.ensemble is not None or round_.training.step
+                if self._agreed(job, left <= 0 and known):
+                    return "time_limit"
+                if round_.training.step >= last:
+                    return "max_steps"
+                self._advance(job, left, last, scalars)
+                if not round_.done and self._agreed(job, job.hooks.stop_requested):
+                    return "callback"
+                if time.perf_counter() - saved >= self.settings.checkpoint_seconds:
+                    if job.checkpointer.folder is not None:
+                        job.checkpointer.checkpoint(round_)
+                    saved = time.perf_counter()
+        finally:
+            scalars.close()
+        return ""
+
+    def _advance(self, job, left, last, scalars):
+        training = job.round.training
+        job.hooks.call_begin(training.step)
+        newest = job.round.advance(left, last)[-1]
+        job.hooks.call_end(training.step, job.names, training.losses, newest)
+        limit = job.budget.remaining()
+        job.progress.update(training, None if limit == float("inf") else limit)
+        scalars.write(training)
+
+    def _agreed(self, job, wanted) -> bool:
+        """Whether the chief wants it."""
+        return bool(job.context.group.agree(float(bool(wanted)))[0])
+
+    def _scalars_folder(self, job):
+        writer = job.checkpointer.writer
+        return writer and writer.path / "tensorboard" / f"round_{job.number}"

@@ -1,0 +1,129 @@
+"""A worker of a Ray cluster: what it is given, and how it trains shares."""
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.adanet.candidates.generator import propose_builders
+from adaptive_nets.adanet.checkpoints.load import read_search
+from adaptive_nets.adanet.checkpoints.model_dir import ModelDirReader
+from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.fit_data import FitData
+from adaptive_nets.adanet.rounds.runner import RoundRunner
+from adaptive_nets.data.preprocessing import Preprocessor
+from adaptive_nets.distribute import import_ray
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkerSetup:
+    """What a worker is given once: data and settings, none of the driver's paths or devices."""
+
+    context: SearchContext
+    data: FitData
+    custom_objects: dict
+    dtype_policy: Any
+
+    @classmethod
+    def of(cls, context: SearchContext, data: FitData) -> "WorkerSetup":
+        """What a worker needs of a driver's context and data."""
+        # Workers judge nothing, and write nothing.
+        settings = dataclasses.replace(context.settings, evaluator=None, model_dir=None)
+        unread = dict.fromkeys(("valid", "judged", "reported"))
+        return cls(
+            dataclasses.replace(context, settings=settings),
+            dataclasses.replace(data, train=data.train.in_memory(), **unread),
+            dict(keras.saving.get_custom_objects()),
+            keras.config.dtype_policy(),
+        )
+
+
+class Worker:
+    """Trains shares in a process of the cluster; it keeps the one that it is at."""
+
+    def begin(self, setup: WorkerSetup) -> None:
+        """Takes what all rounds need."""
+        keras.config.set_dtype_policy(setup.dtype_policy)
+        keras.saving.get_custom_objects().update(setup.custom_objects)
+        self.context, self.data = setup.context, setup.data
+        self.number, self.share = 0, None
+
+    def train(
+        self, before: tuple[Any, Any], number: int, share: int, count: int, names: Sequence[str],
+        found: tuple[dict, list] | None, seconds: float,
+    ) -> tuple[dict, list[np.ndarray] | None, bool]:  # fmt: skip
+        """Trains a share a little further.
+
+        Args:
+            before: References to the state before the round with the files that it names, and to
+                the generator. They are fetched once a round.
+            number: The round.
+            share: Which share of it.
+            count: How many there are.
+            names: Those of the round's builders.
+            found: Its last checkpoint, or `None`; read where this worker is not at the share.
+            seconds: For how long, about.
+
+        Returns:
+            The state of training; with all variables, where a checkpoint is due or the share is
+            done, or `None`; and whether it is done.
+        """
+        if self.number != number:
+            self._begin_round(*import_ray().get(list(before)), number, names)
+        if self.share != share:
+            own = self.builders[share::count]
+            kept = self.state.members().values()
+            self.round = self.runner.set_up(own, number, self.state.ensemble, kept)
+            if found is not None:
+                # Ray's arrays are read-only.
+                self.round.restore(found[0], [np.array(a) for a in found[1]])
+            self.round.compile()
+            self.share, self.saved = share, time.monotonic()
+        until = time.monotonic() + seconds
+        while not self.round.done:
+            self.round.advance()
+            if time.monotonic() >= until:
+                break
+        due = time.monotonic() - self.saved >= self.context.settings.checkpoint_seconds
+        arrays = None
+        if due or self.round.done:
+            arrays, self.saved = self.round.state(), time.monotonic()
+        return self.round.header(), arrays, self.round.done
+
+    def _begin_round(self, files, generator, number, names):
+        with tempfile.TemporaryDirectory(prefix="adaptive_nets_") as path:
+            unpack(files, path)
+            folder = ModelDirReader(path)
+            stored = read_search(folder.read_state(), folder)
+        self.state = stored.state
+        if not self.number:
+            preprocessor = Preprocessor(stored.preprocessing)
+            self.context = dataclasses.replace(self.context, preprocessor=preprocessor)
+            self.runner = RoundRunner(self.context, self.data)
+        self.builders = propose_builders(generator, self.state.ensemble, number, self.state.reports)
+        if [b.name for b in self.builders] != list(names):
+            raise ValueError(
+                f"Generator {type(generator).__name__} proposes {[b.name for b in self.builders]} "
+                f"on a worker and {list(names)} on the driver. What it proposes must depend on "
+                "its arguments only."
+            )
+        self.number, self.share = number, None
+
+
+def pack(folder: ModelDirReader) -> dict[str, bytes]:
+    """The newest state and all files that it names."""
+    names = [f"state-{folder.newest:06d}.json", *folder.named(folder.read_state())]
+    return {name: Path(folder.path, name).read_bytes() for name in names}
+
+
+def unpack(files: dict[str, bytes], path: str) -> None:
+    """Writes what `pack` has read."""
+    for name, content in files.items():
+        written = Path(path, name)
+        written.parent.mkdir(parents=True, exist_ok=True)
+        written.write_bytes(content)

@@ -1,0 +1,88 @@
+"""What placements have in common that train a round in shares, each in a process of its own."""
+
+import abc
+
+import tensorflow as tf
+
+from adaptive_nets.adanet.fit_data import FitData
+from adaptive_nets.adanet.placement.base import Placement, RoundJob
+from adaptive_nets.adanet.placement.leases import WorkLeases
+from adaptive_nets.adanet.rounds.training_state import TrainingState
+
+
+class SharedPlacement(Placement):
+    """Gathers a round from shares that were trained elsewhere.
+
+    Attributes:
+        name: What `AdaNet(placement=...)` calls it.
+    """
+
+    name: str
+
+    @property
+    def distribute(self) -> str | tf.distribute.Strategy | None:
+        given = self.settings.distribute
+        return "one_device" if given == "auto" else given
+
+    def check(self) -> None:
+        for name in ("model_dir", "seed"):
+            if getattr(self.settings, name) is None:
+                raise ValueError(
+                    f"placement='{self.name}' needs a {name}, the same in all processes. "
+                    f"Received: {name}=None."
+                )
+        if not self.takes_strategy(self.settings.distribute):
+            raise ValueError(
+                f"placement='{self.name}' trains each candidate in one process; use it with "
+                "distribute=None, 'one_device' or 'mirrored'. "
+                f"Received: distribute={self.settings.distribute!r}."
+            )
+
+    def takes_strategy(self, distribute: str | tf.distribute.Strategy | None) -> bool:
+        """Whether shares can be trained by a strategy."""
+        return distribute != "multi_worker"
+
+    def check_fit(self, data: FitData, time_limit: float | None, max_steps: int | None) -> None:
+        # Processes do not stop together in the middle of a round.
+        given = {"an endless dataset": data.stream, "time_limit": time_limit}
+        found = [name for name, value in given.items() if value is not None]
+        steps = self.settings.steps_per_iteration
+        if max_steps is not None and max_steps % steps:
+            found.append(f"max_steps={max_steps}")
+        if found:
+            raise ValueError(
+                f"placement='{self.name}' needs finite data, no time_limit, and a max_steps that "
+                f"is a multiple of steps_per_iteration ({steps}). Received: {', '.join(found)}."
+            )
+
+    @abc.abstractmethod
+    def leases(self, job: RoundJob) -> WorkLeases:
+        """The round's shares."""
+
+    @abc.abstractmethod
+    def train_shares(self, job: RoundJob) -> None:
+        """Has all shares of the round trained."""
+
+    def prepare(self, job: RoundJob) -> None:
+        """Each share has a checkpoint of its own, and is compiled when it is taken."""
+
+    def train(self, job: RoundJob) -> str:
+        self.train_shares(job)
+        leases, parts = self.leases(job), {}
+        for share in range(leases.count):
+            places = range(share, len(job.builders), leases.count)
+            if not places:
+                continue
+            found = leases.read(share)
+            if found is None or not job.round.put(*found, places):
+                raise ValueError(
+                    f"Share {share} of round {job.number} in '{leases.path}' cannot be read. "
+                    "Remove that folder and start again."
+                )
+            parts[places] = TrainingState.from_header(found[0])
+        job.round.training = TrainingState.joined(parts, len(job.builders), job.round.steps)
+        return ""
+
+    def decided(self, job: RoundJob) -> None:
+        # Only after the decision is written are its grounds of no more use.
+        self.leases(job).clear()

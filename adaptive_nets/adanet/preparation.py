@@ -1,0 +1,133 @@
+"""What `AdaNet.fit` does before the first step; until it is done, nothing is written or changed."""
+
+import copy
+import dataclasses
+import os
+import zlib
+
+from adaptive_nets.adanet.candidates.generator import propose_builders
+from adaptive_nets.adanet.checkpoints.load import read_search
+from adaptive_nets.adanet.checkpoints.model_dir import ModelDirReader
+from adaptive_nets.adanet.checkpoints.search_state import SearchState
+from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
+from adaptive_nets.adanet.placement.base import Placement
+from adaptive_nets.adanet.settings import SearchSettings
+from adaptive_nets.data.preprocessing import Preprocessor, make_preprocessing
+from adaptive_nets.data.schema import Spec, describe_spec
+from adaptive_nets.distribute import Group, share_of
+from adaptive_nets.serialization import restore_object
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """What a search knows when `fit` is called.
+
+    Attributes:
+        context: The context of an earlier call or of a loaded state, or `None`.
+        state: What is known so far.
+        spec: The features that it must be given, or `None`.
+    """
+
+    context: SearchContext | None
+    state: SearchState
+    spec: Spec | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What the loop over rounds begins with.
+
+    Attributes:
+        context: `SearchContext`.
+        state: `SearchState`.
+        data: `FitData`.
+        other_data: Whether earlier rounds saw other training data.
+        finished: Whether there is nothing left to do.
+    """
+
+    context: SearchContext
+    state: SearchState
+    data: FitData
+    other_data: bool
+    finished: bool
+
+
+def prepare(
+    settings: SearchSettings,
+    given: FitArguments,
+    known: Known,
+    placement: Placement,
+    group: Group,
+    folder: ModelDirReader | None,
+) -> Prepared:
+    """Reads the data and, in a new process, the folder's state; checks one against the other.
+
+    Args:
+        settings: `SearchSettings`.
+        given: What `fit` was given.
+        known: What the search knows.
+        placement: Who trains the candidates.
+        group: The processes that train together.
+        folder: The search's folder, or `None`.
+
+    Raises:
+        ValueError: The data or an argument is not usable, or the folder holds another search.
+    """
+    before, state = known.context, known.state
+    stored = folder.read_state() if folder is not None and before is None else None
+    seed = _seed(settings, before, stored, group)
+    head = copy.deepcopy(settings.head if before is None else before.head)
+    if stored is not None:
+        head = restore_object(stored["adapted_head"], "head")
+    data = read_fit_data(head, given, settings.evaluator, seed)
+    share_of(data.batch_size, group.strategy)
+    placement.check_fit(data, given.time_limit, given.max_steps)
+    if known.spec is not None and data.spec != known.spec:
+        raise ValueError(
+            f"The search reads features {describe_spec(known.spec)}. "
+            f"Received: {describe_spec(data.spec)}."
+        )
+    fingerprint = data.train.fingerprint()
+    preprocessor = Preprocessor() if before is None else before.preprocessor
+    context = SearchContext(
+        settings, head, data.spec, data.batch_size, seed, fingerprint, preprocessor, group
+    )
+    seen = before and before.fingerprint
+    if stored is not None:
+        context.check_same(stored)
+        found = read_search(stored, folder)
+        state, seen, preprocessor = (
+            found.state,
+            found.fingerprint,
+            Preprocessor(found.preprocessing),
+        )
+    _check_generator(settings, state)
+    group.check_same(
+        "what a search begins with (seed, rounds, data)",
+        [seed, state.iteration, zlib.crc32(str(fingerprint).encode())],
+    )
+    other_data = seen not in (None, fingerprint)
+    finished = state.stop_reason == "no_improvement" and not other_data
+    if state.iteration == 0 and preprocessor.model is None and not finished:
+        preprocessor = Preprocessor(
+            make_preprocessing(settings.preprocessing, settings.generator.standardize, data.train)
+        )
+    context = dataclasses.replace(context, preprocessor=preprocessor)
+    return Prepared(context, state, data, other_data, finished)
+
+
+def _seed(settings, before, stored, group):
+    if before is not None:
+        return before.seed
+    if settings.seed is not None:
+        return settings.seed
+    seed = stored["seed"] if stored else int.from_bytes(os.urandom(4), "little")
+    (seed,) = map(int, group.agree(seed))
+    return seed
+
+
+def _check_generator(settings, state):
+    # Asked before anything is written, so that a generator at fault leaves no trace.
+    if state.iteration < settings.max_iterations and not settings.generator.needs_features:
+        propose_builders(settings.generator, state.ensemble, state.iteration + 1, state.reports)

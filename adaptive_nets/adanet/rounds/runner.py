@@ -1,0 +1,231 @@
+"""Runs rounds over the data of one `fit`: sets them up, and decides them."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from adaptive_nets.adanet.candidates.builder import Builder
+from adaptive_nets.adanet.candidates.generator import Report
+from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.ensembles.ensemble import Ensemble
+from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.adanet.ensembles.output_cache import OutputCache
+from adaptive_nets.adanet.fit_data import FitData
+from adaptive_nets.adanet.rounds.finalize import finalize_member
+from adaptive_nets.adanet.rounds.records import (
+    Curve,
+    Entry,
+    generator_reports,
+    leaderboard_entries,
+    learning_curve,
+)
+from adaptive_nets.adanet.rounds.round import Round
+from adaptive_nets.adanet.rounds.scoring import CandidateScorer, ScoredCandidate
+from adaptive_nets.adanet.rounds.selection import DivergedError, candidate_ensembles, select_best
+from adaptive_nets.adanet.rounds.setup import set_up_round
+from adaptive_nets.data.feeds import StreamFeed, chunk_steps
+from adaptive_nets.data.spool import Spool
+
+# On an endless dataset, mixture weights are solved on this many pieces of at most so many rows.
+MIXTURE_CHUNKS, MIXTURE_ROWS = 40, 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """The best that is known before a round.
+
+    Attributes:
+        ensemble: The best `Ensemble`, or `None`.
+        measured: Its losses and metrics.
+        single: The best subnetwork on its own, or `None`.
+        single_loss: Its loss.
+    """
+
+    ensemble: Ensemble | None = None
+    measured: dict = dataclasses.field(default_factory=dict)
+    single: Member | None = None
+    single_loss: float = float("inf")
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What a round has come to.
+
+    Attributes:
+        number: The round, from 1.
+        winner: Name of the chosen candidate ensemble, or `None` where none is better.
+        standing: The best that is known now.
+        entries: Leaderboard rows.
+        reports: `Report`s for the generator.
+        curve: Learning curves.
+        stream_chunks: Chunks of an endless dataset used so far.
+    """
+
+    number: int
+    winner: str | None
+    standing: Standing
+    entries: tuple[Entry, ...]
+    reports: tuple[Report, ...]
+    curve: Curve
+    stream_chunks: int
+
+
+class RoundRunner:
+    """Sets up rounds and decides them.
+
+    Args:
+        context: `SearchContext`.
+        data: Checked `FitData`.
+        stream_chunks: Chunks of an endless dataset that earlier calls have used.
+
+    Attributes:
+        train: Training `OutputCache`.
+        scorer: `CandidateScorer`.
+        stream: Feed of an endless dataset, or `None`.
+    """
+
+    def __init__(self, context: SearchContext, data: FitData, stream_chunks: int = 0):
+        self.context, self.data, self.stream = context, data, None
+        settings = context.settings
+        self.train, self.valid, judged, reported = (
+            rows
+            and OutputCache(
+                context.preprocessor(rows), settings.reads_last_layer, settings.cache_bytes
+            )
+            for rows in (data.train, data.valid, data.judged, data.reported)
+        )
+        if data.stream is not None:
+            chunk = chunk_steps(data.train, data.batch_size, settings.steps_per_iteration)
+            self.stream = StreamFeed(
+                data.stream, context.head, data.batch_size, chunk, context.preprocessor,
+                stream_chunks, data.class_weight,
+            )  # fmt: skip
+        self.scorer = CandidateScorer(
+            context.head, settings.ensembler, settings.evaluator, self.train, self.valid,
+            (judged or self.valid) if settings.evaluator is not None else None, reported,
+            self._mixture_chunks if self.stream is not None else None,
+        )  # fmt: skip
+
+    @property
+    def rows(self) -> int:
+        """Rows that candidates are measured on, all data sets together."""
+        return sum(len(view.rows) for view in self.scorer.views)
+
+    def set_up(
+        self,
+        builders: Sequence[Builder],
+        number: int,
+        previous: Ensemble | None,
+        kept: Iterable[Member] = (),
+    ) -> Round:
+        """A round that is ready to be trained.
+
+        Args:
+            builders: The round's builders.
+            number: The round, from 1.
+            previous: The ensemble chosen so far, or `None`.
+            kept: Members whose outputs are still needed.
+        """
+        kept = list(kept)
+        for view in self.scorer.views:
+            view.keep_only(kept)
+            if previous is not None:
+                view.outputs(previous.members)
+        return set_up_round(
+            self.context, self.data, self.train, self.stream, builders, number, previous
+        )
+
+    def measure_again(self, standing: Standing) -> Standing:
+        """The same ensemble with its objective on the data of this call."""
+        if standing.ensemble is None:
+            return standing
+        ensemble = standing.ensemble
+        measured, objective = self.scorer.score(ensemble.members, ensemble.mixture)
+        return Standing(
+            dataclasses.replace(ensemble, objective=objective), measured, standing.single,
+            self.scorer.single_loss(standing.single),
+        )  # fmt: skip
+
+    def decide(
+        self, round_: Round, builders: Sequence[Builder], standing: Standing, partial: bool = False
+    ) -> Decision:
+        """Weighs and measures what a round has trained, and chooses.
+
+        Args:
+            round_: The trained `Round`.
+            builders: Its builders.
+            standing: The best before it.
+            partial: Whether time ran out in the middle of the round.
+
+        Raises:
+            DivergedError: No candidate has a finite objective.
+        """
+        previous, settings = standing.ensemble, self.context.settings
+        round_.check_weights()
+        wanted = candidate_ensembles(round_, settings.strategies, previous)
+        new = {m.builder: m for m in round_.survivors}
+        self._finalize(new.values())
+        scored = [self.scorer.score_candidate(c, round_.number, new, previous) for c in wanted]
+        winner = self._select(round_, scored, previous, settings.force_grow and not partial)
+        told = self._measure_single(new, scored)
+        single, single_loss = standing.single, standing.single_loss
+        for name, member in new.items():
+            if told[name]["loss"] < single_loss:
+                single, single_loss = member, told[name]["loss"]
+        best = Standing(
+            winner.ensemble if winner else previous,
+            winner.measured if winner else standing.measured,
+            single,
+            single_loss,
+        )
+        entries = leaderboard_entries(
+            round_, scored, winner, previous, standing.measured, settings.ensembler.gamma,
+            "partial" if partial else "selected",
+        )  # fmt: skip
+        return Decision(
+            round_.number, winner and winner.ensemble.name, best, tuple(entries),
+            tuple(generator_reports(round_, builders, scored, winner, told)),
+            learning_curve(round_), self.stream.used if self.stream is not None else 0,
+        )  # fmt: skip
+
+    def _finalize(self, members):
+        for member in members:
+            finalize_member(member, self.train)
+        self.scorer.prepare(list(members))
+        rule = self.context.settings.complexity_rule
+        if rule.needs_outputs:
+            for member in members:
+                (out,) = self.train.outputs([member])
+                member.complexity = rule.measured(out["last_layer"], self.train.rows.w)
+
+    def _select(self, round_, scored, previous, force_grow) -> ScoredCandidate | None:
+        """The winner; the chief's choice in all processes."""
+        winner = select_best(scored, previous, force_grow)
+        place = next((i for i, each in enumerate(scored) if each is winner), -1)
+        (place,) = map(int, self.context.group.agree(place))
+        if place < 0 and previous is None:
+            raise DivergedError(
+                f"No candidate of round {round_.number} has a finite objective: "
+                f"{', '.join(m.builder for m in round_.survivors)}. Check the labels' scale and "
+                "the learning rate."
+            )
+        return None if place < 0 else scored[place]
+
+    def _measure_single(self, new, scored) -> dict[str, dict[str, float]]:
+        """Losses and metrics of each new subnetwork; the chief's numbers in all processes."""
+        told = {}
+        for name, member in new.items():
+            loss = self.scorer.single_loss(member)
+            found = {"loss": loss, **self.scorer.report(member, scored)}
+            told[name] = dict(zip(found, self.context.group.agree(*found.values()), strict=True))
+        return told
+
+    def _mixture_chunks(self, members) -> Iterator[tuple[list, np.ndarray, np.ndarray | None]]:
+        function = self.train.function(members, whole=True)
+        chunks = (self.stream.rows() for _ in itertools.count())
+        pieces = itertools.chain.from_iterable(rows.pieces(MIXTURE_ROWS) for rows in chunks)
+        for rows in itertools.islice(pieces, MIXTURE_CHUNKS):
+            found = function(rows.x, lambda: Spool(self.train.cache_limit))
+            yield self.train.by_member(members, found), rows.y, rows.w

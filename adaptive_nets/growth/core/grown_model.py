@@ -1,0 +1,218 @@
+"""The grown model: each of its variables made once, with its final value; slots carried."""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Container, Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src.backend.common import global_state
+
+from adaptive_nets.growth.core.grown_values import grown_weight, maps_of
+from adaptive_nets.growth.core.optimizer_slots import Carried, carry_optimizer
+from adaptive_nets.growth.core.rebuild import Rebuilder
+from adaptive_nets.growth.core.shared_memory import read, tensor
+from adaptive_nets.growth.core.trace import Trace
+from adaptive_nets.growth.core.weight_roles import continue_draws, variable_of
+
+# Streams of draws: for the places beside old weights, and for new layers.
+OLD, NEW = 0, 1
+
+
+def compile_like(source: keras.Model, grown: keras.Model, pairs: list[Carried]) -> None:
+    """Compiles the grown model as its source is, with the source's slots."""
+    config = source.get_compile_config()
+    if not config:
+        return
+    grown.compile_from_config(config)
+    if source.optimizer is not None and source.optimizer.built:
+        optimizer = carry_optimizer(source.optimizer, pairs, grown)
+        vars(grown)["optimizer"] = optimizer
+        grown._compile_config.config["optimizer"] = optimizer
+
+
+def carried_weights(rebuilder: Rebuilder, gradient: tuple[float, ...]) -> list[Carried]:
+    """The grown weights and their sources.
+
+    Args:
+        rebuilder: What made the grown model.
+        gradient: The factor on all gradients of each source.
+    """
+    found = []
+    for key, record in rebuilder.trace.records.items():
+        for source, copy in enumerate(rebuilder.groups.get(key, ())):
+            for old, new in zip(record.layers[source].weights, copy.weights, strict=True):
+                found.append(Carried((old,), new, gradient=(gradient[source],)))
+        if record.grouped is not None:
+            continue
+        for weight in record.weights.values():
+            olds = tuple(variable_of(each, weight.attribute) for each in record.layers)
+            new = variable_of(rebuilder.layers.get(key), weight.attribute)
+            maps = maps_of(weight, [old.shape for old in olds], rebuilder.maps)
+            found.append(Carried(olds, new, weight, maps, gradient))
+    return found
+
+
+def build_grown(
+    rebuilder: Rebuilder, seed: int = 0, cross: float | str = 0.0, noise: float = 0.0
+) -> keras.Model:
+    """The grown model; each variable is made once, with its final value.
+
+    Inside a stateless scope Keras postpones a variable's initialisation, so that nothing is drawn
+    that would be overwritten.
+
+    Args:
+        rebuilder: What makes its layers.
+        seed: For all that is drawn.
+        cross: Noise between sources.
+        noise: Paired noise on copies.
+    """
+    with postponed() as waiting:
+        grown = rebuilder.model(rebuilder.trace.models[0])
+    targets = dict(_targets(rebuilder, seed, cross, noise))
+    for variable in waiting:
+        make = targets.get(id(variable))
+        if make is not None:
+            value = make(variable)
+            variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
+        variable._deferred_initialize()
+    for key, layer in rebuilder.layers.items():
+        record = rebuilder.trace.records[key]
+        record.rule.finish(record, layer)
+        continue_draws(record.layers[0], layer)
+    _check_covered(rebuilder.trace)
+    return grown
+
+
+@contextlib.contextmanager
+def postponed() -> Iterator[list[keras.Variable]]:
+    """Variables made inside are not initialised; they are in the list afterwards.
+
+    So nothing is drawn that would be overwritten.
+    """
+    before = global_state.get_global_attribute("uninitialized_variables", [], set_to_default=True)
+    waiting = Waiting()
+    global_state.set_global_attribute("uninitialized_variables", waiting)
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield waiting
+    finally:
+        global_state.set_global_attribute("uninitialized_variables", before)
+        waiting.restore()
+
+
+class Waiting(list):
+    """Variables that wait for their values.
+
+    While the graph is traced each stands for its initialisation. Random draws would be traced
+    operation by operation, so these stand for zeros.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn: dict[int, Any] = {}
+
+    def append(self, variable: Any) -> None:
+        super().append(variable)
+        if hasattr(variable._initializer, "seed"):
+            self._drawn[id(variable)] = variable._initializer
+            variable._initializer = keras.ops.zeros
+
+    def restore(self) -> None:
+        """Gives all variables their initializers back."""
+        for variable in self:
+            variable._initializer = self._drawn.get(id(variable), variable._initializer)
+
+
+def _targets(
+    rebuilder: Rebuilder, seed: int, cross: float | str, noise: float
+) -> Iterator[tuple[int, Callable[[Any], np.ndarray]]]:
+    """Pairs of a grown variable's id and the function that makes its value."""
+    # Draws go by a weight's place: names are counted up by Keras as long as a process lives.
+    places = itertools.count()
+    for key, record in rebuilder.trace.records.items():
+        for source, copy in enumerate(rebuilder.groups.get(key, ())):
+            for old, new in zip(record.layers[source].weights, copy.weights, strict=True):
+                new.trainable = old.trainable
+                yield id(new), lambda _, old=old: read(old)
+        if record.grouped is not None:
+            continue
+        layer = rebuilder.layers.get(key)
+        for weight in record.weights.values():
+            olds = [variable_of(each, weight.attribute) for each in record.layers]
+            new = variable_of(layer, weight.attribute)
+            # A frozen variable inside a layer is not written in the layer's configuration.
+            new.trainable = olds[0].trainable
+            stream = (seed, OLD, next(places))
+
+            def make(
+                variable: Any, weight: Any = weight, olds: Any = olds, stream: Any = stream
+            ) -> np.ndarray:
+                values = [read(old) for old in olds]
+                maps = maps_of(weight, [value.shape for value in values], rebuilder.maps)
+                if len(values) == 1 and all(each.is_identity for each in maps):
+                    return values[0]
+                return grown_weight(
+                    weight,
+                    values,
+                    maps,
+                    rebuilder.mix,
+                    lambda: draw(variable, values[0].dtype, stream),
+                    cross,
+                    noise,
+                    np.random.default_rng(stream),
+                )
+
+            yield id(new), make
+
+
+def draw(variable: Any, dtype: np.dtype, seed: tuple[int, ...]) -> np.ndarray:
+    """What the layer's own initializer would give, from the plan's seed."""
+    initializer = variable._initializer
+    if isinstance(initializer, keras.initializers.Initializer):
+        config = initializer.get_config()
+        if "seed" in config:
+            drawn = int(np.random.default_rng(seed).integers(2**31))
+            initializer = type(initializer).from_config({**config, "seed": drawn})
+    value = initializer(variable.shape, dtype=variable.dtype)
+    return np.array(keras.ops.convert_to_numpy(value)).astype(dtype, copy=False)
+
+
+def initialise(
+    variables: Iterable[Any], values: dict[int, Any], drawn: Container[int], seed: int, dtype: str
+) -> None:
+    """Gives postponed variables their values.
+
+    Args:
+        variables: Those that wait.
+        values: By the variables' ids.
+        drawn: Ids of those that are drawn by their own initializer where they have no value.
+        seed: The plan's.
+        dtype: In which they are drawn.
+    """
+    for place, variable in enumerate(variables):
+        value = values.get(id(variable))
+        if value is None and id(variable) in drawn:
+            value = draw(variable, np.dtype(dtype), (seed, NEW, place))
+        if value is not None:
+            variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
+        variable._deferred_initialize()
+
+
+def _check_covered(trace: Trace) -> None:
+    """Every weight of every source is named by a rule, or the rule is wrong."""
+    named = set()
+    for record in trace.records.values():
+        for layer in record.layers:
+            for weight in record.weights.values():
+                named.add(id(variable_of(layer, weight.attribute)))
+            if record.grouped is not None:
+                named |= {id(variable) for variable in layer.weights}
+    for model in trace.models:
+        for variable in model.weights:
+            if id(variable) not in named:
+                raise ValueError(
+                    f"Cannot grow {variable.path!r}: its layer's growth rule does not name this "
+                    "weight. Expected every weight to be named with Call.weight. Mend the rule."
+                )

@@ -1,0 +1,350 @@
+"""What will grow, from what to what, by which rule: printed before anything is changed."""
+
+import abc
+import dataclasses
+import functools
+import math
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.compare import random_inputs, relative_gap
+from adaptive_nets.growth.core.grown_model import build_grown, carried_weights, compile_like
+from adaptive_nets.growth.core.grown_values import maps_of
+from adaptive_nets.growth.core.optimizer_slots import Carried
+from adaptive_nets.growth.core.rebuild import Rebuilder
+from adaptive_nets.growth.core.segments import Segment
+from adaptive_nets.growth.core.trace import Trace, check_finite
+from adaptive_nets.growth.core.weight_roles import variable_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class _Notes(tuple):
+    """Notes that may still be called: `plan.notes()` was a method in 0.1."""
+
+    def __call__(self) -> tuple[str, ...]:
+        _warn_of_call("notes")
+        return tuple(self)
+
+
+@functools.cache
+def _table_class() -> type:
+    import pandas as pd
+
+    class Table(pd.DataFrame):
+        """A table that may still be called: `plan.table()` was a method in 0.1."""
+
+        def __call__(self) -> pd.DataFrame:
+            _warn_of_call("table")
+            return self.copy()
+
+    return Table
+
+
+def _warn_of_call(name: str) -> None:
+    warnings.warn(
+        f"The plan's {name} is a property, as the report's is: write plan.{name}, without "
+        "parentheses.",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+
+
+def table_of(rows: list[dict[str, Any]]) -> "pd.DataFrame":
+    """A plan's rows as a DataFrame."""
+    return _table_class()(rows)
+
+
+def apply(plan: "Plan", sample: Any = None) -> tuple[keras.Model, "GrowthReport"]:
+    """Makes the grown model of a plan.
+
+    Args:
+        plan: What `plan_widen`, `plan_deepen` or `plan_fuse` returned.
+        sample: Inputs [rows, ...] on which the gap to the sources is measured. Default: none are
+            needed where the plan is exact, and random ones are drawn where it is approximate.
+
+    Returns:
+        The grown model, compiled like the source if there is one source and it was compiled, with
+        a new optimizer; and a report.
+
+    Raises:
+        ValueError: If a source holds values that are not finite.
+    """
+    return plan.apply(sample)
+
+
+class Plan(abc.ABC):
+    """A growth that has not happened yet; `str(plan)` is a table.
+
+    Attributes:
+        verb: "widen", "deepen" or "fuse".
+        models: The sources.
+        preserve: "exact" or "approximate".
+        seed: For all that is drawn.
+        mix: The share of each source in the outputs.
+        remarks: What a person should know beside why it is not exact.
+        advice: What else than `preserve="approximate"` would help where it is not exact.
+    """
+
+    verb: str
+    models: tuple[keras.Model, ...]
+    preserve: str = "exact"
+    seed: int = 0
+    mix: tuple[float, ...] = (1.0,)
+    remarks: tuple[str, ...] = ()
+    advice: str = ""
+
+    @property
+    @abc.abstractmethod
+    def inexact(self) -> list[str]:
+        """Why the function is not preserved."""
+
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> int:
+        """Parameters that the grown model will have."""
+
+    @property
+    @abc.abstractmethod
+    def table(self) -> "pd.DataFrame":
+        """What grows, as a DataFrame."""
+
+    @abc.abstractmethod
+    def grow(self) -> tuple[keras.Model, list[Carried]]:
+        """The grown model, not compiled, and the weights that carry old values."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether the function is preserved to rounding."""
+        return not self.inexact
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the plan."""
+        return _Notes((*self.inexact, *self.remarks))
+
+    def __str__(self) -> str:
+        table = self.table
+        name = " + ".join(model.name for model in self.models)
+        head = f"{self.verb} {name}: {'exact' if self.exact else 'approximate'}"
+        body = table.to_string(index=False) if len(table) else "nothing grows"
+        return "\n".join([head, body, *(f"note: {note}" for note in self.notes)])
+
+    def check_exact(self) -> None:
+        """Refuses a plan that has to be exact and is not."""
+        if self.preserve == "exact" and not self.exact:
+            raise ValueError(
+                f"Cannot {self.verb} {self.models[0].name!r} exactly: "
+                f"{'; '.join(self.inexact)}. Pass preserve='approximate' to accept the gap, which "
+                f"the report then carries{self.advice}."
+            )
+
+    def apply(self, sample: Any = None) -> tuple[keras.Model, "GrowthReport"]:
+        """Makes the grown model; as `adaptive_nets.growth.apply`."""
+        grown, report, pairs = self.apply_with_pairs(sample)
+        source = self.models[0]
+        alone = all(model is source for model in self.models)
+        if alone and getattr(source, "compiled", False):
+            compile_like(source, grown, pairs)
+        return grown, report
+
+    def apply_with_pairs(
+        self, sample: Any = None
+    ) -> tuple[keras.Model, "GrowthReport", list[Carried]]:
+        """As `apply`, but not compiled, and with the weights that carry old values."""
+        started = time.perf_counter()
+        check_finite(self.models)
+        grown, pairs = self.grow()
+        seconds = time.perf_counter() - started
+        gap = None
+        if sample is not None or not self.exact:
+            inputs = random_inputs(self.models[0], self.seed) if sample is None else sample
+            gap = relative_gap(self.models, grown, inputs, self.mix)
+        report = GrowthReport(
+            self.table.copy(),
+            sum(model.count_params() for model in self.models),
+            grown.count_params(),
+            self.exact,
+            gap,
+            seconds,
+            tuple(self.notes),
+        )
+        return grown, report, pairs
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanRow:
+    """One growing axis of one layer.
+
+    Args:
+        layer: The layer's path.
+        kind: Its class.
+        axis: Which of its axes, such as `"units"`.
+        sources: The axis' size in each source.
+        size: Its grown size.
+        how: How the features come about.
+    """
+
+    layer: str
+    kind: str
+    axis: str
+    sources: tuple[int, ...]
+    size: int
+    how: str
+
+
+@dataclasses.dataclass
+class GrowthPlan(Plan):
+    """The plan of wider or fused models.
+
+    Args:
+        verb: "widen" or "fuse".
+        trace: The traced sources.
+        maps: The grown map of every segment.
+        preserve: "exact" or "approximate".
+        mix: The share of each source in the outputs.
+        cross: Noise between sources.
+        noise: Paired noise on copies.
+        seed: For all that is drawn.
+        remarks: What a person should know.
+        gradient: The factor on each source's gradients behind the outputs' mixing.
+    """
+
+    verb: str
+    trace: Trace
+    maps: dict[Segment, AxisMap]
+    preserve: str = "exact"
+    mix: tuple[float, ...] = (1.0,)
+    cross: float | str = 0.0
+    noise: float = 0.0
+    seed: int = 0
+    remarks: tuple[str, ...] = ()
+    gradient: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        self.check_exact()
+
+    @property
+    def models(self) -> tuple[keras.Model, ...]:
+        """The sources."""
+        return self.trace.models
+
+    @property
+    def inexact(self) -> list[str]:
+        """Why the function is not preserved, layer by layer."""
+        found = [f"{r.path!r} {r.inexact}" for r in self.trace.records.values() if r.inexact]
+        if self.cross:
+            found.append(f"cross={self.cross!r} lets the sources read each other")
+        return found
+
+    @property
+    def parameters(self) -> int:
+        """Parameters that the grown model will have; nothing is built to count them."""
+        found = 0
+        for record in self.trace.records.values():
+            for weight in record.weights.values():
+                shapes = [tuple(variable_of(x, weight.attribute).shape) for x in record.layers]
+                if record.grouped is None:
+                    found += math.prod(each.size for each in maps_of(weight, shapes, self.maps))
+                else:
+                    found += sum(math.prod(shape) for shape in shapes)
+        return found
+
+    def rows(self) -> list[PlanRow]:
+        """The axes that change."""
+        found = []
+        for record in self.trace.records.values():
+            for role, axis in record.axes.items():
+                grown = axis.map(self.maps)
+                if not grown.is_identity and not grown.is_shared:
+                    kind = type(record.layers[0]).__name__
+                    how = self._how(grown)
+                    found.append(PlanRow(record.path, kind, role, axis.sizes, grown.size, how))
+        return found
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """The rows as a DataFrame."""
+        rows = [dataclasses.asdict(row) for row in self.rows()]
+        return table_of([{**row, "sources": " + ".join(map(str, row["sources"]))} for row in rows])
+
+    def grow(self) -> tuple[keras.Model, list[Carried]]:
+        grown, rebuilder = self.build()
+        return grown, carried_weights(rebuilder, self.gradient)
+
+    def build(self) -> tuple[keras.Model, Rebuilder]:
+        """The grown model, and what made its layers."""
+        rebuilder = Rebuilder(self.trace, self.maps, self.mix)
+        return build_grown(rebuilder, self.seed, self.cross, self.noise), rebuilder
+
+    @staticmethod
+    def _how(grown: AxisMap) -> str:
+        words = []
+        if len(grown.sizes) > 1:
+            words.append("side by side")
+        if grown.fresh.any():
+            words.append(f"{int(grown.fresh.sum())} new, not read yet")
+        if grown.silent.any():
+            words.append(f"{int(grown.silent.sum())} new, zero")
+        if len(grown.sizes) == 1 and (grown.copies(0) > 1).any():
+            words.append(f"{int(grown.size - grown.sizes[0])} copies")
+        return ", ".join(words)
+
+
+@dataclasses.dataclass(frozen=True)
+class GrowthReport:
+    """What a growth did; `str(report)` is readable.
+
+    Args:
+        table: The plan's rows.
+        parameters_before: Parameters of all sources.
+        parameters: Parameters of the grown model.
+        exact: Whether the function is preserved to rounding.
+        gap: The largest relative difference of outputs where it was measured, or None.
+        seconds: How long it took.
+        notes: What a person should know.
+    """
+
+    table: "pd.DataFrame"
+    parameters_before: int
+    parameters: int
+    exact: bool
+    gap: float | None
+    seconds: float
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        gap = "" if self.gap is None else f", largest relative gap {self.gap:.2g}"
+        kind = "exact" if self.exact else "approximate"
+        head = (
+            f"{self.parameters_before:,} -> {self.parameters:,} parameters, {kind}{gap}, "
+            f"{self.seconds:.2f} s"
+        )
+        body = self.table.to_string(index=False) if len(self.table) else "nothing grew"
+        return "\n".join([head, body, *(f"note: {note}" for note in self.notes)])
+
+
+def settle(
+    trace: Trace, maps: dict[Segment, AxisMap], named: set[Segment], remarks: list[str]
+) -> None:
+    """Takes back growth that a layer over several segments does not allow."""
+    changed = True
+    while changed:
+        changed = False
+        for constraint in trace.constraints:
+            reason = constraint.broken(maps)
+            if reason is None:
+                continue
+            segments = constraint.segments()
+            if named & set(segments):
+                raise ValueError(f"Cannot grow {', '.join(segments[0].owners)}: {reason}.")
+            for segment in segments:
+                if not maps[segment].is_identity:
+                    maps[segment] = AxisMap.identity(segment.sizes[0])
+                    changed = True
+                    remarks.append(f"{', '.join(segment.owners)} stays: {reason}")

@@ -1,0 +1,224 @@
+"""Follows the axes through a model's graph, in all sources at once; nothing is changed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.growth.core.registry import find_rule, rule_for
+from adaptive_nets.growth.core.rule import Call
+from adaptive_nets.growth.core.segments import Axis, Features, Segment
+from adaptive_nets.growth.core.shared_memory import read
+from adaptive_nets.growth.core.weight_roles import LayerRecord
+
+
+def functional(model: keras.Model) -> Any:
+    """The graph of a Sequential or Functional model; refuses any other."""
+    name = getattr(model, "name", model)
+    if isinstance(model, keras.Sequential):
+        if not model.built or model._functional is None:
+            raise ValueError(
+                f"Cannot grow {name!r}: it is not built, so its weights do not exist. Expected a "
+                "built model. Begin the Sequential with keras.Input(shape), or call it once."
+            )
+        return model._functional
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "Cannot grow what is no Keras model. Expected a built keras.Model. "
+            f"Received: {type(model).__module__}.{type(model).__name__}."
+        )
+    if not hasattr(model, "_nodes_by_depth"):
+        raise ValueError(
+            f"Cannot grow {name!r}: a subclassed model hides its graph. Expected a Sequential or "
+            f"Functional model. Received: {type(model).__module__}.{type(model).__name__}. Write "
+            "it with the functional API, or register a growth rule for it."
+        )
+    return model
+
+
+def ordered_nodes(graph: Any) -> list[Any]:
+    """The calls of a graph, each behind what it reads."""
+    depths = sorted(graph._nodes_by_depth, reverse=True)
+    nodes = [node for depth in depths for node in graph._nodes_by_depth[depth]]
+    return [node for node in nodes if node.operation and not node.is_input]
+
+
+def input_features(tensors: Sequence[keras.KerasTensor]) -> Features:
+    """An input as growth sees it: no axis grows."""
+    shapes = tuple(tuple(tensor.shape) for tensor in tensors)
+    return Features(shapes, (None,) * len(shapes[0]), tensors[0].dtype)
+
+
+class Trace:
+    """All layers of the sources, and which of their axes belong together.
+
+    Args:
+        models: The sources: one for growth, several for fusion.
+        norm: What happens where features are normalised together: "joint" or "grouped".
+        identical: Whether the sources are the same model, so that joint norms are exact.
+    """
+
+    def __init__(
+        self, models: Sequence[keras.Model], norm: str = "joint", identical: bool = False
+    ) -> None:
+        self.models = tuple(models)
+        self.norm = norm
+        self.identical = identical
+        self.records: dict[int, LayerRecord] = {}
+        self.separated: dict[int, dict[int, int]] = {}
+        self.graph_inputs: dict[int, list[Features]] = {}
+        self.constraints: list[Any] = []
+        self._coupled: list[tuple[str, str, Axis]] = []
+        self.graphs = [functional(model) for model in self.models]
+        self._check_ends()
+        first = self.graphs[0]
+        inputs = [
+            input_features([graph.inputs[i] for graph in self.graphs])
+            for i in range(len(first.inputs))
+        ]
+        self.outputs = self.graph(self.graphs, inputs, "")
+        self._settle_outputs()
+
+    def graph(self, graphs: Sequence[Any], inputs: list[Features], path: str) -> list[Features]:
+        """Traces one graph, of the model itself or of a model inside it."""
+        first = graphs[0]
+        self.graph_inputs.setdefault(id(first), inputs)
+        nodes = [ordered_nodes(graph) for graph in graphs]
+        if len({len(each) for each in nodes}) > 1:
+            raise ValueError(
+                f"Cannot fuse models of different depth: {path or 'the sources'} have "
+                f"{[len(each) for each in nodes]} layer calls. Expected the same topology. "
+                "Deepen the shallower one first (adaptive_nets.growth.deepen)."
+            )
+        known = {id(t): x for t, x in zip(first.inputs, inputs, strict=True)}
+        partner = [
+            {id(t): id(t0) for t, t0 in zip(graph.inputs, first.inputs, strict=True)}
+            for graph in graphs
+        ]
+        for calls in zip(*nodes, strict=True):
+            self._check_alike(calls, partner)
+            node = calls[0]
+            args, kwargs = node.arguments.fill_in(known)
+            operations = tuple(call.operation for call in calls)
+            call = Call(
+                record=self.record(operations, path),
+                args=args,
+                kwargs=kwargs,
+                shapes=[
+                    tuple(tuple(t.shape) for t in tensors)
+                    for tensors in zip(*(call.outputs for call in calls), strict=True)
+                ],
+                dtypes=[tensor.dtype for tensor in node.outputs],
+                trace=self,
+            )
+            outputs = keras.tree.flatten(call.record.rule.trace(call))
+            if call.separated:
+                self.separated[id(node)] = call.separated
+            for tensor, features in zip(node.outputs, outputs, strict=True):
+                known[id(tensor)] = features
+            for each, back in zip(calls, partner, strict=True):
+                for tensor, tensor0 in zip(each.outputs, node.outputs, strict=True):
+                    back[id(tensor)] = id(tensor0)
+        rule = find_rule(type(first))
+        if rule is not None:
+            rule.bind(self, graphs)
+        return [known[id(tensor)] for tensor in first.outputs]
+
+    def record(self, operations: tuple[Any, ...], path: str) -> LayerRecord:
+        """The record of a layer, made at its first call."""
+        key = id(operations[0])
+        if key not in self.records:
+            name = f"{path}/{operations[0].name}" if path else operations[0].name
+            self.records[key] = LayerRecord(operations, rule_for(operations[0], name), name)
+        return self.records[key]
+
+    def segments(self) -> list[Segment]:
+        """Every distinct segment of the model."""
+        axes: list[Axis | None] = []
+        for record in self.records.values():
+            axes += record.axes.values()
+            axes += [d.axis for w in record.weights.values() for d in w.dimensions]
+            axes.append(record.grouped)
+        for features in (*self.outputs, *(f for fs in self.graph_inputs.values() for f in fs)):
+            axes += features.axes
+        found = (segment for axis in axes if axis is not None for segment in axis.segments())
+        return list(dict.fromkeys(found))
+
+    def coupled(self, call: Call, axis: Axis, function: str) -> None:
+        """A function mixes all features of an axis: sound at an output only."""
+        self._coupled.append((call.record.path, function, axis))
+
+    def _check_ends(self) -> None:
+        for what in ("inputs", "outputs"):
+            shapes = [[tuple(t.shape) for t in getattr(g, what)] for g in self.graphs]
+            if any(each != shapes[0] for each in shapes) and not (
+                what == "outputs" and len({len(each) for each in shapes}) == 1
+            ):
+                raise ValueError(
+                    f"Cannot fuse models of different {what}. Expected the same shapes in every "
+                    f"source. Received: {', '.join(map(str, shapes))}."
+                )
+
+    def _check_alike(self, calls: Sequence[Any], partner: list[dict[int, int]]) -> None:
+        first = calls[0]
+        for call, back in zip(calls[1:], partner[1:], strict=True):
+            same = type(call.operation) is type(first.operation) and [
+                back.get(id(t)) for t in call.input_tensors
+            ] == [id(t) for t in first.input_tensors]
+            if not same:
+                raise ValueError(
+                    f"Cannot fuse models of different topology: {first.operation.name!r} "
+                    f"({type(first.operation).__name__}) meets {call.operation.name!r} "
+                    f"({type(call.operation).__name__}). Expected the same layers, joined in the "
+                    "same way; only widths may differ."
+                )
+            given = [_choices(each) for each in (first, call)]
+            if given[0] != given[1]:
+                raise ValueError(
+                    f"Cannot fuse at {first.operation.name!r}: it is called with other arguments "
+                    "in each source. Expected the same ones, for the fused model calls it once. "
+                    f"Received: {given[0]}, {given[1]}."
+                )
+
+    def _settle_outputs(self) -> None:
+        for features in self.outputs:
+            for axis in features.axes:
+                for segment in axis.segments() if axis is not None else ():
+                    segment.output = True
+        for path, function, axis in self._coupled:
+            hidden = [segment for segment in axis.segments() if not segment.output]
+            if hidden and len(self.models) > 1:
+                raise ValueError(
+                    f"Cannot fuse at {path!r}: {function} mixes the features of all sources. "
+                    "Expected it at an output only."
+                )
+            for segment in hidden:
+                segment.fixed = segment.fixed or f"{path!r}: {function} mixes all features"
+
+
+def _choices(node: Any) -> dict[str, Any]:
+    """What a call was told by name beside its tensors, such as a causal mask; sizes may differ."""
+    return {
+        name: value
+        for name, value in node.arguments.kwargs.items()
+        if isinstance(value, bool | str)
+    }
+
+
+def check_finite(models: Sequence[keras.Model]) -> None:
+    """Refuses sources with a weight that is not finite."""
+    for model in {id(model): model for model in models}.values():
+        for variable in model.weights:
+            value = read(variable)
+            if value.dtype.kind != "f":
+                continue
+            with np.errstate(over="ignore", invalid="ignore"):
+                finite = np.isfinite(np.sum(value))
+            # A sum may also overflow, so the values are looked at one by one.
+            if not finite and not np.isfinite(value).all():
+                raise ValueError(
+                    f"Cannot grow {model.name!r}: its weight {variable.path!r} holds "
+                    f"{int(np.sum(~np.isfinite(value)))} values that are not finite. Expected a "
+                    "model whose training did not diverge. Restore an earlier checkpoint."
+                )

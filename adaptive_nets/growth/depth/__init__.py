@@ -1,0 +1,1 @@
+"""Where a model can become deeper, and by which layers."""

@@ -1,0 +1,12 @@
+"""Layers that mix features by a kernel or a table."""
+
+from adaptive_nets.growth.rules.kernels import (
+    attention,
+    conv,
+    dense,
+    einsum,
+    embedding,
+    recurrent,
+)
+
+__all__ = ["attention", "conv", "dense", "einsum", "embedding", "recurrent"]

@@ -1,0 +1,76 @@
+"""Dense layers."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.registry import register_rule
+from adaptive_nets.growth.core.rule import ZERO_KEEPING, Call, Rule, activation_name
+from adaptive_nets.growth.core.segments import Features
+from adaptive_nets.growth.core.weight_roles import LayerRecord, Reads, Writes, variable_of
+
+
+def refuse_adapters(call: Call) -> None:
+    """LoRA and quantization hold weights that do not grow with the kernel."""
+    for layer in call.layers:
+        if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
+            raise ValueError(
+                f"Cannot grow {call.record.path!r}: it has LoRA weights or is quantized. Expected "
+                "plain weights. Grow first, and enable LoRA or quantize after."
+            )
+
+
+def kernel_and_bias(layer: Any, kernel: str = "kernel") -> list[Any] | None:
+    """What makes the output of a layer with a kernel zero, if its activation keeps zeros."""
+    if activation_name(layer.activation) not in ZERO_KEEPING:
+        return None
+    found = (variable_of(layer, each) for each in (kernel, "bias"))
+    return [variable for variable in found if variable is not None]
+
+
+def identity_kernel(layer: Any) -> dict[int, np.ndarray]:
+    """The kernel that passes every feature on, and no bias."""
+    kernel = variable_of(layer, "kernel")
+    value = np.zeros(kernel.shape)
+    inputs, outputs = kernel.shape[-2:]
+    size = getattr(layer, "kernel_size", ())
+    middle = tuple((length - 1) // 2 for length in size)
+    # With groups an output sees only its own group's inputs, which are counted from zero.
+    value[(..., *middle, np.arange(outputs) % inputs, np.arange(outputs))] = 1.0
+    found = {id(kernel): value}
+    bias = variable_of(layer, "bias")
+    if bias is not None:
+        found[id(bias)] = np.zeros(bias.shape)
+    return found
+
+
+class KernelRule(Rule):
+    """A layer that is zero where its kernel and bias are."""
+
+    def zero_weights(self, layer: Any) -> list[Any] | None:
+        return kernel_and_bias(layer)
+
+
+@register_rule(keras.layers.Dense)
+class DenseRule(KernelRule):
+    """Kernel [features, units]: new units read all, and nothing old reads them."""
+
+    def trace(self, call: Call) -> Features:
+        refuse_adapters(call)
+        units = call.axis("units", call.config_of("units"))
+        call.weight("_kernel", Reads(call.inputs.axis(-1)), Writes(units))
+        if call.layer.use_bias:
+            call.weight("bias", Writes(units))
+        x = call.output(call.inputs).with_axis(-1, units)
+        return call.activate(x, call.layer.activation)
+
+    def config(self, record: LayerRecord, sizes: dict[str, AxisMap]) -> dict[str, Any]:
+        return {"units": sizes["units"].size}
+
+    def identity(self, layer: Any) -> dict[str, Any]:
+        return {"use_bias": True}
+
+    def identity_values(self, layer: Any) -> dict[int, np.ndarray]:
+        return identity_kernel(layer)

@@ -1,0 +1,107 @@
+"""Bidirectional and TimeDistributed layers, and operations that pick or reduce whole axes."""
+
+import keras
+import pytest
+
+from adaptive_nets import growth
+from adaptive_nets.growth.core.compare import random_inputs
+
+pytestmark = pytest.mark.backend_agnostic
+layers = keras.layers
+
+
+def check(gc, model, other, expect=None):
+    """Widens and fuses; what comes out is what came out before."""
+    x = random_inputs(gc.randomise(model))
+    outputs = gc.outputs(model, x)
+    for method in ("zero", "replicate"):
+        grown = growth.widen(model, 2.0, method, seed=0)
+        assert grown.count_params() > model.count_params()
+        assert gc.gap(gc.outputs(grown, x), outputs) <= 1e-5
+        if expect:
+            expect(grown)
+    mean = [
+        (a + b) / 2 for a, b in zip(outputs, gc.outputs(gc.randomise(other, 1), x), strict=True)
+    ]
+    assert gc.gap(gc.outputs(growth.fuse([model, other]), x), mean) <= 1e-5
+
+
+@pytest.mark.parametrize("mode", ["concat", "sum", "ave", "mul", None])
+def test_both_directions_grow_together(gc, mode):
+    def make(width=3):
+        inputs = keras.Input((4, 2))
+        cell = layers.LSTM(width, return_sequences=True, activation="softsign", name="lstm")
+        back = layers.LSTM(width, return_sequences=True, go_backwards=True, name="back")
+        x = layers.Bidirectional(cell, mode, backward_layer=back, name="both")(inputs)
+        x = layers.Add()(x) if mode is None else x
+        return keras.Model(inputs, layers.Dense(2)(x))
+
+    def expect(grown):
+        both = grown.get_layer("both")
+        assert (both.forward_layer.units, both.backward_layer.units) == (6, 6)
+        assert both.merge_mode == mode
+        assert (both.forward_layer.name, both.backward_layer.name) == ("forward_lstm", "back")
+        assert both.forward_layer.activation is keras.activations.softsign
+        assert both.backward_layer.activation is keras.activations.tanh
+
+    check(gc, make(), make(5), expect)
+
+
+def test_a_model_at_every_step(gc):
+    def make(width=3):
+        inputs = keras.Input((2, 4, 2))
+        inner = keras.Sequential(
+            [keras.Input((2 * width,)), layers.Dense(width, "relu", name="deep"), layers.Dense(4)]
+        )
+        x = layers.TimeDistributed(layers.Bidirectional(layers.GRU(width)), name="read")(inputs)
+        x = layers.TimeDistributed(inner, name="think")(x)
+        return keras.Model(inputs, layers.TimeDistributed(layers.Dense(2))(x))
+
+    def expect(grown):
+        assert grown.get_layer("read").layer.forward_layer.units == 6
+        assert grown.get_layer("think").layer.get_layer("deep").units == 6
+
+    check(gc, make(), make(5), expect)
+
+
+def test_a_wrapper_is_named_for_its_layer(gc):
+    inputs = keras.Input((4, 2))
+    x = layers.TimeDistributed(layers.Dense(3, "relu"), name="each")(inputs)
+    model = gc.randomise(keras.Model(inputs, layers.Dense(2)(x)))
+    plan = growth.plan_widen(model, {"each": 5}, seed=0)
+    assert [(row.layer, row.axis, row.size) for row in plan.rows()] == [("each", "units", 5)]
+    assert growth.apply(plan)[0].get_layer("each").layer.units == 5
+
+
+def test_what_is_inside_needs_a_rule(gc):
+    @keras.saving.register_keras_serializable(package="test_wrapper_rules")
+    class Unknown(layers.Dense):
+        pass
+
+    inputs = keras.Input((4, 2))
+    x = layers.TimeDistributed(Unknown(3, name="inside"), name="each")(inputs)
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    with pytest.raises(ValueError, match="Cannot grow 'each/inside': there is no growth rule"):
+        growth.widen(model, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("pick", "reason"),
+    [
+        (lambda x: x[..., :2], "takes some of the features"),
+        (lambda x: keras.ops.mean(x, axis=-1, keepdims=True), "reduces over features"),
+        (lambda x: keras.ops.reshape(x, (-1, 6)), "cuts or joins the features"),
+        (lambda x: layers.LSTM(2)(keras.ops.transpose(x, (0, 2, 1))), "steps are no features"),
+        (lambda x: layers.Masking()(x), "compares all features"),
+    ],
+)
+def test_what_mixes_features_keeps_them(gc, pick, reason):
+    inputs = keras.Input((2, 5))
+    x = pick(layers.Dense(3, "relu", name="begin")(inputs))
+    model = gc.randomise(keras.Model(inputs, layers.Dense(2)(x)))
+    with pytest.raises(ValueError, match=f"Cannot grow 'begin' from 3 to 4: .*{reason}"):
+        growth.widen(model, {"begin": 4})
+    x = random_inputs(model)
+    assert gc.gap(gc.outputs(growth.widen(model, 2.0, seed=0), x), gc.outputs(model, x)) <= 1e-5
+    with pytest.raises(ValueError, match=f"Cannot fuse at .*{reason}"):
+        growth.fuse([model, model])
