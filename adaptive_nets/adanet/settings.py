@@ -15,7 +15,7 @@ from adaptive_nets.adanet.candidates.generator import Generator
 from adaptive_nets.adanet.candidates.strategy import Strategy, resolve
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.factory import make_ensembler
-from adaptive_nets.adanet.ensembles.kinds import MIXTURE_KINDS
+from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS
 from adaptive_nets.adanet.objective.complexity import Complexity, make_complexity
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.data.spool import MEMORY_LIMIT

@@ -122,7 +122,7 @@ class Energy(Generator):
                 "prepare(features) to use it alone."
             )
         # Where nothing is to be learnt of the features, a small layer is where to begin.
-        widths = list(self._net.widths_) or [min(16, self.max_units)]
+        widths = list(self._net.widths) or [min(16, self.max_units)]
         if previous is None:
             return [EnergyBuilder(self, widths[:depth]) for depth in range(1, len(widths) + 1)]
         wanted = [[max(1, round(w * factor)) for w in widths] for factor in NEIGHBOURS]
@@ -131,7 +131,7 @@ class Energy(Generator):
 
     def starts_from(self, widths: list[int]) -> EnergyNet | None:
         """What has learnt weights for layers of these widths, where candidates start from them."""
-        learnt = self.init == "energy" and list(self._net.widths_[: len(widths)]) == widths
+        learnt = self.init == "energy" and list(self._net.widths[: len(widths)]) == widths
         return self._net if learnt else None
 
     def get_config(self) -> dict:

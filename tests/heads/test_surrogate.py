@@ -7,7 +7,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, log_expit
 from sklearn import metrics as reference
 
-from adaptive_nets.adanet.ensembles.proximal import MixtureSolver
+from adaptive_nets.adanet.ensembles.mixtures.proximal import MixtureSolver
 from adaptive_nets.heads import BinaryClass
 
 # Φ and its derivative, as the paper has them.

@@ -8,7 +8,7 @@ import numpy as np
 
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.member import Member
-from adaptive_nets.adanet.ensembles.proximal import Loss
+from adaptive_nets.adanet.ensembles.mixtures.proximal import Loss
 from adaptive_nets.configurable import Configurable
 
 Outputs = list[dict[str, np.ndarray]]

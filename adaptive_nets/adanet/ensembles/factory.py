@@ -2,7 +2,7 @@
 
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
-from adaptive_nets.adanet.ensembles.penalty import Penalty
+from adaptive_nets.adanet.ensembles.mixtures.penalty import Penalty
 from adaptive_nets.adanet.ensembles.uniform import UniformEnsembler
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
-from adaptive_nets.adanet.ensembles.kinds import MIXTURE_KINDS
 from adaptive_nets.adanet.ensembles.member import Member
-from adaptive_nets.adanet.ensembles.problem import MixtureProblem
-from adaptive_nets.adanet.ensembles.proximal import Loss, MixtureSolver, Solution
+from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS
+from adaptive_nets.adanet.ensembles.mixtures.problem import MixtureProblem
+from adaptive_nets.adanet.ensembles.mixtures.proximal import Loss, MixtureSolver, Solution
 from adaptive_nets.serialization import describe_object, restore_object
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
 from adaptive_nets.adanet.ensembles.member import Member
-from adaptive_nets.adanet.ensembles.penalty import Penalty
-from adaptive_nets.adanet.ensembles.proximal import Loss
+from adaptive_nets.adanet.ensembles.mixtures.penalty import Penalty
+from adaptive_nets.adanet.ensembles.mixtures.proximal import Loss
 from adaptive_nets.serialization import describe_object, restore_object
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
-from adaptive_nets.adanet.ensembles.kinds import MIXTURE_KINDS
 from adaptive_nets.adanet.ensembles.member import lineage
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
+from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS
 from adaptive_nets.adanet.ensembles.uniform import UniformEnsembler
 from adaptive_nets.adanet.fusion.alignment import align
 from adaptive_nets.adanet.fusion.editable import Connection, Graph, copied, graph_of

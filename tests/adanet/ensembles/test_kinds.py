@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
-from adaptive_nets.adanet.ensembles.kinds import MIXTURE_KINDS, Scalar, register
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
+from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS, Scalar, register
 from adaptive_nets.cli.flags import MIXTURE_WEIGHTS
 
 ROWS, UNITS = 7, 3
@@ -71,7 +71,7 @@ def test_a_new_member_begins_with_its_logits_or_where_features_are_weighed_at_ze
 
 def test_a_kind_that_is_registered_can_be_chosen(outputs, monkeypatch):
     monkeypatch.setattr(
-        "adaptive_nets.adanet.ensembles.kinds.MIXTURE_KINDS", kinds := dict(MIXTURE_KINDS)
+        "adaptive_nets.adanet.ensembles.mixtures.kinds.MIXTURE_KINDS", kinds := dict(MIXTURE_KINDS)
     )
 
     @register

@@ -6,8 +6,8 @@ from scipy import optimize, special
 from sklearn.linear_model import Lasso
 
 from adaptive_nets import heads
-from adaptive_nets.adanet.ensembles.kinds import MIXTURE_KINDS
-from adaptive_nets.adanet.ensembles.proximal import MixtureSolver
+from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS
+from adaptive_nets.adanet.ensembles.mixtures.proximal import MixtureSolver
 
 RNG = np.random.default_rng(0)
 ROWS, MEMBERS = 160, 4

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from adaptive_nets.adanet.ensembles.kinds import MIXTURE_KINDS
+from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS
 
 Loss = Callable[[Any, Any], Any]
 
@@ -53,7 +53,7 @@ class MixtureSolver:
 
     ```python
     import adaptive_nets as an
-    from adaptive_nets.adanet.ensembles.proximal import MixtureSolver
+    from adaptive_nets.adanet.ensembles.mixtures.proximal import MixtureSolver
 
     head = an.heads.Regression(1)
     solver = MixtureSolver(head.loss, "scalar")
