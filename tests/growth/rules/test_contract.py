@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from adaptive_nets import growth
-from adaptive_nets.graphs.read import ordered_nodes
+from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth.core.compare import random_inputs
 from adaptive_nets.growth.core.grown_values import grown_slot, maps_of
 from adaptive_nets.growth.core.rebuild import Rebuilder
