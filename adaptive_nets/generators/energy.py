@@ -98,7 +98,7 @@ class Energy(Generator):
     @property
     def report(self) -> Any:
         """What was learnt, or `None` before."""
-        return self._net and self._net.report_
+        return self._net and self._net.report
 
     def prepare(self, features: Any, folder: pathlib.Path | None = None) -> None:
         if self._net is not None:

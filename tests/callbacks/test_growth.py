@@ -239,11 +239,23 @@ def test_growth_on_a_plateau():
     action = growth.Widen(2.0)
     # No loss improves by 100, so every epoch is one of the plateau.
     schedule = an.callbacks.GrowOnPlateau(
-        "val_loss", action, patience=2, min_delta=100.0, max_params=2500
+        "val_loss", action, patience=2, min_delta=100.0, max_parameters=2500
     )
     fit(model, schedule, epochs=6)
-    assert len(schedule.reports) == 1, "a second would pass max_params"
+    assert len(schedule.reports) == 1, "a second would pass max_parameters"
     assert model.count_params() == growth.widen(net(), 2.0).count_params()
+
+
+def test_a_plateau_doubles_by_default_and_knows_the_old_name_of_its_limit():
+    schedule = an.callbacks.GrowOnPlateau()
+    assert schedule.action == growth.Widen(2.0) and schedule.max_parameters is None
+    with pytest.warns(DeprecationWarning, match="max_parameters") as warned:
+        schedule = an.callbacks.GrowOnPlateau(max_params=9)
+    assert len(warned) == 1 and schedule.max_parameters == 9
+    with pytest.warns(DeprecationWarning, match="max_parameters"):
+        assert schedule.max_params == 9
+    with pytest.raises(ValueError, match="old name"):
+        an.callbacks.GrowOnPlateau(max_params=9, max_parameters=8)
 
 
 def test_growth_under_a_mirrored_strategy():
