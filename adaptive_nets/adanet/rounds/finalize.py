@@ -6,7 +6,7 @@ from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.output_cache import OutputCache
 from adaptive_nets.adanet.objective.norm_ball import remove_norm_balls_in_place
 from adaptive_nets.keras_internals import layers_in
-from adaptive_nets.majority import collapse, recalibrate
+from adaptive_nets.majority import collapse, recalibrate_in_place
 from adaptive_nets.majority.convert import has_majority
 
 # Rows on which batch statistics are estimated anew.
@@ -29,5 +29,5 @@ def finalize_member(member: Member, train: OutputCache) -> None:
         if any(isinstance(layer, norms) for layer in layers_in(member.model)):
             given = member.feed(train.rows.x, train.hidden([member]))
             few = keras.tree.map_structure(lambda x: x[:RECALIBRATION_ROWS], given)
-            recalibrate(member.model, few)
+            recalibrate_in_place(member.model, few)
     remove_norm_balls_in_place(member.model)

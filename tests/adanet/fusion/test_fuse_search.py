@@ -138,5 +138,5 @@ model.fit(x, y, verbose=0)
 
 
 def test_an_unfitted_search_is_refused(lc):
-    with pytest.raises(ValueError, match="This search has no ensemble yet: call fit first"):
+    with pytest.raises(ValueError, match="This search has no ensemble yet. Call fit first"):
         lc.small().fuse()
