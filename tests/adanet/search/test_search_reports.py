@@ -228,5 +228,5 @@ def test_rademacher_complexity_needs_hidden_layers_that_are_named(lc, data):
         {"net": lambda: keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])}
     )
     search = lc.small(generator=pool, complexity="rademacher")
-    with pytest.raises(ValueError, match=r"needs the widths of the hidden layers"):
+    with pytest.raises(ValueError, match=r"requires the widths of the hidden layers"):
         search.fit(*data, verbose=0)
