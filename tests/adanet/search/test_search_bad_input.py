@@ -57,10 +57,10 @@ def proposing(*builders):
 
 # What is given to fit (x, y, others), to the search, and what the error says.
 CASES = {
-    "lengths": ((X, Y[:-1]), {}, {}, "features with 60, labels with 59"),
+    "lengths": ((X, Y[:-1]), {}, {}, "features with 60 rows, labels with 59"),
     "lengths in a dict": (({"a": X, "b": X[:9]}, Y), {}, {}, "features with 9 and 60"),
-    "NaN": ((spoilt(np.nan), Y), {}, {}, "NaN or infinity first in row 17"),
-    "inf": ((spoilt(-np.inf), Y), {}, {}, "NaN or infinity first in row 17"),
+    "NaN": ((spoilt(np.nan), Y), {}, {}, "NaN or infinity, first in row 17"),
+    "inf": ((spoilt(-np.inf), Y), {}, {}, "NaN or infinity, first in row 17"),
     "NaN in a dict": (({"a": X, "b": spoilt(np.nan)}, Y), {}, {}, "'b' must be finite"),
     "NaN in a DataFrame": ((pd.DataFrame(spoilt(np.nan)), Y), {}, {}, "must be finite"),
     "overflow": ((X.astype("float64") * 1e300, Y), {}, {}, "must be finite"),
