@@ -38,7 +38,7 @@ def test_pool_models_of_different_topology_are_refused(fz):
 
     with pytest.raises(
         ValueError,
-        match=r"subnetworks '1_m' and '2_m' are of different topology.* Received: Dense, "
+        match=r"subnetworks '1_m' and '2_m' differ in topology.* Received: Dense, "
         r"BatchNormalization, Dropout, Dense; and Dense, Dense, Dense\. .*search\.model",
     ):
         fuse_ensemble(*fz.ensemble_of([*fz.pooled(nested, 1), *fz.pooled(wide, 1)], fz.TABLE))

@@ -192,7 +192,7 @@ def test_the_penalty_within_training_needs_a_dense_output(lc, data):
             return [Odd()]
 
     search = lc.small(generator=Generator(), penalize_training=True)
-    with pytest.raises(ValueError, match="penalize_training needs logits .* Builder 'odd'"):
+    with pytest.raises(ValueError, match="penalize_training requires logits .* builder 'odd'"):
         search.fit(*data, verbose=0)
     with pytest.raises(ValueError, match="penalize_training requires a complexity that is known"):
         lc.small(complexity="std", penalize_training=True)
