@@ -9,13 +9,17 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.utils import io_utils
 
 from adaptive_nets._checks import check_choice, check_integer
+from adaptive_nets._deprecation import renamed_attribute, warn_renamed
 from adaptive_nets.callbacks.warmup import Warmup
-from adaptive_nets.growth.actions import Action
+from adaptive_nets.growth.actions import Action, Widen
 from adaptive_nets.growth.core.plan import GrowthReport
 from adaptive_nets.growth.in_place import check_compiled, grow_in_place
+from adaptive_nets.keras_internals import model_of, print_message
+
+# What GrowOnPlateau does where nothing else is said.
+DOUBLE = Widen(2.0)
 
 
 class _Growing(keras.callbacks.Callback):
@@ -32,15 +36,14 @@ class _Growing(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         check_choice("slots", slots, ("carry", "reset"))
-        check_integer("warmup_steps", warmup_steps, 0)
         self.slots = slots
-        self.warmup_steps = warmup_steps
+        self.warmup_steps = check_integer("warmup_steps", warmup_steps, 0)
         self.backup_dir = backup_dir
         self.restart = tuple(restart)
         self.seed = seed
         self.verbose = verbose
         self.reports: list[GrowthReport] = []
-        self._warmup = Warmup(warmup_steps)
+        self._warmup = Warmup(self.warmup_steps)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         # Under JAX to read `self.model` fetches all weights.
@@ -61,7 +64,7 @@ class _Growing(keras.callbacks.Callback):
             # What they remember (best weights) has the shapes of the smaller model.
             callback.on_train_begin()
         if self.verbose:
-            io_utils.print_msg(f"\n{report}")
+            print_message(f"\n{report}")
 
     def backed_up(self) -> Counter | None:
         """The shapes of the weights in the backup, or None where there is none."""
@@ -224,7 +227,7 @@ class GrowthSchedule(_Growing):
             return
         # Under JAX `self.model` fetches the counter, and all weights with it, which is slow. It is
         # at most this: steps whose gradients were not finite are not counted in it.
-        accumulated = getattr(self._model.optimizer, "gradient_accumulation_steps", None) or 1
+        accumulated = getattr(model_of(self).optimizer, "gradient_accumulation_steps", None) or 1
         if self._before + math.ceil(batches / accumulated) < whens[self._done]:
             return
         now = int(self.model.optimizer.iterations)
@@ -242,13 +245,15 @@ class GrowOnPlateau(_Growing):
 
     Args:
         monitor: The metric, as `fit` logs it. Default: "val_loss".
-        action: What is done at each growth, such as `adaptive_nets.growth.Widen(1.5)`.
+        action: What is done at each growth, such as `adaptive_nets.growth.Widen(1.5)`. Default:
+            every layer becomes twice as wide, `Widen(2.0)`.
         patience: Epochs without improvement before growth. Default: 3.
         max_growths: At most so many growths. Default: no limit.
-        max_params: No growth that leads beyond so many parameters. Default: no limit.
+        max_parameters: No growth that leads beyond so many parameters. Default: no limit.
         min_delta: What counts as an improvement. Default: 0.
         mode: "min", "max", or "auto": "max" for accuracies, AUC and F scores.
         slots, warmup_steps, backup_dir, restart, seed, verbose: As for `GrowthSchedule`.
+        max_params: The old name of `max_parameters`.
 
     Attributes:
         reports: The reports of all growths.
@@ -262,13 +267,15 @@ class GrowOnPlateau(_Growing):
     ```
     """
 
+    max_params = renamed_attribute("GrowOnPlateau.max_params", "GrowOnPlateau.max_parameters")
+
     def __init__(
         self,
         monitor: str = "val_loss",
-        action: Action | None = None,
+        action: Action = DOUBLE,
         patience: int = 3,
         max_growths: int | None = None,
-        max_params: int | None = None,
+        max_parameters: int | None = None,
         min_delta: float = 0.0,
         mode: str = "auto",
         slots: str = "carry",
@@ -277,18 +284,21 @@ class GrowOnPlateau(_Growing):
         restart: Sequence[keras.callbacks.Callback] = (),
         seed: int = 0,
         verbose: int = 0,
+        max_params: int | None = None,
     ) -> None:
         super().__init__(slots, warmup_steps, backup_dir, restart, seed, verbose)
         check_action(action)
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"mode must be 'auto', 'min' or 'max'. Received: mode={mode!r}.")
-        if patience < 1:
-            raise ValueError(f"patience must be >= 1. Received: patience={patience}.")
+        if max_params is not None:
+            if max_parameters is not None:
+                raise ValueError("Pass max_parameters; max_params is its old name.")
+            warn_renamed("GrowOnPlateau(max_params=)", "max_parameters")
+            max_parameters = max_params
+        check_choice("mode", mode, ("auto", "min", "max"))
         self.monitor = monitor
         self.action = action
-        self.patience = patience
+        self.patience = check_integer("patience", patience, 1)
         self.max_growths = max_growths
-        self.max_params = max_params
+        self.max_parameters = max_parameters
         self.min_delta = min_delta
         rising = any(word in monitor for word in ("acc", "auc", "f1", "recall", "precision"))
         self.mode = ("max" if rising else "min") if mode == "auto" else mode
@@ -326,7 +336,7 @@ class GrowOnPlateau(_Growing):
         if self.wait < self.patience or len(self.reports) == self.max_growths:
             return
         plan = self.action.plan(self.model, self.seed + len(self.reports) + 1)
-        if self.max_params is not None and plan.parameters > self.max_params:
+        if self.max_parameters is not None and plan.parameters > self.max_parameters:
             self.max_growths = len(self.reports)
             return
         self.wait = 0

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-from keras.src.utils import io_utils
 
-from adaptive_nets.growth.in_place import adopt, check_compiled
+from adaptive_nets.graphs.adopt import adopt
+from adaptive_nets.growth.in_place import check_compiled
+from adaptive_nets.keras_internals import print_message
 from adaptive_nets.majority import CollapseReport, collapse, recalibrate_in_place
 from adaptive_nets.majority.convert import check_majority, copy_means
 
@@ -197,7 +198,7 @@ class CollapseOnEnd(keras.callbacks.Callback):
             collapsed.optimizer.build(collapsed.trainable_variables)
         adopt(model, collapsed, collapsed.optimizer)
         if self.verbose:
-            io_utils.print_msg(f"\n{self.report}")
+            print_message(f"\n{self.report}")
 
 
 def _evaluated(model: keras.Model, data: Any, batch_size: int) -> dict[str, float]:

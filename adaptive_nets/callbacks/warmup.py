@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from adaptive_nets.keras_internals import learning_rate_of, set_learning_rate
+
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Rewarmed(keras.optimizers.schedules.LearningRateSchedule):
@@ -52,16 +54,16 @@ class Warmup:
             return
         optimizer = _innermost(model.optimizer)
         if self._left == 0:
-            schedule = optimizer._learning_rate
+            schedule = learning_rate_of(optimizer)
             is_schedule = isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule)
             self._rate = schedule if is_schedule else float(optimizer.learning_rate)
         elif not isinstance(self._rate, float):
             # The optimizer is new, and its schedule was copied in the middle of a warm-up.
-            optimizer._learning_rate = self._rate
+            set_learning_rate(optimizer, self._rate)
         self._left = self.steps
         if not isinstance(self._rate, float):
             start = int(optimizer.iterations)
-            optimizer._learning_rate = Rewarmed(self._rate, start, self.steps)
+            set_learning_rate(optimizer, Rewarmed(self._rate, start, self.steps))
             model.make_train_function(force=True)
 
     def step(self, model: keras.Model) -> None:
@@ -81,7 +83,7 @@ class Warmup:
             optimizer.learning_rate.assign(self._rate)
         else:
             # From now on the user's own schedule is saved: by now the two are equal.
-            optimizer._learning_rate = self._rate
+            set_learning_rate(optimizer, self._rate)
         self._rate = None
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import logging
 
-import adaptive_nets
+from adaptive_nets import __version__
 from adaptive_nets.cli import flags
 
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
@@ -108,7 +108,7 @@ def _run(arguments: list[str]) -> None:
         print(_help())
         return
     if name == "--version":
-        print(f"adaptive-nets {adaptive_nets.__version__}")
+        print(f"adaptive-nets {__version__}")
         return
     if name not in COMMANDS:
         raise flags.UsageError(f"Unknown command {name!r}. Expected one of {', '.join(COMMANDS)}.")

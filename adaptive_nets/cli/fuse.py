@@ -4,7 +4,7 @@ import os
 
 from absl import flags as absl_flags
 
-import adaptive_nets as an
+from adaptive_nets import growth
 from adaptive_nets.cli import flags
 
 
@@ -27,11 +27,11 @@ def fuse(values: absl_flags.FlagValues) -> None:
             raise flags.UsageError(
                 f"--cross must be zero, random or a number. Received: {cross}."
             ) from None
-    plan = an.growth.plan_fuse(
+    plan = growth.plan_fuse(
         values.sources, cross, values.norm, values.output, values.preserve, values.seed
     )
     print(plan)
-    model, report = an.growth.apply(plan)
+    model, report = growth.apply(plan)
     model.save(values.out)
     print(str(report).partition("\n")[0])
     print(f"Wrote {values.out}")

@@ -7,7 +7,7 @@ import pandas as pd
 import tensorflow as tf
 from absl import flags as absl_flags
 
-import adaptive_nets as an
+from adaptive_nets import adanet
 from adaptive_nets.cli import data, flags
 
 _BATCH = 1024
@@ -26,7 +26,7 @@ def predict(values: absl_flags.FlagValues) -> None:
     if values.saved_model:
         outputs = from_saved_model(values.saved_model, rows)
     else:
-        search = an.AdaNet.load(values.model_dir)
+        search = adanet.AdaNet.load(values.model_dir)
         first = search.head.default_output
         names = (first, "probabilities") if first == "classes" else (first,)
         if isinstance(first, dict):  # A head with several targets.

@@ -3,7 +3,7 @@
 import pandas as pd
 from absl import flags as absl_flags
 
-import adaptive_nets as an
+from adaptive_nets import adanet
 from adaptive_nets.cli import data, flags, output
 
 
@@ -13,7 +13,7 @@ def leaderboard(values: absl_flags.FlagValues) -> None:
     Args:
         values: Parsed flags of the subcommand.
     """
-    output.show(an.AdaNet.load(values.model_dir).leaderboard(), values.format)
+    output.show(adanet.AdaNet.load(values.model_dir).leaderboard(), values.format)
 
 
 def evaluate(values: absl_flags.FlagValues) -> None:
@@ -23,7 +23,7 @@ def evaluate(values: absl_flags.FlagValues) -> None:
         values: Parsed flags of the subcommand.
     """
     dataset = data.load(values.data, **flags.data_options(values))
-    search = an.AdaNet.load(values.model_dir)
+    search = adanet.AdaNet.load(values.model_dir)
     metrics = search.evaluate(dataset.x_test, dataset.y_test)
     output.show(pd.DataFrame([{"rows": len(dataset.x_test), **metrics}]), values.format)
 
@@ -34,4 +34,4 @@ def export(values: absl_flags.FlagValues) -> None:
     Args:
         values: Parsed flags of the subcommand.
     """
-    print(an.AdaNet.load(values.model_dir).export(values.path))
+    print(adanet.AdaNet.load(values.model_dir).export(values.path))

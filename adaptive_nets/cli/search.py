@@ -5,7 +5,7 @@ import os
 import pandas as pd
 from absl import flags as absl_flags
 
-import adaptive_nets as an
+from adaptive_nets import adanet, generators, heads
 from adaptive_nets.cli import data, flags, output
 
 _ADANET_FLAGS = (
@@ -28,7 +28,7 @@ def search(values: absl_flags.FlagValues) -> None:
         values: Parsed flags of the subcommand.
     """
     dataset = data.load(values.data, **flags.data_options(values))
-    engine = an.AdaNet(
+    engine = adanet.AdaNet(
         head_for(dataset, values.head),
         generator_for(dataset, values),
         model_dir=values.model_dir,
@@ -46,7 +46,7 @@ def search(values: absl_flags.FlagValues) -> None:
     _report(engine, dataset, path, values)
 
 
-def head_for(dataset: data.DataSet, kind: str = "auto") -> an.heads.Head:
+def head_for(dataset: data.DataSet, kind: str = "auto") -> heads.Head:
     """Returns the head for a data set.
 
     Args:
@@ -58,23 +58,21 @@ def head_for(dataset: data.DataSet, kind: str = "auto") -> an.heads.Head:
     """
     kind = dataset.head if kind == "auto" else kind
     if kind == "regression":
-        return an.heads.Regression()
+        return heads.Regression()
     classes = {
-        "binary": an.heads.BinaryClass,
-        "multi_class": an.heads.MultiClass,
-        "multi_label": an.heads.MultiLabel,
+        "binary": heads.BinaryClass,
+        "multi_class": heads.MultiClass,
+        "multi_label": heads.MultiLabel,
     }
     return classes[kind](class_names=dataset.class_names)
 
 
-def generator_for(dataset: data.DataSet, values: absl_flags.FlagValues) -> an.adanet.Generator:
+def generator_for(dataset: data.DataSet, values: absl_flags.FlagValues) -> adanet.Generator:
     """Returns the generator for `--generator`, `--width` and `--learning_rate`."""
     images = dataset.x_train.ndim == 4
     if (values.generator or ("conv" if images else "dense")) == "conv":
-        return an.generators.Conv(
-            **_renamed(values, width="filters", learning_rate="learning_rate")
-        )
-    return an.generators.Dense(**_renamed(values, width="widths", learning_rate="learning_rate"))
+        return generators.Conv(**_renamed(values, width="filters", learning_rate="learning_rate"))
+    return generators.Dense(**_renamed(values, width="widths", learning_rate="learning_rate"))
 
 
 def _renamed(values: absl_flags.FlagValues, **names: str) -> dict[str, object]:
@@ -82,7 +80,7 @@ def _renamed(values: absl_flags.FlagValues, **names: str) -> dict[str, object]:
 
 
 def _report(
-    engine: an.AdaNet, dataset: data.DataSet, path: str, values: absl_flags.FlagValues
+    engine: adanet.AdaNet, dataset: data.DataSet, path: str, values: absl_flags.FlagValues
 ) -> None:
     output.show(engine.leaderboard())
     print(f"\nStopped: {engine.stop_reason.replace('_', ' ')}")
@@ -95,7 +93,7 @@ def _report(
     print(f"Predict with it: {output.command_line('predict', saved_model=path, **changed)}")
 
 
-def _tested(engine: an.AdaNet, dataset: data.DataSet) -> pd.DataFrame:
+def _tested(engine: adanet.AdaNet, dataset: data.DataSet) -> pd.DataFrame:
     test = dataset.x_test, dataset.y_test
     return pd.DataFrame(
         [

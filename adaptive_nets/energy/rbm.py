@@ -15,6 +15,7 @@ from adaptive_nets.energy.divergence import Watch
 from adaptive_nets.energy.likelihood import Likelihood, log_likelihood
 from adaptive_nets.energy.order import Parameters, Unordered
 from adaptive_nets.energy.units import VISIBLE
+from adaptive_nets.keras_internals import replica_loss
 
 METHODS = ("pcd", "cd")
 
@@ -265,7 +266,7 @@ class RBM(keras.Model):
             weight = ops.cast(ops.reshape(sample_weight, (-1,)), y_pred.dtype)
             gap = ops.sum(weight * y_pred) / ops.sum(weight)
         # Of replicas each adds its share.
-        return sum(self._aggregate_additional_loss(each) for each in (gap, *self.losses))
+        return sum(replica_loss(self, each) for each in (gap, *self.losses))
 
     def fit(
         self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any

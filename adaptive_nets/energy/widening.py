@@ -5,7 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets.growth.in_place import retrace
+from adaptive_nets.graphs.adopt import retrace
+from adaptive_nets.keras_internals import set_optimizer, unlocked, untrack
 
 # Under JAX, reading one variable fetches all of them.
 JAX_BATCHES = 50
@@ -59,12 +60,11 @@ def make_room(model: Any, capacity: int) -> None:
     values = [keras.ops.convert_to_numpy(variable) for variable in old]
     slots = [keras.ops.convert_to_numpy(variable) for variable in optimizer.variables]
     model.capacity = capacity
-    model._tracker.unlock()
-    for variable in old:
-        model._untrack_variable(variable)
-    # They come last among the trainable variables, where they were.
-    model.add_hidden(capacity, old[0].shape[0])
-    model._tracker.lock()
+    with unlocked(model):
+        for variable in old:
+            untrack(model, variable)
+        # They come last among the trainable variables, where they were.
+        model.add_hidden(capacity, old[0].shape[0])
     for variable, value in zip((model.kernel_variable, model.bias_variable), values, strict=True):
         variable.assign(_padded(value, variable))
     new = type(optimizer).from_config(optimizer.get_config())
@@ -72,8 +72,7 @@ def make_room(model: Any, capacity: int) -> None:
         new.build(model.trainable_variables)
     for variable, value in zip(new.variables, slots, strict=True):
         variable.assign(_padded(value, variable))
-    vars(model)["optimizer"] = new
-    model._compile_config.config["optimizer"] = new
+    set_optimizer(model, new)
     retrace(model)
 
 

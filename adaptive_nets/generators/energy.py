@@ -99,7 +99,7 @@ class Energy(Generator):
     @property
     def report(self) -> Any:
         """The `energy.StructureReport`, or `None` before it is learnt."""
-        return self._net and self._net.report_
+        return self._net and self._net.report
 
     def prepare(self, features: Any, folder: pathlib.Path | None = None) -> None:
         if self._net is not None:

@@ -4,6 +4,8 @@ import keras
 
 from adaptive_nets.adanet import Ensemble, Member, Subnetwork
 from adaptive_nets.adanet.candidates.stock.layer_builder import Features
+from adaptive_nets.graphs.read import ordered_nodes
+from adaptive_nets.keras_internals import origin
 
 
 def logits_model(member: Member) -> keras.Model:
@@ -29,7 +31,7 @@ def grown_subnetwork(
         deeper: Number of layers that were inserted. Defaults to 0.
     """
     old = member.model
-    old_nodes, nodes = _nodes(logits_model(member)), _nodes(grown)
+    old_nodes, nodes = (ordered_nodes(x, inputs=True) for x in (logits_model(member), grown))
     hidden = _hidden(old, old_nodes, nodes)
     logits = grown.outputs[0]
     last = old.output["last_layer"]
@@ -54,12 +56,6 @@ def grown_subnetwork(
         None if hidden is None else [made[i] for i in range(len(hidden))],
         member.depth + deeper,
     )
-
-
-def _nodes(model):
-    """Returns the nodes of a model, which are its layers' calls, in order."""
-    return [node for depth in sorted(model._nodes_by_depth, reverse=True)
-            for node in model._nodes_by_depth[depth]]  # fmt: skip
 
 
 def _old_hidden(model):
@@ -93,7 +89,7 @@ def _hidden(old, old_nodes, nodes):
 
 def _successor(tensor, old_nodes, nodes):
     """Returns a tensor's counterpart in the grown model: the output of the layer of that name."""
-    layer, index = tensor._keras_history.operation, tensor._keras_history.tensor_index
+    layer, _, index = origin(tensor)
     calls = [node for node in old_nodes if node.operation is layer]
     number = next(i for i, n in enumerate(calls) if any(t is tensor for t in n.outputs))
     same = [node for node in nodes if node.operation.name == layer.name]

@@ -22,6 +22,9 @@ from adaptive_nets.adanet.candidates.stock.optimizers import (
     describe_rate,
     make_optimizer,
 )
+from adaptive_nets.graphs.copy import fresh_copy
+from adaptive_nets.graphs.state import carry_state
+from adaptive_nets.keras_internals import layers_in, origin
 
 Model = keras.Layer | Callable[[], keras.Layer]
 
@@ -169,10 +172,10 @@ class PoolBuilder(Builder):
                 f"Pool model '{self.name}' cannot be called on the features: {_first_line(error)}"
             ) from error
         if copied:
-            _copy_weights(given, model)
+            carry_state(given, model)
         self._check(model, logits, units)
         self.pool.claim(self.name, model)
-        layers = model._flatten_layers()
+        layers = layers_in(model)
         kernels = sum(getattr(layer, "kernel", None) is not None for layer in layers)
         depth = self.pool.depths.get(self.name, max(kernels - 1, 0))
         return Subnetwork(logits, depth=depth)
@@ -250,23 +253,13 @@ def _renamed(config, known):
 
 def _copy(name, given):
     """Returns an uncompiled copy; unlike `clone_model`, this does not need the loss."""
-    classes = {type(layer).__name__: type(layer) for layer in given._flatten_layers()}
     try:
-        with keras.saving.custom_object_scope(classes):
-            return type(given).from_config(given.get_config())
+        return fresh_copy(given)
     except Exception as error:
         raise ValueError(
             f"Pool model '{name}' cannot be copied. Pass a function that returns a new model. "
             f"Received: {_first_line(error)}"
         ) from error
-
-
-def _copy_weights(given, model):
-    model.set_weights(given.get_weights())
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.Normalization):
-            # It computes with values that are derived from its weights, here or on loading.
-            layer.finalize_state()
 
 
 def _final_activation(model):
@@ -275,7 +268,7 @@ def _final_activation(model):
         if isinstance(model, keras.Sequential):
             model = model.layers[-1]
         elif getattr(model, "outputs", None):
-            model = model.outputs[0]._keras_history.operation
+            model = origin(model.outputs[0])[0]
         else:
             return None
     if isinstance(model, keras.layers.Softmax):

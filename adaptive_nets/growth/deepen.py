@@ -9,17 +9,19 @@ import numpy as np
 
 from adaptive_nets._checks import check_choice, check_integer
 from adaptive_nets._seeds import new_seed
-from adaptive_nets.growth.copying import MODELS, Copier
+from adaptive_nets.graphs.read import PLAIN_MODELS, functional
+from adaptive_nets.graphs.shared_memory import read
+from adaptive_nets.graphs.state import carry_extras, layer_pairs
 from adaptive_nets.growth.core.grown_model import initialise, postponed
 from adaptive_nets.growth.core.optimizer_slots import Carried
 from adaptive_nets.growth.core.plan import Plan, apply, table_of
 from adaptive_nets.growth.core.registry import find_rule
-from adaptive_nets.growth.core.shared_memory import read
-from adaptive_nets.growth.core.trace import functional
 from adaptive_nets.growth.core.weight_roles import continue_draws
 from adaptive_nets.growth.depth.graph_blocks import join
+from adaptive_nets.growth.depth.inserting import Inserter
 from adaptive_nets.growth.depth.insertion import Copy
 from adaptive_nets.growth.depth.places import Places, views
+from adaptive_nets.keras_internals import origin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +102,7 @@ def plan_deepen(
     own = None if rule is None else rule.deepening(model, after, method, new_seed(seed))
     if own is not None:
         return own
-    if type(model) not in MODELS:
+    if type(model) not in PLAIN_MODELS:
         raise ValueError(
             f"Cannot deepen {model.name!r}: it would become a plain Functional model. Expected a "
             "Sequential or Functional model, not a class derived from it. Received: "
@@ -182,24 +184,22 @@ class DeepenPlan(Plan):
         for _, each in self.places:
             insertions.setdefault(id(each.tensor), []).append(each)
         names = {node.operation.name for view in views(self.model) for node in view.nodes}
-        names |= {
-            t._keras_history.operation.name for v in views(self.model) for t in v.graph.inputs
-        }
-        copier = Copier(insertions, names)
+        names |= {origin(t)[0].name for v in views(self.model) for t in v.graph.inputs}
+        copier = Inserter(insertions, names)
         with postponed() as new:
             grown = copier.model(self.model)
         pairs = copier.pairs()
         values: dict[int, Any] = {id(to): read(old) for old, to in pairs}
         drawn: set[int] = set()
-        for layer, make in copier.made:
+        for layer, make in copier.new_layers:
             values |= make(layer)
             drawn |= {id(variable) for variable in getattr(layer, "weights", ())}
         initialise(new, values, drawn, self.seed, "float64")
         for old, layer in copier.carried:
             continue_draws(old, layer)
-        for layer in copier.layers.values():
-            if hasattr(layer, "finalize_state"):
-                layer.finalize_state()  # adapted layers keep what follows from their weights
+            if isinstance(layer, keras.Layer):
+                for one, other in layer_pairs(old, layer):
+                    carry_extras(one, other)
         return grown, pairs
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_number
+
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class DistillationLoss(keras.losses.Loss):
@@ -57,15 +59,11 @@ class DistillationLoss(keras.losses.Loss):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
-        if not 0 <= weight <= 1:
-            raise ValueError(f"weight must be from 0 to 1. Received: weight={weight}.")
-        if not 0 < temperature < float("inf"):
-            raise ValueError(f"temperature must be above 0. Received: {temperature}.")
         self.loss = keras.losses.get(loss) or keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="none"
         )
-        self.weight = weight
-        self.temperature = temperature
+        self.weight = check_number("weight", weight, 0, 1)
+        self.temperature = check_number("temperature", temperature, 0, inclusive=False)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         classes = y_pred.shape[-1]

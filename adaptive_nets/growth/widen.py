@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from numbers import Integral
 
 import keras
 import numpy as np
@@ -29,9 +30,9 @@ def widen(
 
     Args:
         model: A built Sequential or Functional model. It is not changed.
-        widths: A factor for every hidden axis that can grow exactly, such as `2.0`; or, by layer
-            name, a number of units (int) or a factor (float). Layers that a graph ties together
-            (residual sums, shared layers) grow together, so naming one of them is enough.
+        widths: A factor for every hidden axis that can grow exactly, as a float such as `2.0`; or,
+            by layer name, a number of units (int) or a factor (float). Layers that a graph ties
+            together (residual sums, shared layers) grow together, so naming one of them is enough.
         method: "zero": new units read at random and are not read yet (where a root mean square
             norm stands behind them: are zero, and are read at random). "replicate": new units are
             copies of old ones, whose readers share the load (Net2Wider).
@@ -47,7 +48,7 @@ def widen(
 
     Raises:
         ValueError: If a layer shrinks, is unknown, is an output, or cannot grow exactly; if the
-            model is not built.
+            model is not built; if `widths` is an integer, which could mean units or a factor.
 
     Example:
 
@@ -112,6 +113,11 @@ def requested(
     remarks: list[str],
 ) -> dict[Segment, tuple[int, str | None]]:
     """The wanted size of each segment, and the name by which it was asked for."""
+    if isinstance(widths, Integral) and not isinstance(widths, bool):
+        raise ValueError(
+            f"widths={widths} could mean a factor or a number of units. Expected a float for a "
+            f"factor, or units by layer name. Pass {float(widths)}, or {{layer name: {widths}}}."
+        )
     if not isinstance(widths, Mapping):
         return {
             segment: (_target(segment, widths, round_to, "every layer"), None)
@@ -163,7 +169,7 @@ def _target(segment: Segment, width: float, round_to: int, name: str) -> int:
             f"Cannot grow {name!r}: a width is a number of units (int) or a factor (float). "
             f"Received: {width!r}."
         )
-    if isinstance(width, int | np.integer) and name != "every layer":
+    if isinstance(width, Integral):
         if width < size:
             raise ValueError(
                 f"Cannot grow {name!r} from {size} to {width} units: growth never shrinks. Pass "

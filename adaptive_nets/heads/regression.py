@@ -14,6 +14,7 @@ from adaptive_nets._checks import check_integer
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import read_labels
 from adaptive_nets.heads.metrics import R2
+from adaptive_nets.keras_internals import loss_settings
 
 _LOSSES = {
     "mean_squared_error": keras.losses.mean_squared_error,
@@ -206,7 +207,7 @@ def _serialize(loss: Any) -> dict[str, Any]:
         # Keras leaves some constructor arguments out of its losses' configuration (Huber's delta,
         # CosineSimilarity's axis), and would load another loss than was saved.
         accepted = inspect.signature(type(loss)).parameters
-        for key, value in getattr(loss, "_fn_kwargs", {}).items():
+        for key, value in loss_settings(loss).items():
             if key in accepted:
                 serialized["config"].setdefault(key, value)
     return serialized

@@ -4,6 +4,13 @@ from typing import Any
 
 import keras
 
+from adaptive_nets.keras_internals import (
+    layers_in,
+    own_variables,
+    take_call_signature,
+    unlocked,
+    untrack,
+)
 from adaptive_nets.majority.folding import MajorityMixin, check_options
 from adaptive_nets.majority.layers import MAJORITY
 
@@ -35,10 +42,7 @@ class MajorityComposite(keras.Layer):
         self.options = {name: options[name] for name in MajorityMixin.options}
         self.supports_masking = layer.supports_masking
         # Keras inspects the signature of the call for masks, training and inputs.
-        for name in ("_call_signature", "_call_has_training_arg", "_call_has_mask_arg",
-                     "_call_context_args"):  # fmt: skip
-            if hasattr(layer, name):
-                setattr(self, name, getattr(layer, name))
+        take_call_signature(self, layer)
         self._is_folded = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -51,7 +55,7 @@ class MajorityComposite(keras.Layer):
         return super().__call__(*args, **kwargs)
 
     def _leaves(self) -> list[keras.Layer]:
-        inner = self.layer._flatten_layers(include_self=False)
+        inner = layers_in(self.layer, include_self=False)
         return [each for each in inner if type(each) in LEAVES]
 
     def build(self, *args: Any, **kwargs: Any) -> None:
@@ -78,25 +82,25 @@ class MajorityComposite(keras.Layer):
 def refold(layer: keras.Layer, *options: Any) -> None:
     """Turns a built stock layer into its majority version in place, with new kernels."""
     layer.__class__ = MAJORITY[type(layer)]
-    layer._tracker.unlock()
-    layer.set_options(*options)
-    stock = {v.name: v for v in (*layer._trainable_variables, *layer._non_trainable_variables)}
-    for attribute, name in _folded_attributes(layer).items():
-        old = stock.get(name)
-        if old is None or not (name in layer.folded or layer.bias_factor > 1):
-            setattr(layer, attribute, old)
-            continue
-        layer._untrack_variable(old)
-        initializer = getattr(layer, f"{name}_initializer", None)
-        setattr(
-            layer,
-            attribute,
-            layer.add_weight(
-                tuple(old.shape), initializer, name=name, dtype=old.dtype,
-                trainable=old.trainable, regularizer=old.regularizer, constraint=old.constraint,
-            ),
-        )  # fmt: skip
-    layer._tracker.lock()
+    with unlocked(layer):
+        layer.set_options(*options)
+        stock = {v.name: v for v in own_variables(layer)}
+        for attribute, name in _folded_attributes(layer).items():
+            old = stock.get(name)
+            if old is None or not (name in layer.folded or layer.bias_factor > 1):
+                setattr(layer, attribute, old)
+                continue
+            untrack(layer, old)
+            initializer = getattr(layer, f"{name}_initializer", None)
+            setattr(
+                layer,
+                attribute,
+                layer.add_weight(
+                    tuple(old.shape), initializer, name=name, dtype=old.dtype,
+                    trainable=old.trainable, regularizer=old.regularizer,
+                    constraint=old.constraint,
+                ),
+            )  # fmt: skip
 
 
 def _folded_attributes(layer):

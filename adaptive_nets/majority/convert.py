@@ -7,19 +7,16 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import check_number
+from adaptive_nets.graphs.compile import compile_like
+from adaptive_nets.graphs.rewrite import class_of, rewritten, serialized
+from adaptive_nets.graphs.state import carry_extras, matched
+from adaptive_nets.keras_internals import layers_in, own_variables
 from adaptive_nets.majority.composite import LEAVES, MajorityComposite
 from adaptive_nets.majority.folding import MajorityMixin, check_options
 from adaptive_nets.majority.kernel import mean
 from adaptive_nets.majority.layers import MAJORITY, STOCK
+from adaptive_nets.majority.refusals import check_graph
 from adaptive_nets.majority.report import CollapseReport, flops
-from adaptive_nets.majority.rewriting import (
-    carry_state,
-    check_graph,
-    class_of,
-    own_variables,
-    rewritten,
-    serialized,
-)
 
 Which = str | type | Iterable[str | type] | None
 
@@ -107,8 +104,8 @@ def expand(
     expanded = rewritten(model, change)
     for old, new in _pairs(model, expanded):
         _expand_weights(old, new, float(kernel_spread), rng)
-        carry_state(old, new)
-    _compile_like(model, expanded)
+        carry_extras(old, new)
+    compile_like(model, expanded)
     return expanded
 
 
@@ -163,8 +160,10 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, Colla
     for old, new in _pairs(model, collapsed):
         if isinstance(old, MajorityMixin) and old.folds:
             sizes = [sum(int(np.prod(v.shape)) for v in own_variables(x)) for x in (old, new)]
-            rows.append((old.path, type(new).__name__, old.factor, *sizes))
-    _compile_like(model, collapsed)
+            rows.append(
+                (old.path.removeprefix(f"{model.name}/"), type(new).__name__, old.factor, *sizes)
+            )
+    compile_like(model, collapsed)
     gap, counts = None, (None, None)
     if expected is not None:
         pairs = zip(_outputs(collapsed, sample), expected, strict=True)
@@ -197,19 +196,18 @@ def copy_means(model: keras.Model, collapsed: keras.Model) -> None:
         collapsed: Its collapsed model, changed in place.
     """
     for old, new in _pairs(model, collapsed):
-        by_name = {v.name: v for v in own_variables(old)}
-        for variable in own_variables(new):
-            value = keras.ops.convert_to_tensor(by_name[variable.name])
+        for source, variable in matched(own_variables(old), own_variables(new)):
+            value = keras.ops.convert_to_tensor(source)
             if tuple(value.shape) != tuple(variable.shape):
                 value = mean(value)  # Bit for bit what the majority model computes with.
             # JAX training donates its arrays, so none may be shared.
             variable.assign(keras.ops.copy(value))
-        carry_state(old, new)
+        carry_extras(old, new)
 
 
 def has_majority(model: keras.Model) -> bool:
     """Returns whether a model has majority layers."""
-    return any(isinstance(layer, MajorityMixin) for layer in model._flatten_layers())
+    return any(isinstance(layer, MajorityMixin) for layer in layers_in(model))
 
 
 def _alone(config: dict[str, Any]) -> dict[str, Any]:
@@ -222,7 +220,7 @@ class _Chosen:
     """The names of the layers to expand."""
 
     def __init__(self, model: keras.Model, include: Which, exclude: Which) -> None:
-        layers = list(model._flatten_layers(include_self=False))
+        layers = layers_in(model, include_self=False)
         models = [x for x in layers if isinstance(x, keras.Model)]
         outer = [*model.layers, *(x for m in models for x in m.layers)]
         known = [x for x in layers if type(x) in MAJORITY or _holds_leaves(x, outer)]
@@ -251,7 +249,7 @@ def _holds_leaves(layer: Any, outer: Sequence[Any]) -> bool:
     """Returns whether a layer is a custom one that contains stock layers."""
     if isinstance(layer, keras.Model) or type(layer).__module__.split(".")[0] == "keras":
         return False
-    inner = layer._flatten_layers(include_self=False)
+    inner = layers_in(layer, include_self=False)
     return any(layer is x for x in outer) and any(type(x) in LEAVES for x in inner)
 
 
@@ -278,13 +276,12 @@ def _pairs(old: keras.Model, new: keras.Model) -> Iterator[tuple[Any, Any]]:
 
 def _inside(layer: Any) -> list[Any]:
     layer = layer.layer if isinstance(layer, MajorityComposite) else layer
-    return list(layer._flatten_layers())
+    return layers_in(layer)
 
 
 def _expand_weights(old: Any, new: Any, spread: float, rng: np.random.Generator) -> None:
-    by_name = {v.name: v for v in own_variables(old)}
-    for variable in own_variables(new):
-        value = keras.ops.convert_to_numpy(by_name[variable.name])
+    for source, variable in matched(own_variables(old), own_variables(new)):
+        value = keras.ops.convert_to_numpy(source)
         if value.shape != tuple(variable.shape):
             value = _around(value, tuple(variable.shape), spread, rng)
         variable.assign(value)
@@ -303,12 +300,6 @@ def _around(
         # The sum has fewer digits than its parts, so a few iterations may be needed.
         kernels[rng.integers(len(kernels))] += len(kernels) * left
     return kernels
-
-
-def _compile_like(source: keras.Model, made: keras.Model) -> None:
-    config = source.get_compile_config() if source.compiled else None
-    if config:
-        made.compile_from_config(config)
 
 
 def _outputs(model: keras.Model, sample: Any) -> list[np.ndarray]:

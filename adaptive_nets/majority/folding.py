@@ -7,11 +7,9 @@ from typing import Any
 
 import keras
 from keras import ops
-from keras.src.backend import AutocastScope
-from keras.src.backend.common import global_state
-from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 
 from adaptive_nets._checks import check_choice, check_integer, check_number
+from adaptive_nets.keras_internals import call_context, full_precision, stateless_scope
 from adaptive_nets.majority import kernel as kernels
 
 DRAWS = "mixing_generator_state"
@@ -271,17 +269,17 @@ def _refusal(layer: Any, what: str) -> str:
 
 def _full(variable: keras.Variable) -> Any:
     """Returns a variable's value in its own precision, even under mixed precision."""
-    with AutocastScope(None):
+    with full_precision():
         return ops.convert_to_tensor(variable)
 
 
 def _of_this_call(layer: Any) -> dict:
     """Returns the store for the outermost call's draws: one draw per batch, however often read."""
-    if in_stateless_scope():
+    scope = stateless_scope()
+    if scope is not None:
         # Under JAX, a pass of the model is one such scope, without a call of the model itself.
-        return vars(get_stateless_scope()).setdefault("majority_draws", {})
-    # The layer's own method would begin a call if there is none, and nothing would end it.
-    context = global_state.get_global_attribute("current_call_ctx")
+        return vars(scope).setdefault("majority_draws", {})
+    context = call_context()
     if context is None:
         return _held.layers[id(layer)].setdefault("draws", {})
     return vars(context).setdefault("majority_draws", {})

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from adaptive_nets._deprecation import renamed_function
-from adaptive_nets.majority.rewriting import check_graph
+from adaptive_nets.keras_internals import layers_in
+from adaptive_nets.majority.refusals import check_graph
 
 
 def recalibrate_in_place(model: keras.Model, data: Any, batch_size: int = 256) -> keras.Model:
@@ -45,7 +46,7 @@ def recalibrate_in_place(model: keras.Model, data: Any, batch_size: int = 256) -
     check_graph(model, "recalibrate")
     norms = [
         layer
-        for layer in model._flatten_layers()
+        for layer in layers_in(model)
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
     with contextlib.ExitStack() as stack:

@@ -1,7 +1,5 @@
 """Growth inside fit: nothing jumps, one retrace a growth, slots go on, other callbacks too."""
 
-import subprocess
-import sys
 import textwrap
 
 import keras
@@ -239,14 +237,26 @@ def test_growth_on_a_plateau():
     action = growth.Widen(2.0)
     # No loss improves by 100, so every epoch is one of the plateau.
     schedule = an.callbacks.GrowOnPlateau(
-        "val_loss", action, patience=2, min_delta=100.0, max_params=2500
+        "val_loss", action, patience=2, min_delta=100.0, max_parameters=2500
     )
     fit(model, schedule, epochs=6)
-    assert len(schedule.reports) == 1, "a second would pass max_params"
+    assert len(schedule.reports) == 1, "a second would pass max_parameters"
     assert model.count_params() == growth.widen(net(), 2.0).count_params()
 
 
-def test_growth_under_a_mirrored_strategy():
+def test_a_plateau_doubles_by_default_and_knows_the_old_name_of_its_limit():
+    schedule = an.callbacks.GrowOnPlateau()
+    assert schedule.action == growth.Widen(2.0) and schedule.max_parameters is None
+    with pytest.warns(DeprecationWarning, match="max_parameters") as warned:
+        schedule = an.callbacks.GrowOnPlateau(max_params=9)
+    assert len(warned) == 1 and schedule.max_parameters == 9
+    with pytest.warns(DeprecationWarning, match="max_parameters"):
+        assert schedule.max_params == 9
+    with pytest.raises(ValueError, match="old name"):
+        an.callbacks.GrowOnPlateau(max_params=9, max_parameters=8)
+
+
+def test_growth_under_a_mirrored_strategy(python):
     code = """
         import os
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -279,7 +289,7 @@ def test_growth_under_a_mirrored_strategy():
         assert model.get_layer("a").units == 12
         assert history.history["loss"][-1] < history.history["loss"][0]
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=300)
+    python.run("-c", textwrap.dedent(code))
 
 
 def test_twenty_growths_leave_nothing_behind():

@@ -134,6 +134,23 @@ def test_plan_prints_what_will_grow_and_changes_nothing(gc):
     assert report.gap <= 1e-6 and report.exact
 
 
+def test_plans_and_reports_are_read_alike_and_as_they_were(gc):
+    plan = growth.plan_widen(gc.randomise(graph()), {"inner/deep": 9}, seed=0)
+    deeper = growth.plan_deepen(plan.models[0], after="a", seed=0)
+    assert isinstance(plan, growth.Plan) and isinstance(deeper, growth.Plan)
+    for each in (plan, deeper):
+        grown, report = each.apply()
+        assert report.table.equals(each.table) and report.notes == each.notes
+        assert type(report.table).__name__ == "DataFrame" and type(report.notes) is tuple
+        assert report.parameters == each.parameters == grown.count_params()
+        for name in ("table", "notes"):
+            value = getattr(each, name)
+            with pytest.warns(DeprecationWarning, match=f"Use `plan.{name}`") as warned:
+                old = value()
+            assert len(warned) == 1 and type(old) in (tuple, type(report.table))
+            assert old.equals(value) if name == "table" else old == value
+
+
 def test_round_to_rounds_up(gc):
     model = keras.Sequential([keras.Input((3,)), layers.Dense(5, name="h"), layers.Dense(2)])
     grown = growth.widen(gc.randomise(model), 1.5, round_to=8, seed=0)
@@ -152,6 +169,9 @@ def test_round_to_rounds_up(gc):
         ({"a": "wide"}, "a number of units"),
         ({"a": float("nan")}, "finite factor"),
         (0.5, "growth never shrinks"),
+        (128, r"could mean a factor or a number of units.*Pass 128.0, or \{layer name: 128\}"),
+        (np.int64(2), "could mean a factor"),
+        (True, "a number of units"),
     ],
 )
 def test_wrong_widths_are_refused(gc, widths, complaint):

@@ -1,7 +1,5 @@
 """AdaNet.CVX: a network that grows one unit at a time, each in closed form."""
 
-import math
-import numbers
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +9,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from adaptive_nets._checks import check_number
-from adaptive_nets.adanet.convex.network import (
-    LayerInputs,
-    Unit,
-    build_model,
-    decision_values,
-    layer_kernels,
-)
+from adaptive_nets.adanet.convex.descent import CoordinateDescent
+from adaptive_nets.adanet.convex.network import build_model, decision_values, layer_kernels
 from adaptive_nets.adanet.convex.parameters import check_parameters, read_weights
-from adaptive_nets.adanet.convex.units import SURROGATES, best_direction
-from adaptive_nets.adanet.convex.weight_problem import WeightProblem
-from adaptive_nets.adanet.objective.complexity import DataSummary, rademacher_bound
+from adaptive_nets.adanet.convex.units import SURROGATES
 
 if TYPE_CHECKING:
     import keras
@@ -167,80 +157,15 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
                 "y must have two classes among the rows of positive weight. "
                 f"Received: one class, {self.classes_[0]!r}."
             )
-        self._grow(X, np.where(y == self.classes_[1], 1.0, -1.0), weights)
-        return self
-
-    def _grow(self, X, signs, weights):
-        """Runs the algorithm and sets the fitted attributes."""
-        problem = WeightProblem(SURROGATES[self.surrogate], signs, weights / weights.sum())
-        layers = LayerInputs(X, self.activation, self.max_depth)
-        # The effective m of repeated rows; below one row the bound is void.
-        sample = DataSummary(max(weights.sum(), 1.0), X.shape[1], float(np.abs(X).max()))
-        # The intercept is coordinate 0, and the units follow.
-        if self.fit_intercept:
-            problem.add(np.ones_like(signs), gamma=0.0)
-            problem.minimise(0)
-        path, units = [problem.objective()], []
-        for _ in range(self.max_iterations):
-            unit, gain = self._best_new_unit(problem.residual(), layers, sample)
-            scores = problem.scores()
-            index = int(scores.argmax()) if len(scores) else -1
-            gain_old = scores[index] if len(scores) else 0.0
-            if max(gain, gain_old) <= self.tolerance:
-                break
-            if gain > gain_old:
-                outputs = unit.direction @ layers.read(unit.depth)
-                layers.add(unit.depth, outputs)
-                units.append(unit)
-                index = problem.add(outputs, self._gamma(unit.complexity))
-            problem.minimise(index)
-            self._correct(problem)
-            path.append(problem.objective())
-        self.objective_path_ = np.asarray(path)
-        self.n_iter_ = len(path) - 1
-        self.units_ = tuple(units)
-        self.intercept_ = float(problem.weights[0]) if self.fit_intercept else 0.0
-        self.coef_ = problem.weights[int(self.fit_intercept) :]
+        descent = CoordinateDescent(self, X, np.where(y == self.classes_[1], 1.0, -1.0), weights)
+        descent.run()
+        self.objective_path_ = np.asarray(descent.path)
+        self.n_iter_ = len(descent.path) - 1
+        self.units_ = tuple(descent.units)
+        self.intercept_, self.coef_ = descent.intercept, descent.coefficients
         self.kernels_, self._mixtures = layer_kernels(self.units_, self.coef_)
         self.depth_ = len(self.kernels_)
-
-    def _best_new_unit(self, residual, layers, sample):
-        """Returns the new `Unit` that lowers F fastest, and its rate; of equals the shallowest."""
-        best, best_gain = None, 0.0
-        for depth in range(1, self.max_depth + 1):
-            read = layers.read(depth)
-            if not len(read):
-                break
-            bound = self._norm_bounds()[depth - 1]
-            direction, edge = best_direction(read @ residual, self.p, bound)
-            complexity = self._complexity(depth, layers.widths(depth), sample)
-            gain = edge - self._gamma(complexity)
-            if gain > best_gain:
-                best, best_gain = Unit(depth, direction, complexity), gain
-        return best, best_gain
-
-    def _correct(self, problem):
-        """Moves old weights, or at least the intercept, which has no cost."""
-        for _ in range(self.corrective_passes):
-            for index in range(len(problem.weights)):
-                problem.minimise(index)
-        if self.fit_intercept:
-            problem.minimise(0)
-
-    def _gamma(self, complexity):
-        return self.adanet_lambda * complexity + self.adanet_beta
-
-    def _norm_bounds(self):
-        one = isinstance(self.norm_bound, numbers.Real)
-        return [self.norm_bound] * self.max_depth if one else list(self.norm_bound)
-
-    def _complexity(self, depth, widths, sample):
-        if self.complexity == "rademacher":
-            return rademacher_bound(widths, sample, self.p, self._norm_bounds())
-        if self.complexity == "sqrt_depth":
-            return math.sqrt(depth)
-        r = self.complexity(depth)
-        return check_number(f"complexity({depth})", r, 0)
+        return self
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Computes the function f.

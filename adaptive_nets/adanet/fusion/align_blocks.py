@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from adaptive_nets.adanet.fusion.editable import Graph, Step
 from adaptive_nets.adanet.fusion.inserter import (
     Inserter,
     averaging,
@@ -24,6 +23,7 @@ from adaptive_nets.adanet.fusion.stages import (
     fold_norm,
     functions_before,
 )
+from adaptive_nets.graphs.editable import Graph, Step
 
 
 def unify_skips(

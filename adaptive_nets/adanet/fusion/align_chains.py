@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 
-from adaptive_nets.adanet.fusion.editable import CONVOLUTIONS, Graph
 from adaptive_nets.adanet.fusion.inserter import (
     Inserter,
     identity,
@@ -19,6 +18,7 @@ from adaptive_nets.adanet.fusion.stages import (
     applied,
     functions_before,
 )
+from adaptive_nets.graphs.editable import CONVOLUTIONS, Graph
 
 
 def pass_chain(graph: Graph, level: int, template: Graph, chain: Chain) -> None:

@@ -6,9 +6,9 @@ import numpy as np
 
 from adaptive_nets.adanet.fusion.align_blocks import pass_block, unify_skips
 from adaptive_nets.adanet.fusion.align_chains import pass_chain
-from adaptive_nets.adanet.fusion.editable import Graph
 from adaptive_nets.adanet.fusion.inserter import impassable
 from adaptive_nets.adanet.fusion.stages import Signatures, add_bias, block_at, chain_at, fold_norm
+from adaptive_nets.graphs.editable import Graph
 
 
 def align(graphs: Sequence[Graph], seed: int) -> None:

@@ -13,12 +13,13 @@ from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
 from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS
 from adaptive_nets.adanet.ensembles.uniform import UniformEnsembler
 from adaptive_nets.adanet.fusion.alignment import align
-from adaptive_nets.adanet.fusion.editable import Connection, Graph, copied, graph_of
 from adaptive_nets.adanet.fusion.member_graph import member_graph
 from adaptive_nets.adanet.fusion.stages import DROPOUTS, Signatures
 from adaptive_nets.data.schema import Spec, make_inputs
+from adaptive_nets.graphs.copy import copy_model
+from adaptive_nets.graphs.editable import Connection, Graph, graph_of
+from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth import fuse
-from adaptive_nets.growth.core.trace import functional, ordered_nodes
 
 
 def fuse_ensemble(
@@ -59,7 +60,7 @@ def fuse_ensemble(
     if preprocessing is None:
         return fused
     inputs = make_inputs(spec)
-    return graph_of(fused, name).build(copied(preprocessing)(inputs), name, inputs)
+    return graph_of(fused, name).build(copy_model(preprocessing)(inputs), name, inputs)
 
 
 def _weighed(ensemble: Ensemble, ensembler: Ensembler) -> list[Graph]:

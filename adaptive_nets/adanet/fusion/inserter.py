@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from adaptive_nets.adanet.fusion.editable import CONVOLUTIONS, Graph, Step
+from adaptive_nets.graphs.editable import CONVOLUTIONS, Graph, Step
 
 
 class Inserter:

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet.ensembles.member import Member, layer_number
-from adaptive_nets.adanet.fusion.editable import CONVOLUTIONS, Connection, Graph
-from adaptive_nets.growth.core.trace import functional, ordered_nodes
+from adaptive_nets.graphs.editable import CONVOLUTIONS, Connection, Graph
+from adaptive_nets.graphs.read import functional, ordered_nodes
 
 
 @dataclasses.dataclass(frozen=True)

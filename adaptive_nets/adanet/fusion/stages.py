@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets.adanet.fusion.editable import CONVOLUTIONS, KERNELS, Graph, Step
+from adaptive_nets.graphs.editable import CONVOLUTIONS, KERNELS, Graph, Step
 
 DROPOUTS = (
     keras.layers.Dropout,

@@ -8,6 +8,7 @@ from keras import ops
 
 from adaptive_nets._checks import check_number
 from adaptive_nets.adanet.objective.complexity import check_norm
+from adaptive_nets.keras_internals import layers_in
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -86,7 +87,7 @@ def remove_norm_balls_in_place(model: keras.Model) -> None:
     model.layers[0].kernel_constraint  # None
     ```
     """
-    for layer in model._flatten_layers():
+    for layer in layers_in(model):
         for name, value in list(vars(layer).items()):
             if isinstance(value, NormBall):
                 setattr(layer, name, None)

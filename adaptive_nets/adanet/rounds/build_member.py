@@ -11,6 +11,7 @@ from adaptive_nets._seeds import derive_seed, seeded
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
 from adaptive_nets.adanet.ensembles.member import Member, layer_number
 from adaptive_nets.data.schema import Spec, make_inputs
+from adaptive_nets.keras_internals import call_of
 from adaptive_nets.majority import expand
 
 if TYPE_CHECKING:
@@ -127,6 +128,5 @@ def _read(tensors, frozen):
         seen.add(id(tensor))
         if id(tensor) in keys:
             found.add(keys[id(tensor)])
-        operation, node, _ = tensor._keras_history
-        waiting.extend(operation._inbound_nodes[node].input_tensors)
+        waiting.extend(call_of(tensor).input_tensors)
     return {key: tensor for key, tensor in frozen.items() if key in found}

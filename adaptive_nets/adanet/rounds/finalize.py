@@ -5,7 +5,8 @@ import keras
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.output_cache import OutputCache
 from adaptive_nets.adanet.objective.norm_ball import remove_norm_balls_in_place
-from adaptive_nets.majority import collapse, recalibrate
+from adaptive_nets.keras_internals import layers_in
+from adaptive_nets.majority import collapse, recalibrate_in_place
 from adaptive_nets.majority.convert import has_majority
 
 # Number of rows on which batch statistics are estimated again.
@@ -25,8 +26,8 @@ def finalize_member(member: Member, train: OutputCache) -> None:
     if has_majority(member.model):
         member.model, _ = collapse(member.model)
         norms = keras.layers.BatchNormalization
-        if any(isinstance(layer, norms) for layer in member.model._flatten_layers()):
+        if any(isinstance(layer, norms) for layer in layers_in(member.model)):
             given = member.feed(train.rows.x, train.hidden([member]))
             few = keras.tree.map_structure(lambda x: x[:RECALIBRATION_ROWS], given)
-            recalibrate(member.model, few)
+            recalibrate_in_place(member.model, few)
     remove_norm_balls_in_place(member.model)

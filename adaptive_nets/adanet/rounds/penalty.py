@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.keras_internals import call_of
 
 
 def penalties(
@@ -27,11 +28,10 @@ def _penalty(gamma, layer):
 
 def _output_layer(member: Member):
     """Returns the layer from a subnetwork's last layer to its logits."""
-    tensor = member.model.output["logits"]
-    operation, node, _ = tensor._keras_history
-    if operation.name == "target_scale":
-        operation, node, _ = operation._inbound_nodes[node].input_tensors[0]._keras_history
-    read = operation._inbound_nodes[node].input_tensors
+    call = call_of(member.model.output["logits"])
+    if call.operation.name == "target_scale":
+        call = call_of(call.input_tensors[0])
+    operation, read = call.operation, call.input_tensors
     last = member.model.output["last_layer"]
     if not isinstance(operation, keras.layers.Dense) or read[0] is not last:
         raise ValueError(

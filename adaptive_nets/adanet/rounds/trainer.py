@@ -9,6 +9,7 @@ import tensorflow as tf
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.distribute import share_of
 from adaptive_nets.heads import Head
+from adaptive_nets.keras_internals import drop_all_reduce
 
 
 def loss_scaled(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
@@ -178,5 +179,5 @@ def _without_all_reduce(optimizer):
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         return
     for one in (optimizer, getattr(optimizer, "inner_optimizer", None)):
-        if hasattr(one, "_all_reduce_sum_gradients"):
-            one._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
+        if one is not None:
+            drop_all_reduce(one)

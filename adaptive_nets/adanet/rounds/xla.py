@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from adaptive_nets.keras_internals import layers_in
+
 # Below this many steps, XLA's compilation costs more than it saves on a CPU. Its programs also stay
 # in memory until the process ends, about 10 MiB each.
 XLA_STEPS = 3000
@@ -36,7 +38,7 @@ def prefers_xla(models: list[keras.Model], steps: int) -> bool:
     if not accelerated and steps < XLA_STEPS:
         return False
     for model in models:
-        for layer in model._flatten_layers(include_self=False):
+        for layer in layers_in(model, include_self=False):
             if not getattr(layer, "supports_jit", True):
                 return False
             if not accelerated and isinstance(layer, slow_on_cpu):

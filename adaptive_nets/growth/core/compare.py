@@ -6,6 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets.graphs.read import functional
+from adaptive_nets.keras_internals import input_structure
+
 
 def relative_gap(
     models: Sequence[keras.Model],
@@ -48,7 +51,4 @@ def random_inputs(model: keras.Model, seed: int = 0, rows: int = 8, length: int 
             arrays.append(rng.normal(size=shape).astype(tensor.dtype))
         else:
             arrays.append(rng.integers(0, 2, shape).astype(tensor.dtype))
-    structure = getattr(model, "_inputs_struct", None)
-    if structure is None:
-        structure = model._functional._inputs_struct
-    return keras.tree.pack_sequence_as(structure, arrays)
+    return keras.tree.pack_sequence_as(input_structure(functional(model)), arrays)

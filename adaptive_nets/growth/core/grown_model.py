@@ -7,29 +7,22 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state
 
+from adaptive_nets.graphs.shared_memory import read, tensor
 from adaptive_nets.growth.core.grown_values import grown_weight, maps_of
-from adaptive_nets.growth.core.optimizer_slots import Carried, carry_optimizer
+from adaptive_nets.growth.core.optimizer_slots import Carried
 from adaptive_nets.growth.core.rebuild import Rebuilder
-from adaptive_nets.growth.core.shared_memory import read, tensor
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import continue_draws, variable_of
+from adaptive_nets.keras_internals import (
+    initialize,
+    initializer_of,
+    set_initializer,
+    waiting_variables,
+)
 
 # Streams of draws: for the places beside old weights, and for new layers.
 OLD, NEW = 0, 1
-
-
-def compile_like(source: keras.Model, grown: keras.Model, pairs: list[Carried]) -> None:
-    """Compiles the grown model as its source is, with the source's slots."""
-    config = source.get_compile_config()
-    if not config:
-        return
-    grown.compile_from_config(config)
-    if source.optimizer is not None and source.optimizer.built:
-        optimizer = carry_optimizer(source.optimizer, pairs, grown)
-        vars(grown)["optimizer"] = optimizer
-        grown._compile_config.config["optimizer"] = optimizer
 
 
 def carried_weights(rebuilder: Rebuilder, gradient: tuple[float, ...]) -> list[Carried]:
@@ -75,8 +68,8 @@ def build_grown(
         make = targets.get(id(variable))
         if make is not None:
             value = make(variable)
-            variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
-        variable._deferred_initialize()
+            set_initializer(variable, lambda shape, dtype, value=value: tensor(value, dtype))
+        initialize(variable)
     for key, layer in rebuilder.layers.items():
         record = rebuilder.trace.records[key]
         record.rule.finish(record, layer)
@@ -91,14 +84,11 @@ def postponed() -> Iterator[list[keras.Variable]]:
 
     So nothing is drawn that would be overwritten.
     """
-    before = global_state.get_global_attribute("uninitialized_variables", [], set_to_default=True)
     waiting = Waiting()
-    global_state.set_global_attribute("uninitialized_variables", waiting)
     try:
-        with keras.StatelessScope(initialize_variables=False):
+        with waiting_variables(waiting), keras.StatelessScope(initialize_variables=False):
             yield waiting
     finally:
-        global_state.set_global_attribute("uninitialized_variables", before)
         waiting.restore()
 
 
@@ -115,14 +105,16 @@ class Waiting(list):
 
     def append(self, variable: Any) -> None:
         super().append(variable)
-        if hasattr(variable._initializer, "seed"):
-            self._drawn[id(variable)] = variable._initializer
-            variable._initializer = keras.ops.zeros
+        initializer = initializer_of(variable)
+        if hasattr(initializer, "seed"):
+            self._drawn[id(variable)] = initializer
+            set_initializer(variable, keras.ops.zeros)
 
     def restore(self) -> None:
         """Gives all variables their initializers back."""
         for variable in self:
-            variable._initializer = self._drawn.get(id(variable), variable._initializer)
+            if id(variable) in self._drawn:
+                set_initializer(variable, self._drawn[id(variable)])
 
 
 def _targets(
@@ -169,7 +161,7 @@ def _targets(
 
 def draw(variable: Any, dtype: np.dtype, seed: tuple[int, ...]) -> np.ndarray:
     """What the layer's own initializer would give, from the plan's seed."""
-    initializer = variable._initializer
+    initializer = initializer_of(variable)
     if isinstance(initializer, keras.initializers.Initializer):
         config = initializer.get_config()
         if "seed" in config:
@@ -196,8 +188,8 @@ def initialise(
         if value is None and id(variable) in drawn:
             value = draw(variable, np.dtype(dtype), (seed, NEW, place))
         if value is not None:
-            variable._initializer = lambda shape, dtype, value=value: tensor(value, dtype)
-        variable._deferred_initialize()
+            set_initializer(variable, lambda shape, dtype, value=value: tensor(value, dtype))
+        initialize(variable)
 
 
 def _check_covered(trace: Trace) -> None:

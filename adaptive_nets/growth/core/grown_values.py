@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from adaptive_nets.growth.core import shared_memory
+from adaptive_nets.graphs import shared_memory
 from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.core.weight_roles import Keeps, Reads, Scales, Weight, Writes
 

@@ -10,31 +10,35 @@ import numpy as np
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.grown_values import grown_slot, place
 from adaptive_nets.growth.core.weight_roles import Weight
+from adaptive_nets.keras_internals import (
+    optimized_variables,
+    optimizer_slots,
+    optimizer_variables,
+)
 
 # The power of the gradient that each list of slots holds. 0: the weight's own scale.
 POWERS = {
     "momentums": 1,
-    "_momentums": 1,
-    "_velocities": 2,
-    "_velocity_hats": 2,
-    "_average_gradients": 1,
-    "_accumulators": 2,
-    "_accumulated_grads": 2,
-    "_accumulated_delta_vars": 0,
-    "_m": 1,
-    "_u": 1,
-    "_r": 2,
-    "_c": 2,
-    "_v": 2,
-    "_accumulated_gradients": 1,
+    "velocities": 2,
+    "velocity_hats": 2,
+    "average_gradients": 1,
+    "accumulators": 2,
+    "accumulated_grads": 2,
+    "accumulated_delta_vars": 0,
+    "m": 1,
+    "u": 1,
+    "r": 2,
+    "c": 2,
+    "v": 2,
+    "accumulated_gradients": 1,
 }
 # RMSprop's momentum holds gradients over their own size.
-OTHERS = {("RMSprop", "_momentums"): 0}
+OTHERS = {("RMSprop", "momentums"): 0}
 # Optimizers whose slots hold weights under the names of gradients.
 UNKNOWN = frozenset(["ScheduleFreeAdamW", "Muon", "Ftrl"])
 # Adafactor's factors are second moments averaged over one of the last two axes.
-REDUCED = {"_r": -1, "_c": -2}
-EMA = "_model_variables_moving_average"
+REDUCED = {"r": -1, "c": -2}
+EMA = "model_variables_moving_average"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,14 +125,9 @@ def _carry(old: Any, new: Any, carried: dict[int, Carried], slots: str) -> None:
     if not old.built:
         return
     of_slots: set[int] = set()
-    for name, values in list(vars(new).items()):
-        if name in ("_trainable_variables", "_variables", "_overwrite_variables_with_gradients"):
-            continue
-        is_slot = isinstance(values, list) and any(isinstance(v, keras.Variable) for v in values)
-        if not is_slot or len(values) != len(new._trainable_variables):
-            continue
-        for optimizer in (old, new):
-            of_slots |= {id(v) for v in getattr(optimizer, name, ()) if v is not None}
+    slots_before = optimizer_slots(old)
+    for name, values in optimizer_slots(new).items():
+        of_slots |= {id(v) for v in (*slots_before.get(name, ()), *values) if v is not None}
         if slots == "reset" and name != EMA:
             continue
         known = name in POWERS and type(old).__name__ not in UNKNOWN
@@ -138,7 +137,7 @@ def _carry(old: Any, new: Any, carried: dict[int, Carried], slots: str) -> None:
                 f"what they hold. Expected one of {sorted(POWERS)}. Pass slots='reset'."
             )
         _carry_list(old, new, name, carried)
-    others = [[v for v in o._variables if id(v) not in of_slots] for o in (old, new)]
+    others = [[v for v in optimizer_variables(o) if id(v) not in of_slots] for o in (old, new)]
     for before, after in zip(*others, strict=True):
         after.assign(before)
     if inner is not None:
@@ -147,9 +146,9 @@ def _carry(old: Any, new: Any, carried: dict[int, Carried], slots: str) -> None:
 
 def _carry_list(old: Any, new: Any, name: str, carried: dict[int, Carried]) -> None:
     """Grows one list of slots."""
-    numbers = {id(v): i for i, v in enumerate(old._trainable_variables)}
-    before = getattr(old, name)
-    for variable, slot in zip(new._trainable_variables, getattr(new, name), strict=True):
+    numbers = {id(v): i for i, v in enumerate(optimized_variables(old))}
+    before, after = optimizer_slots(old)[name], optimizer_slots(new)[name]
+    for variable, slot in zip(optimized_variables(new), after, strict=True):
         each = carried.get(id(variable))
         if name == EMA:
             current = np.asarray(variable)
@@ -169,7 +168,7 @@ def _carry_list(old: Any, new: Any, name: str, carried: dict[int, Carried]) -> N
         if all(value is None for value in values):
             continue
         drop = REDUCED.get(name)
-        placeholder = drop is not None or name == "_v"
+        placeholder = drop is not None or name == "v"
         if placeholder and values[0] is not None and values[0].ndim == 0:
             continue
         filled = []
@@ -180,5 +179,5 @@ def _carry_list(old: Any, new: Any, name: str, carried: dict[int, Carried]) -> N
             filled.append(np.zeros(shape, "float32") if value is None else value)
         power = OTHERS.get((type(old).__name__, name), POWERS[name])
         # Adagrad begins with a sum above zero, which no gradient made.
-        begun = old.initial_accumulator_value if name == "_accumulators" else 0.0
+        begun = old.initial_accumulator_value if name == "accumulators" else 0.0
         slot.assign(begun + each.slot([value - begun for value in filled], power, drop))

@@ -5,19 +5,21 @@ import dataclasses
 import functools
 import math
 import time
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import keras
 
+from adaptive_nets._deprecation import warn_renamed
+from adaptive_nets.graphs.compile import compile_like
+from adaptive_nets.graphs.read import check_finite
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.compare import random_inputs, relative_gap
-from adaptive_nets.growth.core.grown_model import build_grown, carried_weights, compile_like
+from adaptive_nets.growth.core.grown_model import build_grown, carried_weights
 from adaptive_nets.growth.core.grown_values import maps_of
-from adaptive_nets.growth.core.optimizer_slots import Carried
+from adaptive_nets.growth.core.optimizer_slots import Carried, carry_optimizer
 from adaptive_nets.growth.core.rebuild import Rebuilder
 from adaptive_nets.growth.core.segments import Segment
-from adaptive_nets.growth.core.trace import Trace, check_finite
+from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import variable_of
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class _Notes(tuple):
     """Notes that may still be called: `plan.notes()` was a method in 0.1."""
 
     def __call__(self) -> tuple[str, ...]:
-        _warn_of_call("notes")
+        warn_renamed("plan.notes()", "plan.notes")
         return tuple(self)
 
 
@@ -40,19 +42,10 @@ def _table_class() -> type:
         """A table that may still be called: `plan.table()` was a method in 0.1."""
 
         def __call__(self) -> pd.DataFrame:
-            _warn_of_call("table")
+            warn_renamed("plan.table()", "plan.table")
             return self.copy()
 
     return Table
-
-
-def _warn_of_call(name: str) -> None:
-    warnings.warn(
-        f"The plan's {name} is a property, as the report's is: write plan.{name}, without "
-        "parentheses.",
-        DeprecationWarning,
-        stacklevel=3,
-    )
 
 
 def table_of(rows: list[dict[str, Any]]) -> "pd.DataFrame":
@@ -150,7 +143,7 @@ class Plan(abc.ABC):
         source = self.models[0]
         alone = all(model is source for model in self.models)
         if alone and getattr(source, "compiled", False):
-            compile_like(source, grown, pairs)
+            compile_like(source, grown, lambda old: carry_optimizer(old, pairs, grown))
         return grown, report
 
     def apply_with_pairs(

@@ -4,15 +4,18 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.ops.numpy import GetItem, Take
 
+from adaptive_nets.graphs.read import functional, ordered_nodes
+from adaptive_nets.graphs.rebuild import GraphBuilder, Known, input_like, keep_frozen
+from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.registry import find_rule
-from adaptive_nets.growth.core.segments import Segment
-from adaptive_nets.growth.core.trace import Trace, functional, ordered_nodes
+from adaptive_nets.growth.core.segments import Features, Segment
+from adaptive_nets.growth.core.trace import Trace
+from adaptive_nets.keras_internals import operation_class
 
 
-class Rebuilder:
+class Rebuilder(GraphBuilder):
     """Rebuilds the layers of the first source at their grown sizes, and joins them as they were.
 
     Args:
@@ -31,43 +34,41 @@ class Rebuilder:
         self.layers: dict[int, Any] = {}
         self.groups: dict[int, list[Any]] = {}
         self.copied: list[str] = []
+        self._features: dict[int, Features] = {}
 
-    def model(self, source: keras.Model) -> keras.Model:
+    def model(self, source: keras.Model, name: str | None = None) -> keras.Model:
         """A grown Sequential or Functional model, or one of a class that has its own rule."""
         rule = find_rule(type(source))
         grown = None if rule is None else rule.assemble(source, self)
-        if grown is not None:
-            return grown
-        graph = functional(source)
-        nodes = ordered_nodes(graph)
-        plain = not any(
+        if grown is None:
+            graph = functional(source)
+            features = self.trace.graph_inputs[id(graph)]
+            self._features |= {id(t): each for t, each in zip(graph.inputs, features, strict=True)}
+            grown = super().model(source, name)
+            keep_frozen(source, grown)
+        return grown
+
+    def stays_in_a_row(self, graph: Any) -> bool:
+        return not any(
             id(node) in self.trace.separated
             or self.trace.records[id(node.operation)].grouped is not None
-            for node in nodes
+            for node in ordered_nodes(graph)
         )
-        if isinstance(source, keras.Sequential) and plain:
-            inputs = self._input(graph, 0)
-            layers = [self.layer(layer) for layer in source.layers]
-            grown = keras.Sequential([inputs, *layers], name=source.name)
-        else:
-            inputs = [self._input(graph, i) for i in range(len(graph.inputs))]
-            known = {id(t): new for t, new in zip(graph.inputs, inputs, strict=True)}
-            for node in nodes:
-                args, kwargs = node.arguments.fill_in(known)
-                if id(node) in self.trace.separated:
-                    args, kwargs = self._separate(node, args, kwargs)
-                outputs = self._call(node.operation, args, kwargs)
-                for tensor, new in zip(node.outputs, keras.tree.flatten(outputs), strict=True):
-                    known[id(tensor)] = new
-            grown = keras.Model(
-                keras.tree.pack_sequence_as(graph._inputs_struct, inputs),
-                keras.tree.pack_sequence_as(
-                    graph._outputs_struct, [known[id(t)] for t in graph.outputs]
-                ),
-                name=source.name,
-            )
-        keep_frozen(source, grown)
-        return grown
+
+    def input(self, tensor: keras.KerasTensor) -> keras.KerasTensor:
+        axes = self._features[id(tensor)].axes
+        shape = [
+            size if axis is None else axis.map(self.maps).size
+            for size, axis in zip(tensor.shape, axes, strict=True)
+        ]
+        return input_like(tensor, shape)
+
+    def call(self, node: Any, known: Known) -> None:
+        args, kwargs = node.arguments.fill_in(known)
+        if id(node) in self.trace.separated:
+            args, kwargs = self._separate(node, args, kwargs)
+        outputs = keras.tree.flatten(self._call(node.operation, args, kwargs))
+        known |= {id(t): new for t, new in zip(node.outputs, outputs, strict=True)}
 
     def layer(self, operation: Any) -> Any:
         """The grown layer, made once."""
@@ -90,7 +91,7 @@ class Rebuilder:
             return record.rule.invoke(record, self.layer(operation), args, kwargs, self)
         if id(operation) not in self.groups:
             self.groups[id(operation)] = [
-                type(layer).from_config({**layer.get_config(), "name": f"{layer.name}_{number}"})
+                again(layer, {"name": f"{layer.name}_{number}"})
                 for number, layer in enumerate(record.layers)
             ]
         grown = record.grouped.map(self.maps)
@@ -109,22 +110,6 @@ class Rebuilder:
         # Where features of several layers meet, the sources of each stand side by side.
         return features_at(joined, np.argsort(np.concatenate(places)), f"{name}_order")
 
-    def _input(self, graph: Any, number: int) -> keras.KerasTensor:
-        tensor = graph.inputs[number]
-        features = self.trace.graph_inputs[id(graph)][number]
-        shape = [
-            size if axis is None else axis.map(self.maps).size
-            for size, axis in zip(tensor.shape, features.axes, strict=True)
-        ]
-        layer = tensor._keras_history.operation
-        return keras.Input(
-            batch_shape=shape,
-            dtype=tensor.dtype,
-            sparse=tensor.sparse,
-            name=layer.name,
-            optional=getattr(layer, "optional", False),
-        )
-
     def _separate(self, node: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         flat = keras.tree.flatten((args, kwargs))
         tensors = [i for i, value in enumerate(flat) if isinstance(value, keras.KerasTensor)]
@@ -139,17 +124,11 @@ class Rebuilder:
         return keras.tree.pack_sequence_as((args, kwargs), flat)
 
 
-def keep_frozen(source: keras.Model, grown: keras.Model) -> None:
-    """Freezes a grown model whose source is frozen; its layers have their own setting already."""
-    # The public setter would also freeze those layers that were thawed inside a frozen model.
-    grown._trainable = source.trainable
-
-
 def features_at(x: Any, where: np.ndarray, name: str) -> Any:
     """Some of the last axis' features: a slice where they stand in a row."""
     start, end = int(where[0]), int(where[0]) + len(where)
     if not np.array_equal(where, np.arange(start, end)):
-        return Take(axis=-1, name=name)(x, where.tolist())
+        return operation_class("Take")(axis=-1, name=name)(x, where.tolist())
     if len(where) == x.shape[-1]:
         return x
-    return GetItem(name=name)(x, (..., slice(start, end)))
+    return operation_class("GetItem")(name=name)(x, (..., slice(start, end)))

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Dimension, Keeps, LayerRecord, Weight, stacked
@@ -61,7 +62,7 @@ class Rule:
         """The grown layer, not yet built."""
         layer = record.layers[0]
         sizes = {role: axis.map(maps) for role, axis in record.axes.items()}
-        return type(layer).from_config({**layer.get_config(), **self.config(record, sizes)})
+        return again(layer, self.config(record, sizes))
 
     def bind(self, trace: Any, graphs: Sequence[Any]) -> None:
         """Called for a class of models once their graphs are traced.

@@ -4,44 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
+from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth.core.registry import find_rule, rule_for
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
-from adaptive_nets.growth.core.shared_memory import read
 from adaptive_nets.growth.core.weight_roles import LayerRecord
-
-
-def functional(model: keras.Model) -> Any:
-    """The graph of a Sequential or Functional model; refuses any other."""
-    name = getattr(model, "name", model)
-    if isinstance(model, keras.Sequential):
-        if not model.built or model._functional is None:
-            raise ValueError(
-                f"Cannot grow {name!r}: it is not built, so its weights do not exist. Expected a "
-                "built model. Begin the Sequential with keras.Input(shape), or call it once."
-            )
-        return model._functional
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            "Cannot grow what is no Keras model. Expected a built keras.Model. "
-            f"Received: {type(model).__module__}.{type(model).__name__}."
-        )
-    if not hasattr(model, "_nodes_by_depth"):
-        raise ValueError(
-            f"Cannot grow {name!r}: a subclassed model hides its graph. Expected a Sequential or "
-            f"Functional model. Received: {type(model).__module__}.{type(model).__name__}. Write "
-            "it with the functional API, or register a growth rule for it."
-        )
-    return model
-
-
-def ordered_nodes(graph: Any) -> list[Any]:
-    """The calls of a graph, each behind what it reads."""
-    depths = sorted(graph._nodes_by_depth, reverse=True)
-    nodes = [node for depth in depths for node in graph._nodes_by_depth[depth]]
-    return [node for node in nodes if node.operation and not node.is_input]
 
 
 def input_features(tensors: Sequence[keras.KerasTensor]) -> Features:
@@ -204,21 +172,3 @@ def _choices(node: Any) -> dict[str, Any]:
         for name, value in node.arguments.kwargs.items()
         if isinstance(value, bool | str)
     }
-
-
-def check_finite(models: Sequence[keras.Model]) -> None:
-    """Refuses sources with a weight that is not finite."""
-    for model in {id(model): model for model in models}.values():
-        for variable in model.weights:
-            value = read(variable)
-            if value.dtype.kind != "f":
-                continue
-            with np.errstate(over="ignore", invalid="ignore"):
-                finite = np.isfinite(np.sum(value))
-            # A sum may also overflow, so the values are looked at one by one.
-            if not finite and not np.isfinite(value).all():
-                raise ValueError(
-                    f"Cannot grow {model.name!r}: its weight {variable.path!r} holds "
-                    f"{int(np.sum(~np.isfinite(value)))} values that are not finite. Expected a "
-                    "model whose training did not diverge. Restore an earlier checkpoint."
-                )

@@ -8,6 +8,7 @@ import keras
 
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.segments import Axis
+from adaptive_nets.keras_internals import layers_in
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +116,6 @@ def grows_as(layer: Any) -> type:
 def continue_draws(old: Any, new: Any) -> None:
     """Lets layers that draw with a state of their own (`continue_from`) go on where others were."""
     if isinstance(old, keras.Layer):
-        for one, other in zip(old._flatten_layers(), new._flatten_layers(), strict=False):
+        for one, other in zip(layers_in(old), layers_in(new), strict=False):
             if hasattr(other, "continue_from"):
                 other.continue_from(one)

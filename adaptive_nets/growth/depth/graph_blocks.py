@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
-from keras.src.ops import numpy as operations
 
+from adaptive_nets.graphs.read import ordered_nodes
 from adaptive_nets.growth.core.registry import find_rule
-from adaptive_nets.growth.core.trace import ordered_nodes
+from adaptive_nets.keras_internals import operation_class
 
-SUMS = (keras.layers.Add, operations.Add)
+SUMS = (keras.layers.Add, operation_class("Add"))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

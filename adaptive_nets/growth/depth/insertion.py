@@ -6,9 +6,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets.growth.copying import Copier, copied
+from adaptive_nets.graphs.rebuild import call_as
 from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.depth.graph_blocks import Block, weighted
+from adaptive_nets.growth.depth.inserting import Inserter, values_of
 from adaptive_nets.growth.depth.zero_output import zeros
 
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
@@ -35,7 +36,7 @@ class Identity:
         """The new layers' classes."""
         return ", ".join(type(x).__name__ for x in (self.layer, *self.activations))
 
-    def chain(self, copier: Copier) -> list[Any]:
+    def chain(self, copier: Inserter) -> list[Any]:
         """The new layers, to be called in a row."""
         rule = find_rule(type(self.layer))
         name = f"{self.layer.name}_identity"
@@ -46,7 +47,7 @@ class Identity:
             new.append(copier.new(each, f"{each.name}_identity", lambda _: {}))
         return new
 
-    def insert(self, copier: Copier, x: Any, known: dict[int, Any]) -> Any:
+    def insert(self, copier: Inserter, x: Any, known: dict[int, Any]) -> Any:
         """The tensor behind the new layers."""
         for layer in self.chain(copier):
             x = layer(x)
@@ -77,7 +78,7 @@ class Branch:
         kind = "Dense" if self.convolution is None else f"Conv{len(self.tensor.shape) - 2}D"
         return f"{kind}, {kind}, Add"
 
-    def insert(self, copier: Copier, x: Any, known: dict[int, Any]) -> Any:
+    def insert(self, copier: Inserter, x: Any, known: dict[int, Any]) -> Any:
         """The tensor behind the sum."""
         first_name, last_name = (copier.unique(f"{self.name}_{part}") for part in ("in", "out"))
         dtype = {"dtype": self.dtype}
@@ -92,7 +93,7 @@ class Branch:
             shared = {"data_format": data_format, **dtype}
             first = kind(units, 3, padding="same", activation="relu", name=first_name, **shared)
             last = kind(units, 1, name=last_name, **shared)
-        copier.made += [(first, lambda _: {}), (last, zeros)]
+        copier.new_layers += [(first, lambda _: {}), (last, zeros)]
         total = keras.layers.Add(name=copier.unique(f"{self.name}_add"), **dtype)
         return total([x, last(first(x))])
 
@@ -135,22 +136,22 @@ class Copy:
             last = node.outputs[0]
         return len({id(node.operation) for node in self.block.nodes}) == len(self.block.nodes)
 
-    def chain(self, copier: Copier) -> list[Any]:
+    def chain(self, copier: Inserter) -> list[Any]:
         """The new layers, to be called in a row."""
         return [layer for _ in range(self.times) for layer in self._layers(copier).values()]
 
-    def insert(self, copier: Copier, x: Any, known: dict[int, Any]) -> Any:
+    def insert(self, copier: Inserter, x: Any, known: dict[int, Any]) -> Any:
         """The tensor behind the copies."""
         for _ in range(self.times):
             layers = self._layers(copier)
             # What the block reads from outside is read by the copy as well.
             inside = {**known, id(self.block.start): x}
             for node in self.block.nodes:
-                copier.call(node, layers[id(node.operation)], inside)
+                call_as(node, layers[id(node.operation)], inside)
             x = inside[id(self.block.end)]
         return x
 
-    def _layers(self, copier: Copier) -> dict[int, Any]:
+    def _layers(self, copier: Inserter) -> dict[int, Any]:
         """A new layer for each of the block's, so that sharing inside the block stays."""
         made: dict[int, Any] = {}
         for node in self.block.nodes:
@@ -160,7 +161,7 @@ class Copy:
             if not weighted(old):
                 values = nothing
             elif self.zero is None:
-                values = copied(old)
+                values = values_of(old)
             else:
                 values = zeros if any(old is each for each in self.zero) else nothing
             made[id(old)] = copier.new(old, f"{old.name}_copy", values)

@@ -5,15 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-from keras.src.layers.convolutional.base_conv import BaseConv
-from keras.src.layers.convolutional.base_conv_transpose import BaseConvTranspose
-from keras.src.layers.convolutional.base_depthwise_conv import BaseDepthwiseConv
-from keras.src.layers.convolutional.base_separable_conv import BaseSeparableConv
 
-from adaptive_nets.growth.copying import MODELS
+from adaptive_nets.graphs.read import PLAIN_MODELS, functional
 from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.core.rule import IDEMPOTENT, activation_name
-from adaptive_nets.growth.core.trace import functional
 from adaptive_nets.growth.depth.graph_blocks import (
     Block,
     GraphView,
@@ -23,9 +18,10 @@ from adaptive_nets.growth.depth.graph_blocks import (
 )
 from adaptive_nets.growth.depth.insertion import Branch, Copy, Identity
 from adaptive_nets.growth.depth.zero_output import last_weighted
+from adaptive_nets.keras_internals import convolution_classes
 
 layers = keras.layers
-_SPATIAL = (BaseConv, BaseConvTranspose, BaseDepthwiseConv, BaseSeparableConv)
+_SPATIAL = convolution_classes()
 _DROPOUTS = (layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D)
 
 
@@ -43,7 +39,7 @@ def views(model: keras.Model, path: str = "") -> Iterator[GraphView]:
         waiting += [
             (node.operation, view.name(node))
             for node in view.nodes
-            if type(node.operation) in MODELS
+            if type(node.operation) in PLAIN_MODELS
         ]
 
 
@@ -113,7 +109,7 @@ class Places:
         return found
 
     def _carries(self, node: Any) -> bool:
-        return weighted(node.operation) and type(node.operation) not in MODELS
+        return weighted(node.operation) and type(node.operation) not in PLAIN_MODELS
 
     def _copy(self, block: Block) -> Copy | None:
         inside = {id(node) for node in block.nodes}
@@ -220,7 +216,7 @@ class Places:
                 node.operation,
                 (layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization),
             )
-            if mixing and type(node.operation) not in MODELS:
+            if mixing and type(node.operation) not in PLAIN_MODELS:
                 return None
             waiting += node.input_tensors
         return None

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from adaptive_nets.keras_internals import compiled_loss
+
 Values = list[Any]
 
 
@@ -97,13 +99,14 @@ def loss_of(model: keras.Model, loss: Any) -> Callable[[Any, Any], Any]:
             "Expected a built model. Call it once on a batch. Received: built=False."
         )
     if loss is None:
-        if not model.compiled or getattr(model, "_compile_loss", None) is None:
+        compiled = compiled_loss(model) if model.compiled else None
+        if compiled is None:
             raise ValueError(
                 f"Cannot diagnose {model.name!r}: it has no loss. Expected a compiled model, or "
                 "a loss. Call model.compile(optimizer, loss), or pass loss=. Received: loss=None, "
                 f"compiled={model.compiled}."
             )
-        return lambda y, outputs: model._compile_loss(y, outputs)
+        return compiled
     if isinstance(loss, str | dict):
         loss = keras.losses.get(loss)
     if not callable(loss):

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from keras.src.applications import convnext, inception_resnet_v2
-
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
@@ -11,9 +9,14 @@ from adaptive_nets.growth.core.segments import Features
 from adaptive_nets.growth.core.weight_roles import LayerRecord, Scales
 from adaptive_nets.growth.rules.elementwise import merged
 from adaptive_nets.growth.rules.norms import gain_and_offset
+from adaptive_nets.keras_internals import (
+    custom_scale_class,
+    layer_scale_class,
+    stochastic_depth_class,
+)
 
 
-@register_rule(convnext.LayerScale)
+@register_rule(layer_scale_class())
 class LayerScaleRule(Rule):
     """A gain on each feature."""
 
@@ -31,7 +34,7 @@ class LayerScaleRule(Rule):
         return gain_and_offset(layer, "gamma")
 
 
-@register_rule(convnext.StochasticDepth)
+@register_rule(stochastic_depth_class())
 class StochasticDepthRule(Rule):
     """Drops whole examples of a branch in training."""
 
@@ -42,7 +45,7 @@ class StochasticDepthRule(Rule):
         return "all"
 
 
-@register_rule(inception_resnet_v2.CustomScaleLayer)
+@register_rule(custom_scale_class())
 class CustomScaleRule(Rule):
     """A residual sum, one operand of which is scaled."""
 

@@ -15,6 +15,7 @@ from adaptive_nets.growth.core.rule import (
     activation_name,
 )
 from adaptive_nets.growth.core.segments import Features
+from adaptive_nets.keras_internals import operation_classes
 
 
 @register_rule(
@@ -200,14 +201,6 @@ def concatenated(call: Call, tensors: list[Features], along: int) -> Features:
         else:
             axes.append(call.joined([(x.axis(number), x.sizes(number)) for x in tensors]))
     return dataclasses.replace(result, axes=tuple(axes))
-
-
-def operation_classes(*names: str) -> list[type]:
-    """Classes of keras.ops that exist in the installed Keras."""
-    from keras.src.ops import core, nn, numpy
-
-    found = [getattr(module, name, None) for name in names for module in (core, nn, numpy)]
-    return [each for each in found if isinstance(each, type)]
 
 
 @register_rule(*operation_classes("Add", "Subtract"))

@@ -3,8 +3,8 @@
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional
 
+from adaptive_nets.graphs.read import PLAIN_MODELS, functional
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
@@ -12,13 +12,11 @@ from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
 
 
-@register_rule(Functional, keras.Model, keras.Sequential)
+@register_rule(*PLAIN_MODELS)
 class ModelRule(Rule):
     """A Sequential or Functional model, traced and rebuilt like the one that holds it."""
 
     def trace(self, call: Call) -> Any:
-        from adaptive_nets.growth.core.trace import functional
-
         graphs = [functional(layer) for layer in call.layers]
         inputs = keras.tree.flatten(call.inputs)
         return call.trace.graph(graphs, inputs, call.record.path)

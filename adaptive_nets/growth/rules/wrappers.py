@@ -14,6 +14,7 @@ from adaptive_nets.growth.core.segments import Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
 from adaptive_nets.growth.rules.elementwise import concatenated, merged
 from adaptive_nets.growth.rules.kernels.recurrent import make_states
+from adaptive_nets.keras_internals import states_batch_size
 
 
 def delegate(
@@ -144,7 +145,7 @@ class BidirectionalRule(Rule):
             side, old = getattr(grown, name), getattr(record.layers[0], name)
             if hasattr(old, "use_cudnn"):
                 side.use_cudnn = old.use_cudnn
-            make_states(side, old._expected_batch_size)
+            make_states(side, states_batch_size(old))
         return grown
 
     @staticmethod

@@ -119,5 +119,7 @@ def test_an_ensembler_of_ones_own_is_refused(fz):
         pass
 
     ensemble, _, spec = fz.ensemble_of(fz.dense([1]), fz.TABLE)
-    with pytest.raises(ValueError, match=r"the formula of its mixture is unknown.* Received: .*Own\. Use"):
+    with pytest.raises(
+        ValueError, match=r"the formula of its mixture is unknown.* Received: .*Own\. Use"
+    ):
         fuse_ensemble(ensemble, Own(), spec)

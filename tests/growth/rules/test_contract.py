@@ -2,18 +2,21 @@
 
 import contextlib
 import importlib.util
+import inspect
 import os
 import pathlib
+import sys
 
 import keras
 import numpy as np
 import pytest
 
 from adaptive_nets import growth
+from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth.core.compare import random_inputs
 from adaptive_nets.growth.core.grown_values import grown_slot, maps_of
 from adaptive_nets.growth.core.rebuild import Rebuilder
-from adaptive_nets.growth.core.trace import ordered_nodes
+from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.core.weight_roles import variable_of
 
 pytestmark = pytest.mark.backend_agnostic
@@ -21,12 +24,13 @@ layers = keras.layers
 
 
 def cases():
-    """The cases in the file beside this one; tests are no package."""
-    path = pathlib.Path(__file__).with_name("contract_cases.py")
-    spec = importlib.util.spec_from_file_location("contract_cases", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.CASES
+    """The cases in the files beside this one; tests are no package, so these are found by path."""
+    for name in ("contract_case", "contract_cases", "contract_sequence_cases"):
+        path = pathlib.Path(__file__).with_name(f"{name}.py")
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules["contract_case"].CASES
 
 
 CASES = cases()
@@ -93,16 +97,13 @@ def operations(graph):
             yield from operations(inner)
 
 
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="the cases are the same under JAX")
 def test_every_registered_class_has_a_case():
     held = set()
     for name in named():
         with dtypes("float32"):
             held |= {type(each) for each in operations(CASES[name].make())}
-    strings = {layers.StringLookup, layers.IntegerLookup, layers.TextVectorization, layers.Hashing}
-    strings |= {layers.HashedCrossing, layers.CategoryEncoding}
     missing = set(growth.registered()) - held - NEVER_MADE
-    if not ON_TENSORFLOW:
-        missing -= strings
     here = {kind for kind in missing if kind.__module__.partition(".")[0] == "keras"}
     assert not here, sorted(kind.__name__ for kind in here)
 
@@ -162,9 +163,9 @@ def old_entries(maps):
 
 
 def step(model, x, y, optimizer=None):
-    """One eager step of training; what is learnt is the square error."""
+    """One step of training; what is learnt is the square error."""
     if optimizer is not None:
-        model.compile(optimizer, loss="mse", run_eagerly=True)
+        model.compile(optimizer, loss="mse", run_eagerly=ON_TENSORFLOW)
     x = keras.tree.flatten(x)
     return model.train_on_batch(x if len(x) > 1 else x[0], y)
 
@@ -232,7 +233,7 @@ def test_slots_are_carried(gc, name):
             step(model, x, y, optimizer if not model.compiled else None)
         grown, parts = grown_parts(growth.plan_widen(model, 2.0, "zero", seed=1))
         theirs = keras.optimizers.SGD(0.01, momentum=0.9)
-        grown.compile(theirs, loss="mse", run_eagerly=True)
+        grown.compile(theirs, loss="mse", run_eagerly=ON_TENSORFLOW)
         theirs.build(grown.trainable_variables)
         slots = {
             id(v): m for v, m in zip(model.trainable_variables, optimizer.momentums, strict=True)
@@ -297,3 +298,59 @@ def test_settings_are_kept(gc, name, policy):
             # Some layers without weights do not write down whether they are trainable.
             assert not layer.weights or kept[layer.name].trainable == layer.trainable
         assert gc.gap(gc.outputs(grown, x), gc.outputs(model, x)) <= 0.1
+
+
+def called_on(node, change, training=False):
+    """The first output of a layer that is called as in the model, on random inputs."""
+    rng = np.random.default_rng(4)
+    known = {}
+    for tensor in node.input_tensors:
+        value = rng.normal(size=[size or 2 for size in tensor.shape])
+        known[id(tensor)] = keras.ops.cast(change(tensor, value), tensor.dtype)
+    args, kwargs = node.arguments.fill_in(known)
+    if "training" in inspect.signature(node.operation.call).parameters:
+        kwargs["training"] = training
+    first = keras.tree.flatten(node.operation(*args, **kwargs))[0]
+    return keras.ops.convert_to_numpy(first)
+
+
+@contextlib.contextmanager
+def zeroed(variables):
+    before = [np.array(variable) for variable in variables]
+    for variable in variables:
+        variable.assign(np.zeros(variable.shape))
+    yield
+    for variable, value in zip(variables, before, strict=True):
+        variable.assign(value)
+
+
+@pytest.mark.parametrize("name", named(lambda case: not case.strings, brief=True))
+def test_what_depth_growth_is_told_of_a_layer_is_true(gc, name):
+    model, _ = made(gc, CASES[name])
+    for node in ordered_nodes(functional(model)):
+        layer, rule = node.operation, find_rule(type(node.operation))
+        weights, needed = rule.zero_weights(layer), rule.zero_inputs(layer)
+        if weights is not None:
+            assert weights and called_on(node, lambda _, value: value).any(), layer.name
+            with zeroed(weights):
+                assert not called_on(node, lambda _, value: value).any(), layer.name
+        for training in (False, True) if needed is not None else ():
+            with zeroed([*rule.zero_offsets(layer), *(weights or ())[1:]]):
+                if needed == "all":
+                    assert not called_on(node, lambda _, value: 0 * value, training).any()
+                for one in node.input_tensors if needed == "any" else ():
+                    found = called_on(node, lambda t, value, one=one: value * (t is not one))
+                    assert not found.any(), layer.name
+        if rule.is_idempotent(layer):
+            once = called_on(node, lambda _, value: value)
+            np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(once)), once)
+        config = rule.identity(layer)
+        if config is not None:
+            plain = {**layer.get_config(), **config, "activation": "linear", "name": "again"}
+            again, x = type(layer).from_config(plain), called_on(node, lambda _, value: value)
+            again.build(x.shape)
+            values = rule.identity_values(again)
+            for variable in again.weights:
+                if id(variable) in values:
+                    variable.assign(values[id(variable)])
+            np.testing.assert_allclose(keras.ops.convert_to_numpy(again(x)), x, atol=1e-6)

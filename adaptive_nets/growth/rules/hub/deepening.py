@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets.graphs.shared_memory import read
 from adaptive_nets.growth.core.grown_model import initialise, postponed
 from adaptive_nets.growth.core.optimizer_slots import Carried
 from adaptive_nets.growth.core.plan import Plan, table_of
-from adaptive_nets.growth.core.shared_memory import read
 from adaptive_nets.growth.core.weight_roles import variable_of
+from adaptive_nets.keras_internals import KERNEL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +112,7 @@ class BackboneDeepening(Plan):
         found = {}
         for layer in grown.layers:
             for name in OUTPUTS if layer.name not in old else ():
-                for part in ("_kernel", "bias"):
+                for part in (KERNEL, "bias"):
                     weight = _find(layer, f"{name}.{part}")
                     if weight is not None:
                         found[id(weight)] = np.zeros(weight.shape, "float32")

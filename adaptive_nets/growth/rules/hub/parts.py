@@ -9,6 +9,7 @@ from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Keeps, Reads, Scales, Writes
+from adaptive_nets.keras_internals import layers_in
 
 
 def kept_share(grown: AxisMap) -> float:
@@ -53,7 +54,7 @@ def constrain(call: Call, constraint: Any) -> None:
 def refuse(call: Call, names: tuple[str, ...]) -> None:
     """Adapters, and arguments that hold tensors of another pass."""
     for layer in call.layers:
-        for inner in layer._flatten_layers():
+        for inner in layers_in(layer):
             if getattr(inner, "lora_enabled", False) or inner.quantization_mode is not None:
                 raise ValueError(
                     f"Cannot grow {call.record.path!r}: it has LoRA weights or is quantized. "

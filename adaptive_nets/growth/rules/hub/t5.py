@@ -5,6 +5,7 @@ from typing import Any
 from keras_hub.src.models.t5.t5_layer_norm import T5LayerNorm
 from keras_hub.src.models.t5.t5_transformer_layer import T5TransformerLayer
 
+from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
@@ -26,7 +27,7 @@ class T5LayerNormRule(Rule):
     def rebuild(self, record: LayerRecord, maps: dict[Segment, AxisMap], rebuilder: Any) -> Any:
         layer, hidden = record.layers[0], record.inner["hidden"]
         share = 1.0 if hidden is None else parts.kept_share(hidden.map(maps))
-        return type(layer).from_config({**layer.get_config(), "epsilon": layer.epsilon * share})
+        return again(layer, {"epsilon": layer.epsilon * share})
 
 
 @register_rule(T5TransformerLayer)

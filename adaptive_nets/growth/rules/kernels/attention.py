@@ -10,6 +10,14 @@ from adaptive_nets.growth.core.registry import find_rule, register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Axis, Features
 from adaptive_nets.growth.core.weight_roles import Dimension, Keeps, LayerRecord, Reads, Writes
+from adaptive_nets.keras_internals import (
+    KERNEL,
+    attention_is_gated,
+    attention_output_shape,
+    attention_setting,
+    output_projection,
+    projection,
+)
 
 
 def arguments(call: Call) -> tuple[Features, Features, Features]:
@@ -45,7 +53,7 @@ class _Attention(Rule):
     """What both attention layers share: which weight has which axes."""
 
     def zero_weights(self, layer: Any) -> list[Any] | None:
-        output = layer._output_dense
+        output = output_projection(layer)
         return find_rule(type(output)).zero_weights(output)
 
     def projections(
@@ -58,15 +66,16 @@ class _Attention(Rule):
         for name, (source, made) in axes.items():
             scale = query_scale if name == "query" else None
             fresh = silent_keys if name == "key" else None
-            attribute = f"_{name}_dense"
-            kernel = f"{attribute}._kernel"
+            attribute = projection(name)
+            kernel = f"{attribute}.{KERNEL}"
             call.weight(kernel, Reads(source.axis(-1)), *made, scale=scale, fresh=fresh)
             if getattr(call.layer, attribute).bias is not None:
                 call.weight(f"{attribute}.bias", *made, scale=scale, fresh=fresh)
         read, made = output
-        call.weight("_output_dense._kernel", *read, Writes(made))
-        if call.layer._output_dense.bias is not None:
-            call.weight("_output_dense.bias", Writes(made))
+        attribute = projection("output")
+        call.weight(f"{attribute}.{KERNEL}", *read, Writes(made))
+        if output_projection(call.layer).bias is not None:
+            call.weight(f"{attribute}.bias", Writes(made))
 
     def outputs(self, call: Call, made: Axis, heads: Axis) -> Any:
         """The result, and the scores [batch, heads, ...] where they are asked for."""
@@ -86,10 +95,10 @@ class MultiHeadAttentionRule(_Attention):
         for each in (query, value, key):
             for axis in each.axes[:-1]:
                 call.fix(axis, "it attends over this axis or keeps it")
-        heads = call.axis("heads", call.config_of("_num_heads"))
+        heads = call.axis("heads", call.config_of(attention_setting("num_heads")))
         sizes = {}
         for role in ("key_dim", "value_dim"):
-            values = call.config_of(f"_{role}")
+            values = call.config_of(attention_setting(role))
             same_in_sources(call, role, values)
             if call.sources > 1:
                 sizes[role] = (Keeps(), Keeps())
@@ -99,14 +108,14 @@ class MultiHeadAttentionRule(_Attention):
                 if role == "key_dim":
                     axis.segments()[0].only_new = "a score is a sum over the key"
                 sizes[role] = (Writes(axis), Reads(axis))
-        width = tuple(int(each._output_dense.kernel.shape[-1]) for each in call.layers)
+        width = tuple(int(output_projection(each).kernel.shape[-1]) for each in call.layers)
         made = call.axis("output", width)
         projected = {
             "query": (query, (Writes(heads), sizes["key_dim"][0])),
             "key": (key, (Writes(heads), sizes["key_dim"][0])),
             "value": (value, (Writes(heads), sizes["value_dim"][0])),
         }
-        if getattr(layer, "_use_gate", False):
+        if attention_is_gated(layer):
             projected["gate"] = (query, (Writes(heads), sizes["value_dim"][0]))
         if query.axis(-1) is not None:
             call.record.inner = query.axis(-1)
@@ -119,7 +128,7 @@ class MultiHeadAttentionRule(_Attention):
         for role in ("key_dim", "value_dim"):
             if role in sizes:
                 found[role] = sizes[role].size
-        if layer._output_shape is not None or record.inner is not None or (
+        if attention_output_shape(layer) is not None or record.inner is not None or (
             not sizes["output"].is_identity
         ):  # fmt: skip
             # Without an output shape the layer takes the query's, which may grow otherwise.

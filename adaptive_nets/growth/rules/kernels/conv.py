@@ -23,6 +23,7 @@ from adaptive_nets.growth.rules.kernels.dense import (
     kernel_and_bias,
     refuse_adapters,
 )
+from adaptive_nets.keras_internals import KERNEL
 
 
 def channel_axis(layer: Any, rank: int) -> int:
@@ -62,7 +63,7 @@ class ConvRule(KernelRule):
         if call.layer.groups > 1:
             return self._grouped(call, number)
         filters = call.axis("filters", call.config_of("filters"))
-        call.weight("_kernel", *_window(call), Reads(x.axis(number)), Writes(filters))
+        call.weight(KERNEL, *_window(call), Reads(x.axis(number)), Writes(filters))
         if call.layer.use_bias:
             call.weight("bias", Writes(filters))
         return _convolved(call, number, filters)
@@ -87,7 +88,7 @@ class ConvRule(KernelRule):
         else:
             filters = self._whole(call, channels, reads[0], makes[0])
         call.record.inner = (reads[0], makes[0])
-        call.weight("_kernel", *_window(call), Keeps(), Scales(filters))
+        call.weight(KERNEL, *_window(call), Keeps(), Scales(filters))
         if call.layer.use_bias:
             call.weight("bias", Writes(filters))
         return _convolved(call, number, filters)

@@ -10,6 +10,7 @@ from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import ZERO_KEEPING, Call, Rule, activation_name
 from adaptive_nets.growth.core.segments import Features
 from adaptive_nets.growth.core.weight_roles import LayerRecord, Reads, Writes, variable_of
+from adaptive_nets.keras_internals import KERNEL
 
 
 def refuse_adapters(call: Call) -> None:
@@ -60,7 +61,7 @@ class DenseRule(KernelRule):
     def trace(self, call: Call) -> Features:
         refuse_adapters(call)
         units = call.axis("units", call.config_of("units"))
-        call.weight("_kernel", Reads(call.inputs.axis(-1)), Writes(units))
+        call.weight(KERNEL, Reads(call.inputs.axis(-1)), Writes(units))
         if call.layer.use_bias:
             call.weight("bias", Writes(units))
         x = call.output(call.inputs).with_axis(-1, units)

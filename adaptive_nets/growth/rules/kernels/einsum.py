@@ -18,6 +18,7 @@ from adaptive_nets.growth.core.weight_roles import (
     Writes,
 )
 from adaptive_nets.growth.rules.kernels.dense import KernelRule, refuse_adapters
+from adaptive_nets.keras_internals import KERNEL
 
 
 def parts(equation: str) -> tuple[str, str, str]:
@@ -68,7 +69,7 @@ class EinsumDenseRule(KernelRule):
             else:
                 known[label] = call.axis(label, [shape[number] for shape in shapes])
                 dimensions.append(Writes(known[label]))
-        call.weight("_kernel", *dimensions)
+        call.weight(KERNEL, *dimensions)
         if layer.bias is not None:
             # The bias has the outputs' order, and ones where a label is not among its axes.
             order = [label for label in made if label in layer.bias_axes]

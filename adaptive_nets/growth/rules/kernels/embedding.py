@@ -12,6 +12,7 @@ from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Keeps, LayerRecord, Reads, Writes
 from adaptive_nets.growth.rules.kernels.dense import refuse_adapters
+from adaptive_nets.keras_internals import EMBEDDINGS
 
 
 def refuse_vocabularies(call: Call) -> None:
@@ -32,7 +33,7 @@ class EmbeddingRule(Rule):
         refuse_adapters(call)
         refuse_vocabularies(call)
         units = call.axis("units", call.config_of("output_dim"))
-        call.weight("_embeddings", Keeps(), Writes(units))
+        call.weight(EMBEDDINGS, Keeps(), Writes(units))
         return looked_up(call, units)
 
     def config(self, record: LayerRecord, sizes: dict[str, AxisMap]) -> dict[str, Any]:
@@ -116,7 +117,7 @@ class ReversibleEmbeddingRule(EmbeddingRule):
         for segment in vocabulary.segments():
             segment.shared = True
         tied = layer.tie_weights
-        call.weight("_embeddings", Keeps(), Writes(units), fresh=0.0 if tied else None)
+        call.weight(EMBEDDINGS, Keeps(), Writes(units), fresh=0.0 if tied else None)
         if not call.kwargs.get("reverse", call.args[1] if len(call.args) > 1 else False):
             if not tied:
                 call.weight("reverse_embeddings", Reads(units), Writes(vocabulary))

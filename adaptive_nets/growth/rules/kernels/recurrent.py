@@ -6,13 +6,17 @@ from typing import Any
 
 import keras
 from keras import layers
-from keras.src.backend.common import global_state
 
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule, activation_name
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Keeps, LayerRecord, Reads, Writes, grows_as
+from adaptive_nets.keras_internals import (
+    create_states,
+    states_batch_size,
+    without_stateless_scope,
+)
 
 GATES = {"SimpleRNNCell": 1, "GRUCell": 3, "LSTMCell": 4}
 ALIKE = (
@@ -41,13 +45,8 @@ def make_states(layer: Any, batch: int | None) -> None:
     """
     if not layer.stateful or batch is None:
         return
-    scope = global_state.get_global_attribute("stateless_scope")
-    global_state.set_global_attribute("stateless_scope", None)
-    try:
-        layer._create_state_variables(batch)
-        layer._expected_batch_size = batch
-    finally:
-        global_state.set_global_attribute("stateless_scope", scope)
+    with without_stateless_scope():
+        create_states(layer, batch)
 
 
 def _refuse_states(call: Call) -> None:
@@ -133,7 +132,7 @@ class _RecurrentRule(Rule):
         layer = record.layers[0]
         if hasattr(layer, "use_cudnn"):
             grown.use_cudnn = layer.use_cudnn
-        make_states(grown, layer._expected_batch_size)
+        make_states(grown, states_batch_size(layer))
         return grown
 
 

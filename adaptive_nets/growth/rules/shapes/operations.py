@@ -11,7 +11,8 @@ from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
-from adaptive_nets.growth.rules.elementwise import concatenated, merged, operation_classes
+from adaptive_nets.growth.rules.elementwise import concatenated, merged
+from adaptive_nets.keras_internals import operation_classes
 
 
 @register_rule(layers.Masking)

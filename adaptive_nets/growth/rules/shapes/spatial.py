@@ -12,6 +12,7 @@ from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Features
 from adaptive_nets.growth.core.weight_roles import Keeps, LayerRecord, Scales
 from adaptive_nets.growth.rules.kernels.conv import channel_axis, fix_positions
+from adaptive_nets.keras_internals import statistics_axes
 
 
 def _existing(*names: str) -> list[type]:
@@ -110,7 +111,7 @@ class NormalizationRule(Rule):
         layer, x = call.layer, call.inputs
         if not self._agree(call) and not any(x.axes):
             x = call.separate(x, self._only_axis(call))
-        kept = layer._keep_axis
+        kept = statistics_axes(layer)
         growing = [number for number, axis in enumerate(x.axes) if axis is not None]
         for number in growing:
             if number not in kept:
@@ -129,7 +130,7 @@ class NormalizationRule(Rule):
         return dataclasses.replace(call.output(), axes=tuple(axes))
 
     def _only_axis(self, call: Call) -> int:
-        kept = call.layer._keep_axis
+        kept = statistics_axes(call.layer)
         if len(kept) != 1:
             raise ValueError(
                 f"Cannot fuse at {call.record.path!r}: the sources' statistics differ, and are "

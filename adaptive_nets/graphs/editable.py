@@ -1,6 +1,5 @@
 """A subnetwork's graph as a list of steps that can be changed and made into a model again."""
 
-import copy
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping
@@ -9,8 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets.growth.copying import MODELS
-from adaptive_nets.growth.core.trace import functional, ordered_nodes
+from adaptive_nets.graphs.copy import copy_model
+from adaptive_nets.graphs.read import PLAIN_MODELS, functional, ordered_nodes
+from adaptive_nets.graphs.scope import again
+from adaptive_nets.graphs.state import carry_state
 
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
@@ -188,11 +189,10 @@ class Graph:
             known |= dict(zip(step.outputs, keras.tree.flatten(outputs), strict=True))
         model = keras.Model(inputs, known[self.output], name=name)
         for step in steps:
-            if getattr(step.made, "weights", None) and step.kind not in MODELS:
-                step.made.set_weights(step.values())
-            if isinstance(step.made, keras.layers.Normalization):
-                # It computes with values that are made from its weights.
-                step.made.finalize_state()
+            if step.weights is not None:
+                step.made.set_weights(step.weights)
+            elif step.kind not in PLAIN_MODELS:
+                carry_state(step.operation, step.made)
         return model
 
 
@@ -207,16 +207,9 @@ def graph_of(model: keras.Model, name: str) -> Graph:
     return graph
 
 
-def copied(model: keras.Model) -> keras.Model:
-    """A copy that shares no weight with the model, with tables that its layers have adapted."""
-    classes = {type(layer).__name__: type(layer) for layer in model._flatten_layers()}
-    with keras.saving.custom_object_scope(classes):
-        return copy.deepcopy(model)
-
-
 def _unfolded(node: Any) -> list[Any] | None:
     """What a model inside reads, in the order of its inputs; `None` where it stays whole."""
-    if type(node.operation) not in MODELS:
+    if type(node.operation) not in PLAIN_MODELS:
         return None
     inside = functional(node.operation)
     args, kwargs = node.arguments.args, node.arguments.kwargs
@@ -251,15 +244,10 @@ def _made(step: Step, names: set[str], owner: str, last: bool) -> Any:
             number, name = number + 1, f"{stem}_{number + 1}"
         names.add(name)
         config["name"] = name
-    if step.kind in MODELS:
-        model = copied(step.operation)
-        model.name = config["name"]
-        return model
-    if hasattr(step.operation, "get_vocabulary") and config.get("vocabulary") is None:
-        # An adapted table is not in the configuration.
-        config["vocabulary"] = step.operation.get_vocabulary(include_special_tokens=False)
+    if step.kind in PLAIN_MODELS:
+        return copy_model(step.operation, config["name"])
     try:
-        return step.kind.from_config(config)
+        return again(step.operation, config)
     except Exception as error:
         raise ValueError(
             f"Cannot fuse subnetwork '{owner}': layer '{step.operation.name}' cannot be rebuilt "

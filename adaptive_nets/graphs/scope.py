@@ -1,0 +1,134 @@
+"""A layer again from its configuration, whoever wrote its classes."""
+
+import contextlib
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from adaptive_nets.graphs.state import by_path, carry_assets
+from adaptive_nets.keras_internals import layers_in, unsafe_deserialization
+
+
+def again(
+    operation: Any, settings: dict[str, Any] | None = None, trust_lambdas: bool = True
+) -> Any:
+    """A new layer, model or operation of the same class and configuration, with fresh weights.
+
+    Classes and functions that it is made of need not be registered: they are found by the names of
+    their modules, so that two of one name do not meet. Tables (vocabularies) come along.
+
+    Args:
+        operation: The layer, model or operation. It is not changed.
+        settings: What differs from its configuration. Defaults to `None`: nothing.
+        trust_lambdas: Whether Python lambdas in it are copied. Defaults to `True`.
+
+    Raises:
+        Exception: Whatever its `get_config` or `from_config` raises.
+    """
+    known = names_in(operation)
+    config = by_module({**operation.get_config(), **(settings or {})}, known)
+    with in_scope(known, trust_lambdas):
+        new = type(operation).from_config(config)
+    _share_functions(operation, new, settings or {})
+    carry_assets(operation, new)
+    return new
+
+
+def _share_functions(old: Any, new: Any, settings: dict[str, Any]) -> None:
+    """Lets a layer and those in it call the very functions that another calls.
+
+    A configuration knows functions by a name, which several may have, or as code without the
+    names that it sees where it was written.
+    """
+    news = by_path(new)
+    for path, layer in by_path(old).items():
+        other = vars(news[path]) if path in news else {}
+        for name in _configured_functions(layer):
+            if name not in settings and isinstance(other.get(name), types.FunctionType):
+                other[name] = vars(layer)[name]
+
+
+def _configured_functions(layer: Any) -> list[str]:
+    """The attributes of a layer that hold functions which were given to it.
+
+    Functions that it has made for itself may use its own weights.
+    """
+    held = [name for name, x in vars(layer).items() if isinstance(x, types.FunctionType)]
+    # What stands in the class too is a method, which Keras has wrapped.
+    held = [name for name in held if not hasattr(type(layer), name)]
+    config = layer.get_config() if held else {}
+    return [name for name in held if name in config]
+
+
+def made_of(config: dict[str, Any], like: Any, trust_lambdas: bool = True) -> Any:
+    """A layer of a serialized form, whose classes are those of another and registered ones.
+
+    Args:
+        config: The serialized form.
+        like: The layer from whose serialized form it was made.
+        trust_lambdas: As for `again`.
+    """
+    known = names_in(like)
+    with in_scope(known, trust_lambdas):
+        return keras.saving.deserialize_keras_object(by_module(config, known))
+
+
+def names_in(operation: Any) -> dict[str, Any]:
+    """The classes and functions that a layer holds, by module and name."""
+    parts = layers_in(operation) if isinstance(operation, keras.Layer) else [operation]
+    held = [*parts, *(value for part in parts for value in list(vars(part).values()))]
+    found: dict[str, Any] = {}
+    unclear = set()
+    for value in held:
+        if isinstance(value, types.FunctionType):
+            each, name = value, keras.saving.get_registered_name(value)
+        elif hasattr(value, "get_config") and not isinstance(value, type):
+            each, name = type(value), type(value).__name__
+        else:
+            continue
+        key = f"{each.__module__}.{name}"
+        if found.setdefault(key, each) is not each:
+            unclear.add(key)
+    # Of two that are made in one module under one name, a configuration does not say which it was.
+    return {key: each for key, each in found.items() if key not in unclear}
+
+
+def by_module(config: Any, known: dict[str, Any]) -> Any:
+    """A configuration with classes and functions named by their modules, as in `names_in`."""
+    if isinstance(config, dict):
+        new = {key: by_module(value, known) for key, value in config.items()}
+        kind, module = config.get("class_name"), config.get("module")
+        if kind == "function":
+            new["config"] = _function(new["config"], known)
+        elif "registered_name" in config and _is_foreign(known.get(f"{module}.{kind}")):
+            new["registered_name"] = f"{module}.{kind}"
+        return new
+    if type(config) in (list, tuple):
+        return type(config)(by_module(value, known) for value in config)
+    return config
+
+
+def _function(name: str, known: dict[str, Any]) -> str:
+    """A function's name with its module, which Keras does not write down."""
+    found = [
+        key
+        for key, each in known.items()
+        if isinstance(each, types.FunctionType) and key == f"{each.__module__}.{name}"
+    ]
+    return next((key for key in found if _is_foreign(known[key])), name)
+
+
+def _is_foreign(each: Any) -> bool:
+    """Whether a class or function is of another package than Keras, which finds its own."""
+    return each is not None and each.__module__.partition(".")[0] != "keras"
+
+
+@contextlib.contextmanager
+def in_scope(known: dict[str, Any], trust_lambdas: bool) -> Iterator[None]:
+    """Within it Keras finds what `names_in` found."""
+    trusting = unsafe_deserialization() if trust_lambdas else contextlib.nullcontext()
+    foreign = {key: each for key, each in known.items() if _is_foreign(each)}
+    with trusting, keras.saving.custom_object_scope(foreign):
+        yield

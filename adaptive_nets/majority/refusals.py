@@ -1,0 +1,15 @@
+"""What majority kernels cannot be put into."""
+
+from typing import Any
+
+from adaptive_nets.graphs.read import functional
+
+
+def check_graph(model: Any, verb: str) -> None:
+    """Refuses what is not a built Sequential or Functional model.
+
+    Args:
+        model: What was given.
+        verb: What cannot be done to it.
+    """
+    functional(model, verb, "use the layers of adaptive_nets.layers in it")

@@ -1,0 +1,78 @@
+"""A Keras that lacks it fails here by name: how a model's graph is kept."""
+
+import keras
+import pytest
+from keras import layers
+
+from adaptive_nets import keras_internals as internals
+
+pytestmark = pytest.mark.backend_agnostic
+
+
+def dense_model():
+    model = keras.Sequential(
+        [keras.Input((3,)), layers.Dense(2, "relu", name="a"), layers.Dropout(0.1)], name="m"
+    )
+    model.compile(keras.optimizers.Adam(), "mse")
+    return model
+
+
+def functional_model():
+    x = keras.Input((3,), name="x")
+    return keras.Model({"x": x}, [layers.Dense(2, name="d")(x)])
+
+
+def test_functional_class():
+    assert type(functional_model()) is internals.functional_class()
+
+
+def test_has_graph():
+    assert internals.has_graph(functional_model())
+    assert not internals.has_graph(keras.Model())
+
+
+def test_graph_inside():
+    model = dense_model()
+    graph = internals.graph_inside(model)
+    assert internals.has_graph(graph) and graph.outputs[0] is model.outputs[0]
+    assert internals.graph_inside(keras.Sequential([layers.Dense(2)])) is None
+
+
+def test_nodes_by_depth():
+    found = internals.nodes_by_depth(functional_model())
+    assert sorted(found) == [0, 1] and found[0][0].operation.name == "d"
+    assert found[1][0].is_input and not found[0][0].is_input
+    (tensor,) = found[0][0].input_tensors
+    args, kwargs = found[0][0].arguments.fill_in({id(tensor): "other"})
+    assert args == ("other",)
+
+
+def test_input_structure():
+    model = functional_model()
+    assert internals.input_structure(model) == {"x": model.inputs[0]}
+
+
+def test_output_structure():
+    model = functional_model()
+    assert internals.output_structure(model) == [model.outputs[0]]
+
+
+def test_origin():
+    model = functional_model()
+    assert internals.origin(model.outputs[0]) == (model.get_layer("d"), 0, 0)
+
+
+def test_call_of():
+    model = functional_model()
+    call = internals.call_of(model.outputs[0])
+    assert call.operation is model.get_layer("d") and call.input_tensors == [model.inputs[0]]
+
+
+def test_take_graph():
+    model, other = dense_model(), dense_model()
+    internals.take_graph(model, other)
+    assert model.layers == other.layers and model.outputs[0] is other.outputs[0]
+    assert [id(v) for v in model.weights] == [id(v) for v in other.weights]
+    if keras.backend.backend() == "tensorflow":
+        names = model._trackable_children()  # what a checkpoint would write
+        assert names["_functional"] is internals.graph_inside(other)
