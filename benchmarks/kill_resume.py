@@ -72,33 +72,38 @@ def check(folder, seen):
             continue
 
 
-def attempt(folder, given, delay=None):
-    """Runs a process, killed `delay` seconds after it is ready; returns (done, seconds, files)."""
-    command = [sys.executable, os.path.abspath(__file__), "--worker", str(folder)]
-    command += [f"--{name}={getattr(given, name)}" for name in ("seed", "rounds", "steps")]
-    seen = set()
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
-        try:
-            if process.stdout.readline() != "ready\n":
-                errors.seek(0)
-                raise RuntimeError(f"The search did not begin: {errors.read()[-2000:]}")
-            began = time.perf_counter()
-            while process.poll() is None:
-                left = 60.0 if delay is None else delay - (time.perf_counter() - began)
-                if left <= 0:
-                    process.send_signal(signal.SIGKILL)
-                    break
-                check(folder, seen)
-                time.sleep(min(left, 0.05))
-            done = "done" in process.stdout.read()
-            seconds = time.perf_counter() - began
-            if process.wait() not in (0, -signal.SIGKILL):
-                errors.seek(0)
-                raise RuntimeError(f"The search failed: {errors.read()[-2000:]}")
-        finally:
-            process.kill()
-            process.wait()
+def new_process(*arguments):
+    """Starts this file anew; what it prints can be read while it runs."""
+    command = [sys.executable, os.path.abspath(__file__), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def attempt(folder, given, delay=None, start=new_process):
+    """Runs a process, killed `delay` seconds after it is ready; returns (done, seconds, files).
+
+    `start` starts this file in a process of its own, with the arguments it is given.
+    """
+    arguments = [f"--{name}={getattr(given, name)}" for name in ("seed", "rounds", "steps")]
+    seen, process = set(), start("--worker", str(folder), *arguments)
+    try:
+        if process.stdout.readline() != "ready\n":
+            raise RuntimeError("The search did not begin.")
+        began = time.perf_counter()
+        while process.poll() is None:
+            left = 60.0 if delay is None else delay - (time.perf_counter() - began)
+            if left <= 0:
+                process.send_signal(signal.SIGKILL)
+                break
+            check(folder, seen)
+            time.sleep(min(left, 0.05))
+        done = "done" in process.stdout.read()
+        seconds = time.perf_counter() - began
+        status = process.wait()
+        if status not in (0, -signal.SIGKILL):
+            raise RuntimeError(f"The search failed with status {status}.")
+    finally:
+        process.kill()
+        process.wait()
     check(folder, seen)
     return done, seconds, len(seen)
 

@@ -7,8 +7,11 @@ import pathlib
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # float64 is compared with float64 under KERAS_BACKEND=jax too.
 os.environ.setdefault("JAX_ENABLE_X64", "1")
+# Tests run a program once or twice, and to optimise it takes longer.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import pytest
+from python_processes import Forkserver
 
 REPO = pathlib.Path(__file__).resolve().parents[1]
 
@@ -23,6 +26,14 @@ def what_is_left_is_not_collected_again():
     yield
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def python():
+    """Starts other Python processes: `python.run("-c", code)`, and without the package too."""
+    server = Forkserver()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The search engine: subnetworks, generators, ensembles and the rounds that choose among them."""
+"""The search engine: subnetworks, generators, ensembles and the rounds that select among them."""
 
 from typing import TYPE_CHECKING
 
@@ -63,9 +63,9 @@ __all__ = [
 
 
 if not TYPE_CHECKING:
-    # To a type checker it would be a value for every misspelt name.
+    # Type checkers would accept every misspelt name.
     def __getattr__(name: str) -> object:
-        # It needs scikit-learn, which the rest of the package does not.
+        # Imported on demand: only this class needs scikit-learn.
         if name == "ConvexAdaNet":
             try:
                 from adaptive_nets.adanet.convex.classifier import ConvexAdaNet

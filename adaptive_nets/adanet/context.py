@@ -1,4 +1,4 @@
-"""What a call of `fit` knows before the first step."""
+"""`SearchContext`: the settings of a search and facts about its data."""
 
 import dataclasses
 from typing import Any
@@ -16,19 +16,19 @@ from adaptive_nets.serialization import describe_object, differences
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SearchContext:
-    """A search's settings with what `fit` learnt of its data; nothing in it changes.
+    """A search's settings and what `fit` has learnt about its data. It never changes.
 
-    It can be pickled for a worker, without the preprocessing model, which is in the state's
-    files; the worker makes a strategy of its own by `settings.distribute`.
+    It can be pickled for a worker, without the preprocessing model, which is stored with the
+    state. The worker creates its own strategy from `settings.distribute`.
 
-    Attributes:
+    Args:
         settings: `SearchSettings`.
         head: The head, adapted to the labels.
-        spec: Of the raw features.
+        spec: Feature spec of the raw features.
         batch_size: Rows per step.
         seed: The seed in use.
-        fingerprint: Of the training rows.
-        preprocessor: What all rows pass first.
+        fingerprint: Fingerprint of the training rows.
+        preprocessor: `Preprocessor` that is applied to all rows.
         group: The processes that train together, with their strategy.
     """
 
@@ -47,11 +47,11 @@ class SearchContext:
 
     @property
     def preprocessing(self) -> keras.Model | None:
-        """The model that features pass first, or `None`."""
+        """The preprocessing model, or `None`."""
         return self.preprocessor.model
 
     def header(self) -> dict[str, Any]:
-        """The part of the state that rounds do not change, as JSON values."""
+        """Returns the part of the state that rounds do not change, as JSON values."""
         return {
             "seed": self.seed,
             "settings": self.settings.to_json(),
@@ -63,7 +63,7 @@ class SearchContext:
         }
 
     def check_same(self, state: dict[str, Any]) -> None:
-        """Refuses to go on from the state of another configuration."""
+        """Raises a `ValueError` if a stored state has another configuration."""
         given = {**self.settings.to_json(), "fit": self._fit_settings(), "seed": self.seed}
         stored = {**state["settings"], "fit": state["fit"], "seed": state["seed"]}
         for settings in (given, stored):
@@ -72,7 +72,7 @@ class SearchContext:
         if found:
             more = f" and {len(found) - 6} more" if len(found) > 6 else ""
             raise ValueError(
-                f"model_dir '{self.settings.model_dir}' holds a search of another configuration: "
+                f"model_dir '{self.settings.model_dir}' holds a search with another configuration: "
                 f"{'; '.join(found[:6])}{more}. Use the same settings or another model_dir."
             )
 

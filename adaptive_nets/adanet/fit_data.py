@@ -1,4 +1,4 @@
-"""What `fit` was given, checked and laid out before any training starts."""
+"""The data of `fit`, checked before training starts."""
 
 import dataclasses
 import numbers
@@ -27,13 +27,13 @@ SAMPLE_ROWS = 4096
 class FitData:
     """Checked data.
 
-    Attributes:
-        train: Training rows; of an endless dataset, the sample that candidates are judged on.
+    Args:
+        train: Training rows; for an endless dataset, the sample that ensembles are judged on.
         valid: Validation rows, or `None`.
         judged: The evaluator's own rows, or `None`.
-        reported: Rows whose metrics reach the generator, or `None`.
+        reported: Rows for the metrics that the generator is told, or `None`.
         stream: The endless dataset, or `None`.
-        batch_size: Rows a step.
+        batch_size: Rows per step.
         class_weight: Weights by encoded class, for the rows of the stream, or `None`.
     """
 
@@ -58,12 +58,12 @@ def labelled_rows(
     sample_weight: Any = None,
     class_weight: dict[int, float] | None = None,
 ) -> Rows:
-    """Finite rows from arrays or a dataset, with an adapted head."""
+    """Returns finite rows from arrays or a dataset, encoded by an adapted head."""
     if is_dataset(x):
         if y is not None:
-            raise ValueError(f"{what}: y must not be given beside a dataset that yields labels.")
+            raise ValueError(f"{what}: y must not be passed with a dataset, which yields labels.")
         if is_endless(x):
-            raise ValueError(f"{what}: the dataset never ends; add .take(n).")
+            raise ValueError(f"{what}: the dataset must be finite. Add .take(n).")
         x, y, w = read_dataset(x)
         sample_weight = w if sample_weight is None else sample_weight
     return make_rows(x, y, head, sample_weight, class_weight)
@@ -71,7 +71,7 @@ def labelled_rows(
 
 @dataclasses.dataclass(frozen=True)
 class FitArguments:
-    """The arguments of `AdaNet.fit` that say what is learnt, and for how long; documented there.
+    """The arguments of `AdaNet.fit` on data and limits, which are documented there.
 
     Raises:
         ValueError: A number is out of range.
@@ -90,32 +90,34 @@ class FitArguments:
 
     def __post_init__(self):
         if self.time_limit is not None and not self.time_limit > 0:
-            raise ValueError(f"time_limit must be > 0 seconds. Received: {self.time_limit}.")
+            raise ValueError(
+                f"time_limit must be > 0 seconds. Received: time_limit={self.time_limit}."
+            )
         for name in ("batch_size", "max_steps"):
             value = getattr(self, name)
             whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
             if not (whole and value >= 1) and not (name == "max_steps" and value is None):
-                raise ValueError(f"{name} must be an integer >= 1. Received: {value!r}.")
+                raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
 
 
 def read_fit_data(
     head: Head, given: FitArguments, evaluator: Evaluator | None, seed: int
 ) -> FitData:
-    """Checks everything that `fit` was given, and adapts the head to the labels.
+    """Checks all data of `fit`, and adapts the head to the labels.
 
     Args:
-        head: The head; it is changed.
-        given: What `fit` was given.
+        head: The head. It is changed.
+        given: The arguments of `fit`.
         evaluator: The search's evaluator, or `None`.
         seed: The search's seed.
 
     Raises:
-        ValueError: The data is not usable.
+        ValueError: The data is invalid.
     """
     x, y, sample_weight, stream, batch_size = _read_training_data(given)
     if y is None:
-        raise ValueError("Labels are missing: pass y, or a tf.data.Dataset of (features, labels).")
-    # A dict holds the labels of several heads, which are counted by head.adapt.
+        raise ValueError("Labels are missing. Pass y, or a tf.data.Dataset of (features, labels).")
+    # A dict holds the labels of several heads, which head.adapt counts.
     if not isinstance(y, dict) and len(y) == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     head.adapt(y)
@@ -133,7 +135,8 @@ def read_fit_data(
     for what, rows in held_out.items():
         if rows is not None and rows.spec != train.spec:
             raise ValueError(
-                f"{what} must have the training features' form {describe_spec(train.spec)}. "
+                f"{what} must have the same features as the training data: "
+                f"{describe_spec(train.spec)}. "
                 f"Received: {describe_spec(rows.spec)}."
             )
     size = min(batch_size, len(train))
@@ -141,16 +144,16 @@ def read_fit_data(
 
 
 def _read_training_data(given):
-    """Features, labels, weights, the stream or `None`, and the batch size."""
+    """Returns features, labels, weights, the stream or `None`, and the batch size."""
     x, y, stream, batch_size = given.x, given.y, None, given.batch_size
     if not is_dataset(x):
         return x, y, given.sample_weight, stream, batch_size
     check_batched(x)
     if y is not None:
-        raise ValueError("y must not be given beside a dataset, which yields its own labels.")
+        raise ValueError("y must not be passed with a dataset, which yields its own labels.")
     if is_endless(x):
         if given.validation_split:
-            raise ValueError("validation_split needs finite data. Pass validation_data instead.")
+            raise ValueError("validation_split requires finite data. Pass validation_data instead.")
         stream = x
         batch_size = dataset_batch_size(x)
         x = x.take(-(-SAMPLE_ROWS // batch_size))
@@ -161,7 +164,7 @@ def _read_training_data(given):
 
 
 def _evaluator_rows(evaluator, head, valid):
-    """The evaluator's own rows, or `None`."""
+    """Returns the evaluator's own rows, or `None`."""
     if evaluator is None:
         return None
     evaluator.check(head)
@@ -169,32 +172,32 @@ def _evaluator_rows(evaluator, head, valid):
         return labelled_rows(evaluator.x, evaluator.y, head, "Evaluator", evaluator.sample_weight)
     if valid is None:
         raise ValueError(
-            "The Evaluator has no data: pass validation_data or validation_split to fit, or "
+            "The Evaluator has no data. Pass validation_data or validation_split to fit, or "
             "x and y to the Evaluator."
         )
     return None
 
 
 def own_rows(given: TrainingData, head: Head, spec: Spec, builder: str) -> Rows:
-    """The rows that a candidate brings, checked against those of `fit`."""
+    """Returns a builder's own training rows, checked against those of `fit`."""
     what = f"The training data of builder '{builder}'"
     rows = labelled_rows(given.x, given.y, head, what, given.sample_weight)
     if rows.spec != spec:
         raise ValueError(
-            f"{what} must have the training features' form {describe_spec(spec)}. "
+            f"{what} must have the same features as fit's training data: {describe_spec(spec)}. "
             f"Received: {describe_spec(rows.spec)}."
         )
     return rows
 
 
 def encode_classes(head: Head, class_weight: dict | None) -> dict[int, float] | None:
-    """Class weights by encoded class."""
+    """Returns class weights by encoded class."""
     if not class_weight:
         return None
     if isinstance(head, Multi):
         raise ValueError(
-            f"class_weight needs one class a row, and head '{head.name}' has several labels; use "
-            f"sample_weight instead. Received: class_weight={class_weight!r}."
+            f"class_weight requires one class per row, but head '{head.name}' has several labels. "
+            f"Use sample_weight instead. Received: class_weight={class_weight!r}."
         )
     encoded = {}
     for label, weight in class_weight.items():

@@ -1,4 +1,4 @@
-"""`AdaNet.load` and `AdaNet.replay`: searches from what another one has left on disk."""
+"""`AdaNet.load` and `AdaNet.replay`: searches from the saved state of another one."""
 
 import os
 from typing import Any, TypeVar
@@ -20,19 +20,22 @@ def load_search(
     state_file: str | os.PathLike | None = None,
     **settings: Any,
 ) -> S:
-    """The search that a `model_dir` holds, ready to predict, export or `fit` on.
+    """Loads the search in a `model_dir`, ready to predict, export or continue with `fit`.
 
     Args:
         cls: `AdaNet`, or a subclass.
         model_dir: Folder of a search.
         state_file: One of its state files, of which the newest three are kept. Defaults to
             `None`: the newest.
-        **settings: Constructor arguments to replace: `max_iterations`, or what JSON could
-            not hold (a generator of functions, a complexity function, an evaluator's data).
+        **settings: Constructor arguments to replace: `max_iterations`, or what JSON cannot hold
+            (a generator of functions, a complexity function, an evaluator's data).
+
+    Returns:
+        The search.
 
     Raises:
-        ValueError: There is no search in the folder, or a part of it cannot be rebuilt and
-            was not given.
+        ValueError: The folder holds no search, or a part of it cannot be rebuilt and was not
+            passed.
     """
     stored, folder = find_state(model_dir, state_file)
     search = cls(**restore_settings(stored, {"model_dir": model_dir, **settings}))
@@ -57,24 +60,24 @@ def replay_search(
 ) -> S:
     """Trains the architecture that a search has found on other data, without searching.
 
-    Each round trains only what the recorded round chose, and takes it. Weights, mixture
-    weights and what the head learns of the labels are those of the new data.
+    Each round trains only the subnetworks that the recorded round selected, and selects them
+    again. Weights, mixture weights and the head's labels are learnt from the new data.
 
     Args:
         cls: `AdaNet`, or a subclass.
-        model_dir: Folder of the recorded search; it is only read.
-        x: Features of the same form as the recorded search's, as for `fit`.
+        model_dir: Folder of the recorded search. It is only read.
+        x: Features with the recorded search's feature spec, as for `fit`.
         y: Labels, as for `fit`.
         settings: Constructor arguments to replace, such as `model_dir` (none by default),
-            `seed`, or what JSON could not hold.
-        **arguments: Of `fit`.
+            `seed`, or what JSON cannot hold.
+        **arguments: Further arguments of `fit`.
 
     Returns:
         A new, fitted search.
 
     Raises:
-        ValueError: There is no search in the folder, its ensemble is missing, or the data has
-            another form. Nothing is trained then.
+        ValueError: The folder holds no search or no ensemble, or the features do not match.
+            Nothing is trained then.
 
     Example:
 
@@ -96,7 +99,7 @@ def replay_search(
     recorded = load_search(cls, model_dir, **given)
     chosen = recorded.state.chosen_candidates()
     if not chosen:
-        raise ValueError(f"There is nothing to replay in '{model_dir}': no round is complete.")
+        raise ValueError(f"Nothing to replay in '{model_dir}': no round has been completed.")
     found = {
         **recorded.settings.as_arguments(),
         "evaluator": None,

@@ -19,16 +19,16 @@ _REASONS = ("", "max_iterations", "callback", "time_limit", "max_steps")
 
 
 class SearchLoop:
-    """One call of `fit`: rounds until something stops them.
+    """Runs rounds until something stops them: one call of `fit`.
 
     Args:
         context: `SearchContext`.
         data: Checked `FitData`.
-        placement: Who trains the candidates.
-        checkpointer: What keeps the search; its `state` is where the loop begins.
+        placement: `Placement` that trains the subnetworks.
+        checkpointer: `Checkpointer`; the loop starts from its `state`.
         hooks: Callbacks.
-        progress: The display.
-        budget: Time and steps.
+        progress: Progress display.
+        budget: Limits on time and steps.
     """
 
     def __init__(
@@ -48,17 +48,17 @@ class SearchLoop:
 
     @property
     def state(self) -> SearchState:
-        """What is known now."""
+        """The current `SearchState`."""
         return self.checkpointer.state
 
     def run(self, other_data: bool = False) -> SearchState:
-        """Runs rounds; returns what is known at the end.
+        """Runs rounds and returns the final state.
 
         Args:
-            other_data: Whether earlier rounds saw other training data.
+            other_data: Whether earlier rounds used other training data.
         """
         with self.placement.session(self.context, self.data, self.checkpointer):
-            # A partial result stands until its round is decided again.
+            # A partial result stays in force until its round is decided again.
             self.checkpointer.state = dataclasses.replace(self.state, stop_reason="")
             self.checkpointer.sweep()
             if other_data:
@@ -106,7 +106,7 @@ class SearchLoop:
         return self._follow(job) if self.placement.follows else self._lead(job)
 
     def _lead(self, job) -> str:
-        """A round that this process decides."""
+        """Runs a round that this process decides; returns why to stop, or `""`."""
         began = time.perf_counter()
         job.round = job.set_up(job.builders)
         rounds = self.context.settings.max_iterations
@@ -135,17 +135,17 @@ class SearchLoop:
         return interrupted or ("" if decision.winner else "no_improvement")
 
     def _keep(self, decision: Decision, interrupted: bool, began: float):
-        """Writes what a round has come to."""
+        """Saves the outcome of a round."""
         after = self.state.after(decision, time.perf_counter() - began)
         if interrupted:
             after = dataclasses.replace(self.state, partial=after)
         elif not decision.winner:
-            # In the same write as the round: a search that is killed after it has ended too.
+            # In the same write as the round, so that a search killed after it has ended too.
             after = dataclasses.replace(after, stop_reason="no_improvement")
         self.checkpointer.commit(after)
 
     def _follow(self, job) -> str:
-        """A round of a process that trains its part and then takes the chief's decision."""
+        """Trains this process's share of a round, then adopts the chief's decision."""
         self.hooks.round_begin(job.number, job.names)
         stored = self.placement.follow(job)
         self.checkpointer.adopt(read_search(stored, self.checkpointer.folder).state)
@@ -154,11 +154,11 @@ class SearchLoop:
         return self.state.stop_reason
 
     def _tell(self, number, winner):
-        """Says how a round ended."""
+        """Reports the outcome of a round to the display and the callbacks."""
         shown = self.state.current
         metrics = {k: v for k, v in shown.measured.items() if k != "penalty"}
         name, _ = self.context.head.main_metric
         brief = {k: v for k, v in metrics.items() if k in (name, f"val_{name}")}
-        label = winner or "no candidate is better than the previous ensemble"
+        label = winner or "no candidate ensemble beats the previous one"
         self.progress.round_end(label, shown.ensemble.objective, brief)
         self.hooks.round_end(number, {"objective": shown.ensemble.objective, **metrics})

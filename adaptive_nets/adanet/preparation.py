@@ -1,4 +1,4 @@
-"""What `AdaNet.fit` does before the first step; until it is done, nothing is written or changed."""
+"""The checks of `AdaNet.fit` before the first step. They write and change nothing."""
 
 import copy
 import dataclasses
@@ -23,10 +23,10 @@ from adaptive_nets.serialization import restore_object
 class Known:
     """What a search knows when `fit` is called.
 
-    Attributes:
+    Args:
         context: The context of an earlier call or of a loaded state, or `None`.
-        state: What is known so far.
-        spec: The features that it must be given, or `None`.
+        state: The `SearchState` so far.
+        spec: The feature spec that the data must have, or `None`.
     """
 
     context: SearchContext | None
@@ -36,13 +36,13 @@ class Known:
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """What the loop over rounds begins with.
+    """The starting point of the loop over rounds.
 
-    Attributes:
+    Args:
         context: `SearchContext`.
         state: `SearchState`.
         data: `FitData`.
-        other_data: Whether earlier rounds saw other training data.
+        other_data: Whether earlier rounds used other training data.
         finished: Whether there is nothing left to do.
     """
 
@@ -61,18 +61,18 @@ def prepare(
     group: Group,
     folder: ModelDirReader | None,
 ) -> Prepared:
-    """Reads the data and, in a new process, the folder's state; checks one against the other.
+    """Reads the data and, in a new process, the stored state, and checks that they match.
 
     Args:
         settings: `SearchSettings`.
-        given: What `fit` was given.
+        given: The arguments of `fit`.
         known: What the search knows.
-        placement: Who trains the candidates.
+        placement: `Placement` that trains the subnetworks.
         group: The processes that train together.
         folder: The search's folder, or `None`.
 
     Raises:
-        ValueError: The data or an argument is not usable, or the folder holds another search.
+        ValueError: The data or an argument is invalid, or the folder holds another search.
     """
     before, state = known.context, known.state
     stored = folder.read_state() if folder is not None and before is None else None
@@ -85,7 +85,7 @@ def prepare(
     placement.check_fit(data, given.time_limit, given.max_steps)
     if known.spec is not None and data.spec != known.spec:
         raise ValueError(
-            f"The search reads features {describe_spec(known.spec)}. "
+            f"The search expects features {describe_spec(known.spec)}. "
             f"Received: {describe_spec(data.spec)}."
         )
     fingerprint = data.train.fingerprint()
@@ -128,6 +128,6 @@ def _seed(settings, before, stored, group):
 
 
 def _check_generator(settings, state):
-    # Asked before anything is written, so that a generator at fault leaves no trace.
+    # Called before anything is written, so that a faulty generator leaves no files behind.
     if state.iteration < settings.max_iterations and not settings.generator.needs_features:
         propose_builders(settings.generator, state.ensemble, state.iteration + 1, state.reports)

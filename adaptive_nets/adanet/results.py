@@ -1,4 +1,4 @@
-"""What a search gives: a leaderboard, models, predictions, a SavedModel."""
+"""The results of a search: leaderboard, models, predictions, SavedModel."""
 
 import os
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class SearchResults:
-    """What a search gives once `fit` has run or `load` has read it; models are built once.
+    """The results of a search that was fitted or loaded. Models are built once.
 
     Args:
         context: `SearchContext`, or `None` before `fit`.
@@ -39,13 +39,14 @@ class SearchResults:
     def stop_reason(self) -> str:
         """Why the last `fit` ended.
 
-        `"max_iterations"`, `"no_improvement"`, `"time_limit"`, `"max_steps"` or `"callback"`.
+        One of `"max_iterations"`, `"no_improvement"`, `"time_limit"`, `"max_steps"` and
+        `"callback"`.
         """
         return self.state.stop_reason
 
     @property
     def global_step(self) -> int:
-        """Training steps of all rounds, those of one that is not finished among them."""
+        """Training steps of all rounds, including one that is not finished."""
         partial = self.state.partial
         started = partial.entries[-1].steps if partial is not None else 0
         if self.context is None:
@@ -54,7 +55,7 @@ class SearchResults:
 
     @property
     def feature_spec(self) -> Any:
-        """A `FeatureSpec` of the raw features, or a dict of them; `None` before data is seen."""
+        """A `FeatureSpec` of the raw features, or a dict of them. `None` before `fit`."""
         return None if self.context is None else self.context.spec
 
     @property
@@ -64,36 +65,36 @@ class SearchResults:
         return self.state.current.ensemble
 
     def leaderboard(self) -> "pd.DataFrame":
-        """All candidate ensembles of all rounds as a `pandas.DataFrame`, best of a round first.
+        """Returns all candidate ensembles as a `pandas.DataFrame`, the best of each round first.
 
         Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
-        metrics (and `val_` ones), `parameters`, `steps`, `seconds`; of the newest member its
-        `complexity` r, its `gamma` = λ r + β and the L1 norm of its `mixture_weight`; `parent`.
+        metrics (also as `val_...`), `parameters`, `steps`, `seconds`; the newest member's
+        `complexity` r, `gamma` = λ r + β and L1 norm of its `mixture_weight`; and `parent`.
         """
         return to_frame(self.state.current.entries)
 
     def learning_curves(self) -> "pd.DataFrame":
-        """Training losses of all subnetworks of all rounds as a `pandas.DataFrame`.
+        """Returns the training losses of all subnetworks as a `pandas.DataFrame`.
 
-        Columns: `round`, `candidate` (the builder), `step` (the last of some, from 1) and
-        `loss` (the mean over these steps; about 100 points a round).
+        Columns: `round`, `candidate` (the subnetwork's builder), `step` (the last step of a window,
+        from 1) and `loss` (the mean over the window). There are about 100 windows per round.
         """
         return summaries.learning_curves(self.state.current.curves)
 
     def architecture(self) -> "pd.DataFrame":
-        """The subnetworks that the ensemble uses, one row each, as a `pandas.DataFrame`.
+        """Returns the subnetworks that the ensemble uses, one per row, as a `pandas.DataFrame`.
 
         Columns: `subnetwork`, `round`, `depth`, `complexity`, `parameters`, `reads` (list of the
-        subnetworks whose hidden layers it reads) and `member` (whether it has a mixture weight,
-        and is not only read).
+        subnetworks whose hidden layers it reads) and `member` (whether it has a mixture weight
+        itself, rather than only being read).
         """
         return summaries.architecture(self.ensemble)
 
     def member_weights(self) -> "pd.DataFrame":
-        """The ensemble's mixture weights as a `pandas.DataFrame`.
+        """Returns the ensemble's mixture weights as a `pandas.DataFrame`.
 
-        Columns: `subnetwork`, `unit` (logit; -1 where one weight serves all), `weight` (of a
-        matrix the L1 norm of the logit's column) and `norm`, the subnetwork's `||w||_1`.
+        Columns: `subnetwork`, `unit` (the logit; -1 if one weight is used for all), `weight` (for
+        a matrix, the L1 norm of the logit's column) and `norm`, the subnetwork's `||w||_1`.
         """
         return summaries.mixture_weights(self.ensemble)
 
@@ -101,8 +102,8 @@ class SearchResults:
     def model(self) -> keras.Model:
         """The ensemble as a plain Functional model.
 
-        It takes raw features to logits (or to predictions, for a regression), and needs nothing
-        of adaptive_nets to be loaded.
+        It maps raw features to logits (for a regression, to predictions), and loads without
+        adaptive_nets.
         """
         ensemble = self.ensemble
         if "model" not in self._models:
@@ -112,26 +113,26 @@ class SearchResults:
         return self._models["model"]
 
     def fuse(self, name: str = "fused") -> keras.Model:
-        """The ensemble as ONE network with the ensemble's outputs, ready to be fine-tuned.
+        """Returns the ensemble as ONE network with the same outputs, ready to be fine-tuned.
 
-        Members stand side by side in each layer (Deep Fusion, section 3), and what they read of
-        earlier members becomes blocks between them, which all may learn. Mixture weights and bias
-        are folded into the last layer. Members of unequal depth are deepened by identity first;
-        where a batch normalisation would stand in the way of that, it is folded into its kernel.
+        Members are placed side by side in each layer (Deep Fusion, section 3), and connections
+        to earlier members become blocks between them; all are trainable. Mixture weights and bias
+        are folded into the last layer. Members of unequal depth are first deepened by identity
+        layers; a batch normalisation that would prevent this is folded into its kernel.
         Preprocessing is kept once, before the network.
 
         Args:
             name: Name of the model. Defaults to `"fused"`.
 
         Returns:
-            A Functional `keras.Model` of stock layers (or the user's own), from raw features to
-            what `search.model` gives, to rounding. It is new with each call, not compiled, and
-            shares no weights with the search. Dropout on connections is left out.
+            A Functional `keras.Model` of stock layers (or the user's own) with the same outputs as
+            `search.model`, up to rounding. Each call returns a new, uncompiled model that shares no
+            weights with the search. Dropout on connections is left out.
 
         Raises:
-            ValueError: There is no ensemble yet; or its members are of different topology, differ
-                in depth where no layer can pass on what it reads, or are weighed or read in a way
-                that one network has no place for. The message names them.
+            ValueError: There is no ensemble yet; or its members differ in topology, or in depth
+                where no layer can pass on its inputs unchanged, or are weighed or connected in a
+                way that a single network cannot represent. The message names them.
 
         Example:
 
@@ -162,7 +163,7 @@ class SearchResults:
 
     @property
     def best_single(self) -> keras.Model:
-        """The best subnetwork on its own, of all rounds, as a plain model."""
+        """The best single subnetwork of all rounds, as a plain model."""
         self._check_fitted()
         if "single" not in self._models:
             self._models["single"] = assemble_single(
@@ -178,14 +179,14 @@ class SearchResults:
         batch_size: int = 1024,
         model: keras.Model | None = None,
     ) -> dict[str, float]:
-        """Loss and the head's metrics on data.
+        """Evaluates the ensemble on data.
 
         Args:
             x: Features, as for `fit`.
-            y: Labels; absent for a dataset.
-            sample_weight: One weight >= 0 a row.
-            batch_size: Rows at a time.
-            model: A model to evaluate instead of the ensemble, such as `search.best_single`.
+            y: Labels. Omit for a dataset.
+            sample_weight: One weight >= 0 per row. Defaults to `None`.
+            batch_size: Rows per batch. Defaults to 1,024.
+            model: Model to evaluate instead of the ensemble, such as `search.best_single`.
 
         Returns:
             Dict with `"loss"` and the head's metrics.
@@ -199,18 +200,18 @@ class SearchResults:
     def predict(
         self, x: Any, output: str | None = None, batch_size: int = 1024
     ) -> np.ndarray | dict[str, np.ndarray]:
-        """Predictions for features.
+        """Predicts from features.
 
         Args:
             x: Features as for `fit`, without labels; or a batched dataset.
-            output: `"classes"`, `"probabilities"`, `"logits"` or `"predictions"`, as the head
-                has them; of several heads `"head/probabilities"`. Defaults to the head's own
-                choice.
-            batch_size: Rows at a time.
+            output: One of the head's outputs, such as `"classes"`, `"probabilities"`, `"logits"` or
+                `"predictions"`; for several heads `"head/probabilities"`. Defaults to the head's
+                default output.
+            batch_size: Rows per batch. Defaults to 1,024.
 
         Returns:
-            Array with one row a row of x; of several heads, a dict of such arrays, unless one
-            output was asked for.
+            Array with one entry per row of `x`. For several heads, a dict of such arrays, unless
+            `output` names one.
         """
         self._check_fitted()
         logits = self.logits(x, batch_size, self.model)
@@ -227,15 +228,16 @@ class SearchResults:
         """Writes a SavedModel for TF Serving.
 
         Args:
-            path: Folder to write; replaced as a whole if it is there.
-            fuse: Whether to write the one network that `fuse()` gives in place of the ensemble.
-            subnetworks: `"logits"`, `"last_layer"` or both: outputs of each subnetwork that the
-                signature `predict` gives too, as `"subnetwork_<output>/<name>"`.
+            path: Folder to write. An existing SavedModel folder is replaced.
+            fuse: Whether to write the single network of `fuse()` instead of the ensemble. Defaults
+                to `False`.
+            subnetworks: `"logits"`, `"last_layer"` or both: outputs of each subnetwork to add to
+                the signature `predict`, as `"subnetwork_<output>/<name>"`. Defaults to none.
             **options: `example_spec`, `receiver`, `warmup`, `assets_extra`, as for
                 `serving.export_saved_model`.
 
         Returns:
-            The path.
+            The path as a string.
         """
         wanted = [subnetworks] if isinstance(subnetworks, str) else list(subnetworks)
         if set(wanted) - {"logits", "last_layer"}:
@@ -255,11 +257,11 @@ class SearchResults:
     def logits(
         self, x: Any, batch_size: int = 1024, model: keras.Model | None = None
     ) -> np.ndarray:
-        """What a model gives for features: `[rows, units]` logits.
+        """Computes `[rows, units]` logits.
 
         Args:
             x: Features, as for `predict`.
-            batch_size: Rows at a time.
+            batch_size: Rows per batch. Defaults to 1,024.
             model: The model. Defaults to the ensemble's.
         """
         return compute_logits(model or self.model, x, self.context.spec, batch_size)
@@ -270,4 +272,4 @@ class SearchResults:
 
     def _check_fitted(self):
         if self.state.current.ensemble is None:
-            raise ValueError("This search has no ensemble yet: call fit first.")
+            raise ValueError("This search has no ensemble yet. Call fit first.")

@@ -1,4 +1,4 @@
-"""`AdaNet`: the search."""
+"""`AdaNet`, the ensemble search."""
 
 import dataclasses
 import functools
@@ -37,12 +37,12 @@ from adaptive_nets.distribute import Group, Ray, make_strategy
 from adaptive_nets.heads import Head
 
 P, R = ParamSpec("P"), TypeVar("R")
-# What a search is bound to from the beginning.
+# Arguments that are fixed when the search is created.
 _FIXED = ("distribute", "model_dir", "placement", "seed")
 
 
 def _of_results(method: Callable[Concatenate[SearchResults, P], R]) -> Callable[..., R]:
-    """The method of a search that its `results` has, with the same signature and docstring."""
+    """Returns a method that delegates to `results`, with the same signature and docstring."""
 
     @functools.wraps(method)
     def ask(self: "AdaNet", *args: P.args, **kwargs: P.kwargs) -> R:
@@ -52,7 +52,7 @@ def _of_results(method: Callable[Concatenate[SearchResults, P], R]) -> Callable[
 
 
 def _property_of_results(name: str) -> property:
-    """The property of a search that its `results` has."""
+    """Returns a property that delegates to `results`."""
     doc = getattr(SearchResults, name).__doc__
     return property(lambda self: getattr(self.results, name), doc=doc)
 
@@ -60,111 +60,79 @@ def _property_of_results(name: str) -> property:
 class AdaNet:
     """Searches an ensemble of subnetworks, round by round (AdaNet, figure 3).
 
-    Each round the generator proposes subnetworks, all of which are trained side by side in one
-    compiled function. Ensemble strategies turn them into candidate ensembles, whose mixture
-    weights are solved as the convex problem they are. The candidate with the lowest objective
+    In each round (an iteration, in argument names) the generator's builders make subnetworks, which
+    are trained side by side in one compiled function. Ensemble strategies combine them with the
+    previous ensemble into candidate ensembles, and the mixture weights w of each are solved as the
+    convex problem they are. The candidate ensemble with the lowest objective (equation 4)
 
-        F(w) = (1/m) Σ_i loss(y_i, Σ_j w_j·h_j(x_i)) + Σ_j (λ r_j + β) ||w_j||_1
+        F(w) = (1/m) Σ_i loss(y_i, Σ_j w_j·h_j(x_i)) + Σ_j (λ r_j + β) ||w_j||_1,
 
-    (equation 4; r_j measures the complexity of subnetwork j) becomes the ensemble if it beats
-    the previous one, and the search ends if none does.
+    r_j being the complexity of subnetwork j, replaces the previous one if it is better; if none is,
+    the search ends. All arguments are attributes, and together `settings`, a `SearchSettings`.
 
     Args:
-        head: The task: a `heads.Head`. It is copied; after `fit`, `search.head` is the copy that
-            has learnt the labels.
+        head: The task, a `heads.Head`. It is copied, and `fit` adapts the copy, `search.head`.
         generator: An `adanet.Generator`. Defaults to `generators.Dense()`.
-        max_iterations: Rounds at most. Defaults to 5.
-        steps_per_iteration: Training steps of a round. Defaults to 500.
-        ensemble_strategies: `"grow"`, `"solo"`, `"all"`, or `adanet.Strategy` objects, one or
-            several. Defaults to `("grow",)`.
-        mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"` or an
-            `adanet.Ensembler`. Defaults to `"scalar"`.
+        max_iterations: Maximum number of rounds. Defaults to 5.
+        steps_per_iteration: Training steps per round. Defaults to 500.
+        ensemble_strategies: One or several of `"grow"`, `"solo"`, `"all"` and `adanet.Strategy`s.
+        mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"` or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
-        training: `"residual"` trains a subnetwork on what the ensemble lacks (the paper),
-            `"independent"` on its own loss. Defaults to `"residual"`.
-        refit: Whether each round solves for `"all"` mixture weights or, as the paper, for
-            `"new"` ones only. Defaults to `"all"`.
-        adanet_lambda: λ >= 0 of the objective. At 0 the mixture weights of an ensemble that fits
-            its training data perfectly have no finite optimum. Defaults to 1e-3.
-        adanet_beta: β >= 0 of the objective. Defaults to 0.
-        complexity: `"sqrt_depth"`, `"rademacher"` (lemma 2, with p = 2 and Λ = 1), `"std"` (of
-            the last layer's outputs: AdaNet.SD), an `adanet.Complexity` such as
-            `adanet.Rademacher(p, norm_bound)`, or a function from `adanet.Subnetwork` to a
-            number >= 0.
-        evaluator: An `adanet.Evaluator` to choose by instead of the objective.
-        force_grow: Whether a round's best candidate is taken even if the objective rises.
-        penalize_training: Whether subnetworks are trained with the penalty `Γ ||w||_1` on their
-            output weights (AdaNet.R). Defaults to `False`.
-        preprocessing: `"auto"` standardises features where the generator asks for it, `None`
-            leaves them, `"standardize"` always does; or a built Keras layer or model, or an
-            adapted `keras.utils.FeatureSpace` of just the features, which come as a dict.
-        distribute: Where candidates are trained: `"auto"`, `"one_device"`, `"mirrored"`,
-            `"multi_worker"`, `"tpu"` or a `tf.distribute.Strategy` (`distribute.make_strategy`).
-            Each replica takes its share of a batch, which is that of all. Defaults to `None`: the
-            strategy in whose scope the search is made, or one device.
-        placement: `"replicated"`: all processes of `TF_CONFIG` train all candidates together, by
-            `distribute`. `"round_robin"`: each trains its share of a round's candidates on its own
-            devices, and they meet in `model_dir`; the share of a lost process is taken over, from
-            its checkpoint. `"ray"` or a `distribute.Ray`: so do workers of a Ray cluster, which
-            need not see `model_dir`. The last two need finite data, a `model_dir` and a seed.
-            Defaults to `"replicated"`.
-        model_dir: Folder for the search's state; a search goes on from what is there.
+        training: `"residual"` (learn what the ensemble lacks, the paper) or `"independent"`.
+        refit: Which mixture weights each round solves for: `"all"`, or only `"new"` (the paper).
+        adanet_lambda: λ >= 0. At 0, the mixture weights of an ensemble that fits its training data
+            perfectly have no finite optimum. Defaults to 1e-3.
+        adanet_beta: β >= 0. Defaults to 0.
+        complexity: `"sqrt_depth"`, `"rademacher"` (lemma 2, p = 2, Λ = 1), `"std"` (AdaNet.SD), an
+            `adanet.Complexity`, or a function from an `adanet.Subnetwork` to r >= 0.
+        evaluator: An `adanet.Evaluator` to select by, instead of by the objective.
+        force_grow: Whether to take the best candidate ensemble even if the objective rises.
+        penalize_training: Whether training penalises output weights by `Γ ||w||_1` (AdaNet.R).
+        preprocessing: `"auto"` standardises features if the generator asks for it, `"standardize"`
+            always and `None` never; or a built Keras layer or model, or an adapted
+            `keras.utils.FeatureSpace` of exactly the features, passed as a dict.
+        distribute: What `distribute.make_strategy` takes; each replica takes its share of a batch.
+            Defaults to `None`: the current `tf.distribute` scope, or one device.
+        placement: `"replicated"` (the default): all processes train all subnetworks together.
+            `"round_robin"`, or `"ray"` or a `distribute.Ray`: each process, or Ray worker, trains
+            a share; they need finite data, a `model_dir` and a seed. See `docs/distribution.md`.
+        model_dir: Folder for the search's state. If it holds a search, `fit` continues it.
         seed: Integer seed, or `None` for a random one.
         jit_compile: `"auto"` (XLA where it is faster), `True` or `False`.
-        checkpoint_seconds: Time between checkpoints within a round. Defaults to 30.
-        cache_bytes: Frozen subnetworks' outputs that are held in memory; what is above it is kept
-            on disk. Defaults to 1 GiB.
-
-    Attributes:
-        settings: The arguments as a `SearchSettings`; each is an attribute of the search too.
-        state: What is known so far: ensemble, leaderboard entries, reports.
-        stop_training: Set it to `True` in a callback to end the search.
+        checkpoint_seconds: Seconds between checkpoints within a round. Defaults to 30.
+        cache_bytes: Memory for frozen subnetworks' outputs, 1 GiB by default; the rest is on disk.
 
     Raises:
-        TypeError: The head, the generator or the evaluator is of another type.
-        ValueError: A setting is out of range or of the wrong type.
+        TypeError: The head, generator or evaluator is of the wrong type.
+        ValueError: Another setting is out of range or of the wrong type.
 
     Example:
 
     ```python
-    import numpy as np
     import adaptive_nets as an
+    from sklearn.datasets import load_iris
 
-    x = np.random.default_rng(0).normal(size=(200, 4))
-    y = (x[:, 0] * x[:, 1] > 0).astype(int)
-    search = an.AdaNet(an.heads.BinaryClass(), max_iterations=2, steps_per_iteration=50, seed=0)
-    search.fit(x, y, verbose=0)
-    search.leaderboard()
-    search.predict(x[:3])
+    x, y = load_iris(return_X_y=True)
+    search = an.AdaNet(an.heads.MultiClass(), max_iterations=2, steps_per_iteration=50, seed=0)
+    search.fit(x, y, verbose=0).leaderboard()
     ```
     """
 
     def __init__(
-        self,
-        head: Head,
-        generator: Generator | None = None,
-        max_iterations: int = 5,
-        steps_per_iteration: int = 500,
+        self, head: Head, generator: Generator | None = None,
+        max_iterations: int = 5, steps_per_iteration: int = 500,
         ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
-        mixture_weights: str | Ensembler = "scalar",
-        mixture_bias: bool = False,
-        training: str = "residual",
-        refit: str = "all",
-        adanet_lambda: float = 1e-3,
-        adanet_beta: float = 0.0,
+        mixture_weights: str | Ensembler = "scalar", mixture_bias: bool = False,
+        training: str = "residual", refit: str = "all",
+        adanet_lambda: float = 1e-3, adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
-        evaluator: Evaluator | None = None,
-        force_grow: bool = False,
-        penalize_training: bool = False,
-        preprocessing: str | keras.Layer | None = "auto",
+        evaluator: Evaluator | None = None, force_grow: bool = False,
+        penalize_training: bool = False, preprocessing: str | keras.Layer | None = "auto",
         distribute: str | tf.distribute.Strategy | None = None,
-        placement: str | Ray = "replicated",
-        model_dir: str | os.PathLike | None = None,
-        seed: int | None = None,
-        jit_compile: str | bool = "auto",
-        checkpoint_seconds: float = 30.0,
-        cache_bytes: int = MEMORY_LIMIT,
-    ):
+        placement: str | Ray = "replicated", model_dir: str | os.PathLike | None = None,
+        seed: int | None = None, jit_compile: str | bool = "auto",
+        checkpoint_seconds: float = 30.0, cache_bytes: int = MEMORY_LIMIT,
+    ):  # fmt: skip
         arguments = {name: value for name, value in locals().items() if name != "self"}
         if generator is None:
             arguments["generator"] = Dense()
@@ -177,56 +145,38 @@ class AdaNet:
         self._results = SearchResults(None, SearchState())
 
     def fit(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        sample_weight: Any = None,
-        class_weight: dict | None = None,
-        validation_data: Any = None,
-        validation_split: float = 0.0,
-        report_data: Any = None,
-        batch_size: int = 32,
-        time_limit: float | None = None,
-        max_steps: int | None = None,
-        callbacks: Sequence[keras.callbacks.Callback] | None = None,
-        verbose: str | int = "auto",
-    ) -> "AdaNet":
-        """Runs rounds until one of the limits, no improvement, or a callback.
+        self, x: Any, y: Any = None, *,
+        sample_weight: Any = None, class_weight: dict | None = None,
+        validation_data: Any = None, validation_split: float = 0.0, report_data: Any = None,
+        batch_size: int = 32, time_limit: float | None = None, max_steps: int | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None, verbose: str | int = "auto",
+    ) -> "AdaNet":  # fmt: skip
+        """Runs rounds until a limit is reached, no improvement is found, or a callback stops it.
 
-        Calling `fit` again, or in a new process with the same `model_dir`, goes on where the
-        search stopped, also within a round.
+        Calling `fit` again, or in a new process with the same `model_dir`, continues where the
+        search stopped, even mid-round. Returns the search itself.
 
         Args:
-            x: Features: array, tensor, DataFrame, dict of arrays, or a batched
-                `tf.data.Dataset` of `(features, labels[, weights])`. A finite dataset is read
-                once and kept (on disk if large); an endless one is streamed.
-            y: Labels, as the head takes them; absent for a dataset.
-            sample_weight: One weight >= 0 a row.
+            x: Array, tensor, DataFrame, dict of arrays, or a batched `tf.data.Dataset` of
+                `(features, labels[, weights])`, which is streamed if endless, else read once.
+            y: Labels in the head's form. Omit for a dataset.
+            sample_weight: One weight >= 0 per row.
             class_weight: Dict from class to weight.
-            validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset: measured on the
-                leaderboard, and what an `Evaluator` without data of its own judges by.
-            validation_split: Fraction of the rows to hold out at random; `validation_data`
-                stands before it, as in Keras.
-            report_data: As `validation_data`: what the subnetworks' metrics in the generator's
-                reports are measured on. It chooses nothing.
-            batch_size: Rows a step; a dataset brings its own. Defaults to 32.
-            time_limit: Seconds for this call, in all. When they end in the middle of a round,
-                its candidates compete as they are and the next `fit` finishes the round.
-            max_steps: Training steps of the whole search, those of earlier calls among them. They
-                end as `time_limit` does. Defaults to `None`: all rounds' steps.
-            callbacks: Keras callbacks: epochs are rounds, and a batch is one compiled call.
-                `on_round_begin(iteration, logs)` and `on_round_end(iteration, logs)` are called
-                too.
-            verbose: `"auto"`, 0 silent, 1 live display, 2 one line a round.
-
-        Returns:
-            The search itself.
+            validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset. Measured on the
+                leaderboard, and used by an `Evaluator` that has no data of its own.
+            validation_split: Fraction of rows to hold out; `validation_data` takes precedence.
+            report_data: Like `validation_data`, for the metrics in the generator's reports only.
+            batch_size: Rows per step, unless `x` is a dataset. Defaults to 32.
+            time_limit: Seconds for this call. A round cut short is judged; the next `fit` ends it.
+            max_steps: Total training steps, including earlier calls. Ends `fit` as `time_limit`.
+            callbacks: Keras callbacks or `callbacks.SearchCallback`s. An epoch is a round, a batch
+                one compiled call, and `self.model.stop_training = True` ends the search.
+            verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
 
         Raises:
-            ValueError: The data or an argument is not usable; nothing was written or lost.
-            DivergedError: All candidates of a round had a non-finite loss.
-            distribute.WorkersLostError: A process of the cluster is gone; start all again.
+            ValueError: The data or an argument is invalid. Nothing was written or lost.
+            DivergedError: All subnetworks of a round had a non-finite loss.
+            distribute.WorkersLostError: A process of the cluster was lost; restart all of them.
         """
         given = FitArguments(
             x, y, sample_weight, class_weight, validation_data, validation_split, report_data,
@@ -263,57 +213,50 @@ class AdaNet:
     def adopt(
         self, context: SearchContext | None, state: SearchState, spec: Spec | None = None
     ) -> None:
-        """Makes a state the search's; called once it is on disk, where there is a folder.
-
-        Args:
-            context: What its `fit` began with, or `None` for a search that was not fit.
-            state: What is known.
-            spec: The features that `fit` must be given; of a context its own.
-        """
+        """Adopts a saved state. Without a context, `spec` is the spec that `fit` requires."""
         self._known = Known(context, state, context.spec if context is not None else spec)
         self._results = SearchResults(context, state)
 
-    # What is known ----------------------------------------------------------------------------
-
     @property
     def state(self) -> SearchState:
+        """What is known so far: ensemble, leaderboard entries, reports."""
         return self._known.state
 
     @property
     def context(self) -> SearchContext | None:
-        """What the last `fit` began with; `None` before the first."""
+        """The settings and data facts of the last `fit`; `None` before the first."""
         return self._known.context
 
     @property
     def results(self) -> SearchResults:
-        """What the search gives: leaderboard, models, predictions."""
+        """The search's results: leaderboard, models, predictions."""
         return self._results
 
     @property
     def head(self) -> Head:
-        """The head; after `fit`, the copy that has learnt the labels."""
+        """The head; after `fit`, the copy that is adapted to the labels."""
         context = self._known.context
         return self.settings.head if context is None else context.head
 
     @property
     def preprocessing(self) -> keras.Model | None:
-        """The model that features pass first, or `None`."""
+        """The preprocessing model that is applied to the features, or `None`."""
         context = self._known.context
         return None if context is None else context.preprocessing
 
     @property
     def seed(self) -> int | None:
-        """The seed in use; `None` where none was given and `fit` has not drawn one yet."""
+        """The seed in use; `None` if none was given and `fit` has not drawn one yet."""
         context = self._known.context
         return self.settings.seed if context is None else context.seed
 
     @property
     def complexity(self) -> Complexity:
-        """The rule that measures how complex a subnetwork is."""
+        """The `Complexity` that measures subnetworks."""
         return self.settings.complexity_rule
 
     def __getattr__(self, name: str) -> Any:
-        # A search that is being copied or unpickled has no settings yet.
+        # While a search is copied or unpickled, it has no settings yet.
         settings = self.__dict__.get("settings")
         if settings is not None and name in settings.as_arguments():
             return getattr(settings, name)
@@ -321,7 +264,7 @@ class AdaNet:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED:
-            raise AttributeError(f"{name} cannot be changed once the search is made.")
+            raise AttributeError(f"{name} cannot be changed after the search has been created.")
         settings = self.__dict__.get("settings")
         if settings is not None and name in settings.as_arguments():
             name, value = "settings", dataclasses.replace(settings, **{name: value})
@@ -348,8 +291,6 @@ class AdaNet:
     predict = _of_results(SearchResults.predict)
     fuse = _of_results(SearchResults.fuse)
     export = _of_results(SearchResults.export)
-
-    # Deprecated names -------------------------------------------------------------------------
 
     @property
     def record(self) -> SearchState:

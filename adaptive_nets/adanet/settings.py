@@ -1,4 +1,4 @@
-"""What the user of a search asked for."""
+"""`SearchSettings`: the arguments of a search."""
 
 import dataclasses
 import functools
@@ -23,7 +23,7 @@ from adaptive_nets.distribute import Ray
 from adaptive_nets.heads import Head
 from adaptive_nets.serialization import describe_object
 
-# Where a search runs, how fast, and under which name: another choice is no other search.
+# Where and how fast a search runs, and under which name; not part of its identity.
 _NOT_COMPARED = frozenset(
     ("model_dir", "seed", "jit_compile", "checkpoint_seconds", "cache_bytes", "distribute",
      "placement")
@@ -37,11 +37,11 @@ _CHOICES = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SearchSettings:
-    """The constructor arguments of `AdaNet`, checked; `AdaNet` documents them.
+    """The checked constructor arguments of `AdaNet`, which documents them.
 
     Raises:
-        TypeError: The head, the generator or the evaluator is of another type.
-        ValueError: A setting is out of range or of the wrong type.
+        TypeError: The head, generator or evaluator is of the wrong type.
+        ValueError: Another setting is out of range or of the wrong type.
     """
 
     head: Head
@@ -85,7 +85,7 @@ class SearchSettings:
 
     @functools.cached_property
     def ensembler(self) -> Ensembler:
-        """What weighs the members."""
+        """The `Ensembler` that weighs the members."""
         return make_ensembler(
             self.mixture_weights, self.adanet_lambda, self.adanet_beta, self.mixture_bias,
             self.refit,
@@ -93,15 +93,15 @@ class SearchSettings:
 
     @property
     def reads_last_layer(self) -> bool:
-        """Whether members' last layers are needed beside their logits."""
+        """Whether members' last layers are needed as well as their logits."""
         return self.ensembler.reads_last_layer or self.complexity_rule.needs_outputs
 
     def as_arguments(self) -> dict[str, Any]:
-        """The settings by name, as `AdaNet` takes them."""
+        """Returns the settings by name, as `AdaNet` takes them."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def to_json(self) -> dict[str, Any]:
-        """What makes two searches the same, as JSON values."""
+        """Returns the settings that identify a search, as JSON values."""
         given = self.as_arguments()
         return {k: describe_object(v) for k, v in given.items() if k not in _NOT_COMPARED}
 
@@ -150,7 +150,7 @@ def _check_choices(s):
             )
     if s.penalize_training and make_complexity(s.complexity).needs_outputs:
         raise ValueError(
-            "penalize_training needs a complexity that is known before training. "
+            "penalize_training requires a complexity that is known before training. "
             f"Received: complexity={s.complexity!r}."
         )
     mixture = s.mixture_weights
@@ -165,6 +165,6 @@ def _check_choices(s):
             "preprocessing must be 'auto', 'standardize', None or a Keras layer or model. "
             f"Received: preprocessing={given!r}."
         )
-    # Resolved now, so that what is wrong is refused when the search is made.
+    # Resolved now, so that errors are raised when the search is created.
     for name in ("strategies", "complexity_rule", "ensembler"):
         getattr(s, name)

@@ -1,1 +1,1 @@
-"""What a row is: features, labels and weights, checked and laid out for training."""
+"""Rows of features, labels and weights, checked and prepared for training."""

@@ -1,19 +1,20 @@
-"""The order in which rows are read."""
+"""`Batches`: the order in which rows are read."""
 
 import numpy as np
 
 
 class Batches:
-    """The seeded order of rows: step s of a round always reads the same rows.
+    """Seeded order of rows, in which step s of a round always reads the same rows.
 
-    Every epoch is a fresh permutation; a batch may run over the end of one into the next, so
-    all batches are full and every row is seen once an epoch.
+    Every epoch is a new permutation. A batch may cross the boundary between two epochs, so
+    all batches are full and every row is read once per epoch.
 
     Args:
         rows: Number of rows.
-        batch_size: Rows a step.
-        seed: Of the order.
-        index: The rows of a sample of them, also repeatedly, or `None` for each once.
+        batch_size: Rows per step.
+        seed: Seed of the row order.
+        index: Row numbers of a sample, possibly with repetitions. Defaults to `None`: every row
+            once.
     """
 
     def __init__(self, rows: int, batch_size: int, seed: int, index: np.ndarray | None = None):
@@ -30,7 +31,7 @@ class Batches:
         return self._epoch[1]
 
     def indices(self, step: int, steps: int) -> np.ndarray:
-        """int32 row numbers of shape `(steps, batch_size)` from step `step` on."""
+        """Returns int32 row numbers of shape `(steps, batch_size)`, starting at step `step`."""
         first, last = step * self.size, (step + steps) * self.size
         parts = []
         for epoch in range(first // self.rows, -(-last // self.rows)):

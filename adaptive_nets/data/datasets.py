@@ -1,4 +1,4 @@
-"""`tf.data` datasets: checked, and read into arrays."""
+"""Checks `tf.data` datasets and reads them into arrays."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def is_dataset(x: Any) -> bool:
-    """Whether x is a `tf.data.Dataset`."""
+    """Returns whether `x` is a `tf.data.Dataset`."""
     return hasattr(x, "element_spec")
 
 
 def check_batched(dataset: "tf.data.Dataset") -> None:
-    """Refuses datasets that are not batched (features, labels[, weights])."""
+    """Raises a `ValueError` unless a dataset is batched `(features, labels[, weights])`."""
     spec = dataset.element_spec
     if not isinstance(spec, tuple) or len(spec) not in (2, 3):
         raise ValueError(
@@ -30,20 +30,20 @@ def check_batched(dataset: "tf.data.Dataset") -> None:
     leading = {s[0] for s in shapes if s.rank}
     if any(s.rank == 0 for s in shapes) or len(leading - {None}) > 1:
         raise ValueError(
-            "The dataset is not batched: its elements have no common first axis. "
+            "The dataset must be batched, but its elements have no common first axis. "
             "Call dataset.batch(batch_size) first."
         )
 
 
 def is_endless(dataset: "tf.data.Dataset") -> bool:
-    """Whether the dataset says that it never ends."""
+    """Returns whether the dataset's cardinality is infinite."""
     return int(dataset.cardinality()) == -1
 
 
 def read_dataset(
     dataset: "tf.data.Dataset", limit: int = MEMORY_LIMIT, folder: str | None = None
 ) -> tuple[Features, np.ndarray, np.ndarray | None]:
-    """One pass over a finite dataset: raw `(x, y, weights or None)`, kept by `Spool`."""
+    """Reads a finite dataset once into raw `(x, y, weights or None)`, kept by `Spool`."""
     check_batched(dataset)
     unknown = int(dataset.cardinality()) == -2
     spools, structure = None, None
@@ -55,8 +55,8 @@ def read_dataset(
             spool.append(batch)
         if unknown and sum(s.bytes for s in spools) > 16 * limit:
             raise ValueError(
-                "The dataset does not say its length and gave more than "
-                f"{16 * limit >> 30} GiB. If it never ends, add .repeat(); if it does, add "
+                "The dataset's length is unknown, and it has yielded more than "
+                f"{16 * limit >> 30} GiB. If it is endless, add .repeat(); otherwise add "
                 ".apply(tf.data.experimental.assert_cardinality(n))."
             )
     if spools is None:
@@ -66,7 +66,7 @@ def read_dataset(
 
 
 def dataset_batch_size(dataset: "tf.data.Dataset") -> int:
-    """Rows per batch, from the dataset's element spec or else from its first batch."""
+    """Returns the rows per batch, from the dataset's element spec or from its first batch."""
     static = keras.tree.flatten(dataset.element_spec)[0].shape[0]
     if static is not None:
         return int(static)

@@ -1,4 +1,4 @@
-"""What the compiled training function is fed: chunks of steps, in a seeded order or streamed."""
+"""Feeds of the compiled training function: chunks of steps in a seeded order or from a stream."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -19,27 +19,27 @@ CHUNK_BYTES = 64 << 20
 def chunk_steps(
     rows: Rows, batch_size: int, steps: int, hidden: dict[str, np.ndarray] | None = None
 ) -> int:
-    """Steps a compiled call may cover without holding too many rows."""
+    """Returns how many steps a compiled call may cover without holding too many rows."""
     arrays = [*keras.tree.flatten(rows.x), rows.y, *(hidden or {}).values()]
     row = sum(a[:1].nbytes for a in arrays)
     return int(np.clip(CHUNK_BYTES // max(1, row * batch_size), 1, min(CHUNK_STEPS, steps)))
 
 
 class StreamFeed:
-    """Chunks of steps from an endless dataset, which goes on from round to round.
+    """Chunks of steps from an endless dataset, which continues from round to round.
 
     Args:
-        dataset: Batched, endless.
+        dataset: Batched, endless dataset.
         head: Adapted head.
-        batch_size: Rows a step.
-        chunk: Steps a chunk.
+        batch_size: Rows per step.
+        chunk: Steps per chunk.
         preprocess: Function from rows to preprocessed rows.
-        skip: Chunks that an earlier process has used.
+        skip: Chunks that an earlier process has used. Defaults to 0.
         class_weight: Weights by encoded class, or `None`.
 
     Attributes:
-        frozen: From features to what frozen members give on them: `base` and `hidden` where
-            they are used. `None` where nothing is.
+        frozen: Function from features to the outputs of frozen members that are used, `base` and
+            `hidden`; or `None` if none are.
     """
 
     def __init__(
@@ -62,19 +62,19 @@ class StreamFeed:
         self.frozen = None
 
     def begin_round(self) -> None:
-        """Makes the next chunk the round's first."""
+        """Starts a round with the next chunk."""
         self._first = self.used
 
     def rows(self) -> Rows:
-        """The next chunk's rows, checked and preprocessed."""
+        """Returns the next chunk's rows, checked and preprocessed."""
         x, y, *w = next(self._iterator)
         self.used += 1
         rows = make_rows(x, y, self.head, w[0] if w else None, self.class_weight)
         return self.preprocess(rows)
 
     def get(self, step: int) -> tuple[list[dict], list[tf.Tensor]]:
-        """`([source], [indices])` of the chunk that begins at a step; asked for in order."""
-        # Chunks that an interrupted process has trained on are passed over.
+        """Returns `([source], [indices])` of the chunk that starts at a step, in order."""
+        # Skips chunks that an interrupted process has trained on.
         while self.used < self._first + step // self.chunk:
             next(self._iterator)
             self.used += 1
@@ -88,16 +88,16 @@ class StreamFeed:
 
 
 class FiniteFeed:
-    """Chunks of steps over rows in a seeded order, with frozen members' outputs beside.
+    """Chunks of steps over rows in a seeded order, with the outputs of frozen members.
 
-    Data goes to the compiled function whole and is gathered there by index, on a CPU also that
-    on disk; where there is an accelerator, data on disk is gathered chunk by chunk.
+    The compiled function receives all data and gathers rows by index, on a CPU even from disk.
+    With an accelerator, data on disk is gathered chunk by chunk.
 
     Args:
         rows: Preprocessed training rows.
-        batches: `Batches`: which rows each step reads.
-        base: float32 `[n, units]`, the previous ensemble's logits, or `None`.
-        chunk: Steps a chunk.
+        batches: `Batches`, the rows that each step reads.
+        base: float32 `[n, units]` logits of the previous ensemble, or `None`.
+        chunk: Steps per chunk.
         hidden: Frozen members' hidden layers by key, or `None`.
     """
 
@@ -124,7 +124,7 @@ class FiniteFeed:
             self._source = keras.tree.map_structure(as_tensor, self._source)
 
     def get(self, step: int) -> tuple[list[dict], list[tf.Tensor]]:
-        """`([source], [indices])` of the chunk that begins at a step."""
+        """Returns `([source], [indices])` of the chunk that starts at a step."""
         indices = self.batches.indices(step, self.chunk)
         if self._resident:
             return [self._source], [tf.constant(indices)]
@@ -137,12 +137,14 @@ class FiniteFeed:
     def variant(
         self, index: np.ndarray | None, weights: np.ndarray | None, seed: int
     ) -> "FiniteFeed":
-        """The same rows in another order, of a sample or with other weights; none is copied.
+        """Returns a feed of the same rows in another order, sampled or with other weights.
+
+        No rows are copied.
 
         Args:
-            index: Which rows, also repeatedly; `None` for all.
-            weights: `[n]` in place of the rows' own, or `None` to keep them.
-            seed: Of the order.
+            index: Row numbers, possibly with repetitions, or `None` for all rows.
+            weights: `[n]` weights that replace those of the rows, or `None` to keep them.
+            seed: Seed of the row order.
         """
         other = copy.copy(self)
         other.batches = Batches(self.batches.rows, self.batches.size, seed, index)
@@ -154,7 +156,7 @@ class FiniteFeed:
 
 
 class JoinedFeed:
-    """Several feeds side by side, for subnetworks that are trained on data of their own.
+    """Several feeds side by side, for subnetworks that are trained on their own data.
 
     Args:
         feeds: `FiniteFeed`s.
@@ -166,7 +168,7 @@ class JoinedFeed:
             feed.chunk = self.chunk
 
     def get(self, step: int) -> tuple[list[dict], list[tf.Tensor]]:
-        """`(sources, indices)` of the chunk that begins at a step."""
+        """Returns `(sources, indices)` of the chunk that starts at a step."""
         pieces = [feed.get(step) for feed in self.feeds]
         return [s for sources, _ in pieces for s in sources], [i for _, own in pieces for i in own]
 
@@ -179,7 +181,7 @@ def finite_feed(
     seed: int,
     hidden: dict[str, np.ndarray] | None = None,
 ) -> FiniteFeed:
-    """The feed of one round over finite rows."""
+    """Returns the feed of one round over finite rows."""
     batches = Batches(len(rows), batch_size, seed)
     chunk = chunk_steps(rows, batch_size, steps, hidden)
     return FiniteFeed(rows, batches, base, chunk, hidden)

@@ -1,4 +1,4 @@
-"""Feature preprocessing that all subnetworks share, so that finite data passes it once."""
+"""Feature preprocessing that all subnetworks share, applied to finite data once."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from adaptive_nets.data.spool import MEMORY_LIMIT, Spool, run_in_blocks
 
 
 class Preprocessor:
-    """Applies a preprocessing model to rows, by a function that is traced once.
+    """Applies a preprocessing model to rows with a function that is traced once.
 
     Args:
-        model: The model, or `None` to leave rows as they are.
+        model: The model. Defaults to `None`: rows are not changed.
     """
 
     def __init__(self, model: keras.Model | None = None):
@@ -28,7 +28,7 @@ class Preprocessor:
         return self.model(x, training=False)
 
     def __call__(self, rows: Rows) -> Rows:
-        """The rows with preprocessed features."""
+        """Returns the rows with preprocessed features."""
         if self.model is None:
             return rows
         x = run_in_blocks(self._function, rows.x, 8192, lambda: Spool(MEMORY_LIMIT))
@@ -36,12 +36,15 @@ class Preprocessor:
 
 
 def make_preprocessing(given: Any, standardize: bool, rows: Rows) -> keras.Model | None:
-    """The model that a search's `preprocessing` setting asks for.
+    """Creates the model for a search's `preprocessing` setting.
 
     Args:
         given: `"auto"`, `"standardize"`, `None`, or a Keras layer, model or `FeatureSpace`.
-        standardize: Whether the candidates want standardised features, which is what `"auto"` asks.
+        standardize: Whether `"auto"` standardises: whether the generator asks for it.
         rows: Training rows.
+
+    Returns:
+        A `keras.Model`, or `None` if features are not preprocessed.
     """
     if given == "standardize" or (given == "auto" and standardize):
         return standardization(rows)
@@ -54,31 +57,31 @@ def make_preprocessing(given: Any, standardize: bool, rows: Rows) -> keras.Model
 
 
 def _as_model(space, inputs):
-    """The model of an adapted `FeatureSpace`, which itself takes values only."""
+    """Returns the model of an adapted `FeatureSpace`, which itself only takes values."""
     wanted = space.get_inputs()
     names = set(inputs) if isinstance(inputs, dict) else {"one array"}
     if names != set(wanted):
         raise ValueError(
-            f"preprocessing is a FeatureSpace of {', '.join(sorted(wanted))}. The features must "
-            f"be a dict of just these. Received: {', '.join(sorted(names))}."
+            "With a FeatureSpace as preprocessing, the features must be a dict of exactly "
+            f"{', '.join(sorted(wanted))}. Received: {', '.join(sorted(names))}."
         )
-    # Keras warns where the features come in another order.
+    # Keras warns if the features come in another order.
     ordered = {name: wanted[name] for name in inputs}
     return keras.Model(ordered, space.get_encoded_features())
 
 
 def standardization(rows: Rows) -> keras.Model | None:
-    """A model that gives every numeric feature mean 0 and variance 1 on these rows.
+    """Creates a model that gives every numeric feature mean 0 and variance 1 on these rows.
 
-    Vectors are scaled entry by entry; images, other tensors and vectors whose entries share one
-    scale (pixels, counts) by one number, so that rarely used entries are not blown up. Entries
-    that (nearly) never vary are centred and not scaled.
+    Vectors are scaled entry by entry. Images, other tensors and vectors whose entries share one
+    scale (pixels, counts) are scaled by one number, so that rarely used entries are not blown up.
+    Entries that (nearly) never vary are centred but not scaled.
 
     Args:
         rows: Training `Rows`.
 
     Returns:
-        A `keras.Model` of `Normalization` layers, or `None` where no feature is numeric.
+        A `keras.Model` of `Normalization` layers, or `None` if no feature is numeric.
     """
     inputs = make_inputs(rows.spec)
     pairs = rows.x.items() if isinstance(rows.x, dict) else [(None, rows.x)]
@@ -98,7 +101,7 @@ def standardization(rows: Rows) -> keras.Model | None:
 
 
 def _share_a_scale(array) -> bool:
-    """Whether all entries begin at one minimum and many reach one maximum, as pixels do."""
+    """Returns whether all entries share one minimum and many reach one maximum, as pixels do."""
     low, high = array.min(axis=0).astype("float64"), array.max(axis=0).astype("float64")
     span = high.max() - low.min()
     if array.shape[1] < 8 or span <= 0:

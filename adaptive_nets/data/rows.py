@@ -1,4 +1,4 @@
-"""Finite data: checked, encoded, and laid out as rows that can be gathered by index."""
+"""Finite data as checked and encoded rows that can be gathered by index."""
 
 import dataclasses
 import zlib
@@ -14,20 +14,20 @@ Features = np.ndarray | dict[str, np.ndarray]
 
 
 class LabelEncoder(Protocol):
-    """What turns raw labels into an array of one row each: a head that has been adapted."""
+    """Encodes raw labels as an array with one entry per row, as an adapted head does."""
 
     def encode(self, y: Any) -> np.ndarray:
-        """The encoded labels; raises a `ValueError` for labels it does not know."""
+        """Returns the encoded labels. Raises a `ValueError` for unknown labels."""
 
 
 @dataclasses.dataclass
 class Rows:
-    """Finite data: features, encoded labels and mean-one weights, row by row.
+    """Finite data: features, encoded labels and weights, row by row.
 
-    Attributes:
+    Args:
         x: Array, or dict of arrays, of `n` rows.
-        y: Encoded labels, `n` rows.
-        w: float32 weights of mean 1, or `None` where all are equal.
+        y: Encoded labels of `n` rows.
+        w: float32 weights with mean 1. Defaults to `None`: all are equal.
     """
 
     x: object
@@ -51,27 +51,27 @@ class Rows:
         return any(isinstance(a, np.memmap) for a in keras.tree.flatten(self.x))
 
     def in_memory(self) -> "Rows":
-        """The rows without memory maps, whose files are this machine's."""
+        """Returns the rows without memory maps, whose files exist on this machine only."""
         x = keras.tree.map_structure(np.asarray, self.x)
         return dataclasses.replace(self, x=x, y=np.asarray(self.y))
 
     def pieces(self, size: int) -> Iterator["Rows"]:
-        """Pieces of about equal length, of at most `size` rows."""
+        """Yields pieces of about equal length, of at most `size` rows."""
         for index in np.array_split(np.arange(len(self)), -(-len(self) // size)):
             yield self.take(index)
 
     def take(self, index: np.ndarray) -> "Rows":
         x = keras.tree.map_structure(lambda a: a[index], self.x)
         w = None if self.w is None else self.w[index]
-        # Of all weights 0 no mean is 1; whoever takes such rows has to look.
+        # Weights that are all 0 cannot have mean 1; callers have to check for them.
         return Rows(x, self.y[index], w if w is None or not w.any() else w / w.mean())
 
     def fingerprint(self) -> str:
-        """A checksum of all rows: two data sets are the same if and (nearly) only if it is."""
+        """Returns a checksum of all rows, which is (nearly) unique to a data set."""
         crc = 0
         for a in [*keras.tree.flatten(self.x), self.y, *([] if self.w is None else [self.w])]:
             if a.dtype == object:
-                # With its length before it, no string runs over into the next.
+                # Prefixed with its length, no string runs into the next.
                 for text in a.flat:
                     raw = text if isinstance(text, bytes) else text.encode()
                     crc = zlib.crc32(b"%d:%b" % (len(raw), raw), crc)
@@ -81,19 +81,19 @@ class Rows:
 
 
 def as_features(x: Any) -> Features:
-    """Arrays, dicts of arrays, tensors and DataFrames as an array or a dict of arrays."""
+    """Converts arrays, dicts of arrays, tensors or DataFrames to an array or a dict of arrays."""
     if hasattr(x, "columns") and hasattr(x, "to_numpy"):
         other = [str(c) for c, d in x.dtypes.items() if getattr(d, "kind", "O") not in "fiub"]
         if other:
             raise ValueError(
-                f"DataFrame columns must be numeric to be used as features; not so: "
-                f"{', '.join(other[:8])}. Encode them (keras.utils.FeatureSpace) or pass a dict "
-                "of arrays and a generator that reads it."
+                "DataFrame columns must be numeric to be used as features. Encode the others "
+                "(keras.utils.FeatureSpace), or pass a dict of arrays and a generator that reads "
+                f"it. Received: {', '.join(other[:8])}, which are not numeric."
             )
         return _as_array(x.to_numpy(dtype="float32"), "features")
     if isinstance(x, dict):
         if not x:
-            raise ValueError("Features are an empty dict; expected at least one array.")
+            raise ValueError("Features must be at least one array. Received: an empty dict.")
         return {str(k): _as_array(v, f"feature '{k}'") for k, v in x.items()}
     return _as_array(x, "features")
 
@@ -103,7 +103,7 @@ def _as_array(values, what):
         array = np.asanyarray(values)
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{what.capitalize()} must be an array with rows of one shape. Received: {error}."
+            f"{what.capitalize()} must be an array whose rows have one shape. Received: {error}."
         ) from error
     if array.ndim == 0:
         raise ValueError(
@@ -113,14 +113,14 @@ def _as_array(values, what):
         if not all(isinstance(v, str | bytes) for v in array.flat):
             raise ValueError(
                 f"{what.capitalize()} must be numbers or strings. Received: mixed objects "
-                "(rows of different length, or None)."
+                "(rows of different lengths, or None)."
             )
     elif array.dtype.kind not in "fiubSU":
         raise ValueError(
             f"{what.capitalize()} must be numbers or strings. Received: dtype {array.dtype}."
         )
     elif array.dtype.kind == "f" and array.dtype != keras.config.floatx():
-        # What does not fit becomes infinite, and is refused with its row.
+        # Values that overflow become infinite, and are reported with their row.
         with np.errstate(over="ignore"):
             array = array.astype(keras.config.floatx())
     elif array.dtype.kind == "i" and array.dtype.itemsize == 8:
@@ -136,7 +136,7 @@ def _as_array(values, what):
 
 
 def check_finite(x: Features) -> None:
-    """Refuses NaN and infinite features, naming the feature and the first row."""
+    """Raises a `ValueError` for NaN or infinite features, naming the feature and the first row."""
     named = x.items() if isinstance(x, dict) else [("features", x)]
     for name, array in named:
         if array.dtype.kind != "f":
@@ -148,7 +148,7 @@ def check_finite(x: Features) -> None:
             if bad.any():
                 row = start + int(np.flatnonzero(bad.any(axis=1))[0])
                 raise ValueError(
-                    f"'{name}' must be finite; found NaN or infinity first in row {row}. "
+                    f"'{name}' must be finite. Received: NaN or infinity, first in row {row}. "
                     "Impute or drop such rows."
                 )
 
@@ -163,14 +163,14 @@ def make_rows(
     """Checks arrays against each other and encodes the labels with an adapted head."""
     x = as_features(x)
     if y is None:
-        raise ValueError("Labels are missing: pass y, or a tf.data.Dataset of (features, labels).")
+        raise ValueError("Labels are missing. Pass y, or a tf.data.Dataset of (features, labels).")
     lengths = {len(a) for a in keras.tree.flatten(x)}
     encoded = head.encode(y)
     n = len(encoded)
     if lengths != {n}:
         raise ValueError(
-            f"Features and labels must have the same number of rows. Received: features with "
-            f"{' and '.join(map(str, sorted(lengths)))}, labels with {n}."
+            "Features and labels must have the same number of rows. Received: features with "
+            f"{' and '.join(map(str, sorted(lengths)))} rows, labels with {n}."
         )
     if n == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
@@ -185,34 +185,37 @@ def _weights(labels, sample_weight, class_weight):
     w = np.ones(n) if sample_weight is None else np.asarray(sample_weight, "float64").reshape(-1)
     if len(w) != n:
         raise ValueError(
-            f"sample_weight must have one number a row. Received: {len(w)} for {n} rows."
+            f"sample_weight must have one number per row. Received: {len(w)} for {n} rows."
         )
     if class_weight:
         flat = labels.reshape(n, -1)
         if flat.shape[1] != 1:
-            raise ValueError("class_weight needs one class a row; use sample_weight instead.")
+            raise ValueError("class_weight requires one class per row. Use sample_weight instead.")
         w = w * np.array([float(class_weight.get(int(c), 1.0)) for c in flat[:, 0]])
     if not np.all(np.isfinite(w)) or (w < 0).any() or w.sum() == 0:
         raise ValueError(
-            "Weights must be finite, not negative and not all zero. "
+            "Weights must be finite, non-negative and not all zero. "
             f"Received: minimum {w.min()}, sum {w.sum()}."
         )
     return (w / w.mean()).astype("float32")
 
 
 def split_rows(rows: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:
-    """A seeded random split into training and validation rows."""
+    """Splits rows at random, with a seed, into training and validation rows."""
     if not 0 < fraction < 1:
-        raise ValueError(f"validation_split must be between 0 and 1. Received: {fraction}.")
+        raise ValueError(
+            f"validation_split must be between 0 and 1. Received: validation_split={fraction}."
+        )
     held = round(len(rows) * fraction)
     if held < 1 or held >= len(rows):
         raise ValueError(
-            f"validation_split={fraction} of {len(rows)} rows leaves no row on one side."
+            f"validation_split={fraction} of {len(rows)} rows leaves one side without rows."
         )
     order = np.random.default_rng(seed).permutation(len(rows))
     sides = rows.take(np.sort(order[held:])), rows.take(np.sort(order[:held]))
     if any(side.w is not None and not side.w.any() for side in sides):
         raise ValueError(
-            f"validation_split={fraction} leaves one side only rows of weight 0; drop such rows."
+            f"validation_split={fraction} leaves one side with rows of weight 0 only. Drop rows of "
+            "weight 0."
         )
     return sides

@@ -1,4 +1,4 @@
-"""What the features are: their shapes, dtypes and names."""
+"""Feature specs: the shapes, dtypes and names of features."""
 
 import dataclasses
 
@@ -20,28 +20,28 @@ Spec = FeatureSpec | dict[str, FeatureSpec]
 
 
 def spec_to_json(spec: Spec) -> dict:
-    """A feature spec as JSON values."""
+    """Returns a feature spec as JSON values."""
     if isinstance(spec, dict):
         return {name: dataclasses.asdict(s) for name, s in spec.items()}
     return dataclasses.asdict(spec)
 
 
 def spec_from_json(spec: dict) -> Spec:
-    """The feature spec that `spec_to_json` wrote."""
+    """Restores a feature spec from the output of `spec_to_json`."""
     if set(spec) == {"shape", "dtype"} and isinstance(spec["dtype"], str):
         return FeatureSpec(tuple(spec["shape"]), spec["dtype"])
     return {name: spec_from_json(s) for name, s in spec.items()}
 
 
 def describe_spec(spec: Spec) -> str:
-    """A feature spec in words."""
+    """Returns a readable form of a feature spec."""
     if isinstance(spec, dict):
         return "{" + ", ".join(f"{k}: {v}" for k, v in spec.items()) + "}"
     return str(spec)
 
 
 def make_inputs(spec: Spec) -> keras.KerasTensor | dict[str, keras.KerasTensor]:
-    """Symbolic inputs for a feature spec (one, or a dict of them)."""
+    """Creates symbolic inputs for a feature spec: one, or a dict of them."""
     if isinstance(spec, dict):
         return {name: keras.Input(s.shape, dtype=s.dtype, name=name) for name, s in spec.items()}
     return keras.Input(spec.shape, dtype=spec.dtype, name="features")

@@ -1,4 +1,4 @@
-"""Rows kept in memory up to a limit and on disk above it."""
+"""`Spool`: rows kept in memory up to a limit, and on disk above it."""
 
 import tempfile
 from collections.abc import Callable
@@ -14,11 +14,11 @@ MEMORY_LIMIT = 1 << 30
 
 
 class Spool:
-    """Collects batches of rows into one array, on disk once it is larger than `limit` bytes.
+    """Collects batches of rows into one array, on disk once it exceeds `limit` bytes.
 
     Args:
-        limit: Bytes that may be held in memory.
-        folder: Where files go; defaults to the system's temporary folder.
+        limit: Maximum number of bytes held in memory.
+        folder: Folder for files. Defaults to `None`: the system's temporary folder.
     """
 
     def __init__(self, limit: int, folder: str | None = None):
@@ -32,8 +32,8 @@ class Spool:
             self._like = batch[:0]
         elif batch.shape[1:] != self._like.shape[1:]:
             raise ValueError(
-                f"Batches of a dataset must have rows of one shape. Received rows of shape "
-                f"{batch.shape[1:]} after {self._like.shape[1:]}."
+                "All batches of a dataset must have rows of the same shape. Received: rows of "
+                f"shape {batch.shape[1:]} after {self._like.shape[1:]}."
             )
         self.rows += len(batch)
         self.bytes += batch.nbytes
@@ -43,8 +43,8 @@ class Spool:
 
     def _spill(self):
         if self._file is None:
-            # Unlinked at once: the space comes back however the process ends. It stays open for
-            # the memory map, so there is no block to close it.
+            # Unlinked at once, so that the space is freed however the process ends. It stays open
+            # for the memory map, so no `with` block can close it.
             self._file = tempfile.TemporaryFile(  # noqa: SIM115
                 dir=self.folder, prefix="adaptive_nets_"
             )
@@ -53,7 +53,7 @@ class Spool:
         self._parts = []
 
     def close(self) -> np.ndarray:
-        """The collected rows, as an array or as a memory map, which is not to be written to."""
+        """Returns the collected rows as an array or a memory map, which must not be written to."""
         if self._file is None:
             parts, self._parts = self._parts, []
             return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -63,10 +63,10 @@ class Spool:
 
 
 def as_tensor(array: np.ndarray) -> "tf.Tensor":
-    """The array as a tensor; that of a memory map reads the file and copies nothing.
+    """Returns an array as a tensor. For a memory map it reads the file without copying.
 
     Args:
-        array: Rows, of a `Spool` or in memory.
+        array: Rows, from a `Spool` or in memory.
     """
     import tensorflow as tf
 
@@ -76,16 +76,17 @@ def as_tensor(array: np.ndarray) -> "tf.Tensor":
 
 
 def run_in_blocks(function: Callable, x: Any, block: int, make_store: Callable[[], Spool]) -> Any:
-    """Runs a function over rows, some at a time.
+    """Runs a function over rows, block by block.
 
     Args:
-        function: From features as tensors to tensors of as many rows, nested in any way.
+        function: Function from features as tensors to a nested structure of tensors with as many
+            rows.
         x: Features, rows first.
-        block: Rows at a time.
+        block: Rows per block.
         make_store: Function that returns an empty `Spool`.
 
     Returns:
-        Arrays of all rows, nested as the function's tensors are.
+        Arrays of all rows, in the structure that the function returns.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""A candidate's own training data."""
+"""`TrainingData`: a subnetwork's own training data."""
 
 import dataclasses
 from typing import Any
@@ -8,17 +8,19 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class TrainingData:
-    """A candidate's own training data: a sample of `fit`'s rows, weights for them, or other rows.
+    """A subnetwork's own training data: a sample of `fit`'s rows, weights for them, or other rows.
 
     Args:
-        indices: Integer array: the rows of `fit`'s data that it is trained on; a row may be there
-            several times (bagging).
-        sample_weight: Array of weights >= 0: one a row of `fit`'s data, or of `x`.
-        x: Features of the same form as `fit`'s, or a finite batched `tf.data.Dataset` with labels.
-        y: Labels of `x`.
+        indices: Integer array of row numbers in `fit`'s data, possibly with repetitions (bagging).
+            Defaults to `None`.
+        sample_weight: Array of weights >= 0, one per row of `fit`'s data or of `x`. Defaults to
+            `None`.
+        x: Features with the same spec as `fit`'s, or a finite batched `tf.data.Dataset` with
+            labels. Defaults to `None`.
+        y: Labels of `x`. Defaults to `None`.
 
     Raises:
-        ValueError: `x` stands beside `indices`, or `y` is without `x`.
+        ValueError: Both `x` and `indices` are passed, `y` is passed without `x`, or nothing is.
 
     Example:
 
@@ -38,14 +40,17 @@ class TrainingData:
 
     def __post_init__(self):
         if self.x is not None and self.indices is not None:
-            raise ValueError("TrainingData takes a sample of fit's rows (indices) or rows (x).")
+            raise ValueError(
+                "Pass only one of indices (a sample of fit's rows) and x (other rows) to "
+                "TrainingData."
+            )
         if self.x is None and self.y is not None:
-            raise ValueError("TrainingData has labels y without features x.")
+            raise ValueError("TrainingData received labels y without features x.")
         if self.x is None and self.indices is None and self.sample_weight is None:
-            raise ValueError("TrainingData is empty: give indices, sample_weight, or x and y.")
+            raise ValueError("TrainingData is empty. Pass indices, sample_weight, or x and y.")
 
     def check(self, rows: int, builder: str) -> None:
-        """Refuses indices or weights that do not fit the data, naming the builder.
+        """Raises a `ValueError` for indices or weights that do not fit the data.
 
         Args:
             rows: Number of training rows in `fit`.
@@ -56,7 +61,7 @@ class TrainingData:
             usable = index.ndim == 1 and index.dtype.kind in "iu" and len(index)
             if not usable or index.min() < 0 or index.max() >= rows:
                 raise ValueError(
-                    f"The training data of builder '{builder}' must be given by a non-empty list "
+                    f"The training data indices of builder '{builder}' must be a non-empty array "
                     f"of row numbers from 0 to {rows - 1}. Received: an array of shape "
                     f"{index.shape} and dtype {index.dtype}"
                     + (f", from {index.min()} to {index.max()}." if usable else ".")
@@ -66,7 +71,9 @@ class TrainingData:
             if weight.shape != (rows,) or not np.isfinite(weight).all() or weight.min() < 0:
                 raise ValueError(
                     f"The weights of builder '{builder}' must be {rows} finite numbers >= 0, one "
-                    f"a training row. Received: an array of shape {weight.shape}."
+                    f"per training row. Received: an array of shape {weight.shape}."
                 )
             if not weight.any():
-                raise ValueError(f"The weights of builder '{builder}' are all zero.")
+                raise ValueError(
+                    f"The weights of builder '{builder}' must not be zero in every row."
+                )

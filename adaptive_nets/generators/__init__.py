@@ -1,4 +1,4 @@
-"""Where candidates come from."""
+"""Generators of subnetworks."""
 
 from adaptive_nets.adanet.candidates.stock.dense import Dense
 from adaptive_nets.generators.bagging import Bagging

@@ -1,4 +1,4 @@
-"""Candidates that are trained on samples of the rows."""
+"""`Bagging`: subnetworks that are trained on samples of the rows."""
 
 import keras
 import numpy as np
@@ -12,17 +12,18 @@ from adaptive_nets.serialization import describe_object, restore_object
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Bagging(WrappingGenerator):
-    """Trains each candidate of another generator on a sample of the rows of its own.
+    """Trains each subnetwork of another generator on its own sample of the rows.
 
-    Mixture weights and the leaderboard stay with all rows.
+    Mixture weights and the leaderboard still use all rows.
 
     Args:
-        generator: The `Generator` whose candidates are trained.
-        fraction: Rows of a sample, as a fraction of all, > 0. Defaults to 1.
+        generator: The `Generator` whose subnetworks are trained.
+        fraction: Size of a sample as a fraction of all rows, > 0. Defaults to 1.
         replacement: Whether a row may be drawn several times (bootstrap). Defaults to `True`.
 
     Raises:
-        ValueError: The fraction is out of range.
+        TypeError: `generator` is not an `adanet.Generator`.
+        ValueError: `fraction` is out of range.
 
     Example:
 
@@ -59,7 +60,7 @@ class Bagging(WrappingGenerator):
 
 
 class BaggedBuilder(Builder):
-    """Another builder with a sample of the rows."""
+    """Wraps another builder and trains its subnetwork on a sample of the rows."""
 
     def __init__(self, builder: Builder, bagging: Bagging):
         self.builder, self.bagging = builder, bagging

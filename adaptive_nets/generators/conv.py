@@ -1,4 +1,4 @@
-"""Small residual convolutional networks for images."""
+"""`Conv`: small residual convolutional networks for images."""
 
 from collections.abc import Iterable
 
@@ -21,29 +21,28 @@ from adaptive_nets.adanet.candidates.stock.optimizers import OptimizerSetting, R
 class Conv(DepthGenerator):
     """Residual networks for images `(height, width, channels)` or `(height, width)`.
 
-    A stem convolution, then `depth` residual blocks of two 3x3 convolutions with batch
+    A stem convolution is followed by `depth` residual blocks of two 3x3 convolutions with batch
     normalisation. The first block and every second one after it halve the image, and from the
-    third on double the filters, as long as the image is larger than 4 pixels. By the paper's
-    rule, one candidate has as many blocks as the ensemble's deepest member and one has a block
-    more.
+    third block on also double the filters, as long as the image is larger than 4 pixels. By the
+    paper's rule, each round tries the depth of the ensemble's deepest member and one more block.
 
     Args:
-        filters: Filters of the first block, one or several to try. Defaults to 16.
-        depths: Residual blocks to try, or `None` for the paper's rule. Defaults to `None`.
-        dropout: Rate before the logits, in [0, 1). Defaults to 0.
-        optimizer: Name, config or optimizer to be copied. Defaults to `"adam"`.
+        filters: Number of filters of the first block, one or several to try. Defaults to 16.
+        depths: Numbers of residual blocks to try. Defaults to `None`: the paper's rule.
+        dropout: Dropout rate before the logits, in [0, 1). Defaults to 0.
+        optimizer: Name, config or optimizer, which is copied. Defaults to `"adam"`.
         learning_rate: Number or schedule. Defaults to `None`, the optimizer's own (Adam's is
             1e-3).
-        connect: Whether block k also reads the channels of block k - 1 of the frozen subnetworks:
-            of `"all"` (the paper), of the one that was added last (`"previous"`), or of
-            `"none"`. Defaults to `"none"`.
-        connection_dropout: Rate on these connections, in [0, 1). Defaults to 0.
-        majority: k: candidates train k kernels in the place of each (Majority Kernels) and are
-            frozen with the mean of them, so that ensembles are as small as without. Or a dict of
+        connect: Which frozen subnetworks block k reads, in addition to its own input: the
+            channels of block k - 1 of `"all"` (the paper), of the last one added (`"previous"`),
+            or of `"none"`. Defaults to `"none"`.
+        connection_dropout: Dropout rate on these connections, in [0, 1). Defaults to 0.
+        majority: Number k of kernels to train in place of each kernel (Majority Kernels).
+            Subnetworks are frozen with their mean, so ensembles do not get larger. Or a dict of
             options of `majority.expand`. Defaults to 1: plain layers.
 
     Raises:
-        ValueError: A setting is out of range, or there is no such optimizer.
+        ValueError: A setting is out of range, or the optimizer is unknown.
 
     Example:
 
@@ -89,7 +88,7 @@ class Conv(DepthGenerator):
 
 
 class ConvBuilder(OptimizedBuilder):
-    """One residual network."""
+    """Builds one residual network."""
 
     def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
         x = _image(inputs)
@@ -106,7 +105,7 @@ class ConvBuilder(OptimizedBuilder):
         x = keras.layers.GlobalAveragePooling2D()(x)
         if self.generator.dropout:
             x = keras.layers.Dropout(self.generator.dropout)(x)
-        # Of images without a size nothing can be kept.
+        # Outputs can only be cached for images of known size.
         known = all(None not in tensor.shape[1:] for tensor in hidden)
         return Subnetwork(keras.layers.Dense(units)(x), x, hidden if known else None, depth)
 
@@ -116,7 +115,7 @@ def _image(inputs):
     if isinstance(inputs, dict):
         if len(inputs) != 1:
             raise ValueError(
-                f"generators.Conv reads one image feature. Received: {', '.join(inputs)}."
+                f"generators.Conv requires a single image feature. Received: {', '.join(inputs)}."
             )
         (inputs,) = inputs.values()
     if not keras.backend.is_float_dtype(inputs.dtype):
@@ -125,7 +124,7 @@ def _image(inputs):
         inputs = keras.layers.Reshape((*inputs.shape[1:], 1))(inputs)
     if len(inputs.shape) != 4:
         raise ValueError(
-            "generators.Conv needs images of shape (height, width[, channels]). "
+            "generators.Conv requires images of shape (height, width[, channels]). "
             f"Received: rows of shape {tuple(inputs.shape[1:])}."
         )
     return inputs

@@ -1,4 +1,4 @@
-"""Candidates whose widths, depth and first weights come from the data's energy."""
+"""`Energy`: subnetworks whose structure and initial weights an `EnergyNet` learns."""
 
 import pathlib
 from typing import Any
@@ -24,7 +24,7 @@ from adaptive_nets.adanet.candidates.stock.optimizers import (
 )
 from adaptive_nets.energy import EnergyNet
 
-# What later rounds multiply the widths by.
+# Factors by which later rounds multiply the widths.
 NEIGHBOURS = (0.5, 2.0)
 
 
@@ -32,29 +32,30 @@ NEIGHBOURS = (0.5, 2.0)
 class Energy(Generator):
     """Fully connected networks whose structure is learnt from the features, without labels.
 
-    Before the first round an `energy.EnergyNet` learns widths and depth from the training rows,
-    once. The first round proposes the learnt structure, and the same less its upper layers. Later
-    rounds propose neighbours: half as wide, twice as wide, and a layer deeper.
+    Before the first round, an `energy.EnergyNet` learns widths and depth from the training rows,
+    once. The first round proposes the learnt structure, with all and with fewer of its layers.
+    Later rounds propose neighbours: half as wide, twice as wide, and one layer deeper.
 
     Args:
-        max_layers: At most so many learnt layers. Defaults to 2.
-        max_units: At most so many units a layer. Defaults to 256.
-        steps: Training steps a layer of the structure. Defaults to 1,000.
-        rows: At most so many rows are looked at. Defaults to 10,000.
-        init: "energy": the learnt weights too are where candidates of the learnt structure start;
-            their hidden layers are sigmoids then. "random": only widths and depth are taken.
-            Defaults to "energy".
-        activation: Of hidden layers where `init` is "random". Defaults to "relu".
-        optimizer: Name, config or optimizer to be copied. Defaults to `"adam"`.
+        max_layers: Maximum number of learnt layers. Defaults to 2.
+        max_units: Maximum number of units per layer. Defaults to 256.
+        steps: Training steps per layer of the structure. Defaults to 1,000.
+        rows: Maximum number of rows to learn from. Defaults to 10,000.
+        init: `"energy"`: subnetworks with the learnt structure also start from the learnt weights;
+            their hidden layers then are sigmoids. `"random"`: only widths and depth are used.
+            Defaults to `"energy"`.
+        activation: Activation of the hidden layers if `init="random"`. Defaults to `"relu"`.
+        optimizer: Name, config or optimizer, which is copied. Defaults to `"adam"`.
         learning_rate: Number or schedule. Defaults to `None`, the optimizer's own.
-        majority: k of majority kernels, as for `generators.Dense`. Defaults to 1: plain layers.
-        seed: Of the structure. Defaults to 0.
+        majority: Number k of majority kernels, as for `generators.Dense`. Defaults to 1: plain
+            layers.
+        seed: Seed of the learnt structure. Defaults to 0.
 
     Attributes:
-        report: The `energy.StructureReport`, once it is learnt.
+        report: The `energy.StructureReport`, or `None` before it is learnt.
 
     Raises:
-        ValueError: A setting is out of range, or candidates are asked for before `fit`.
+        ValueError: A setting is out of range, or `generate` is called before `prepare`.
 
     Example:
 
@@ -64,7 +65,7 @@ class Energy(Generator):
     an.generators.Energy(max_layers=2, max_units=64)
     ```
 
-    Reference: EnergyNet, for the approach; its rules are this package's (`energy.EnergyNet`).
+    Reference: EnergyNet, for the approach. The rules are this package's own (`energy.EnergyNet`).
     """
 
     standardize = True
@@ -83,7 +84,7 @@ class Energy(Generator):
         majority: MajoritySetting = 1,
         seed: int = 0,
     ):
-        # It refuses what is out of range.
+        # Checks the arguments.
         EnergyNet(max_layers, max_units, steps=steps)
         check_choice("init", init, ("energy", "random"))
         check_integer("rows", rows, 10)
@@ -97,7 +98,7 @@ class Energy(Generator):
 
     @property
     def report(self) -> Any:
-        """What was learnt, or `None` before."""
+        """The `energy.StructureReport`, or `None` before it is learnt."""
         return self._net and self._net.report
 
     def prepare(self, features: Any, folder: pathlib.Path | None = None) -> None:
@@ -118,10 +119,10 @@ class Energy(Generator):
     ) -> list["EnergyBuilder"]:
         if self._net is None:
             raise ValueError(
-                "generators.Energy has seen no features: it learns from those of AdaNet.fit. Call "
-                "prepare(features) to use it alone."
+                "generators.Energy must learn from the features first, as AdaNet.fit lets it do. "
+                "Call prepare(features) to use it on its own."
             )
-        # Where nothing is to be learnt of the features, a small layer is where to begin.
+        # If the features have no structure to learn, start with a small layer.
         widths = list(self._net.widths) or [min(16, self.max_units)]
         if previous is None:
             return [EnergyBuilder(self, widths[:depth]) for depth in range(1, len(widths) + 1)]
@@ -130,7 +131,7 @@ class Energy(Generator):
         return [EnergyBuilder(self, each) for each in wanted]
 
     def starts_from(self, widths: list[int]) -> EnergyNet | None:
-        """What has learnt weights for layers of these widths, where candidates start from them."""
+        """Returns the net with learnt weights for these widths, or `None` to start at random."""
         learnt = self.init == "energy" and list(self._net.widths[: len(widths)]) == widths
         return self._net if learnt else None
 
@@ -150,7 +151,7 @@ class Energy(Generator):
 
 
 class EnergyBuilder(OptimizedBuilder):
-    """One network of given widths."""
+    """Builds one network of given widths."""
 
     def __init__(self, generator: Energy, widths: list[int]):
         super().__init__("energy_" + "_".join(map(str, widths)), generator, widths=widths)

@@ -1,4 +1,4 @@
-"""Between members of an ensemble and the plain models that growth works on."""
+"""Converts members of an ensemble to the plain models that growth works on, and back."""
 
 import keras
 
@@ -9,7 +9,7 @@ from adaptive_nets.keras_internals import origin
 
 
 def logits_model(member: Member) -> keras.Model:
-    """A member's model with its logits as the only output, on the same layers."""
+    """Returns a member's model with its logits as the only output, sharing its layers."""
     model = member.model
     return keras.Model(model.input, model.output["logits"], name=model.name)
 
@@ -21,14 +21,14 @@ def grown_subnetwork(
     previous: Ensemble | None,
     deeper: int = 0,
 ) -> Subnetwork:
-    """A grown model as the subnetwork of a new candidate.
+    """Returns a grown model as a new subnetwork.
 
     Args:
-        grown: What `logits_model(member)` became, or was fused into.
-        member: The first of what it grew from.
-        inputs: The candidate's features.
+        grown: The model that `logits_model(member)` was grown or fused into.
+        member: The first member that it grew from.
+        inputs: The subnetwork's features.
         previous: The ensemble, whose hidden layers the member may read.
-        deeper: How many layers were put in.
+        deeper: Number of layers that were inserted. Defaults to 0.
     """
     old = member.model
     old_nodes, nodes = (ordered_nodes(x, inputs=True) for x in (logits_model(member), grown))
@@ -44,7 +44,7 @@ def grown_subnetwork(
         last = logits if last is None else last
     tensors = {"logits": logits, "last_layer": last} | dict(enumerate(hidden or ()))
     frozen = {} if previous is None else _frozen(previous)
-    # The same layers on the candidate's inputs, without a model around them.
+    # The same layers on the subnetwork's inputs, without a model around them.
     made = keras.models.clone_model(
         keras.Model(grown.input, tensors),
         input_tensors=member.feed(inputs, frozen),
@@ -64,7 +64,7 @@ def _old_hidden(model):
 
 
 def _hidden(old, old_nodes, nodes):
-    """The tensors that continue the hidden layers, and the ends of what was put in, in order."""
+    """Returns the tensors that continue the hidden layers and the inserted ones, in order."""
     continued = [_successor(tensor, old_nodes, nodes) for tensor in _old_hidden(old)]
     if not continued or any(tensor is None for tensor in continued):
         return None
@@ -88,7 +88,7 @@ def _hidden(old, old_nodes, nodes):
 
 
 def _successor(tensor, old_nodes, nodes):
-    """What stands for a tensor in the grown model: an output of the layer of the same name."""
+    """Returns a tensor's counterpart in the grown model: the output of the layer of that name."""
     layer, _, index = origin(tensor)
     calls = [node for node in old_nodes if node.operation is layer]
     number = next(i for i, n in enumerate(calls) if any(t is tensor for t in n.outputs))
@@ -97,7 +97,7 @@ def _successor(tensor, old_nodes, nodes):
 
 
 def _frozen(previous):
-    """The symbolic hidden layers of the ensemble's members, by key."""
+    """Returns the symbolic hidden layers of the ensemble's members, by key."""
     return {
         key: tensor
         for member, hidden in zip(previous.members, previous.hidden, strict=True)

@@ -1,4 +1,4 @@
-"""Candidates that go on from the best members so far: widened, deepened, fused."""
+"""`Growth`: subnetworks grown from the best members so far."""
 
 import itertools
 import warnings
@@ -34,38 +34,38 @@ NAMES = {"widen": "widened", "deepen": "deepened", "fuse": "fused"}
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Growth(WrappingGenerator):
-    """Proposes the best members again, grown, from the weights that they were trained to.
+    """Grows the best members of the ensemble from their trained weights.
 
-    The first round's candidates are another generator's. Every later round takes the member of
-    the ensemble whose own loss is lowest, and proposes it wider and deeper, and fused with the
-    next best one of its topology. A grown candidate begins with the outputs of what it grew
-    from (a fused one with the mean of the two), so its round is spent on getting better.
+    In the first round, the subnetworks are those of another generator. Every later round takes the
+    member with the lowest loss of its own and proposes it wider, deeper, and fused with the
+    next best member of its topology. A grown subnetwork starts with the outputs of its source
+    (a fused one with the mean of the two), so its round is spent on improving them.
 
-    Beside the members that it grew from a grown one adds little to an ensemble; let it take their
-    place too: `AdaNet(ensemble_strategies=["grow", "solo"])`.
+    In an ensemble with its sources, a grown subnetwork adds little. Let it replace them as well:
+    `AdaNet(ensemble_strategies=["grow", "solo"])`.
 
     Args:
         generator: The `Generator` of the first round, and of each round in which nothing can
             grow. Defaults to `Dense()`.
         transforms: Which of `"widen"`, `"deepen"` and `"fuse"` to propose, one or several.
             Defaults to all.
-        factor: How much wider a widened member's hidden layers are, > 1. Defaults to 2.
-        layers: How many layers or blocks are put into a deepened member. Defaults to 1.
-        fresh: Whether the generator's candidates are proposed in later rounds too. Defaults to
+        factor: Factor > 1 by which the hidden layers of a member are widened. Defaults to 2.
+        layers: Number of layers or blocks to insert into a deepened member. Defaults to 1.
+        fresh: Whether to propose the generator's subnetworks in later rounds too. Defaults to
             `False`.
-        max_parameters: No candidate is grown beyond so many parameters. Defaults to `None`: no
-            limit but the search's own.
-        optimizer: Of the grown candidates: name, config or optimizer to be copied. Defaults to
-            `"adam"`.
-        learning_rate: Number or schedule. Grown networks want a lower rate than new ones.
+        max_parameters: Maximum number of parameters of a grown subnetwork. Defaults to `None`: no
+            limit except the search's own.
+        optimizer: Optimizer of the grown subnetworks: name, config or optimizer, which is copied.
+            Defaults to `"adam"`.
+        learning_rate: Number or schedule. Grown networks need a lower rate than new ones.
             Defaults to `None`, the optimizer's own (Adam's is 1e-3).
-        majority: k: grown candidates train k kernels in the place of each, close around what they
-            grew from; the first round's are as `generator` says. Or a dict of options of
-            `majority.expand`. Defaults to 1: plain layers.
+        majority: Number k of kernels that grown subnetworks train in place of each kernel, close
+            to those of their source; in the first round, `generator` decides. Or a dict of options
+            of `majority.expand`. Defaults to 1: plain layers.
 
     Raises:
         ValueError: A setting is out of range.
-        TypeError: `generator` is not one.
+        TypeError: `generator` is not an `adanet.Generator`.
 
     Example:
 
@@ -121,16 +121,21 @@ class Growth(WrappingGenerator):
         if members and not grown:
             warnings.warn(
                 f"No member of the ensemble can grow in round {iteration}: {'; '.join(refused)}. "
-                f"{type(self.generator).__name__}'s candidates are proposed instead.",
+                f"The subnetworks of {type(self.generator).__name__} are proposed instead.",
                 stacklevel=2,
             )
         return [*grown, *self.generator.generate(previous, iteration, reports)]
 
     def plan(self, transform: str, members: Sequence[Member], seed: int) -> Any:
-        """The plan of one growth of members, or of one; nothing is built.
+        """Plans the growth of one member or several. Nothing is built.
+
+        Args:
+            transform: `"widen"`, `"deepen"` or `"fuse"`.
+            members: The member, or the members to be fused.
+            seed: Seed of the new weights.
 
         Raises:
-            ValueError: It is not exact, or a layer is unknown.
+            ValueError: The growth is not exact, or a layer is not supported.
         """
         models = [logits_model(member) for member in members]
         if transform == "fuse":
@@ -139,11 +144,11 @@ class Growth(WrappingGenerator):
             return growth.plan_deepen(models[0], self.layers, seed=seed)
         plan = growth.plan_widen(models[0], self.factor, seed=seed)
         if not plan.rows():
-            raise ValueError("it has no hidden layer that could be wider")
+            raise ValueError("it has no hidden layer that can be widened")
         return plan
 
     def _grown(self, members):
-        """Builders of what can grow, and why the rest cannot."""
+        """Returns builders of the members that can grow, and why the others cannot."""
         builders, refused = [], []
         for transform in self.transforms:
             if transform == "fuse":
@@ -159,7 +164,7 @@ class Growth(WrappingGenerator):
                     continue
                 if self.max_parameters is not None and plan.parameters > self.max_parameters:
                     refused.append(
-                        f"{transform} {names}: {plan.parameters:,} parameters are more than "
+                        f"{transform} {names}: {plan.parameters:,} parameters exceed "
                         f"max_parameters={self.max_parameters:,}"
                     )
                     continue
@@ -187,12 +192,12 @@ class Growth(WrappingGenerator):
 
 
 class GrownBuilder(Builder):
-    """One member grown, or several fused.
+    """Grows one member, or fuses several.
 
     Args:
         generator: The `Growth` that proposes it.
         transform: `"widen"`, `"deepen"` or `"fuse"`.
-        members: What it grows from.
+        members: The members that it grows from.
     """
 
     def __init__(self, generator: Growth, transform: str, members: Sequence[Member]):
@@ -201,7 +206,7 @@ class GrownBuilder(Builder):
         self.majority = generator.majority
 
     def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
-        # A search seeds NumPy for each candidate.
+        # A search seeds NumPy for each builder.
         seed = int(np.random.randint(2**31))
         plan = self.generator.plan(self.transform, self.members, seed)
         model = growth.apply(plan)[0]
@@ -216,8 +221,8 @@ class GrownBuilder(Builder):
 
 
 def _by_loss(members, reports):
-    """Members that have a model, that with the lowest loss of its own first."""
+    """Returns the members that have a model, sorted by their own loss."""
     losses = {f"{r.iteration}_{r.name}": r.metrics.get("loss", np.inf) for r in reports}
     there = [member for member in members if member.model is not None]
-    there.reverse()  # Of equals, and where nothing was reported, the newest comes first.
+    there.reverse()  # Among equals, and without reports, the newest comes first.
     return sorted(there, key=lambda member: losses.get(member.name, np.inf))

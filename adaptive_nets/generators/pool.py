@@ -1,4 +1,4 @@
-"""Candidates from the user's own Keras models."""
+"""`Pool`: subnetworks from the user's own Keras models."""
 
 import json
 import re
@@ -31,27 +31,27 @@ Model = keras.Layer | Callable[[], keras.Layer]
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Pool(Generator):
-    """Proposes the same models of the user's each round.
+    """Proposes the user's own models in each round.
 
-    A model takes the features, as they are unless `AdaNet(preprocessing=...)` says otherwise,
-    and gives logits `(batch, units)`: no softmax or sigmoid at its end. What a model was
-    compiled with is not looked at.
+    A model takes the features, which are not preprocessed unless `AdaNet(preprocessing=...)` says
+    so, and returns logits `(batch, units)`, without a softmax or sigmoid at the end. Its
+    compilation settings are ignored.
 
     Args:
         models: Dict from name to a built `keras.Model`, which is copied with its weights, so
             that every round starts from them; or to a function without arguments that returns
-            a new model, with fresh weights every round.
-        optimizer: Name, config or optimizer to be copied; or a dict of them by model name.
+            a new model, with new weights in every round.
+        optimizer: Name, config or optimizer, which is copied; or a dict of them by model name.
             Defaults to `"adam"`.
-        learning_rate: Number, schedule or `None` for the optimizer's own. Defaults to `None`.
-        depths: Dict from name to depth, for the complexity; a model not in it has as many
-            hidden layers as it has layers with a kernel, less one.
-        majority: k: models train k kernels in the place of each (Majority Kernels), close around
-            those of a model that was passed, and are frozen with the mean of them. Or a dict of
+        learning_rate: Number or schedule. Defaults to `None`, the optimizer's own.
+        depths: Dict from name to depth, for the complexity. The default depth of a model is its
+            number of layers with a kernel, minus one. Defaults to `None`.
+        majority: Number k of kernels to train in place of each kernel (Majority Kernels), close
+            to those of a model that was passed. Models are frozen with their mean. Or a dict of
             options of `majority.expand`. Defaults to 1: plain layers.
 
     Raises:
-        ValueError: A model is not one or cannot be copied, or a setting is out of range.
+        ValueError: A model is invalid or cannot be copied, or a setting is out of range.
 
     Example:
 
@@ -76,14 +76,15 @@ class Pool(Generator):
     ):
         if not isinstance(models, dict) or not models:
             raise ValueError(
-                f"Pool needs a non-empty dict of models. Received: {type(models).__name__}."
+                f"Pool requires a non-empty dict of models. Received: {type(models).__name__}."
             )
         self._descriptions = {name: _describe(name, model) for name, model in models.items()}
         self.models = dict(models)
         by_name = isinstance(optimizer, dict) and "class_name" not in optimizer
         if by_name and set(optimizer) != set(models):
             raise ValueError(
-                f"Pool's optimizers must be named as its models: {', '.join(map(str, models))}. "
+                "The keys of Pool's optimizer dict must be the names of its models: "
+                f"{', '.join(map(str, models))}. "
                 f"Received: {', '.join(map(str, optimizer))}."
             )
         self.optimizer = (
@@ -99,7 +100,8 @@ class Pool(Generator):
         for name, depth in self.depths.items():
             if name not in models:
                 raise ValueError(
-                    f"Pool's depths must be of its models: {', '.join(map(str, models))}. "
+                    "The keys of Pool's depths must be names of its models: "
+                    f"{', '.join(map(str, models))}. "
                     f"Received: {name}."
                 )
             check_sizes(f"depths['{name}']", depth, least=0)
@@ -108,11 +110,11 @@ class Pool(Generator):
         self._trained = weakref.WeakValueDictionary()
 
     def optimizer_of(self, name: str) -> OptimizerSetting:
-        """The optimizer setting of one model."""
+        """Returns the optimizer setting of one model."""
         return self.optimizer[name] if self._by_name else self.optimizer
 
     def majority_of(self, name: str) -> dict | None:
-        """Options of one model's k-fold kernels; those of a model that was passed stay close."""
+        """Returns the majority options of one model; copies stay close to their kernels."""
         copied = isinstance(self.models[name], keras.Layer)
         return describe_majority(self._majority, kernel_spread=0.1 if copied else 1.0)
 
@@ -133,24 +135,27 @@ class Pool(Generator):
     @classmethod
     def from_config(cls, config: dict) -> "Pool":
         raise ValueError(
-            "A Pool's models are the user's own and are not kept in the search's state. Pass "
-            "the pool: AdaNet.load(model_dir, generator=...)."
+            "A Pool's models are not stored in the search's state. Pass the pool: "
+            "AdaNet.load(model_dir, generator=...)."
         )
 
     def claim(self, name: str, model: keras.Layer) -> None:
-        """Refuses a model whose weights an earlier one trains: frozen members would change."""
+        """Raises a `ValueError` if an earlier model trains the same weights.
+
+        Frozen members would change otherwise.
+        """
         for variable in model.trainable_variables:
             if self._trained.get(id(variable)) is variable:
                 raise ValueError(
-                    f"Pool model '{name}' shares trainable weights with a model made earlier. "
-                    "Its function must make new layers each time it is called, or freeze those "
-                    "that are shared (trainable=False)."
+                    f"Pool model '{name}' shares trainable weights with an earlier model. "
+                    "Its function must create new layers each time it is called, or freeze the "
+                    "shared ones (trainable=False)."
                 )
         self._trained.update({id(variable): variable for variable in model.trainable_variables})
 
 
 class PoolBuilder(Builder):
-    """One of the user's models."""
+    """Builds one of the user's models."""
 
     def __init__(self, name: str, pool: Pool):
         self.name, self.pool = name, pool
@@ -195,20 +200,20 @@ class PoolBuilder(Builder):
         if shape is None or tuple(shape) != (None, units):
             got = type(logits).__name__ if shape is None else tuple(shape)
             raise ValueError(
-                f"Pool model '{self.name}' must give logits of shape (None, {units}), the head's "
+                f"Pool model '{self.name}' must return logits of shape (None, {units}), the head's "
                 f"units. Received: {got}. End it with Dense({units})."
             )
         activation = _final_activation(model)
         if activation is not None:
             raise ValueError(
-                f"Pool model '{self.name}' must give logits, but ends with a {activation}, which "
-                "the head applies itself. Remove it, or follow it with Activation('linear') if "
-                "its outputs are meant as they are."
+                f"Pool model '{self.name}' must return logits, but ends with a {activation}, which "
+                "the head applies itself. Remove it, or append Activation('linear') if its "
+                "outputs are the intended logits."
             )
 
 
 def _describe(name, model):
-    """A model in words that are equal for equal models of two processes."""
+    """Returns a description that is the same for equal models in two processes."""
     if not isinstance(model, keras.Layer):
         if not callable(model):
             raise ValueError(
@@ -218,7 +223,9 @@ def _describe(name, model):
         function = getattr(model, "__qualname__", type(model).__qualname__)
         return f"{getattr(model, '__module__', '')}.{function}"
     if not model.built:
-        raise ValueError(f"Pool model '{name}' is not built. Give it an Input, or pass a function.")
+        raise ValueError(
+            f"Pool model '{name}' must be built. Start it with an Input, or pass a function."
+        )
     try:
         config = model.get_config()
         text = json.dumps(_renamed(config, {}), sort_keys=True, default=str)
@@ -234,7 +241,7 @@ def _describe(name, model):
 
 
 def _renamed(config, known):
-    """The config with layers numbered in order: Keras names them by what was made before."""
+    """Returns the config with layers renamed by position, as Keras names depend on history."""
     if isinstance(config, dict):
         if isinstance(config.get("name"), str):
             known.setdefault(config["name"], f"layer {len(known)}")
@@ -245,18 +252,18 @@ def _renamed(config, known):
 
 
 def _copy(name, given):
-    """A model of the same layers, not compiled; its weights come when it is built."""
+    """Returns an uncompiled copy; unlike `clone_model`, this does not need the loss."""
     try:
         return fresh_copy(given)
     except Exception as error:
         raise ValueError(
-            f"Pool model '{name}' cannot be copied; pass a function that returns a new model. "
+            f"Pool model '{name}' cannot be copied. Pass a function that returns a new model. "
             f"Received: {_first_line(error)}"
         ) from error
 
 
 def _final_activation(model):
-    """`"softmax"` or `"sigmoid"` where that is what a model ends with."""
+    """Returns `"softmax"` or `"sigmoid"` if a model ends with it, otherwise `None`."""
     while isinstance(model, keras.Model):
         if isinstance(model, keras.Sequential):
             model = model.layers[-1]
@@ -272,7 +279,7 @@ def _final_activation(model):
 
 
 def _first_line(error):
-    """What Keras says that happened; it goes on for many lines, and in bold."""
+    """Returns the first line of a Keras error, which may be long and in bold."""
     lines = re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()
     told = [line for line in lines if line and not line.startswith("Exception encountered")]
     return told[0] if told else type(error).__name__

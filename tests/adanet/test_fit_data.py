@@ -122,12 +122,12 @@ def test_an_evaluator_judges_on_its_own_data_or_the_validation_data():
         ({"y": None}, "Labels are missing"),
         ({"x": X[:0], "y": NAMES[:0]}, "The data is empty"),
         ({"x": X[:4]}, "same number of rows.*4, labels with 20"),
-        ({"x": dataset(X, NAMES)}, "y must not be given beside a dataset"),
-        ({"x": dataset(X, NAMES).unbatch(), "y": None}, "The dataset is not batched"),
+        ({"x": dataset(X, NAMES)}, "y must not be passed with a dataset"),
+        ({"x": dataset(X, NAMES).unbatch(), "y": None}, "The dataset must be batched"),
         ({"x": dataset(X, NAMES).take(0), "y": None}, "The data is empty"),
         (
             {"x": dataset(X, NAMES).repeat(), "y": None, "validation_split": 0.1},
-            "validation_split needs finite data. Pass validation_data",
+            "validation_split requires finite data. Pass validation_data",
         ),
         ({"validation_split": 1.5}, "validation_split must be between 0 and 1"),
         ({"validation_data": X}, r"validation_data must be \(x, y\).*Received: ndarray"),
@@ -136,11 +136,11 @@ def test_an_evaluator_judges_on_its_own_data_or_the_validation_data():
         ({"validation_data": (X[:2], ["ant", "dog"])}, "dog"),
         (
             {"validation_data": dataset(X, NAMES).repeat()},
-            r"validation_data: the dataset never ends; add .take\(n\)",
+            r"validation_data: the dataset must be finite. Add .take\(n\)",
         ),
         (
             {"validation_data": (X[:, :1], NAMES)},
-            r"Validation data must have the training features' form float32\[2\]. "
+            r"Validation data must have the same features as the training data: float32\[2\]. "
             r"Received: float32\[1\]",
         ),
         (

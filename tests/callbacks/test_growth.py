@@ -1,7 +1,5 @@
 """Growth inside fit: nothing jumps, one retrace a growth, slots go on, other callbacks too."""
 
-import subprocess
-import sys
 import textwrap
 
 import keras
@@ -258,7 +256,7 @@ def test_a_plateau_doubles_by_default_and_knows_the_old_name_of_its_limit():
         an.callbacks.GrowOnPlateau(max_params=9, max_parameters=8)
 
 
-def test_growth_under_a_mirrored_strategy():
+def test_growth_under_a_mirrored_strategy(python):
     code = """
         import os
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -291,7 +289,7 @@ def test_growth_under_a_mirrored_strategy():
         assert model.get_layer("a").units == 12
         assert history.history["loss"][-1] < history.history["loss"][0]
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=300)
+    python.run("-c", textwrap.dedent(code))
 
 
 def test_twenty_growths_leave_nothing_behind():

@@ -1,7 +1,5 @@
 """A run that is killed before, between and after growths goes on to the same weights."""
 
-import subprocess
-import sys
 import textwrap
 
 import numpy as np
@@ -52,22 +50,25 @@ SCRIPT = textwrap.dedent(
 )
 
 
-def run(tmp_path, folder, unit, kill=-1):
-    out = tmp_path / f"{folder}.npz"
-    command = [sys.executable, "-c", SCRIPT, str(out), str(tmp_path / folder), unit, str(kill)]
-    return out, subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+@pytest.fixture
+def run(tmp_path, python):
+    def started(folder, unit, kill=-1):
+        out = tmp_path / f"{folder}.npz"
+        return out, python.run("-c", SCRIPT, out, tmp_path / folder, unit, kill, check=False)
+
+    return started
 
 
 @pytest.mark.parametrize(
     ("unit", "kills"), [("epoch", [1, 3, 128, 5]), ("step", [2, 120])], ids=["epochs", "steps"]
 )
-def test_killed_runs_end_as_undisturbed_ones(tmp_path, unit, kills):
-    expected, done = run(tmp_path, "whole", unit)
+def test_killed_runs_end_as_undisturbed_ones(run, unit, kills):
+    expected, done = run("whole", unit)
     assert done.returncode == 0, done.stderr
     for kill in kills:
-        _, done = run(tmp_path, "killed", unit, kill)
+        _, done = run("killed", unit, kill)
         assert done.returncode == 9, f"kill {kill}: {done.stderr}"
-    found, done = run(tmp_path, "killed", unit)
+    found, done = run("killed", unit)
     assert done.returncode == 0, done.stderr
     with np.load(expected) as whole, np.load(found) as killed:
         assert whole.files == killed.files

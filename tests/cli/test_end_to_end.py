@@ -5,7 +5,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -119,16 +118,9 @@ def test_leaderboard(found, model_dir):
     assert len(plain.splitlines()) == len(frame) + 1
 
 
-def test_leaderboard_in_a_new_process(found, model_dir):
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "adaptive_nets", "leaderboard"),
-            *(f"--model_dir={model_dir}", "--format=csv"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_leaderboard_in_a_new_process(found, model_dir, python):
+    given = ["leaderboard", f"--model_dir={model_dir}", "--format=csv"]
+    done = python.run("-m", "adaptive_nets", *given, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     shown = pd.read_csv(io.StringIO(done.stdout))
     assert list(shown["candidate"]) == list(found.leaderboard()["candidate"])

@@ -101,14 +101,14 @@ def test_a_dict_of_features_keeps_its_names():
 @pytest.mark.parametrize(
     "given, message",
     [
-        (pd.DataFrame({"a": [1], "b": ["x"]}), "DataFrame columns must be numeric.*not so: b"),
+        (pd.DataFrame({"a": [1], "b": ["x"]}), "DataFrame columns must be numeric.*Received: b,"),
         (
             pd.DataFrame([[1.0, "x"]], columns=["a", "a"]),
-            "DataFrame columns must be numeric.*not so: a",
+            "DataFrame columns must be numeric.*Received: a,",
         ),
-        ({}, "Features are an empty dict"),
+        ({}, "Features must be at least one array. Received: an empty dict"),
         (3.0, "Features must be an array of rows. Received: float"),
-        ([[1.0, 2.0], [3.0]], "Features must be an array with rows of one shape"),
+        ([[1.0, 2.0], [3.0]], "Features must be an array whose rows have one shape"),
         (np.array([1.0, None]), "Features must be numbers or strings. Received: mixed objects"),
         ({"a": np.array([[1], "x"], object)}, "Feature 'a' must be numbers or strings"),
         (np.array(["2020-01-01"], "M8[D]"), "must be numbers or strings. Received: dtype datet"),
@@ -132,13 +132,13 @@ def nan_at(row):
 @pytest.mark.parametrize(
     "x, y, message",
     [
-        (X, Y[:-1], "same number of rows. Received: features with 20, labels with 19"),
+        (X, Y[:-1], "same number of rows. Received: features with 20 rows, labels with 19"),
         (
             {"a": X, "b": X[:5]},
             Y,
-            "same number of rows. Received: features with 5 and 20, labels with 20",
+            "same number of rows. Received: features with 5 and 20 rows, labels with 20",
         ),
-        (nan_at(13), Y, "'features' must be finite; found NaN or infinity first in row 13"),
+        (nan_at(13), Y, "'features' must be finite. Received: NaN or infinity, first in row 13"),
         ({"a": X, "b": nan_at(4)}, Y, "'b' must be finite.*first in row 4"),
         (np.full((20, 1), np.inf), Y, "'features' must be finite.*first in row 0"),
         (X[:0], Y[:0], "The data is empty: expected at least one row. Received: 0 rows"),
@@ -173,8 +173,8 @@ def test_weights_have_mean_one():
 @pytest.mark.parametrize(
     "w, message",
     [
-        (np.ones(19), "sample_weight must have one number a row. Received: 19 for 20 rows"),
-        (-np.ones(20), "Weights must be finite, not negative and not all zero.*minimum -1"),
+        (np.ones(19), "sample_weight must have one number per row. Received: 19 for 20 rows"),
+        (-np.ones(20), "Weights must be finite, non-negative and not all zero.*minimum -1"),
         (np.zeros(20), "not all zero.*sum 0"),
         (np.full(20, np.nan), "Weights must be finite"),
         (["heavy"] * 20, "could not convert"),
@@ -186,7 +186,7 @@ def test_bad_weights_are_refused(w, message):
 
 
 def test_class_weights_want_one_class_a_row():
-    with refused("class_weight needs one class a row; use sample_weight"):
+    with refused("class_weight requires one class per row. Use sample_weight"):
         make_rows(X, np.ones((20, 2)), heads.MultiLabel(2), class_weight={0: 2.0})
 
 
@@ -242,10 +242,10 @@ def test_a_split_is_seeded_disjoint_and_covers_all_rows():
 @pytest.mark.parametrize(
     "fraction, message",
     [
-        (1.0, "validation_split must be between 0 and 1. Received: 1.0"),
+        (1.0, "validation_split must be between 0 and 1. Received: validation_split=1.0"),
         (-0.1, "validation_split must be between 0 and 1"),
-        (0.01, "validation_split=0.01 of 20 rows leaves no row on one side"),
-        (0.99, "leaves no row on one side"),
+        (0.01, "validation_split=0.01 of 20 rows leaves one side without rows"),
+        (0.99, "leaves one side without rows"),
     ],
 )
 def test_bad_splits_are_refused(fraction, message):
@@ -256,7 +256,7 @@ def test_bad_splits_are_refused(fraction, message):
 def test_a_split_that_leaves_only_weightless_rows_is_refused():
     w = np.zeros(20)
     w[3] = 1.0
-    with refused("leaves one side only rows of weight 0"):
+    with refused("leaves one side with rows of weight 0 only"):
         split_rows(make_rows(X, Y, HEAD, w), 0.5, 0)
 
 
@@ -319,17 +319,17 @@ def test_above_the_limit_a_dataset_is_kept_on_disk(tmp_path):
 
 def test_a_dataset_that_hides_its_length_is_read_only_so_far():
     made, _ = counted([X, Y])
-    with refused("does not say its length.*add .repeat()"):
+    with refused("length is unknown.*add .repeat()"):
         read_dataset(made.repeat(100).filter(lambda *_: True), limit=100)
 
 
 @pytest.mark.parametrize(
     "made, message",
     [
-        (lambda: tf.data.Dataset.from_tensor_slices((X, Y)), "The dataset is not batched"),
+        (lambda: tf.data.Dataset.from_tensor_slices((X, Y)), "The dataset must be batched"),
         (
             lambda: tf.data.Dataset.from_tensor_slices((X, np.zeros((20, 2)))),
-            "The dataset is not batched",
+            "The dataset must be batched",
         ),
         (lambda: tf.data.Dataset.from_tensor_slices(X).batch(4), r"must yield \(features, label"),
         (lambda: dataset(X, Y, Y, Y), "must yield.*Received: tuple of 4"),

@@ -56,5 +56,5 @@ def test_text_stays_in_memory():
 def test_rows_of_another_shape_are_refused():
     spool = Spool(100)
     spool.append(np.zeros((2, 3)))
-    with pytest.raises(ValueError, match=r"rows of one shape.*\(4,\) after \(3,\)"):
+    with pytest.raises(ValueError, match=r"rows of the same shape.*\(4,\) after \(3,\)"):
         spool.append(np.zeros((2, 4)))

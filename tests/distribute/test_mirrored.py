@@ -1,8 +1,8 @@
 """A search on two replicas of one machine is that of one device."""
 
-import subprocess
-import sys
 import textwrap
+
+import pytest
 
 BEGIN = """
     import sys
@@ -33,14 +33,15 @@ BEGIN = """
 """
 
 
-def run(code, *arguments):
-    text = textwrap.dedent(BEGIN) + textwrap.dedent(code)
-    given = [sys.executable, "-c", text, *map(str, arguments)]
-    done = subprocess.run(given, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+@pytest.fixture
+def run(python):
+    def started(code, *arguments):
+        python.run("-c", textwrap.dedent(BEGIN) + textwrap.dedent(code), *arguments)
+
+    return started
 
 
-def test_two_replicas_train_as_one_device_does_and_what_they_leave_is_plain(tmp_path):
+def test_two_replicas_train_as_one_device_does_and_what_they_leave_is_plain(run, tmp_path):
     run(
         """
         folder = sys.argv[1]
@@ -71,7 +72,7 @@ def test_two_replicas_train_as_one_device_does_and_what_they_leave_is_plain(tmp_
     )
 
 
-def test_growth_data_of_their_own_and_streams():
+def test_growth_data_of_their_own_and_streams(run):
     run(
         """
         def pair(generator, data=(X[:640], Y[:640]), **settings):
@@ -89,7 +90,7 @@ def test_growth_data_of_their_own_and_streams():
     )
 
 
-def test_a_search_goes_on_in_the_middle_of_a_round_and_bad_batches_are_refused(tmp_path):
+def test_a_search_goes_on_in_the_middle_of_a_round_and_bad_batches_are_refused(run, tmp_path):
     run(
         """
         class Stop(an.callbacks.SearchCallback):

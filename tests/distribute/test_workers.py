@@ -1,11 +1,11 @@
 """Real processes of a cluster on this machine: as one process, and whoever is killed."""
 
+import functools
 import json
 import os
 import pathlib
 import socket
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -25,7 +25,12 @@ def free_ports(count):
     return ports
 
 
-def start(folder, names, placement="replicated", fatal=None, script=SCRIPT):
+@pytest.fixture
+def start(python):
+    return functools.partial(start_cluster, python)
+
+
+def start_cluster(python, folder, names, placement="replicated", fatal=None, script=SCRIPT):
     """A process for each name, such as "worker 1"; `fatal` is a name and the step it dies at."""
     cluster = {}
     for name, port in zip(names, free_ports(len(names)), strict=True):
@@ -38,9 +43,7 @@ def start(folder, names, placement="replicated", fatal=None, script=SCRIPT):
         # Without a GPU TensorFlow need not look for one.
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
         steps = [str(fatal[1])] if fatal is not None and fatal[0] == name else []
-        given = [sys.executable, str(script), str(folder), placement, *steps]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        processes.append(subprocess.Popen(given, env=environment, **pipes))
+        processes.append(python.start(script, folder, placement, *steps, env=environment))
     return processes
 
 
@@ -58,11 +61,10 @@ def ended(processes, seconds=LIMIT):
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
+def alone(tmp_path_factory, python):
     """What a single process finds."""
     folder = tmp_path_factory.mktemp("alone") / "search"
-    given = [sys.executable, str(SCRIPT), str(folder), "replicated"]
-    subprocess.run(given, check=True, timeout=LIMIT)
+    python.run(SCRIPT, folder, "replicated")
     return dict(np.load(f"{folder}-0.npz"))
 
 
@@ -75,7 +77,9 @@ def check_equal(alone, folder, count):
 
 
 @pytest.mark.parametrize("lost", ["worker 0", "chief 0"])
-def test_whoever_is_killed_the_tasks_started_again_end_as_one_process_does(lost, alone, tmp_path):
+def test_whoever_is_killed_the_tasks_started_again_end_as_one_process_does(
+    lost, alone, tmp_path, start
+):
     folder, names = tmp_path / "search", ["chief 0", "worker 0"]
     first = ended(start(folder, names, fatal=(lost, 40)))
     codes = dict(zip(names, first, strict=True))
@@ -95,7 +99,7 @@ def test_whoever_is_killed_the_tasks_started_again_end_as_one_process_does(lost,
 
 
 @pytest.mark.parametrize("lost", ["worker 0", "chief 0"])
-def test_shares_of_a_lost_process_are_trained_by_others(lost, alone, tmp_path):
+def test_shares_of_a_lost_process_are_trained_by_others(lost, alone, tmp_path, start):
     folder, names = tmp_path / "search", ["chief 0", "worker 0"]
     processes = start(folder, names, "round_robin", (lost, 40))
     place = names.index(lost)
@@ -114,12 +118,11 @@ def test_shares_of_a_lost_process_are_trained_by_others(lost, alone, tmp_path):
 
 
 @pytest.mark.parametrize(("placement", "workers"), [("replicated", 3), ("round_robin", 2)])
-def test_train_and_evaluate_with_an_evaluator_is_as_in_one_process(placement, workers, tmp_path):
+def test_train_and_evaluate_with_an_evaluator_is_as_in_one_process(
+    placement, workers, tmp_path, python, start
+):
     script = SCRIPT.parent / "estimate.py"
-    alone = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "alone"), "replicated"],
-        check=True, timeout=LIMIT, capture_output=True, text=True,
-    )  # fmt: skip
+    alone = python.run(script, tmp_path / "alone", "replicated")
     expected = json.loads(alone.stdout.splitlines()[-1])
     names = ["chief 0", *(f"worker {k}" for k in range(workers - 1)), "evaluator 0"]
     found = ended(start(tmp_path / "search", names, placement, script=script))

@@ -1,7 +1,5 @@
 """Machines on two replicas."""
 
-import subprocess
-import sys
 import textwrap
 
 CODE = """
@@ -53,6 +51,5 @@ CODE = """
 """
 
 
-def test_replicas_train_as_one_device_does_and_units_come():
-    given = [sys.executable, "-c", textwrap.dedent(CODE)]
-    subprocess.run(given, check=True, timeout=300)
+def test_replicas_train_as_one_device_does_and_units_come(python):
+    python.run("-c", textwrap.dedent(CODE))

@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -42,7 +40,7 @@ def test_the_control_stands_in_the_report():
 
 
 @pytest.mark.parametrize("init", ["energy", "random"])
-def test_the_network_is_plain_and_learns(init, learnt, tmp_path):
+def test_the_network_is_plain_and_learns(init, learnt, tmp_path, python):
     keras.utils.set_random_seed(0)
     model = learnt.build(an.heads.MultiClass(10), init=init)
     dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
@@ -66,9 +64,7 @@ def test_the_network_is_plain_and_learns(init, learnt, tmp_path):
         "print(json.dumps(np.asarray(found).tolist()))\n"
     )
     given = [str(tmp_path / name) for name in ("a.keras", "x.npy")]
-    done = subprocess.run(
-        [sys.executable, "-c", script, *given], capture_output=True, text=True, check=True
-    )
+    done = python.run("-c", script, *given, package=False)
     np.testing.assert_allclose(json.loads(done.stdout.splitlines()[-1]), model(X[:3]), atol=1e-5)
 
 

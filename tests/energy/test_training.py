@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -151,7 +149,7 @@ def test_a_threshold_takes_weights_and_units_away():
 
 
 @pytest.mark.parametrize("name", ["plain", "infinite"])
-def test_it_is_saved_loaded_elsewhere_and_fitted_on(name, tmp_path):
+def test_it_is_saved_loaded_elsewhere_and_fitted_on(name, tmp_path, python):
     model = MODELS[name]()
     model.fit(DIGITS[:256], epochs=2, verbose=0)
     expected = keras.ops.convert_to_numpy(model.free_energy(DIGITS[:5]))
@@ -167,10 +165,7 @@ def test_it_is_saved_loaded_elsewhere_and_fitted_on(name, tmp_path):
         "print(json.dumps([found, units, step, int(model.optimizer.iterations)]))\n"
     )
     given = [str(tmp_path / file) for file in ("model.keras", "x.npy")]
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, *given],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    done = python.run("-c", script, *given)
     found, units, step, later = json.loads(done.stdout.splitlines()[-1])
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert units == model.n_units and step == 8 and later == 12

@@ -3,8 +3,6 @@
 import json
 import os
 import pathlib
-import subprocess
-import sys
 import textwrap
 import time
 
@@ -203,13 +201,12 @@ SCRIPT = """
 """
 
 
-def test_killed_in_the_middle_of_a_round_while_another_process_evaluates(tmp_path):
-    given = [sys.executable, "-c", textwrap.dedent(SCRIPT), os.path.dirname(__file__)]
+def test_killed_in_the_middle_of_a_round_while_another_process_evaluates(tmp_path, python):
+    given = ["-c", textwrap.dedent(SCRIPT), os.path.dirname(__file__)]
     whole, killed = str(tmp_path / "whole"), str(tmp_path / "killed")
-    subprocess.run([*given, whole], check=True, timeout=200)
-    processes = [subprocess.run([*given, killed, "520"], timeout=200, check=False)]
-    assert processes[0].returncode == -9
-    again = subprocess.Popen([*given, killed])
+    python.run(*given, whole)
+    assert python.run(*given, killed, "520", check=False).returncode == -9
+    again = python.start(*given, killed)
     reader, steps = made(killed, max_iteration_steps=400), []
     while again.poll() is None or not steps:
         steps.append(reader.evaluate(TEST, steps=1)["global_step"])

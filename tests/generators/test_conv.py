@@ -110,7 +110,7 @@ IMAGE = FeatureSpec((8, 8), "float32")
     [
         (FeatureSpec((64,), "float32"), r"needs images of shape .*Received: rows of shape \(64,\)"),
         (FeatureSpec((2, 8, 8, 3), "float32"), "needs images of shape"),
-        ({"left": IMAGE, "right": IMAGE}, "reads one image feature. Received: left, right"),
+        ({"left": IMAGE, "right": IMAGE}, "requires a single image feature. Received: left, right"),
         ({"path": FeatureSpec((1,), "string")}, "^Feature 'path' holds strings"),
     ],
 )

@@ -62,7 +62,7 @@ def test_settings_make_an_equal_generator_and_wrong_ones_are_refused():
     generator = an.generators.Energy(init="energy", learning_rate=0.01, **FAST)
     restored = restore_object(describe_object(generator), "generator")
     assert describe_object(restored) == describe_object(generator)
-    with pytest.raises(ValueError, match="has seen no features"):
+    with pytest.raises(ValueError, match="must learn from the features first"):
         generator.generate(None, 1, [])
     for settings, words in (
         ({"init": "zeros"}, "init must be one of 'energy', 'random'"),

@@ -1,8 +1,5 @@
 """Candidates that train k-fold kernels, and members that have their mean."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -127,7 +124,7 @@ def test_an_interrupted_round_goes_on_with_its_draws(tmp_path):
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_the_penalty_is_that_of_the_mean_and_the_export_needs_no_package(tmp_path):
+def test_the_penalty_is_that_of_the_mean_and_the_export_needs_no_package(tmp_path, python):
     generator = an.generators.Dense(8, 1, majority=3)
     found = search(generator, penalize_training=True, adanet_lambda=0.1, max_iterations=1)
     weak = search(generator, penalize_training=True, adanet_lambda=1e-6, max_iterations=1)
@@ -147,8 +144,8 @@ def test_the_penalty_is_that_of_the_mean_and_the_export_needs_no_package(tmp_pat
         "print({k: v.shape for k, v in out.items()})\n"
     )
     given = [str(tmp_path / name) for name in ("served", "x.npy")]
-    done = subprocess.run([sys.executable, "-c", script, *given], capture_output=True, text=True)
-    assert done.returncode == 0 and "logits" in done.stdout, done.stderr[-500:]
+    done = python.run("-c", script, *given, package=False)
+    assert "logits" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -184,18 +184,24 @@ def without_config():
 
 
 REFUSED_AT_ONCE = [
-    ({"models": {}}, "Pool needs a non-empty dict of models. Received: dict."),
-    ({"models": [sequential]}, "Pool needs a non-empty dict of models. Received: list."),
+    ({"models": {}}, "Pool requires a non-empty dict of models. Received: dict."),
+    ({"models": [sequential]}, "Pool requires a non-empty dict of models. Received: list."),
     ({"models": {"a": 3}}, "Pool model 'a' must be a keras.Model or a function .*Received: int."),
     (
         {"models": {"a": keras.Sequential([keras.layers.Dense(3)])}},
-        "Pool model 'a' is not built. Give it an Input, or pass a function.",
+        "Pool model 'a' must be built. Start it with an Input, or pass a function.",
     ),
     ({"models": {"a": without_config()}}, "Pool model 'a' cannot be copied: WithoutConfig"),
     ({"optimizer": "adamm"}, "optimizer must be "),
-    ({"optimizer": {"b": "adam"}}, "Pool's optimizers must be named as its models: a. Received: b"),
+    (
+        {"optimizer": {"b": "adam"}},
+        "The keys of Pool's optimizer dict must be the names of its models: a. Received: b",
+    ),
     ({"learning_rate": -1}, "learning_rate must be "),
-    ({"depths": {"b": 1}}, "Pool's depths must be of its models: a. Received: b."),
+    (
+        {"depths": {"b": 1}},
+        "The keys of Pool's depths must be names of its models: a. Received: b.",
+    ),
     ({"depths": {"a": -1}}, r"depths\['a'\] must be .*-1"),
 ]
 
@@ -217,15 +223,15 @@ def functional_softmax():
 
 
 REFUSED_WHEN_BUILT = [
-    (sequential(units=2), r"must give logits of shape \(None, 3\).*Received: \(None, 2\)"),
+    (sequential(units=2), r"must return logits of shape \(None, 3\).*Received: \(None, 2\)"),
     (lambda: keras.layers.Reshape((4, 1)), r"Received: \(None, 4, 1\). End it with Dense\(3\)"),
     (lambda: 7, "its function must return a Keras model. Received: int."),
     (
         keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]),
         r"cannot be called on the features: .*\(None, 5\)",
     ),
-    (ends_with(keras.layers.Softmax()), "must give logits, but ends with a softmax"),
-    (ends_with(keras.layers.Activation("sigmoid")), "must give logits, but ends with a sigmoid"),
+    (ends_with(keras.layers.Softmax()), "must return logits, but ends with a softmax"),
+    (ends_with(keras.layers.Activation("sigmoid")), "must return logits, but ends with a sigmoid"),
     (functional_softmax(), "ends with a softmax"),
     (keras.Sequential([keras.Input((4,)), functional_softmax()]), "ends with a softmax"),
 ]

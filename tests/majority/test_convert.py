@@ -53,12 +53,22 @@ def nested():
     return keras.Model(inputs, {"flat": layers.Flatten()(outer)})
 
 
+def beginning(model, last):
+    """A classifier of what a layer gives: later blocks are the first ones again, wider."""
+    x = layers.GlobalAveragePooling2D()(model.get_layer(last).output)
+    return keras.Model(model.input, layers.Dense(3, "softmax")(x))
+
+
 def mobile():
-    return keras.applications.MobileNetV2((32, 32, 3), 0.35, weights=None, classes=3)
+    settings = {"weights": None, "include_top": False}
+    return beginning(keras.applications.MobileNetV2((32, 32, 3), 0.35, **settings), "block_4_add")
 
 
 def resnet():
-    return keras.applications.ResNet50(weights=None, input_shape=(32, 32, 3), classes=3)
+    settings = {"weights": None, "include_top": False}
+    return beginning(
+        keras.applications.ResNet50(input_shape=(32, 32, 3), **settings), "conv3_block1_out"
+    )
 
 
 def hub(name):

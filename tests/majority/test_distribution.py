@@ -1,7 +1,5 @@
 """One draw for all replicas of a strategy."""
 
-import subprocess
-import sys
 import textwrap
 
 CODE = """
@@ -58,6 +56,5 @@ CODE = """
 """
 
 
-def test_replicas_share_a_draw_and_train_as_one_device_does():
-    given = [sys.executable, "-c", textwrap.dedent(CODE)]
-    subprocess.run(given, check=True, timeout=300)
+def test_replicas_share_a_draw_and_train_as_one_device_does(python):
+    python.run("-c", textwrap.dedent(CODE))

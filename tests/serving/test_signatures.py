@@ -1,8 +1,6 @@
 """Every signature in a process that has TensorFlow only, and in another runtime."""
 
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -64,7 +62,7 @@ def example(**features):
 
 
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory):
+def exports(tmp_path_factory, python):
     """Folders of all heads, and what a clean process got of each signature."""
     folder, made = tmp_path_factory.mktemp("exports"), {}
     np.save(folder / "x.npy", X)
@@ -73,7 +71,7 @@ def exports(tmp_path_factory):
         path = serving.export_saved_model(model, head, folder / name, warmup=X[:2])
         made[name] = (path, model)
     given = [str(folder / "x.npy"), *(path for path, _ in made.values())]
-    subprocess.run([sys.executable, "-c", CLIENT, *given], check=True, capture_output=True)
+    python.run("-c", CLIENT, *given, package=False)
     return {n: (path, model, dict(np.load(path + ".npz"))) for n, (path, model) in made.items()}
 
 
@@ -120,10 +118,10 @@ def test_methods_are_those_that_tf_serving_looks_for(name, exports):
     assert methods == expected
 
 
-def test_saved_model_cli_shows_them(exports):
-    given = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show", "--all"]
+def test_saved_model_cli_shows_them(exports, python):
+    given = ["-m", "tensorflow.python.tools.saved_model_cli", "show", "--all"]
     path = exports["strings"][0]
-    done = subprocess.run([*given, "--dir", path], capture_output=True, text=True, check=True)
+    done = python.run(*given, "--dir", path)
     assert "signature_def['classify']" in done.stdout
     assert "Method name is: tensorflow/serving/classify" in done.stdout
 

@@ -18,7 +18,7 @@ def compute_logits(model: keras.Model, x: Any, spec: Spec, batch_size: int) -> n
         model: Takes features to logits.
         x: Features, or a batched dataset of them.
         spec: The features that the model takes.
-        batch_size: Rows at a time.
+        batch_size: Rows per batch.
 
     Raises:
         ValueError: The features are of other shapes than the model's.
@@ -31,9 +31,9 @@ def compute_logits(model: keras.Model, x: Any, spec: Spec, batch_size: int) -> n
     )
     if _shapes(given) != _shapes(spec):
         raise ValueError(
-            f"The model takes features {describe_spec(spec)}. Received: {describe_spec(given)}."
+            f"The model expects features {describe_spec(spec)}. Received: {describe_spec(given)}."
         )
-    # Keras takes text as tensors only.
+    # Keras accepts text only as tensors.
     features = keras.tree.map_structure(
         lambda a: keras.ops.convert_to_tensor(a) if a.dtype == object else a, features
     )
@@ -59,7 +59,7 @@ def read_output(
         return {name: _as_array(predictions[key]) for name, key in output.items()}
     if output not in predictions:
         raise ValueError(
-            f"Unknown output; head '{head.name}' has {', '.join(predictions)}. "
+            f"Unknown output: head '{head.name}' has {', '.join(predictions)}. "
             f"Received: output={output!r}."
         )
     return _as_array(predictions[output])

@@ -1,8 +1,5 @@
 """Connected subnetworks: against a hand-written float64 network, and through their whole life."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -249,7 +246,7 @@ def test_stopped_and_loaded_it_ends_like_one_that_was_not(searched, lc, data, tm
     lc.assert_same(ended, search)
 
 
-def test_exported_it_needs_nothing_of_adaptive_nets(searched, data, tmp_path):
+def test_exported_it_needs_nothing_of_adaptive_nets(searched, data, tmp_path, python):
     search, folder = searched
     search.model.save(tmp_path / "model.keras")
     search.export(tmp_path / "export")
@@ -268,10 +265,7 @@ np.testing.assert_allclose(found["logits"], given["logits"], atol=1e-6)
 model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
 model.fit(given["x"], given["logits"].argmax(1), verbose=0)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=200
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    python.run("-c", code, cwd=tmp_path, package=False)
 
 
 def test_convolutions_read_frozen_channels(lc):

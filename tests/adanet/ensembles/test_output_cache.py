@@ -134,7 +134,7 @@ def test_outputs_above_the_limit_are_on_disk():
     np.testing.assert_array_equal(disk, memory)
 
 
-def test_preprocessing_is_applied_once_to_all_rows(monkeypatch):
+def test_preprocessing_is_applied_to_all_rows(monkeypatch):
     inputs = {"a": keras.Input((4,), name="a"), "b": keras.Input((1,), dtype="int32", name="b")}
     model = keras.Model(inputs, {"a": keras.layers.Rescaling(2.0)(inputs["a"]), "b": inputs["b"]})
     rows = Rows({"a": X, "b": np.arange(ROWS, dtype="int32")[:, None]}, Y, W)

@@ -1,8 +1,5 @@
 """`AdaNet.fuse`: one network with the ensemble's outputs, to save, serve and fine-tune."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -107,7 +104,7 @@ def test_the_search_stays_as_it_is_while_every_kernel_learns(searched, data):
     ]
 
 
-def test_saved_and_exported_it_needs_nothing_of_adaptive_nets(fz, searched, data, tmp_path):
+def test_saved_and_exported_it_needs_nothing_of_adaptive_nets(fz, searched, data, tmp_path, python):
     search, _ = searched
     images = fz.RNG.normal(size=(20, 12, 12, 1)).astype("float32")
     norms = fz.dense([2, 2], norm="layer")
@@ -137,12 +134,9 @@ np.testing.assert_allclose(found, given["table_y"], atol=1e-5)
 model.compile("adam", "mse")
 model.fit(x, y, verbose=0)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=200
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    python.run("-c", code, cwd=tmp_path, package=False)
 
 
 def test_an_unfitted_search_is_refused(lc):
-    with pytest.raises(ValueError, match="This search has no ensemble yet: call fit first"):
+    with pytest.raises(ValueError, match="This search has no ensemble yet. Call fit first"):
         lc.small().fuse()

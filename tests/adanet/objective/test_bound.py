@@ -232,5 +232,5 @@ def test_what_the_theorem_does_not_cover_is_refused_by_name(lc, scalar):
         generalization_bound(scalar, delta=1.5, x=X, y=Y)
     with pytest.raises(ValueError, match="rho=0"):
         generalization_bound(scalar, rho=0, x=X, y=Y)
-    with pytest.raises(ValueError, match="takes features"):
+    with pytest.raises(ValueError, match="expects features"):
         generalization_bound(scalar, x=X[:, :3], y=Y)

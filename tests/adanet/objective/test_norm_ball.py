@@ -1,8 +1,6 @@
 """The norm bound on a unit's incoming weights."""
 
 import math
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -125,7 +123,7 @@ sys.exit("loaded with constraints that are not there")
 """
 
 
-def test_without_its_balls_a_model_loads_where_the_package_is_not(tmp_path):
+def test_without_its_balls_a_model_loads_where_the_package_is_not(tmp_path, python):
     model, inner = _nested_model()
     x = RNG.normal(size=(7, 5, 4)).astype("float32")
     expected = model.predict(x, verbose=0)
@@ -142,9 +140,5 @@ def test_without_its_balls_a_model_loads_where_the_package_is_not(tmp_path):
     np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
     model.save(tmp_path / "plain.keras")
     np.save(tmp_path / "x.npy", x)
-    result = subprocess.run(
-        [sys.executable, "-c", LOADER, str(tmp_path)],
-        capture_output=True, text=True, check=False, cwd=tmp_path,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr[-2000:]
+    python.run("-c", LOADER, tmp_path, cwd=tmp_path, package=False)
     np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected, rtol=1e-5, atol=1e-6)

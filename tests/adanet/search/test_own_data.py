@@ -146,13 +146,16 @@ def test_bagging_gives_each_candidate_a_bootstrap_of_its_own(lc, data, tmp_path)
 @pytest.mark.parametrize(
     ("given", "error"),
     [
-        ({"indices": [0, 100]}, "builder 'net' must be given by .* row numbers from 0 to 99"),
+        ({"indices": [0, 100]}, "indices of builder 'net' must be .* row numbers from 0 to 99"),
         ({"indices": [-1]}, "row numbers from 0 to 99"),
         ({"indices": []}, "non-empty list of row numbers"),
         ({"indices": [0.5]}, "dtype float64"),
         ({"sample_weight": np.ones(7)}, "weights of builder 'net' must be 100 finite numbers"),
         ({"sample_weight": np.full(100, -1.0)}, "finite numbers >= 0"),
-        ({"sample_weight": np.zeros(100)}, "weights of builder 'net' are all zero"),
+        (
+            {"sample_weight": np.zeros(100)},
+            "weights of builder 'net' must not be zero in every row",
+        ),
         ({"x": np.ones((9, 2)), "y": np.zeros(9, int)}, "training data of builder 'net' must have"),
         ({"x": np.ones((9, 6)), "y": np.zeros(8, int)}, "same number of rows"),
         ({"x": np.ones((9, 6)), "y": np.full(9, 7)}, "out of range|not among its classes"),

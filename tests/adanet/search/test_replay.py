@@ -69,8 +69,8 @@ def test_rounds_that_changed_nothing_are_not_replayed(lc, tmp_path):
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        (lambda x, y: (x[:, :5], y), r"reads features float32\[6\]. Received: float32\[5\]"),
-        (lambda x, y: ({"a": x}, y), r"reads features float32\[6\]. Received: {a: float32\[6\]}"),
+        (lambda x, y: (x[:, :5], y), r"expects features float32\[6\]. Received: float32\[5\]"),
+        (lambda x, y: ({"a": x}, y), r"expects features float32\[6\]. Received: {a: float32\[6\]}"),
         (lambda x, y: (x, y[:-1]), "same number of rows"),
     ],
 )

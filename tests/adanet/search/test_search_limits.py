@@ -125,6 +125,30 @@ def test_time_limits_anywhere_end_like_none(lc, data, fake_time, tmp_path):
     lc.assert_same(ended, lc.small(**settings).fit(*data, verbose=0))
 
 
+def test_time_is_kept_for_what_closing_the_last_round_took(lc, data, fake_time):
+    @keras.saving.register_keras_serializable(package="tests")
+    class Slow(an.adanet.Complexity):
+        """Measured when a round is decided, which takes five seconds."""
+
+        needs_outputs = True
+
+        def before(self, subnetwork, widths=None, sample=None):
+            return 0.0
+
+        def measured(self, last_layer, weights=None):
+            fake_time.now += 5.0
+            return 1.0
+
+    # A round: 0.3 s to compile, 1.5 s to train, 5 s to decide. After the first 6.5 s are left.
+    began = fake_time.now
+    search = lc.small(steps_per_iteration=30, complexity=Slow())
+    search.fit(*data, verbose=0, time_limit=13.3)
+    assert search.stop_reason == "time_limit" and search.record.iteration == 1
+    board = search.leaderboard()
+    assert board[board["round"] == 2].steps.between(1, 20).all()
+    assert fake_time.now - began <= 13.3
+
+
 def test_first_round_takes_a_step_however_short_the_time(lc, data, slow_steps, tmp_path):
     search = lc.small(tmp_path)
     elapsed = timed(search, data, time_limit=1e-6)

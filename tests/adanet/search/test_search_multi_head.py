@@ -1,9 +1,6 @@
 """Searches with several heads: each learns, is measured, saved, served and checked by name."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -99,7 +96,7 @@ print(json.dumps({name: as_text(value.numpy()).tolist() for name, value in outpu
 """
 
 
-def test_life_cycle_ends_where_the_package_is_not(fitted, data, tmp_path):
+def test_life_cycle_ends_where_the_package_is_not(fitted, data, tmp_path, python):
     x = data[0][:20]
     loaded = an.AdaNet.load(fitted.model_dir)
     assert loaded.head.get_config() == fitted.head.get_config()
@@ -107,11 +104,7 @@ def test_life_cycle_ends_where_the_package_is_not(fitted, data, tmp_path):
         np.testing.assert_array_equal(loaded.predict(x)[name], values)
     exported = loaded.export(tmp_path / "export")
     np.save(tmp_path / "x.npy", x)
-    done = subprocess.run(
-        [sys.executable, "-c", LOADER, exported, tmp_path / "x.npy"],
-        capture_output=True, text=True, check=True,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-    )  # fmt: skip
+    done = python.run("-c", LOADER, exported, tmp_path / "x.npy", package=False)
     served = json.loads(done.stdout)
     assert served.keys() == {
         "kind/logits", "kind/probabilities", "kind/classes", "size/predictions",

@@ -55,7 +55,10 @@ def test_report_data_chooses_nothing(lc, data):
 @pytest.mark.parametrize(
     ("given", "error"),
     [
-        (lambda lc: lc.blobs(30, features=5), "Report data must have the training features' form"),
+        (
+            lambda lc: lc.blobs(30, features=5),
+            "Report data must have the same features as the training data",
+        ),
         (lambda lc: 3, "report_data must be"),
         (lambda lc: (np.ones((2, 6)), [0, 9]), "out of range|not among"),
     ],
@@ -191,7 +194,7 @@ def test_the_penalty_within_training_needs_a_dense_output(lc, data):
     search = lc.small(generator=Generator(), penalize_training=True)
     with pytest.raises(ValueError, match="penalize_training needs logits .* Builder 'odd'"):
         search.fit(*data, verbose=0)
-    with pytest.raises(ValueError, match="penalize_training needs a complexity that is known"):
+    with pytest.raises(ValueError, match="penalize_training requires a complexity that is known"):
         lc.small(complexity="std", penalize_training=True)
 
 

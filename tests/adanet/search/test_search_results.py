@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -71,7 +69,7 @@ def kinds(lc):
     yield "conv", images, np.repeat(x, 6, axis=1).reshape(-1, 6, 6, 1), y
 
 
-def test_models_and_exports_agree_where_the_package_is_not(lc, tmp_path):
+def test_models_and_exports_agree_where_the_package_is_not(lc, tmp_path, python):
     expected = {}
     for name, search, x, y in kinds(lc):
         search.fit(x, y, verbose=0)
@@ -88,11 +86,8 @@ def test_models_and_exports_agree_where_the_package_is_not(lc, tmp_path):
         assert isinstance(search.model, keras.Model)
         for layer in [search.model, *search.model._flatten_layers()]:
             assert type(layer).__module__.startswith("keras."), layer
-    result = subprocess.run(
-        [sys.executable, "-c", LOADER, *(str(tmp_path / name) for name in expected)],
-        capture_output=True, text=True, check=False, cwd=tmp_path,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr[-2000:]
+    places = [tmp_path / name for name in expected]
+    python.run("-c", LOADER, *places, cwd=tmp_path, package=False)
     for name, outputs in expected.items():
         with np.load(tmp_path / name / "found.npz") as found:
             np.testing.assert_allclose(found["logits"], outputs["logits"], atol=1e-6, rtol=1e-6)
@@ -144,14 +139,12 @@ np.savez(folder + "/../found.npz", before=logits, after=search.predict(x, "logit
 """
 
 
-def test_load_in_a_new_process_predicts_equal_and_goes_on(lc, data, tmp_path):
+def test_load_in_a_new_process_predicts_equal_and_goes_on(lc, data, tmp_path, python):
     x, y = data
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y)
     first = lc.small(tmp_path / "search").fit(x, y, verbose=0)
-    subprocess.run(
-        [sys.executable, "-c", GO_ON, str(tmp_path / "search"), "3"], check=True, cwd=tmp_path
-    )
+    python.run("-c", GO_ON, tmp_path / "search", 3, cwd=tmp_path)
     with np.load(tmp_path / "found.npz") as found:
         before, after, board = (found[n] for n in ("before", "after", "board"))
     np.testing.assert_allclose(before, first.predict(x, "logits"), atol=1e-6)

@@ -96,7 +96,7 @@ def test_weights_of_a_stream_are_used(lc, data):
 
 
 def test_a_split_of_a_stream_is_refused(lc, data, tmp_path):
-    with pytest.raises(ValueError, match="validation_split needs finite data"):
+    with pytest.raises(ValueError, match="validation_split requires finite data"):
         lc.small(tmp_path / "new").fit(endless(*data), validation_split=0.2, verbose=0)
     assert not list(tmp_path.iterdir())
 
