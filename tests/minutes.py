@@ -1,7 +1,7 @@
 """Where the suite's minutes go, by folder: a Markdown table of what pytest measured.
 
-    python -m pytest -n auto --dist worksteal --durations=0 -vv > tests.log
-    python tests/minutes.py tests.log [tests_before.log]
+python -m pytest -n auto --dist worksteal --durations=0 -vv > tests.log
+python tests/minutes.py tests.log [tests_before.log]
 """
 
 import collections

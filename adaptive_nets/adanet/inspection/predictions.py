@@ -18,7 +18,7 @@ def compute_logits(model: keras.Model, x: Any, spec: Spec, batch_size: int) -> n
         model: Takes features to logits.
         x: Features, or a batched dataset of them.
         spec: The features that the model takes.
-        batch_size: Rows at a time.
+        batch_size: Rows per batch.
 
     Raises:
         ValueError: The features are of other shapes than the model's.
