@@ -28,6 +28,16 @@ def what_is_left_is_not_collected_again():
     gc.freeze()
 
 
+def pytest_collection_modifyitems(items):
+    """Marks the tests of `slow_tests.txt` as slow, wherever their file stands."""
+    lines = pathlib.Path(__file__).with_name("slow_tests.txt").read_text("utf-8").splitlines()
+    slow = {line for line in lines if line and not line.startswith("#")}
+    for item in items:
+        name, _, test = item.nodeid.partition("[")[0].rpartition("/")[2].partition("::")
+        if not slow.isdisjoint({name, f"{name}::{test}"}):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def python():
     """Starts other Python processes: `python.run("-c", code)`, and without the package too."""

@@ -16,9 +16,7 @@ from adaptive_nets.adanet.fit_data import labelled_rows
 from adaptive_nets.adanet.fusion.fuse_ensemble import fuse_ensemble
 from adaptive_nets.adanet.inspection import summaries
 from adaptive_nets.adanet.inspection.leaderboard import to_frame
-from adaptive_nets.data.datasets import is_dataset
-from adaptive_nets.data.rows import as_features
-from adaptive_nets.data.schema import FeatureSpec, describe_spec
+from adaptive_nets.adanet.inspection.predictions import compute_logits, read_output
 from adaptive_nets.serving import export_saved_model
 
 if TYPE_CHECKING:
@@ -217,16 +215,7 @@ class SearchResults:
         """
         self._check_fitted()
         logits = self.logits(x, batch_size, self.model)
-        predictions = self.context.head.predictions(keras.ops.convert_to_tensor(logits))
-        output = output or self.context.head.default_output
-        if isinstance(output, dict):
-            return {name: _as_array(predictions[key]) for name, key in output.items()}
-        if output not in predictions:
-            raise ValueError(
-                f"Unknown output: head '{self.context.head.name}' has {', '.join(predictions)}. "
-                f"Received: output={output!r}."
-            )
-        return _as_array(predictions[output])
+        return read_output(self.context.head, logits, output)
 
     def export(
         self,
@@ -275,23 +264,7 @@ class SearchResults:
             batch_size: Rows per batch. Defaults to 1,024.
             model: The model. Defaults to the ensemble's.
         """
-        model = model or self.model
-        if is_dataset(x):
-            return model.predict(x, verbose=0)
-        features = as_features(x)
-        spec = keras.tree.map_structure(
-            lambda a: FeatureSpec(tuple(a.shape[1:]), str(a.dtype)), features
-        )
-        if _shapes(spec) != _shapes(self.context.spec):
-            raise ValueError(
-                f"The model expects features {describe_spec(self.context.spec)}. "
-                f"Received: {describe_spec(spec)}."
-            )
-        # Keras accepts text only as tensors.
-        features = keras.tree.map_structure(
-            lambda a: keras.ops.convert_to_tensor(a) if a.dtype == object else a, features
-        )
-        return model.predict(features, batch_size=batch_size, verbose=0)
+        return compute_logits(model or self.model, x, self.context.spec, batch_size)
 
     @property
     def _ensembler(self):
@@ -300,14 +273,3 @@ class SearchResults:
     def _check_fitted(self):
         if self.state.current.ensemble is None:
             raise ValueError("This search has no ensemble yet. Call fit first.")
-
-
-def _as_array(tensor):
-    values = np.asarray(tensor)
-    if values.dtype != object:
-        return values
-    return np.array([v.decode() for v in values.flat]).reshape(values.shape)
-
-
-def _shapes(spec):
-    return keras.tree.map_structure(lambda feature: feature.shape, spec)

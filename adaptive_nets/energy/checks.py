@@ -17,6 +17,14 @@ def check_beta(beta: Any) -> None:
         raise ValueError(f"{error} At 1 the partition function diverges.") from None
 
 
+def check_unlabelled(name: str, y: Any) -> None:
+    """Raises `ValueError` for labels given to a machine, whose class has this name."""
+    if y is not None:
+        raise ValueError(
+            f"{name} learns without labels: call fit(x). Received: y of type {type(y).__name__}."
+        )
+
+
 def check_rows(x: Any, visible: str, batch_size: int | None) -> tuple[np.ndarray, int]:
     """Checks rows that a machine is to learn from, and chooses the batch size.
 

@@ -10,6 +10,8 @@ from keras import ops
 
 from adaptive_nets._checks import check_integer
 from adaptive_nets.energy.compiled import as_tensors, compiled, kept
+from adaptive_nets.energy.energies import hidden_means
+from adaptive_nets.energy.gibbs import draw_numbers, gibbs_step
 from adaptive_nets.energy.order import Parameters
 
 # Gibbs steps in one compiled call, and rows that are looked at in one.
@@ -41,7 +43,7 @@ def reconstruct(model: Any, x: Any) -> np.ndarray:
 
     def means(values, v):
         p = Parameters(*values, units)
-        return model.kind.mean(p.outputs(model.hidden_means(v, p)))
+        return model.kind.mean(p.outputs(hidden_means(model, v, p)))
 
     values, run = values_of(model), compiled(means)
     return in_blocks(lambda v: run(values, ops.convert_to_tensor(v, model.compute_dtype)), x)
@@ -70,18 +72,18 @@ def sample(
     def steps_of(values, v, *draws):
         p = Parameters(*values, units)
         for i in range(BLOCK):
-            v, _ = model.gibbs_step(v, p, tuple(each[i] for each in draws))
+            v, _ = gibbs_step(model, v, p, tuple(each[i] for each in draws))
         return v
 
     run = kept(model, "sample", units, lambda: compiled(steps_of))
     if start is None:
-        v = model.drawn(rows, 1, (), generator)[2]
+        v = draw_numbers(model, rows, 1, (), generator)[2]
         v = ops.cast(v < 0.5, model.compute_dtype) if model.kind.uniform else v
     else:
         v = ops.convert_to_tensor(start, model.compute_dtype)
     values = values_of(model)
     for _ in range(-(-steps // BLOCK)):
-        v = run(values, v, *model.drawn(rows, units, (BLOCK,), generator))
+        v = run(values, v, *draw_numbers(model, rows, units, (BLOCK,), generator))
     return ops.convert_to_numpy(v)
 
 

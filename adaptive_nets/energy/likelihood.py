@@ -11,6 +11,8 @@ from scipy.special import logsumexp
 
 from adaptive_nets._checks import check_choice, check_integer
 from adaptive_nets.energy.compiled import as_tensors, compiled, kept
+from adaptive_nets.energy.energies import free_energy
+from adaptive_nets.energy.gibbs import draw_numbers, gibbs_step
 from adaptive_nets.energy.order import Ordered, Parameters
 
 # Largest number of units (hidden, or binary visible ones) that is enumerated.
@@ -151,8 +153,8 @@ def _annealing(model, trained):
         whole = Parameters(*trained_values, trained)
         for i in range(BLOCK):
             before, now = (whole.annealed(shares[k]) for k in (i, i + 1))
-            weights = weights + model.free_energy_of(v, before) - model.free_energy_of(v, now)
-            v, _ = model.gibbs_step(v, now, tuple(each[i] for each in draws))
+            weights = weights + free_energy(model, v, before) - free_energy(model, v, now)
+            v, _ = gibbs_step(model, v, now, tuple(each[i] for each in draws))
         return v, weights
 
     return run
@@ -180,7 +182,7 @@ def annealed_log_partition(
     v, weights = model.kind.sample(received, drawn), ops.zeros((chains,), model.compute_dtype)
     for number in range(blocks):
         here = shares[number * BLOCK : (number + 1) * BLOCK + 1].astype(model.compute_dtype)
-        draws = model.drawn(chains, trained, (BLOCK,), generator)
+        draws = draw_numbers(model, chains, trained, (BLOCK,), generator)
         v, weights = run((kernel, hidden, bias), v, weights, ops.convert_to_tensor(here), *draws)
     found = ops.convert_to_numpy(weights).astype("float64")
     volume = model.kind.log_volume(ops.expand_dims(bias, 0), bias)

@@ -8,10 +8,12 @@ from keras import ops
 
 from adaptive_nets._checks import check_integer, check_number
 from adaptive_nets.energy.checks import check_beta
+from adaptive_nets.energy.gibbs import move_chains
+from adaptive_nets.energy.learning.contrast import free_energy_gaps
+from adaptive_nets.energy.learning.shrinking import SoftThreshold
+from adaptive_nets.energy.learning.widening import KeepRoom
 from adaptive_nets.energy.order import Ordered, Parameters
 from adaptive_nets.energy.rbm import RBM
-from adaptive_nets.energy.shrinking import SoftThreshold
-from adaptive_nets.energy.widening import KeepRoom
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -125,13 +127,13 @@ class InfiniteRBM(OrderedRBM):
         if self.regroup:
             p = p.regrouped(self.random_order(p))
         wanted = ops.max(self.order.draw(p.inputs(v), p, self.drawn_numbers(v))[1])
-        chains, z = self.moved(v, p)
+        chains, z = move_chains(self, v, p)
         wanted = ops.maximum(wanted, ops.max(z))
         limit = self.capacity if self.max_units is None else min(self.capacity, self.max_units)
         units = ops.minimum(p.units + ops.cast(wanted >= p.units, "int32"), limit)
         self.count.assign(units)
         p = dataclasses.replace(p, units=units)
-        return self.gaps(v, chains, p)
+        return free_energy_gaps(self, v, chains, p)
 
     def drawn_numbers(self, v: Any) -> Any:
         """Draws uniform numbers that decide how many units each row uses."""

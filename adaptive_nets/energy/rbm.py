@@ -9,13 +9,15 @@ from keras import ops
 
 from adaptive_nets._checks import check_choice, check_integer
 from adaptive_nets.energy import inspection
-from adaptive_nets.energy.checks import check_rows
-from adaptive_nets.energy.compiled import has_accelerator, replicated
-from adaptive_nets.energy.divergence import Watch
+from adaptive_nets.energy.checks import check_rows, check_unlabelled
+from adaptive_nets.energy.compiled import compile_default, has_accelerator
+from adaptive_nets.energy.energies import free_energy, hidden_means
+from adaptive_nets.energy.gibbs import add_chains, move_chains
+from adaptive_nets.energy.learning.contrast import contrastive_loss, free_energy_gaps
+from adaptive_nets.energy.learning.divergence import Watch
 from adaptive_nets.energy.likelihood import Likelihood, log_likelihood
 from adaptive_nets.energy.order import Parameters, Unordered
 from adaptive_nets.energy.units import VISIBLE
-from adaptive_nets.keras_internals import replica_loss
 
 METHODS = ("pcd", "cd")
 
@@ -102,22 +104,11 @@ class RBM(keras.Model):
         self.visible_variable = self.add_weight(shape=(size,), initializer="zeros", name="visible")
         self.add_hidden(self.capacity, size)
         self.count = self.add_weight(
-            shape=(), initializer=lambda *_, **__: self.first_units(), name="units",
+            shape=(), initializer=keras.initializers.Constant(self.units), name="units",
             dtype="int32", trainable=False, aggregation="only_first_replica",
         )  # fmt: skip
-        start = keras.initializers.RandomUniform(0.0, 1.0, self.seed)
-        self.chain_variable = self.add_weight(
-            shape=(self.n_chains, size), initializer=start, name="chains", trainable=False,
-            aggregation="only_first_replica",
-        )  # fmt: skip
-        if self.kind.uniform:
-            drawn = ops.cast(self.chain_variable < 0.5, self.chain_variable.dtype)
-            self.chain_variable.assign(drawn)
+        self.chain_variable = add_chains(self, size)
         super().build(input_shape)
-
-    def first_units(self) -> Any:
-        """Returns the initial number of units."""
-        return ops.convert_to_tensor(self.units, "int32")
 
     def add_hidden(self, capacity: int, visible: int) -> None:
         """Creates the variables of the hidden units."""
@@ -125,11 +116,7 @@ class RBM(keras.Model):
             shape=(visible, capacity), initializer=self.kernel_initializer, name="kernel",
             regularizer=self.kernel_regularizer,
         )  # fmt: skip
-        self.bias_variable = self.add_weight(
-            shape=(capacity,), initializer="zeros", name="hidden_bias"
-        )
-
-    # What is learned --------------------------------------------------------------------------
+        self.bias_variable = self.add_weight((capacity,), "zeros", name="hidden_bias")
 
     @property
     def parameters(self) -> Parameters:
@@ -159,12 +146,6 @@ class RBM(keras.Model):
         """Biases of the visible units, `(visible,)`."""
         return ops.convert_to_numpy(self.visible_variable)
 
-    # Energies ---------------------------------------------------------------------------------
-
-    def free_energy_of(self, v: Any, p: Parameters) -> Any:
-        """Returns F(v), minus the log of the sum of exp(-E(v, h)) over hidden states, `(rows,)`."""
-        return self.kind.energy(v, p.visible_bias) - self.order.log_sum(p.inputs(v), p)
-
     def free_energy(self, x: Any) -> Any:
         """Returns the free energy of rows.
 
@@ -176,97 +157,32 @@ class RBM(keras.Model):
         """
         x = ops.convert_to_tensor(x, self.compute_dtype)
         self.ensure_built(x.shape)
-        return self.free_energy_of(x, self.parameters)
+        return free_energy(self, x, self.parameters)
 
     def ensure_built(self, shape: Sequence[int | None]) -> None:
         """Creates the variables if they do not exist yet."""
         if not self.built:
             self.build((None, int(shape[-1])))
 
-    def hidden_means(self, v: Any, p: Parameters) -> Any:
-        """Returns P(h_i = 1 | v), `(rows, capacity)`."""
-        a = p.inputs(v)
-        return ops.sigmoid(a) * self.order.present(a, p)
-
-    def gibbs_step(self, v: Any, p: Parameters, draws: tuple[Any, Any, Any]) -> tuple[Any, Any]:
-        """Returns the next state of the visible units.
-
-        Args:
-            v: `(rows, visible)`.
-            p: The parameters.
-            draws: Uniform `(rows,)` for the number of active units, uniform `(rows, capacity)`
-                for their states, and `(rows, visible)` of the visible units' kind.
-
-        Returns:
-            The next state, and the number of active hidden units, `(rows,)`.
-        """
-        a = p.inputs(v)
-        mask, z = self.order.draw(a, p, draws[0])
-        hidden = ops.cast(draws[1] < ops.sigmoid(a), a.dtype) * mask
-        return self.kind.sample(p.outputs(hidden), draws[2]), z
-
-    def drawn(
-        self, rows: Any, capacity: int, lead: tuple[int, ...] = (), generator: Any = None
-    ) -> tuple[Any, Any, Any]:
-        """Draws what one Gibbs step consumes, or several steps with leading axes."""
-        options = {"seed": generator or self.draws, "dtype": self.compute_dtype}
-        visible = self.visible_variable.shape[0]
-        last = keras.random.uniform if self.kind.uniform else keras.random.normal
-        return (
-            keras.random.uniform((*lead, rows), **options),
-            keras.random.uniform((*lead, rows, capacity), **options),
-            last((*lead, rows, visible), **options),
-        )
-
-    # Training ---------------------------------------------------------------------------------
-
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Returns hidden probabilities, or in training the free-energy gap to the samples."""
         v = ops.convert_to_tensor(inputs, self.compute_dtype, sparse=False)
         if not training:
-            return self.hidden_means(v, self.parameters)
+            return hidden_means(self, v, self.parameters)
         return self.contrast(v)
 
     def contrast(self, v: Any) -> Any:
         """Returns F(v) minus the mean free energy of the chains after their steps, `(rows,)`."""
         p = self.parameters
-        chains, _ = self.moved(v, p)
-        return self.gaps(v, chains, p)
-
-    def gaps(self, v: Any, chains: Any, p: Parameters) -> Any:
-        """Returns F(v) minus the mean free energy of samples, which are held constant."""
-        # In one product, which is faster than two.
-        both = ops.concatenate([v, ops.stop_gradient(chains)])
-        energies, rows = self.free_energy_of(both, p), ops.shape(v)[0]
-        return energies[:rows] - ops.mean(energies[rows:])
-
-    def moved(self, v: Any, p: Parameters) -> tuple[Any, Any]:
-        """Returns the chains after a training step's Gibbs steps, and the active units."""
-        persistent = self.method == "pcd"
-        chains = ops.convert_to_tensor(self.chain_variable) if persistent else v
-        rows, z = ops.shape(chains)[0], None
-        for _ in range(self.gibbs_steps):
-            chains, z = self.gibbs_step(chains, p, self.drawn(rows, p.kernel.shape[1]))
-        if persistent:
-            self.chain_variable.assign(chains)
-        return chains, z
+        chains, _ = move_chains(self, v, p)
+        return free_energy_gaps(self, v, chains, p)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None,
         training: bool = True,
     ) -> Any:  # fmt: skip
         """Returns the gap of mean free energies between data and samples, plus penalties."""
-        if not training:
-            chains = ops.convert_to_tensor(self.chain_variable)
-            v = ops.convert_to_tensor(x, self.compute_dtype, sparse=False)
-            y_pred = self.gaps(v, chains, self.parameters)
-        if sample_weight is None:
-            gap = ops.mean(y_pred)
-        else:
-            weight = ops.cast(ops.reshape(sample_weight, (-1,)), y_pred.dtype)
-            gap = ops.sum(weight * y_pred) / ops.sum(weight)
-        # Of replicas each adds its share.
-        return sum(replica_loss(self, each) for each in (gap, *self.losses))
+        return contrastive_loss(self, x, y_pred, sample_weight, training)
 
     def fit(
         self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any
@@ -282,20 +198,13 @@ class RBM(keras.Model):
         Returns:
             Keras' `History`.
         """
-        if y is not None:
-            raise ValueError(
-                f"{type(self).__name__} learns without labels: call fit(x). Received: y of "
-                f"type {type(y).__name__}."
-            )
+        check_unlabelled(type(self).__name__, y)
         if hasattr(x, "shape"):
             x, batch_size = check_rows(x, self.visible, batch_size)
             if not self.built:
                 self.adapt(x)
         if not self.compiled:
-            # Under JAX several steps at once take as much longer to compile; Keras has no such
-            # steps on replicas.
-            steps = 10 if keras.backend.backend() == "tensorflow" and not replicated(self) else 1
-            self.compile(keras.optimizers.Adagrad(0.03), steps_per_execution=steps)
+            compile_default(self)
         callbacks = kwargs.pop("callbacks", None) or []
         given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
         watching = [*self.own_callbacks(), *given]

@@ -89,8 +89,9 @@ def stop_driver():
 
 
 def workers():
-    """Process ids of the living ones."""
-    found = [p for p in psutil.process_iter() if p.name().startswith("ray::Worker")]
+    """Process ids of the living ones of this process's cluster."""
+    mine = psutil.Process().children(recursive=True)
+    found = [p for p in mine if p.name().startswith("ray::Worker")]
     return [p.pid for p in found if p.status() != psutil.STATUS_ZOMBIE]
 
 

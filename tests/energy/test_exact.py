@@ -9,6 +9,8 @@ from keras import ops
 from scipy import stats
 from scipy.special import expit, logsumexp
 
+from adaptive_nets.energy.energies import free_energy
+from adaptive_nets.energy.gibbs import draw_numbers, gibbs_step
 from adaptive_nets.energy.order import Parameters
 
 pytestmark = [pytest.mark.backend_agnostic, pytest.mark.usefixtures("double")]
@@ -120,7 +122,7 @@ def gradients(model, v):
         import jax
 
         def energy(values):
-            return model.free_energy_of(rows, Parameters(*values, p.units)).sum()
+            return free_energy(model, rows, Parameters(*values, p.units)).sum()
 
         found = jax.grad(energy)(values)
     else:
@@ -128,7 +130,7 @@ def gradients(model, v):
 
         with tf.GradientTape() as tape:
             tape.watch(values)
-            total = tf.reduce_sum(model.free_energy_of(rows, Parameters(*values, p.units)))
+            total = tf.reduce_sum(free_energy(model, rows, Parameters(*values, p.units)))
         found = tape.gradient(total, values)
     return [ops.convert_to_numpy(each) for each in found]
 
@@ -152,7 +154,7 @@ def test_the_chain_ends_in_the_models_distribution(kind, model_of):
     p, rows = model.parameters, 40_000
     v = ops.convert_to_tensor(np.random.default_rng(1).integers(0, 2, (rows, VISIBLE)) * 1.0)
     for _ in range(30):
-        v, _ = model.gibbs_step(v, p, model.drawn(rows, model.capacity))
+        v, _ = gibbs_step(model, v, p, draw_numbers(model, rows, model.capacity))
     codes = (ops.convert_to_numpy(v) @ (1 << np.arange(VISIBLE)[::-1])).astype(int)
     counts = np.bincount(codes, minlength=len(STATES))
     energies = free_energies(kind)
@@ -167,7 +169,7 @@ def test_real_units_have_their_distribution(model_of):
     p, rows = model.parameters, 40_000
     v = ops.convert_to_tensor(np.zeros((rows, VISIBLE)))
     for _ in range(40):
-        v, _ = model.gibbs_step(v, p, model.drawn(rows, model.capacity))
+        v, _ = gibbs_step(model, v, p, draw_numbers(model, rows, model.capacity))
     states = np.array(list(itertools.product((0.0, 1.0), repeat=UNITS)))
     centres = BIAS + states @ kernel
     logs = states @ HIDDEN + 0.5 * (centres**2 - BIAS**2).sum(1)

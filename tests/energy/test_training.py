@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.neural_network import BernoulliRBM
 
 import adaptive_nets as an
-from adaptive_nets.energy.widening import give_up_zeros, make_room
+from adaptive_nets.energy.learning.widening import give_up_zeros, make_room
 
 pytestmark = pytest.mark.backend_agnostic
 
