@@ -3,9 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := runs/demo
-# Eager JAX takes seconds a test where TensorFlow takes a tenth; these reach all of the core.
+# Whoever has done its tests takes over some of another's.
+EVERY_CORE := -n auto --dist worksteal
+# JAX compiles for every shape, which takes long; these reach all of the core.
+CONTRACT := tests/growth/rules/test_contract.py
 JAX_TESTS := $(addprefix tests/growth/test_,widen.py fuse.py distill.py)
-JAX_TESTS += tests/growth/core/test_axis_map.py tests/growth/rules/test_contract.py
+JAX_TESTS += tests/growth/core/test_axis_map.py $(CONTRACT)
 JAX_TESTS += tests/callbacks/test_growth_backends.py
 JAX_TESTS += $(addprefix tests/majority/test_,layers.py collapse_callbacks.py)
 JAX_TESTS += $(addprefix tests/energy/test_,exact.py)
@@ -16,10 +19,10 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test contract lint bench build clean
+.PHONY: help venv demo test test-fast contract lint bench build clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
 
 venv: $(STAMP) ## make .venv with the exact packages of constraints.txt
 
@@ -40,12 +43,15 @@ demo: venv ## search an ensemble on digits, then predict with what it left
 	$(BIN)/adaptive-nets predict --saved_model $(DEMO)/export --data digits --rows 5
 
 test: lint ## lint, then every test, and under JAX those of the ground floor's core
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto -m backend_agnostic $(JAX_TESTS)
+	$(BIN)/python -m pytest $(EVERY_CORE)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(EVERY_CORE) -m backend_agnostic $(JAX_TESTS)
 
-contract: venv ## the growth contract with every case in every dtype, on TensorFlow and JAX
-	$(BIN)/python -m pytest -n auto tests/growth/rules/test_contract.py
-	WHOLE_CONTRACT=1 KERAS_BACKEND=jax $(BIN)/python -m pytest -n auto tests/growth/rules/test_contract.py
+test-fast: venv ## the quick tests on TensorFlow, for between two changes
+	$(BIN)/python -m pytest $(EVERY_CORE) -m "not slow"
+
+contract: venv ## the growth contract with every case, and stock models whole, on TensorFlow and JAX
+	WHOLE_CONTRACT=1 $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT) tests/growth/rules/test_applications.py
+	WHOLE_CONTRACT=1 KERAS_BACKEND=jax $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT)
 
 lint: venv ## format, lint and the floors
 	$(BIN)/ruff format --check .

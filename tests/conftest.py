@@ -20,12 +20,27 @@ REPO = pathlib.Path(__file__).resolve().parents[1]
 gc.set_threshold(50_000, 20, 20)
 
 
+def pytest_collection_finish(session):
+    """What has been imported stays."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def what_is_left_is_not_collected_again():
     """Keras keeps what a file's tests made; to walk through it each time took a tenth of them."""
     yield
     gc.collect()
     gc.freeze()
+
+
+def pytest_collection_modifyitems(items):
+    """Marks the tests of `slow_tests.txt` as slow, wherever their file stands."""
+    lines = pathlib.Path(__file__).with_name("slow_tests.txt").read_text("utf-8").splitlines()
+    slow = {line for line in lines if line and not line.startswith("#")}
+    for item in items:
+        name, _, test = item.nodeid.partition("[")[0].rpartition("/")[2].partition("::")
+        if not slow.isdisjoint({name, f"{name}::{test}"}):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +63,13 @@ def data_dir() -> pathlib.Path:
             else "needs real data: set ADAPTIVE_NETS_DATA to its folder"
         )
     return path
+
+
+@pytest.fixture(scope="module")
+def few_chunks():
+    """The mixture weights of endless data are solved on few pieces of it, to be quick."""
+    from adaptive_nets.adanet.rounds import runner
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "MIXTURE_CHUNKS", 12)
+        yield

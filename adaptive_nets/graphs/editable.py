@@ -250,7 +250,7 @@ def _made(step: Step, names: set[str], owner: str, last: bool) -> Any:
         return again(step.operation, config)
     except Exception as error:
         raise ValueError(
-            f"Cannot fuse subnetwork '{owner}': its layer '{step.operation.name}' cannot be made "
-            "again from its configuration. Expected get_config() and from_config() to fit. "
+            f"Cannot fuse subnetwork '{owner}': layer '{step.operation.name}' cannot be rebuilt "
+            "from its configuration. Expected get_config() and from_config() to match. "
             f"Received: {step.kind.__module__}.{step.kind.__name__} ({error})."
         ) from error

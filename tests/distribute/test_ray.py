@@ -89,8 +89,9 @@ def stop_driver():
 
 
 def workers():
-    """Process ids of the living ones."""
-    found = [p for p in psutil.process_iter() if p.name().startswith("ray::Worker")]
+    """Process ids of the living ones of this process's cluster."""
+    mine = psutil.Process().children(recursive=True)
+    found = [p for p in mine if p.name().startswith("ray::Worker")]
     return [p.pid for p in found if p.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -140,16 +141,16 @@ def test_refusals(tmp_path, monkeypatch):
     for workers in (0, 1.5, True):
         with pytest.raises(ValueError, match="workers must be an integer >= 1"):
             an.distribute.Ray(workers=workers)
-    with pytest.raises(ValueError, match="'replicated', 'round_robin', 'ray'"):
+    with pytest.raises(ValueError, match="'ray', 'replicated', 'round_robin'"):
         search(tmp_path, "rey")
-    with pytest.raises(ValueError, match="placement='ray' needs a model_dir"):
+    with pytest.raises(ValueError, match="placement='ray' requires a model_dir"):
         search(None, "ray")
-    with pytest.raises(ValueError, match="placement='ray' needs a seed"):
+    with pytest.raises(ValueError, match="placement='ray' requires a seed"):
         search(tmp_path, "ray", seed=None)
-    with pytest.raises(ValueError, match="trains each candidate in one process"):
+    with pytest.raises(ValueError, match="trains each subnetwork in one process"):
         search(tmp_path, "ray", distribute=tf.distribute.OneDeviceStrategy("/cpu:0"))
     endless = tf.data.Dataset.from_tensor_slices((X, Y)).repeat().batch(48)
-    with pytest.raises(ValueError, match="needs finite data.*an endless dataset"):
+    with pytest.raises(ValueError, match="requires finite data.*an endless dataset"):
         search(tmp_path, "ray").fit(endless)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"pip install 'adaptive-nets\[ray\]'"):

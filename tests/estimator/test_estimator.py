@@ -14,6 +14,8 @@ from sklearn.preprocessing import StandardScaler
 import adaptive_nets as an
 from adaptive_nets import estimator as est
 
+pytestmark = pytest.mark.usefixtures("few_chunks")
+
 X, Y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")
 TRAIN, TEST = slice(0, 1200), slice(1200, 1500)
@@ -196,7 +198,7 @@ def test_begins_from_another_search(trained, tmp_path):
     old = {n: trained.get_variable_value(n) for n in trained.get_variable_names()[1:]}
     for name in set(old) & set(found.get_variable_names()):
         np.testing.assert_array_equal(found.get_variable_value(name), old[name])
-    with pytest.raises(ValueError, match="no search to begin from"):
+    with pytest.raises(ValueError, match="no search to start from"):
         made(tmp_path / "other", warm_start_from=tmp_path / "missing").train(endless, steps=1)
 
 

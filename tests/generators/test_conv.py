@@ -108,8 +108,11 @@ IMAGE = FeatureSpec((8, 8), "float32")
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (FeatureSpec((64,), "float32"), r"needs images of shape .*Received: rows of shape \(64,\)"),
-        (FeatureSpec((2, 8, 8, 3), "float32"), "needs images of shape"),
+        (
+            FeatureSpec((64,), "float32"),
+            r"requires images of shape .*Received: rows of shape \(64,\)",
+        ),
+        (FeatureSpec((2, 8, 8, 3), "float32"), "requires images of shape"),
         ({"left": IMAGE, "right": IMAGE}, "requires a single image feature. Received: left, right"),
         ({"path": FeatureSpec((1,), "string")}, "^Feature 'path' holds strings"),
     ],

@@ -140,7 +140,7 @@ def test_strings_are_refused_by_name(built):
         ({"widths": None}, "widths must be .*None"),
         ({"widths": []}, "widths must be "),
         ({"widths": True}, "widths must be "),
-        ({"widths": [8, 8]}, r"widths must differ from each other. Received: widths=\[8, 8\]."),
+        ({"widths": [8, 8]}, r"widths must be distinct. Received: widths=\[8, 8\]."),
         ({"depths": -1}, "depths must be an integer >= 0"),
         ({"dropout": 1.0}, r"dropout must be a finite number >= 0 and < 1"),
         ({"dropout": "0.1"}, "dropout must be "),

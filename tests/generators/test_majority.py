@@ -155,7 +155,7 @@ def test_the_penalty_is_that_of_the_mean_and_the_export_needs_no_package(tmp_pat
         (2.5, "factor must be an integer >= 1"),
         (True, "factor must be an integer >= 1"),
         ({"factor": 3, "distribution": "beta"}, "distribution must be one of"),
-        ({"seed": 1}, "majority must be k or a dict of options"),
+        ({"seed": 1}, "majority must be an integer k or a dict of the options"),
         ({"factor": 3, "kernel_spread": -1.0}, "kernel_spread must be a finite number"),
         ({"factor": 3, "subspace_penalty": -1.0}, "subspace_penalty must be a finite number"),
     ],

@@ -326,5 +326,5 @@ def test_a_search_is_not_loaded_without_its_pool(tmp_path):
         model_dir=tmp_path / "search",
     )
     search.fit(x, np.arange(32) % 3, verbose=0)
-    with pytest.raises(ValueError, match=r"Pool's models are the user's own.*generator=\.\.\."):
+    with pytest.raises(ValueError, match=r"Pool's models are not stored.*generator=\.\.\."):
         an.AdaNet.load(tmp_path / "search")

@@ -1,4 +1,4 @@
-"""What a candidate is: `Subnetwork`, and the `Builder` that makes one."""
+"""`Subnetwork`, and the `Builder` that builds one."""
 
 import abc
 import dataclasses
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Subnetwork:
-    """The symbolic outputs of one candidate network.
+    """The symbolic outputs of one subnetwork.
 
     Args:
-        logits: KerasTensor of shape `(batch, head.units)`: the candidate's own prediction.
-        last_layer: KerasTensor of shape `(batch, n)`: the features that a `"matrix"` mixture weight
-            reads. Defaults to `logits`.
-        hidden: KerasTensors of the hidden layers' activations, first to last: what later
-            subnetworks may read (`adanet.connect`), and what `complexity="rademacher"` counts.
-            `None` where nothing is to be read. Defaults to `None`.
-        depth: Number of hidden layers; what `complexity="sqrt_depth"` reads. Defaults to 1.
-        complexity: The measure r in `Γ = λ r + β` (AdaNet, section 4), non-negative. `None` lets
-            the search's `complexity` rule compute it. Defaults to `None`.
-        attributes: Numbers or strings to be handed to the generator in the next rounds'
-            reports.
+        logits: KerasTensor of shape `(batch, head.units)`, the subnetwork's own prediction.
+        last_layer: KerasTensor of shape `(batch, n)`, the features that a `"matrix"` mixture weight
+            reads. Defaults to `None`: `logits`.
+        hidden: KerasTensors of the hidden layers' activations, first to last, which later
+            subnetworks may read (`adanet.connect`) and `complexity="rademacher"` counts. Defaults
+            to `None`: nothing may be read.
+        depth: Number of hidden layers, used by `complexity="sqrt_depth"`. Defaults to 1.
+        complexity: The measure r >= 0 in `Γ = λ r + β` (AdaNet, section 4). Defaults to `None`: the
+            search's `complexity` rule computes it.
+        attributes: Numbers or strings to pass to the generator in the reports of the next rounds.
+            Defaults to none.
 
     Example:
 
@@ -51,16 +51,16 @@ class Subnetwork:
 
 
 class Builder(abc.ABC):
-    """Builds one candidate subnetwork of a round, and says how it is trained.
+    """Builds one subnetwork of a round, and defines how it is trained.
 
     Subclasses set `name` (unique in a round, a valid part of a file name) and implement `build`.
 
     Attributes:
-        rescale_output: Whether the logits are to be scaled to the targets' mean and spread
-            (regression heads), so that a network that begins near 0 need not learn them.
+        rescale_output: Whether to scale the logits to the mean and spread of the targets
+            (regression heads), so that a network with outputs near 0 need not learn them.
             Defaults to `False`.
-        majority: Options of `majority.expand` for a candidate that is to train k-fold kernels; it
-            is frozen, weighed and stored with their mean, as stock layers. Defaults to `None`.
+        majority: Options of `majority.expand` for a subnetwork that trains k-fold kernels. It is
+            frozen, weighed and stored with their mean, as stock layers. Defaults to `None`.
 
     Example:
 
@@ -91,33 +91,33 @@ class Builder(abc.ABC):
 
         Args:
             inputs: KerasTensor, or dict of KerasTensors, of the (preprocessed) features.
-            units: Width of the logits.
-            previous: The `Ensemble` chosen so far, or `None` in the first round. Its `hidden`
-                holds its members' hidden layers as KerasTensors; `adanet.connect` reads them.
+            units: Number of logits.
+            previous: The current `Ensemble`, or `None` in the first round. Its `hidden` holds the
+                members' hidden layers as KerasTensors, which `adanet.connect` reads.
 
         Returns:
-            A `Subnetwork` whose tensors are computed from `inputs` and, where wanted, from
+            A `Subnetwork` whose tensors are computed from `inputs` and, optionally, from
             `previous.hidden`.
         """
 
     def optimizer(self) -> keras.optimizers.Optimizer:
-        """A fresh optimizer with its learning rate or schedule. Defaults to `Adam(1e-3)`."""
+        """Returns a new optimizer with its learning rate or schedule. Defaults to `Adam(1e-3)`."""
         return keras.optimizers.Adam(1e-3)
 
     def hyperparameters(self) -> dict:
-        """Numbers and strings that describe the candidate in reports. Defaults to `{}`."""
+        """Returns numbers and strings that describe the subnetwork in reports. Defaults to `{}`."""
         return {}
 
     def training_data(self, rows: int, seed: int) -> "TrainingData | None":
-        """What this candidate is trained on, where it is not simply what `fit` was given.
+        """Returns the subnetwork's own training data, if it differs from that of `fit`.
 
-        Mixture weights and the leaderboard stay with the data of `fit`.
+        Mixture weights and the leaderboard still use the data of `fit`.
 
         Args:
             rows: Number of training rows in `fit`.
-            seed: Integer, the same for this candidate whenever the search is run again.
+            seed: Integer, the same for this subnetwork whenever the search is run again.
 
         Returns:
-            `TrainingData`, or `None` for all rows as they are. Defaults to `None`.
+            `TrainingData`, or `None` for the training rows of `fit`. Defaults to `None`.
         """
         return None

@@ -17,25 +17,25 @@ def connect(
     which: str = "all",
     dropout: float = 0.0,
 ) -> keras.KerasTensor:
-    """A new subnetwork's hidden layer side by side with the frozen subnetworks' ones.
+    """Concatenates a hidden layer of a new subnetwork with those of the frozen subnetworks.
 
-    What layer `layer + 1` of a new subnetwork reads: a dense layer on the result computes
-    `U φ(a) + Σ_s V_s φ(a^(s))`, with a and a^(s) of layer `layer` in the new and in each frozen
-    subnetwork. Frozen outputs do not learn, and on finite data they are computed once and kept.
+    The result is the input of layer `layer + 1`: a dense layer on it computes
+    `U φ(a) + Σ_s V_s φ(a^(s))`, with a and a^(s) from layer `layer` of the new and of each frozen
+    subnetwork. Frozen layers are not trained, and on finite data their outputs are computed once.
 
     Args:
-        x: KerasTensor `(batch, ..., units)`: the new subnetwork's own layer.
-        previous: The `Ensemble` that the builder was given, or `None`.
-        layer: Which hidden layer it is, from 1.
-        which: `"all"` reads every member that has such a layer, `"previous"` only the one that
-            was added last (AdaNet.P), `"none"` no one. Defaults to `"all"`.
-        dropout: Rate on the frozen layers, in [0, 1) (AdaNet.D). Defaults to 0.
+        x: KerasTensor `(batch, ..., units)`, the new subnetwork's own layer.
+        previous: The `Ensemble` that was passed to the builder, or `None`.
+        layer: Number of the hidden layer, from 1.
+        which: Members to read: `"all"` that have such a layer, `"previous"`, only the last one
+            added (AdaNet.P), or `"none"`. Defaults to `"all"`.
+        dropout: Dropout rate on the frozen layers, in [0, 1) (AdaNet.D). Defaults to 0.
 
     Returns:
-        KerasTensor `(batch, ..., more units)`; `x` itself where there is nothing to read.
+        KerasTensor `(batch, ..., more units)`, or `x` itself if there is nothing to read.
 
     Raises:
-        ValueError: A frozen layer differs from `x` in another axis than the last.
+        ValueError: A frozen layer differs from `x` in an axis other than the last.
 
     Example:
 
@@ -72,7 +72,7 @@ def connect(
             raise ValueError(
                 f"Cannot connect to hidden layer {layer} of subnetwork '{member.name}': expected "
                 f"the shape {(*x.shape[:-1], 'units')} of the new subnetwork's layer. Received: "
-                f"{tuple(tensor.shape)}. Pool or resize the layer that both name in `hidden`."
+                f"{tuple(tensor.shape)}. Pool or resize the layer that both list in `hidden`."
             )
         frozen.append(tensor)
     if not frozen:

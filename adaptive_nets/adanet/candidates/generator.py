@@ -1,4 +1,4 @@
-"""Where candidates come from: the `Generator` contract and the `Report`s it is given."""
+"""The `Generator` contract, and the `Report`s that a generator receives."""
 
 import abc
 import dataclasses
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What is known of a candidate subnetwork after its round.
+    """The results of a subnetwork after its round.
 
-    Attributes:
+    Args:
         iteration: The round, from 1.
         name: The builder's name.
-        hyperparameters: What the builder said of itself.
-        attributes: What the subnetwork said of itself.
-        metrics: `loss` of the subnetwork on its own, which for one that was trained on a
-            residual says little, and `objective` of the best candidate ensemble with it. With
-            `fit(report_data=...)`, on that data: `loss` and the head's metrics of the subnetwork
-            on its own, and as `ensemble_...` those of the candidate.
+        hyperparameters: The builder's `hyperparameters()`.
+        attributes: The `attributes` of the `Subnetwork`.
+        metrics: `loss` of the subnetwork on its own, which says little after residual training,
+            and `objective` of the best candidate ensemble that contains it. With
+            `fit(report_data=...)`, also measured on that data: `loss` and the head's metrics of the
+            subnetwork on its own and, as `ensemble_...`, those of the candidate ensemble.
         selected: Whether it is a member of the round's winner.
         status: `"trained"` or `"diverged"`.
     """
@@ -40,14 +40,14 @@ class Report:
 
 
 class Generator(Configurable, abc.ABC):
-    """Proposes each round's candidates.
+    """Proposes the subnetworks of each round.
 
-    Subclasses implement `generate`. A generator that is to be restored by `AdaNet.load` is
-    registered with `keras.saving.register_keras_serializable` and has `get_config`.
+    Subclasses implement `generate`. To be restored by `AdaNet.load`, a generator must be
+    registered with `keras.saving.register_keras_serializable` and have `get_config`.
 
     Attributes:
-        standardize: Whether the candidates want standardised features; read by
-            `AdaNet(preprocessing="auto")`. Defaults to `False`.
+        standardize: Whether `AdaNet(preprocessing="auto")` standardises the features. Defaults to
+            `False`.
         needs_features: Whether `prepare` must be called before `generate`. Defaults to `False`.
 
     Example:
@@ -71,30 +71,30 @@ class Generator(Configurable, abc.ABC):
         """Proposes builders.
 
         Args:
-            previous: The `Ensemble` chosen so far, or `None` in the first round.
+            previous: The current `Ensemble`, or `None` in the first round.
             iteration: The round, from 1.
-            reports: `Report`s of all candidates of all earlier rounds.
+            reports: `Report`s of all subnetworks of all earlier rounds.
 
         Returns:
-            A non-empty list of `Builder`s with distinct names. The same arguments must give
-            the same builders, or an interrupted search cannot go on.
+            A non-empty list of `Builder`s with distinct names. The same arguments must yield the
+            same builders, so that an interrupted search can continue.
         """
 
     def prepare(self, features: Any, folder: pathlib.Path | None = None) -> None:
-        """Looks at the features once, before `fit` begins; what it learns must be repeatable.
+        """Learns from the features, once, before the first round. It must be reproducible.
 
         Args:
-            features: Array, or dict of arrays: the (preprocessed) training rows; of a stream its
-                sample.
-            folder: Where to keep what takes long, or `None`.
+            features: Array, or dict of arrays, of the (preprocessed) training rows; for a stream,
+                of a sample.
+            folder: Folder in which to cache expensive results, or `None`.
         """
 
 
 class WrappingGenerator(Generator):
-    """A generator on top of another, which it lets look at the features.
+    """A generator that wraps another one, and passes the features on to it.
 
     Attributes:
-        generator: The other; subclasses set it.
+        generator: The wrapped generator, set by subclasses.
     """
 
     generator: Generator
@@ -119,7 +119,8 @@ def propose_builders(
     who = type(generator).__name__
     if not builders:
         raise ValueError(
-            f"Generator {who} returned no builders in round {iteration}; expected at least one."
+            f"Generator {who} must return at least one builder. Received: none in round "
+            f"{iteration}."
         )
     for builder in builders:
         if not isinstance(builder, Builder):
@@ -128,17 +129,17 @@ def propose_builders(
                 f"Received: {type(builder).__name__}."
             )
         if not isinstance(getattr(builder, "name", None), str) or not builder.name:
-            raise ValueError(f"A builder of generator {who} has no name; set `name` to a string.")
+            raise ValueError(f"A builder of generator {who} has no name. Set `name` to a string.")
         if not set(builder.name) <= _NAME_CHARACTERS:
             raise ValueError(
-                f"Builder name '{builder.name}' has characters that file names cannot hold; "
-                "use letters, digits, '_', '-' and '.'."
+                f"Builder name '{builder.name}' must be valid in file names. Use only letters, "
+                "digits, '_', '-' and '.'."
             )
     names = [b.name for b in builders]
     duplicates = sorted({n for n in names if names.count(n) > 1})
     if duplicates:
         raise ValueError(
-            f"Generator {who} returned duplicate candidate names in round {iteration}: "
+            f"Generator {who} returned duplicate builder names in round {iteration}: "
             f"{', '.join(duplicates)}. Give every builder its own name."
         )
     return builders

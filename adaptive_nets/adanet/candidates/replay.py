@@ -1,4 +1,4 @@
-"""The rounds of a finished search again, on other data: same choices, new weights."""
+"""Replays the rounds of a finished search on other data: same choices, new weights."""
 
 import dataclasses
 
@@ -13,12 +13,12 @@ from adaptive_nets.serialization import describe_object, restore_object
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class ReplayGenerator(WrappingGenerator):
-    """Proposes only what was chosen in a recorded search.
+    """Proposes only the subnetworks that a recorded search selected.
 
     Args:
         generator: The recorded search's `Generator`.
         chosen: The `Candidate` that won each round.
-        reports: All `Report`s of the recorded search, which the generator is told again.
+        reports: All `Report`s of the recorded search, which the generator receives again.
     """
 
     def __init__(self, generator: Generator, chosen: list[Candidate], reports: list[Report]):
@@ -33,7 +33,7 @@ class ReplayGenerator(WrappingGenerator):
         found = [b for b in proposed if b.name in wanted]
         if {b.name for b in found} != set(wanted):
             raise ValueError(
-                f"Round {iteration} cannot be replayed: it chose {', '.join(wanted)}, and "
+                f"Round {iteration} cannot be replayed: it selected {', '.join(wanted)}, but "
                 f"{type(self.generator).__name__} now proposes "
                 f"{', '.join(b.name for b in proposed)}. Pass the generator of the recorded search."
             )
@@ -57,7 +57,7 @@ class ReplayGenerator(WrappingGenerator):
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class ReplayStrategy(Strategy):
-    """The one candidate ensemble of each round that a recorded search chose.
+    """Proposes only the candidate ensembles that a recorded search selected.
 
     Args:
         chosen: The `Candidate` that won each round, or its fields as a dict.
@@ -70,7 +70,7 @@ class ReplayStrategy(Strategy):
         ]
 
     def candidates(self, new: list[str], previous: bool, iteration: int = 1) -> list[Candidate]:
-        # A subnetwork that diverged this time is missing in it.
+        # Without subnetworks that diverged this time.
         chosen = self.chosen[iteration - 1]
         left = tuple(name for name in chosen.new if name in new)
         return [dataclasses.replace(chosen, new=left)]

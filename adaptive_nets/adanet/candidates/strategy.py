@@ -1,4 +1,4 @@
-"""Which sets of subnetworks are tried as ensembles in a round."""
+"""Ensemble strategies: which sets of subnetworks a round tries as candidate ensembles."""
 
 import abc
 import dataclasses
@@ -15,11 +15,11 @@ from adaptive_nets.configurable import Configurable
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A candidate ensemble: old members by position, new ones by name.
+    """A candidate ensemble, made of the previous members, new subnetworks, or both.
 
-    Attributes:
-        name: Unique in its round.
-        previous: Whether the previous ensemble's members are in it.
+    Args:
+        name: Name, unique in the round.
+        previous: Whether it contains the members of the previous ensemble.
         new: Names of the round's subnetworks in it.
     """
 
@@ -29,10 +29,10 @@ class Candidate:
 
 
 class Strategy(Configurable, abc.ABC):
-    """Turns a round's subnetworks into candidate ensembles.
+    """Combines a round's subnetworks into candidate ensembles.
 
-    One that is to be restored by `AdaNet.load` is registered with
-    `keras.saving.register_keras_serializable` and has `get_config`.
+    To be restored by `AdaNet.load`, a strategy must be registered with
+    `keras.saving.register_keras_serializable` and have `get_config`.
 
     Example:
 
@@ -50,9 +50,9 @@ class Strategy(Configurable, abc.ABC):
         own = cls.__dict__.get("candidates")
         if own is not None and not _takes_iteration(own):
             warnings.warn(
-                f"{cls.__name__}.candidates(new, previous) is the old form of a strategy, in which "
-                "the round is the attribute `iteration`. Write candidates(self, new, previous, "
-                "iteration).",
+                f"{cls.__name__}.candidates(new, previous), which reads the round from the "
+                "attribute `iteration`, is deprecated. Define candidates(self, new, previous, "
+                "iteration) instead.",
                 DeprecationWarning,
                 # Past ABCMeta's own frame, to the class statement.
                 stacklevel=3,
@@ -61,7 +61,7 @@ class Strategy(Configurable, abc.ABC):
 
     @abc.abstractmethod
     def candidates(self, new: list[str], previous: bool, iteration: int) -> list[Candidate]:
-        """Says which ensembles of a round are tried.
+        """Returns the candidate ensembles of a round.
 
         Args:
             new: Names of the subnetworks trained this round.
@@ -82,7 +82,7 @@ def _takes_iteration(method):
 
 
 def _with_iteration(method):
-    """A strategy's method of the old form, in the new one."""
+    """Adapts a strategy's deprecated method to the current signature."""
 
     @functools.wraps(method)
     def candidates(self, new, previous, iteration=1):
@@ -94,7 +94,7 @@ def _with_iteration(method):
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Grow(Strategy):
-    """Each new subnetwork joins the previous ensemble (the paper's algorithm)."""
+    """Adds each new subnetwork to the previous ensemble (the paper's algorithm)."""
 
     def candidates(self, new: list[str], previous: bool, iteration: int = 1) -> list[Candidate]:
         return [Candidate(f"grow_{name}", previous, (name,)) for name in new]
@@ -102,7 +102,7 @@ class Grow(Strategy):
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Solo(Strategy):
-    """Each new subnetwork alone."""
+    """Tries each new subnetwork on its own."""
 
     def candidates(self, new: list[str], previous: bool, iteration: int = 1) -> list[Candidate]:
         return [Candidate(f"solo_{name}", False, (name,)) for name in new]
@@ -110,7 +110,7 @@ class Solo(Strategy):
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class All(Strategy):
-    """All new subnetworks join the previous ensemble at once."""
+    """Adds all new subnetworks to the previous ensemble at once."""
 
     def candidates(self, new: list[str], previous: bool, iteration: int = 1) -> list[Candidate]:
         return [Candidate("all", previous, tuple(new))]
@@ -120,7 +120,7 @@ STRATEGIES = {"grow": Grow, "solo": Solo, "all": All}
 
 
 def resolve(strategies: str | Strategy | Iterable[str | Strategy]) -> list[Strategy]:
-    """Strategies from names or objects."""
+    """Returns strategies for names or objects."""
     if isinstance(strategies, str | Strategy):
         strategies = (strategies,)
     resolved = []
@@ -129,32 +129,34 @@ def resolve(strategies: str | Strategy | Iterable[str | Strategy]) -> list[Strat
             strategy = STRATEGIES[strategy]()
         if not isinstance(strategy, Strategy):
             raise ValueError(
-                f"Unknown ensemble strategy; expected {', '.join(map(repr, STRATEGIES))} or an "
+                f"Each ensemble strategy must be {', '.join(map(repr, STRATEGIES))} or an "
                 f"adanet.Strategy. Received: {strategy!r}."
             )
         resolved.append(strategy)
     if not resolved:
-        raise ValueError("ensemble_strategies must name at least one strategy. Received: none.")
+        raise ValueError("ensemble_strategies must contain at least one strategy. Received: none.")
     return resolved
 
 
 def propose_candidates(
     strategies: Iterable[Strategy], new: Iterable[str], previous: bool, iteration: int = 1
 ) -> list[Candidate]:
-    """All strategies' candidates, each set of members once."""
+    """Returns all strategies' candidate ensembles, each set of members once."""
     found = {}
     for strategy in strategies:
         for candidate in strategy.candidates(list(new), previous, iteration):
             if not candidate.new or not set(candidate.new) <= set(new):
                 raise ValueError(
-                    f"Candidate '{candidate.name}' of strategy {type(strategy).__name__} must be "
-                    f"of the subnetworks {', '.join(new)}. Received: {candidate.new!r}."
+                    f"Candidate '{candidate.name}' of strategy {type(strategy).__name__} must "
+                    f"contain at least one of the subnetworks {', '.join(new)}, and no others. "
+                    f"Received: {candidate.new!r}."
                 )
             found.setdefault((candidate.previous and previous, candidate.new), candidate)
     names = [c.name for c in found.values()]
     duplicates = sorted({n for n in names if names.count(n) > 1})
     if duplicates:
         raise ValueError(
-            f"Ensemble strategies gave one name to several candidates: {', '.join(duplicates)}."
+            "Ensemble strategies must give each candidate ensemble its own name. Received: "
+            f"{', '.join(duplicates)} more than once."
         )
     return list(found.values())

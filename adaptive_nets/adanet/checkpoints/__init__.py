@@ -1,1 +1,1 @@
-"""What a search knows, on disk: written whole, read back, compared."""
+"""The state of a search on disk: written atomically, read back, compared."""

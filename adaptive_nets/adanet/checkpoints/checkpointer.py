@@ -1,4 +1,4 @@
-"""Keeps what a search knows, and the checkpoints within its rounds, on disk or in memory."""
+"""`Checkpointer`: keeps the state of a search and the checkpoints within its rounds."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from adaptive_nets.adanet.rounds.round import Round
 
 
 class Checkpointer:
-    """Writes what a search knows, and reads checkpoints back.
+    """Saves the state of a search, and reads checkpoints back.
 
     Args:
         context: `SearchContext`.
-        state: What is known at first.
-        folder: A `ModelDir`; a `ModelDirReader` for a process that only follows the chief; `None`
-            for a search that is kept in memory only.
-        publish: Called with each state once it is kept.
+        state: The initial `SearchState`.
+        folder: A `ModelDir`, a `ModelDirReader` in a process that only follows the chief, or
+            `None` for a search that is kept only in memory.
+        publish: Function that is called with each state after it has been saved.
 
     Attributes:
-        state: What is known now.
+        state: The current `SearchState`.
     """
 
     def __init__(
@@ -40,23 +40,23 @@ class Checkpointer:
         return self.folder if isinstance(self.folder, ModelDir) else None
 
     def sweep(self) -> None:
-        """Removes what a killed process was writing."""
+        """Removes the temporary files of a killed process."""
         if self.writer is not None:
             self.writer.sweep()
 
     def commit(self, state: SearchState) -> None:
-        """Makes a state the search's, on disk first."""
+        """Saves a state, then makes it the current one."""
         if self.writer is not None:
             self._write(state)
         self.adopt(state)
 
     def adopt(self, state: SearchState) -> None:
-        """Makes a state the search's that is on disk already, or need not be."""
+        """Makes a state the current one without saving it."""
         self.state = state
         self._publish(state)
 
     def checkpoint(self, round_: Round) -> None:
-        """Keeps a round as it is, unless a call has left it half way."""
+        """Saves a checkpoint of a round, unless an interrupted call left it inconsistent."""
         if not round_.consistent:
             return
         header = {"data": self.context.fingerprint, **round_.header()}
@@ -67,11 +67,11 @@ class Checkpointer:
             self.writer.write_checkpoint(round_.training.step, header, round_.state())
 
     def resume(self, round_: Round, same_data: bool) -> None:
-        """Goes on from this round's checkpoint; one of anything else is of no more use.
+        """Continues from this round's checkpoint. Checkpoints that do not match are dropped.
 
         Args:
-            round_: A fresh `Round`.
-            same_data: Whether the data need not be that of the checkpoint.
+            round_: A new `Round`.
+            same_data: Whether to accept the checkpoint even if the data differs.
         """
         found = self.state.paused if self.folder is None else self.folder.read_checkpoint()
         if found is None:

@@ -1,4 +1,4 @@
-"""A search's values as JSON values and back."""
+"""Converts the values of a search to JSON values and back."""
 
 import math
 from typing import Any
@@ -12,14 +12,14 @@ _NOT_FINITE = "not finite: "
 
 
 def member_to_json(member: Member) -> dict:
-    """A member without its model, which has a file of its own."""
+    """Returns a member as JSON values, without its model, which has its own file."""
     fields = ("name", "iteration", "depth", "complexity", "attributes")
     parents = [p.name for p in member.parents]
     return {**{field: getattr(member, field) for field in fields}, "parents": parents}
 
 
 def ensemble_to_json(ensemble: Ensemble) -> dict:
-    """An ensemble with its members by name."""
+    """Returns an ensemble as JSON values, with its members by name."""
     mixture = ensemble.mixture
     return {
         "name": ensemble.name,
@@ -33,7 +33,7 @@ def ensemble_to_json(ensemble: Ensemble) -> dict:
 
 
 def ensemble_from_json(state: dict, members: dict[str, Member]) -> Ensemble:
-    """The ensemble that `ensemble_to_json` described."""
+    """Restores an ensemble from the output of `ensemble_to_json`."""
     bias = state["bias"]
     mixture = Mixture(
         tuple(np.array(w, "float64") for w in state["weights"]),
@@ -45,7 +45,7 @@ def ensemble_from_json(state: dict, members: dict[str, Member]) -> Ensemble:
 
 
 def encode_nonfinite(value: Any) -> Any:
-    """JSON values without NaN and infinity, which JSON does not have."""
+    """Encodes NaN and infinity, which JSON does not support, as strings."""
     if isinstance(value, dict):
         return {k: encode_nonfinite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -56,7 +56,7 @@ def encode_nonfinite(value: Any) -> Any:
 
 
 def decode_nonfinite(value: Any) -> Any:
-    """What `encode_nonfinite` was given."""
+    """Reverses `encode_nonfinite`."""
     if isinstance(value, dict):
         return {k: decode_nonfinite(v) for k, v in value.items()}
     if isinstance(value, list):

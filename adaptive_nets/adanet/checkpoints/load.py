@@ -1,4 +1,4 @@
-"""What a search's folder holds, as the values that a search has."""
+"""Reads a search from its folder."""
 
 import dataclasses
 import os
@@ -15,15 +15,15 @@ from adaptive_nets.serialization import restore_object
 
 @dataclasses.dataclass(frozen=True)
 class StoredSearch:
-    """A search as its folder holds it.
+    """A search as stored in its folder.
 
-    Attributes:
+    Args:
         state: `SearchState`.
-        spec: Of the raw features.
+        spec: Feature spec of the raw features.
         batch_size: Rows per step.
         seed: The seed in use.
-        fingerprint: Of the training rows.
-        preprocessing: The model that features pass first, or `None`.
+        fingerprint: Fingerprint of the training rows.
+        preprocessing: The preprocessing model, or `None`.
     """
 
     state: SearchState
@@ -35,10 +35,10 @@ class StoredSearch:
 
 
 def read_search(stored: dict[str, Any], folder: ModelDirReader) -> StoredSearch:
-    """The search that a state describes.
+    """Restores the search that a stored state describes.
 
     Args:
-        stored: A state, as `ModelDirReader.read_state` gave it.
+        stored: A state, as returned by `ModelDirReader.read_state`.
         folder: The folder with its models.
 
     Raises:
@@ -63,10 +63,10 @@ def read_search(stored: dict[str, Any], folder: ModelDirReader) -> StoredSearch:
 def find_state(
     model_dir: str | os.PathLike, state_file: str | os.PathLike | None = None
 ) -> tuple[dict[str, Any], ModelDirReader]:
-    """A state in a folder that must have one, and the folder.
+    """Finds the stored state in a folder. Returns it with the folder's reader.
 
     Raises:
-        ValueError: There is no search in the folder.
+        ValueError: The folder holds no search.
     """
     if not os.path.isdir(model_dir):
         raise ValueError(f"There is no search to load: no folder '{model_dir}'.")
@@ -78,7 +78,7 @@ def find_state(
 
 
 def restore_settings(state: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """The constructor arguments that a state holds; those that are given take precedence."""
+    """Returns the constructor arguments in a state. `settings` take precedence over them."""
     rebuilt = {
         name: restore_object(value, name)
         for name, value in state["settings"].items()

@@ -1,11 +1,11 @@
-"""What a search knows, on disk: every file is written whole or not at all, and none is pickled.
+"""The folder of a search. Every file is written atomically, and none is pickled.
 
 model_dir/
   state-000003.json          configuration, ensemble, leaderboard, reports; newest valid wins
   members/1_dense_2.keras    weights of subnetworks that a state file names
   preprocessing.keras
   checkpoint-0000500.npz     weights and optimizer slots in the middle of a round
-  tensorboard/round_1/...    scalars a candidate
+  tensorboard/round_1/...    scalars of each subnetwork
 """
 
 import json
@@ -32,7 +32,7 @@ PREPROCESSING_FILE = "preprocessing.keras"
 
 
 class ModelDirReader:
-    """Reads the folder of one search, and writes nothing.
+    """Reads the folder of a search, and writes nothing.
 
     Args:
         path: The folder.
@@ -46,26 +46,26 @@ class ModelDirReader:
 
     @property
     def newest(self) -> int:
-        """The number of the newest state file; 0 where there is none."""
+        """The number of the newest state file, or 0 if there is none."""
         numbered = self._numbered("state-*.json")
         return numbered[-1][0] if numbered else 0
 
     @staticmethod
     def named(state: dict) -> list[str]:
-        """The model files that a state needs."""
+        """Returns the model files that a state needs."""
         return [*state["files"], *([PREPROCESSING_FILE] if state["preprocessed"] else [])]
 
     def read_state(self, path: str | os.PathLike | None = None) -> dict | None:
-        """The newest state that can be read; `None` where there is none.
+        """Reads the newest readable state, or returns `None` if there is none.
 
         Args:
-            path: The state file to be read in its place.
+            path: State file to read instead of the newest. Defaults to `None`.
         """
         numbered = self._numbered("state-*.json")
         if path is not None:
             numbered = [(n, p) for n, p in numbered if p.name == Path(path).name]
             if not numbered:
-                raise ValueError(f"There is no state file '{path}' in '{self.path}' any more.")
+                raise ValueError(f"State file '{path}' does not exist in '{self.path}'.")
         for _, path in reversed(numbered):
             try:
                 state = decode_nonfinite(json.loads(path.read_text(encoding="utf-8")))
@@ -73,7 +73,7 @@ class ModelDirReader:
             except (ValueError, KeyError, TypeError, OSError) as error:
                 warnings.warn(
                     f"State file '{path}' cannot be read ({type(error).__name__}); falling back "
-                    "to the one before it.",
+                    "to the previous one.",
                     stacklevel=2,
                 )
                 continue
@@ -84,14 +84,14 @@ class ModelDirReader:
                     else ("an older", "Use another model_dir, or that version.")
                 )
                 raise ValueError(
-                    f"'{path}' was written by {age} adaptive_nets (format {version}; this one "
-                    f"reads {VERSION}). {cure}"
+                    f"'{path}' was written by {age} version of adaptive_nets (format {version}; "
+                    f"this version reads {VERSION}). {cure}"
                 )
             missing = [n for n in state.get("files", []) if not (self.path / n).exists()]
             if missing:
                 warnings.warn(
                     f"State file '{path}' names missing files ({', '.join(missing)}); falling "
-                    "back to the one before it.",
+                    "back to the previous one.",
                     stacklevel=2,
                 )
                 continue
@@ -100,7 +100,7 @@ class ModelDirReader:
         return None
 
     def load_model(self, name: str) -> keras.Model:
-        """The model in one of the folder's files."""
+        """Loads the model in one of the folder's files."""
         try:
             with making_layers:
                 return keras.saving.load_model(self.path / name, compile=False)
@@ -112,7 +112,7 @@ class ModelDirReader:
             ) from error
 
     def read_checkpoint(self) -> tuple[dict, list[np.ndarray]] | None:
-        """The newest checkpoint that can be read."""
+        """Reads the newest readable checkpoint, or returns `None` if there is none."""
         for _, path in reversed(self._numbered("checkpoint-*.npz")):
             try:
                 with np.load(path, allow_pickle=False) as archive:
@@ -122,7 +122,7 @@ class ModelDirReader:
             except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
                 warnings.warn(
                     f"Checkpoint '{path}' cannot be read ({type(error).__name__}); falling back "
-                    "to the one before it.",
+                    "to the previous one.",
                     stacklevel=2,
                 )
         return None
@@ -137,10 +137,10 @@ class ModelDirReader:
 
 
 class ModelDir(ModelDirReader):
-    """The folder of one search, for the one process that writes to it.
+    """The folder of a search, for the one process that writes to it.
 
     Args:
-        path: The folder; made by the first write if missing.
+        path: The folder. If it is missing, the first write creates it.
 
     Raises:
         OSError: The folder cannot be written to.
@@ -157,7 +157,7 @@ class ModelDir(ModelDirReader):
             ) from error
 
     def _probe(self):
-        """Tries to write without leaving anything behind."""
+        """Tests whether the folder is writable, without leaving anything behind."""
         folder = self.path.absolute()
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
@@ -165,12 +165,12 @@ class ModelDir(ModelDirReader):
             pass
 
     def sweep(self) -> None:
-        """Removes what a killed process was writing."""
+        """Removes the temporary files of a killed process."""
         for path in [*self.path.glob(f"{PREFIX}*"), *self.path.glob(f"members/{PREFIX}*")]:
             path.unlink(missing_ok=True)
 
     def write_state(self, state: dict) -> None:
-        """Writes the next state file, then drops the oldest."""
+        """Writes the next state file, then deletes the oldest ones."""
         number = self.newest + 1
         text = json.dumps(
             encode_nonfinite({"version": VERSION, **state}), indent=1, allow_nan=False
@@ -181,22 +181,22 @@ class ModelDir(ModelDirReader):
             old.unlink(missing_ok=True)
 
     def begin_from(self, other: str | os.PathLike) -> None:
-        """Copies what another search has decided, as this one's beginning.
+        """Copies the state of another search, for this one to start from.
 
         Raises:
-            ValueError: There is no search.
+            ValueError: The other folder holds no search.
         """
         source = ModelDirReader(other)
         state = source.read_state()
         if state is None:
-            raise ValueError(f"There is no search to begin from in '{other}'.")
+            raise ValueError(f"There is no search to start from in '{other}'.")
         for name in self.named(state):
             with atomic_write(self.path / name, suffix=".keras") as written:
                 shutil.copyfile(source.path / name, written)
         self.write_state({k: v for k, v in state.items() if k != "version"})
 
     def save_model(self, model: keras.Model, name: str) -> str:
-        """Saves a model as `name` (relative, ending in `.keras`)."""
+        """Saves a model as `name` (relative, ending in `.keras`), and returns the name."""
         with atomic_write(self.path / name, suffix=".keras") as temporary:
             model.save(temporary)
         return name
@@ -214,7 +214,7 @@ class ModelDir(ModelDirReader):
                 path.unlink(missing_ok=True)
 
     def write_checkpoint(self, step: int, header: dict, arrays: list[np.ndarray]) -> None:
-        """Writes all arrays of a round at a step, then drops the one before."""
+        """Writes all arrays of a round at a step, then deletes older checkpoints."""
         named = {f"a{i:05d}": np.asarray(a) for i, a in enumerate(arrays)}
         path = self.path / f"checkpoint-{step:09d}.npz"
         with atomic_write(path, suffix=".npz") as name, open(name, "wb") as file:

@@ -1,4 +1,4 @@
-"""What is known after each round."""
+"""`SearchState`: what a search knows after each round."""
 
 import dataclasses
 from typing import Any
@@ -16,24 +16,24 @@ from adaptive_nets.adanet.rounds.runner import Decision, Standing
 
 @dataclasses.dataclass(frozen=True)
 class SearchState:
-    """What a search knows up to a round; each round makes a new one.
+    """What a search knows after a round. Each round creates a new one.
 
-    Attributes:
-        iteration: Rounds completed.
+    Args:
+        iteration: Number of completed rounds.
         ensemble: The best `Ensemble`, or `None` before the first round.
         measured: Its losses and metrics.
         entries: Leaderboard rows.
         reports: `Report`s for the generator.
-        curves: Learning curves, one `Curve` a round.
-        best_single: The best subnetwork on its own, of all rounds.
-        best_single_loss: Its loss on the data that candidates are judged by.
+        curves: Learning curves, one `Curve` per round.
+        best_single: The best single subnetwork of all rounds.
+        best_single_loss: Its loss on the data that ensembles are judged by.
         stop_reason: Why the last `fit` ended; `""` while it runs.
         seconds: Time spent in rounds.
         stream_chunks: Chunks of an endless dataset used so far.
-        partial: What was chosen when time ran out in the middle of the next round, or `None`.
+        partial: The state selected when time ran out in the middle of the next round, or `None`.
             The next `fit` drops it and finishes that round.
-        paused: Checkpoint of an interrupted round where there is no `model_dir`, or `None`; it
-            is not written.
+        paused: Checkpoint of an interrupted round if there is no `model_dir`, or `None`. It is not
+            written.
     """
 
     iteration: int = 0
@@ -54,16 +54,16 @@ class SearchState:
 
     @property
     def current(self) -> "SearchState":
-        """The state to show and to predict with."""
+        """The state to display and to predict with."""
         return self.partial or self
 
     @property
     def standing(self) -> Standing:
-        """The best that is known, as rounds read it."""
+        """The best ensemble and subnetwork so far, as rounds read them."""
         return Standing(self.ensemble, self.measured, self.best_single, self.best_single_loss)
 
     def standing_at(self, standing: Standing, **changes: Any) -> "SearchState":
-        """The state with another best."""
+        """Returns the state with another `Standing`."""
         return dataclasses.replace(
             self,
             ensemble=standing.ensemble,
@@ -74,10 +74,10 @@ class SearchState:
         )
 
     def after(self, decision: Decision, seconds: float) -> "SearchState":
-        """The state after a round.
+        """Returns the state after a round.
 
         Args:
-            decision: What the round has come to.
+            decision: The outcome of the round.
             seconds: Time that it took.
         """
         return self.standing_at(
@@ -93,7 +93,7 @@ class SearchState:
         )
 
     def members(self) -> dict[str, Member]:
-        """All members that are in use, by name; those that others read come before them."""
+        """Returns all members in use by name, each after the members that it reads."""
         used = []
         for state in (self, self.partial):
             if state is None:
@@ -105,17 +105,17 @@ class SearchState:
         return {m.name: m for m in lineage(used)}
 
     def file(self, member: Member) -> str:
-        """Where a member's weights are kept.
+        """Returns the file for a member's weights.
 
-        No state's file is ever overwritten with other weights, so those of a partial round,
-        which are trained on, are named by the step.
+        A state's files are never overwritten with other weights. Members of a partial round,
+        whose training continues, therefore have the step in their file names.
         """
         if member.iteration <= self.iteration or self.partial is None:
             return f"members/{member.name}.keras"
         return f"members/{member.name}.step-{self.partial.entries[-1].steps}.keras"
 
     def chosen_candidates(self) -> list[Candidate]:
-        """The candidate that won each round; rounds that changed nothing are left out."""
+        """Returns the winner of each round, except for rounds that changed nothing."""
         won = {e.round: e for e in self.entries if e.status == "selected"}
         return [
             Candidate(

@@ -27,49 +27,49 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
 
         F(w) = (1/m) Σ_i Φ(1 - y_i f(x_i)) + Σ_j Γ_j |w_j|,   Γ_j = λ r_j + β
 
-    by coordinate descent. A step finds for each layer the unit with the steepest descent, which
-    has a closed form (`convex_units.best_direction`), compares these with the units already
-    there, and moves the weight of the best by exact line search. Units stay as they were added;
-    weights go on moving. It ends when no unit of any layer, old or new, lowers F at a rate above
-    `tolerance`, that is when `|(1/m) Σ_i y_i h(x_i) Φ'(1 - y_i f(x_i))| <= Γ` for all of
-    them, or after `max_iterations`. F never rises. Nothing is drawn at random.
+    by coordinate descent. Each step finds the new unit of steepest descent in each layer, which
+    has a closed form (`convex.units.best_direction`), compares these with the existing units, and
+    moves the weight of the best one by exact line search. Units never change after they have been
+    added, but their weights do. The algorithm stops when no unit of any layer, old or new, lowers
+    F at a rate above `tolerance`, that is, when `|(1/m) Σ_i y_i h(x_i) Φ'(1 - y_i f(x_i))| <= Γ`
+    for all of them, or after `max_iterations`. F never rises. The result is deterministic.
 
-    Features should be on like scales, as `sklearn.preprocessing.StandardScaler` makes them: the
-    bound on `||u||_p` is one for all of them.
+    Features should be on similar scales, as produced by `sklearn.preprocessing.StandardScaler`,
+    since one bound on `||u||_p` applies to all of them.
 
     Args:
         surrogate: Φ, `"logistic"`: `log(1 + exp(z))`, or `"exponential"`: `exp(z)`. Defaults to
             `"logistic"`.
         p: Norm of each unit's incoming weights, in `[1, 2]`; at 1 a unit reads a single input.
             Defaults to 2.
-        norm_bound: Λ > 0, one number, or a sequence with one a layer. Defaults to 1.
-        adanet_lambda: λ >= 0, what complexity costs. Defaults to 0.03. With λ = β = 0 on classes
-            that no network separates only `max_iterations` ends the search.
-        adanet_beta: β >= 0, what any weight costs. Defaults to 0.
-        complexity: r of a unit. `"sqrt_depth"`, `"rademacher"` (the paper's lemma 2 with the
-            widths at the time), or a function from the depth to a number >= 0. Defaults to
+        norm_bound: Λ > 0, one number, or a sequence with one per layer. Defaults to 1.
+        adanet_lambda: λ >= 0, the cost of complexity. Defaults to 0.03. With λ = β = 0, on classes
+            that no network separates, only `max_iterations` stops the algorithm.
+        adanet_beta: β >= 0, the cost of any weight. Defaults to 0.
+        complexity: r of a unit: `"sqrt_depth"`, `"rademacher"` (the paper's lemma 2 with the
+            current widths), or a function from the depth to a number >= 0. Defaults to
             `"sqrt_depth"`.
-        max_iterations: Steps at most, so units at most. Defaults to 100.
-        max_depth: Layers at most. Defaults to 2.
+        max_iterations: Maximum number of steps, and so of units. Defaults to 100.
+        max_depth: Maximum number of layers. Defaults to 2.
         activation: φ, `"relu"`, `"tanh"` or `"linear"`. Defaults to `"relu"`.
-        corrective_passes: After each step, how often the weights of all units are moved to
-            their optima in turn. Fewer units then reach the same F, for more time. Defaults to 0,
-            the paper's algorithm.
-        fit_intercept: Whether f has an intercept b; it is not penalised. Defaults to `True`.
-        tolerance: The least rate of descent, >= 0, that is worth a step. Defaults to 1e-4.
+        corrective_passes: How often to move the weights of all units to their optima in turn after
+            each step. Fewer units then reach the same F, in more time. Defaults to 0, the paper's
+            algorithm.
+        fit_intercept: Whether f has an intercept b, which is not penalised. Defaults to `True`.
+        tolerance: Minimum rate of descent, >= 0, for a step. Defaults to 1e-4.
 
     Attributes:
         classes_: `[2]` labels; f is positive for the second.
         units_: Tuple of `Unit`s (`depth`, `direction`, `complexity`), oldest first.
         coef_: `[units]` mixture weights w, some of them 0.
-        intercept_: b.
+        intercept_: The intercept b.
         kernels_: List of the layers' weights `[inputs, units of the layer]`, which are the
             units' directions.
         depth_: Number of layers; 0 if no unit was worth its cost.
-        n_iter_: Steps taken.
+        n_iter_: Number of steps taken.
         objective_path_: `[n_iter_ + 1]` values of F: without units, then after each step.
         n_features_in_: Number of features.
-        feature_names_in_: Their names, if they have names that are strings.
+        feature_names_in_: Names of the features, if all are strings.
 
     Raises:
         ValueError: In `fit`, if an argument is out of range, or the data is not finite or does
@@ -136,8 +136,8 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         Args:
             X: `[rows, features]` numbers.
             y: `[rows]` labels of two classes.
-            sample_weight: `[rows]` weights >= 0, or `None`. A whole number k counts as k equal
-                rows, in the complexity's m as well.
+            sample_weight: `[rows]` weights >= 0. An integer weight k counts as k equal rows, also
+                in the complexity's m. Defaults to `None`: all weights are 1.
 
         Returns:
             The estimator.
@@ -168,7 +168,7 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """The function f.
+        """Computes the function f.
 
         Args:
             X: `[rows, features]` numbers.
@@ -181,7 +181,7 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         return decision_values(X, self.kernels_, self._mixtures, self.intercept_, self.activation)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The class of each row.
+        """Predicts the class of each row.
 
         Args:
             X: `[rows, features]` numbers.
@@ -193,7 +193,7 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         return self.classes_[positive.astype(int)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probabilities under which f(x) minimises the expected surrogate.
+        """Predicts the probabilities for which f(x) minimises the expected surrogate loss.
 
         With `z = f(x)` these are `sigmoid(2z)` for the exponential surrogate and
         `σ(1 + z) / (σ(1 + z) + σ(1 - z))`, σ the sigmoid, for the logistic one, whose loss
@@ -209,13 +209,14 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         return np.column_stack([expit(-log_odds), expit(log_odds)])
 
     def to_keras(self, dtype: str = "float32") -> "keras.Model":
-        """The network as a plain Keras model of stock layers.
+        """Converts the network to a plain Keras model of stock layers.
 
         Args:
-            dtype: Its inputs and arithmetic, `"float32"` or `"float64"`. Defaults to `"float32"`.
+            dtype: Dtype of inputs and computation, `"float32"` or `"float64"`. Defaults to
+                `"float32"`.
 
         Returns:
-            A functional `keras.Model` from `[rows, features]` to logits `[rows, 1]`, equal to
+            A Functional `keras.Model` from `[rows, features]` to logits `[rows, 1]`, equal to
             `decision_function` within the rounding of `dtype`.
         """
         check_is_fitted(self)

@@ -14,10 +14,10 @@ from adaptive_nets.adanet.objective.complexity import DataSummary, rademacher_bo
 
 
 class CoordinateDescent:
-    """Adds units and moves their weights, a step at a time, until nothing lowers F fast enough.
+    """Adds units and moves their weights, step by step, until none lowers F fast enough.
 
     Args:
-        settings: A `ConvexAdaNet`, of which the constructor's arguments are read.
+        settings: A `ConvexAdaNet`, whose constructor arguments are read.
         features: float64 `[rows, features]`.
         signs: `[rows]` labels, -1.0 or 1.0.
         weights: `[rows]` weights > 0.
@@ -32,13 +32,13 @@ class CoordinateDescent:
         surrogate = SURROGATES[settings.surrogate]
         self._problem = WeightProblem(surrogate, signs, weights / weights.sum())
         self._layers = LayerInputs(features, settings.activation, settings.max_depth)
-        # The effective m of repeated rows; below one row the bound says nothing.
+        # The effective m of repeated rows; below one row the bound is void.
         rows, largest = max(weights.sum(), 1.0), float(np.abs(features).max())
         self._sample = DataSummary(rows, features.shape[1], largest)
         one = isinstance(settings.norm_bound, numbers.Real)
         bounds = [settings.norm_bound] * settings.max_depth if one else settings.norm_bound
         self._norm_bounds = list(bounds)
-        # The intercept is coordinate 0, so units stand behind it.
+        # The intercept is coordinate 0, and the units follow.
         if settings.fit_intercept:
             self._problem.add(np.ones_like(signs), gamma=0.0)
             self._problem.minimise(0)
@@ -46,7 +46,7 @@ class CoordinateDescent:
 
     @property
     def intercept(self) -> float:
-        """b; 0 where none is fitted."""
+        """The intercept b, or 0 if none is fitted."""
         return float(self._problem.weights[0]) if self.settings.fit_intercept else 0.0
 
     @property
@@ -55,13 +55,13 @@ class CoordinateDescent:
         return self._problem.weights[int(self.settings.fit_intercept) :]
 
     def run(self) -> None:
-        """Takes steps until none is worth it, or `max_iterations` are taken."""
+        """Takes steps until none lowers F fast enough, at most `max_iterations`."""
         for _ in range(self.settings.max_iterations):
             if not self._step():
                 break
 
     def _step(self):
-        """Moves the weight of the best unit, old or new; whether there was one worth it."""
+        """Moves the weight of the best unit, old or new. Returns whether there was one."""
         problem = self._problem
         unit, gain = self._best_new_unit()
         scores = problem.scores()
@@ -80,7 +80,7 @@ class CoordinateDescent:
         return True
 
     def _best_new_unit(self):
-        """The new `Unit` that lowers F fastest, and at what rate; the shallower of equals."""
+        """Returns the new `Unit` that lowers F fastest, and its rate; of equals the shallowest."""
         residual, best, best_gain = self._problem.residual(), None, 0.0
         for depth, bound in enumerate(self._norm_bounds[: self.settings.max_depth], start=1):
             read = self._layers.read(depth)
@@ -94,7 +94,7 @@ class CoordinateDescent:
         return best, best_gain
 
     def _correct(self):
-        """Moves old weights; at the least the intercept, which costs nothing."""
+        """Moves old weights, or at least the intercept, which has no cost."""
         for _ in range(self.settings.corrective_passes):
             for index in range(len(self._problem.weights)):
                 self._problem.minimise(index)

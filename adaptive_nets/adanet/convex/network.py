@@ -1,4 +1,4 @@
-"""The network that AdaNet.CVX grows: units in layers, each reading all of the layer below."""
+"""The network that AdaNet.CVX grows: layers of units that each read the whole layer below."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Unit:
-    """A unit, frozen when it was added.
+    """A unit, which is frozen when it is added.
 
-    Attributes:
+    Args:
         depth: Its layer k, from 1.
-        direction: float64 `[n]` weights u of what it reads: the features, or the units that
+        direction: float64 `[n]` weights u of its inputs: the features, or the units that
             layer k - 1 had at the time.
         complexity: The measure r of `Γ = λ r + β`.
     """
@@ -30,7 +30,7 @@ class Unit:
 
 
 class LayerInputs:
-    """What the units of each layer read on the training rows, kept from step to step.
+    """The inputs of each layer's units on the training rows, cached from step to step.
 
     Args:
         features: `[rows, features]`.
@@ -44,30 +44,30 @@ class LayerInputs:
         self._hidden = [GrowingRows(len(features)) for _ in range(max_depth - 1)]
 
     def read(self, depth: int) -> np.ndarray:
-        """`[inputs, rows]` values that units of a layer read."""
+        """Returns the `[inputs, rows]` values that units of a layer read."""
         return self._features if depth == 1 else self._hidden[depth - 2].values
 
     def widths(self, depth: int) -> tuple[int, ...]:
-        """`(n_1, ..., n_{depth-1})`: how many units each layer below has."""
+        """Returns `(n_1, ..., n_{depth-1})`, the number of units in each layer below."""
         return tuple(len(hidden.values) for hidden in self._hidden[: depth - 1])
 
     def add(self, depth: int, outputs: np.ndarray) -> None:
-        """Shows a new unit's `[rows]` outputs to the layer above it."""
+        """Adds a new unit's `[rows]` outputs to the inputs of the layer above it."""
         if depth <= len(self._hidden):
             self._hidden[depth - 1].append(self._activation(outputs))
 
 
 def layer_kernels(units: Sequence[Unit], weights: np.ndarray) -> tuple[list, list]:
-    """Units as matrices, one a layer.
+    """Returns units as matrices, one per layer.
 
-    A unit older than some of its layer's inputs does not read those: its weights of them are 0.
+    A unit does not read inputs that are newer than itself: its weights for them are 0.
 
     Args:
-        units: In the order in which they were added.
+        units: Units in the order in which they were added.
         weights: `[units]` mixture weights.
 
     Returns:
-        Two lists, one entry a layer: kernels `[inputs, units of the layer]`, and the mixture
+        Two lists with one entry per layer: kernels `[inputs, units of the layer]`, and mixture
         weights `[units of the layer]`.
     """
     kernels, mixtures = [], []
@@ -90,7 +90,7 @@ def decision_values(
     intercept: float,
     activation: str,
 ) -> np.ndarray:
-    """`[rows]` values f(x) of a network as `layer_kernels` gives it."""
+    """Computes the `[rows]` values f(x) of a network as returned by `layer_kernels`."""
     values, read = np.full(len(features), intercept), features
     for kernel, mixture in zip(kernels, mixtures, strict=True):
         outputs = read @ kernel
@@ -107,7 +107,7 @@ def build_model(
     activation: str,
     dtype: str,
 ) -> "keras.Model":
-    """The same network as a functional model of stock layers, with logits `[rows, 1]`."""
+    """Builds the same network as a Functional model of stock layers, with logits `[rows, 1]`."""
     import keras
 
     inputs = keras.Input((features,), dtype=dtype, name="features")

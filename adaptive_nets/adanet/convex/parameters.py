@@ -1,4 +1,4 @@
-"""Checks of what `ConvexAdaNet` is given."""
+"""Checks the arguments of `ConvexAdaNet`."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ COMPLEXITIES = ("rademacher", "sqrt_depth")
 
 
 def check_parameters(estimator: BaseEstimator) -> None:
-    """Refuses constructor arguments of a `ConvexAdaNet` that are out of range.
+    """Checks the constructor arguments of a `ConvexAdaNet`.
 
     Raises:
-        ValueError: One is.
+        ValueError: An argument is out of range.
     """
     given = estimator.get_params(deep=False)
     for name, names in (("surrogate", tuple(SURROGATES)), ("activation", tuple(ACTIVATIONS))):
@@ -44,7 +44,7 @@ def check_parameters(estimator: BaseEstimator) -> None:
 
 
 def read_weights(sample_weight: Any, features: np.ndarray) -> np.ndarray:
-    """Row weights as an array.
+    """Returns row weights as an array.
 
     Args:
         sample_weight: `[rows]` numbers >= 0, or `None` for ones.
@@ -54,7 +54,7 @@ def read_weights(sample_weight: Any, features: np.ndarray) -> np.ndarray:
         float64 `[rows]`, not all zero.
 
     Raises:
-        ValueError: They are not such numbers.
+        ValueError: The weights are not such numbers.
     """
     if sample_weight is None:
         return np.ones(len(features))

@@ -1,4 +1,4 @@
-"""What AdaNet.CVX has in closed form: surrogate losses, a layer's best unit, one weight's optimum.
+"""The closed forms of AdaNet.CVX: surrogate losses, a layer's best unit, one weight's optimum.
 
 Plain NumPy in float64. A unit computes `h(x) = u·φ(h_{k-1}(x))` with `||u||_p <= Λ`.
 """
@@ -11,16 +11,16 @@ from scipy.special import expit
 
 Function = Callable[[np.ndarray], np.ndarray]
 
-# The line search ends where the derivative is this share of the sum of its terms' magnitudes, or
-# where these have fallen from Φ' = 1 to the second.
+# The line search stops when the derivative is this share of the sum of its terms' magnitudes, or
+# when these have fallen from Φ' = 1 to the second number.
 PRECISION = 1e-13
 
 VANISHED = 1e-15
 
-# exp(500) times any number of rows is finite, so that a trial step never overflows.
+# exp(500) times any number of rows is finite, so a trial step never overflows.
 LARGEST_EXPONENT = 500.0
 
-# 1-Lipschitz and 0 at 0, as the paper's bound on the complexity needs them.
+# 1-Lipschitz and 0 at 0, as the paper's bound on the complexity requires.
 ACTIVATIONS: dict[str, Function] = {
     "relu": lambda h: np.maximum(h, 0.0),
     "tanh": np.tanh,
@@ -32,12 +32,12 @@ ACTIVATIONS: dict[str, Function] = {
 class Surrogate:
     """A convex, increasing loss Φ of `z = 1 - y f(x)` (AdaNet, section 4.1).
 
-    Attributes:
+    Args:
         value: Φ.
         slope: Φ'.
         curvature: Φ''.
-        log_odds: From f to `log P(y=1|x) / P(y=-1|x)`, where f is what minimises the expected
-            loss at x: the log of `Φ'(1 + f) / Φ'(1 - f)`.
+        log_odds: Function from f to `log P(y=1|x) / P(y=-1|x)`, for an f that minimises the
+            expected loss at x: the log of `Φ'(1 + f) / Φ'(1 - f)`.
     """
 
     value: Function
@@ -72,7 +72,7 @@ SURROGATES = {
 
 
 def best_direction(epsilon: np.ndarray, p: float, norm_bound: float) -> tuple[np.ndarray, float]:
-    """The unit of the largest edge: what maximises `u·ε` over `||u||_p <= Λ`.
+    """Returns the unit with the largest edge, which maximises `u·ε` over `||u||_p <= Λ`.
 
         u_j = Λ |ε_j|^{q-1} sgn(ε_j) / ||ε||_q^{q/p},   u·ε = Λ ||ε||_q,   1/p + 1/q = 1
 
@@ -85,7 +85,7 @@ def best_direction(epsilon: np.ndarray, p: float, norm_bound: float) -> tuple[np
         norm_bound: Λ > 0.
 
     Returns:
-        u, `[inputs]`, and the value `Λ ||ε||_q`; zeros if ε is zero.
+        A tuple of u, `[inputs]`, and the value `Λ ||ε||_q`; zeros if ε is zero.
 
     Example:
 
@@ -121,21 +121,21 @@ def best_weight(
     weight: float,
     gamma: float,
 ) -> float:
-    """One unit's weight by exact line search, all others held.
+    """Finds one unit's weight by exact line search, with all others fixed.
 
         argmin over v of  Σ_i c_i Φ(z_i - (v - w) y_i h(x_i)) + Γ|v|
 
-    Whether the penalty's kink is the minimum is seen from the derivative at v = 0; if not, it
-    tells the sign of v, and on that side the function is smooth: Newton's method, kept inside
-    a bracket that is halved where Newton leaves it. Where the loss has no minimum (a unit that
-    separates the classes, and Γ = 0) v ends where its derivative has vanished in float64.
+    The derivative at v = 0 shows whether the penalty's kink is the minimum. If not, it gives the
+    sign of v, and on that side the function is smooth: Newton's method runs inside a bracket,
+    which is halved whenever a step would leave it. If the loss has no minimum (a unit that
+    separates the classes, with Γ = 0), v ends where the derivative has vanished in float64.
 
     Args:
         surrogate: Φ.
-        z: `[rows]` values of `1 - y f(x)`, the unit at its present weight.
+        z: `[rows]` values of `1 - y f(x)`, with the unit at its current weight.
         signed: `[rows]` values of `y h(x)`.
         shares: `[rows]` weights c of the rows, summing to 1.
-        weight: The present weight w.
+        weight: The current weight w.
         gamma: Γ >= 0.
 
     Returns:

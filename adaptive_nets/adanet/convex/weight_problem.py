@@ -1,4 +1,4 @@
-"""The convex problem in the weights of units, solved one weight at a time."""
+"""`WeightProblem`: the convex problem of the units' weights, solved one weight at a time."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class GrowingRows:
 
     @property
     def values(self) -> np.ndarray:
-        """`[rows so far, columns]`, a view."""
+        """A view of the `[rows so far, columns]` values."""
         return self._space[: self._used]
 
     def append(self, row: np.ndarray) -> None:
@@ -30,16 +30,16 @@ class GrowingRows:
 
 
 class WeightProblem:
-    """The objective as a function of the weights, units being given (AdaNet, equation 4).
+    """The objective as a function of the weights of given units (AdaNet, equation 4).
 
         F(w) = Σ_i c_i Φ(1 - y_i Σ_j w_j h_j(x_i)) + Σ_j Γ_j |w_j|
 
-    Every method that changes a weight lowers F or leaves it.
+    Every method that changes a weight lowers F or keeps it.
 
     Args:
         surrogate: Φ.
         signs: `[rows]` labels, -1.0 or 1.0.
-        shares: `[rows]` weights c of the rows, summing to 1; `1/m` each for equal ones.
+        shares: `[rows]` weights c of the rows, summing to 1, such as `1/m` each.
 
     Example:
 
@@ -63,11 +63,11 @@ class WeightProblem:
         self._z = np.ones(len(signs))
 
     def add(self, outputs: np.ndarray, gamma: float) -> int:
-        """Adds a unit at weight 0.
+        """Adds a unit with weight 0.
 
         Args:
             outputs: `[rows]` values h(x).
-            gamma: Its Γ >= 0.
+            gamma: The unit's Γ >= 0.
 
         Returns:
             Its index.
@@ -78,16 +78,16 @@ class WeightProblem:
         return len(self.weights) - 1
 
     def objective(self) -> float:
-        """F at the present weights."""
+        """Returns F at the current weights."""
         loss = self.shares @ self.surrogate.value(self._z)
         return float(loss + self.gammas @ np.abs(self.weights))
 
     def residual(self) -> np.ndarray:
-        """`[rows]` values `c_i y_i Φ'(1 - y_i f(x_i))`, which is `(S/m) D(i) y_i`."""
+        """Returns the `[rows]` values `c_i y_i Φ'(1 - y_i f(x_i))`, or `(S/m) D(i) y_i`."""
         return self.shares * self.signs * self.surrogate.slope(self._z)
 
     def scores(self) -> np.ndarray:
-        """`[units]` magnitudes of F's subgradient of least magnitude: 0 at the optimum."""
+        """Returns the `[units]` smallest magnitudes of F's subgradient, 0 at the optimum."""
         gradient = -(self._signed.values @ (self.shares * self.surrogate.slope(self._z)))
         return np.where(
             self.weights != 0.0,
@@ -96,7 +96,7 @@ class WeightProblem:
         )
 
     def minimise(self, unit: int) -> None:
-        """Moves one weight to its optimum, the others held."""
+        """Moves one weight to its optimum, with the others fixed."""
         signed, weight = self._signed.values[unit], self.weights[unit]
         best = best_weight(self.surrogate, self._z, signed, self.shares, weight, self.gammas[unit])
         self._z -= (best - weight) * signed

@@ -1,1 +1,1 @@
-"""Members, mixtures, and the solver that weighs them."""
+"""Members, mixtures, and the solver of the mixture weights."""

@@ -1,4 +1,4 @@
-"""From an ensemble to one plain Functional Keras model."""
+"""Assembles an ensemble into one plain Functional Keras model."""
 
 from collections.abc import Sequence
 
@@ -17,14 +17,14 @@ def assemble(
     preprocessing: keras.Model | None = None,
     name: str = "ensemble",
 ) -> keras.Model:
-    """Builds raw features -> logits out of stock layers and the members' own models.
+    """Builds a model from raw features to logits, of stock layers and the members' models.
 
     Args:
         ensemble: The `Ensemble`.
         ensembler: The `Ensembler` that weighed it.
         spec: Feature spec of the raw features.
         preprocessing: Model that is applied to the features first, or `None`.
-        name: Name of the model.
+        name: Name of the model. Defaults to `"ensemble"`.
 
     Returns:
         A `keras.Model` whose output is `(batch, units)` logits.
@@ -42,7 +42,7 @@ def assemble(
 def assemble_single(
     member: Member, spec: Spec, preprocessing: keras.Model | None = None, name: str = "single"
 ) -> keras.Model:
-    """Raw features -> the logits of one subnetwork."""
+    """Builds a model from raw features to the logits of one subnetwork."""
     inputs = make_inputs(spec)
     features = inputs if preprocessing is None else preprocessing(inputs)
     known = run_all(lineage([member]), features, {})
@@ -56,7 +56,7 @@ def assemble_members(
     outputs: Sequence[str] = ("logits",),
     name: str = "subnetworks",
 ) -> keras.Model:
-    """Raw features -> a dict of each member's outputs, `"subnetwork_<output>/<member>"`.
+    """Builds a model from raw features to a dict `"subnetwork_<output>/<member>"` of outputs.
 
     Args:
         ensemble: The `Ensemble`.

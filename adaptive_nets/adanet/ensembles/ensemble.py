@@ -1,4 +1,4 @@
-"""Ensembles, and how their members' outputs are weighed."""
+"""`Ensemble`, and the `Mixture` of its members' outputs."""
 
 import dataclasses
 
@@ -10,13 +10,13 @@ from adaptive_nets.adanet.ensembles.member import Member, lineage
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """How members' outputs are weighed.
+    """The mixture weights of an ensemble.
 
-    Attributes:
-        weights: One float64 array a member: `[]` (scalar), `[units]` (vector) or
+    Args:
+        weights: One float64 array per member: `[]` (scalar), `[units]` (vector) or
             `[features, units]` (matrix).
-        bias: float64 `[units]`, or `None`.
-        penalty: `Σ Γ_j |w_j|` at these weights.
+        bias: float64 `[units]`. Defaults to `None`: no bias.
+        penalty: `Σ Γ_j |w_j|` at these weights. Defaults to 0.
     """
 
     weights: tuple
@@ -24,21 +24,21 @@ class Mixture:
     penalty: float = 0.0
 
     def norms(self) -> list[float]:
-        """`||w_j||_1` of each member."""
+        """Returns `||w_j||_1` of each member."""
         return [float(np.abs(w).sum()) for w in self.weights]
 
 
 @dataclasses.dataclass(frozen=True)
 class Ensemble:
-    """A chosen ensemble.
+    """A selected ensemble.
 
-    Attributes:
+    Args:
         name: Name of the candidate ensemble that won its round.
         iteration: That round, from 1.
         members: `Member`s, oldest first.
         mixture: Their `Mixture`.
-        objective: The value it was chosen by; lower is better.
-        hidden: For builders: one tuple a member of KerasTensors that stand for the outputs of
+        objective: The value by which it was selected; lower is better.
+        hidden: For builders: one tuple per member of KerasTensors that stand for the outputs of
             its hidden layers, first to last. Empty elsewhere.
     """
 
@@ -58,5 +58,5 @@ class Ensemble:
 
     @property
     def parameters(self) -> int:
-        """Of the members and of those that they read from."""
+        """Number of parameters of the members and of the subnetworks that they read."""
         return sum(m.parameters for m in lineage(self.members))

@@ -1,4 +1,4 @@
-"""`Ensembler`: what weighs an ensemble's members."""
+"""`Ensembler`: weighs the members of an ensemble."""
 
 import abc
 from collections.abc import Iterable, Sequence
@@ -20,14 +20,14 @@ class Ensembler(Configurable, abc.ABC):
     `apply` and `build` must compute the same function.
 
     Attributes:
-        reads_last_layer: Whether members' `last_layer` is needed beside their `logits`.
+        reads_last_layer: Whether members' `last_layer` is needed as well as their `logits`.
             Defaults to `False`.
     """
 
     reads_last_layer = False
 
     def gamma(self, complexity: float) -> float:
-        """The penalty Γ per unit of a member's mixture weight. Defaults to 0."""
+        """Returns the penalty Γ per unit of a member's mixture weight. Defaults to 0."""
         return 0.0
 
     @abc.abstractmethod
@@ -41,29 +41,32 @@ class Ensembler(Configurable, abc.ABC):
         start: Mixture | None,
         loss: Loss,
     ) -> Mixture:
-        """Finds the mixture on data.
+        """Fits the mixture to data.
 
         Args:
-            outputs: One dict a member with float32 `logits` `[n, units]` (and `last_layer`).
+            outputs: One dict per member with float32 `logits` `[n, units]` (and `last_layer`).
             labels: Encoded labels of `n` rows.
-            weights: `[n]` of mean 1, or `None`.
+            weights: `[n]` row weights with mean 1, or `None`.
             members: The `Member`s, in the order of `outputs`.
             start: `Mixture` of the first members (the previous ensemble's), or `None`.
             loss: The head's loss.
+
+        Returns:
+            The `Mixture`.
         """
 
     @abc.abstractmethod
     def apply(self, mixture: Mixture, outputs: Outputs) -> np.ndarray:
-        """Logits `[n, units]`, float64, of the ensemble."""
+        """Computes the ensemble's logits, float64 `[n, units]`."""
 
     @abc.abstractmethod
     def build(
         self, mixture: Mixture, outputs: list[dict[str, keras.KerasTensor]]
     ) -> keras.KerasTensor:
-        """KerasTensor of the ensemble's logits from members' KerasTensors, by stock layers."""
+        """Returns a KerasTensor of the ensemble's logits, built with stock layers."""
 
     def scales(self, members: int) -> tuple[float, float]:
-        """Factors of the old logits and of a new member's own when it joins `members` others."""
+        """Returns factors of the old logits and of a member's own when it joins `members`."""
         return 1.0, 1.0
 
     def fit_stream(
@@ -74,6 +77,6 @@ class Ensembler(Configurable, abc.ABC):
         start: Mixture | None,
         loss: Loss,
     ) -> Mixture:
-        """Finds the mixture by steps over `(outputs, labels, weights)` chunks of a stream."""
+        """Fits the mixture step by step to `(outputs, labels, weights)` chunks of a stream."""
         outputs, labels, weights = next(iter(chunks))
         return self.fit(outputs, labels, weights, members=members, start=start, loss=loss)

@@ -1,4 +1,4 @@
-"""The `Ensembler` that a search's settings ask for."""
+"""Creates the `Ensembler` for a search's settings."""
 
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
@@ -13,10 +13,10 @@ def make_ensembler(
     mixture_bias: bool,
     refit: str,
 ) -> Ensembler:
-    """An `Ensembler` from a name, or the one that was given.
+    """Creates an `Ensembler` from a name, or returns the one that was passed.
 
     Raises:
-        ValueError: There are no mixture weights of that name.
+        ValueError: The name of the mixture weights is unknown.
     """
     if isinstance(mixture_weights, Ensembler):
         return mixture_weights

@@ -1,4 +1,4 @@
-"""A trained subnetwork, and the frozen ones that it reads."""
+"""`Member`: a trained subnetwork, with the frozen ones that it reads."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -9,17 +9,17 @@ import keras
 
 @dataclasses.dataclass
 class Member:
-    """A trained subnetwork: what ensembles are made of and what the leaderboard lists.
+    """A trained subnetwork, of which ensembles are made.
 
-    Attributes:
+    Args:
         name: `"<round>_<builder>"`, unique in a search.
         iteration: The round that trained it, from 1.
-        model: `keras.Model` from features to `{"logits", "last_layer", "hidden_1", ...}`. One
-            that reads frozen members takes a dict: the features, and `"<member>.hidden_<k>"`.
+        model: `keras.Model` from features to `{"logits", "last_layer", "hidden_1", ...}`. If it
+            reads frozen members, it takes a dict of the features and `"<member>.hidden_<k>"`.
         depth: Number of hidden layers.
-        complexity: The measure r of the objective.
-        attributes: What the subnetwork said of itself.
-        parents: The frozen members whose hidden layers it reads.
+        complexity: The measure r in the objective.
+        attributes: The `attributes` of the `Subnetwork`. Defaults to none.
+        parents: The frozen members whose hidden layers it reads. Defaults to none.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Member:
 
     @property
     def hidden(self) -> dict[str, keras.KerasTensor]:
-        """Outputs that others may read, by `"<member>.hidden_<k>"`, first layer first."""
+        """Outputs that other members may read, by `"<member>.hidden_<k>"`, first layer first."""
         if self.model is None:
             return {}
         found = {k: v for k, v in self.model.output.items() if k.startswith("hidden_")}
@@ -55,11 +55,11 @@ class Member:
         return [key for key in self.model.input if key.rpartition(".")[0] in names]
 
     def feed(self, features: Any, hidden: dict[str, Any]) -> Any:
-        """What its model takes: the features, with what it reads of frozen members.
+        """Returns the input of its model: the features and the frozen outputs that it reads.
 
         Args:
             features: Tensor, or dict of tensors.
-            hidden: Tensors by `"<member>.hidden_<k>"`; others may be among them.
+            hidden: Tensors by `"<member>.hidden_<k>"`. Tensors that are not read are ignored.
         """
         if not self.parents:
             return features
@@ -68,12 +68,12 @@ class Member:
 
 
 def layer_number(key: str) -> int:
-    """The number k of a key that ends in `hidden_<k>`."""
+    """Returns the number k of a key that ends in `hidden_<k>`."""
     return int(key.rpartition("_")[2])
 
 
 def lineage(members: Iterable[Member]) -> list[Member]:
-    """The members and all that they read from, each once, parents first."""
+    """Returns the members and all that they read, each once, parents first."""
     found = {}
     for member in members:
         found |= {m.name: m for m in [*lineage(member.parents), member]}
@@ -83,13 +83,13 @@ def lineage(members: Iterable[Member]) -> list[Member]:
 def run_all(
     members: Iterable[Member], features: Any, known: dict[str, Any], **arguments: Any
 ) -> dict[str, Any]:
-    """Outputs of members, each fed with those of the members before it.
+    """Computes the outputs of members, each of which may read those of the members before it.
 
     Args:
-        members: Parents first.
-        features: Tensor, or dict of tensors; symbolic ones too.
-        known: Frozen outputs of members that are not among these.
-        **arguments: Of the models' calls, such as `training`.
+        members: `Member`s, parents first.
+        features: Tensor, or dict of tensors, possibly symbolic.
+        known: Frozen outputs of other members.
+        **arguments: Arguments of the models' calls, such as `training`.
 
     Returns:
         `known` and the new outputs, by `"<member>.<output>"`.

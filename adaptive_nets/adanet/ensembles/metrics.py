@@ -8,13 +8,13 @@ from adaptive_nets.heads import Head
 
 
 def mean_loss(head: Head, logits: np.ndarray, rows: Rows) -> float:
-    """The weighted mean of the head's loss, in float64."""
+    """Returns the weighted mean of the head's loss, in float64."""
     loss = keras.ops.convert_to_numpy(head.loss(rows.y, np.asarray(logits, "float64")))
     return float(np.mean(loss if rows.w is None else loss * rows.w))
 
 
 def evaluate_logits(head: Head, logits: np.ndarray, rows: Rows) -> dict:
-    """Loss and all of the head's metrics on rows with known logits."""
+    """Returns the loss and all of the head's metrics for logits."""
     measured = {"loss": mean_loss(head, logits, rows)}
     logits = np.asarray(logits, "float32")
     for name, metric in head.metrics().items():

@@ -1,4 +1,4 @@
-"""`MixtureEnsembler`: mixture weights that are solved for."""
+"""`MixtureEnsembler`: mixture weights as the solution of a convex problem."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
@@ -22,18 +22,19 @@ class MixtureEnsembler(Ensembler):
     """Mixture weights that minimise the loss plus `Σ Γ_j ||w_j||_1`, Γ_j = λ r_j + β.
 
     Args:
-        kind: `"scalar"` (one weight a member), `"vector"` (one a logit) or `"matrix"` (from the
+        kind: `"scalar"` (one weight per member), `"vector"` (one per logit) or `"matrix"` (from the
             member's last layer to the logits, as in the paper).
-        gamma: Function from a member's complexity r to its Γ, such as `adanet.Penalty`; only
-            one that is registered with `keras.saving.register_keras_serializable` can be rebuilt
-            from a configuration.
-        use_bias: Whether a bias is learnt, unpenalised. Defaults to `False`.
-        refit: `"all"` solves for all members' weights, `"new"` (the paper) for new ones only.
-        tolerance: Of the solver.
-        max_iterations: Of the solver.
+        gamma: Function from a member's complexity r to its Γ, such as `adanet.Penalty`. To be
+            rebuilt from a configuration, it must be registered with
+            `keras.saving.register_keras_serializable`.
+        use_bias: Whether to learn a bias, which is not penalised. Defaults to `False`.
+        refit: `"all"` solves for all members' weights, `"new"` (the paper) only for those of new
+            members. Defaults to `"all"`.
+        tolerance: Tolerance of the solver. Defaults to 1e-6.
+        max_iterations: Maximum number of iterations of the solver. Defaults to 500.
 
     Raises:
-        ValueError: There is no such kind.
+        ValueError: `kind` is unknown.
     """
 
     compared = ("gamma",)
@@ -49,8 +50,8 @@ class MixtureEnsembler(Ensembler):
     ):
         if kind not in MIXTURE_KINDS:
             raise ValueError(
-                f"Unknown mixture weights; expected one of {', '.join(MIXTURE_KINDS)} or "
-                f"'uniform'. Received: {kind!r}."
+                f"kind must be one of {', '.join(map(repr, MIXTURE_KINDS))}. "
+                f"Received: kind={kind!r}."
             )
         self.kind, self.gamma, self.use_bias, self.refit = kind, gamma, use_bias, refit
         self.reads_last_layer = MIXTURE_KINDS[kind].reads_last_layer
@@ -102,7 +103,7 @@ class MixtureEnsembler(Ensembler):
                 fresh = dataclasses.replace(fresh, start=solution.weights, bias=bias)
             problem = fresh
             solution = self._solve(problem, labels, weights, loss, max_iterations=2)
-            # Averaging the later steps quietens their noise (Polyak, Ruppert).
+            # Averaging the later steps reduces their noise (Polyak, Ruppert).
             averaged = averaged if k >= 10 else []
             averaged.append((solution.weights, solution.bias))
         weights = np.mean([w for w, _ in averaged], axis=0)

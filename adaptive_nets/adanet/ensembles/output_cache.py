@@ -1,4 +1,4 @@
-"""A data set with every frozen member's outputs on it."""
+"""`OutputCache`: a data set with the outputs of frozen members on it."""
 
 from collections.abc import Iterable, Sequence
 
@@ -16,12 +16,13 @@ class OutputCache:
 
     Args:
         rows: Preprocessed rows.
-        keep_last_layer: Whether `last_layer` outputs are needed beside logits.
-        cache_limit: Bytes of outputs held in memory; what is above it is on disk.
+        keep_last_layer: Whether `last_layer` outputs are needed as well as logits. Defaults to
+            `False`.
+        cache_limit: Maximum number of bytes of outputs held in memory; the rest is on disk.
 
     Attributes:
         cache: float32 arrays by `"<member>.<output>"`.
-        sample: The rows' `complexity.Sample`, once it was asked for.
+        sample: The rows' `DataSummary`, or `None` before it is needed.
     """
 
     def __init__(self, rows: Rows, keep_last_layer: bool = False, cache_limit: int = MEMORY_LIMIT):
@@ -31,11 +32,14 @@ class OutputCache:
     def outputs(
         self, members: Sequence[Member], function: OutputFunction | None = None
     ) -> list[dict]:
-        """`logits` (and `last_layer`) of members, in order; missing ones are computed together.
+        """Returns members' `logits` (and `last_layer`), computing missing ones together.
 
         Args:
             members: `Member`s.
-            function: `OutputCache.function` of exactly these members, if there is one.
+            function: `OutputCache.function` of exactly these members. Defaults to `None`.
+
+        Returns:
+            One dict of arrays per member, in order.
         """
         missing = [m for m in members if f"{m.name}.logits" not in self.cache]
         if missing:
@@ -45,7 +49,7 @@ class OutputCache:
         return self.by_member(members, self.cache)
 
     def hidden(self, members: Iterable[Member]) -> dict[str, np.ndarray]:
-        """What members read of frozen ones, by `"<member>.hidden_<k>"`."""
+        """Returns the hidden layers that members read, by `"<member>.hidden_<k>"`."""
         members = list(members)
         parents = {p.name: p for m in members for p in m.parents}
         keys = {key: None for m in members for key in m.reads}
@@ -58,12 +62,14 @@ class OutputCache:
     def function(
         self, members: Sequence[Member], keys: Sequence[str] | None = None, whole: bool = False
     ) -> OutputFunction:
-        """What computes members' outputs over rows.
+        """Returns a function that computes members' outputs over rows.
 
         Args:
             members: `Member`s.
-            keys: Outputs by `"<member>.<output>"`; `logits` (and `last_layer`) by default.
-            whole: Whether what they read of frozen members is to be computed too, not given.
+            keys: Outputs as `"<member>.<output>"`. Defaults to `None`: `logits` (and
+                `last_layer`).
+            whole: Whether to compute the hidden layers that they read too, instead of taking them
+                as inputs. Defaults to `False`.
         """
         keys = keys or self.keys(members)
         members = lineage(members) if whole else members
@@ -77,20 +83,20 @@ class OutputCache:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of outputs that are in memory, not on disk."""
+        """Number of bytes of outputs in memory, rather than on disk."""
         return sum(a.nbytes for a in self.cache.values() if not isinstance(a, np.memmap))
 
     def keep_only(self, members: Iterable[Member]) -> None:
-        """Forgets the outputs of all other members."""
+        """Drops the outputs of all other members."""
         names = {m.name for m in members}
         self.cache = {k: v for k, v in self.cache.items() if k.rpartition(".")[0] in names}
 
     def keys(self, members: Sequence[Member]) -> list[str]:
-        """Names of the members' `logits` (and `last_layer`)."""
+        """Returns the keys of the members' `logits` (and `last_layer`)."""
         return [f"{m.name}.{kind}" for m in members for kind in self._kinds]
 
     def by_member(self, members: Sequence[Member], found: dict[str, np.ndarray]) -> list[dict]:
-        """One dict a member of its `logits` (and `last_layer`), from outputs by key."""
+        """Returns one dict per member with its `logits` (and `last_layer`), from outputs by key."""
         return [{kind: found[f"{m.name}.{kind}"] for kind in self._kinds} for m in members]
 
     @property

@@ -1,4 +1,4 @@
-"""Inference of many subnetworks in one traced function."""
+"""`OutputFunction`: inference of many subnetworks in one traced function."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,12 +12,12 @@ from adaptive_nets.data.spool import Spool, run_in_blocks
 
 
 class OutputFunction:
-    """Inference of many subnetworks over rows, in blocks, traced once for all of them.
+    """Runs inference of many subnetworks over rows, in blocks, with one traced function.
 
     Args:
         members: `Member`s, parents first.
-        keys: Outputs to give: `"<member>.logits"`, `".last_layer"` or `".hidden_<k>"`.
-        block: Rows at a time.
+        keys: Outputs to return: `"<member>.logits"`, `".last_layer"` or `".hidden_<k>"`.
+        block: Rows per block. Defaults to 4,096.
     """
 
     def __init__(self, members: Iterable[Member], keys: Iterable[str], block: int = 4096):
@@ -38,7 +38,7 @@ class OutputFunction:
         Args:
             x: Features, rows first.
             make_store: Function that returns an empty `Spool`.
-            known: What the members read of others, by key.
+            known: The hidden layers that the members read, by key. Defaults to none.
 
         Returns:
             float32 arrays by key.

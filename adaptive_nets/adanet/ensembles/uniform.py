@@ -19,9 +19,9 @@ class UniformEnsembler(Ensembler):
     """The plain average of the members' logits.
 
     Args:
-        gamma: Function from a member's complexity r to its Γ, such as `adanet.Penalty`; only
-            one that is registered with `keras.saving.register_keras_serializable` can be rebuilt
-            from a configuration. Defaults to `None`: no penalty.
+        gamma: Function from a member's complexity r to its Γ, such as `adanet.Penalty`. To be
+            rebuilt from a configuration, it must be registered with
+            `keras.saving.register_keras_serializable`. Defaults to `None`: no penalty.
     """
 
     compared = ("gamma",)

@@ -1,1 +1,1 @@
-"""One network out of an ensemble."""
+"""Fuses an ensemble into one network."""

@@ -1,4 +1,4 @@
-"""One network out of an ensemble: Deep Fusion of its members."""
+"""Deep Fusion of an ensemble's members into one network."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,21 +30,22 @@ def fuse_ensemble(
     name: str = "fused",
     seed: int = 0,
 ) -> keras.Model:
-    """Builds raw features -> the ensemble's logits as one network.
+    """Builds one network from raw features to the ensemble's logits.
 
     Args:
-        ensemble: The `Ensemble`; its members are not changed.
+        ensemble: The `Ensemble`. Its members are not changed.
         ensembler: The `Ensembler` that weighed it.
         spec: Feature spec of the raw features.
         preprocessing: Model that is applied to the features first, or `None`. It is copied.
-        name: Name of the model.
-        seed: For new kernels that are multiplied by zero at first.
+        name: Name of the model. Defaults to `"fused"`.
+        seed: Seed of new kernels, which are multiplied by zero at first. Defaults to 0.
 
     Returns:
         A Functional `keras.Model` of new layers.
 
     Raises:
-        ValueError: The ensembler is of an unknown kind, or the members cannot become one network.
+        ValueError: The ensembler is of an unknown kind, or the members cannot be fused into one
+            network.
     """
     graphs = _weighed(ensemble, ensembler)
     if len(graphs) > 1:
@@ -67,10 +68,10 @@ def _weighed(ensemble: Ensemble, ensembler: Ensembler) -> list[Graph]:
     if type(ensembler) not in (UniformEnsembler, MixtureEnsembler):
         kinds = ", ".join(map(repr, MIXTURE_KINDS))
         raise ValueError(
-            "Cannot fuse the ensemble: its mixture is of a kind whose formula is not known. "
+            "Cannot fuse the ensemble: the formula of its mixture is unknown. "
             f"Expected mixture_weights={kinds} or 'uniform'. Received: "
-            f"{type(ensembler).__module__}.{type(ensembler).__name__}. Use search.model, which "
-            "holds the ensemble as it is."
+            f"{type(ensembler).__module__}.{type(ensembler).__name__}. Use search.model, the "
+            "ensemble as it is, instead."
         )
     members, mixture = ensemble.members, ensemble.mixture
     weights = mixture.weights
@@ -107,11 +108,11 @@ def _different(first: Graph, other: Graph) -> ValueError:
         return ", ".join(step.kind.__name__ for step in graph.needed(graph.output))
 
     return ValueError(
-        f"Cannot fuse the ensemble: subnetworks '{first.name}' and '{other.name}' are of "
-        "different topology. Expected the same layers, joined in the same way; widths may differ, "
-        "and depths where hidden layers are named (Subnetwork.hidden). Received: "
+        f"Cannot fuse the ensemble: subnetworks '{first.name}' and '{other.name}' differ in "
+        "topology. Expected the same layers, connected in the same way. Widths may differ, "
+        "and so may depths if hidden layers are named (Subnetwork.hidden). Received: "
         f"{layers(first)}; and {layers(other)}. Search with one generator or one pool model, or "
-        "use search.model, which holds the ensemble as it is."
+        "use search.model, the ensemble as it is, instead."
     )
 
 
@@ -120,8 +121,8 @@ def _side_by_side(sources: Sequence[keras.Model]) -> keras.Model:
         return fuse(sources, norm="grouped", output="sum")
     except ValueError as error:
         raise ValueError(
-            f"Cannot fuse the ensemble: its subnetworks do not go into one network. {error} Use "
-            "search.model, which holds the ensemble as it is."
+            f"Cannot fuse the ensemble: its subnetworks do not fit into one network. {error} Use "
+            "search.model, the ensemble as it is, instead."
         ) from error
 
 
@@ -159,10 +160,10 @@ def _connect(
             raise ValueError(
                 f"Cannot fuse the ensemble: layer '{connection.step.operation.name}' of "
                 f"subnetwork '{graphs[number].name}' reads hidden layer {connection.layer} of "
-                f"'{graph.name}', but stands beside a layer of '{graph.name}' that reads another "
+                f"'{graph.name}', but its counterpart in '{graph.name}' reads another "
                 f"tensor. Expected layer k + 1 to read hidden layers k, as with "
-                "adanet.connect(x, previous, k). Use search.model, which holds the ensemble as "
-                "it is."
+                "adanet.connect(x, previous, k). Use search.model, the ensemble as it is, "
+                "instead."
             )
         read = step.inputs[0]
     shapes = [each[at].kernel.shape for each in positions]

@@ -70,8 +70,8 @@ def impassable(graph: Graph, level: int, other: Graph, reason: str) -> ValueErro
         f"layer(s) and '{other.name}' has {len(other.hidden)}, and hidden layer {level} of the "
         f"latter {reason}, which cannot pass on what the former computes. Expected hidden layers "
         "of one kind that end in relu, linear, gelu, silu or another activation with "
-        "f(z) - f(-z) = c z, or members of one depth. Search with one depth, such as "
-        "generators.Dense(depths=[2]), or use search.model, which holds the ensemble as it is."
+        "f(z) - f(-z) = c z, or members of equal depth. Search with one depth, such as "
+        "generators.Dense(depths=[2]), or use search.model, the ensemble as it is, instead."
     )
 
 

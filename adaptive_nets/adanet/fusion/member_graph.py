@@ -35,7 +35,8 @@ def member_graph(
         bias: `[units]`, added to its term.
 
     Raises:
-        ValueError: A frozen hidden layer is read by what is no Dense or convolution layer.
+        ValueError: A frozen hidden layer is read by something other than a Dense or convolution
+            layer.
     """
     graph = Graph(member.name)
     known: dict[int, Any] = {}
@@ -146,7 +147,7 @@ def _owners(parts: Any) -> str:
 def _unreadable(graph: Graph, reader: str, read: str) -> ValueError:
     return ValueError(
         f"Cannot fuse the ensemble: subnetwork '{graph.name}' reads hidden layers of others where "
-        "a joint kernel has no block for them. Expected them side by side with one layer of its "
-        "own, as adanet.connect puts them, and read by a Dense or convolution layer. Received: "
-        f"{reader}, which reads {read}. Use search.model, which holds the ensemble as it is."
+        "a joint kernel has no block for them. Expected them to be concatenated with one of its "
+        "own layers, as by adanet.connect, and read by a Dense or convolution layer. Received: "
+        f"{reader}, which reads {read}. Use search.model, the ensemble as it is, instead."
     )

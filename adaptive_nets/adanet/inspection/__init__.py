@@ -1,1 +1,1 @@
-"""What is asked of a search afterwards, as DataFrames."""
+"""Inspection of a finished search: DataFrames and the generalization bound."""

@@ -1,4 +1,4 @@
-"""The bound of theorem 1 for what a search has found."""
+"""The bound of theorem 1 for the ensemble of a search."""
 
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from adaptive_nets.heads import BinaryClass, Head
 
 
 class FittedSearch(Protocol):
-    """What the bound reads of an `AdaNet` that was fit."""
+    """The attributes of a fitted `AdaNet` that the bound reads."""
 
     head: Head
     complexity: Complexity
@@ -34,32 +34,33 @@ def generalization_bound(
     sample_weight: Any = None,
     enforced: bool = False,
 ) -> GeneralizationBound:
-    """Theorem 1's bound on the error of a search's ensemble, term by term: see `theorem_1`.
+    """Computes theorem 1's bound on the error of a search's ensemble (see `theorem_1`).
 
-    Members of one depth count as one layer with their largest complexity. Members' largest
-    output is measured on the rows; where it is above 1, all outputs are divided by it.
+    Members of the same depth count as one layer with their largest complexity. The largest output
+    of the members is measured on the rows; if it exceeds 1, all outputs are divided by it.
 
     Args:
-        search: A search that was fit with a `BinaryClass` head and `complexity="rademacher"`.
+        search: A search that was fitted with a `BinaryClass` head and `complexity="rademacher"`.
         delta: Probability with which the bound may fail, in (0, 1). Defaults to 0.05.
         rho: The margin, in (0, 1], chosen before the margins were seen. Defaults to 0.1.
-        x: Features of the training rows, as for `fit`: a search does not keep its data.
-        y: Their labels; absent for a dataset.
-        sample_weight: One weight >= 0 a row, for the margin loss.
-        enforced: Whether the members' weights kept the norm bounds; only noted.
+        x: Features of the training rows, as for `fit`, since a search does not keep its data.
+        y: Their labels. Omit for a dataset.
+        sample_weight: One weight >= 0 per row, for the margin loss. Defaults to `None`.
+        enforced: Whether the members' weights kept the norm bounds. It is only reported. Defaults
+            to `False`.
 
     Returns:
         A `GeneralizationBound`.
 
     Raises:
-        ValueError: The search is not of that kind or was not fit, or an argument is not usable.
+        ValueError: The search does not meet these conditions, or an argument is invalid.
     """
     check_levels(delta, rho)
     ensemble = search.ensemble
     _check_search(search)
     if x is None:
         raise ValueError(
-            "generalization_bound needs the training rows, which a search does not keep. Pass "
+            "generalization_bound requires the training rows, which a search does not keep. Pass "
             "x=... and y=.... Received: x=None."
         )
     rows = labelled_rows(x, y, search.head, "generalization_bound", sample_weight)
@@ -81,17 +82,17 @@ def generalization_bound(
 def _check_search(search):
     if not isinstance(search.head, BinaryClass):
         raise ValueError(
-            "Theorem 1 is about two classes: expected a search with head heads.BinaryClass. "
+            "Theorem 1 applies to two classes: expected a search with head heads.BinaryClass. "
             f"Received: head '{search.head.name}' ({type(search.head).__name__})."
         )
     if not isinstance(search.complexity, Rademacher):
         raise ValueError(
-            "Theorem 1 needs Rademacher complexities: search with complexity='rademacher'. "
+            "Theorem 1 requires Rademacher complexities: search with complexity='rademacher'. "
             f"Received: complexity={search.complexity!r}."
         )
     if search.ensemble.mixture.bias is not None:
         raise ValueError(
-            "Theorem 1 is about mixtures without a bias: search with mixture_bias=False. "
+            "Theorem 1 applies to mixtures without a bias: search with mixture_bias=False. "
             f"Received: a bias of {search.ensemble.mixture.bias.tolist()}."
         )
 

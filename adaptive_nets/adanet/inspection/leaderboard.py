@@ -14,7 +14,7 @@ TRAILING = [
 
 
 def to_frame(entries: list[Entry]) -> pd.DataFrame:
-    """All entries, the best of each round first."""
+    """Returns all entries, the best of each round first."""
     rows = []
     for entry in entries:
         row = dataclasses.asdict(entry)

@@ -1,4 +1,4 @@
-"""What a search found, as DataFrames; the leaderboard has a file of its own."""
+"""The findings of a search as DataFrames, except for the leaderboard."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from adaptive_nets.adanet.rounds.records import Curve
 
 
 def learning_curves(curves: Iterable[Curve]) -> pd.DataFrame:
-    """One row a point: `round`, `candidate`, `step`, `loss`."""
+    """Returns one row per point: `round`, `candidate`, `step`, `loss`."""
     rows = [
         (curve.round, name, (k + 1) * curve.window, loss)
         for curve in curves
@@ -22,7 +22,7 @@ def learning_curves(curves: Iterable[Curve]) -> pd.DataFrame:
 
 
 def architecture(ensemble: Ensemble) -> pd.DataFrame:
-    """One row a subnetwork, parents first."""
+    """Returns one row per subnetwork, parents first."""
     weighed = {m.name for m in ensemble.members}
     rows = [
         (
@@ -36,7 +36,7 @@ def architecture(ensemble: Ensemble) -> pd.DataFrame:
 
 
 def mixture_weights(ensemble: Ensemble) -> pd.DataFrame:
-    """One row a weight, or a logit of a matrix."""
+    """Returns one row per weight; for a matrix, one per logit."""
     rows = []
     norms = ensemble.mixture.norms()
     for member, w, norm in zip(ensemble.members, ensemble.mixture.weights, norms, strict=True):

@@ -1,4 +1,4 @@
-"""The base class of callbacks that follow a search."""
+"""`SearchCallback`: the base class of callbacks that follow a search."""
 
 import keras
 
@@ -6,10 +6,9 @@ import keras
 class SearchCallback(keras.callbacks.Callback):
     """A Keras callback with hooks for rounds.
 
-    `self.model` is the search. A search's epoch is a round, counted from 0 as Keras counts;
-    its batch is one compiled call, named by the last step in it. Setting
-    `self.model.stop_training = True` ends the search: its partly trained candidates compete,
-    and the next `fit` finishes the round.
+    `self.model` is the search. An epoch is a round, counted from 0 as in Keras, and a batch is one
+    compiled call, numbered by its last step. Setting `self.model.stop_training = True` ends the
+    search: its partly trained subnetworks compete, and the next `fit` finishes the round.
 
     Example:
 
@@ -28,7 +27,7 @@ class SearchCallback(keras.callbacks.Callback):
 
         Args:
             iteration: The round, from 1.
-            logs: `{"candidates": names}`.
+            logs: `{"candidates": names}`, the names of the round's subnetworks.
         """
 
     def on_round_end(self, iteration: int, logs: dict | None = None) -> None:

@@ -12,7 +12,7 @@ class Hooks:
 
     Args:
         callbacks: `keras.callbacks.Callback`s, or `None`.
-        search: What they see as `self.model`; its `stop_training` ends the search.
+        search: The callbacks' `self.model`. Its `stop_training` ends the search.
     """
 
     def __init__(self, callbacks: Sequence[keras.callbacks.Callback] | None, search: Any):
@@ -21,7 +21,7 @@ class Hooks:
 
     @property
     def stop_requested(self) -> bool:
-        """Whether a callback has asked the search to end."""
+        """Whether a callback has requested the search to stop."""
         return bool(self._search is not None and self._search.stop_training)
 
     def train_begin(self) -> None:
@@ -37,7 +37,7 @@ class Hooks:
 
         Args:
             number: The round, from 1.
-            names: Of its candidates.
+            names: Names of its subnetworks.
         """
         self._callbacks.on_epoch_begin(number - 1)
         self._call("on_round_begin", number, logs={"candidates": names})
@@ -62,9 +62,9 @@ class Hooks:
 
         Args:
             step: Steps taken so far.
-            names: Of the candidates.
+            names: Names of the subnetworks.
             losses: Their running mean losses.
-            newest: Losses whose mean over the candidates is `logs["loss"]`.
+            newest: Losses whose mean over the subnetworks is `logs["loss"]`.
         """
         alive = newest[np.isfinite(newest)]
         logs = dict(zip(names, losses, strict=True))
@@ -72,7 +72,7 @@ class Hooks:
         self._callbacks.on_train_batch_end(step - 1, logs=logs)
 
     def _call(self, name, *args, **kwargs):
-        # `CallbackList` knows Keras' own hooks only.
+        # `CallbackList` calls only Keras' own hooks.
         for callback in self._callbacks.callbacks:
             if hasattr(callback, name):
                 getattr(callback, name)(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""What a person sees while a search runs."""
+"""Progress displays of a running search."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ WIDTH = 60
 
 
 def make_progress(verbose: str | int, console: Console | None = None) -> "Progress":
-    """`"auto"`: live on a terminal, lines elsewhere; 0 silent, 1 live, 2 lines."""
+    """Creates the display: 0 silent, 1 live, 2 lines; `"auto"` is live only on a terminal."""
     if verbose not in ("auto", 0, 1, 2, True, False):
         raise ValueError(f"verbose must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}.")
     if verbose == "auto":
@@ -35,10 +35,10 @@ class Progress:
         self.began = time.perf_counter()
 
     def update(self, training: "TrainingState", remaining: float | None) -> None:
-        """Called after every compiled call; `remaining` is the time limit's rest, or `None`."""
+        """Called after every compiled call, with the seconds left or `None`."""
 
     def round_end(self, winner: str, objective: float, metrics: dict[str, float]) -> None:
-        """Called when the round is decided."""
+        """Called when the round has been decided."""
 
     def close(self) -> None:
         """Called when the search ends, however it ends."""
@@ -56,7 +56,7 @@ class Progress:
 
 
 class LineProgress(Progress):
-    """One plain line a round."""
+    """Prints one plain line per round."""
 
     def __init__(self, console: Console):
         self.console = console
@@ -66,7 +66,7 @@ class LineProgress(Progress):
 
 
 class LiveProgress(LineProgress):
-    """A live table of the round's candidates, replaced by one line when it is decided."""
+    """Shows a live table of the round's subnetworks, replaced by one line at its end."""
 
     def __init__(self, console: Console):
         super().__init__(console)
@@ -98,13 +98,13 @@ class LiveProgress(LineProgress):
     def _table(self, training, remaining):
         title = f"round {self.number}/{self.total}"
         if training is None:
-            return Table("candidate", "loss", title=f"{title}: compiling", min_width=WIDTH)
+            return Table("subnetwork", "loss", title=f"{title}: compiling", min_width=WIDTH)
         rate = self.rate(training)
         left = (self.steps - training.step) / max(rate, 1e-9)
         if remaining is not None:
             left = min(left, remaining)
         table = Table(
-            "candidate", "loss",
+            "subnetwork", "loss",
             title=f"{title}: step {training.step}/{self.steps}, {rate:,.0f} steps/s, "
             f"{left:.0f} s left",
             min_width=WIDTH,

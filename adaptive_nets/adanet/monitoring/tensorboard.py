@@ -1,4 +1,4 @@
-"""TensorBoard scalars, one run a candidate."""
+"""TensorBoard scalars, one run per subnetwork."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,18 +15,18 @@ _SCALAR = tf.compat.v1.SummaryMetadata(
 
 
 def write_scalar(name: str, value: float) -> None:
-    """What `tf.summary.scalar` writes; that wants the tensorboard package, which reading needs."""
+    """Writes what `tf.summary.scalar` writes, without requiring the tensorboard package."""
     tf.summary.write(name, tf.constant(value, tf.float32), metadata=_SCALAR)
 
 
 class CandidateScalars:
-    """Writes the candidates' training losses, at most `points` of them a round.
+    """Writes the training losses of a round's subnetworks.
 
     Args:
         folder: `model_dir/tensorboard/round_n`, or `None` to write nothing.
-        names: Candidates.
+        names: Names of the subnetworks.
         steps: Steps of the round.
-        points: Scalars a candidate and round at most. Defaults to 100.
+        points: Maximum number of scalars per subnetwork and round. Defaults to 100.
     """
 
     def __init__(self, folder: Path | None, names: list[str], steps: int, points: int = 100):

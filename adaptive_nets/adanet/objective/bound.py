@@ -1,4 +1,4 @@
-"""AdaNet's guarantee: a bound on the error of an ensemble on data not seen (theorem 1)."""
+"""AdaNet's guarantee: a bound on the error of an ensemble on unseen data (theorem 1)."""
 
 import dataclasses
 import math
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class GeneralizationBound:
-    """The bound of theorem 1, term by term; `str` shows it as a table.
+    """The bound of theorem 1, term by term. `str` formats it as a table.
 
-    Attributes:
+    Args:
         margin_loss: (Weighted) share of the rows with `y f(x) <= ρ`.
         layer_terms: `(4/ρ) ||w_k||_1 R(H_k)` of each layer k.
         depth_term: `(2/ρ) sqrt(log l / m)`.
         confidence_term: `C(ρ, l, m, δ)`.
         norms: `||w_k||_1` of each layer, normalised to sum to 1.
-        complexities: `R(H_k)` of each layer, of outputs in [-1, 1].
+        complexities: `R(H_k)` of each layer, for outputs in [-1, 1].
         rows: m.
         depth: l.
         delta: Probability with which the bound may fail.
         rho: The margin.
-        largest_output: What the hypotheses were divided by.
-        enforced: Whether all weights kept the norm bounds of the complexities.
+        largest_output: The divisor of the hypotheses. Defaults to 1.
+        enforced: Whether all weights kept the norm bounds of the complexities. Defaults to `False`.
     """
 
     margin_loss: float
@@ -47,16 +47,16 @@ class GeneralizationBound:
 
     @property
     def value(self) -> float:
-        """The sum of the terms: at least the probability of an error, if below 1."""
+        """The sum of the terms, which bounds the probability of an error if it is below 1."""
         return self.margin_loss + sum(self.layer_terms) + self.depth_term + self.confidence_term
 
     @property
     def void(self) -> bool:
-        """Whether the bound says nothing: no probability is above 1."""
+        """Whether the bound is void: it is at least 1, as every probability is at most 1."""
         return self.value >= 1
 
     def as_frame(self) -> "pd.DataFrame":
-        """The terms and their sum as a `pandas.DataFrame` with columns `term` and `value`."""
+        """Returns the terms and their sum as a `pandas.DataFrame` with `term` and `value`."""
         import pandas as pd
 
         return pd.DataFrame(self._rows(), columns=["term", "value"])
@@ -76,7 +76,7 @@ class GeneralizationBound:
         )
         if self.largest_output != 1:
             lines.append(
-                f"  Outputs are divided by {self.largest_output:.4g}, so as to lie in [-1, 1]."
+                f"  Outputs are divided by {self.largest_output:.4g}, so that they lie in [-1, 1]."
             )
         return "\n".join(lines)
 
@@ -109,7 +109,7 @@ def theorem_1(
     largest_output: float = 1.0,
     enforced: bool = False,
 ) -> GeneralizationBound:
-    """The learning bound of AdaNet for binary classification (theorem 1).
+    """Computes the learning bound of AdaNet for binary classification (theorem 1).
 
     With probability at least 1 - δ over the training rows, for all `f = Σ_k w_k·h_k` with
     `Σ_k ||w_k||_1 = 1`:
@@ -119,25 +119,26 @@ def theorem_1(
 
         C = sqrt(ceil((4/ρ²) log(ρ² m / log l)) log l / m + log(2/δ) / (2m))
 
-    Any f is divided by its `Σ_k ||w_k||_1`, which leaves its sign. For one layer, `log l` is 0
-    and the bound is the limit. Where `ρ² m <= log l` the third term alone is 2 or more and the
-    bound is void; the integer in C is then 1, the least that the proof allows.
+    f is divided by its `Σ_k ||w_k||_1`, which keeps its sign. For one layer, `log l` is 0
+    and the bound is the limit. If `ρ² m <= log l`, the third term alone is 2 or more and the
+    bound is void; the integer in C is then 1, the smallest that the proof allows.
 
-    The theorem speaks of hypotheses with values in [-1, 1] and of a ρ chosen before the margins
+    The theorem assumes hypotheses with values in [-1, 1], and a ρ chosen before the margins
     were seen.
 
     Args:
-        margins: `[n]` of `y f(x)` with y in ±1, f as it is (not normalised).
+        margins: `[n]` values `y f(x)` with y in ±1 and f not normalised.
         norms: `||w_k||_1` of layers 1, 2, ... (not normalised).
         complexities: `R(H_k)` of the same layers.
         depth: l, the number of layers that the search could choose from.
         rows: m.
-        delta: In (0, 1). Defaults to 0.05.
-        rho: In (0, 1]. Defaults to 0.1.
-        weights: `[n]` row weights of the margin loss, or `None`.
-        largest_output: Bound on the magnitude of the hypotheses' values; they are divided by it,
-            and with them their complexities. Defaults to 1.
-        enforced: Whether the weights kept the norm bounds behind the complexities; only noted.
+        delta: δ, in (0, 1). Defaults to 0.05.
+        rho: ρ, in (0, 1]. Defaults to 0.1.
+        weights: `[n]` row weights of the margin loss. Defaults to `None`: all are equal.
+        largest_output: Bound on the magnitude of the hypotheses' values. Values and complexities
+            are divided by it. Defaults to 1.
+        enforced: Whether the weights kept the norm bounds of the complexities. It is only reported.
+            Defaults to `False`.
 
     Returns:
         A `GeneralizationBound`.
@@ -159,7 +160,7 @@ def theorem_1(
     complexities = np.asarray(complexities, "float64")
     if margins.ndim != 1 or not margins.size or not np.isfinite(margins).all():
         raise ValueError(
-            f"margins must be a finite vector of at least one row. Received: {margins!r}."
+            f"margins must be a non-empty vector of finite numbers. Received: margins={margins!r}."
         )
     for name, values in (("norms", norms), ("complexities", complexities)):
         if values.ndim != 1 or not (np.isfinite(values) & (values >= 0)).all():
@@ -172,8 +173,8 @@ def theorem_1(
         )
     if not norms.sum() > 0:
         raise ValueError(
-            "There is nothing to bound: all mixture weights are 0. Lower adanet_lambda and "
-            f"adanet_beta. Received: norms={norms.tolist()}."
+            "At least one mixture weight must not be 0. Lower adanet_lambda and adanet_beta. "
+            f"Received: norms={norms.tolist()}."
         )
     if not 0 < largest_output < math.inf:
         raise ValueError(
@@ -207,6 +208,6 @@ def _confidence(depth, rows, delta, rho):
 
 
 def check_levels(delta: float, rho: float) -> None:
-    """Refuses a failure probability or a margin that is out of range."""
+    """Raises a `ValueError` for a failure probability or a margin that is out of range."""
     check_number("delta", delta, 0, 1, inclusive=False)
     check_number("rho", rho, 0, 1, inclusive="high")

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class DataSummary:
-    """What a complexity may know of the training data, as the subnetworks read it.
+    """Numbers of the (preprocessed) training data that a complexity may use.
 
     Args:
-        rows: Number of rows, m; of weighted ones the sum of their weights.
+        rows: Number of rows, m; for weighted rows, the sum of their weights.
         features: Number of features, n_0.
         largest: Largest magnitude of a feature, `r_inf = max_i ||Ψ(x_i)||_inf`.
 
@@ -54,7 +54,7 @@ def rademacher_bound(
     p: float = 2.0,
     norm_bound: float | Sequence[float] = 1.0,
 ) -> float:
-    """Upper bound on the Rademacher complexity of layer k (AdaNet, lemma 2).
+    """Computes an upper bound on the Rademacher complexity of layer k (AdaNet, lemma 2).
 
         r_k = r_inf Λ_k N_k^{1/q} sqrt(log(2 n_0) / (2m)),   1/p + 1/q = 1,
         Λ_k = Π_{s≤k} 2Λ_s,   N_k = Π_{s≤k} n_{s-1}
@@ -63,17 +63,18 @@ def rademacher_bound(
     `||u||_p <= Λ_s` in layer s, under activations that are 1-Lipschitz and 0 at 0.
 
     Args:
-        widths: `(n_1, ..., n_{k-1})`: how many units each layer after the first reads, those
-            of earlier subnetworks that it is connected to among them. Empty for the first layer.
-        sample: The data's numbers; `sample.features` is n_0.
+        widths: `(n_1, ..., n_{k-1})`, the number of units that each layer after the first reads,
+            including those of connected earlier subnetworks. Empty for the first layer.
+        sample: `DataSummary`; `sample.features` is n_0.
         p: Norm of the weights, from 1 to infinity. Defaults to 2.
-        norm_bound: Λ > 0, one for all layers or one a layer (those after the k-th are not used).
+        norm_bound: Λ > 0, one for all layers or one per layer (those after the k-th are ignored).
+            Defaults to 1.
 
     Returns:
         r_k, a number >= 0.
 
     Raises:
-        ValueError: p, a width or a norm bound is out of range, or there are too few of them.
+        ValueError: p, a width or a norm bound is out of range, or there are too few norm bounds.
 
     Example:
 
@@ -92,8 +93,8 @@ def rademacher_bound(
     bounds = norm_bound if isinstance(norm_bound, list) else [norm_bound] * depth
     if len(bounds) < depth:
         raise ValueError(
-            f"norm_bound must have a number for each of {depth} layers, or be one number for "
-            f"all. Received: norm_bound={norm_bound}."
+            f"norm_bound must be one number, or one for each of {depth} layers. "
+            f"Received: norm_bound={norm_bound}."
         )
     products = math.prod(2.0 * bound for bound in bounds[:depth])
     inputs = float(sample.features) * math.prod(float(width) for width in widths)
@@ -102,7 +103,7 @@ def rademacher_bound(
 
 
 def check_norm(p: float) -> float:
-    """The order of a norm, checked: a number from 1 to infinity."""
+    """Checks the order of a norm, a number from 1 to infinity, and returns it."""
     if not isinstance(p, numbers.Real) or isinstance(p, bool) or not p >= 1:
         raise ValueError(f"p must be a number >= 1 or infinity. Received: p={p!r}.")
     return float(p)
@@ -112,7 +113,7 @@ def _check_bounds(norm_bound):
     if not isinstance(norm_bound, list | tuple):
         return check_number("norm_bound", norm_bound, 0, inclusive=False)
     if not norm_bound:
-        raise ValueError("norm_bound must have one number at least. Received: norm_bound=[].")
+        raise ValueError("norm_bound must have at least one number. Received: norm_bound=[].")
     return [
         check_number(f"norm_bound[{k}]", bound, 0, inclusive=False)
         for k, bound in enumerate(norm_bound)
@@ -120,11 +121,11 @@ def _check_bounds(norm_bound):
 
 
 class Complexity(Configurable, abc.ABC):
-    """A rule that measures how complex a subnetwork is; what `AdaNet(complexity=...)` takes.
+    """Measures how complex a subnetwork is, for `AdaNet(complexity=...)`.
 
     Attributes:
-        needs_outputs: Whether `measured` gives the number, after training. Defaults to `False`:
-            that of `before` stands.
+        needs_outputs: Whether to call `measured` after training. Defaults to `False`: the result
+            of `before` is used.
 
     Example:
 
@@ -145,24 +146,24 @@ class Complexity(Configurable, abc.ABC):
     def before(
         self, subnetwork: "Subnetwork", widths: tuple[int, ...] | None, sample: DataSummary
     ) -> float:
-        """The complexity of a subnetwork that has just been built.
+        """Returns the complexity of a subnetwork that has just been built.
 
         Args:
-            subnetwork: What the builder returned.
-            widths: `(n_1, ..., n_{k-1})` as for `rademacher_bound`, or `None` where the builder
+            subnetwork: The `Subnetwork` that the builder returned.
+            widths: `(n_1, ..., n_{k-1})` as for `rademacher_bound`, or `None` if the builder
                 did not name the hidden layers.
-            sample: Numbers of the training data.
+            sample: `DataSummary` of the training data.
 
         Returns:
             A number >= 0.
         """
 
     def measured(self, last_layer: np.ndarray, weights: np.ndarray | None = None) -> float:
-        """The complexity of a trained subnetwork; asked for if `needs_outputs`.
+        """Returns the complexity of a trained subnetwork. Called if `needs_outputs`.
 
         Args:
             last_layer: `[n, units]` outputs of its last layer on the training rows.
-            weights: `[n]` row weights, or `None`.
+            weights: `[n]` row weights. Defaults to `None`: all are equal.
 
         Returns:
             A number >= 0.
@@ -174,7 +175,7 @@ class Complexity(Configurable, abc.ABC):
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class SqrtDepth(Complexity):
-    """The square root of the depth: the usual stand-in for the Rademacher complexity."""
+    """The square root of the depth, the usual substitute for the Rademacher complexity."""
 
     def before(
         self, subnetwork: "Subnetwork", widths: tuple[int, ...] | None, sample: DataSummary
@@ -186,11 +187,11 @@ class SqrtDepth(Complexity):
 class Rademacher(Complexity):
     """The bound on the Rademacher complexity of AdaNet's lemma 2: `rademacher_bound`.
 
-    It speaks of subnetworks whose weights keep the norm bound; `NormBall` constrains them to it.
+    It applies to subnetworks whose weights keep the norm bound, which `NormBall` enforces.
 
     Args:
         p: Norm of each unit's incoming weights, from 1 to infinity. Defaults to 2.
-        norm_bound: Λ > 0: one number, or a list with one a layer. Defaults to 1.
+        norm_bound: Λ > 0: one number, or a list with one per layer. Defaults to 1.
 
     Raises:
         ValueError: An argument is out of range.
@@ -212,7 +213,7 @@ class Rademacher(Complexity):
     ) -> float:
         if widths is None:
             raise ValueError(
-                "complexity='rademacher' needs the widths of the hidden layers: give "
+                "complexity='rademacher' requires the widths of the hidden layers: pass "
                 "Subnetwork(hidden=[...]). Received: widths=None."
             )
         return rademacher_bound(widths, sample, self.p, self.norm_bound)
@@ -225,7 +226,7 @@ class Rademacher(Complexity):
 class OutputDeviation(Complexity):
     """The standard deviation of the last layer's outputs (AdaNet.SD).
 
-    Of several units it is the root of their mean variance over the training rows.
+    For several units it is the root of their mean variance over the training rows.
     """
 
     needs_outputs = True
@@ -240,7 +241,7 @@ class OutputDeviation(Complexity):
     ) -> float:
         n = len(last_layer)
         weights = np.ones(n) if weights is None else np.asarray(weights, "float64")
-        # In blocks, because kept outputs may be larger than memory, and float64 doubles them.
+        # In blocks, because cached outputs may be larger than memory, and float64 doubles them.
         blocks = [slice(start, start + block) for start in range(0, n, block)]
         mean = sum(weights[b] @ last_layer[b] for b in blocks) / weights.sum()
         square = sum(weights[b] @ (last_layer[b] - mean) ** 2 for b in blocks)
@@ -249,11 +250,11 @@ class OutputDeviation(Complexity):
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class FunctionComplexity(Complexity):
-    """A function of the user's from `Subnetwork` to a number >= 0.
+    """A complexity defined by a function from `Subnetwork` to a number >= 0.
 
     Args:
-        function: The function. Only one registered with
-            `keras.saving.register_keras_serializable` can be rebuilt from a configuration.
+        function: The function. To be rebuilt from a configuration, it must be registered with
+            `keras.saving.register_keras_serializable`.
     """
 
     compared = ("function",)
@@ -282,7 +283,7 @@ class FunctionComplexity(Complexity):
         if function is None:
             raise ValueError(
                 f"The complexity function '{config['function']}' is not registered with "
-                "keras.saving.register_keras_serializable. Pass it: complexity=..."
+                "keras.saving.register_keras_serializable. Pass it as complexity=..."
             )
         return cls(function)
 
@@ -291,10 +292,10 @@ COMPLEXITIES = {"sqrt_depth": SqrtDepth, "rademacher": Rademacher, "std": Output
 
 
 def make_complexity(value: str | Complexity | Callable[["Subnetwork"], float]) -> Complexity:
-    """The rule that a name, a `Complexity` or a function of a `Subnetwork` stands for.
+    """Returns the `Complexity` for a name, a `Complexity` or a function of a `Subnetwork`.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: `value` is none of these.
     """
     if isinstance(value, Complexity):
         return value
@@ -309,7 +310,7 @@ def make_complexity(value: str | Complexity | Callable[["Subnetwork"], float]) -
 
 
 def summarize_rows(rows: Rows) -> DataSummary:
-    """What complexities may know of the (preprocessed) training rows."""
+    """Summarizes (preprocessed) training rows for complexities."""
     numeric = [a for a in keras.tree.flatten(rows.x) if a.dtype.kind in "fiub"]
     blocks = (a[s : s + 65536] for a in numeric for s in range(0, len(rows), 65536))
     largest = max((float(np.abs(np.asarray(b, "float32")).max()) for b in blocks), default=0.0)

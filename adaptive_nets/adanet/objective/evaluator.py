@@ -1,4 +1,4 @@
-"""How candidate ensembles are judged."""
+"""`Evaluator`: judges candidate ensembles by a metric."""
 
 from typing import Any
 
@@ -11,14 +11,15 @@ from adaptive_nets.heads import Head
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Evaluator(Configurable):
-    """Judges candidates by a metric on data of its own, instead of by the objective.
+    """Judges candidate ensembles by a metric on held-out data, instead of by the objective.
 
     Args:
-        x: Features, or `None` for the validation data given to `fit`.
-        y: Labels.
-        sample_weight: Row weights, or `None`.
+        x: Features. Defaults to `None`: the validation data of `fit`.
+        y: Labels. Defaults to `None`.
+        sample_weight: Row weights. Defaults to `None`.
         metric: `"loss"` or the name of one of the head's metrics. Defaults to `"loss"`.
-        mode: `"min"`, `"max"` or `"auto"` (minimise the loss and errors, maximise the rest).
+        mode: `"min"`, `"max"` or `"auto"` (minimise the loss and errors, maximise other metrics).
+            Defaults to `"auto"`.
 
     Example:
 
@@ -41,22 +42,22 @@ class Evaluator(Configurable):
     ):
         check_choice("mode", mode, ("auto", "min", "max"))
         if (x is None) != (y is None) and not hasattr(x, "element_spec"):
-            raise ValueError("An Evaluator needs both x and y, or neither.")
+            raise ValueError("Pass both x and y to an Evaluator, or neither.")
         self.x, self.y, self.sample_weight = x, y, sample_weight
         self.metric, self.mode = metric, mode
         self._better = None
 
     def value(self, measured: dict) -> float:
-        """The number to be minimised, from measurements of one candidate on the data."""
+        """Returns the number to minimise, from one candidate ensemble's loss and metrics."""
         sign = -1.0 if self._maximise() else 1.0
         return sign * measured[self.metric]
 
     def check(self, head: Head) -> None:
-        """Refuses a metric that the head does not have."""
+        """Raises a `ValueError` if the head does not have the metric."""
         known = ["loss", *head.metrics()]
         if self.metric not in known:
             raise ValueError(
-                f"Unknown metric for head '{head.name}'; expected one of {', '.join(known)}. "
+                f"Unknown metric for head '{head.name}': expected one of {', '.join(known)}. "
                 f"Received: metric={self.metric!r}."
             )
         name, better = head.main_metric
@@ -67,7 +68,7 @@ class Evaluator(Configurable):
 
     @classmethod
     def from_config(cls, config: dict) -> "Evaluator":
-        """An evaluator without data of its own, which no configuration holds."""
+        """Creates an evaluator without its own data, which a configuration does not hold."""
         return cls(metric=config["metric"], mode=config["mode"])
 
     def _maximise(self):

@@ -15,17 +15,17 @@ from adaptive_nets.keras_internals import layers_in
 class NormBall(keras.constraints.Constraint):
     """Keeps the p-norm of each unit's incoming weights within a bound: `||u||_p <= Λ`.
 
-    These are the hypotheses that the Rademacher bound speaks of (AdaNet, section 3 and lemma 2).
-    Weights outside of the ball are scaled back along their direction, which for p = 2 is the
-    nearest point, as in `keras.constraints.MaxNorm`; weights inside stay as they are. A unit's
-    incoming weights are all axes but the last: those of a `Dense` or convolution kernel.
+    The Rademacher bound applies to these hypotheses (AdaNet, section 3 and lemma 2).
+    Weights outside the ball are scaled back along their direction, which for p = 2 gives the
+    nearest point, as in `keras.constraints.MaxNorm`. Weights inside are not changed. A unit's
+    incoming weights are all axes except the last, as in a `Dense` or convolution kernel.
 
-    As every Keras constraint it acts after each optimizer step, so not on initial weights.
-    A model that is to load where this package is not must lose it after training:
+    Like every Keras constraint, it acts after each optimizer step, not on initial weights.
+    For a model that must load without this package, remove it after training with
     `remove_norm_balls_in_place`.
 
     Args:
-        p: Norm, from 1 to infinity. Defaults to 2.
+        p: Order of the norm, from 1 to infinity. Defaults to 2.
         max_norm: Λ > 0. Defaults to 1.
 
     Raises:
@@ -69,11 +69,11 @@ class NormBall(keras.constraints.Constraint):
 def remove_norm_balls_in_place(model: keras.Model) -> None:
     """Removes every `NormBall` from a model, so that it saves and loads without this package.
 
-    Weights and all that the model computes stay; training that goes on is no longer bound. Layers
-    within nested models and wrappers are included, other constraints left.
+    Weights and outputs do not change, but further training is no longer constrained. Layers
+    in nested models and wrappers are included. Other constraints are kept.
 
     Args:
-        model: A built model. It is changed.
+        model: A built model. It is changed in place.
 
     Example:
 

@@ -1,1 +1,1 @@
-"""Who trains a round's candidates: this process, several, or Ray."""
+"""Placements: where a round's subnetworks are trained."""

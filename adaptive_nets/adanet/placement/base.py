@@ -1,4 +1,4 @@
-"""Who trains a round's candidates: the interface, and the registry of its implementations."""
+"""`Placement`: trains a round's subnetworks; with the registry of its implementations."""
 
 import abc
 import contextlib
@@ -23,18 +23,17 @@ from adaptive_nets.distribute import Group
 
 @dataclasses.dataclass
 class RoundJob:
-    """One round to be trained, with what training it may read.
+    """One round to be trained, and everything that training may use.
 
-    Attributes:
+    Args:
         number: The round, from 1.
         builders: Its builders.
-        runner: What sets rounds up.
-        checkpointer: What keeps the search and its checkpoints; its `state` is that before the
-            round.
+        runner: `RoundRunner` that sets up rounds.
+        checkpointer: `Checkpointer`, whose `state` is the one before the round.
         hooks: Callbacks.
-        progress: The display.
-        budget: Time and steps that are left.
-        round: The round of all builders; `None` in a process that only trains shares.
+        progress: Progress display.
+        budget: Remaining time and steps.
+        round: The round of all builders. `None` in a process that only trains shares.
     """
 
     number: int
@@ -48,7 +47,7 @@ class RoundJob:
 
     @property
     def names(self) -> list[str]:
-        """Names of the candidates."""
+        """Names of the subnetworks."""
         return [b.name for b in self.builders]
 
     @property
@@ -56,17 +55,17 @@ class RoundJob:
         return self.runner.context
 
     def set_up(self, builders: list[Builder]) -> Round:
-        """A round of some of the builders."""
+        """Sets up a round of some of the builders."""
         state = self.checkpointer.state
         kept = state.members().values()
         return self.runner.set_up(builders, self.number, state.ensemble, kept)
 
 
 class Placement(abc.ABC):
-    """Trains the candidates of rounds during one call of `fit`.
+    """Trains the subnetworks of rounds during one call of `fit`.
 
-    Register an implementation with `register_placement` in a file of this folder; nothing else
-    has to name it.
+    Register an implementation with `register_placement` in a file of this folder. No other file
+    needs to name it.
 
     Args:
         settings: `SearchSettings`.
@@ -77,50 +76,50 @@ class Placement(abc.ABC):
 
     @property
     def distribute(self) -> Any:
-        """What `distribute.make_strategy` is to make the strategy of."""
+        """The argument of `distribute.make_strategy`."""
         return self.settings.distribute
 
     @property
     def follows(self) -> bool:
-        """Whether this process only trains its part, and takes the chief's decisions."""
+        """Whether this process only trains its share, and adopts the chief's decisions."""
         return False
 
     def is_chief(self, group: Group) -> bool:
-        """Whether this process decides rounds and writes what is found."""
+        """Returns whether this process decides rounds and writes the state."""
         return group.is_chief
 
     def check(self) -> None:  # noqa: B027 (most placements take all settings)
-        """Refuses settings that it cannot train under."""
+        """Raises a `ValueError` for settings that it does not support."""
 
     def check_fit(  # noqa: B027 (most placements take all data)
         self, data: FitData, time_limit: float | None, max_steps: int | None
     ) -> None:
-        """Refuses data or limits of `fit` that it cannot train under."""
+        """Raises a `ValueError` for data or limits of `fit` that it does not support."""
 
     @contextlib.contextmanager
     def session(
         self, context: SearchContext, data: FitData, checkpointer: Checkpointer
     ) -> Iterator[None]:
-        """Holds what is needed during one call of `fit`."""
+        """Holds the resources for one call of `fit`."""
         yield
 
     @abc.abstractmethod
     def prepare(self, job: RoundJob) -> None:
-        """Makes a round ready to be trained, as far as that can fail."""
+        """Prepares a round for training, including everything that can fail."""
 
     @abc.abstractmethod
     def train(self, job: RoundJob) -> str:
-        """Trains `job.round` to the end; returns what interrupted it, or `""`."""
+        """Trains `job.round` to the end. Returns what interrupted it, or `""`."""
 
     def decided(self, job: RoundJob) -> None:  # noqa: B027 (most placements keep nothing)
-        """Called once the decision on a round is written."""
+        """Called when the decision on a round has been written."""
 
     def follow(self, job: RoundJob) -> dict[str, Any]:
-        """Trains this process's part of a round; returns the state that the chief then wrote.
+        """Trains this process's share of a round. Returns the state that the chief then wrote.
 
-        It is called instead of `prepare` and `train` where `follows` is true.
+        It is called instead of `prepare` and `train` if `follows` is true.
         """
-        raise NotImplementedError(f"{type(self).__name__} follows no chief.")
+        raise NotImplementedError(f"{type(self).__name__} does not implement `follow`.")
 
 
 Factory = Callable[[SearchSettings], Placement]
@@ -129,11 +128,11 @@ _KINDS: dict[type, Factory] = {}
 
 
 def register_placement(name: str, kind: type | None = None) -> Callable[[Factory], Factory]:
-    """Registers what makes a `Placement` from `SearchSettings`.
+    """Registers a function that creates a `Placement` from `SearchSettings`.
 
     Args:
-        name: What `AdaNet(placement=...)` takes.
-        kind: A class whose instances it takes too.
+        name: Name for `AdaNet(placement=...)`.
+        kind: Class whose instances `AdaNet(placement=...)` takes too. Defaults to `None`.
     """
 
     def register(factory: Factory) -> Factory:
@@ -146,10 +145,10 @@ def register_placement(name: str, kind: type | None = None) -> Callable[[Factory
 
 
 def make_placement(settings: SearchSettings) -> Placement:
-    """The placement that settings ask for.
+    """Creates the placement for a search's settings.
 
     Raises:
-        ValueError: `settings.placement` is unknown, or cannot train under the other settings.
+        ValueError: `settings.placement` is unknown, or does not support the other settings.
     """
     package = __name__.rpartition(".")[0]
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):

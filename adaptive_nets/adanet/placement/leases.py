@@ -1,4 +1,4 @@
-"""Shares of a round's candidates: which process trains which, and who steps in for a lost one."""
+"""`WorkLeases`: which process trains which share of a round, and who replaces a lost one."""
 
 import contextlib
 import os
@@ -13,24 +13,24 @@ import numpy as np
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.adanet.rounds.round import Round
 
-# A process that has given no sign of life for so long is taken for lost.
+# A process without a sign of life for this long is considered lost.
 LOST_SECONDS = 20.0
 
 HEARTBEAT_SECONDS = 1.0
 
 
 class WorkLeases:
-    """The shares of one round, met in a folder that all processes see.
+    """The shares of one round, coordinated in a folder that all processes see.
 
-    A share is taken by making its next numbered claim, a file that can be made once only; its
-    owner touches it as long as it lives. One whose claim was not touched for a while may be taken
-    over, and goes on from its checkpoint.
+    A process acquires a share by creating its next numbered claim, a file that can only be created
+    once, and touches it for as long as it runs. If a claim has not been touched for a while,
+    another process may take over its share, and continues from its checkpoint.
 
     Args:
-        path: The folder of the round's shares.
+        path: Folder of the round's shares.
         count: Number of shares.
-        rank: This process's number; the share of this number is its own.
-        lost_seconds: How long without a sign of life a process is taken for lost.
+        rank: Number of this process, and of its own share.
+        lost_seconds: Seconds without a sign of life after which a process is considered lost.
     """
 
     def __init__(self, path: Path, count: int, rank: int, lost_seconds: float = LOST_SECONDS):
@@ -40,18 +40,18 @@ class WorkLeases:
 
     @classmethod
     def of_round(cls, model_dir: Path, number: int, count: int, rank: int) -> "WorkLeases":
-        """Those of one round of a search, among so many processes."""
+        """Creates the leases of one round of a search for a number of processes."""
         return cls(Path(model_dir) / "shares" / f"round_{number:03d}_of_{count}", count, rank)
 
     def acquire(self) -> int | None:
-        """A share to be trained by this process, its own first; `None` where there is none now."""
+        """Returns a share for this process to train, its own first, or `None` if none is free."""
         for share in sorted(range(self.count), key=lambda s: (s - self.rank) % self.count):
             if not self.is_done(share) and self._claim(share):
                 return share
         return None
 
     def is_done(self, share: int) -> bool:
-        """Whether a share is trained."""
+        """Returns whether a share is trained."""
         return (self._folder(share) / "done").exists()
 
     @property
@@ -60,12 +60,12 @@ class WorkLeases:
 
     @contextlib.contextmanager
     def heartbeat(self, share: int) -> Iterator[None]:
-        """Touches the claim while the block runs, also while it compiles."""
+        """Touches the claim while the block runs, even while it compiles."""
         claim, ended = self._claims(share)[-1], threading.Event()
 
         def beat():
             while not ended.wait(HEARTBEAT_SECONDS):
-                # The chief may have done with the round.
+                # The chief may have finished the round.
                 with contextlib.suppress(OSError):
                     os.utime(claim)
 
@@ -78,20 +78,20 @@ class WorkLeases:
             thread.join()
 
     def save(self, share: int, round_: Round) -> None:
-        """Keeps a share as it is; the last time it is done."""
+        """Writes a checkpoint of a share."""
         self.write(share, round_.header(), round_.state())
 
     def write(self, share: int, header: dict, arrays: list[np.ndarray]) -> None:
-        """Keeps a share's `Round.header` and `Round.state`."""
+        """Writes a share's `Round.header` and `Round.state`."""
         ModelDir(self._folder(share)).write_checkpoint(header["step"], header, arrays)
 
     def complete(self, share: int) -> None:
-        """Says that a share is trained, and its last checkpoint is what it became."""
+        """Marks a share as trained. Its last checkpoint is the result."""
         self._folder(share).mkdir(parents=True, exist_ok=True)
         (self._folder(share) / "done").touch()
 
     def read(self, share: int) -> tuple[dict, list[np.ndarray]] | None:
-        """The newest checkpoint of a share."""
+        """Reads the newest checkpoint of a share, or returns `None`."""
         return ModelDir(self._folder(share)).read_checkpoint()
 
     def clear(self) -> None:
@@ -118,14 +118,14 @@ class WorkLeases:
         return True
 
     def _is_free(self, claim):
-        """Whether a claim is of an earlier life of this process, or of a lost one."""
+        """Returns whether a claim is from an earlier run of this process, or from a lost one."""
         try:
             if claim.read_text() == str(self.rank):
                 return True
             touched = claim.stat().st_mtime
         except OSError:
             return False
-        # Clocks of machines differ, so only whether the time changes is looked at.
+        # Machines' clocks differ, so only changes of the time count.
         before, since = self._seen.get(claim, (None, 0.0))
         if before != touched:
             self._seen[claim] = (touched, time.monotonic())

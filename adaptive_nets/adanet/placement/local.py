@@ -1,4 +1,4 @@
-"""All candidates are trained together, by this process or by all replicas of its strategy."""
+"""`LocalPlacement`: trains all subnetworks together, in this process or on all its replicas."""
 
 import time
 
@@ -8,10 +8,10 @@ from adaptive_nets.adanet.placement.base import Placement, RoundJob, register_pl
 
 @register_placement("replicated")
 class LocalPlacement(Placement):
-    """Trains a round in this process; of a multi-worker strategy each worker does the same."""
+    """Trains a round in this process. With a multi-worker strategy, all workers do the same."""
 
     def prepare(self, job: RoundJob) -> None:
-        # A stream need not give the same sample again.
+        # A stream need not yield the same sample again.
         job.checkpointer.resume(job.round, same_data=job.runner.stream is not None)
         step = job.round.training.step
         job.context.group.check_same("the step that training goes on from", [step])
@@ -25,7 +25,7 @@ class LocalPlacement(Placement):
         try:
             while not round_.done:
                 left = budget.training_seconds(round_, job.runner.rows, job.runner.data.batch_size)
-                # The very first round always takes a step: without it there is no model.
+                # The first round always takes a step, since there is no model without it.
                 known = job.checkpointer.state.ensemble is not None or round_.training.step
                 if self._agreed(job, left <= 0 and known):
                     return "time_limit"
@@ -52,7 +52,7 @@ class LocalPlacement(Placement):
         scalars.write(training)
 
     def _agreed(self, job, wanted) -> bool:
-        """Whether the chief wants it."""
+        """Returns the chief's answer."""
         return bool(job.context.group.agree(float(bool(wanted)))[0])
 
     def _scalars_folder(self, job):

@@ -1,4 +1,4 @@
-"""Rounds whose candidates are trained by the workers of a Ray cluster, each its share."""
+"""`RayPlacement`: the workers of a Ray cluster train shares of a round."""
 
 import collections
 import contextlib
@@ -19,17 +19,17 @@ from adaptive_nets.adanet.rounds.training_state import TrainingState
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.distribute import Group, Ray, WorkersLostError, import_ray
 
-# How often a worker says how far it is.
+# How often a worker reports its progress.
 REPORT_SECONDS = 1.0
-# A share that has cost so many workers in a row, without a checkpoint between, costs no more.
+# The search ends when a share has lost this many workers in a row without a checkpoint between.
 LOSSES = 4
 
 
 @register_placement("ray", kind=Ray)
 class RayPlacement(SharedPlacement):
-    """Shares go to workers of a Ray cluster; this process, the driver, trains nothing itself.
+    """Workers of a Ray cluster train the shares; this process, the driver, trains nothing itself.
 
-    Their checkpoints come back into `model_dir`. A lost worker is replaced; meanwhile the others
+    Their checkpoints are written to `model_dir`. A lost worker is replaced; meanwhile the others
     train its share, from the last checkpoint.
     """
 
@@ -48,7 +48,7 @@ class RayPlacement(SharedPlacement):
         import_ray()
 
     def takes_strategy(self, distribute: str | tf.distribute.Strategy | None) -> bool:
-        # A strategy is of this process's devices.
+        # A strategy object is bound to this process's devices.
         own = isinstance(distribute, tf.distribute.Strategy)
         return super().takes_strategy(distribute) and not own
 
@@ -73,13 +73,13 @@ class RayPlacement(SharedPlacement):
 
 
 class _Dispatch:
-    """Has the shares of one round trained by the workers of a pool."""
+    """Distributes the shares of one round among the workers of a pool."""
 
     def __init__(self, pool, job, leases):
         self.pool, self.job, self.leases, self.ray = pool, job, leases, pool.ray
         self.names = job.names
         generator = job.context.settings.generator
-        # Within a tuple, or Ray would hand both over with each call.
+        # In a tuple; otherwise Ray would pass both with each call.
         self.before = self.ray.put(pack(job.checkpointer.folder)), self.ray.put(generator)
         full = range(min(leases.count, len(self.names)))
         self.waiting = collections.deque(s for s in full if not leases.is_done(s))
@@ -134,7 +134,7 @@ class _Dispatch:
         self.waiting.appendleft(share)
 
     def _tell(self, share):
-        """Callbacks and the display, of how far all shares are."""
+        """Reports the progress of all shares to callbacks and the display."""
         count, total = self.leases.count, len(self.names)
         parts = {
             range(s, total, count): TrainingState.from_header(h) for s, h in self.headers.items()
@@ -148,12 +148,13 @@ class _Dispatch:
 
 
 class _Pool:
-    """The workers: those that train, those that wait for work, those that start.
+    """The workers that train, wait for work, or are starting.
 
     Args:
         ray: The connected module.
         cluster: The `distribute.Ray`.
-        make_setup: Gives what each worker begins with; asked once, when the first one starts.
+        make_setup: Function that returns the `WorkerSetup`; called once, when the first worker
+            starts.
     """
 
     def __init__(self, ray, cluster, make_setup):
@@ -163,7 +164,7 @@ class _Pool:
         self._given = None
 
     def open(self):
-        """Starts the workers, the first time."""
+        """Starts the workers, on the first call only."""
         if self._given is None:
             self._given = self.ray.put(self.make_setup())
             for _ in range(self.cluster.count(self.ray)):
@@ -176,7 +177,7 @@ class _Pool:
         self.starting[actor.begin.remote(self._given)] = worker
 
     def started(self, task):
-        """Takes a worker that has begun into service, or replaces it."""
+        """Adds a worker that has started to the idle ones, or replaces it."""
         worker = self.starting.pop(task)
         try:
             self.ray.get(task)
@@ -184,8 +185,7 @@ class _Pool:
             self._failed += 1
             if self._failed >= LOSSES:
                 raise WorkersLostError(
-                    f"{self._failed} workers in a row were lost before they had begun. Ray says: "
-                    f"{error}"
+                    f"{self._failed} workers in a row were lost while starting. Ray says: {error}"
                 ) from error
             self.lost(worker)
         else:
@@ -194,7 +194,7 @@ class _Pool:
 
     def lost(self, worker):
         """Replaces a worker."""
-        # One that Ray cannot reach for now would keep its place.
+        # A worker that Ray cannot reach at the moment would keep its resources.
         self.ray.kill(worker.actor)
         self._all.discard(worker)
         self._start()
@@ -207,7 +207,7 @@ class _Pool:
 
 @dataclasses.dataclass(eq=False)
 class _Handle:
-    """A worker and the share that it is at."""
+    """A worker and the share that it is training."""
 
     actor: Any
     share: int | None = None

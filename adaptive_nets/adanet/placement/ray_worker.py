@@ -1,4 +1,4 @@
-"""A worker of a Ray cluster: what it is given, and how it trains shares."""
+"""A worker of a Ray cluster: its setup, and how it trains shares."""
 
 import dataclasses
 import tempfile
@@ -22,7 +22,7 @@ from adaptive_nets.distribute import import_ray
 
 @dataclasses.dataclass(frozen=True)
 class WorkerSetup:
-    """What a worker is given once: data and settings, none of the driver's paths or devices."""
+    """The data and settings that a worker receives once, without the driver's paths or devices."""
 
     context: SearchContext
     data: FitData
@@ -31,8 +31,8 @@ class WorkerSetup:
 
     @classmethod
     def of(cls, context: SearchContext, data: FitData) -> "WorkerSetup":
-        """What a worker needs of a driver's context and data."""
-        # Workers judge nothing, and write nothing.
+        """Creates the setup from a driver's context and data."""
+        # Workers neither judge nor write.
         settings = dataclasses.replace(context.settings, evaluator=None, model_dir=None)
         unread = dict.fromkeys(("valid", "judged", "reported"))
         return cls(
@@ -44,10 +44,10 @@ class WorkerSetup:
 
 
 class Worker:
-    """Trains shares in a process of the cluster; it keeps the one that it is at."""
+    """Trains shares in a process of the cluster. It keeps the current share in memory."""
 
     def begin(self, setup: WorkerSetup) -> None:
-        """Takes what all rounds need."""
+        """Receives what all rounds need."""
         keras.config.set_dtype_policy(setup.dtype_policy)
         keras.saving.get_custom_objects().update(setup.custom_objects)
         self.context, self.data = setup.context, setup.data
@@ -61,17 +61,18 @@ class Worker:
 
         Args:
             before: References to the state before the round with the files that it names, and to
-                the generator. They are fetched once a round.
-            number: The round.
-            share: Which share of it.
-            count: How many there are.
-            names: Those of the round's builders.
-            found: Its last checkpoint, or `None`; read where this worker is not at the share.
-            seconds: For how long, about.
+                the generator. They are fetched once per round.
+            number: The round, from 1.
+            share: Number of the share.
+            count: Number of shares.
+            names: Names of the round's builders.
+            found: The share's last checkpoint, or `None`. Only read if this worker does not hold
+                the share already.
+            seconds: Approximate time to train for.
 
         Returns:
-            The state of training; with all variables, where a checkpoint is due or the share is
-            done, or `None`; and whether it is done.
+            A tuple of the training state, of all variables (or `None` if neither a checkpoint is
+            due nor the share is done), and of whether the share is done.
         """
         if self.number != number:
             self._begin_round(*import_ray().get(list(before)), number, names)
@@ -109,20 +110,20 @@ class Worker:
         if [b.name for b in self.builders] != list(names):
             raise ValueError(
                 f"Generator {type(generator).__name__} proposes {[b.name for b in self.builders]} "
-                f"on a worker and {list(names)} on the driver. What it proposes must depend on "
-                "its arguments only."
+                f"on a worker and {list(names)} on the driver. Its proposals must depend only on "
+                "its arguments."
             )
         self.number, self.share = number, None
 
 
 def pack(folder: ModelDirReader) -> dict[str, bytes]:
-    """The newest state and all files that it names."""
+    """Reads the newest state and all files that it names."""
     names = [f"state-{folder.newest:06d}.json", *folder.named(folder.read_state())]
     return {name: Path(folder.path, name).read_bytes() for name in names}
 
 
 def unpack(files: dict[str, bytes], path: str) -> None:
-    """Writes what `pack` has read."""
+    """Writes the files that `pack` has read."""
     for name, content in files.items():
         written = Path(path, name)
         written.parent.mkdir(parents=True, exist_ok=True)

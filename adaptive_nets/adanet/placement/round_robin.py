@@ -1,4 +1,4 @@
-"""Rounds whose candidates are trained by several processes, each its share."""
+"""`RoundRobinPlacement`: several processes each train a share of a round."""
 
 import contextlib
 import time
@@ -21,10 +21,10 @@ PATIENCE_SECONDS = 3600.0
 
 
 class RoundRobinPlacement(SharedPlacement):
-    """The processes of `TF_CONFIG` meet in `model_dir`, and each trains shares of a round.
+    """The processes of `TF_CONFIG` each train shares of a round, and exchange them in `model_dir`.
 
-    The chief then gathers them, decides, and writes what it found; the others read that and go
-    on to the next round.
+    The chief then gathers the shares, decides the round and writes the state. The others read it
+    and continue with the next round.
 
     Args:
         settings: `SearchSettings`.
@@ -48,7 +48,7 @@ class RoundRobinPlacement(SharedPlacement):
     def session(
         self, context: SearchContext, data: FitData, checkpointer: Checkpointer
     ) -> Iterator[None]:
-        # What is in the folder before the chief goes on is of an earlier call.
+        # A state that is in the folder already is from an earlier call.
         self._before = checkpointer.folder.newest
         yield
 
@@ -66,14 +66,14 @@ class RoundRobinPlacement(SharedPlacement):
             if time.monotonic() - began > PATIENCE_SECONDS:
                 raise WorkersLostError(
                     f"The chief has not decided round {job.number} within {PATIENCE_SECONDS:.0f} s "
-                    "after its candidates were trained. Start it again; then start this worker."
+                    "after its subnetworks were trained. Restart it; then restart this worker."
                 )
             time.sleep(POLL_SECONDS)
             state = self._decided(job)
         return state
 
     def _decided(self, job):
-        """The chief's state, once it has decided a round, or ended the search."""
+        """Returns the chief's state once it has decided the round or ended the search."""
         folder = job.checkpointer.folder
         if folder.newest == self._before:
             return None
@@ -118,6 +118,6 @@ class RoundRobinPlacement(SharedPlacement):
 
 @register_placement("round_robin")
 def make_round_robin(settings: SearchSettings) -> Placement:
-    """A process that `TF_CONFIG` says is alone trains all candidates itself."""
+    """Creates the placement; a process that is alone in `TF_CONFIG` trains all subnetworks."""
     task = task_from_environment()
     return RoundRobinPlacement(settings, task) if task.workers > 1 else LocalPlacement(settings)

@@ -1,4 +1,4 @@
-"""What placements have in common that train a round in shares, each in a process of its own."""
+"""`SharedPlacement`: the base of placements that train the shares of a round in processes."""
 
 import abc
 
@@ -11,10 +11,10 @@ from adaptive_nets.adanet.rounds.training_state import TrainingState
 
 
 class SharedPlacement(Placement):
-    """Gathers a round from shares that were trained elsewhere.
+    """Gathers a round from shares that other processes have trained.
 
     Attributes:
-        name: What `AdaNet(placement=...)` calls it.
+        name: Name for `AdaNet(placement=...)`.
     """
 
     name: str
@@ -28,22 +28,22 @@ class SharedPlacement(Placement):
         for name in ("model_dir", "seed"):
             if getattr(self.settings, name) is None:
                 raise ValueError(
-                    f"placement='{self.name}' needs a {name}, the same in all processes. "
+                    f"placement='{self.name}' requires a {name}, the same in all processes. "
                     f"Received: {name}=None."
                 )
         if not self.takes_strategy(self.settings.distribute):
             raise ValueError(
-                f"placement='{self.name}' trains each candidate in one process; use it with "
-                "distribute=None, 'one_device' or 'mirrored'. "
+                f"placement='{self.name}' trains each subnetwork in one process, and requires "
+                "distribute=None, 'auto', 'one_device' or 'mirrored'. "
                 f"Received: distribute={self.settings.distribute!r}."
             )
 
     def takes_strategy(self, distribute: str | tf.distribute.Strategy | None) -> bool:
-        """Whether shares can be trained by a strategy."""
+        """Returns whether a strategy can train shares."""
         return distribute != "multi_worker"
 
     def check_fit(self, data: FitData, time_limit: float | None, max_steps: int | None) -> None:
-        # Processes do not stop together in the middle of a round.
+        # Processes do not stop together mid-round.
         given = {"an endless dataset": data.stream, "time_limit": time_limit}
         found = [name for name, value in given.items() if value is not None]
         steps = self.settings.steps_per_iteration
@@ -51,20 +51,21 @@ class SharedPlacement(Placement):
             found.append(f"max_steps={max_steps}")
         if found:
             raise ValueError(
-                f"placement='{self.name}' needs finite data, no time_limit, and a max_steps that "
-                f"is a multiple of steps_per_iteration ({steps}). Received: {', '.join(found)}."
+                f"placement='{self.name}' requires finite data, no `time_limit`, and a `max_steps` "
+                f"that is a multiple of `steps_per_iteration` ({steps}). "
+                f"Received: {', '.join(found)}."
             )
 
     @abc.abstractmethod
     def leases(self, job: RoundJob) -> WorkLeases:
-        """The round's shares."""
+        """Returns the leases of the round's shares."""
 
     @abc.abstractmethod
     def train_shares(self, job: RoundJob) -> None:
-        """Has all shares of the round trained."""
+        """Trains all shares of the round, or waits until others have trained them."""
 
     def prepare(self, job: RoundJob) -> None:
-        """Each share has a checkpoint of its own, and is compiled when it is taken."""
+        """Does nothing: each share has its own checkpoint, and is compiled when acquired."""
 
     def train(self, job: RoundJob) -> str:
         self.train_shares(job)
@@ -77,12 +78,12 @@ class SharedPlacement(Placement):
             if found is None or not job.round.put(*found, places):
                 raise ValueError(
                     f"Share {share} of round {job.number} in '{leases.path}' cannot be read. "
-                    "Remove that folder and start again."
+                    "Delete that folder and restart."
                 )
             parts[places] = TrainingState.from_header(found[0])
         job.round.training = TrainingState.joined(parts, len(job.builders), job.round.steps)
         return ""
 
     def decided(self, job: RoundJob) -> None:
-        # Only after the decision is written are its grounds of no more use.
+        # The shares are needed until the decision is written.
         self.leases(job).clear()

@@ -1,4 +1,4 @@
-"""How much time and how many steps a call of `fit` has."""
+"""`Budget`: the limits on time and steps of a call of `fit`."""
 
 import time
 
@@ -6,15 +6,15 @@ from adaptive_nets.adanet.rounds.round import Round
 
 
 class Budget:
-    """Time since `fit` began against its limit, and the search's last step.
+    """The time limit of a call of `fit`, and the last step of the search.
 
     Args:
-        limit: Seconds, or `None`.
-        max_steps: Training steps of the whole search, or `None`.
+        limit: Seconds, or `None` for no limit.
+        max_steps: Training steps of the whole search. Defaults to `None`: no limit.
 
     Attributes:
-        opening_seconds: What setting up a round took, or `None` before the first.
-        closing_seconds: What deciding and saving a round took, or `None` before the first.
+        opening_seconds: Time to set up a round, or `None` before the first.
+        closing_seconds: Time to decide and save a round, or `None` before the first.
     """
 
     def __init__(self, limit: float | None, max_steps: int | None = None):
@@ -23,21 +23,21 @@ class Budget:
         self.opening_seconds = self.closing_seconds = None
 
     def remaining(self) -> float:
-        """Seconds that are left; infinite without a limit."""
+        """Returns the remaining seconds, which are infinite without a limit."""
         if self.limit is None:
             return float("inf")
         return self.limit - (time.perf_counter() - self.began)
 
     def has_time_for_a_round(self) -> bool:
-        """Whether another round can be set up and decided."""
+        """Returns whether there is time to set up and decide another round."""
         return self.remaining() > (self.opening_seconds or 0.0) + (self.closing_seconds or 0.0)
 
     def training_seconds(self, round_: Round, rows: int, batch_size: int) -> float:
-        """Seconds left to train a round, so that it can still be decided and saved.
+        """Returns the seconds left for training, such that the round can be decided and saved.
 
         Args:
             round_: The round.
-            rows: Rows that its candidates will be measured on.
+            rows: Number of rows that its candidate ensembles will be measured on.
             batch_size: Rows per training step.
         """
         return self.remaining() - self._closing(round_, rows, batch_size)

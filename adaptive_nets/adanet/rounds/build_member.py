@@ -1,4 +1,4 @@
-"""From a builder to a `Member`."""
+"""Builds a `Member` from a builder."""
 
 import dataclasses
 from collections.abc import Callable
@@ -28,18 +28,18 @@ def build_member(
     seed: int,
     output_range: tuple[list[float], list[float]] | None = None,
 ) -> Member:
-    """Runs a builder and wraps what it returns; names the builder in every refusal.
+    """Runs a builder and wraps its subnetwork. Every error names the builder.
 
     Args:
         builder: The `Builder`.
-        spec: Of the (preprocessed) features.
-        units: Of the logits.
-        previous: The `Ensemble` chosen so far, or `None`.
-        iteration: The round.
-        complexity: From a `Subnetwork`, and the widths that its layers after the first read
-            (`None` where it names no hidden layers), to r.
-        seed: The search's.
-        output_range: The head's, or `None`.
+        spec: Feature spec of the (preprocessed) features.
+        units: Number of logits.
+        previous: The current `Ensemble`, or `None`.
+        iteration: The round, from 1.
+        complexity: Function to r from a `Subnetwork` and the widths that its layers after the
+            first read (`None` if it names no hidden layers).
+        seed: The search's seed.
+        output_range: The head's output range. Defaults to `None`.
     """
     with seeded(derive_seed(seed, iteration, builder.name)):
         inputs = make_inputs(spec)
@@ -78,7 +78,7 @@ def build_member(
 
 
 def _with_hidden(previous):
-    """The ensemble with symbolic stand-ins for its hidden layers, and these by key."""
+    """Returns the ensemble with symbolic inputs for its hidden layers, and these by key."""
     frozen = {
         key: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=key)
         for member in previous.members
@@ -89,35 +89,36 @@ def _with_hidden(previous):
 
 
 def _checked(built, name, units):
-    """A subnetwork's last layer and hidden layers."""
+    """Checks a subnetwork, and returns its last layer and hidden layers."""
     if not isinstance(built, Subnetwork):
         raise TypeError(
             f"Builder '{name}' must return an adanet.Subnetwork. Received: {type(built).__name__}."
         )
     if tuple(built.logits.shape) != (None, units):
         raise ValueError(
-            f"Builder '{name}' returned logits of shape {tuple(built.logits.shape)}; "
-            f"expected (None, {units}), the head's units. End it with Dense({units})."
+            f"Builder '{name}' must return logits of shape (None, {units}), the head's units. "
+            f"Received: {tuple(built.logits.shape)}. End it with Dense({units})."
         )
     last = built.logits if built.last_layer is None else built.last_layer
     if len(last.shape) != 2:
         raise ValueError(
-            f"Builder '{name}' returned a last_layer of shape {tuple(last.shape)}; "
-            "expected (batch, features). Flatten or pool it."
+            f"Builder '{name}' must return a last_layer of shape (batch, features). "
+            f"Received: {tuple(last.shape)}. Flatten or pool it."
         )
     hidden = list(built.hidden or ())
     for layer, tensor in enumerate(hidden, start=1):
         if not isinstance(tensor, keras.KerasTensor) or None in tensor.shape[1:]:
             shape = getattr(tensor, "shape", type(tensor).__name__)
             raise ValueError(
-                f"Builder '{name}' returned hidden layer {layer} of shape {shape}; expected a "
-                "KerasTensor whose shape is known but for the batch, so that it can be kept."
+                f"Builder '{name}' must return hidden layers as KerasTensors whose shapes are "
+                f"known except for the batch, so that they can be cached. Received: {shape} for "
+                f"hidden layer {layer}."
             )
     return last, hidden
 
 
 def _read(tensors, frozen):
-    """Those of the frozen inputs that the tensors are computed from."""
+    """Returns the frozen inputs that the tensors are computed from."""
     keys = {id(tensor): key for key, tensor in frozen.items()}
     found, seen, waiting = set(), set(), list(tensors)
     while waiting:

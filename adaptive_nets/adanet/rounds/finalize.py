@@ -1,4 +1,4 @@
-"""From a subnetwork as it was trained to the member that is frozen, weighed and stored."""
+"""Converts a trained subnetwork to the member that is frozen, weighed and stored."""
 
 import keras
 
@@ -9,18 +9,18 @@ from adaptive_nets.keras_internals import layers_in
 from adaptive_nets.majority import collapse, recalibrate_in_place
 from adaptive_nets.majority.convert import has_majority
 
-# Rows on which batch statistics are estimated anew.
+# Number of rows on which batch statistics are estimated again.
 RECALIBRATION_ROWS = 8192
 
 
 def finalize_member(member: Member, train: OutputCache) -> None:
-    """Leaves a trained member with stock layers only, which load without this package.
+    """Reduces a trained member to stock layers, which load without this package.
 
-    Norm balls are removed. k-fold kernels become their mean, for which batch statistics are
-    estimated anew: those of training are of the kernels that were drawn.
+    Norm balls are removed. k-fold kernels are replaced by their mean, and batch statistics are
+    estimated again, as those of training belong to the sampled kernels.
 
     Args:
-        member: A member whose training has ended; its model is replaced, or changed in place.
+        member: A trained member. Its model is replaced, or changed in place.
         train: Training `OutputCache`.
     """
     if has_majority(member.model):

@@ -1,4 +1,4 @@
-"""The penalty on output weights in training (AdaNet.R)."""
+"""The penalty on output weights during training (AdaNet.R)."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from adaptive_nets.keras_internals import call_of
 def penalties(
     context: SearchContext, members: list[Member]
 ) -> list[Callable[[], tf.Tensor]] | None:
-    """The penalty on each member's output weights, or `None` where training is not penalised."""
+    """Returns the penalty on each member's output weights, or `None` if there is none."""
     if not context.settings.penalize_training:
         return None
     return [
@@ -22,12 +22,12 @@ def penalties(
 
 
 def _penalty(gamma, layer):
-    # Of a majority layer the kernel is the mean of several, and is read anew each step.
+    # The kernel of a majority layer is the mean of several, and is read again in each step.
     return lambda: gamma * tf.reduce_sum(tf.abs(tf.convert_to_tensor(layer.kernel)))
 
 
 def _output_layer(member: Member):
-    """The layer from a subnetwork's last layer to its logits."""
+    """Returns the layer from a subnetwork's last layer to its logits."""
     call = call_of(member.model.output["logits"])
     if call.operation.name == "target_scale":
         call = call_of(call.input_tensors[0])
@@ -35,7 +35,8 @@ def _output_layer(member: Member):
     last = member.model.output["last_layer"]
     if not isinstance(operation, keras.layers.Dense) or read[0] is not last:
         raise ValueError(
-            f"penalize_training needs logits that a Dense layer computes from last_layer. Builder "
-            f"'{member.builder}' ends with {type(operation).__name__} '{operation.name}'."
+            "penalize_training requires logits that a Dense layer computes from last_layer. "
+            f"Received: builder '{member.builder}', which ends with {type(operation).__name__} "
+            f"'{operation.name}'."
         )
     return operation

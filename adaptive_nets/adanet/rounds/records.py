@@ -1,4 +1,4 @@
-"""What is recorded of a round: leaderboard entries, learning curves, the generator's reports."""
+"""The records of a round: leaderboard entries, learning curves, reports for the generator."""
 
 import dataclasses
 import json
@@ -15,22 +15,22 @@ from adaptive_nets.adanet.rounds.scoring import ScoredCandidate
 
 @dataclasses.dataclass
 class Entry:
-    """One row.
+    """One row of the leaderboard.
 
-    Attributes:
-        round: Round, from 1.
-        candidate: Name of the candidate ensemble; `"previous"` is candidate 0.
-        status: `"selected"`, `"rejected"`, `"partial"` (chosen when time ran out in the middle
+    Args:
+        round: The round, from 1.
+        candidate: Name of the candidate ensemble. `"previous"` is the previous ensemble.
+        status: `"selected"`, `"rejected"`, `"partial"` (selected when time ran out in the middle
             of the round) or `"diverged at step n"`.
-        objective: What was minimised; lower is better.
+        objective: The minimised value; lower is better.
         measured: Losses and metrics by column name (`val_` for validation data).
-        parameters: Of all members together.
+        parameters: Number of parameters of all members together.
         steps: Training steps of the round.
         seconds: Training time of the round.
         complexity: The measure r of the newest member.
         gamma: Its penalty per unit of mixture weight, Γ = λ r + β.
         mixture_weight: L1 norm of the newest member's mixture weight.
-        parent: The ensemble it grew from: `"<round>/<candidate>"`.
+        parent: The ensemble that it extends: `"<round>/<candidate>"`.
     """
 
     round: int
@@ -49,12 +49,12 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """Learning curves of one round.
+    """The learning curves of one round.
 
-    Attributes:
+    Args:
         round: The round, from 1.
-        window: Steps that each point stands for.
-        losses: For each subnetwork, by its builder's name, its mean loss in each window.
+        window: Number of steps per point.
+        losses: Mean loss of each subnetwork in each window, by its builder's name.
     """
 
     round: int
@@ -63,7 +63,7 @@ class Curve:
 
 
 def learning_curve(round_: Round) -> Curve:
-    """The learning curves of a round so far."""
+    """Returns the learning curves of a round so far."""
     names = [m.builder for m in round_.members]
     losses = np.transpose(round_.training.curve).tolist()
     return Curve(round_.number, round_.training.window, dict(zip(names, losses, strict=False)))
@@ -78,7 +78,7 @@ def leaderboard_entries(
     gamma: Callable[[float], float],
     status: str = "selected",
 ) -> list[Entry]:
-    """Leaderboard rows of a round."""
+    """Returns the leaderboard rows of a round."""
     t = round_.training
     rows = []
     parent = f"{previous.iteration}/{previous.name}" if previous is not None else ""
@@ -118,13 +118,13 @@ def generator_reports(
     winner: ScoredCandidate | None,
     told: dict[str, dict],
 ) -> list[Report]:
-    """What the generator is told of a round's subnetworks.
+    """Returns the generator's reports on a round's subnetworks.
 
     Args:
         round_: The finished `Round`.
         builders: Its builders.
         scored: Its candidate ensembles.
-        winner: The chosen one, or `None`.
+        winner: The selected one, or `None`.
         told: Metrics of the subnetworks that did not diverge, by name.
     """
     listed = []

@@ -1,4 +1,4 @@
-"""One round's training."""
+"""`Round`: the training of one round."""
 
 import time
 
@@ -15,20 +15,21 @@ TARGET_CALL_SECONDS = 0.2
 
 
 class Round:
-    """Trains one round's subnetworks step by step, restartable at any call.
+    """Trains one round's subnetworks step by step, and can be restarted after any call.
 
     Args:
         number: The round, from 1.
         members: New `Member`s.
         trainer: Their `RoundTrainer`.
-        feed: `get(step) -> (source, indices)` and `chunk`, the steps it covers.
-        steps: Steps to be taken.
-        group: The processes that take them together. Defaults to those of the trainer's strategy.
+        feed: `FiniteFeed` or `StreamFeed`.
+        steps: Number of training steps.
+        group: The processes that train together. Defaults to `None`: those of the trainer's
+            strategy.
 
     Attributes:
         training: `TrainingState`.
-        step_seconds: Seconds a step takes, or `None` before the first.
-        consistent: Whether the weights are those of `training.step`: not while a call runs.
+        step_seconds: Seconds per step, or `None` before the first.
+        consistent: Whether the weights match `training.step`. `False` while a call runs.
     """
 
     def __init__(
@@ -58,8 +59,8 @@ class Round:
         """Takes some steps in one compiled call.
 
         Args:
-            seconds: Time left; the call is kept shorter.
-            last: The step that it must not go beyond.
+            seconds: Remaining time, which the call must not exceed. Defaults to infinity.
+            last: The last step that it may take. Defaults to infinity.
 
         Returns:
             float32 losses `(steps taken, members)`.
@@ -69,7 +70,7 @@ class Round:
         offset = t.step - self._chunk[0]
         aim = min(TARGET_CALL_SECONDS, seconds)
         wanted = 1 if self.step_seconds is None else max(1, int(aim / self.step_seconds))
-        # Collective operations meet only in loops of as many steps.
+        # Collective operations require loops with the same number of steps in all processes.
         (wanted,) = map(int, self.group.agree(wanted))
         left = int(min(self.steps, last)) - t.step
         stop = min(offset + wanted, self.feed.chunk, offset + left)
@@ -100,17 +101,17 @@ class Round:
         return [member for member, step in pairs if not step]
 
     def state(self) -> list[np.ndarray]:
-        """All variables of all subnetworks, in a fixed order."""
+        """Returns all variables of all subnetworks, in a fixed order."""
         count = range(len(self.members))
         return [keras.ops.convert_to_numpy(v) for k in count for v in self.trainer.variables(k)]
 
     def header(self) -> dict:
-        """What a checkpoint says beside `state`, as JSON values."""
+        """Returns what a checkpoint holds besides `state`, as JSON values."""
         names = [m.name for m in self.members]
         return {"round": self.number, "names": names, **self.training.header()}
 
     def restore(self, header: dict, arrays: list[np.ndarray]) -> bool:
-        """Goes on from a checkpoint; `False` where it does not fit this round."""
+        """Continues from a checkpoint. Returns `False` if it does not match this round."""
         if not self.put(header, arrays, range(len(self.members))):
             return False
         self.training = TrainingState.from_header(header)
@@ -118,7 +119,7 @@ class Round:
         return True
 
     def put(self, header: dict, arrays: list[np.ndarray], places: range) -> bool:
-        """Gives some of the subnetworks the state of a checkpoint of just these, where it fits."""
+        """Restores some subnetworks from a checkpoint. Returns `False` if it does not match."""
         variables = [v for k in places for v in self.trainer.variables(k)]
         names = [self.members[k].name for k in places]
         fits = header["round"] == self.number and header["names"] == names

@@ -1,4 +1,4 @@
-"""Runs rounds over the data of one `fit`: sets them up, and decides them."""
+"""`RoundRunner`: sets up and decides rounds on the data of one `fit`."""
 
 import dataclasses
 import itertools
@@ -28,18 +28,18 @@ from adaptive_nets.adanet.rounds.setup import set_up_round
 from adaptive_nets.data.feeds import StreamFeed, chunk_steps
 from adaptive_nets.data.spool import Spool
 
-# On an endless dataset, mixture weights are solved on this many pieces of at most so many rows.
+# On an endless dataset, mixture weights are fitted to this many pieces of at most this many rows.
 MIXTURE_CHUNKS, MIXTURE_ROWS = 40, 4096
 
 
 @dataclasses.dataclass(frozen=True)
 class Standing:
-    """The best that is known before a round.
+    """The best ensemble and the best subnetwork before a round.
 
-    Attributes:
+    Args:
         ensemble: The best `Ensemble`, or `None`.
         measured: Its losses and metrics.
-        single: The best subnetwork on its own, or `None`.
+        single: The best single subnetwork, or `None`.
         single_loss: Its loss.
     """
 
@@ -51,12 +51,12 @@ class Standing:
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What a round has come to.
+    """The outcome of a round.
 
-    Attributes:
+    Args:
         number: The round, from 1.
-        winner: Name of the chosen candidate ensemble, or `None` where none is better.
-        standing: The best that is known now.
+        winner: Name of the selected candidate ensemble, or `None` if none is better.
+        standing: The best ensemble and subnetwork after the round.
         entries: Leaderboard rows.
         reports: `Report`s for the generator.
         curve: Learning curves.
@@ -110,7 +110,7 @@ class RoundRunner:
 
     @property
     def rows(self) -> int:
-        """Rows that candidates are measured on, all data sets together."""
+        """Number of rows that ensembles are measured on, in all data sets together."""
         return sum(len(view.rows) for view in self.scorer.views)
 
     def set_up(
@@ -120,13 +120,13 @@ class RoundRunner:
         previous: Ensemble | None,
         kept: Iterable[Member] = (),
     ) -> Round:
-        """A round that is ready to be trained.
+        """Sets up a round for training.
 
         Args:
             builders: The round's builders.
             number: The round, from 1.
-            previous: The ensemble chosen so far, or `None`.
-            kept: Members whose outputs are still needed.
+            previous: The current ensemble, or `None`.
+            kept: Members whose outputs are still needed. Defaults to none.
         """
         kept = list(kept)
         for view in self.scorer.views:
@@ -138,7 +138,7 @@ class RoundRunner:
         )
 
     def measure_again(self, standing: Standing) -> Standing:
-        """The same ensemble with its objective on the data of this call."""
+        """Returns the same ensemble with its objective on the data of this call."""
         if standing.ensemble is None:
             return standing
         ensemble = standing.ensemble
@@ -151,16 +151,16 @@ class RoundRunner:
     def decide(
         self, round_: Round, builders: Sequence[Builder], standing: Standing, partial: bool = False
     ) -> Decision:
-        """Weighs and measures what a round has trained, and chooses.
+        """Weighs and measures the candidate ensembles of a round, and selects one.
 
         Args:
             round_: The trained `Round`.
             builders: Its builders.
-            standing: The best before it.
-            partial: Whether time ran out in the middle of the round.
+            standing: The best before the round.
+            partial: Whether time ran out in the middle of the round. Defaults to `False`.
 
         Raises:
-            DivergedError: No candidate has a finite objective.
+            DivergedError: No candidate ensemble has a finite objective.
         """
         previous, settings = standing.ensemble, self.context.settings
         round_.check_weights()
@@ -201,20 +201,20 @@ class RoundRunner:
                 member.complexity = rule.measured(out["last_layer"], self.train.rows.w)
 
     def _select(self, round_, scored, previous, force_grow) -> ScoredCandidate | None:
-        """The winner; the chief's choice in all processes."""
+        """Returns the winner, which in all processes is the chief's choice."""
         winner = select_best(scored, previous, force_grow)
         place = next((i for i, each in enumerate(scored) if each is winner), -1)
         (place,) = map(int, self.context.group.agree(place))
         if place < 0 and previous is None:
             raise DivergedError(
-                f"No candidate of round {round_.number} has a finite objective: "
-                f"{', '.join(m.builder for m in round_.survivors)}. Check the labels' scale and "
-                "the learning rate."
+                f"No candidate ensemble of round {round_.number} has a finite objective: "
+                f"{', '.join(m.builder for m in round_.survivors)}. Check the scale of the labels "
+                "and the learning rate."
             )
         return None if place < 0 else scored[place]
 
     def _measure_single(self, new, scored) -> dict[str, dict[str, float]]:
-        """Losses and metrics of each new subnetwork; the chief's numbers in all processes."""
+        """Returns losses and metrics of each new subnetwork, in all processes the chief's."""
         told = {}
         for name, member in new.items():
             loss = self.scorer.single_loss(member)

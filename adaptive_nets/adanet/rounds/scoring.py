@@ -1,4 +1,4 @@
-"""Candidate ensembles are weighed and scored."""
+"""`CandidateScorer`: weighs and scores candidate ensembles."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
@@ -28,12 +28,12 @@ class CandidateScorer:
     Args:
         head: The task's head.
         ensembler: The `Ensembler`.
-        evaluator: `Evaluator`, or `None` to choose by the objective on the training data.
+        evaluator: `Evaluator`, or `None` to select by the objective on the training data.
         train: Training `OutputCache`.
         valid: Validation `OutputCache`, or `None`.
         judged: The evaluator's `OutputCache`, or `None`.
-        reported: The `OutputCache` whose metrics reach the generator, or `None`.
-        chunks: For streams: function of members that gives `(outputs, labels, weights)` chunks.
+        reported: The `OutputCache` for the metrics in the generator's reports, or `None`.
+        chunks: For streams: function from members to `(outputs, labels, weights)` chunks.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class CandidateScorer:
     def score_candidate(
         self, candidate: Candidate, number: int, new: dict, previous: Ensemble | None
     ) -> ScoredCandidate:
-        """Fits a candidate's mixture weights and measures it."""
+        """Fits the mixture weights of a candidate ensemble and measures it."""
         old = previous.members if candidate.previous and previous else ()
         members = (*old, *(new[name] for name in candidate.new))
         start = previous.mixture if old else None
@@ -83,7 +83,7 @@ class CandidateScorer:
         return ScoredCandidate(ensemble, measured, candidate.new)
 
     def score(self, members: Sequence[Member], mixture: Mixture) -> tuple[dict, float]:
-        """Measurements by column name, and the number to be minimised."""
+        """Returns losses and metrics by column name, and the number to minimise."""
         measured = {}
         for prefix, view in (("", self.train), ("val_", self.valid)):
             if view is not None:
@@ -104,15 +104,16 @@ class CandidateScorer:
         return self.ensembler.apply(mixture, view.outputs(members))
 
     def single_loss(self, member: Member) -> float:
-        """Loss of a subnetwork on its own, on the data that candidates are judged by."""
+        """Returns the loss of a single subnetwork on the data that ensembles are judged by."""
         view = self.judged or self.valid or self.train
         return mean_loss(self.head, view.outputs([member])[0]["logits"], view.rows)
 
     def report(self, member: Member, scored: Sequence[ScoredCandidate]) -> dict:
-        """What the generator is told of a subnetwork's quality.
+        """Returns the metrics of a subnetwork for the generator's reports.
 
-        `objective` is that of the best candidate ensemble with it. With report data there are the
-        head's metrics of the subnetwork on its own, and as `ensemble_...` of that candidate.
+        `objective` is that of the best candidate ensemble that contains it. With report data, the
+        head's metrics of the single subnetwork are added and, as `ensemble_...`, those of the
+        candidate ensemble.
         """
         best = min(
             (c for c in scored if member in c.ensemble.members),

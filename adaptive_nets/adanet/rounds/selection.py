@@ -1,4 +1,4 @@
-"""Which candidate ensembles a round tries, and which of them it takes."""
+"""Which candidate ensembles a round tries, and which of them it selects."""
 
 import numpy as np
 
@@ -9,16 +9,16 @@ from adaptive_nets.adanet.rounds.scoring import ScoredCandidate
 
 
 class DivergedError(RuntimeError):
-    """All of a round's candidates had a non-finite loss."""
+    """All subnetworks of a round had a non-finite loss."""
 
 
 def select_best(
     scored: list[ScoredCandidate], previous: Ensemble | None, force_grow: bool
 ) -> ScoredCandidate | None:
-    """The winner: the lowest objective, the smaller of equals; `None` where nothing is better.
+    """Returns the candidate ensemble with the lowest objective, or `None` if none is better.
 
-    The previous ensemble is candidate 0, so a round that does not lower the objective ends
-    the search (AdaNet, figure 3) unless it is told to grow.
+    Among equals, the smallest wins. The previous ensemble competes as well, so a round that does
+    not lower the objective ends the search (AdaNet, figure 3), unless `force_grow` is set.
     """
     field = [c for c in scored if np.isfinite(c.ensemble.objective)]
     if not field:
@@ -35,7 +35,7 @@ def select_best(
 def candidate_ensembles(
     round_: Round, strategies: list[Strategy], previous: Ensemble | None
 ) -> list[Candidate]:
-    """Candidate ensembles of the subnetworks that did not diverge."""
+    """Returns the candidate ensembles of the subnetworks that did not diverge."""
     names = [
         m.builder
         for m, step in zip(round_.members, round_.training.diverged, strict=True)
@@ -47,7 +47,7 @@ def candidate_ensembles(
             for m, s in zip(round_.members, round_.training.diverged, strict=True)
         )
         raise DivergedError(
-            f"All candidates of round {round_.number} had a non-finite loss: {failed}. The "
-            "previous ensemble, if any, stands. Lower the learning rate or clip gradients."
+            f"All subnetworks of round {round_.number} had a non-finite loss: {failed}. The "
+            "previous ensemble, if any, is kept. Lower the learning rate or clip gradients."
         )
     return propose_candidates(strategies, names, previous is not None, round_.number)

@@ -1,4 +1,4 @@
-"""Sets up a round: builds its subnetworks, and lays out what each of them is trained on."""
+"""Sets up a round: builds its subnetworks, and prepares their training data."""
 
 from collections.abc import Callable, Sequence
 
@@ -29,16 +29,16 @@ def set_up_round(
     number: int,
     previous: Ensemble | None,
 ) -> Round:
-    """A `Round` that is ready to be trained.
+    """Sets up a `Round` for training.
 
     Args:
         context: `SearchContext`.
-        data: What `fit` was given.
+        data: Checked `FitData`.
         train: Training `OutputCache`.
         stream: Feed of an endless dataset, or `None`.
         builders: The round's builders.
         number: The round, from 1.
-        previous: The ensemble chosen so far, or `None`.
+        previous: The current ensemble, or `None`.
     """
     scales = base = None
     if context.settings.training == "residual":
@@ -81,13 +81,13 @@ def set_up_round(
 def complexity_of(
     context: SearchContext, train: OutputCache
 ) -> Callable[[Subnetwork, tuple[int, ...] | None], float]:
-    """The search's rule as a function of a subnetwork and the widths that its layers read."""
+    """Returns the search's complexity as a function of a subnetwork and its widths."""
     if train.sample is None:
         train.sample = summarize_rows(train.rows)
     sample = train.sample
 
     def measure(subnetwork, widths):
-        # Units of the last layer are functions of that layer; logits are one layer further.
+        # Units of the last layer are functions of that layer; logits are one layer later.
         if widths and context.settings.ensembler.reads_last_layer:
             widths = widths[:-1]
         return context.settings.complexity_rule.before(subnetwork, widths, sample)
@@ -132,13 +132,13 @@ def _refuse_own_data_of_streams(builders, own):
     names = [b.name for b, given in zip(builders, own, strict=True) if given is not None]
     if names:
         raise ValueError(
-            f"Builder '{names[0]}' brings training data of its own, which needs finite data in "
-            "fit. Received: an endless dataset."
+            f"Builder '{names[0]}' has its own training data, which requires finite data in fit. "
+            "Received: an endless dataset."
         )
 
 
 def _stream_function(context, train, members, previous):
-    """From a chunk's features to what frozen members give on them, or `None`."""
+    """Returns a function from a chunk's features to frozen members' outputs, or `None`."""
     reads = list(dict.fromkeys(key for m in members for key in m.reads))
     residual = context.settings.training == "residual" and previous is not None
     old = previous.members if residual else ()

@@ -1,4 +1,4 @@
-"""Trains all of a round's subnetworks in one compiled function that runs many steps a call."""
+"""`RoundTrainer`: trains all subnetworks of a round in one compiled function."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +13,7 @@ from adaptive_nets.keras_internals import drop_all_reduce
 
 
 def loss_scaled(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """The optimizer, with loss scaling where half precision needs it (as `compile` does)."""
+    """Returns the optimizer, with loss scaling if half precision needs it (like `compile`)."""
     half = keras.config.dtype_policy().name == "mixed_float16"
     if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return keras.optimizers.LossScaleOptimizer(optimizer)
@@ -21,28 +21,28 @@ def loss_scaled(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optim
 
 
 class RoundTrainer:
-    """The compiled training step of one round.
+    """The compiled training step of one round, of which a call runs many.
 
     Every subnetwork minimises the head's loss on `base_scale * base + logit_scale * logits`
-    plus its own regularisation losses; `base` is the previous ensemble's output, so with both
-    scales at 1 this is the data term of F_t (AdaNet, equation 8). Without a base each
+    plus its own regularisation losses. `base` is the previous ensemble's output, so with both
+    scales at 1 this is the data term of F_t (AdaNet, equation 8). Without a base, each
     subnetwork is trained on its own.
 
-    Subnetworks share a step's rows and nothing else: a diverged one is switched off without
-    a trace in the others' arithmetic.
+    Subnetworks share only the rows of a step. One that has diverged is switched off without
+    affecting the others.
 
-    Where the current `tf.distribute` strategy has several replicas, each takes its share of a
-    step's rows; gradients are summed, so that steps are those of one device on the whole batch.
+    If the current `tf.distribute` strategy has several replicas, each takes its share of a
+    step's rows. Gradients are summed, so that steps equal those of one device on the whole batch.
 
     Args:
         members: `Member`s to be trained.
-        optimizers: One fresh optimizer a member.
+        optimizers: One new optimizer per member.
         head: The task's head.
-        scales: `(base_scale, logit_scale)`, or `None` to train independently of the base.
-        jit_compile: `True` or `False`.
-        groups: For each member, which of the sources it reads. Defaults to the first for all.
-        penalties: For each member, a function of nothing that gives a scalar tensor to be added
-            to its loss, or `None`.
+        scales: `(base_scale, logit_scale)`. Defaults to `None`: the base is ignored.
+        jit_compile: `True` or `False`. Defaults to `False`.
+        groups: Number of the source that each member reads. Defaults to `None`: all read the first.
+        penalties: For each member, a function without arguments that returns a scalar tensor to
+            add to its loss, or `None`. Defaults to `None`: no penalties.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class RoundTrainer:
         """Runs steps `start` to `stop` of a chunk.
 
         Args:
-            sources: Dicts of tensors, rows first: `x`, `y` and, where used, weights `w`, `base`
-                and `hidden`, a dict of frozen members' outputs.
-            indices: For each source an int32 tensor `(chunk, batch)`: the rows of each step.
+            sources: Dicts of tensors, rows first: `x`, `y` and, if used, weights `w`, `base` and
+                `hidden`, a dict of frozen members' outputs.
+            indices: For each source, an int32 tensor `(chunk, batch)` with the rows of each step.
             start: First step within the chunk.
-            stop: One past the last.
+            stop: End of the steps, exclusive.
 
         Returns:
-            float32 array `(stop - start, members)` of losses; NaN for steps not taken.
+            float32 array `(stop - start, members)` of losses, NaN for steps not taken.
         """
         losses, alive = self._function(
             tuple(sources),
@@ -102,7 +102,7 @@ class RoundTrainer:
             if self.replicas == 1:
                 row = self._replica(sources, indices, i, alive)
             else:
-                # One that has diverged goes on for itself: replicas cannot meet within a branch.
+                # Diverged subnetworks keep training: replicas cannot synchronise within a branch.
                 shares = self.strategy.run(self._replica, (sources, indices, i, None))
                 row = self.strategy.reduce("SUM", shares, axis=None)
                 row = tf.where(alive, row, np.nan)
@@ -114,7 +114,7 @@ class RoundTrainer:
         return losses.stack(), alive
 
     def _replica(self, sources, indices, i, alive):
-        """One replica's share of step i of all subnetworks; its share of their losses."""
+        """Runs one replica's share of step i of all subnetworks; returns its losses."""
         batches = [
             tf.nest.map_structure(lambda rows, own=own: tf.gather(rows, self._share(own[i])), each)
             for each, own in zip(sources, indices, strict=True)
@@ -133,7 +133,7 @@ class RoundTrainer:
         return tf.stack(taken)
 
     def _share(self, rows):
-        """Of a step's rows those of this replica."""
+        """Returns this replica's share of a step's rows."""
         if self.replicas == 1:
             return rows
         size = share_of(rows.shape[0], self.strategy)
@@ -166,12 +166,12 @@ class RoundTrainer:
         return loss
 
     def variables(self, k: int) -> list:
-        """All state of subnetwork k: weights, then optimizer slots."""
+        """Returns all state of subnetwork k: weights, then optimizer slots."""
         return [*self.members[k].model.variables, *self.optimizers[k].variables]
 
 
 def _without_all_reduce(optimizer):
-    """Takes the all-reduce out of an optimizer that runs on one replica.
+    """Removes the all-reduce of an optimizer that runs on one replica.
 
     TensorFlow's all-reduce registers a custom gradient in a table that is never emptied, which
     would keep the graph of every round in memory.

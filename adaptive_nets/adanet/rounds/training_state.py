@@ -1,4 +1,4 @@
-"""How far a round's training is: steps, running losses, learning curves."""
+"""`TrainingState`: the progress of a round: steps, running losses, learning curves."""
 
 import dataclasses
 
@@ -9,16 +9,16 @@ CURVE_POINTS = 100
 
 @dataclasses.dataclass
 class TrainingState:
-    """State of a round's training; all of it is in a checkpoint.
+    """State of a round's training. All of it is stored in a checkpoint.
 
-    However many steps a compiled call takes, the same steps leave the same state.
+    The same steps result in the same state, however many a compiled call takes.
 
-    Attributes:
-        step: Steps taken.
+    Args:
+        step: Number of steps taken.
         seconds: Time they took.
         losses: Running mean loss of each subnetwork.
-        diverged: Step at which a subnetwork's loss became non-finite, 0 where it did not.
-        window: Steps that a point of the learning curve stands for.
+        diverged: Step at which each subnetwork's loss became non-finite, or 0 if it did not.
+        window: Number of steps per point of the learning curve.
         curve: Mean loss of each subnetwork over each full window.
         partial: Sum of losses since the last full window.
     """
@@ -33,16 +33,16 @@ class TrainingState:
 
     @classmethod
     def begin(cls, members: int, steps: int) -> "TrainingState":
-        """Before the first of some steps."""
+        """Returns the state before the first step."""
         window = -(-steps // CURVE_POINTS)
         nothing = np.full(members, np.nan)
         return cls(0, 0.0, nothing, np.zeros(members, int), window, [], np.zeros(members))
 
     def add(self, losses: np.ndarray, seconds: float) -> None:
-        """Counts some more steps.
+        """Adds some steps.
 
         Args:
-            losses: `(steps, members)`.
+            losses: `(steps, members)` losses.
             seconds: Time they took.
         """
         taken = len(losses)
@@ -50,7 +50,7 @@ class TrainingState:
             bad = np.flatnonzero(~np.isfinite(losses[:, k]))
             if not self.diverged[k] and len(bad):
                 self.diverged[k] = self.step + bad[0] + 1
-        # A running mean over about fifty steps, however many a call takes.
+        # A running mean over about 50 steps, however many a call takes.
         fade = 0.98 ** np.arange(taken, 0, -1.0)[:, None] / 0.98
         old = np.where(np.isnan(self.losses), losses[0], self.losses)
         self.losses = 0.98**taken * old + 0.02 * (fade * losses).sum(axis=0)
@@ -68,17 +68,17 @@ class TrainingState:
     def joined(
         cls, parts: dict[range, "TrainingState"], members: int, steps: int
     ) -> "TrainingState":
-        """The state of a round whose subnetworks were trained in parts.
+        """Joins the states of a round whose subnetworks were trained in parts.
 
         Args:
-            parts: By the places of their subnetworks.
+            parts: States by the positions of their subnetworks.
             members: Number of all subnetworks.
-            steps: Of the round.
+            steps: Number of steps of the round.
         """
         whole = cls.begin(members, steps)
         whole.step = max(part.step for part in parts.values())
         whole.seconds = max(part.seconds for part in parts.values())
-        # A part of which all have diverged ended before the others.
+        # A part whose subnetworks all diverged ended before the others.
         curve = np.full((max(len(part.curve) for part in parts.values()), members), np.nan)
         for places, part in parts.items():
             own = list(places)
@@ -90,7 +90,7 @@ class TrainingState:
         return whole
 
     def header(self) -> dict:
-        """The state as JSON values."""
+        """Returns the state as JSON values."""
         return {
             **dataclasses.asdict(self),
             "losses": self.losses.tolist(),
@@ -100,7 +100,7 @@ class TrainingState:
 
     @classmethod
     def from_header(cls, header: dict) -> "TrainingState":
-        """The state that `header` described, among other things."""
+        """Restores the state from the output of `header`."""
         given = {field.name: header[field.name] for field in dataclasses.fields(cls)}
         for name, kind in (("losses", float), ("diverged", int), ("partial", float)):
             given[name] = np.array(given[name], kind)

@@ -1,25 +1,25 @@
-"""Where XLA is the faster compiler."""
+"""Decides whether XLA is the faster compiler."""
 
 import keras
 import tensorflow as tf
 
 from adaptive_nets.keras_internals import layers_in
 
-# Below this many steps XLA's compilation costs a CPU more than it saves; its programs also stay
-# in memory to the process's end, some 10 MiB each.
+# Below this many steps, XLA's compilation costs more than it saves on a CPU. Its programs also stay
+# in memory until the process ends, about 10 MiB each.
 XLA_STEPS = 3000
 
 
 def prefers_xla(models: list[keras.Model], steps: int) -> bool:
-    """Whether XLA is the faster compiler for these models on the devices at hand.
+    """Returns whether XLA is the faster compiler for these models on the available devices.
 
-    XLA makes a small network's step three to four times as fast on a CPU, but takes about half
-    a second longer to compile, and its CPU convolutions and recurrent loops are many times
+    On a CPU, XLA makes a step of a small network three to four times as fast, but takes about half
+    a second longer to compile, and its convolutions and recurrent loops are many times
     slower than TensorFlow's own kernels.
 
     Args:
         models: Models to be trained.
-        steps: Steps they are trained for.
+        steps: Number of training steps.
     """
     slow_on_cpu = (
         keras.layers.Conv1D,

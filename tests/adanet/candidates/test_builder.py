@@ -116,17 +116,17 @@ def test_seeds_of_different_purposes_differ():
         (
             lambda i, u: Subnetwork(keras.layers.Dense(u + 1)(i)),
             ValueError,
-            r"'made' returned logits of shape \(None, 4\); expected \(None, 3\)",
+            r"'made' must return logits of shape \(None, 3\).*Received: \(None, 4\)",
         ),
         (
             lambda i, u: dense(keras.layers.Reshape((2, 2))(i), u),
             ValueError,
-            r"'made' returned logits of shape \(None, 2, 3\)",
+            r"'made' must return logits of shape \(None, 3\).*Received: \(None, 2, 3\)",
         ),
         (
             lambda i, u: Subnetwork(keras.layers.Dense(u)(i), keras.layers.Reshape((2, 2))(i)),
             ValueError,
-            r"'made' returned a last_layer of shape \(None, 2, 2\).*Flatten or pool",
+            r"'made' must return a last_layer.*Received: \(None, 2, 2\).*Flatten or pool",
         ),
         (
             lambda i, u: dense(i, u, complexity=-1.0),

@@ -317,8 +317,8 @@ def test_images_of_different_sizes_are_refused_before_the_round_trains(lc):
 @pytest.mark.parametrize(
     ("hidden", "error"),
     [
-        (lambda x: [np.ones(3)], "returned hidden layer 1 of shape"),
-        (lambda x: [keras.layers.Dense(2)(x), None], "returned hidden layer 2 of shape NoneType"),
+        (lambda x: [np.ones(3)], "must return hidden layers as KerasTensors .* for hidden layer 1"),
+        (lambda x: [keras.layers.Dense(2)(x), None], "Received: NoneType for hidden layer 2"),
     ],
 )
 def test_hidden_layers_must_be_tensors_of_known_shape(lc, data, hidden, error):

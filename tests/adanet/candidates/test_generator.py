@@ -50,7 +50,11 @@ def test_builders_may_come_one_by_one():
 @pytest.mark.parametrize(
     "builders, error, message",
     [
-        ((), ValueError, "Generator Giving returned no builders in round 3; expected at least"),
+        (
+            (),
+            ValueError,
+            "Generator Giving must return at least one builder. Received: none in round 3",
+        ),
         (("a",), TypeError, "Generator Giving must return adanet.Builder objects. Received: str"),
         ((Named("a"), None), TypeError, "Received: NoneType"),
         ((Named,), TypeError, "Received: ABCMeta"),
@@ -62,7 +66,7 @@ def test_builders_may_come_one_by_one():
         (
             (Named("a"), Named("b"), Named("a"), Named("b"), Named("c")),
             ValueError,
-            "Giving returned duplicate candidate names in round 3: a, b. Give every builder",
+            "Giving returned duplicate builder names in round 3: a, b. Give every builder",
         ),
     ],
 )
@@ -76,7 +80,9 @@ def test_a_generator_that_returns_nothing_is_refused():
         def generate(self, previous, iteration, reports):
             pass
 
-    with pytest.raises(ValueError, match="Forgetful returned no builders in round 1"):
+    with pytest.raises(
+        ValueError, match="Forgetful must return at least one builder. Received: none in round 1"
+    ):
         propose_builders(Forgetful(), None, 1, ())
 
 

@@ -104,8 +104,8 @@ def test_strategies_by_name_or_object():
     [
         ("best", "expected 'grow', 'solo', 'all' or an adanet.Strategy. Received: 'best'"),
         (["grow", 3], "Received: 3"),
-        ([Grow], "Unknown ensemble strategy"),
-        ([], "must name at least one strategy. Received: none"),
+        ([Grow], "Each ensemble strategy must be 'grow', 'solo', 'all'"),
+        ([], "must contain at least one strategy. Received: none"),
     ],
 )
 def test_unknown_strategies_are_refused(given, message):

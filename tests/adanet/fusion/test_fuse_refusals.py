@@ -38,7 +38,7 @@ def test_pool_models_of_different_topology_are_refused(fz):
 
     with pytest.raises(
         ValueError,
-        match=r"subnetworks '1_m' and '2_m' are of different topology.* Received: Dense, "
+        match=r"subnetworks '1_m' and '2_m' differ in topology.* Received: Dense, "
         r"BatchNormalization, Dropout, Dense; and Dense, Dense, Dense\. .*search\.model",
     ):
         fuse_ensemble(*fz.ensemble_of([*fz.pooled(nested, 1), *fz.pooled(wide, 1)], fz.TABLE))
@@ -119,5 +119,7 @@ def test_an_ensembler_of_ones_own_is_refused(fz):
         pass
 
     ensemble, _, spec = fz.ensemble_of(fz.dense([1]), fz.TABLE)
-    with pytest.raises(ValueError, match=r"its mixture is of a kind.* Received: .*Own\. Use"):
+    with pytest.raises(
+        ValueError, match=r"the formula of its mixture is unknown.* Received: .*Own\. Use"
+    ):
         fuse_ensemble(ensemble, Own(), spec)

@@ -65,7 +65,7 @@ def test_what_is_minimised(metric, mode, head, value):
 def test_a_metric_that_the_head_has_not_is_refused():
     with pytest.raises(
         ValueError,
-        match=r"Unknown metric for head 'regression'; expected one of loss, mse, .* "
+        match=r"Unknown metric for head 'regression': expected one of loss, mse, .* "
         r"Received: metric='accuracy'\.\Z",
     ):
         Evaluator(metric="accuracy").check(heads.Regression(1))
@@ -75,8 +75,8 @@ def test_a_metric_that_the_head_has_not_is_refused():
     "given, message",
     [
         ({"mode": "up"}, "mode must be one of 'auto', 'min', 'max'. Received: mode='up'"),
-        ({"x": np.zeros((2, 1))}, "needs both x and y, or neither"),
-        ({"y": np.zeros(2)}, "needs both x and y, or neither"),
+        ({"x": np.zeros((2, 1))}, "Pass both x and y to an Evaluator, or neither"),
+        ({"y": np.zeros(2)}, "Pass both x and y to an Evaluator, or neither"),
     ],
 )
 def test_bad_settings_are_refused(given, message):

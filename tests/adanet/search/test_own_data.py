@@ -148,7 +148,7 @@ def test_bagging_gives_each_candidate_a_bootstrap_of_its_own(lc, data, tmp_path)
     [
         ({"indices": [0, 100]}, "indices of builder 'net' must be .* row numbers from 0 to 99"),
         ({"indices": [-1]}, "row numbers from 0 to 99"),
-        ({"indices": []}, "non-empty list of row numbers"),
+        ({"indices": []}, "non-empty array of row numbers"),
         ({"indices": [0.5]}, "dtype float64"),
         ({"sample_weight": np.ones(7)}, "weights of builder 'net' must be 100 finite numbers"),
         ({"sample_weight": np.full(100, -1.0)}, "finite numbers >= 0"),
@@ -184,7 +184,9 @@ def test_training_data_is_of_one_kind(given, error):
 def test_own_data_needs_finite_data(lc, data):
     endless = tf.data.Dataset.from_tensor_slices(data).repeat().batch(10)
     generator = Builders(("net", an.adanet.TrainingData(indices=[0])))
-    with pytest.raises(ValueError, match="Builder 'net' brings training data of its own"):
+    with pytest.raises(
+        ValueError, match="Builder 'net' has its own training data, which requires finite data"
+    ):
         lc.small(generator=generator).fit(endless, verbose=0)
 
 

@@ -93,5 +93,5 @@ def test_there_must_be_something_to_replay(lc, tmp_path):
 def test_another_generator_is_refused(recorded, lc):
     _, folder = recorded
     other = {"generator": an.generators.Dense(widths=[7], depths=[1])}
-    with pytest.raises(ValueError, match="Round 1 cannot be replayed: it chose"):
+    with pytest.raises(ValueError, match="Round 1 cannot be replayed: it selected"):
         an.AdaNet.replay(folder, *lc.blobs(60), settings=other, verbose=0)

@@ -57,10 +57,10 @@ def proposing(*builders):
 
 # What is given to fit (x, y, others), to the search, and what the error says.
 CASES = {
-    "lengths": ((X, Y[:-1]), {}, {}, "features with 60, labels with 59"),
+    "lengths": ((X, Y[:-1]), {}, {}, "features with 60 rows, labels with 59"),
     "lengths in a dict": (({"a": X, "b": X[:9]}, Y), {}, {}, "features with 9 and 60"),
-    "NaN": ((spoilt(np.nan), Y), {}, {}, "NaN or infinity first in row 17"),
-    "inf": ((spoilt(-np.inf), Y), {}, {}, "NaN or infinity first in row 17"),
+    "NaN": ((spoilt(np.nan), Y), {}, {}, "NaN or infinity, first in row 17"),
+    "inf": ((spoilt(-np.inf), Y), {}, {}, "NaN or infinity, first in row 17"),
     "NaN in a dict": (({"a": X, "b": spoilt(np.nan)}, Y), {}, {}, "'b' must be finite"),
     "NaN in a DataFrame": ((pd.DataFrame(spoilt(np.nan)), Y), {}, {}, "must be finite"),
     "overflow": ((X.astype("float64") * 1e300, Y), {}, {}, "must be finite"),
@@ -79,14 +79,14 @@ CASES = {
     "no labels": ((X,), {}, {}, "Labels are missing"),
     "empty": ((X[:0], Y[:0]), {}, {}, "empty"),
     "empty dataset": ((dataset().take(0).batch(8),), {}, {}, "empty"),
-    "unbatched": ((dataset(),), {}, {}, "not batched"),
+    "unbatched": ((dataset(),), {}, {}, "must be batched"),
     "unbatched images": (
-        (dataset(X.reshape(ROWS, 2, 2), np.eye(3, dtype="float32")[Y]),), {}, {}, "not batched",
+        (dataset(X.reshape(ROWS, 2, 2), np.eye(3, dtype="float32")[Y]),), {}, {}, "must be batched",
     ),
     "dataset without labels": (
         (tf.data.Dataset.from_tensor_slices(X).batch(8),), {}, {}, r"\(features, labels\)",
     ),
-    "labels twice": ((dataset().batch(8), Y), {}, {}, "y must not be given"),
+    "labels twice": ((dataset().batch(8), Y), {}, {}, "y must not be passed"),
     "NaN in a dataset": ((dataset(spoilt(np.nan)).batch(8),), {}, {}, "must be finite"),
     "endless, split": (
         (dataset().batch(8).repeat(),), {"validation_split": 0.5}, {}, "requires finite data",
@@ -131,12 +131,12 @@ CASES = {
     "evaluator of an unknown metric": (
         (X, Y), {}, {"evaluator": an.adanet.Evaluator(X, Y, metric="speed")}, "Unknown metric",
     ),
-    "nothing proposed": ((X, Y), {}, proposing(), "returned no builders in round 1"),
-    "None proposed": ((X, Y), {}, proposing(None), "returned no builders in round 1"),
+    "nothing proposed": ((X, Y), {}, proposing(), "at least one builder. .* round 1"),
+    "None proposed": ((X, Y), {}, proposing(None), "at least one builder. .* round 1"),
     "no builder": ((X, Y), {}, proposing("dense"), "must return adanet.Builder.*Received: str"),
-    "same names": ((X, Y), {}, proposing(Linear(), Linear()), "duplicate candidate names.*linear"),
+    "same names": ((X, Y), {}, proposing(Linear(), Linear()), "duplicate builder names.*linear"),
     "no name": ((X, Y), {}, proposing(Linear(name="")), "has no name"),
-    "name of a path": ((X, Y), {}, proposing(Linear(name="../a")), "characters"),
+    "name of a path": ((X, Y), {}, proposing(Linear(name="../a")), "must be valid in file names"),
     "build raises": ((X, Y), {}, proposing(Linear(build=raising)), "no such layer"),
     "build returns a tensor": (
         (X, Y), {}, proposing(Linear(build=lambda x, units: x)), "'linear' must return",
@@ -144,12 +144,12 @@ CASES = {
     "build returns other units": (
         (X, Y), {},
         proposing(Linear(build=lambda x, _: an.adanet.Subnetwork(keras.layers.Dense(7)(x)))),
-        r"'linear' returned logits of shape \(None, 7\); expected \(None, 3\)",
+        r"'linear' must return logits of shape \(None, 3\).*Received: \(None, 7\)",
     ),
     "negative complexity": (
         (X, Y), {}, {"complexity": lambda subnetwork: -1.0, **proposing(Linear())}, "complexity",
     ),
-    "images wanted": ((X, Y), {}, {"generator": an.generators.Conv()}, "needs images"),
+    "images wanted": ((X, Y), {}, {"generator": an.generators.Conv()}, "requires images"),
 }  # fmt: skip
 
 
@@ -183,7 +183,7 @@ def test_search_may_be_fit_after_a_refusal(lc, tmp_path):
     """Neither the labels nor the features of a refused call are remembered."""
     settings = {"generator": an.generators.Conv(filters=2, depths=[1]), "max_iterations": 1}
     search = lc.small(tmp_path / "new", **settings)
-    refused(search, (X, Y % 2), {}, "needs images")
+    refused(search, (X, Y % 2), {}, "requires images")
     images = np.repeat(X, 4, axis=1).reshape(ROWS, 4, 4)
     search.fit(images, Y, verbose=0)
     whole = lc.small(**settings).fit(images, Y, verbose=0)
@@ -234,7 +234,7 @@ def test_model_dir_below_a_file(lc, tmp_path, untrained, place):
         ({"jit_compile": "yes"}, "jit_compile must be one of"),
         ({"mixture_weights": "tensor"}, "mixture_weights must be one of"),
         ({"preprocessing": "whiten"}, "preprocessing must be"),
-        ({"ensemble_strategies": "shrink"}, "Unknown ensemble strategy"),
+        ({"ensemble_strategies": "shrink"}, "Each ensemble strategy must be 'grow', 'solo', 'all'"),
         ({"ensemble_strategies": ()}, "at least one strategy"),
         ({"complexity": "vc"}, "complexity must be one of"),
         ({"seed": -1}, "seed must be"),
@@ -259,7 +259,7 @@ def test_unfitted_search_says_so(lc):
         lambda: search.evaluate(X, Y),
         lambda: search.export("nowhere"),
     ):
-        with pytest.raises(ValueError, match="call fit first"):
+        with pytest.raises(ValueError, match="Call fit first"):
             ask()
     assert len(search.leaderboard()) == 0
 

@@ -192,7 +192,7 @@ def test_the_penalty_within_training_needs_a_dense_output(lc, data):
             return [Odd()]
 
     search = lc.small(generator=Generator(), penalize_training=True)
-    with pytest.raises(ValueError, match="penalize_training needs logits .* Builder 'odd'"):
+    with pytest.raises(ValueError, match="penalize_training requires logits .* builder 'odd'"):
         search.fit(*data, verbose=0)
     with pytest.raises(ValueError, match="penalize_training requires a complexity that is known"):
         lc.small(complexity="std", penalize_training=True)
@@ -228,5 +228,5 @@ def test_rademacher_complexity_needs_hidden_layers_that_are_named(lc, data):
         {"net": lambda: keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])}
     )
     search = lc.small(generator=pool, complexity="rademacher")
-    with pytest.raises(ValueError, match=r"needs the widths of the hidden layers"):
+    with pytest.raises(ValueError, match=r"requires the widths of the hidden layers"):
         search.fit(*data, verbose=0)

@@ -1,4 +1,4 @@
-"""Fully connected candidates."""
+"""`Dense`: fully connected subnetworks."""
 
 from collections.abc import Callable, Iterable
 
@@ -23,30 +23,30 @@ from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 class Dense(DepthGenerator):
     """Fully connected networks.
 
-    By the paper's rule, a round tries one as deep as the ensemble's deepest member and one a
-    layer deeper (AdaNet, section 5). Features of any shape are flattened and put side by side.
+    By the paper's rule, each round tries the depth of the ensemble's deepest member and one
+    layer more (AdaNet, section 5). Features of any shape are flattened and concatenated.
 
     Args:
-        widths: Units of each hidden layer, one or several to try. Defaults to 64.
-        depths: Hidden layers to try, or `None` for the paper's rule. Defaults to `None`.
-        activation: Name of the activation, or Keras' function. Defaults to `"relu"`.
-        norm: `None`, `"batch"` or `"layer"`. Defaults to `None`.
-        dropout: Rate after each hidden layer, in [0, 1). Defaults to 0.
-        optimizer: Name, config or optimizer to be copied. Defaults to `"adam"`.
+        widths: Number of units per hidden layer, one or several to try. Defaults to 64.
+        depths: Numbers of hidden layers to try. Defaults to `None`: the paper's rule.
+        activation: Name of a Keras activation, or the function. Defaults to `"relu"`.
+        norm: Normalisation: `None`, `"batch"` or `"layer"`. Defaults to `None`.
+        dropout: Dropout rate after each hidden layer, in [0, 1). Defaults to 0.
+        optimizer: Name, config or optimizer, which is copied. Defaults to `"adam"`.
         learning_rate: Number or schedule. Defaults to `None`, the optimizer's own (Adam's is
             1e-3).
-        connect: Whether layer k also reads layer k - 1 of the frozen subnetworks: of `"all"`
-            (the paper), of the one that was added last (`"previous"`: AdaNet.P), or of `"none"`.
+        connect: Which frozen subnetworks layer k reads, in addition to its own input: layer k - 1
+            of `"all"` (the paper), of the last one added (`"previous"`: AdaNet.P), or of `"none"`.
             Defaults to `"none"`.
-        connection_dropout: Rate on these connections, in [0, 1) (AdaNet.D). Defaults to 0.
+        connection_dropout: Dropout rate on these connections, in [0, 1) (AdaNet.D). Defaults to 0.
         kernel_constraint: Keras constraint on the weights of the hidden layers, such as
             `adanet.NormBall(p, norm_bound)`. Defaults to `None`.
-        majority: k: candidates train k kernels in the place of each (Majority Kernels) and are
-            frozen with the mean of them, so that ensembles are as small as without. Or a dict of
+        majority: Number k of kernels to train in place of each kernel (Majority Kernels).
+            Subnetworks are frozen with their mean, so ensembles do not get larger. Or a dict of
             options of `majority.expand`. Defaults to 1: plain layers.
 
     Raises:
-        ValueError: A setting is out of range, or there is no such activation or optimizer.
+        ValueError: A setting is out of range, or the activation or optimizer is unknown.
 
     Example:
 
@@ -107,7 +107,7 @@ class Dense(DepthGenerator):
 
 
 class DenseBuilder(OptimizedBuilder):
-    """One fully connected network."""
+    """Builds one fully connected network."""
 
     def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
         g = self.generator

@@ -1,4 +1,4 @@
-"""What the stock generators share: depths that follow the ensemble, and checked settings."""
+"""Shared parts of the stock generators: depths that follow the ensemble, checked settings."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -28,7 +28,7 @@ Features = keras.KerasTensor | dict[str, keras.KerasTensor]
 
 
 class OptimizedBuilder(Builder):
-    """A builder that makes its optimizer from its generator's settings."""
+    """A builder that creates its optimizer from its generator's settings."""
 
     rescale_output = True
 
@@ -47,17 +47,18 @@ class OptimizedBuilder(Builder):
 class DepthGenerator(Generator):
     """Proposes networks of given depths, or of the ensemble's depth and one more.
 
-    Their layers can read those of frozen subnetworks; a layer takes both through `join`.
+    Their layers can also read those of frozen subnetworks, through `join`.
 
     Args:
-        depths: List of depths to propose each round; `None` for the paper's rule: the depth
+        depths: Depths to propose in each round, or `None` for the paper's rule: the depth
             of the deepest member, and one more.
-        optimizer: Name, config or `keras.optimizers.Optimizer` to be copied.
-        learning_rate: Number or `LearningRateSchedule`; `None` for the optimizer's own.
-        connect: `"none"`, `"all"` or `"previous"`, as for `adanet.connect`.
-        connection_dropout: Rate on what is read of frozen subnetworks, in [0, 1).
-        majority: k, the number of kernels that are trained in the place of each; or a dict of
-            options of `majority.expand`.
+        optimizer: Name, config or `keras.optimizers.Optimizer`, which is copied.
+        learning_rate: Number or `LearningRateSchedule`, or `None` for the optimizer's own.
+        connect: `"none"`, `"all"` or `"previous"`, as for `adanet.connect`. Defaults to `"none"`.
+        connection_dropout: Dropout rate on the frozen layers that are read, in [0, 1). Defaults
+            to 0.
+        majority: Number k of kernels to train in place of each kernel, or a dict of options of
+            `majority.expand`. Defaults to 1: plain layers.
     """
 
     standardize = True
@@ -80,18 +81,18 @@ class DepthGenerator(Generator):
             "connection_dropout", connection_dropout, 0, 1, "low"
         )
         self.majority = describe_majority(majority)
-        # A wrong name is refused here, not in the first round.
+        # Raises here, rather than in the first round, if the name is wrong.
         make_optimizer(self.optimizer, self.learning_rate)
 
     def next_depths(self, previous: Ensemble | None) -> list[int]:
-        """Depths of a round's candidates."""
+        """Returns the depths of a round's subnetworks."""
         if self.depths is not None:
             return self.depths
         deepest = previous.depth if previous is not None else 1
         return [deepest, deepest + 1]
 
     def join(self, hidden: list[keras.KerasTensor], previous: Ensemble | None) -> keras.KerasTensor:
-        """What the next layer reads: the last of `hidden`, and the frozen layers beside it."""
+        """Returns the next layer's input: the last of `hidden` and the connected frozen layers."""
         return connect(hidden[-1], previous, len(hidden), self.connect, self.connection_dropout)
 
     def get_config(self) -> dict:
@@ -108,12 +109,12 @@ class DepthGenerator(Generator):
 def describe_majority(
     setting: MajoritySetting, kernel_spread: float = 1.0
 ) -> dict[str, Any] | None:
-    """A generator's `majority` as options of `majority.expand`; `None` for plain layers.
+    """Returns a generator's `majority` as options of `majority.expand`; `None` for plain layers.
 
     Args:
-        setting: k, or a dict of options, or `None`.
-        kernel_spread: That of kernels, where the options do not say it. Around a kernel that was
-            drawn, 1 leaves the mean with the spread that its initializer means it to have.
+        setting: k, a dict of options, or `None`.
+        kernel_spread: Default spread of the kernels. Around a randomly initialized kernel, 1 gives
+            their mean the spread that the initializer intends. Defaults to 1.
     """
     if setting is None:
         return None
@@ -121,7 +122,7 @@ def describe_majority(
     unknown = sorted(set(options) - set(MAJORITY_OPTIONS))
     if unknown:
         raise ValueError(
-            "majority must be k or a dict of options of majority.expand: "
+            "majority must be an integer k or a dict of the options of majority.expand: "
             f"{', '.join(MAJORITY_OPTIONS)}. Received: {', '.join(map(repr, unknown))}."
         )
     options = {"factor": 3, "kernel_spread": kernel_spread, **options}
@@ -130,18 +131,18 @@ def describe_majority(
 
 
 def check_sizes(name: str, values: int | Iterable[int], least: int = 1) -> list[int]:
-    """A list of integers from one or several, none below `least` and none twice."""
+    """Returns one or several integers as a list, none below `least` and none twice."""
     several = isinstance(values, Iterable) and not isinstance(values, str)
     listed = [check_integer(name, value, least) for value in (values if several else [values])]
     if not listed:
         raise ValueError(f"{name} must be one or several integers. Received: {name}={values!r}.")
     if len(set(listed)) < len(listed):
-        raise ValueError(f"{name} must differ from each other. Received: {name}={values!r}.")
+        raise ValueError(f"{name} must be distinct. Received: {name}={values!r}.")
     return listed
 
 
 def refuse_strings(inputs: Features) -> None:
-    """Refuses features that hold strings, naming the first."""
+    """Raises a `ValueError` for features that hold strings, naming the first."""
     named = inputs if isinstance(inputs, dict) else {inputs.name: inputs}
     for name, tensor in named.items():
         if tensor.dtype == "string":
@@ -152,7 +153,7 @@ def refuse_strings(inputs: Features) -> None:
 
 
 def flatten_features(inputs: Features) -> keras.KerasTensor:
-    """All features as one floating-point vector a row."""
+    """Concatenates all features into one floating-point vector per row."""
     refuse_strings(inputs)
     listed = list(inputs.values()) if isinstance(inputs, dict) else [inputs]
     floats = [

@@ -1,4 +1,4 @@
-"""Optimizer settings: checked once, described as JSON, and made anew for every candidate."""
+"""Optimizer settings: checked once, described as JSON, and created for every subnetwork."""
 
 import copy
 import numbers
@@ -13,20 +13,20 @@ RateSetting = float | dict | LearningRateSchedule | None
 
 
 def describe_optimizer(optimizer: OptimizerSetting) -> str | dict:
-    """The JSON form of an optimizer setting, without the names that Keras numbers as it goes."""
+    """Returns the JSON form of an optimizer setting, without the names that Keras numbers."""
     if isinstance(optimizer, keras.optimizers.Optimizer):
         optimizer = keras.optimizers.serialize(optimizer)
         for config in _configs(optimizer):
-            # A second optimizer of a process is called "adam_1", and is the same setting.
+            # The second optimizer of a process is named "adam_1", but is the same setting.
             config.pop("name", None)
     return optimizer
 
 
 def describe_rate(learning_rate: RateSetting) -> float | dict | None:
-    """The JSON form of a learning rate or schedule.
+    """Returns the JSON form of a learning rate or schedule.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: `learning_rate` is neither.
     """
     if learning_rate is None:
         return None
@@ -46,35 +46,35 @@ def describe_rate(learning_rate: RateSetting) -> float | dict | None:
 def make_optimizer(
     optimizer: OptimizerSetting, learning_rate: RateSetting = None
 ) -> keras.optimizers.Optimizer:
-    """A fresh optimizer.
+    """Creates an optimizer.
 
     Args:
-        optimizer: Name, config, or an optimizer to be copied.
-        learning_rate: Number, schedule or its config; `None` for the optimizer's own.
+        optimizer: Name, config, or an optimizer, which is copied.
+        learning_rate: Number, schedule or its config. Defaults to `None`: the optimizer's own.
 
     Raises:
-        ValueError: There is no such optimizer, or the rate is not one.
+        ValueError: The optimizer is unknown, or the learning rate is invalid.
     """
     config = describe_optimizer(optimizer)
-    # Keras writes into what it is given to deserialize.
+    # Keras modifies the config that it deserializes.
     config = {"class_name": config, "config": {}} if isinstance(config, str) else config
     config = copy.deepcopy(config)
     learning_rate = describe_rate(learning_rate)
     try:
         if learning_rate is not None:
-            # Set here and not afterwards: an optimizer made with a schedule takes no number.
+            # Set in the config: an optimizer created with a schedule accepts no number afterwards.
             list(_configs(config))[-1]["learning_rate"] = learning_rate
         made = keras.optimizers.deserialize(config)
     except Exception as error:
         raise _bad_optimizer(optimizer) from error
-    # An unknown name comes back as it went in.
+    # Keras returns an unknown name unchanged.
     if not isinstance(made, keras.optimizers.Optimizer):
         raise _bad_optimizer(optimizer)
     return made
 
 
 def _configs(serialized):
-    """The configuration of an optimizer, then of the one that it wraps."""
+    """Yields the configuration of an optimizer, then that of the optimizer that it wraps."""
     while serialized is not None:
         yield serialized["config"]
         serialized = serialized["config"].get("inner_optimizer")
@@ -82,8 +82,8 @@ def _configs(serialized):
 
 def _bad_optimizer(optimizer):
     return ValueError(
-        "optimizer must be the name of a Keras optimizer, its config, or an optimizer to be "
-        f"copied. Received: optimizer={optimizer!r}."
+        "optimizer must be the name or config of a Keras optimizer, or an optimizer. "
+        f"Received: optimizer={optimizer!r}."
     )
 
 

@@ -1,1 +1,1 @@
-"""Mixture weights: their kinds, and the convex problem that they solve."""
+"""Mixture weights: their kinds, and the convex problem that determines them."""

@@ -1,7 +1,7 @@
-"""The kinds of mixture weights: of what shape a member's weight is, and what it weighs.
+"""The kinds of mixture weights: the shape of a member's weight, and the output that it weighs.
 
-A kind is one object in `MIXTURE_KINDS`, from which the choices of `AdaNet(mixture_weights=...)`
-are read. A new one is a class here with `@register`.
+Each kind is an object in `MIXTURE_KINDS`, which defines the choices of
+`AdaNet(mixture_weights=...)`. To add a kind, define a class here with `@register`.
 """
 
 import abc
@@ -16,14 +16,14 @@ Output = dict[str, Any]
 
 
 class MixtureKind(abc.ABC):
-    """What the solver, the arrays and the layers of a mixture know of its weights.
+    """Defines one kind of mixture weights for the solver, for arrays and for layers.
 
-    A member's output is a dict with its `logits` `[n, units]` and, where it is read, its
+    A member's output is a dict with its `logits` `[n, units]` and, if it is read, its
     `last_layer` `[n, features]`.
 
     Attributes:
-        name: What `mixture_weights` calls it.
-        key: The output that is weighed.
+        name: Name of the kind in `mixture_weights`.
+        key: The output that is weighed. Defaults to `"logits"`.
     """
 
     name: str
@@ -31,46 +31,46 @@ class MixtureKind(abc.ABC):
 
     @property
     def reads_last_layer(self) -> bool:
-        """Whether members' `last_layer` is needed beside their `logits`."""
+        """Whether members' `last_layer` is needed as well as their `logits`."""
         return self.key == "last_layer"
 
     @abc.abstractmethod
     def initial(self, output: Output) -> np.ndarray:
-        """The weight that a new member starts from."""
+        """Returns the initial weight of a new member."""
 
     @abc.abstractmethod
     def term(self, weight: np.ndarray, output: Output) -> np.ndarray:
-        """A member's term of the ensemble's logits, float64 `[n, units]`."""
+        """Returns a member's term of the ensemble's logits, float64 `[n, units]`."""
 
     @abc.abstractmethod
     def kernel(self, weight: np.ndarray, units: int) -> np.ndarray:
-        """The weight as the matrix from what is weighed to the logits."""
+        """Returns the weight as a matrix from the weighed output to the logits."""
 
     @abc.abstractmethod
     def stack(self, weights: Sequence[np.ndarray]) -> np.ndarray:
-        """Members' weights as one array, as the solver and the layer take them."""
+        """Stacks members' weights into one array, as the solver and the layer take them."""
 
     @abc.abstractmethod
     def split(self, solved: np.ndarray, like: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The weights that `stack` put together, of the shapes of `like`."""
+        """Splits a stacked array into weights with the shapes of `like`."""
 
     @abc.abstractmethod
     def join(self, outputs: Sequence[Output]) -> np.ndarray:
-        """Members' outputs as one array, rows first."""
+        """Joins members' outputs into one array, rows first."""
 
     @abc.abstractmethod
     def combine(self, joined: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        """`Σ_j w_j·h_j` for rows, from what `join` and `stack` gave."""
+        """Returns `Σ_j w_j·h_j` for rows, from the results of `join` and `stack`."""
 
     @abc.abstractmethod
     def units(self, joined: np.ndarray, weights: np.ndarray) -> int:
-        """The number of logits."""
+        """Returns the number of logits."""
 
     @abc.abstractmethod
     def layer(
         self, outputs: Sequence[Output], use_bias: bool
     ) -> tuple[keras.Layer, keras.KerasTensor]:
-        """The stock layer whose kernel is what `stack` gives, and the tensor it is called on."""
+        """Returns the stock layer whose kernel is a stacked array, and its input tensor."""
 
 
 MIXTURE_KINDS: dict[str, MixtureKind] = {}
@@ -83,10 +83,10 @@ def register(kind: type[MixtureKind]) -> type[MixtureKind]:
 
 
 class _OfLogits(MixtureKind):
-    """Weights of members' logits, which stand one behind the other: `[n, members, units]`.
+    """Weights of members' logits, which are stacked: `[n, members, units]`.
 
     Attributes:
-        equation: Of the layer, from `bjc` and the kernel to `bc`.
+        equation: Einsum equation of the layer, from `bjc` and the kernel to `bc`.
     """
 
     equation: str
@@ -128,7 +128,7 @@ class _OfLogits(MixtureKind):
 
 @register
 class Scalar(_OfLogits):
-    """One weight a member."""
+    """One weight per member."""
 
     name = "scalar"
     equation = "bjc,j->bc"
@@ -142,7 +142,7 @@ class Scalar(_OfLogits):
 
 @register
 class Vector(_OfLogits):
-    """One weight a logit of a member."""
+    """One weight per logit of a member."""
 
     name = "vector"
     equation = "bjc,jc->bc"
@@ -156,7 +156,7 @@ class Vector(_OfLogits):
 
 @register
 class Matrix(MixtureKind):
-    """From a member's last layer to the logits, as in the paper; layers stand side by side."""
+    """A matrix from a member's last layer to the logits, as in the paper."""
 
     name = "matrix"
     key = "last_layer"

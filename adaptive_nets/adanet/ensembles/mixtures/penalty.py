@@ -7,7 +7,7 @@ from adaptive_nets.configurable import Configurable
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Penalty(Configurable):
-    """The penalty Γ = λ r + β of a member of complexity r (AdaNet, equation 4).
+    """The penalty Γ = λ r + β of a member with complexity r (AdaNet, equation 4).
 
     Args:
         adanet_lambda: λ. Defaults to 0.

@@ -1,4 +1,4 @@
-"""`MixtureProblem`: what is solved to weigh an ensemble."""
+"""`MixtureProblem`: the convex problem of an ensemble's mixture weights."""
 
 import dataclasses
 
@@ -9,14 +9,14 @@ import numpy as np
 class MixtureProblem:
     """The convex problem of an ensemble's mixture weights.
 
-    Attributes:
-        joined: Outputs of the members whose weights are free, as their `MixtureKind` joins them.
-        start: The free weights to start from, stacked.
-        gamma: Γ of each of them, in their shape.
+    Args:
+        joined: Outputs of the members whose weights are free, joined by their `MixtureKind`.
+        start: Initial values of the free weights, stacked.
+        gamma: Γ of each free weight, in the same shape.
         base: `[n, units]` logits of the members whose weights are fixed, or `None`.
-        bias: `[units]` bias to start from, or `None` where there is none.
-        fixed: Weights that stay as they are, one array a member.
-        free: The free weights to start from, one array a member.
+        bias: Initial bias `[units]`, or `None` for no bias.
+        fixed: Weights that are not changed, one array per member.
+        free: Initial values of the free weights, one array per member.
         gammas: Γ of each member, those with fixed weights first.
     """
 

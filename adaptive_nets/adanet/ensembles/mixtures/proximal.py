@@ -22,13 +22,13 @@ Loss = Callable[[Any, Any], Any]
 class Solution:
     """Mixture weights and how they were found.
 
-    Attributes:
+    Args:
         weights: float64 array: `[members]`, `[members, units]` or `[features, units]`.
-        bias: float64 `[units]`; zeros where none was asked for.
+        bias: float64 `[units]`; zeros without a bias.
         objective: Loss plus penalty at the solution.
         iterations: Proximal steps taken.
-        residual: Largest entry of the gradient mapping at the end; below the tolerance when
-            converged.
+        residual: Largest entry of the gradient mapping at the end, which is below the tolerance if
+            the solver has converged.
     """
 
     weights: np.ndarray
@@ -45,9 +45,9 @@ class MixtureSolver:
 
     Args:
         loss: Function `(labels, logits) -> [n]`, convex in the logits, `keras.ops` only.
-        kind: A name among `MIXTURE_KINDS`.
-        tolerance: Bound on the gradient mapping's largest entry. Defaults to `1e-6`.
-        max_iterations: Proximal steps at most. Defaults to `500`.
+        kind: A key of `MIXTURE_KINDS`.
+        tolerance: Bound on the gradient mapping's largest entry. Defaults to 1e-6.
+        max_iterations: Maximum number of proximal steps. Defaults to 500.
 
     Example:
 
@@ -81,14 +81,14 @@ class MixtureSolver:
         """Solves from a starting point.
 
         Args:
-            h: Members' outputs, as the kind joins them.
-            y: Encoded labels, `n` rows.
-            start: Weights to start from.
+            h: Members' outputs, joined by the kind.
+            y: Encoded labels of `n` rows.
+            start: Initial weights.
             gamma: Γ >= 0 of each weight, in the shape of `start` (or broadcast to it).
-            base: `[n, units]` fixed part of the logits, or `None`.
-            weights: `[n]` row weights of mean 1, or `None`.
-            bias: `[units]` bias to start from; `None` keeps it at zero.
-            max_iterations: Replaces the solver's own limit in this call.
+            base: `[n, units]` fixed part of the logits. Defaults to `None`.
+            weights: `[n]` row weights with mean 1. Defaults to `None`: all are equal.
+            bias: Initial bias `[units]`. Defaults to `None`: the bias stays zero.
+            max_iterations: Replaces the solver's own limit in this call. Defaults to `None`.
 
         Returns:
             A `Solution`.
@@ -161,7 +161,7 @@ class MixtureSolver:
             moved = tf.maximum(tf.reduce_max(tf.abs(wz - wy)), tf.reduce_max(tf.abs(bz - by)))
             objective = smooth + penalty(wz)
             better = objective <= f_w
-            # A step that would raise F is dropped and momentum starts afresh (Beck, Teboulle).
+            # A step that would raise F is dropped and momentum is reset (Beck, Teboulle).
             t_next = tf.where(better, half * (1.0 + tf.sqrt(1.0 + 4.0 * t**2)), one)
             momentum = tf.where(better, (t - 1.0) / t_next, one - one)
             w_next, b_next = tf.where(better, wz, w), tf.where(better, bz, b)
