@@ -68,7 +68,7 @@ class AdaNet:
         F(w) = (1/m) Σ_i loss(y_i, Σ_j w_j·h_j(x_i)) + Σ_j (λ r_j + β) ||w_j||_1,
 
     r_j being the complexity of subnetwork j, replaces the previous one if it is better; if none is,
-    the search ends. All arguments are attributes, and together `settings`, a `SearchSettings`.
+    the search ends. `settings`, a `SearchSettings`, holds the arguments; most are attributes too.
 
     Args:
         head: The task, a `heads.Head`. It is copied, and `fit` adapts the copy, `search.head`.

@@ -236,7 +236,7 @@ def test_bad_input_is_refused_and_nothing_is_written(tmp_path, trained):
         made(tmp_path / "b", worker_wait_secs=3)
     with pytest.raises(ValueError, match="exactly one ensembler"):
         made(tmp_path / "c", ensemblers=["scalar", "vector"])
-    with pytest.raises(ValueError, match="no state file"):
+    with pytest.raises(ValueError, match="State file .* does not exist"):
         trained.evaluate(rows(TEST), checkpoint_path="state-999999.json")
 
 

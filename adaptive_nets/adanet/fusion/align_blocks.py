@@ -1,4 +1,4 @@
-"""Residual blocks as deep as another's."""
+"""Aligns residual blocks with those of a deeper subnetwork."""
 
 from collections.abc import Sequence
 

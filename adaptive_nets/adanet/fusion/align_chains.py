@@ -1,4 +1,4 @@
-"""Chains of layers as deep as another's."""
+"""Aligns chains of layers with those of a deeper subnetwork."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Members of unequal depth are deepened until their layers stand in one line."""
+"""Deepens members of unequal depth until their layers match."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,19 @@ from adaptive_nets.graphs.editable import Graph
 
 
 def align(graphs: Sequence[Graph], seed: int) -> None:
-    """Gives all graphs the layers of the deepest; what they compute stays.
+    """Gives all graphs the layers of the deepest one, without changing what they compute.
 
-    A new layer passes on what it reads: with an identity kernel where its activation changes
-    nothing the second time (relu, linear), or else by pairs, `f(z) - f(-z) = c z`. A new residual
-    block adds zero. Where some graphs normalise and others must pass, the norm is folded into the
-    kernel before it, as it is at inference.
+    A new layer passes on its input: with an identity kernel if its activation is idempotent
+    (relu, linear), otherwise by pairs, `f(z) - f(-z) = c z`. A new residual block adds zero. If
+    some graphs normalise and others must pass on, the norm is folded, as at inference, into the
+    kernel before it.
 
     Args:
-        graphs: Of all subnetworks; they are changed.
-        seed: For new kernels that are multiplied by zero at first.
+        graphs: Graphs of all subnetworks. They are changed.
+        seed: Seed of new kernels, which are multiplied by zero at first.
 
     Raises:
-        ValueError: A graph lacks a layer that could not pass on what it reads.
+        ValueError: A graph lacks a layer that cannot pass on its input.
     """
     rng = np.random.default_rng(seed)
     for level in range(1, max(len(graph.hidden) for graph in graphs) + 1):

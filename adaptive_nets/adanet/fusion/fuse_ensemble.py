@@ -64,7 +64,7 @@ def fuse_ensemble(
 
 
 def _weighed(ensemble: Ensemble, ensembler: Ensembler) -> list[Graph]:
-    """A graph for each member, and for what members only read."""
+    """Returns a graph for each member, and for each subnetwork that members only read."""
     if type(ensembler) not in (UniformEnsembler, MixtureEnsembler):
         kinds = ", ".join(map(repr, MIXTURE_KINDS))
         raise ValueError(
@@ -127,7 +127,7 @@ def _side_by_side(sources: Sequence[keras.Model]) -> keras.Model:
 
 
 def _features(spec: Spec, preprocessing: keras.Model | None) -> Any:
-    """Symbolic features as the members take them."""
+    """Returns symbolic features as the members take them."""
     if preprocessing is None:
         return make_inputs(spec)
     given = preprocessing.output
@@ -147,7 +147,7 @@ def _connect(
     number: int,
     connection: Connection,
 ) -> None:
-    """Writes what a subnetwork reads of another into the block between the two."""
+    """Writes the connection between two subnetworks into the block between them."""
     at = positions[number].index(connection.step.made)
     parent = [graph.name for graph in graphs].index(connection.parent)
     graph = graphs[parent]

@@ -1,4 +1,4 @@
-"""Layers that are put into a subnetwork's graph and change nothing of its function."""
+"""Inserts layers into a subnetwork's graph without changing its function."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from adaptive_nets.graphs.editable import CONVOLUTIONS, Graph, Step
 
 
 class Inserter:
-    """Puts steps behind a tensor of a graph, then lets all else read the last of them."""
+    """Inserts steps after a tensor of a graph, and redirects its readers to the last of them."""
 
     def __init__(self, graph: Graph, tensor: int) -> None:
         self.graph, self.start, self.tensor = graph, tensor, tensor
@@ -44,7 +44,7 @@ def put_kernel(inserter: Inserter, like: Step, weights: list[np.ndarray]) -> Non
 
 
 def keeps_size(layer: keras.Layer) -> bool:
-    """Whether a convolution's output has the size of its input."""
+    """Returns whether a convolution's output has the size of its input."""
     return (
         set(layer.strides) == {1}
         and layer.padding == "same"
@@ -54,7 +54,7 @@ def keeps_size(layer: keras.Layer) -> bool:
 
 
 def identity(step: Step, width: int) -> np.ndarray:
-    """A kernel that passes on every feature."""
+    """Returns a kernel that passes on every feature."""
     if step.kind is keras.layers.Dense:
         return np.eye(width)
     size = step.settings["kernel_size"]
@@ -64,7 +64,7 @@ def identity(step: Step, width: int) -> np.ndarray:
 
 
 def impassable(graph: Graph, level: int, other: Graph, reason: str) -> ValueError:
-    """The error for a subnetwork that cannot be made as deep as another."""
+    """Returns the error for a subnetwork that cannot be made as deep as another."""
     return ValueError(
         f"Cannot fuse the ensemble: subnetwork '{graph.name}' has {len(graph.hidden)} hidden "
         f"layer(s) and '{other.name}' has {len(other.hidden)}, and hidden layer {level} of the "
@@ -76,7 +76,7 @@ def impassable(graph: Graph, level: int, other: Graph, reason: str) -> ValueErro
 
 
 def averaging(size: int) -> np.ndarray:
-    """Three weights whose strided sums have the mean of all pixels, for padding "same"."""
+    """Returns three weights whose strided sums have the mean of all pixels (padding "same")."""
     halved = (size + 1) // 2
     if size % 2 == 0:
         return np.array([0.5, 0.5, 0.0])
@@ -84,7 +84,7 @@ def averaging(size: int) -> np.ndarray:
 
 
 def zero_step(step: Step, width: int, last: bool, rng: np.random.Generator) -> dict:
-    """Settings and weights of a step of a main path that adds zero, but learns."""
+    """Returns settings and weights of a step in a main path that adds zero but is trainable."""
     if step.kind is keras.layers.BatchNormalization:
         one, zero = np.ones(width), np.zeros(width)
         weights = [zero if last else one, *([zero] if step.operation.center else []), zero, one]
@@ -99,7 +99,7 @@ def zero_step(step: Step, width: int, last: bool, rng: np.random.Generator) -> d
 
 
 def can_add_zero(step: Step) -> bool:
-    """Whether a step can be made to add nothing."""
+    """Returns whether a step can be made to add zero."""
     if step.kind is keras.layers.BatchNormalization:
         return step.operation.scale
     return step.kind in CONVOLUTIONS and step.operation.groups == 1

@@ -1,4 +1,4 @@
-"""A member as a graph of its own: what it reads of others is set aside, its weight folded in."""
+"""Converts a member to a graph, with its connections set aside and its weight folded in."""
 
 import dataclasses
 from typing import Any
@@ -24,15 +24,15 @@ class _Part:
 def member_graph(
     member: Member, units: int, key: str, kernel: np.ndarray | None, bias: np.ndarray
 ) -> Graph:
-    """The graph of a member whose output is its term of the ensemble's logits.
+    """Returns the graph of a member, whose output is its term of the ensemble's logits.
 
     Args:
-        member: The `Member`; it is not changed.
-        units: Of the logits.
+        member: The `Member`. It is not changed.
+        units: Number of logits.
         key: The output that the mixture weighs, `"logits"` or `"last_layer"`.
-        kernel: Its mixture weight as the matrix from that output to the ensemble's logits, or
-            `None` where it is only read by other members.
-        bias: `[units]`, added to its term.
+        kernel: Mixture weight as the matrix from that output to the ensemble's logits, or
+            `None` if the member is only read by others.
+        bias: `[units]` bias to add to its term.
 
     Raises:
         ValueError: A frozen hidden layer is read by something other than a Dense or convolution
@@ -69,7 +69,7 @@ def _named_inputs(member: Member) -> dict[str, keras.KerasTensor]:
 
 
 def _weigh(graph: Graph, read: int, mix: np.ndarray, bias: np.ndarray, fold: bool) -> None:
-    """Ends the graph in one Dense layer: the mixture weights, folded into what stands before."""
+    """Ends the graph in one Dense layer that contains the mixture weights."""
     mix, bias = np.asarray(mix, "float64"), np.asarray(bias, "float64")
     connections = []
     while fold:
@@ -107,7 +107,7 @@ def _is_linear_activation(layer: Any) -> bool:
 
 
 def _take_joined(graph: Graph, node: Any, given: list[Any]) -> Any:
-    """What a call on frozen hidden layers gives: parts, or the number of an own tensor."""
+    """Returns the result of a call on frozen hidden layers: parts, or an own tensor's number."""
     layer, kind = node.operation, type(node.operation)
     parts = []
     for each, tensor in zip(given, node.input_tensors, strict=True):

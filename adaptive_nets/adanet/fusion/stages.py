@@ -1,4 +1,4 @@
-"""What stands between two hidden layers: a chain with one kernel, or a residual block."""
+"""Stages, which lie between two hidden layers: chains with one kernel, or residual blocks."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ GRID = np.linspace(-12, 12, 4801).astype("float32")
 
 @dataclasses.dataclass
 class Chain:
-    """A kernel, a batch normalisation or none, and functions of each feature."""
+    """A kernel, an optional batch normalisation, and elementwise functions."""
 
     kernel: Step
     norm: Step | None
@@ -39,7 +39,7 @@ class Chain:
 
 @dataclasses.dataclass
 class Block:
-    """`functions(skip(x) + main(x))`, with a skip of nothing, or of a convolution and a norm."""
+    """`functions(skip(x) + main(x))`, whose skip is empty, or a convolution and a norm."""
 
     main: list[Step]
     skip: list[Step]
@@ -48,7 +48,7 @@ class Block:
 
 
 def functions_before(graph: Graph, tensor: int) -> list[Step]:
-    """The functions of each feature that a tensor has passed last, first to last."""
+    """Returns the elementwise functions that a tensor has passed last, first to last."""
     found = []
     step = graph.producer(tensor)
     while step is not None and step.kind in ELEMENTWISE:
@@ -58,7 +58,7 @@ def functions_before(graph: Graph, tensor: int) -> list[Step]:
 
 
 def chain_at(graph: Graph, level: int) -> Chain | None:
-    """The stage that ends in a hidden layer, counted from 1, if it is a chain."""
+    """Returns the stage that ends in a hidden layer, counted from 1, if it is a chain."""
     end = graph.hidden[level - 1]
     functions = functions_before(graph, end)
     step = graph.producer(functions[0].inputs[0] if functions else end)
@@ -73,7 +73,7 @@ def chain_at(graph: Graph, level: int) -> Chain | None:
 
 
 def block_at(graph: Graph, level: int) -> Block | None:
-    """The stage that ends in a hidden layer, counted from 1, if it is a residual block."""
+    """Returns the stage that ends in a hidden layer, counted from 1, if it is a residual block."""
     if level == 1:
         return None
     end, start = graph.hidden[level - 1], graph.hidden[level - 2]
@@ -93,7 +93,7 @@ def block_at(graph: Graph, level: int) -> Block | None:
 
 
 def _path(graph: Graph, start: int, end: int) -> list[Step] | None:
-    """The steps from one tensor to another, if each reads only the one before."""
+    """Returns the steps from one tensor to another, if each reads only the previous one."""
     found: list[Step] = []
     while end != start:
         step = graph.producer(end)
@@ -105,7 +105,7 @@ def _path(graph: Graph, start: int, end: int) -> list[Step] | None:
 
 
 def fold_norm(graph: Graph, kernel: Step, norm: Step) -> None:
-    """Makes a batch normalisation, as it is at inference, part of the kernel before it."""
+    """Folds a batch normalisation, as at inference, into the kernel before it."""
     layer = norm.operation
     mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
     scale = 1 / np.sqrt(variance.astype("float64") + layer.epsilon)
@@ -122,7 +122,7 @@ def fold_norm(graph: Graph, kernel: Step, norm: Step) -> None:
 
 
 def add_bias(kernel: Step) -> None:
-    """Gives a kernel that has none a bias of zero."""
+    """Adds a bias of zero to a kernel without one."""
     if not kernel.settings["use_bias"]:
         (weights,) = kernel.values()
         kernel.weights = [weights, np.zeros(weights.shape[-1])]
@@ -130,9 +130,9 @@ def add_bias(kernel: Step) -> None:
 
 
 def applied(kernel: Step | None, functions: Sequence[Step], z: np.ndarray) -> np.ndarray:
-    """What a kernel's activation and the functions behind it make of numbers, at inference.
+    """Applies a kernel's activation and the functions after it to numbers, at inference.
 
-    Where they are no functions of each number alone (softmax), all is NaN.
+    The result is NaN if they are not elementwise (softmax).
     """
     alone, beside = (_applied(kernel, functions, np.stack(x, 1)) for x in ([z] * 2, [z] * 2 + [-z]))
     if alone.shape[1] != 2 or not np.allclose(alone, beside[:, :2], rtol=1e-5, atol=1e-6):
@@ -151,7 +151,7 @@ def _applied(kernel: Step | None, functions: Sequence[Step], x: Any) -> np.ndarr
 
 
 def activation_name(kernel: Step | None, functions: Sequence[Step]) -> str:
-    """How refusals name what `applied` computes."""
+    """Returns the name of what `applied` computes, for error messages."""
     for step in [*functions[::-1], *([] if kernel is None else [kernel])]:
         if step.kind not in DROPOUTS:
             found = getattr(step.operation, "activation", None)
@@ -160,13 +160,13 @@ def activation_name(kernel: Step | None, functions: Sequence[Step]) -> str:
 
 
 class Signatures:
-    """Numbers that are equal where tensors are computed by the same layers, joined alike."""
+    """Numbers that are equal for tensors computed by the same layers, connected alike."""
 
     def __init__(self) -> None:
         self._known: dict[Any, int] = {}
 
     def of(self, graph: Graph, tensor: int, start: int | None = None) -> int:
-        """The number of a tensor's computation, from the inputs or from another tensor."""
+        """Returns the number of a tensor's computation, from the inputs or from another tensor."""
         inside = set()
         if start is not None:
             inside = {id(step) for step in graph.needed(start)}

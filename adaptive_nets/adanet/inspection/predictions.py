@@ -1,4 +1,4 @@
-"""What a model of a search gives for features, and what the head makes of it."""
+"""Computes logits of a search's models, and reads the head's predictions from them."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from adaptive_nets.heads import Head
 
 
 def compute_logits(model: keras.Model, x: Any, spec: Spec, batch_size: int) -> np.ndarray:
-    """`[rows, units]` logits.
+    """Computes `[rows, units]` logits.
 
     Args:
-        model: Takes features to logits.
+        model: Model from features to logits.
         x: Features, or a batched dataset of them.
-        spec: The features that the model takes.
+        spec: Feature spec of the model.
         batch_size: Rows per batch.
 
     Raises:
-        ValueError: The features are of other shapes than the model's.
+        ValueError: The features do not have the shapes of the spec.
     """
     if is_dataset(x):
         return model.predict(x, verbose=0)
@@ -43,12 +43,12 @@ def compute_logits(model: keras.Model, x: Any, spec: Spec, batch_size: int) -> n
 def read_output(
     head: Head, logits: np.ndarray, output: str | None
 ) -> np.ndarray | dict[str, np.ndarray]:
-    """One of the head's predictions, or those of its default.
+    """Returns one of the head's predictions, or its default output.
 
     Args:
-        head: Names the predictions.
-        logits: `[rows, units]`.
-        output: The name of a prediction; `None` for the head's own choice.
+        head: The head, which defines the predictions.
+        logits: `[rows, units]` logits.
+        output: Name of a prediction, or `None` for the head's default output.
 
     Raises:
         ValueError: The head has no such prediction.

@@ -61,8 +61,8 @@ def test_builders_may_come_one_by_one():
         ((Named(""),), ValueError, "A builder of generator Giving has no name"),
         ((Named(7),), ValueError, "A builder of generator Giving has no name"),
         ((Nameless(),), ValueError, "A builder of generator Giving has no name"),
-        ((Named("a/b"),), ValueError, "Builder name 'a/b' has characters"),
-        ((Named("a b"),), ValueError, "Builder name 'a b' has characters"),
+        ((Named("a/b"),), ValueError, "Builder name 'a/b' must be valid in file names"),
+        ((Named("a b"),), ValueError, "Builder name 'a b' must be valid in file names"),
         (
             (Named("a"), Named("b"), Named("a"), Named("b"), Named("c")),
             ValueError,

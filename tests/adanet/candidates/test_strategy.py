@@ -120,7 +120,7 @@ def test_unknown_strategies_are_refused(given, message):
         ([Candidate("x", True, ())], r"Candidate 'x' of strategy Fixed.*Received: \(\)"),
         (
             [Candidate("x", True, ("a",)), Candidate("x", True, ("b",))],
-            "one name to several candidates: x",
+            "give each candidate ensemble its own name. Received: x more than once",
         ),
     ],
 )

@@ -86,7 +86,7 @@ def test_there_must_be_something_to_replay(lc, tmp_path):
     with pytest.raises(ValueError, match="There is no search to load: no folder"):
         an.AdaNet.replay(tmp_path / "nowhere", *lc.blobs(20))
     lc.small(tmp_path).fit(*lc.blobs(), verbose=0, callbacks=[lc.StopAt(1, 1)])
-    with pytest.raises(ValueError, match="no round is complete"):
+    with pytest.raises(ValueError, match="no round has been completed"):
         an.AdaNet.replay(tmp_path, *lc.blobs(20))
 
 

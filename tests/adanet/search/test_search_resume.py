@@ -224,7 +224,7 @@ def finished(original, tmp_path):
 def test_truncated_states_fall_back(lc, data, undisturbed, finished, states):
     for path in sorted(finished.glob("state-*.json"))[-states:]:
         truncate(path)
-    with pytest.warns(UserWarning, match="falling back to the one before") as caught:
+    with pytest.warns(UserWarning, match="falling back to the previous one") as caught:
         resumed = lc.small(finished).fit(*data, verbose=0)
     fallen = [w for w in caught if "falling back" in str(w.message)]
     assert len(fallen) == states
@@ -253,7 +253,7 @@ def test_truncated_checkpoint_falls_back(lc, data, undisturbed, tmp_path, one_st
     truncate(newest)
     steps = []
     count = keras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: steps.append(step))
-    with pytest.warns(UserWarning, match="Checkpoint .* falling back to the one before"):
+    with pytest.warns(UserWarning, match="Checkpoint .* falling back to the previous one"):
         resumed = lc.small(tmp_path).fit(*data, verbose=0, callbacks=[count])
     assert steps[0] == int(older.stem[-9:])
     lc.assert_same(resumed, undisturbed)
