@@ -20,6 +20,11 @@ REPO = pathlib.Path(__file__).resolve().parents[1]
 gc.set_threshold(50_000, 20, 20)
 
 
+def pytest_collection_finish(session):
+    """What has been imported stays."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def what_is_left_is_not_collected_again():
     """Keras keeps what a file's tests made; to walk through it each time took a tenth of them."""
@@ -58,3 +63,13 @@ def data_dir() -> pathlib.Path:
             else "needs real data: set ADAPTIVE_NETS_DATA to its folder"
         )
     return path
+
+
+@pytest.fixture(scope="module")
+def few_chunks():
+    """The mixture weights of endless data are solved on few pieces of it, to be quick."""
+    from adaptive_nets.adanet.rounds import runner
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "MIXTURE_CHUNKS", 12)
+        yield

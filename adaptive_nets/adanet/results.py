@@ -239,12 +239,7 @@ class SearchResults:
         Returns:
             The path as a string.
         """
-        wanted = [subnetworks] if isinstance(subnetworks, str) else list(subnetworks)
-        if set(wanted) - {"logits", "last_layer"}:
-            raise ValueError(
-                "subnetworks must be 'logits', 'last_layer' or both. "
-                f"Received: subnetworks={subnetworks!r}."
-            )
+        wanted = _chosen_outputs(subnetworks)
         self._check_fitted()
         if wanted:
             options["subnetworks"] = assemble_members(
@@ -273,3 +268,14 @@ class SearchResults:
     def _check_fitted(self):
         if self.state.current.ensemble is None:
             raise ValueError("This search has no ensemble yet. Call fit first.")
+
+
+def _chosen_outputs(subnetworks):
+    """The outputs of subnetworks that are to be exported, as a list."""
+    wanted = [subnetworks] if isinstance(subnetworks, str) else list(subnetworks)
+    if set(wanted) - {"logits", "last_layer"}:
+        raise ValueError(
+            "subnetworks must be 'logits', 'last_layer' or both. "
+            f"Received: subnetworks={subnetworks!r}."
+        )
+    return wanted

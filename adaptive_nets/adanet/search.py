@@ -138,7 +138,8 @@ class AdaNet:
             arguments["generator"] = Dense()
         self.settings = SearchSettings(**arguments)
         self._placement = make_placement(self.settings)
-        self.group = Group(make_strategy(self._placement.distribute))
+        self.strategy = make_strategy(self._placement.distribute)
+        self.group = Group(self.strategy)
         self.is_chief = self._placement.is_chief(self.group)
         self.stop_training = False
         self._known = Known(None, SearchState(), None)

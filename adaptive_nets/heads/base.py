@@ -44,6 +44,13 @@ class Head(Configurable, ABC):
     import adaptive_nets as an
 
     @keras.saving.register_keras_serializable(package="my_package")
+    def poisson(counts, logits):
+        # Beyond 50, exp continues as its tangent: convex, and finite for every logit.
+        beyond = keras.ops.relu(logits - 50.0)
+        rate = keras.ops.exp(logits - beyond) * (1.0 + beyond)
+        return keras.ops.mean(rate - keras.ops.cast(counts, logits.dtype) * logits, axis=-1)
+
+    @keras.saving.register_keras_serializable(package="my_package")
     class Counts(an.heads.Head):
         '''Poisson regression: the logit is the logarithm of the expected count.'''
 
@@ -58,11 +65,10 @@ class Head(Configurable, ABC):
             return np.asarray(y, "float32").reshape(-1, 1)
 
         def loss(self, labels, logits):
-            labels = keras.ops.cast(labels, logits.dtype)
-            return keras.ops.mean(keras.ops.exp(logits) - labels * logits, axis=-1)
+            return poisson(labels, logits)
 
         def metrics(self):
-            return {"poisson": keras.metrics.MeanMetricWrapper(self.loss, name="poisson")}
+            return {"poisson": keras.metrics.MeanMetricWrapper(poisson, name="poisson")}
 
         def predictions(self, logits):
             return {"counts": keras.ops.exp(logits)}

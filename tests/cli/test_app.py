@@ -10,6 +10,7 @@ import pytest
 
 import adaptive_nets as an
 from adaptive_nets.cli import app
+from adaptive_nets.cli.flags import MIXTURE_WEIGHTS
 
 
 def fails(capsys, *arguments):
@@ -97,7 +98,7 @@ NAMED = ("--model_dir=m", "--data=iris")
         (("search", *NAMED, "--head=ternary"), "value should be one of <auto|binary|multi_class|"),
         (("search", *NAMED, "--generator=rnn"), "value should be one of <dense|conv>"),
         (("search", *NAMED, "--training=fast"), "value should be one of <residual|independent>"),
-        (("search", *NAMED, "--mixture_weights=x"), "one of <scalar|vector|matrix|uniform>"),
+        (("search", *NAMED, "--mixture_weights=x"), f"one of <{'|'.join(MIXTURE_WEIGHTS)}>"),
         (("search", *NAMED, "--verbose=loud"), "flag --verbose=loud: "),
         (("leaderboard",), "leaderboard needs --model_dir."),
         (("leaderboard", "--model_dir=m", "--format=xml"), "should be one of <table|csv|json>"),

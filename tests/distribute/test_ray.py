@@ -141,7 +141,7 @@ def test_refusals(tmp_path, monkeypatch):
     for workers in (0, 1.5, True):
         with pytest.raises(ValueError, match="workers must be an integer >= 1"):
             an.distribute.Ray(workers=workers)
-    with pytest.raises(ValueError, match="'replicated', 'round_robin', 'ray'"):
+    with pytest.raises(ValueError, match="'ray', 'replicated', 'round_robin'"):
         search(tmp_path, "rey")
     with pytest.raises(ValueError, match="placement='ray' requires a model_dir"):
         search(None, "ray")

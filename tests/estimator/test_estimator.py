@@ -14,6 +14,8 @@ from sklearn.preprocessing import StandardScaler
 import adaptive_nets as an
 from adaptive_nets import estimator as est
 
+pytestmark = pytest.mark.usefixtures("few_chunks")
+
 X, Y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")
 TRAIN, TEST = slice(0, 1200), slice(1200, 1500)

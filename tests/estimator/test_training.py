@@ -15,6 +15,8 @@ from sklearn.datasets import load_digits
 import adaptive_nets as an
 from adaptive_nets import estimator as est
 
+pytestmark = pytest.mark.usefixtures("few_chunks")
+
 X, Y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")
 SPEC = {"pixels": tf.io.FixedLenFeature([64], tf.float32)}

@@ -8,6 +8,8 @@ import traceback
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("few_chunks")
+
 REPO = pathlib.Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/migration.md")
 FENCE = re.compile(

@@ -10,6 +10,8 @@ import tempfile
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.usefixtures("few_chunks")
+
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 
 

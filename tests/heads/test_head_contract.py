@@ -20,7 +20,17 @@ _MATRIX = np.random.default_rng(0).integers(0, 2, (ROWS, 3))
 _TARGETS = np.random.default_rng(1).normal(size=(ROWS, 2))
 _FRAME = pd.DataFrame({"kind": np.array(list("gfedcba"))[_CLASSES], "size": _TARGETS[:, 0]})
 
+
+def _documented():
+    """The head that the docstring of `Head` shows, for others to begin from."""
+    (block,) = re.findall(r"```python\n(.*?)```", inspect.getdoc(heads.Head), flags=re.DOTALL)
+    names: dict = {"__name__": "documented"}
+    exec(compile(block, "heads.Head", "exec"), names)
+    return names["Counts"]
+
+
 CASES = {
+    "documented": (_documented(), {}, _CLASSES),
     "binary": (heads.BinaryClass, {}, _CLASSES > 2),
     "binary_strings": (heads.BinaryClass, {}, np.where(_CLASSES > 2, "yes", "no")),
     "binary_smooth": (heads.BinaryClass, {"label_smoothing": 0.2}, _CLASSES > 2),
@@ -82,6 +92,11 @@ def _loss(head, labels, logits):
 
 def _logits(head, seed=0, scale=3.0):
     return np.random.default_rng(seed).normal(scale=scale, size=(ROWS, head.units))
+
+
+def test_every_head_has_a_case():
+    made = {make for make, _, _ in CASES.values()}
+    assert {getattr(heads, name) for name in heads.__all__} - made == {heads.Head}
 
 
 def test_loss_is_one_finite_value_per_example(case):

@@ -9,9 +9,9 @@ import pytest
 
 from adaptive_nets import atomic_files
 from adaptive_nets.adanet.checkpoints import model_dir
-from adaptive_nets.adanet.checkpoints.codec import differences
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.atomic_files import atomic_write
+from adaptive_nets.serialization import differences
 
 
 def test_whole_file_replaces_only_on_success(tmp_path):

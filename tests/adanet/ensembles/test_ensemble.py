@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from mixture_equations import EQUATIONS, of_one, reads_last_layer, shape
 
 import adaptive_nets as an
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
@@ -10,7 +11,6 @@ from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
 from adaptive_nets.adanet.ensembles.uniform import UniformEnsembler
 
-KINDS = ("scalar", "vector", "matrix")
 ROWS, UNITS = 120, 3
 HEAD = an.heads.MultiClass(UNITS)
 # One loss object for all tests, so that an ensembler is traced once.
@@ -52,24 +52,19 @@ def layers_of(ensembler, mixture, given):
 
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("use_bias", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EQUATIONS)
 def test_the_layers_compute_what_apply_computes(kind, use_bias, count):
     ensembler = MixtureEnsembler(kind, gamma, use_bias)
     given, rng = outputs(count), np.random.default_rng(1)
-    shapes = {
-        "scalar": [()] * count,
-        "vector": [(UNITS,)] * count,
-        "matrix": [(o["last_layer"].shape[1], UNITS) for o in given],
-    }[kind]
+    shapes = [shape(kind, UNITS, features=o["last_layer"].shape[1]) for o in given]
     bias = rng.normal(size=UNITS) if use_bias else None
     mixture = Mixture(tuple(rng.normal(size=s) for s in shapes), bias)
-    read = "last_layer" if kind == "matrix" else "logits"
+    read = "last_layer" if reads_last_layer(kind) else "logits"
     expected = np.zeros((ROWS, UNITS)) if bias is None else np.tile(bias, (ROWS, 1))
     for w, out in zip(mixture.weights, given, strict=True):
-        value = out[read].astype("float64")
-        expected = expected + (value @ w if kind == "matrix" else value * w)
+        expected = expected + np.einsum(of_one(kind), out[read].astype("float64"), w)
     applied = ensembler.apply(mixture, given)
-    assert applied.dtype == np.float64 and ensembler.reads_last_layer == (kind == "matrix")
+    assert applied.dtype == np.float64 and ensembler.reads_last_layer == reads_last_layer(kind)
     np.testing.assert_allclose(applied, expected, atol=1e-12)
     np.testing.assert_allclose(layers_of(ensembler, mixture, given), applied, atol=5e-6)
 
@@ -89,7 +84,7 @@ def test_the_uniform_layers_compute_the_plain_average(count):
 
 
 @pytest.mark.parametrize("use_bias", [False, True])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EQUATIONS)
 def test_the_penalty_is_counted_once(kind, use_bias):
     ensembler, given = MixtureEnsembler(kind, gamma, use_bias), outputs(2)
     weights = np.random.default_rng(2).uniform(0, 2, ROWS)
@@ -115,7 +110,7 @@ def test_the_penalty_is_counted_once(kind, use_bias):
             assert least < objective(1.0, -step * np.eye(UNITS)[0])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", EQUATIONS)
 def test_refit_new_keeps_old_weights_bit_for_bit(kind):
     given, known = outputs(3), members(3)
     arguments = {"members": known[:2], "start": None, "loss": LOSS}

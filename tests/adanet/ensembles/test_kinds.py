@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from mixture_equations import EQUATIONS
 
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
@@ -35,7 +36,7 @@ def weights_of(kind, outputs):
 
 
 def test_the_kinds_have_their_names_and_the_command_knows_them():
-    assert list(MIXTURE_KINDS) == ["scalar", "vector", "matrix"]
+    assert list(MIXTURE_KINDS) == list(EQUATIONS)
     assert all(kind.name == name for name, kind in MIXTURE_KINDS.items())
     assert (*MIXTURE_KINDS, "uniform") == MIXTURE_WEIGHTS
 
@@ -89,5 +90,5 @@ def test_a_kind_that_is_registered_can_be_chosen(outputs, monkeypatch):
     found = MixtureEnsembler("doubled", float).apply(mixture, outputs)
     expected = 2 * outputs[0]["logits"] + outputs[1]["logits"]
     np.testing.assert_allclose(found, expected, atol=1e-6)
-    with pytest.raises(ValueError, match="scalar, vector, matrix, doubled or 'uniform'"):
+    with pytest.raises(ValueError, match=", ".join(map(repr, [*EQUATIONS, "doubled"]))):
         MixtureEnsembler("tripled", float)

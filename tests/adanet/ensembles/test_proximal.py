@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from mixture_equations import EQUATIONS, reads_last_layer, transposed
+from mixture_equations import shape as shape_of
 from scipy import optimize, special
 from sklearn.linear_model import Lasso
 
@@ -39,9 +41,9 @@ def problem(loss, kind, extras=False):
         y = (signal > 0.2).astype("float32")
     else:
         y = signal.argmax(axis=1).astype("int32")
-    if kind == "matrix":
+    if reads_last_layer(kind):
         h = h.reshape(ROWS, -1)
-    shape = {"scalar": (MEMBERS,), "vector": (MEMBERS, units), "matrix": (h.shape[1], units)}[kind]
+    shape = shape_of(kind, units, MEMBERS, MEMBERS * units)
     weights = rng.uniform(0, 2, ROWS)
     return {
         "h": h,
@@ -58,8 +60,7 @@ def smooth(loss, kind, p, w, b):
     """The data term and its gradients in w and b, in NumPy."""
     h, y = p["h"].astype("float64"), p["y"]
     v = np.ones(ROWS) if p["weights"] is None else p["weights"]
-    equation = {"scalar": "njc,j->nc", "vector": "njc,jc->nc", "matrix": "nf,fc->nc"}[kind]
-    f = np.einsum(equation, h, w) + b + (0.0 if p["base"] is None else p["base"])
+    f = np.einsum(EQUATIONS[kind], h, w) + b + (0.0 if p["base"] is None else p["base"])
     if loss == "squared":
         value, slope = ((f - y) ** 2).mean(axis=1), 2 * (f - y) / f.shape[1]
     elif loss == "logistic":
@@ -68,8 +69,7 @@ def smooth(loss, kind, p, w, b):
         value = special.logsumexp(f, axis=1) - f[np.arange(ROWS), y]
         slope = special.softmax(f, axis=1) - np.eye(3)[y]
     slope = slope * v[:, None] / ROWS
-    back = {"scalar": "njc,nc->j", "vector": "njc,nc->jc", "matrix": "nf,nc->fc"}[kind]
-    return (v * value).mean(), np.einsum(back, h, slope), slope.sum(axis=0)
+    return (v * value).mean(), np.einsum(transposed(kind), h, slope), slope.sum(axis=0)
 
 
 def objective(loss, kind, p, w, b):
@@ -97,7 +97,7 @@ def reference(loss, kind, p):
     return found.fun
 
 
-@pytest.mark.parametrize("kind", ["scalar", "vector", "matrix"])
+@pytest.mark.parametrize("kind", EQUATIONS)
 @pytest.mark.parametrize("loss", HEADS)
 @pytest.mark.parametrize("extras", [False, True], ids=["plain", "base_weights_bias"])
 def test_the_minimum_is_the_one_that_l_bfgs_b_finds(loss, kind, extras):
@@ -111,7 +111,7 @@ def test_the_minimum_is_the_one_that_l_bfgs_b_finds(loss, kind, extras):
         assert not solution.bias.any()
 
 
-@pytest.mark.parametrize("kind", ["scalar", "vector", "matrix"])
+@pytest.mark.parametrize("kind", EQUATIONS)
 def test_the_solution_meets_the_optimality_conditions(kind):
     p = problem("softmax", kind, extras=True)
     p["gamma"] = 1.5 * p["gamma"]
@@ -153,7 +153,7 @@ def test_the_objective_never_rises_over_the_iterations():
     assert values[-1] < 0.01 * values[0]
 
 
-@pytest.mark.parametrize("kind", ["scalar", "vector", "matrix"])
+@pytest.mark.parametrize("kind", EQUATIONS)
 def test_a_penalty_above_every_gradient_gives_exact_zeros(kind):
     p = problem("softmax", kind, extras=False)
     _, gradient, _ = smooth("softmax", kind, p, np.zeros_like(p["start"]), np.zeros(3))
