@@ -1,5 +1,6 @@
 """The package as it is built, installed and imported; no test here trains anything."""
 
+import ast
 import json
 import pathlib
 import re
@@ -112,3 +113,29 @@ def test_version_is_one():
     module = (REPO / "MODULE.bazel").read_text()
     assert re.search(r'^    version = "(.*)",$', module, re.MULTILINE)[1] == an.__version__
     assert f"## [{an.__version__}]" in (REPO / "CHANGELOG.md").read_text()
+
+
+# The list of slow tests ---------------------------------------------------------------------------
+
+
+def test_every_slow_test_is_there():
+    lines = (REPO / "tests" / "slow_tests.txt").read_text("utf-8").splitlines()
+    there = set()
+    for path in (REPO / "tests").rglob("test_*.py"):
+        there.add(path.name)
+        tree = ast.parse(path.read_text("utf-8"))
+        within = [(node, "") for node in tree.body]
+        within += [
+            (inner, f"{node.name}::")
+            for node in tree.body
+            if isinstance(node, ast.ClassDef)
+            for inner in node.body
+        ]
+        there |= {
+            f"{path.name}::{prefix}{node.name}"
+            for node, prefix in within
+            if isinstance(node, ast.FunctionDef)
+        }
+    named = [line for line in lines if line and not line.startswith("#")]
+    assert not [line for line in named if line not in there]
+    assert named == sorted(set(named))

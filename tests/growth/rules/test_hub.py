@@ -1,5 +1,7 @@
 """keras-hub's T5, GPT-2 and BERT: grown and fused backbones are backbones."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -21,16 +23,20 @@ def randomise(model, seed):
     return model
 
 
+# Growth leaves what it grows from as it is.
+@functools.cache
 def t5(seed=0, hidden=8, heads=2, intermediate=12, key=3, **settings):
     model = MODELS.T5Backbone(TOKENS, 2, heads, hidden, intermediate, key_value_dim=key, **settings)
     return randomise(model, seed)
 
 
+@functools.cache
 def gpt2(seed=0, hidden=8, heads=2, intermediate=12):
     model = MODELS.GPT2Backbone(TOKENS, 2, heads, hidden, intermediate, max_sequence_length=LENGTH)
     return randomise(model, seed)
 
 
+@functools.cache
 def bert(seed=0, hidden=8, heads=2, intermediate=12):
     model = MODELS.BertBackbone(TOKENS, 2, heads, hidden, intermediate, max_sequence_length=LENGTH)
     return randomise(model, seed)
@@ -146,7 +152,7 @@ def classifier(backbone):
 
 
 def test_features_inside_a_model_grow_silently_behind_root_mean_squares():
-    model = classifier(t5(layer_norm_epsilon=0.1))
+    model = classifier(t5.__wrapped__(layer_norm_epsilon=0.1))
     grown = growth.widen(model, 1.5, seed=0)
     inner = next(layer for layer in grown.layers if type(layer) is MODELS.T5Backbone)
     assert (inner.hidden_dim, inner.num_heads, inner.intermediate_dim) == (12, 3, 18)
@@ -156,7 +162,7 @@ def test_features_inside_a_model_grow_silently_behind_root_mean_squares():
 
 @pytest.mark.parametrize("make", [gpt2, bert])
 def test_features_and_heads_of_a_model_s_backbone_are_copied_together(make):
-    model = classifier(make())
+    model = classifier(make.__wrapped__())
     grown = growth.widen(model, 2.0, method="replicate", seed=0)
     inner = next(layer for layer in grown.layers if isinstance(layer, MODELS.Backbone))
     assert (inner.hidden_dim, inner.num_heads, inner.intermediate_dim) == (16, 4, 24)
