@@ -121,7 +121,7 @@ def test_an_evaluator_judges_on_its_own_data_or_the_validation_data():
     [
         ({"y": None}, "Labels are missing"),
         ({"x": X[:0], "y": NAMES[:0]}, "The data is empty"),
-        ({"x": X[:4]}, "same number of rows.*4, labels with 20"),
+        ({"x": X[:4]}, "same number of rows.*4 rows, labels with 20"),
         ({"x": dataset(X, NAMES)}, "y must not be passed with a dataset"),
         ({"x": dataset(X, NAMES).unbatch(), "y": None}, "The dataset must be batched"),
         ({"x": dataset(X, NAMES).take(0), "y": None}, "The data is empty"),

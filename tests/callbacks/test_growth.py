@@ -155,6 +155,21 @@ def test_slots_of_copies_have_the_scale_of_their_gradients():
             np.testing.assert_allclose(new, expected, atol=1e-6 * np.abs(old).max())
 
 
+def test_averages_of_copies_compute_what_the_averages_did():
+    small = net(keras.optimizers.Adam(0.003, use_ema=True))
+    fit(small, epochs=1)
+    # A fit ends with the averages as weights; growth in its middle finds both.
+    for _ in range(5):
+        small.train_on_batch(X, Y)
+    grown = growth.widen(small, {"a": 24}, "replicate", seed=0)
+    latest = np.array(small(X))
+    for model in (small, grown):
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    averaged = np.array(small(X))
+    assert np.abs(averaged - latest).max() > 1e-3
+    np.testing.assert_allclose(np.array(grown(X)), averaged, atol=1e-5)
+
+
 def test_new_units_begin_with_adagrad_s_first_sum():
     small = net(OPTIMIZERS["adagrad"]())
     fit(small, epochs=1)

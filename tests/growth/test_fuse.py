@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from adaptive_nets import growth
+from adaptive_nets import growth, majority
 
 pytestmark = pytest.mark.backend_agnostic
 layers = keras.layers
@@ -86,6 +86,7 @@ def test_a_hidden_function_behind_the_mixture_is_refused(gc):
         growth.fuse(sources)
     _, report = growth.apply(growth.plan_fuse(sources, preserve="approximate"), sample=X)
     assert report.gap > 1e-3
+    assert f" parameters, approximate, largest relative gap {report.gap:.2g}, " in str(report)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,22 @@ def test_another_topology_is_refused():
     dropped = keras.Model(inputs, layers.Dropout(0.5)(layers.Dense(3)(inputs)))
     with pytest.raises(ValueError, match=r"different topology: 'dense.*' \(Dense\) meets"):
         growth.fuse([chain, dropped])
+
+
+def test_a_call_with_other_arguments_is_refused():
+    sources = []
+    for training in (True, False):
+        inputs = keras.Input((5,))
+        dropped = layers.Dropout(0.5, name="drop")(inputs, training=training)
+        sources.append(keras.Model(inputs, layers.Dense(3)(dropped)))
+    with pytest.raises(ValueError, match=r"'drop'.*Received: {'training': True}, {.*: False}"):
+        growth.fuse(sources)
+
+
+def test_another_number_of_kernels_is_refused():
+    sources = [majority.expand(net(), k) for k in (2, 3)]
+    with pytest.raises(ValueError, match=r"'h0'.*the same factor\. Received: 2, 3\."):
+        growth.fuse(sources)
 
 
 def test_one_model_is_not_fused():

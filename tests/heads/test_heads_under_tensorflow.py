@@ -138,3 +138,9 @@ def test_large_integer_class_names_keep_their_digits():
     head = MultiClass().adapt([10**12, 10**12 + 1])
     classes = head.predictions(tf.constant([[0.0, 1.0]]))["classes"]
     assert classes.numpy().tolist() == [10**12 + 1]
+
+
+def test_predicted_classes_are_told_by_name():
+    head = MultiClass(class_names=["low", "mid", "top"])
+    found = head.predictions(tf.constant([[0.0, 1.0, 0.0], [2.0, 0.0, 1.0]]))
+    assert found["classes"].numpy().tolist() == [b"mid", b"low"]

@@ -21,6 +21,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from adaptive_nets._seeds import making_layers
 from adaptive_nets.adanet.checkpoints.codec import decode_nonfinite, encode_nonfinite
 from adaptive_nets.atomic_files import PREFIX, atomic_write
 from adaptive_nets.serialization import normalize
@@ -101,7 +102,8 @@ class ModelDirReader:
     def load_model(self, name: str) -> keras.Model:
         """Loads the model in one of the folder's files."""
         try:
-            return keras.saving.load_model(self.path / name, compile=False)
+            with making_layers:
+                return keras.saving.load_model(self.path / name, compile=False)
         except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"'{self.path / name}' cannot be loaded: {str(error).splitlines()[0]} If it has "

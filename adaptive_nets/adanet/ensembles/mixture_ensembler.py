@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._seeds import making_layers
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
 from adaptive_nets.adanet.ensembles.member import Member
@@ -120,8 +121,9 @@ class MixtureEnsembler(Ensembler):
     ) -> keras.KerasTensor:
         kind = MIXTURE_KINDS[self.kind]
         bias = [] if mixture.bias is None else [np.asarray(mixture.bias, "float32")]
-        layer, tensor = kind.layer(outputs, use_bias=bool(bias))
-        logits = layer(tensor)
+        with making_layers:
+            layer, tensor = kind.layer(outputs, use_bias=bool(bias))
+            logits = layer(tensor)
         weights = [np.asarray(w, "float32") for w in mixture.weights]
         layer.set_weights([kind.stack(weights), *bias])
         return logits

@@ -318,7 +318,10 @@ def test_images_of_different_sizes_are_refused_before_the_round_trains(lc):
     ("hidden", "error"),
     [
         (lambda x: [np.ones(3)], "must return hidden layers as KerasTensors .* for hidden layer 1"),
-        (lambda x: [keras.layers.Dense(2)(x), None], "Received: NoneType for hidden layer 2"),
+        (
+            lambda x: [keras.layers.Dense(2)(x), None],
+            "must return hidden layers .* Received: NoneType for hidden layer 2",
+        ),
     ],
 )
 def test_hidden_layers_must_be_tensors_of_known_shape(lc, data, hidden, error):

@@ -102,7 +102,7 @@ def test_strategies_by_name_or_object():
 @pytest.mark.parametrize(
     "given, message",
     [
-        ("best", "expected 'grow', 'solo', 'all' or an adanet.Strategy. Received: 'best'"),
+        ("best", "must be 'grow', 'solo', 'all' or an adanet.Strategy. Received: 'best'"),
         (["grow", 3], "Received: 3"),
         ([Grow], "Each ensemble strategy must be 'grow', 'solo', 'all'"),
         ([], "must contain at least one strategy. Received: none"),

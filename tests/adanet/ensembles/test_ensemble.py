@@ -201,6 +201,11 @@ class Loudest(an.adanet.Ensembler):
         return keras.layers.Maximum()(logits) if len(logits) > 1 else logits[0]
 
 
+def test_an_ensembler_without_its_three_methods_is_not_made():
+    with pytest.raises(TypeError, match="apply.*build.*fit"):
+        an.adanet.Ensembler()
+
+
 def test_a_users_ensembler_decides_objective_and_model():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(90, 4)).astype("float32")

@@ -111,6 +111,15 @@ def test_the_minimum_is_the_one_that_l_bfgs_b_finds(loss, kind, extras):
         assert not solution.bias.any()
 
 
+@pytest.mark.parametrize("start", [-3.0, 0.0, 3.0])
+def test_a_single_weight_is_solved_to_the_end_from_either_side(start):
+    p = problem("logistic", "scalar")
+    p |= {"h": p["h"][:, :1], "start": np.array([start]), "gamma": p["gamma"][:1]}
+    w = solver("logistic", "scalar").solve(**p).weights
+    _, slope, _ = smooth("logistic", "scalar", p, w, 0.0)
+    assert slope + p["gamma"] * np.sign(w) == pytest.approx(0, abs=1e-6)
+
+
 @pytest.mark.parametrize("kind", EQUATIONS)
 def test_the_solution_meets_the_optimality_conditions(kind):
     p = problem("softmax", kind, extras=True)

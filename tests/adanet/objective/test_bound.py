@@ -129,7 +129,7 @@ def test_table_and_frame_show_every_term():
         ({"depth": 1}, "2 norms, 2 complexities, depth=1"),
         ({"norms": [1.0]}, "1 norms, 2 complexities"),
         ({"norms": [1.0, -1.0]}, "norms="),
-        ({"norms": [0.0, 0.0]}, "weights are 0"),
+        ({"norms": [0.0, 0.0]}, "mixture weight must not be 0"),
         ({"complexities": [0.1, math.nan]}, "complexities="),
         ({"margins": [1.0, math.nan]}, "margins must be"),
         ({"margins": []}, "margins must be"),
@@ -212,7 +212,7 @@ def test_members_of_one_depth_are_one_layer(scalar):
 
 
 def test_what_the_theorem_does_not_cover_is_refused_by_name(lc, scalar):
-    with pytest.raises(ValueError, match="call fit first"):
+    with pytest.raises(ValueError, match="Call fit first"):
         generalization_bound(lc.small(head=an.heads.BinaryClass()), x=X, y=Y)
     x, y = lc.blobs(classes=2)
     short = {"max_iterations": 1, "steps_per_iteration": 1}
