@@ -74,7 +74,7 @@ def plot_architecture(
     if mixture_weights is None and frame is not source:
         mixture_weights = source.member_weights()
     if mixture_weights is not None:
-        mixture_weights = frame_of(mixture_weights, "mixture_weights", WEIGHT_COLUMNS)
+        mixture_weights = frame_of(mixture_weights, "member_weights", WEIGHT_COLUMNS)
     return save(draw_architecture(frame, mixture_weights), path)
 
 

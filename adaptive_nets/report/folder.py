@@ -66,7 +66,7 @@ def write_report(search: "AdaNet", folder: str | os.PathLike) -> list[Path]:
     folder = Path(folder)
     learning_curves = frame_of(search, "learning_curves", curves.COLUMNS)
     tree = frame_of(search, "architecture", architecture.COLUMNS)
-    weights = frame_of(search, "mixture_weights", mixture.COLUMNS)
+    weights = frame_of(search, "member_weights", mixture.COLUMNS)
     tables = {
         "leaderboard": search.leaderboard(),
         "learning_curves": learning_curves,

@@ -47,7 +47,7 @@ def plot_mixture_weights(source: "AdaNet | pd.DataFrame", path: str | os.PathLik
     ```
     """
     path = check_path(path)
-    return save(draw_mixture_weights(frame_of(source, "mixture_weights", COLUMNS)), path)
+    return save(draw_mixture_weights(frame_of(source, "member_weights", COLUMNS)), path)
 
 
 def draw_mixture_weights(frame: "pd.DataFrame") -> "Figure":

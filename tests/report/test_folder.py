@@ -46,10 +46,12 @@ def test_report_holds_the_plots_and_their_data(search, files):
             assert matplotlib.image.imread(file).std() > 0.05
     tables = [file for file in files if file.suffix == ".csv"]
     read = {file.stem: pd.read_csv(file, keep_default_na=False) for file in tables}
-    for name in ("leaderboard", "learning_curves", "mixture_weights"):
-        pd.testing.assert_frame_equal(
-            read[name], getattr(search, name)(), check_dtype=False, rtol=1e-12
-        )
+    for name, given in {
+        "leaderboard": search.leaderboard(),
+        "learning_curves": search.learning_curves(),
+        "mixture_weights": search.member_weights(),
+    }.items():
+        pd.testing.assert_frame_equal(read[name], given, check_dtype=False, rtol=1e-12)
     tree = read["architecture"]
     assert tree["subnetwork"].tolist() == ["1_2_layer_dense", "2_2_layer_dense"]
     assert tree["reads"].tolist() == ["", "1_2_layer_dense"]

@@ -286,7 +286,7 @@ def test_another_format_is_refused(lc, data, finished, step, age):
         lambda: lc.small(finished).fit(*data, verbose=0),
         lambda: an.AdaNet.load(finished),
     ):
-        with pytest.raises(ValueError, match=rf"{age} adaptive_nets \(format {other};"):
+        with pytest.raises(ValueError, match=rf"{age} version of adaptive_nets \(format {other};"):
             attempt()
     assert lc.contents(finished) == before
 
