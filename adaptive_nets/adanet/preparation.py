@@ -44,6 +44,8 @@ class Prepared:
         data: `FitData`.
         other_data: Whether earlier rounds used other training data.
         finished: Whether there is nothing left to do.
+        resumed: Context of a search that has begun before, with the data that it was measured
+            on; `None` for a new one.
     """
 
     context: SearchContext
@@ -51,6 +53,7 @@ class Prepared:
     data: FitData
     other_data: bool
     finished: bool
+    resumed: SearchContext | None
 
 
 def prepare(
@@ -114,7 +117,9 @@ def prepare(
             make_preprocessing(settings.preprocessing, settings.generator.standardize, data.train)
         )
     context = dataclasses.replace(context, preprocessor=preprocessor)
-    return Prepared(context, state, data, other_data, finished)
+    begun = stored is not None or state.current.ensemble is not None or state.paused is not None
+    resumed = dataclasses.replace(context, fingerprint=seen) if begun else None
+    return Prepared(context, state, data, other_data, finished, resumed)
 
 
 def _seed(settings, before, stored, group):

@@ -185,11 +185,11 @@ class AdaNet:
         )  # fmt: skip
         budget = Budget(time_limit, max_steps)
         progress = make_progress(verbose if self.is_chief else 0)
-        folder = self._folder()
+        folder, self.stop_training = self._folder(), False
         ready = prepare(self.settings, given, self._known, self._placement, self.group, folder)
-        self.stop_training = False
+        if ready.resumed is not None:
+            self.adopt(ready.resumed, ready.state)
         if ready.finished:
-            self.adopt(ready.context, ready.state)
             return self
         publish = functools.partial(self.adopt, ready.context)
         keeper = Checkpointer(ready.context, ready.state, folder, publish)

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+import types
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.datasets import load_digits
 
 import adaptive_nets as an
 from adaptive_nets.adanet.placement import ray as ray_placement
+from adaptive_nets.adanet.placement import ray_worker
 
 DIGITS, LABELS = load_digits(return_X_y=True)
 X, Y = (DIGITS / 16).astype("float32")[:600], LABELS[:600]
@@ -119,6 +121,17 @@ def test_workers_train_what_one_process_trains_whoever_is_lost(cluster, tmp_path
         for one, other in zip(member.model.get_weights(), expected, strict=True):
             np.testing.assert_allclose(one, other, atol=1e-5)
     np.testing.assert_allclose(found.predict(X, "logits"), alone.predict(X, "logits"), atol=1e-5)
+
+
+def test_what_workers_cannot_import_is_left_out(monkeypatch):
+    module = types.ModuleType("only_here")
+    exec("class Gone: pass", module.__dict__)
+    monkeypatch.setitem(sys.modules, "only_here", module)
+    packed = ray_worker._pack_objects(
+        {"gone": module.Gone, "scaling": Scaling, "no": (i for i in ())}
+    )
+    monkeypatch.delitem(sys.modules, "only_here")
+    assert ray_worker._unpack_objects(packed) == {"scaling": Scaling}
 
 
 def test_an_error_of_a_worker_reaches_the_driver(cluster, tmp_path):

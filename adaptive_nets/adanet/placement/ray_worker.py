@@ -1,6 +1,8 @@
 """A worker of a Ray cluster: its setup, and how it trains shares."""
 
+import contextlib
 import dataclasses
+import pickle
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,7 +28,7 @@ class WorkerSetup:
 
     context: SearchContext
     data: FitData
-    custom_objects: dict
+    custom_objects: dict[str, bytes]
     dtype_policy: Any
 
     @classmethod
@@ -38,7 +40,7 @@ class WorkerSetup:
         return cls(
             dataclasses.replace(context, settings=settings),
             dataclasses.replace(data, train=data.train.in_memory(), **unread),
-            dict(keras.saving.get_custom_objects()),
+            _pack_objects(keras.saving.get_custom_objects()),
             keras.config.dtype_policy(),
         )
 
@@ -49,7 +51,7 @@ class Worker:
     def begin(self, setup: WorkerSetup) -> None:
         """Receives what all rounds need."""
         keras.config.set_dtype_policy(setup.dtype_policy)
-        keras.saving.get_custom_objects().update(setup.custom_objects)
+        keras.saving.get_custom_objects().update(_unpack_objects(setup.custom_objects))
         self.context, self.data = setup.context, setup.data
         self.number, self.share = 0, None
 
@@ -114,6 +116,28 @@ class Worker:
                 "its arguments."
             )
         self.number, self.share = number, None
+
+
+def _pack_objects(objects):
+    """Registered objects, each pickled on its own: one that cannot be is no reason to fail.
+
+    A process may have registered much that a search does not need; what it does need and a worker
+    lacks, Keras names when it loads a model.
+    """
+    packed = {}
+    for name, thing in objects.items():
+        with contextlib.suppress(pickle.PicklingError, TypeError, AttributeError):
+            packed[name] = import_ray().cloudpickle.dumps(thing)
+    return packed
+
+
+def _unpack_objects(packed):
+    """Those of the objects that this process can import."""
+    found = {}
+    for name, content in packed.items():
+        with contextlib.suppress(ImportError, AttributeError):
+            found[name] = pickle.loads(content)
+    return found
 
 
 def pack(folder: ModelDirReader) -> dict[str, bytes]:

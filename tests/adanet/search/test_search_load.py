@@ -28,3 +28,16 @@ def test_load_rebuilds_settings_that_are_objects(tmp_path):
     # A new process that gives the same settings finds its own search in the folder.
     again = an.AdaNet.load(tmp_path / "search")
     np.testing.assert_array_equal(again.predict(x, "logits"), loaded.predict(x, "logits"))
+
+
+def test_callbacks_see_what_the_folder_holds_before_the_first_round_ends(lc, tmp_path):
+    data = lc.blobs(60)
+    lc.small(tmp_path, max_iterations=1).fit(*data, verbose=0)
+    seen = []
+
+    class Look(an.callbacks.SearchCallback):
+        def on_round_begin(self, iteration, logs=None):
+            seen.append((self.model.state.iteration, len(self.model.leaderboard())))
+
+    lc.small(tmp_path, max_iterations=2).fit(*data, verbose=0, callbacks=[Look()])
+    assert seen == [(1, 1)]
