@@ -40,7 +40,7 @@ class Copier(GraphBuilder):
         return self.layers[id(operation)]
 
     def made(self, operation: Any) -> Any:
-        """A new layer in the place of one that is no plain model."""
+        """A new layer in place of one that is not a plain model."""
         new = self.rebuilt(operation)
         self.carried.append((operation, new))
         return new

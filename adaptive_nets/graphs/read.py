@@ -26,11 +26,11 @@ def functional(
     Args:
         model: What was given.
         verb: What cannot be done to another.
-        otherwise: What the writer of a subclassed model can do beside writing it anew.
+        otherwise: What to do with a subclassed model other than rewriting it.
 
     Raises:
         ValueError: It is not built, or a subclassed model.
-        TypeError: It is no Keras model.
+        TypeError: It is not a Keras model.
     """
     kind = f"{type(model).__module__}.{type(model).__name__}"
     if isinstance(model, keras.Sequential):

@@ -49,7 +49,7 @@ class GraphBuilder:
 
     def layer(self, operation: Any) -> Any:
         """The new layer in the place of an old one."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must implement `layer`.")
 
     def stays_in_a_row(self, graph: Any) -> bool:
         """Whether a Sequential of this graph becomes a Sequential."""

@@ -43,7 +43,7 @@ def carry_state(old: Any, new: Any) -> None:
 
 
 def carry_extras(old: Any, new: Any) -> None:
-    """Carries what is no weight, between two layers that may be of unlike classes.
+    """Carries state other than weights between two layers, which may differ in class.
 
     The layers in them are left alone.
     """

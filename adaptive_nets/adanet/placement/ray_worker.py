@@ -119,7 +119,7 @@ class Worker:
 
 
 def _pack_objects(objects):
-    """Registered objects, each pickled on its own: one that cannot be is no reason to fail.
+    """Pickles registered objects one by one, so that one that cannot be pickled fails nothing.
 
     A process may have registered much that a search does not need; what it does need and a worker
     lacks, Keras names when it loads a model.

@@ -33,7 +33,11 @@ def test_whole_file_is_synced_before_it_gets_its_name(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(atomic_files.os, "fsync", lambda handle: calls.append("sync"))
     replace = os.replace
-    replacing = lambda a, b: (calls.append("replace"), replace(a, b))  # noqa: E731
+
+    def replacing(old, new):
+        calls.append("replace")
+        replace(old, new)
+
     monkeypatch.setattr(atomic_files.os, "replace", replacing)
     with atomic_write(tmp_path / "file"):
         pass
