@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from adaptive_nets import (
         adanet,
         callbacks,
+        data,
         distribute,
         energy,
         estimator,
@@ -37,6 +38,7 @@ __all__ = [
     "__version__",
     "adanet",
     "callbacks",
+    "data",
     "distribute",
     "energy",
     "estimator",

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
-from adaptive_nets.data.schema import Spec, describe_spec, spec_to_json
+from adaptive_nets.data.schema import Schema
+from adaptive_nets.data.specs import Spec, describe_spec
 from adaptive_nets.distribute import Group, make_strategy
 from adaptive_nets.heads import Head
 from adaptive_nets.serialization import describe_object, differences
@@ -24,7 +25,7 @@ class SearchContext:
     Args:
         settings: `SearchSettings`.
         head: The head, adapted to the labels.
-        spec: Feature spec of the raw features.
+        schema: `Schema` of the raw features.
         batch_size: Rows per step.
         seed: The seed in use.
         fingerprint: Fingerprint of the training rows.
@@ -34,12 +35,17 @@ class SearchContext:
 
     settings: SearchSettings
     head: Head
-    spec: Spec
+    schema: Schema
     batch_size: int
     seed: int
     fingerprint: str
     preprocessor: Preprocessor
     group: Group
+
+    @property
+    def spec(self) -> Spec:
+        """Feature spec of the raw features, as models take them."""
+        return self.schema.spec
 
     @property
     def strategy(self) -> tf.distribute.Strategy:
@@ -56,7 +62,7 @@ class SearchContext:
             "seed": self.seed,
             "settings": self.settings.to_json(),
             "fit": self._fit_settings(),
-            "spec": spec_to_json(self.spec),
+            "schema": self.schema.to_dict(),
             "adapted_head": describe_object(self.head),
             "data": self.fingerprint,
             "preprocessed": self.preprocessing is not None,

@@ -11,12 +11,15 @@ from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.data.datasets import (
     check_batched,
     dataset_batch_size,
+    is_batched,
     is_dataset,
     is_endless,
+    read_batches,
     read_dataset,
 )
+from adaptive_nets.data.preprocessing import wanted_names
 from adaptive_nets.data.rows import Rows, make_rows, split_rows
-from adaptive_nets.data.schema import Spec, describe_spec
+from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.training_data import TrainingData
 from adaptive_nets.heads import Head, Multi
 
@@ -34,6 +37,7 @@ class FitData:
         reported: Rows for the metrics that the generator is told, or `None`.
         stream: The endless dataset, or `None`.
         batch_size: Rows per step.
+        schema: The schema of the features.
         class_weight: Weights by encoded class, for the rows of the stream, or `None`.
     """
 
@@ -43,11 +47,8 @@ class FitData:
     reported: Rows | None
     stream: object
     batch_size: int
+    schema: Schema
     class_weight: dict | None = None
-
-    @property
-    def spec(self) -> Spec:
-        return self.train.spec
 
 
 def labelled_rows(
@@ -57,16 +58,20 @@ def labelled_rows(
     what: str,
     sample_weight: Any = None,
     class_weight: dict[int, float] | None = None,
+    schema: Schema | None = None,
 ) -> Rows:
-    """Returns finite rows from arrays or a dataset, encoded by an adapted head."""
-    if is_dataset(x):
+    """Returns finite rows from arrays or batches, read by a schema and encoded by a head."""
+    if is_batched(x):
         if y is not None:
             raise ValueError(f"{what}: y must not be passed with a dataset, which yields labels.")
         if is_endless(x):
             raise ValueError(f"{what}: the dataset must be finite. Add .take(n).")
         x, y, w = read_dataset(x)
         sample_weight = w if sample_weight is None else sample_weight
-    return make_rows(x, y, head, sample_weight, class_weight)
+    try:
+        return make_rows(x, y, head, sample_weight, class_weight, schema)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +106,12 @@ class FitArguments:
 
 
 def read_fit_data(
-    head: Head, given: FitArguments, evaluator: Evaluator | None, seed: int
+    head: Head,
+    given: FitArguments,
+    evaluator: Evaluator | None,
+    seed: int,
+    schema: Schema | None = None,
+    preprocessing: Any = None,
 ) -> FitData:
     """Checks all data of `fit`, and adapts the head to the labels.
 
@@ -110,6 +120,8 @@ def read_fit_data(
         given: The arguments of `fit`.
         evaluator: The search's evaluator, or `None`.
         seed: The search's seed.
+        schema: The schema of the features. Defaults to `None`: it is learnt from `x`.
+        preprocessing: The search's preprocessing, which says whether columns stay separate.
 
     Raises:
         ValueError: The data is invalid.
@@ -122,35 +134,33 @@ def read_fit_data(
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     head.adapt(y)
     class_weight = encode_classes(head, given.class_weight)
-    train = make_rows(x, y, head, sample_weight, class_weight)
+    if schema is None:
+        separate, only = wanted_names(preprocessing)
+        schema = Schema.infer(x, row_count(y), separate, only)
+    train = make_rows(x, y, head, sample_weight, class_weight, schema)
     valid = reported = None
     if given.validation_data is not None:
-        valid = _held_out_rows(given.validation_data, head, "validation_data")
+        valid = _held_out_rows(given.validation_data, head, "validation_data", schema)
     elif given.validation_split:
         train, valid = split_rows(train, given.validation_split, derive_seed(seed, "split"))
-    judged = _evaluator_rows(evaluator, head, valid)
+    judged = _evaluator_rows(evaluator, head, valid, schema)
     if given.report_data is not None:
-        reported = _held_out_rows(given.report_data, head, "report_data")
-    held_out = {"Validation data": valid, "Evaluator data": judged, "Report data": reported}
-    for what, rows in held_out.items():
-        if rows is not None and rows.spec != train.spec:
-            raise ValueError(
-                f"{what} must have the same features as the training data: "
-                f"{describe_spec(train.spec)}. "
-                f"Received: {describe_spec(rows.spec)}."
-            )
+        reported = _held_out_rows(given.report_data, head, "report_data", schema)
     size = min(batch_size, len(train))
-    return FitData(train, valid, judged, reported, stream, size, class_weight)
+    return FitData(train, valid, judged, reported, stream, size, schema, class_weight)
 
 
 def _read_training_data(given):
     """Returns features, labels, weights, the stream or `None`, and the batch size."""
     x, y, stream, batch_size = given.x, given.y, None, given.batch_size
-    if not is_dataset(x):
+    if not is_batched(x):
         return x, y, given.sample_weight, stream, batch_size
-    check_batched(x)
     if y is not None:
         raise ValueError("y must not be passed with a dataset, which yields its own labels.")
+    if not is_dataset(x):
+        x, y, w, batch_size = read_batches(x)
+        return x, y, w if given.sample_weight is None else given.sample_weight, None, batch_size
+    check_batched(x)
     if is_endless(x):
         if given.validation_split:
             raise ValueError("validation_split requires finite data. Pass validation_data instead.")
@@ -163,13 +173,15 @@ def _read_training_data(given):
     return x, y, w if given.sample_weight is None else given.sample_weight, stream, batch_size
 
 
-def _evaluator_rows(evaluator, head, valid):
+def _evaluator_rows(evaluator, head, valid, schema):
     """Returns the evaluator's own rows, or `None`."""
     if evaluator is None:
         return None
     evaluator.check(head)
     if evaluator.x is not None:
-        return labelled_rows(evaluator.x, evaluator.y, head, "Evaluator", evaluator.sample_weight)
+        return labelled_rows(
+            evaluator.x, evaluator.y, head, "Evaluator", evaluator.sample_weight, schema=schema
+        )
     if valid is None:
         raise ValueError(
             "The Evaluator has no data. Pass validation_data or validation_split to fit, or "
@@ -178,16 +190,17 @@ def _evaluator_rows(evaluator, head, valid):
     return None
 
 
-def own_rows(given: TrainingData, head: Head, spec: Spec, builder: str) -> Rows:
+def own_rows(given: TrainingData, head: Head, schema: Schema, builder: str) -> Rows:
     """Returns a builder's own training rows, checked against those of `fit`."""
     what = f"The training data of builder '{builder}'"
-    rows = labelled_rows(given.x, given.y, head, what, given.sample_weight)
-    if rows.spec != spec:
-        raise ValueError(
-            f"{what} must have the same features as fit's training data: {describe_spec(spec)}. "
-            f"Received: {describe_spec(rows.spec)}."
-        )
-    return rows
+    return labelled_rows(given.x, given.y, head, what, given.sample_weight, schema=schema)
+
+
+def row_count(labels: Any) -> int:
+    """Returns the number of rows of labels, which several heads take as a dict."""
+    while isinstance(labels, dict) and labels:
+        labels = next(iter(labels.values()))
+    return len(labels)
 
 
 def encode_classes(head: Head, class_weight: dict | None) -> dict[int, float] | None:
@@ -208,12 +221,12 @@ def encode_classes(head: Head, class_weight: dict | None) -> dict[int, float] | 
     return encoded
 
 
-def _held_out_rows(given, head, what):
-    if is_dataset(given):
-        return labelled_rows(given, None, head, what)
+def _held_out_rows(given, head, what, schema):
+    if is_batched(given):
+        return labelled_rows(given, None, head, what, schema=schema)
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(
             f"{what} must be (x, y), (x, y, sample_weight) or a tf.data.Dataset. "
             f"Received: {type(given).__name__}."
         )
-    return labelled_rows(given[0], given[1], head, what, *given[2:])
+    return labelled_rows(given[0], given[1], head, what, *given[2:], schema=schema)

@@ -41,7 +41,7 @@ def load_search(
     search = cls(**restore_settings(stored, {"model_dir": model_dir, **settings}))
     found = read_search(stored, folder)
     context = SearchContext(
-        search.settings, restore_object(stored["adapted_head"], "head"), found.spec,
+        search.settings, restore_object(stored["adapted_head"], "head"), found.schema,
         found.batch_size, found.seed, found.fingerprint, Preprocessor(found.preprocessing),
         search.group,
     )  # fmt: skip
@@ -110,5 +110,5 @@ def replay_search(
         "force_grow": True,
     }
     search = cls(**found)
-    search.adopt(None, SearchState(), recorded.feature_spec)
+    search.adopt(None, SearchState(), recorded.schema)
     return search.fit(x, y, **arguments)

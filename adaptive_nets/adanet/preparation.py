@@ -5,8 +5,10 @@ import dataclasses
 import os
 import zlib
 
+from absl import logging
+
 from adaptive_nets.adanet.candidates.generator import propose_builders
-from adaptive_nets.adanet.checkpoints.load import read_search
+from adaptive_nets.adanet.checkpoints.load import read_schema, read_search
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
@@ -14,7 +16,7 @@ from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
 from adaptive_nets.adanet.placement.base import Placement
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor, make_preprocessing
-from adaptive_nets.data.schema import Spec, describe_spec
+from adaptive_nets.data.schema import Schema
 from adaptive_nets.distribute import Group, share_of
 from adaptive_nets.serialization import restore_object
 
@@ -26,12 +28,12 @@ class Known:
     Args:
         context: The context of an earlier call or of a loaded state, or `None`.
         state: The `SearchState` so far.
-        spec: The feature spec that the data must have, or `None`.
+        schema: The schema that the data is read by, or `None`.
     """
 
     context: SearchContext | None
     state: SearchState
-    spec: Spec | None
+    schema: Schema | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,18 +85,15 @@ def prepare(
     head = copy.deepcopy(settings.head if before is None else before.head)
     if stored is not None:
         head = restore_object(stored["adapted_head"], "head")
-    data = read_fit_data(head, given, settings.evaluator, seed)
+    schema = known.schema if stored is None else read_schema(stored)
+    data = read_fit_data(head, given, settings.evaluator, seed, schema, settings.preprocessing)
+    _tell_renamed(data.schema, group)
     share_of(data.batch_size, group.strategy)
     placement.check_fit(data, given.time_limit, given.max_steps)
-    if known.spec is not None and data.spec != known.spec:
-        raise ValueError(
-            f"The search expects features {describe_spec(known.spec)}. "
-            f"Received: {describe_spec(data.spec)}."
-        )
     fingerprint = data.train.fingerprint()
     preprocessor = Preprocessor() if before is None else before.preprocessor
     context = SearchContext(
-        settings, head, data.spec, data.batch_size, seed, fingerprint, preprocessor, group
+        settings, head, data.schema, data.batch_size, seed, fingerprint, preprocessor, group
     )
     seen = before and before.fingerprint
     if stored is not None:
@@ -120,6 +119,12 @@ def prepare(
     begun = stored is not None or state.current.ensemble is not None or state.paused is not None
     resumed = dataclasses.replace(context, fingerprint=seen) if begun else None
     return Prepared(context, state, data, other_data, finished, resumed)
+
+
+def _tell_renamed(schema, group):
+    if schema.renamed and group.is_chief:
+        pairs = ", ".join(f"'{name}' as '{key}'" for name, key in schema.renamed.items())
+        logging.info("Models and serving signatures name the features: %s.", pairs)
 
 
 def _seed(settings, before, stored, group):

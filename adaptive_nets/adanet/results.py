@@ -16,7 +16,8 @@ from adaptive_nets.adanet.fit_data import labelled_rows
 from adaptive_nets.adanet.fusion.fuse_ensemble import fuse_ensemble
 from adaptive_nets.adanet.inspection import summaries
 from adaptive_nets.adanet.inspection.leaderboard import to_frame
-from adaptive_nets.adanet.inspection.predictions import compute_logits, read_output
+from adaptive_nets.adanet.inspection.predictions import compute_logits, predict_rows, read_output
+from adaptive_nets.data.schema import Schema
 from adaptive_nets.serving import export_saved_model
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class SearchResults:
     def feature_spec(self) -> Any:
         """A `FeatureSpec` of the raw features, or a dict of them. `None` before `fit`."""
         return None if self.context is None else self.context.spec
+
+    @property
+    def schema(self) -> Schema | None:
+        """The `data.Schema` of the raw features. `None` before `fit`."""
+        return None if self.context is None else self.context.schema
 
     @property
     def ensemble(self) -> Ensemble:
@@ -192,10 +198,11 @@ class SearchResults:
             Dict with `"loss"` and the head's metrics.
         """
         self._check_fitted()
-        rows = labelled_rows(x, y, self.context.head, "evaluate", sample_weight)
-        return evaluate_logits(
-            self.context.head, self.logits(rows.x, batch_size, model or self.model), rows
+        rows = labelled_rows(
+            x, y, self.context.head, "evaluate", sample_weight, schema=self.context.schema
         )
+        logits = predict_rows(model or self.model, rows.x, batch_size)
+        return evaluate_logits(self.context.head, logits, rows)
 
     def predict(
         self, x: Any, output: str | None = None, batch_size: int = 1024
@@ -259,7 +266,7 @@ class SearchResults:
             batch_size: Rows per batch. Defaults to 1,024.
             model: The model. Defaults to the ensemble's.
         """
-        return compute_logits(model or self.model, x, self.context.spec, batch_size)
+        return compute_logits(model or self.model, x, self.context.schema, batch_size)
 
     @property
     def _ensembler(self):

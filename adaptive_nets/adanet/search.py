@@ -31,7 +31,7 @@ from adaptive_nets.adanet.preparation import Known, prepare
 from adaptive_nets.adanet.results import SearchResults
 from adaptive_nets.adanet.rounds.budget import Budget
 from adaptive_nets.adanet.settings import SearchSettings
-from adaptive_nets.data.schema import Spec
+from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import MEMORY_LIMIT
 from adaptive_nets.distribute import Group, Ray, make_strategy
 from adaptive_nets.heads import Head
@@ -212,10 +212,10 @@ class AdaNet:
         return kind(self.settings.model_dir)
 
     def adopt(
-        self, context: SearchContext | None, state: SearchState, spec: Spec | None = None
+        self, context: SearchContext | None, state: SearchState, schema: Schema | None = None
     ) -> None:
-        """Adopts a saved state. Without a context, `spec` is the spec that `fit` requires."""
-        self._known = Known(context, state, context.spec if context is not None else spec)
+        """Adopts a saved state. Without a context, `schema` is the one that `fit` requires."""
+        self._known = Known(context, state, schema if context is None else context.schema)
         self._results = SearchResults(context, state)
 
     @property
@@ -281,6 +281,7 @@ class AdaNet:
     stop_reason = _property_of_results("stop_reason")
     global_step = _property_of_results("global_step")
     feature_spec = _property_of_results("feature_spec")
+    schema = _property_of_results("schema")
     ensemble = _property_of_results("ensemble")
     model = _property_of_results("model")
     best_single = _property_of_results("best_single")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.rows import Features
 from adaptive_nets.data.spool import MEMORY_LIMIT, Spool
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 def is_dataset(x: Any) -> bool:
     """Returns whether `x` is a `tf.data.Dataset`."""
     return hasattr(x, "element_spec")
+
+
+def is_batched(x: Any) -> bool:
+    """Returns whether `x` yields batches: a dataset, a `PyDataset`, a generator or an iterator."""
+    return is_dataset(x) or isinstance(x, keras.utils.PyDataset) or hasattr(x, "__next__")
 
 
 def check_batched(dataset: "tf.data.Dataset") -> None:
@@ -35,9 +41,9 @@ def check_batched(dataset: "tf.data.Dataset") -> None:
         )
 
 
-def is_endless(dataset: "tf.data.Dataset") -> bool:
-    """Returns whether the dataset's cardinality is infinite."""
-    return int(dataset.cardinality()) == -1
+def is_endless(dataset: Any) -> bool:
+    """Returns whether a dataset's cardinality is infinite."""
+    return is_dataset(dataset) and int(dataset.cardinality()) == -1
 
 
 def read_dataset(
@@ -45,15 +51,104 @@ def read_dataset(
 ) -> tuple[Features, np.ndarray, np.ndarray | None]:
     """Reads a finite dataset once into raw `(x, y, weights or None)`, kept by `Spool`."""
     check_batched(dataset)
-    unknown = int(dataset.cardinality()) == -2
+    known = int(dataset.cardinality()) != -2
+    x, y, *w = _collect(dataset.as_numpy_iterator(), limit, folder, known)
+    return x, y, (w[0] if w else None)
+
+
+def read_batches(
+    batches: Any, limit: int = MEMORY_LIMIT
+) -> tuple[Features, np.ndarray, np.ndarray | None, int]:
+    """Reads the batches of a `PyDataset`, a generator or an iterator once.
+
+    Returns:
+        Raw `(x, y, weights or None, rows of the first batch)`.
+
+    Raises:
+        ValueError: They are endless, or not `(features, labels[, weights])`.
+    """
+    sizes = []
+
+    def labelled():
+        for element in _iterate(batches):
+            if not isinstance(element, tuple | list) or len(element) not in (2, 3):
+                raise ValueError(
+                    "Batches must be (features, labels) or (features, labels, weights). "
+                    f"Received: {type(element).__name__}"
+                    + (f" of {len(element)}." if isinstance(element, tuple | list) else ".")
+                )
+            element = tuple(map(_plain, element))
+            sizes.append(len(keras.tree.flatten(element[0])[0]))
+            yield element
+
+    x, y, *w = _collect(labelled(), limit, None, False)
+    return x, y, (w[0] if w else None), sizes[0]
+
+
+def read_features(batches: Any, inputs: int | None = None, limit: int = MEMORY_LIMIT) -> Features:
+    """Reads the features of batches, leaving out labels and weights.
+
+    Args:
+        batches: Dataset, `PyDataset`, generator or iterator of features, or of tuples that begin
+            with features.
+        inputs: Number of arrays if features are a tuple of arrays. Defaults to `None`: they are
+            not.
+        limit: Bytes to hold in memory; the rest is on disk.
+
+    Raises:
+        ValueError: They are endless, or not batched.
+    """
+    if is_dataset(batches):
+        if is_endless(batches):
+            raise ValueError("The dataset must be finite. Add .take(n).")
+        if any(spec.shape.rank == 0 for spec in keras.tree.flatten(batches.element_spec)):
+            raise ValueError("The dataset must be batched. Call dataset.batch(batch_size) first.")
+
+    def features():
+        for element in _iterate(batches):
+            if isinstance(element, tuple | list):
+                alone = len(element) == inputs and not isinstance(element[0], tuple | list | dict)
+                element = tuple(element) if alone else element[0]
+            yield _plain(element)
+
+    return _collect(features(), limit, None, not is_dataset(batches))
+
+
+def _iterate(batches):
+    """Returns an iterator over batches."""
+    if is_dataset(batches):
+        return batches.as_numpy_iterator()
+    if isinstance(batches, keras.utils.PyDataset):
+        if batches.num_batches is None:
+            raise ValueError(
+                "A PyDataset must be finite: it must have a length. "
+                "Received: one whose num_batches is None."
+            )
+        return (batches[k] for k in range(batches.num_batches))
+    return iter(batches)
+
+
+def _plain(part):
+    """Returns features, labels or weights of a batch as arrays; tables as dicts of columns."""
+    if part is None:
+        raise ValueError("Batches must not hold None. Leave out labels or weights instead.")
+    container = unpack(part) if hasattr(part, "columns") else None
+    if container is not None and container.layout == "columns":
+        part = container.parts
+    return keras.tree.map_structure(np.asarray, part)
+
+
+def _collect(elements, limit, folder, known):
+    """Collects batches of one structure into arrays of all rows."""
     spools, structure = None, None
-    for element in dataset.as_numpy_iterator():
+    for element in elements:
         if spools is None:
             structure = element
             spools = [Spool(limit, folder) for _ in keras.tree.flatten(element)]
+        keras.tree.assert_same_structure(structure, element)
         for spool, batch in zip(spools, keras.tree.flatten(element), strict=True):
             spool.append(batch)
-        if unknown and sum(s.bytes for s in spools) > 16 * limit:
+        if not known and sum(s.bytes for s in spools) > 16 * limit:
             raise ValueError(
                 "The dataset's length is unknown, and it has yielded more than "
                 f"{16 * limit >> 30} GiB. If it is endless, add .repeat(); otherwise add "
@@ -61,8 +156,7 @@ def read_dataset(
             )
     if spools is None:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
-    x, y, *w = keras.tree.pack_sequence_as(structure, [s.close() for s in spools])
-    return x, y, (w[0] if w else None)
+    return keras.tree.pack_sequence_as(structure, [s.close() for s in spools])
 
 
 def dataset_batch_size(dataset: "tf.data.Dataset") -> int:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.rows import LabelEncoder, Rows, make_rows
+from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import as_tensor
 
 CHUNK_STEPS = 256
@@ -36,6 +37,7 @@ class StreamFeed:
         preprocess: Function from rows to preprocessed rows.
         skip: Chunks that an earlier process has used. Defaults to 0.
         class_weight: Weights by encoded class, or `None`.
+        schema: The schema of the features. Defaults to `None`: each chunk's own.
 
     Attributes:
         frozen: Function from features to the outputs of frozen members that are used, `base` and
@@ -51,7 +53,9 @@ class StreamFeed:
         preprocess: Callable[[Rows], Rows],
         skip: int = 0,
         class_weight: dict[int, float] | None = None,
+        schema: Schema | None = None,
     ):
+        self.schema = schema
         self.head, self.chunk, self.batch_size = head, chunk, batch_size
         self.class_weight = class_weight
         self.preprocess, self.used = preprocess, skip
@@ -69,7 +73,7 @@ class StreamFeed:
         """Returns the next chunk's rows, checked and preprocessed."""
         x, y, *w = next(self._iterator)
         self.used += 1
-        rows = make_rows(x, y, self.head, w[0] if w else None, self.class_weight)
+        rows = make_rows(x, y, self.head, w[0] if w else None, self.class_weight, self.schema)
         return self.preprocess(rows)
 
     def get(self, step: int) -> tuple[list[dict], list[tf.Tensor]]:

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from adaptive_nets.data.rows import Rows
-from adaptive_nets.data.schema import make_inputs
+from adaptive_nets.data.specs import make_inputs
 from adaptive_nets.data.spool import MEMORY_LIMIT, Spool, run_in_blocks
 
 
@@ -54,6 +54,16 @@ def make_preprocessing(given: Any, standardize: bool, rows: Rows) -> keras.Model
             given = _as_model(given, inputs)
         return keras.Model(inputs, given(inputs), name="preprocessing")
     return None
+
+
+def wanted_names(given: Any) -> tuple[bool, list[str] | None]:
+    """Returns whether a preprocessing setting takes columns one by one, and which; `None`: all."""
+    if isinstance(given, keras.utils.FeatureSpace):
+        return True, list(given.get_inputs())
+    if isinstance(given, keras.Layer):
+        inputs = getattr(given, "input", None) if isinstance(given, keras.Model) else None
+        return isinstance(inputs, dict), None
+    return False, None
 
 
 def _as_model(space, inputs):

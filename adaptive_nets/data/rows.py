@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from adaptive_nets.data.schema import FeatureSpec, Spec
+from adaptive_nets.data.schema import Schema
+from adaptive_nets.data.specs import FeatureSpec, Spec
 
 Features = np.ndarray | dict[str, np.ndarray]
 
@@ -80,93 +81,30 @@ class Rows:
         return f"{len(self)}-{crc:08x}"
 
 
-def as_features(x: Any) -> Features:
-    """Converts arrays, dicts of arrays, tensors or DataFrames to an array or a dict of arrays."""
-    if hasattr(x, "columns") and hasattr(x, "to_numpy"):
-        other = [str(c) for c, d in x.dtypes.items() if getattr(d, "kind", "O") not in "fiub"]
-        if other:
-            raise ValueError(
-                "DataFrame columns must be numeric to be used as features. Encode the others "
-                "(keras.utils.FeatureSpace), or pass a dict of arrays and a generator that reads "
-                f"it. Received: {', '.join(other[:8])}, which are not numeric."
-            )
-        return _as_array(x.to_numpy(dtype="float32"), "features")
-    if isinstance(x, dict):
-        if not x:
-            raise ValueError("Features must be at least one array. Received: an empty dict.")
-        return {str(k): _as_array(v, f"feature '{k}'") for k, v in x.items()}
-    return _as_array(x, "features")
-
-
-def _as_array(values, what):
-    try:
-        array = np.asanyarray(values)
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"{what.capitalize()} must be an array whose rows have one shape. Received: {error}."
-        ) from error
-    if array.ndim == 0:
-        raise ValueError(
-            f"{what.capitalize()} must be an array of rows. Received: {type(values).__name__}."
-        )
-    if array.dtype == object:
-        if not all(isinstance(v, str | bytes) for v in array.flat):
-            raise ValueError(
-                f"{what.capitalize()} must be numbers or strings. Received: mixed objects "
-                "(rows of different lengths, or None)."
-            )
-    elif array.dtype.kind not in "fiubSU":
-        raise ValueError(
-            f"{what.capitalize()} must be numbers or strings. Received: dtype {array.dtype}."
-        )
-    elif array.dtype.kind == "f" and array.dtype != keras.config.floatx():
-        # Values that overflow become infinite, and are reported with their row.
-        with np.errstate(over="ignore"):
-            array = array.astype(keras.config.floatx())
-    elif array.dtype.kind == "i" and array.dtype.itemsize == 8:
-        small = len(array) == 0 or (
-            array.min() >= np.iinfo("int32").min and array.max() <= np.iinfo("int32").max
-        )
-        array = array.astype("int32") if small else array
-    elif array.dtype.kind == "U":
-        array = array.astype(object)
-    if array.ndim == 1:
-        array = array[:, None]
-    return array
-
-
-def check_finite(x: Features) -> None:
-    """Raises a `ValueError` for NaN or infinite features, naming the feature and the first row."""
-    named = x.items() if isinstance(x, dict) else [("features", x)]
-    for name, array in named:
-        if array.dtype.kind != "f":
-            continue
-        for start in range(0, len(array), 65536):
-            bad = ~np.isfinite(array[start : start + 65536]).reshape(
-                len(array[start : start + 65536]), -1
-            )
-            if bad.any():
-                row = start + int(np.flatnonzero(bad.any(axis=1))[0])
-                raise ValueError(
-                    f"'{name}' must be finite. Received: NaN or infinity, first in row {row}. "
-                    "Impute or drop such rows."
-                )
-
-
 def make_rows(
     x: Any,
     y: Any,
     head: LabelEncoder,
     sample_weight: Any = None,
     class_weight: dict[int, float] | None = None,
+    schema: Schema | None = None,
 ) -> Rows:
-    """Checks arrays against each other and encodes the labels with an adapted head."""
-    x = as_features(x)
+    """Checks arrays against each other and encodes the labels with an adapted head.
+
+    Args:
+        x: Features in any form.
+        y: Labels.
+        head: An adapted head.
+        sample_weight: One weight per row. Defaults to `None`.
+        class_weight: Weights by encoded class. Defaults to `None`.
+        schema: The schema of the features. Defaults to `None`: it is inferred.
+    """
     if y is None:
         raise ValueError("Labels are missing. Pass y, or a tf.data.Dataset of (features, labels).")
-    lengths = {len(a) for a in keras.tree.flatten(x)}
     encoded = head.encode(y)
     n = len(encoded)
+    x = (Schema.infer(x, n) if schema is None else schema).read(x)
+    lengths = {len(a) for a in keras.tree.flatten(x)}
     if lengths != {n}:
         raise ValueError(
             "Features and labels must have the same number of rows. Received: features with "
@@ -174,7 +112,6 @@ def make_rows(
         )
     if n == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
-    check_finite(x)
     return Rows(x, encoded, _weights(encoded, sample_weight, class_weight))
 
 

@@ -9,19 +9,23 @@ from sklearn.preprocessing import StandardScaler
 from adaptive_nets import generators, heads
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.data.preprocessing import standardization
-from adaptive_nets.data.rows import Rows, as_features
+from adaptive_nets.data.rows import Rows
 
 RNG = np.random.default_rng(0)
 
 
+def read(x):
+    return Schema.infer(x).read(x)
+
+
 def rows(x):
-    x = as_features(x)
+    x = read(x)
     return Rows(x, np.zeros(len(keras.tree.flatten(x)[0])))
 
 
 def standardized(x, at=None):
     found = rows(x)
-    out = standardization(found)(found.x if at is None else as_features(at))
+    out = standardization(found)(found.x if at is None else read(at))
     return keras.tree.map_structure(np.asarray, out)
 
 
@@ -90,7 +94,7 @@ def test_each_feature_of_a_dict_is_scaled_and_text_is_left():
     }
     model = standardization(rows(x))
     assert model.input.keys() == model.output.keys() == x.keys()
-    out = model({k: keras.ops.convert_to_tensor(v) for k, v in as_features(x).items()})
+    out = model({k: keras.ops.convert_to_tensor(v) for k, v in read(x).items()})
     for name in ("table", "image"):
         axis = 0 if name == "table" else None
         exact = np.asarray(x[name], "float64")

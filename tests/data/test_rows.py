@@ -10,13 +10,18 @@ import tensorflow as tf
 from adaptive_nets import heads
 from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.datasets import is_dataset, is_endless, read_dataset
-from adaptive_nets.data.rows import Rows, as_features, make_rows, split_rows
-from adaptive_nets.data.schema import FeatureSpec
+from adaptive_nets.data.rows import Rows, make_rows, split_rows
+from adaptive_nets.data.schema import Schema
+from adaptive_nets.data.specs import FeatureSpec
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 3)).astype("float32")
 Y = RNG.integers(0, 3, 20)
 HEAD = heads.MultiClass(3)
+
+
+def as_features(given):
+    return Schema.infer(given).read(given)
 
 
 def refused(message):
@@ -65,7 +70,7 @@ def test_a_batch_is_never_larger_than_the_data():
         (X.astype("float64"), "float32"),
         (X.astype("float16"), "float32"),
         (tf.constant(X), "float32"),
-        (Y.astype("int64"), "int32"),
+        (Y.astype("int64"), "int64"),
         (Y.astype("uint8"), "uint8"),
         (Y > 0, "bool"),
         (np.array([1, 1 << 40]), "int64"),
@@ -93,7 +98,7 @@ def test_a_dict_of_features_keeps_its_names():
     assert spec == {
         "a": FeatureSpec((1,), "float32"),
         "b": FeatureSpec((4, 4, 1), "float32"),
-        "3": FeatureSpec((1,), "string"),
+        "feature_3": FeatureSpec((1,), "string"),
     }
     assert str(spec["b"]) == "float32[4, 4, 1]"
 
@@ -104,7 +109,7 @@ def test_a_dict_of_features_keeps_its_names():
         (pd.DataFrame({"a": [1], "b": ["x"]}), "DataFrame columns must be numeric.*Received: b,"),
         (
             pd.DataFrame([[1.0, "x"]], columns=["a", "a"]),
-            "DataFrame columns must be numeric.*Received: a,",
+            "The names of features must differ. Received: a table with 'a' twice",
         ),
         ({}, "Features must be at least one array. Received: an empty dict"),
         (3.0, "Features must be an array of rows. Received: float"),
@@ -136,7 +141,7 @@ def nan_at(row):
         (
             {"a": X, "b": X[:5]},
             Y,
-            "same number of rows. Received: features with 5 and 20 rows, labels with 20",
+            "All features must have the same number of rows. Received: 5 and 20 rows",
         ),
         (nan_at(13), Y, "'features' must be finite. Received: NaN or infinity, first in row 13"),
         ({"a": X, "b": nan_at(4)}, Y, "'b' must be finite.*first in row 4"),

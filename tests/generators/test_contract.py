@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import adaptive_nets as an
 from adaptive_nets.adanet.candidates.generator import propose_builders
-from adaptive_nets.data.schema import FeatureSpec
+from adaptive_nets.data.specs import FeatureSpec
 from adaptive_nets.serialization import describe_object, restore_object
 
 IMAGE = FeatureSpec((6, 6), "float32")

@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import adaptive_nets as an
-from adaptive_nets.data.schema import FeatureSpec
+from adaptive_nets.data.specs import FeatureSpec
 
 
 def build_one(built, image, depth=2, units=3, dtype="float32", **settings):

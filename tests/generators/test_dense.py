@@ -8,7 +8,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import adaptive_nets as an
-from adaptive_nets.data.schema import FeatureSpec
+from adaptive_nets.data.specs import FeatureSpec
 
 VECTOR = FeatureSpec((5,), "float32")
 

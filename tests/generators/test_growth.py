@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 import adaptive_nets as an
 from adaptive_nets.adanet import Ensemble, Mixture
-from adaptive_nets.data.schema import FeatureSpec
+from adaptive_nets.data.specs import FeatureSpec
 
 REPORT = an.adanet.Report(1, "a", {}, {}, {"loss": 0.5}, True, "trained")
 SPECS = {"vector": FeatureSpec((5,), "float32"), "image": FeatureSpec((6, 6), "float32")}

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 import adaptive_nets as an
 from adaptive_nets.adanet.candidates.generator import propose_builders
-from adaptive_nets.data.schema import FeatureSpec
+from adaptive_nets.data.specs import FeatureSpec
 from adaptive_nets.majority.convert import has_majority
 
 X, Y = load_digits(return_X_y=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets.data.schema import FeatureSpec
+from adaptive_nets.data.specs import FeatureSpec
 
 VECTOR = FeatureSpec((4,), "float32")
 IMAGE = FeatureSpec((8, 8, 3), "float32")

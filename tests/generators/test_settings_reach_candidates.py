@@ -6,7 +6,7 @@ import pytest
 
 import adaptive_nets as an
 from adaptive_nets.adanet import Ensemble, Mixture
-from adaptive_nets.data.schema import FeatureSpec
+from adaptive_nets.data.specs import FeatureSpec
 
 VECTOR = FeatureSpec((5,), "float32")
 DENSE = an.generators.Dense(6, 1)

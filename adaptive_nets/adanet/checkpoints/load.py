@@ -9,7 +9,8 @@ import keras
 from adaptive_nets.adanet.checkpoints.model_dir import PREPROCESSING_FILE, ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.ensembles.member import Member
-from adaptive_nets.data.schema import Spec, spec_from_json
+from adaptive_nets.data.schema import Schema
+from adaptive_nets.data.specs import spec_from_json
 from adaptive_nets.serialization import restore_object
 
 
@@ -19,7 +20,7 @@ class StoredSearch:
 
     Args:
         state: `SearchState`.
-        spec: Feature spec of the raw features.
+        schema: `Schema` of the raw features.
         batch_size: Rows per step.
         seed: The seed in use.
         fingerprint: Fingerprint of the training rows.
@@ -27,7 +28,7 @@ class StoredSearch:
     """
 
     state: SearchState
-    spec: Spec
+    schema: Schema
     batch_size: int
     seed: int
     fingerprint: str
@@ -52,12 +53,19 @@ def read_search(stored: dict[str, Any], folder: ModelDirReader) -> StoredSearch:
     preprocessing = folder.load_model(PREPROCESSING_FILE) if stored["preprocessed"] else None
     return StoredSearch(
         SearchState.from_json(stored["record"], members),
-        spec_from_json(stored["spec"]),
+        read_schema(stored),
         stored["fit"]["batch_size"],
         stored["seed"],
         stored["data"],
         preprocessing,
     )
+
+
+def read_schema(stored: dict[str, Any]) -> Schema:
+    """Returns the schema in a state; version 0.1 stored the feature spec only."""
+    if "schema" in stored:
+        return Schema.from_dict(stored["schema"])
+    return Schema.from_spec(spec_from_json(stored["spec"]))
 
 
 def find_state(

@@ -7,7 +7,7 @@ import keras
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.member import Member, lineage, run_all
-from adaptive_nets.data.schema import Spec, make_inputs
+from adaptive_nets.data.specs import Spec, make_inputs
 
 
 def assemble(

@@ -15,7 +15,7 @@ from adaptive_nets.adanet.ensembles.uniform import UniformEnsembler
 from adaptive_nets.adanet.fusion.alignment import align
 from adaptive_nets.adanet.fusion.member_graph import member_graph
 from adaptive_nets.adanet.fusion.stages import DROPOUTS, Signatures
-from adaptive_nets.data.schema import Spec, make_inputs
+from adaptive_nets.data.specs import Spec, make_inputs
 from adaptive_nets.graphs.copy import copy_model
 from adaptive_nets.graphs.editable import Connection, Graph, graph_of
 from adaptive_nets.graphs.read import functional, ordered_nodes

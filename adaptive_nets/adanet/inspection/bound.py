@@ -63,7 +63,9 @@ def generalization_bound(
             "generalization_bound requires the training rows, which a search does not keep. Pass "
             "x=... and y=.... Received: x=None."
         )
-    rows = labelled_rows(x, y, search.head, "generalization_bound", sample_weight)
+    rows = labelled_rows(
+        x, y, search.head, "generalization_bound", sample_weight, schema=search.schema
+    )
     logits = search.results.logits(rows.x)
     margins = (2.0 * rows.y.reshape(-1) - 1.0) * np.asarray(logits, "float64").reshape(-1)
     # Logits are one layer above the last hidden one, which a matrix of weights reads.

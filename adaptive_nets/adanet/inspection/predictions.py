@@ -5,34 +5,34 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets.data.datasets import is_dataset
-from adaptive_nets.data.rows import as_features
-from adaptive_nets.data.schema import FeatureSpec, Spec, describe_spec
+from adaptive_nets.data.datasets import is_batched, read_features
+from adaptive_nets.data.rows import Features
+from adaptive_nets.data.schema import Schema
 from adaptive_nets.heads import Head
 
 
-def compute_logits(model: keras.Model, x: Any, spec: Spec, batch_size: int) -> np.ndarray:
+def compute_logits(model: keras.Model, x: Any, schema: Schema, batch_size: int) -> np.ndarray:
     """Computes `[rows, units]` logits.
 
     Args:
         model: Model from features to logits.
-        x: Features, or a batched dataset of them.
-        spec: Feature spec of the model.
+        x: Features, or batches of them; labels and weights in batches are ignored.
+        schema: The schema of the features.
         batch_size: Rows per batch.
 
     Raises:
-        ValueError: The features do not have the shapes of the spec.
+        ValueError: The features do not match the schema.
     """
-    if is_dataset(x):
-        return model.predict(x, verbose=0)
-    features = as_features(x)
-    given = keras.tree.map_structure(
-        lambda a: FeatureSpec(tuple(a.shape[1:]), str(a.dtype)), features
-    )
-    if _shapes(given) != _shapes(spec):
-        raise ValueError(
-            f"The model expects features {describe_spec(spec)}. Received: {describe_spec(given)}."
-        )
+    if is_batched(x):
+        x = read_features(x, len(schema.features) if schema.layout == "list" else None)
+    return predict_rows(model, schema.read(x), batch_size)
+
+
+def predict_rows(model: keras.Model, features: Features, batch_size: int) -> np.ndarray:
+    """Computes the logits of features that were read by a schema."""
+    rows = len(keras.tree.flatten(features)[0])
+    if rows == 0:
+        return np.zeros((0, *model.output_shape[1:]), model.compute_dtype)
     # Keras accepts text only as tensors.
     features = keras.tree.map_structure(
         lambda a: keras.ops.convert_to_tensor(a) if a.dtype == object else a, features
@@ -70,7 +70,3 @@ def _as_array(tensor):
     if values.dtype != object:
         return values
     return np.array([v.decode() for v in values.flat]).reshape(values.shape)
-
-
-def _shapes(spec):
-    return keras.tree.map_structure(lambda feature: feature.shape, spec)

@@ -10,7 +10,7 @@ import numpy as np
 from adaptive_nets._seeds import derive_seed, seeded
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
 from adaptive_nets.adanet.ensembles.member import Member, layer_number
-from adaptive_nets.data.schema import Spec, make_inputs
+from adaptive_nets.data.specs import Spec, make_inputs
 from adaptive_nets.keras_internals import call_of
 from adaptive_nets.majority import expand
 

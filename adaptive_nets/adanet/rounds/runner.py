@@ -100,7 +100,7 @@ class RoundRunner:
             chunk = chunk_steps(data.train, data.batch_size, settings.steps_per_iteration)
             self.stream = StreamFeed(
                 data.stream, context.head, data.batch_size, chunk, context.preprocessor,
-                stream_chunks, data.class_weight,
+                stream_chunks, data.class_weight, context.schema,
             )  # fmt: skip
         self.scorer = CandidateScorer(
             context.head, settings.ensembler, settings.evaluator, self.train, self.valid,

@@ -119,7 +119,7 @@ def _finite_feed(context, data, train, builders, own, members, base, previous, n
             given.check(len(train.rows), builder.name)
             feeds.append(common.variant(given.indices, given.sample_weight, seed))
             continue
-        rows = own_rows(given, context.head, data.spec, builder.name)
+        rows = own_rows(given, context.head, context.schema, builder.name)
         view = OutputCache(context.preprocessor(rows), train.keep_last_layer)
         own_base = (
             _base(context, view, previous) if context.settings.training == "residual" else None

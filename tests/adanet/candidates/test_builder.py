@@ -9,7 +9,7 @@ import pytest
 from adaptive_nets._seeds import derive_seed, seeded
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
 from adaptive_nets.adanet.rounds.build_member import build_member
-from adaptive_nets.data.schema import FeatureSpec, make_inputs
+from adaptive_nets.data.specs import FeatureSpec, make_inputs
 
 SPEC = FeatureSpec((4,), "float32")
 X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")

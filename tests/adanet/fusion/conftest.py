@@ -13,7 +13,7 @@ from adaptive_nets.adanet import Ensemble, Mixture, MixtureEnsembler, UniformEns
 from adaptive_nets.adanet.ensembles.member import lineage, run_all
 from adaptive_nets.adanet.fusion.fuse_ensemble import fuse_ensemble
 from adaptive_nets.adanet.rounds.build_member import build_member
-from adaptive_nets.data.rows import Rows, as_features
+from adaptive_nets.data.schema import Schema
 
 UNITS = 3
 RNG = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def conv(depths, connect="all", filters=2, **settings):
 
 def ensemble_of(builders, x, kind="scalar", members=None):
     """An ensemble of untrained members with random weights of every kind, and its ensembler."""
-    spec, trained = Rows(as_features(x), np.zeros(len(TABLE))).spec, []
+    spec, trained = Schema.infer(x).spec, []
     previous, rng = None, np.random.default_rng(1)
     for number, builder in enumerate(builders, start=1):
         member = build_member(builder, spec, UNITS, previous, number, lambda *_: 1.0, 0)

@@ -1,0 +1,130 @@
+"""What features come in: one array, named columns, a dict or a list of arrays."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Container:
+    """Features by name, as they came.
+
+    Args:
+        layout: `"array"` (one without a name), `"columns"` (a table), `"dict"` or `"list"`.
+        parts: Raw values by name; for an array by `"features"`, for a list by `"input_1"`, ...
+        source: What it was, in words.
+    """
+
+    layout: str
+    parts: dict[str, Any]
+    source: str
+
+
+def unpack(x: Any, rows: int | None = None, inputs: int | None = None) -> Container:
+    """Returns the parts of whatever holds features.
+
+    Args:
+        x: Array, tensor, table (of pandas, polars or Arrow), dict, list of rows, list of dicts,
+            or list of arrays.
+        rows: Number of labels, which tells a list of arrays from a list of rows. Defaults to
+            `None`: not known.
+        inputs: Number of arrays that a list must have. Defaults to `None`: not known.
+
+    Raises:
+        ValueError: It is empty, has names twice, or could be both rows and arrays.
+    """
+    if isinstance(x, Mapping):
+        if not x:
+            raise ValueError("Features must be at least one array. Received: an empty dict.")
+        return Container("dict", _named(x.items(), "dict"), "dict entry")
+    table = _columns(x)
+    if table is not None:
+        return Container("columns", table, "column")
+    if isinstance(x, list | tuple) and len(x):
+        if all(isinstance(row, Mapping) for row in x):
+            return Container("columns", _records(x), "entry of row dicts")
+        if _is_list_of_inputs(x, rows, inputs):
+            parts = {f"input_{k}": part for k, part in enumerate(x, start=1)}
+            return Container("list", parts, "list entry")
+    return Container("array", {"features": x}, "array")
+
+
+def _named(items, what):
+    found = {}
+    for name, values in items:
+        if str(name) in found:
+            raise ValueError(
+                f"The names of features must differ. Received: a {what} with '{name}' twice."
+            )
+        found[str(name)] = values
+    return found
+
+
+def _columns(x):
+    """Returns the columns of a table by name, or `None` for anything else."""
+    if not hasattr(x, "columns") and not hasattr(x, "__arrow_c_stream__"):
+        return None
+    import narwhals as nw
+
+    names = [str(name) for name in getattr(x, "columns", ())] if hasattr(x, "dtypes") else []
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"The names of features must differ. Received: a table with '{twice[0]}' twice."
+        )
+    frame = nw.from_native(x, pass_through=True)
+    if isinstance(frame, nw.LazyFrame):
+        raise ValueError(
+            f"A lazy table must be computed first: call .collect(). Received: {type(x).__name__}."
+        )
+    if not isinstance(frame, nw.DataFrame):
+        return None
+    if not frame.columns:
+        raise ValueError("Features must be at least one column. Received: a table without columns.")
+    return _named(((name, _column(frame.get_column(name))) for name in frame.columns), "table")
+
+
+def _column(series):
+    """Returns the values of a column; nullable numbers as floats where values are missing."""
+    import narwhals as nw
+
+    kind = series.dtype
+    if kind.is_numeric() and series.null_count():
+        return series.cast(nw.Float64).to_numpy()
+    if kind in (nw.Categorical, nw.Enum):
+        series = series.cast(nw.String)
+    if kind in (nw.Categorical, nw.Enum, nw.String):
+        return np.array(series.to_list(), dtype=object)
+    return series.to_numpy()
+
+
+def _records(rows):
+    """Returns a list of dicts, one per row, as columns."""
+    names = list(rows[0])
+    for place, row in enumerate(rows):
+        if set(row) != set(names):
+            odd = sorted(map(str, set(row) ^ set(names)))
+            raise ValueError(
+                "Rows given as dicts must all have the same names. "
+                f"Received: row {place} differs in {', '.join(odd[:8])}."
+            )
+    return {str(name): [row[name] for row in rows] for name in names}
+
+
+def _is_list_of_inputs(x, rows, inputs):
+    """Returns whether a list holds arrays of all rows, as Keras takes several inputs."""
+    if not all(getattr(part, "ndim", 0) and hasattr(part, "dtype") for part in x):
+        return False
+    lengths = {len(part) for part in x}
+    if inputs is not None:
+        return len(x) == inputs
+    if rows is None or lengths != {rows}:
+        return False
+    if len(x) == rows and all(part.ndim == 1 for part in x):
+        raise ValueError(
+            "A list of as many arrays as there are labels may be rows or inputs. Stack rows with "
+            f"numpy.stack, or pass inputs as a dict. Received: {len(x)} arrays of {rows} values."
+        )
+    return True

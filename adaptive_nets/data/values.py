@@ -1,0 +1,172 @@
+"""Reads raw values as arrays, and casts arrays without loss."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+# Dtypes of features are not narrower than those of the data.
+_WIDER = {"uint16": "int32", "uint32": "int64", "uint64": "int64"}
+
+
+def as_array(values: Any, what: str) -> np.ndarray:
+    """Returns numbers, booleans or strings as an array of rows; strings as objects.
+
+    Args:
+        values: Array, tensor, (nested) list, column of a table.
+        what: Name of the values in error messages.
+
+    Raises:
+        ValueError: They are of another kind, masked, or have no common shape.
+    """
+    title = what[0].upper() + what[1:]
+    if hasattr(values, "toarray") and hasattr(values, "nnz"):
+        raise ValueError(
+            f"{title} must be a dense array. Call .toarray(). "
+            f"Received: a sparse {type(values).__name__}."
+        )
+    if type(values).__name__ in ("KerasTensor", "RaggedTensor", "SparseTensor"):
+        raise ValueError(
+            f"{title} must be an array whose rows have one shape. "
+            f"Received: {type(values).__name__}."
+        )
+    masked = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    if masked is not None and masked.any():
+        row = int(np.argwhere(masked)[0][0])
+        raise ValueError(
+            f"{title} must not be masked: missing values are not supported. Received: a masked "
+            f"value, first in row {row}. Impute or drop such rows."
+        )
+    try:
+        # A memory map stays one.
+        array = values if isinstance(values, np.memmap) else np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{title} must be an array whose rows have one shape. "
+            f"Received: {str(error).splitlines()[0]}."
+        ) from error
+    if array.ndim == 0:
+        raise ValueError(f"{title} must be an array of rows. Received: {type(values).__name__}.")
+    if array.dtype == object:
+        array = _read_objects(array, title)
+    elif array.dtype.kind in "UST":
+        array = array.astype(object)
+    elif array.dtype.name in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
+        array = array.astype("float32")
+    if array.dtype.kind not in "fiubO":
+        raise ValueError(f"{title} must be numbers or strings. Received: dtype {array.dtype}.")
+    if any(size == 0 for size in array.shape[1:]):
+        raise ValueError(
+            f"{title} must have at least one value per row. "
+            f"Received: an array of shape {array.shape}."
+        )
+    return array
+
+
+def _read_objects(array, title):
+    """Returns objects as numbers, or as they are if all are strings."""
+    strings = sum(isinstance(v, str | bytes) for v in array.flat)
+    if strings == array.size:
+        return array
+    numbers = all(isinstance(v, int | float | np.number | np.bool_) for v in array.flat)
+    found = np.array(array.tolist()) if strings == 0 and numbers else array
+    if found.dtype.kind not in "fiub" or found.shape != array.shape:
+        raise ValueError(
+            f"{title} must be numbers or strings. Received: mixed objects "
+            "(rows of different lengths, or None)."
+        )
+    return found
+
+
+def natural_dtype(array: np.ndarray) -> str:
+    """Returns the dtype of a feature that is learnt from an array: never one its values decide.
+
+    Floating-point numbers become `keras.config.floatx()`.
+    """
+    if array.dtype.kind == "O":
+        return "string"
+    if array.dtype.kind == "f":
+        return keras.config.floatx()
+    return _WIDER.get(array.dtype.name, array.dtype.name)
+
+
+def cast_exactly(array: np.ndarray, dtype: str, what: str) -> np.ndarray:
+    """Casts an array without loss.
+
+    Whole numbers and booleans are kept exactly. Numbers with a fraction can only become
+    floating-point numbers, and are rounded to their precision.
+
+    Args:
+        array: Array, as returned by `as_array`.
+        dtype: `"string"` or the name of a numeric dtype.
+        what: Name of the values in error messages.
+
+    Raises:
+        ValueError: A value would change. The first is named with its row.
+    """
+    text = array.dtype.kind == "O"
+    if (dtype == "string") != text:
+        wanted, given = ("strings", array.dtype.name) if not text else ("numbers", "strings")
+        raise ValueError(
+            f"{what[0].upper() + what[1:]} must be {wanted}, as in the training data "
+            f"({dtype}). Received: {given}."
+        )
+    if text or array.dtype == dtype or array.size == 0:
+        return array if text else array.astype(dtype, copy=False)
+    target = np.dtype(dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = array.astype(target)
+    bad = _changed(array, found, target)
+    if bad is not None and bad.any():
+        place = tuple(np.argwhere(bad)[0])
+        raise ValueError(
+            f"{what[0].upper() + what[1:]} must be {dtype}, as in the training data, which cannot "
+            f"hold every value exactly. Received: {array[place]} ({array.dtype.name}), first in "
+            f"row {int(place[0])}. Convert it, or train on a wider dtype."
+        )
+    return found
+
+
+def _changed(array, found, target):
+    """Returns which values a cast has changed by more than rounding; `None` if none can be."""
+    kind = array.dtype.kind
+    if kind == "b":
+        return None
+    if target.kind == "b":
+        return (array != 0) & (array != 1)
+    if target.kind == "f":
+        if kind == "f":
+            return np.isinf(found) & np.isfinite(array)
+        return _bits(array) > np.finfo(target).nmant + 1
+    info = np.iinfo(target)
+    if kind == "f":
+        return ~((array == np.trunc(array)) & (array >= info.min) & (array < float(info.max) + 1.0))
+    if info.min <= int(array.min()) and int(array.max()) <= info.max:
+        return None
+    return found.astype(object) != array.astype(object)
+
+
+def _bits(array):
+    """Returns the number of significant bits of whole numbers."""
+    if max(abs(int(array.min())), abs(int(array.max()))) <= 1 << 11:
+        return np.zeros(array.shape, "int64")
+    # The absolute value of the least int64 wraps to itself, and back here.
+    signed = array.dtype.kind == "i"
+    wide = (np.abs(array.astype("int64")) if signed else array).astype("uint64")
+    lowest = np.where(wide == 0, 1, wide & (~wide + np.uint64(1)))
+    return np.frexp((wide // lowest).astype("longdouble"))[1]
+
+
+def check_finite(array: np.ndarray, name: str) -> None:
+    """Raises a `ValueError` for NaN or infinite values, naming the feature and the first row."""
+    if array.dtype.kind != "f":
+        return
+    for start in range(0, len(array), 65536):
+        piece = array[start : start + 65536]
+        bad = ~np.isfinite(piece).reshape(len(piece), -1)
+        if bad.any():
+            row = start + int(np.flatnonzero(bad.any(axis=1))[0])
+            raise ValueError(
+                f"'{name}' must be finite. Received: NaN or infinity, first in row {row}. "
+                "Impute or drop such rows."
+            )
