@@ -66,7 +66,7 @@ def labelled_rows(
             raise ValueError(f"{what}: y must not be passed with a dataset, which yields labels.")
         if is_endless(x):
             raise ValueError(f"{what}: the dataset must be finite. Add .take(n).")
-        x, y, w = read_dataset(x)
+        x, y, w = read_dataset(x) if is_dataset(x) else read_batches(x)[:3]
         sample_weight = w if sample_weight is None else sample_weight
     try:
         return make_rows(x, y, head, sample_weight, class_weight, schema)

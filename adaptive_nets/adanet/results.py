@@ -252,6 +252,7 @@ class SearchResults:
             options["subnetworks"] = assemble_members(
                 self.ensemble, self.context.spec, self.context.preprocessing, wanted
             )
+        options.setdefault("schema", self.context.schema)
         return export_saved_model(
             self.fuse() if fuse else self.model, self.context.head, path, **options
         )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def is_dataset(x: Any) -> bool:
     """Returns whether `x` is a `tf.data.Dataset`."""
-    return hasattr(x, "element_spec")
+    return hasattr(x, "element_spec") and hasattr(x, "cardinality")
 
 
 def is_batched(x: Any) -> bool:
@@ -125,7 +125,11 @@ def _iterate(batches):
                 "Received: one whose num_batches is None."
             )
         return (batches[k] for k in range(batches.num_batches))
-    return iter(batches)
+    return (keras.tree.map_structure(_numpy, element) for element in batches)
+
+
+def _numpy(value):
+    return value.numpy() if hasattr(value, "numpy") else value
 
 
 def _plain(part):

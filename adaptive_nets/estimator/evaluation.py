@@ -10,6 +10,7 @@ import numpy as np
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.ensembles.metrics import evaluate_logits
 from adaptive_nets.adanet.fit_data import labelled_rows
+from adaptive_nets.adanet.inspection.predictions import predict_rows
 from adaptive_nets.adanet.monitoring.tensorboard import write_scalar
 from adaptive_nets.estimator import inputs
 from adaptive_nets.heads import BinaryClass, Regression
@@ -94,8 +95,8 @@ def evaluate_search(
         Dict of numbers.
     """
     head = search.head
-    rows = labelled_rows(dataset, None, head, "evaluate")
-    logits = search.model.predict(_tensors(rows.x), batch_size=1024, verbose=0)
+    rows = labelled_rows(dataset, None, head, "evaluate", schema=search.schema)
+    logits = predict_rows(search.model, rows.x, 1024)
     found = evaluate_logits(head, logits, rows)
     found["average_loss"] = found["loss"]
     found |= _usual(head, np.asarray(logits, "float64"), rows)
@@ -142,10 +143,3 @@ def _usual(head, logits, rows):
         "accuracy_baseline": max(mean, 1 - mean),
         "auc_precision_recall": float(curve.result()),
     }
-
-
-def _tensors(features):
-    """Converts text to tensors, which Keras requires."""
-    return keras.tree.map_structure(
-        lambda a: keras.ops.convert_to_tensor(a) if a.dtype == object else a, features
-    )

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from adaptive_nets.data.datasets import is_dataset, is_endless
+from adaptive_nets.data.schema import Schema
 from adaptive_nets.estimator.mode_keys import ModeKeys
 
 if TYPE_CHECKING:
@@ -99,35 +100,36 @@ def for_prediction(input_fn: Callable, config: "RunConfig", params: Any) -> "tf.
     return found
 
 
-def check_features(dataset: "tf.data.Dataset", spec: Any) -> None:
-    """Checks that features match those of the training.
+def check_features(dataset: "tf.data.Dataset", schema: Schema) -> None:
+    """Checks names, shapes and kinds of features before any are read.
 
     Args:
         dataset: Dataset of features, or of tuples that begin with features.
-        spec: The feature spec of the search.
+        schema: The schema of the search. There may be more features than it has.
 
     Raises:
-        ValueError: Names, shapes or kinds of dtypes differ.
+        ValueError: A feature is missing, or has another shape or kind.
     """
     given = dataset.element_spec
     given = given[0] if isinstance(given, tuple) else given
-    expected = spec if isinstance(spec, dict) else {"": spec}
-    found = given if isinstance(given, dict) else {"": given}
-    same = set(expected) == set(found) and all(
-        _shape(found[n]) == tuple(expected[n].shape)
-        and (found[n].dtype.name == "string") == (expected[n].dtype in ("string", "object"))
-        for n in expected
-    )
-    if not same:
-        shown = {n: f"{t.dtype.name}{list(t.shape)}" for n, t in found.items()}
-        wanted = {n: str(t) for n, t in expected.items()}
+    found = given if isinstance(given, dict) else {"features": given}
+    if isinstance(given, dict) != (schema.layout != "array") or not all(
+        _fits(found.get(f.name, found.get(f.key)), f) for f in schema.features
+    ):
+        shown = {n: f"{t.dtype.name}{list(t.shape[1:])}" for n, t in found.items()}
+        wanted = {f.name: str(f.spec) for f in schema.features}
         raise ValueError(
             f"input_fn must return the features of the training: {wanted}. Received: {shown}."
         )
 
 
-def _shape(spec):
-    return tuple(spec.shape[1:]) if spec.shape.rank is not None else ()
+def _fits(spec, feature):
+    if spec is None or (spec.dtype.name == "string") != (feature.dtype == "string"):
+        return False
+    if spec.shape.rank is None:
+        return True
+    given = spec.shape[1:]
+    return any(given.is_compatible_with(shape) for shape in {feature.shape, feature.spec.shape})
 
 
 def _check_labelled(dataset):

@@ -35,7 +35,8 @@ def batches(
     def run(features):
         return named(head, model(features, training=False))
 
-    for features in dataset:
+    for batch in dataset.as_numpy_iterator():
+        features = keras.tree.map_structure(tf.convert_to_tensor, search.schema.read(batch))
         found = {name: value.numpy() for name, value in run(features).items()}
         unknown = set(wanted or ()) - set(found)
         if unknown:

@@ -101,7 +101,7 @@ class TrainedEnsemble:
         """
         search = self._trained(checkpoint_path)
         dataset = inputs.for_evaluation(input_fn, steps, self._config, self._params)
-        inputs.check_features(dataset, search.feature_spec)
+        inputs.check_features(dataset, search.schema)
         found = evaluate_search(search, dataset, self.metric_fn)
         write_summary(self.eval_dir(name), found)
         return found
@@ -137,7 +137,7 @@ class TrainedEnsemble:
         """
         search = self._trained(checkpoint_path)
         dataset = inputs.for_prediction(input_fn, self._config, self._params)
-        inputs.check_features(dataset, search.feature_spec)
+        inputs.check_features(dataset, search.schema)
         found = batches(search, dataset, predict_keys)
         return single_examples(found) if yield_single_examples else found
 

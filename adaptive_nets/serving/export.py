@@ -9,7 +9,9 @@ from typing import Any
 
 import keras
 
+from adaptive_nets.data.schema import Schema
 from adaptive_nets.heads import Head
+from adaptive_nets.serving.features import assembled, named_specs, rows_to_serve, served_specs
 from adaptive_nets.serving.receivers import Receiver, example_receiver
 from adaptive_nets.serving.signatures import (
     DEFAULT,
@@ -23,6 +25,8 @@ from adaptive_nets.serving.signatures import (
 )
 from adaptive_nets.serving.warmup import named_rows, write_warmup
 
+SCHEMA_FILE = "schema.json"
+
 
 def export_saved_model(
     model: keras.Model,
@@ -34,6 +38,7 @@ def export_saved_model(
     subnetworks: keras.Model | None = None,
     warmup: Any = None,
     assets_extra: dict[str, str | os.PathLike] | None = None,
+    schema: Schema | None = None,
 ) -> str:
     """Writes a SavedModel with the signatures that TF Serving's APIs expect.
 
@@ -62,6 +67,8 @@ def export_saved_model(
         warmup: Rows of features, as an array or a dict of arrays, that TF Serving runs before it
             serves the model. Needs the package tensorflow-serving-api. Defaults to `None`.
         assets_extra: Files to copy, by their path in `assets.extra`. Defaults to `None`.
+        schema: `data.Schema` of the features: signatures then take a table's columns by name. It
+            is written to `assets.extra/schema.json`. Defaults to `None`: the model's inputs.
 
     Returns:
         The path as a string.
@@ -92,10 +99,14 @@ def export_saved_model(
         raise ValueError(
             "Pass only one of receiver and example_spec: a receiver parses its own input."
         )
-    endpoints, kinds = _endpoints(model, head, receiver, example_spec, subnetworks)
-    specs = keras.tree.flatten(tensor_signature(model))
-    names = [spec.name for spec in specs] if receiver is None else list(receiver.specs)
-    rows = None if warmup is None else named_rows(warmup, names)
+    endpoints, kinds = _endpoints(model, head, receiver, example_spec, subnetworks, schema)
+    rows = None
+    if warmup is not None and schema is not None and receiver is None:
+        rows = rows_to_serve(warmup, schema)
+    elif warmup is not None:
+        specs = keras.tree.flatten(tensor_signature(model))
+        names = [spec.name for spec in specs] if receiver is None else list(receiver.specs)
+        rows = named_rows(warmup, names)
     for source in (assets_extra or {}).values():
         if not os.path.isfile(source):
             raise ValueError(f"assets_extra must name existing files. Received: '{source}'.")
@@ -113,6 +124,10 @@ def export_saved_model(
         set_methods(written, kinds)
         if rows is not None:
             write_warmup(written, rows, [n for n in endpoints if n not in kinds], kinds)
+        if schema is not None:
+            os.makedirs(os.path.join(written, "assets.extra"), exist_ok=True)
+            file = Path(written, "assets.extra", SCHEMA_FILE)
+            file.write_text(schema.to_json(), encoding="utf-8")
         for place, source in (assets_extra or {}).items():
             copied = os.path.join(written, "assets.extra", place)
             os.makedirs(os.path.dirname(copied), exist_ok=True)
@@ -124,16 +139,19 @@ def export_saved_model(
     return str(path)
 
 
-def _endpoints(model, head, receiver, example_spec, subnetworks):
+def _endpoints(model, head, receiver, example_spec, subnetworks, schema):
     """Returns functions with their signatures by name, and which classify or regress."""
     predict, scored = predicting(model, head, subnetworks), scoring(model, head)
     default = predicting(model, head)
     if receiver is None:
-        tensors = tensor_signature(model)
-        endpoints = {DEFAULT: (default, tensors), PREDICT: (predict, tensors)}
-        examples = _examples(model, example_spec) if scored else None
+        tensors = served_specs(model, schema)
+        endpoints = {
+            DEFAULT: (_of_received(schema, default), tensors),
+            PREDICT: (_of_received(schema, predict), tensors),
+        }
+        examples = _examples(model, example_spec, schema) if scored else None
     else:
-        receiver = _fitting(receiver, model)
+        receiver = _fitting(receiver, model, schema)
         endpoints = {
             DEFAULT: (received(receiver, default), receiver.specs),
             PREDICT: (received(receiver, predict), receiver.specs),
@@ -162,17 +180,31 @@ def _renamed(spec, name):
     return tf.TensorSpec(spec.shape, spec.dtype, name)
 
 
-def _examples(model, example_spec):
+def _of_received(schema, function):
+    return lambda received: function(assembled(schema, received))
+
+
+def _examples(model, example_spec, schema):
     """Returns the receiver of `tf.Example`s, or `None` if an input cannot be stored in one."""
+    named = schema is not None and schema.layout != "array"
     try:
-        return example_receiver(model_inputs(model), example_spec)
+        receiver = example_receiver(
+            named_specs(schema) if named else model_inputs(model), example_spec
+        )
+        return _assembling(receiver, schema) if named else receiver
     except ValueError:
         if example_spec is not None:
             raise
         return None
 
 
-def _fitting(receiver, model):
+def _assembling(receiver, schema):
+    """Returns the receiver of the features that the model takes."""
+    whole = receiver.features
+    return dataclasses.replace(receiver, features=lambda **given: assembled(schema, whole(**given)))
+
+
+def _fitting(receiver, model, schema):
     """Returns the receiver, unpacking a dict of one feature for a model with one input.
 
     Raises:
@@ -180,8 +212,10 @@ def _fitting(receiver, model):
     """
     import tensorflow as tf
 
+    if schema is not None:
+        receiver = _assembling(receiver, schema)
     wanted = tensor_signature(model)
-    given = tf.function(receiver.features).get_concrete_function(**receiver.specs)
+    given = tf.function(receiver.features, autograph=False).get_concrete_function(**receiver.specs)
     found = given.structured_outputs
     if isinstance(found, dict) and not isinstance(wanted, dict) and len(found) == 1:
         ((only, found),) = found.items()
