@@ -19,7 +19,7 @@ from adaptive_nets.data.datasets import (
 )
 from adaptive_nets.data.preprocessing import wanted_names
 from adaptive_nets.data.rows import Rows, make_rows, split_rows
-from adaptive_nets.data.schema import Schema
+from adaptive_nets.data.schema import MismatchError, Schema
 from adaptive_nets.data.training_data import TrainingData
 from adaptive_nets.heads import Head, Multi
 
@@ -70,6 +70,14 @@ def labelled_rows(
         sample_weight = w if sample_weight is None else sample_weight
     try:
         return make_rows(x, y, head, sample_weight, class_weight, schema)
+    except MismatchError as error:
+        if not what.lower().endswith("data") and "builder" not in what:
+            raise
+        named = what.replace("_", " ")
+        raise ValueError(
+            f"{named[0].upper() + named[1:]} must have the same features as the training data: "
+            f"{error.expected}. Received: {error.received}."
+        ) from error
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from error
 
@@ -180,7 +188,7 @@ def _evaluator_rows(evaluator, head, valid, schema):
     evaluator.check(head)
     if evaluator.x is not None:
         return labelled_rows(
-            evaluator.x, evaluator.y, head, "Evaluator", evaluator.sample_weight, schema=schema
+            evaluator.x, evaluator.y, head, "Evaluator data", evaluator.sample_weight, schema=schema
         )
     if valid is None:
         raise ValueError(

@@ -16,7 +16,7 @@ from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
 from adaptive_nets.adanet.placement.base import Placement
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor, make_preprocessing
-from adaptive_nets.data.schema import Schema
+from adaptive_nets.data.schema import MismatchError, Schema
 from adaptive_nets.distribute import Group, share_of
 from adaptive_nets.serialization import restore_object
 
@@ -86,7 +86,16 @@ def prepare(
     if stored is not None:
         head = restore_object(stored["adapted_head"], "head")
     schema = known.schema if stored is None else read_schema(stored)
-    data = read_fit_data(head, given, settings.evaluator, seed, schema, settings.preprocessing)
+    try:
+        data = read_fit_data(head, given, settings.evaluator, seed, schema, settings.preprocessing)
+    except MismatchError as error:
+        if stored is None:
+            raise
+        raise ValueError(
+            f"model_dir '{settings.model_dir}' holds a search with another configuration: "
+            f"fit.features: stored '{error.expected}', now '{error.received}'. Use the same "
+            "settings or another model_dir."
+        ) from error
     _tell_renamed(data.schema, group)
     share_of(data.batch_size, group.strategy)
     placement.check_fit(data, given.time_limit, given.max_steps)

@@ -103,13 +103,7 @@ def make_rows(
         raise ValueError("Labels are missing. Pass y, or a tf.data.Dataset of (features, labels).")
     encoded = head.encode(y)
     n = len(encoded)
-    x = (Schema.infer(x, n) if schema is None else schema).read(x)
-    lengths = {len(a) for a in keras.tree.flatten(x)}
-    if lengths != {n}:
-        raise ValueError(
-            "Features and labels must have the same number of rows. Received: features with "
-            f"{' and '.join(map(str, sorted(lengths)))} rows, labels with {n}."
-        )
+    x = (Schema.infer(x, n) if schema is None else schema).read(x, n)
     if n == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     return Rows(x, encoded, _weights(encoded, sample_weight, class_weight))

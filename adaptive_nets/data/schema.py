@@ -14,10 +14,23 @@ import keras
 import numpy as np
 
 from adaptive_nets.data.containers import unpack
-from adaptive_nets.data.specs import FeatureSpec, Spec
+from adaptive_nets.data.specs import FeatureSpec, Spec, describe_spec
 from adaptive_nets.data.values import as_array, cast_exactly, check_finite, natural_dtype
 
 _KINDS = {"f": "number", "i": "number", "u": "number", "b": "boolean", "O": "text"}
+
+
+class MismatchError(ValueError):
+    """Features have other shapes or names than those of the training data.
+
+    Args:
+        expected: The features of the training data.
+        received: The given features.
+    """
+
+    def __init__(self, expected: str, received: str):
+        super().__init__(f"The model expects features {expected}. Received: {received}.")
+        self.expected, self.received = expected, received
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,13 +68,14 @@ class Feature:
             empty = object if self.dtype == "string" else self.dtype
             return np.zeros((0, *self.spec.shape), empty)
         if array.shape[1:] != self.shape and {array.shape[1:], self.shape} != {(), (1,)}:
-            raise ValueError(
-                f"The model expects {what} of shape {list(self.spec.shape)} per row. "
-                f"Received: {list(array.shape[1:])}."
+            given = FeatureSpec(array.shape[1:] or (1,), natural_dtype(array))
+            plain = self.source == "array"
+            raise MismatchError(
+                str(self.spec) if plain else f"{{{self.name}: {self.spec}}}",
+                str(given) if plain else f"{{{self.name}: {given}}}",
             )
         found = cast_exactly(array, self.dtype, what)
-        if not self.missing:
-            check_finite(found, self.name)
+        check_finite(found, self.name, self.missing)
         return found.reshape(len(found), *(self.shape or (1,)))
 
 
@@ -169,11 +183,12 @@ class Schema:
             return {}
         return {f.name: f.key for f in self.features if f.key != f.name}
 
-    def read(self, x: Any) -> np.ndarray | dict[str, np.ndarray]:
+    def read(self, x: Any, labels: int | None = None) -> np.ndarray | dict[str, np.ndarray]:
         """Reads features: by name where they have names, without loss, or not at all.
 
         Args:
             x: Features in any form that `infer` takes, with any number of rows.
+            labels: Number of labels, which must be that of the rows. Defaults to `None`.
 
         Returns:
             Array `[rows, ...]`, or a dict of them by key.
@@ -188,10 +203,11 @@ class Schema:
             for feature, values in zip(self.features, parts, strict=True)
         }
         lengths = {len(array) for array in found.values()}
-        if len(lengths) > 1:
+        if len(lengths | ({labels} - {None})) > 1:
+            more = "" if labels is None else f", labels with {labels}"
             raise ValueError(
-                "All features must have the same number of rows. Received: "
-                f"{' and '.join(map(str, sorted(lengths)))} rows."
+                "Features and labels must have the same number of rows. Received: features with "
+                f"{' and '.join(map(str, sorted(lengths)))} rows{more}."
             )
         if self.layout == "columns":
             return np.concatenate(list(found.values()), axis=1)
@@ -212,10 +228,7 @@ class Schema:
                     )
                 return [np.stack(values, axis=1)]
             if list(given.parts) != ["features"]:
-                raise ValueError(
-                    f"The model expects one array of features, {self.spec}. "
-                    f"Received: a {given.layout} of {_some(given.parts)}."
-                )
+                raise MismatchError(str(self.spec), describe_spec(type(self).infer(x).spec))
             return list(given.parts.values())
         given = unpack(x, inputs=count if self.layout == "list" else None)
         if given.layout == "array":

@@ -135,8 +135,9 @@ def _changed(array, found, target):
     if target.kind == "b":
         return (array != 0) & (array != 1)
     if target.kind == "f":
+        # What overflows becomes infinite, and is reported by `check_finite`.
         if kind == "f":
-            return np.isinf(found) & np.isfinite(array)
+            return None
         return _bits(array) > np.finfo(target).nmant + 1
     info = np.iinfo(target)
     if kind == "f":
@@ -157,13 +158,19 @@ def _bits(array):
     return np.frexp((wide // lowest).astype("longdouble"))[1]
 
 
-def check_finite(array: np.ndarray, name: str) -> None:
-    """Raises a `ValueError` for NaN or infinite values, naming the feature and the first row."""
+def check_finite(array: np.ndarray, name: str, missing: bool = False) -> None:
+    """Raises a `ValueError` for NaN or infinite values, naming the feature and the first row.
+
+    Args:
+        array: Values.
+        name: Name of the feature.
+        missing: Whether NaN is allowed. Defaults to `False`.
+    """
     if array.dtype.kind != "f":
         return
     for start in range(0, len(array), 65536):
         piece = array[start : start + 65536]
-        bad = ~np.isfinite(piece).reshape(len(piece), -1)
+        bad = (np.isinf(piece) if missing else ~np.isfinite(piece)).reshape(len(piece), -1)
         if bad.any():
             row = start + int(np.flatnonzero(bad.any(axis=1))[0])
             raise ValueError(

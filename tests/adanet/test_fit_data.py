@@ -140,12 +140,12 @@ def test_an_evaluator_judges_on_its_own_data_or_the_validation_data():
         ),
         (
             {"validation_data": (X[:, :1], NAMES)},
-            r"validation_data: The model expects features of shape \[2\] per row. "
-            r"Received: \[1\]",
+            r"Validation data must have the same features as the training data: float32\[2\]. "
+            r"Received: float32\[1\]",
         ),
         (
             {"evaluator": Evaluator({"a": X}, NAMES)},
-            r"Evaluator: The model expects one array.*float32\[2\]. Received: a dict of a",
+            r"Evaluator data must have.*float32\[2\]. Received: \{a: float32\[2\]\}",
         ),
         ({"evaluator": Evaluator()}, "The Evaluator has no data"),
         ({"evaluator": Evaluator(metric="f7")}, "Unknown metric for head.*metric='f7'"),

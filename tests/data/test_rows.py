@@ -141,7 +141,7 @@ def nan_at(row):
         (
             {"a": X, "b": X[:5]},
             Y,
-            "All features must have the same number of rows. Received: 5 and 20 rows",
+            "same number of rows. Received: features with 5 and 20 rows, labels with 20",
         ),
         (nan_at(13), Y, "'features' must be finite. Received: NaN or infinity, first in row 13"),
         ({"a": X, "b": nan_at(4)}, Y, "'b' must be finite.*first in row 4"),
