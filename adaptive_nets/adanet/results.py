@@ -198,9 +198,8 @@ class SearchResults:
             Dict with `"loss"` and the head's metrics.
         """
         self._check_fitted()
-        rows = labelled_rows(
-            x, y, self.context.head, "evaluate", sample_weight, schema=self.context.schema
-        )
+        schema = self.context.schema
+        rows = labelled_rows(x, y, self.context.head, "evaluate", sample_weight, schema=schema)
         logits = predict_rows(model or self.model, rows.x, batch_size)
         return evaluate_logits(self.context.head, logits, rows)
 
@@ -210,7 +209,7 @@ class SearchResults:
         """Predicts from features.
 
         Args:
-            x: Features as for `fit`, without labels; or a batched dataset.
+            x: Features as for `fit`; labels in batches are ignored.
             output: One of the head's outputs, such as `"classes"`, `"probabilities"`, `"logits"` or
                 `"predictions"`; for several heads `"head/probabilities"`. Defaults to the head's
                 default output.
@@ -236,8 +235,7 @@ class SearchResults:
 
         Args:
             path: Folder to write. An existing SavedModel folder is replaced.
-            fuse: Whether to write the single network of `fuse()` instead of the ensemble. Defaults
-                to `False`.
+            fuse: Whether to write the single network of `fuse()`. Defaults to `False`.
             subnetworks: `"logits"`, `"last_layer"` or both: outputs of each subnetwork to add to
                 the signature `predict`, as `"subnetwork_<output>/<name>"`. Defaults to none.
             **options: `example_spec`, `receiver`, `warmup`, `assets_extra`, as for

@@ -158,16 +158,17 @@ class AdaNet:
         search stopped, even mid-round. Returns the search itself.
 
         Args:
-            x: Array, tensor, DataFrame, dict of arrays, or a batched `tf.data.Dataset` of
-                `(features, labels[, weights])`, which is streamed if endless, else read once.
+            x: Array, tensor, table (pandas, polars, Arrow), dict or list of arrays; or batches of
+                `(features, labels[, weights])`: a `PyDataset`, generator, or `tf.data.Dataset`,
+                which is streamed if endless, else read once. See `search.schema`.
             y: Labels in the head's form. Omit for a dataset.
             sample_weight: One weight >= 0 per row.
             class_weight: Dict from class to weight.
-            validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset. Measured on the
-                leaderboard, and used by an `Evaluator` that has no data of its own.
+            validation_data: `(x, y[, sample_weight])` or batches: measured, and used by an
+                `Evaluator` without data.
             validation_split: Fraction of rows to hold out; `validation_data` takes precedence.
             report_data: Like `validation_data`, for the metrics in the generator's reports only.
-            batch_size: Rows per step, unless `x` is a dataset. Defaults to 32.
+            batch_size: Rows per step, unless `x` yields batches. Defaults to 32.
             time_limit: Seconds for this call. A round cut short is judged; the next `fit` ends it.
             max_steps: Total training steps, including earlier calls. Ends `fit` as `time_limit`.
             callbacks: Keras callbacks or `callbacks.SearchCallback`s. An epoch is a round, a batch
@@ -177,7 +178,7 @@ class AdaNet:
         Raises:
             ValueError: The data or an argument is invalid. Nothing was written or lost.
             DivergedError: All subnetworks of a round had a non-finite loss.
-            distribute.WorkersLostError: A process of the cluster was lost; restart all of them.
+            distribute.WorkersLostError: A process was lost; restart all of them.
         """
         given = FitArguments(
             x, y, sample_weight, class_weight, validation_data, validation_split, report_data,
@@ -242,8 +243,7 @@ class AdaNet:
     @property
     def preprocessing(self) -> keras.Model | None:
         """The preprocessing model that is applied to the features, or `None`."""
-        context = self._known.context
-        return None if context is None else context.preprocessing
+        return self._known.context and self._known.context.preprocessing
 
     @property
     def seed(self) -> int | None:
