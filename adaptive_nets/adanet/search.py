@@ -89,8 +89,7 @@ class AdaNet:
         force_grow: Whether to take the best candidate ensemble even if the objective rises.
         penalize_training: Whether training penalises output weights by `Γ ||w||_1` (AdaNet.R).
         preprocessing: `"auto"` standardises features if the generator asks for it, `"standardize"`
-            always and `None` never; or a built Keras layer or model, or an adapted
-            `keras.utils.FeatureSpace` of exactly the features, passed as a dict.
+            always, `None` never; or a built Keras layer, model or adapted `FeatureSpace`.
         distribute: What `distribute.make_strategy` takes; each replica takes its share of a batch.
             Defaults to `None`: the current `tf.distribute` scope, or one device.
         placement: `"replicated"` (the default): all processes train all subnetworks together.

@@ -72,7 +72,7 @@ def _as_model(space, inputs):
     names = set(inputs) if isinstance(inputs, dict) else {"one array"}
     if names != set(wanted):
         raise ValueError(
-            "With a FeatureSpace as preprocessing, the features must be a dict of exactly "
+            "With a FeatureSpace as preprocessing, the features must be a table or dict with "
             f"{', '.join(sorted(wanted))}. Received: {', '.join(sorted(names))}."
         )
     # Keras warns if the features come in another order.
