@@ -122,7 +122,12 @@ def prepare(
     finished = state.stop_reason == "no_improvement" and not other_data
     if state.iteration == 0 and preprocessor.model is None and not finished:
         preprocessor = Preprocessor(
-            make_preprocessing(settings.preprocessing, settings.generator.standardize, data.train)
+            make_preprocessing(
+                settings.preprocessing,
+                settings.generator.standardize,
+                data.train,
+                data.schema.renamed,
+            )  # fmt: skip
         )
     context = dataclasses.replace(context, preprocessor=preprocessor)
     begun = stored is not None or state.current.ensemble is not None or state.paused is not None

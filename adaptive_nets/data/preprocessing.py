@@ -35,13 +35,16 @@ class Preprocessor:
         return Rows(x, rows.y, rows.w)
 
 
-def make_preprocessing(given: Any, standardize: bool, rows: Rows) -> keras.Model | None:
+def make_preprocessing(
+    given: Any, standardize: bool, rows: Rows, renamed: dict[str, str] | None = None
+) -> keras.Model | None:
     """Creates the model for a search's `preprocessing` setting.
 
     Args:
         given: `"auto"`, `"standardize"`, `None`, or a Keras layer, model or `FeatureSpace`.
         standardize: Whether `"auto"` standardises: whether the generator asks for it.
         rows: Training rows.
+        renamed: Keys in the rows of features with other names. Defaults to `None`.
 
     Returns:
         A `keras.Model`, or `None` if features are not preprocessed.
@@ -51,8 +54,10 @@ def make_preprocessing(given: Any, standardize: bool, rows: Rows) -> keras.Model
     if isinstance(given, keras.Layer):
         inputs = make_inputs(rows.spec)
         if isinstance(given, keras.utils.FeatureSpace):
-            given = _as_model(given, inputs)
-        return keras.Model(inputs, given(inputs), name="preprocessing")
+            encoded = _encode(given, inputs, renamed or {})
+        else:
+            encoded = given(inputs)
+        return keras.Model(inputs, encoded, name="preprocessing")
     return None
 
 
@@ -66,18 +71,22 @@ def wanted_names(given: Any) -> tuple[bool, list[str] | None]:
     return False, None
 
 
-def _as_model(space, inputs):
-    """Returns the model of an adapted `FeatureSpace`, which itself only takes values."""
+def _encode(space, inputs, renamed):
+    """Returns what an adapted `FeatureSpace`, which itself only takes values, makes of inputs."""
     wanted = space.get_inputs()
-    names = set(inputs) if isinstance(inputs, dict) else {"one array"}
-    if names != set(wanted):
+    keys = {name: renamed.get(name, name) for name in wanted}
+    if not isinstance(inputs, dict) or set(inputs) != set(keys.values()):
+        given = sorted(inputs) if isinstance(inputs, dict) else ["one array"]
         raise ValueError(
             "With a FeatureSpace as preprocessing, the features must be a table or dict with "
-            f"{', '.join(sorted(wanted))}. Received: {', '.join(sorted(names))}."
+            f"{', '.join(sorted(wanted))}. Received: {', '.join(given)}."
         )
     # Keras warns if the features come in another order.
-    ordered = {name: wanted[name] for name in inputs}
-    return keras.Model(ordered, space.get_encoded_features())
+    ordered = {
+        name: wanted[name] for name in sorted(wanted, key=lambda n: list(inputs).index(keys[n]))
+    }
+    encode = keras.Model(ordered, space.get_encoded_features())
+    return encode({name: inputs[keys[name]] for name in ordered})
 
 
 def standardization(rows: Rows) -> keras.Model | None:

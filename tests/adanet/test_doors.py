@@ -254,16 +254,16 @@ def test_scalar_columns_of_a_dataset_go_through_every_door(tmp_path):
 
 
 def test_a_feature_space_takes_a_table_and_leaves_out_other_columns(tmp_path):
-    frame = pd.DataFrame({"n": np.arange(60) % 7, "x": FRAME["age"], "unused": "text"})
+    frame = pd.DataFrame({"n o": np.arange(60) % 7, "x": FRAME["age"], "unused": "text"})
     space = keras.utils.FeatureSpace(
-        {"n": keras.utils.FeatureSpace.integer_categorical(num_oov_indices=0), "x": "float"},
+        {"n o": keras.utils.FeatureSpace.integer_categorical(num_oov_indices=0), "x": "float"},
         output_mode="concat",
     )
-    space.adapt(tf.data.Dataset.from_tensor_slices(dict(frame[["n", "x"]])))
-    search = new(preprocessing=space).fit(frame[["x", "unused", "n"]], Y, verbose=0)
-    assert sorted(search.schema.names) == ["n", "x"]
+    space.adapt(tf.data.Dataset.from_tensor_slices(dict(frame[["n o", "x"]])))
+    search = new(preprocessing=space).fit(frame[["x", "unused", "n o"]], Y, verbose=0)
+    assert sorted(search.schema.names) == ["n o", "x"]
     logits = search.predict(frame, "logits")
     serve = tf.saved_model.load(search.export(tmp_path / "model")).signatures["predict"]
-    given = {name: tf.constant(frame[name].to_numpy()) for name in ("n", "x")}
-    assert given["n"].dtype == tf.int64
+    given = {"n_o": tf.constant(frame["n o"].to_numpy()), "x": tf.constant(frame["x"].to_numpy())}
+    assert given["n_o"].dtype == tf.int64
     np.testing.assert_allclose(serve(**given)["logits"], logits, rtol=1e-5, atol=1e-6)
