@@ -127,7 +127,7 @@ def prepare(
                 settings.generator.standardize,
                 data.train,
                 data.schema.renamed,
-            )  # fmt: skip
+            )
         )
     context = dataclasses.replace(context, preprocessor=preprocessor)
     begun = stored is not None or state.current.ensemble is not None or state.paused is not None
