@@ -3,6 +3,7 @@
 import gc
 import os
 import pathlib
+import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # float64 is compared with float64 under KERAS_BACKEND=jax too.
@@ -31,6 +32,15 @@ def what_is_left_is_not_collected_again():
     yield
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def what_a_long_test_leaves_is_collected_at_once():
+    """To collect the graphs of a whole file together takes far longer than those of each test."""
+    began = time.perf_counter()
+    yield
+    if time.perf_counter() - began > 2:
+        gc.collect()
 
 
 def pytest_collection_modifyitems(items):

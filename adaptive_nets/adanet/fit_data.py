@@ -73,6 +73,8 @@ def labelled_rows(
     except MismatchError as error:
         if not what.lower().endswith("data") and "builder" not in what:
             raise
+        if "missing" in str(error):
+            raise ValueError(f"{what}: {error}") from error
         named = what.replace("_", " ")
         raise ValueError(
             f"{named[0].upper() + named[1:]} must have the same features as the training data: "

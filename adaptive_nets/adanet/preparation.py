@@ -93,8 +93,8 @@ def prepare(
             raise
         raise ValueError(
             f"model_dir '{settings.model_dir}' holds a search with another configuration: "
-            f"fit.features: stored '{error.expected}', now '{error.received}'. Use the same "
-            "settings or another model_dir."
+            f"fit.features: stored '{error.expected}', now '{error.received}'. {error} Use the "
+            "same settings or another model_dir."
         ) from error
     _tell_renamed(data.schema, group)
     share_of(data.batch_size, group.strategy)

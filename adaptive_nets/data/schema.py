@@ -26,10 +26,11 @@ class MismatchError(ValueError):
     Args:
         expected: The features of the training data.
         received: The given features.
+        message: The error's text. Defaults to `None`: made of both.
     """
 
-    def __init__(self, expected: str, received: str):
-        super().__init__(f"The model expects features {expected}. Received: {received}.")
+    def __init__(self, expected: str, received: str, message: str | None = None):
+        super().__init__(message or f"The model expects features {expected}. Received: {received}.")
         self.expected, self.received = expected, received
 
 
@@ -131,7 +132,7 @@ class Schema:
         wanted = given.parts if only is None or given.layout == "array" else list(only)
         absent = [name for name in wanted if name not in given.parts]
         if absent:
-            raise ValueError(_missing_message(absent, given.parts))
+            raise _missing_error(wanted, absent, given.parts)
         layout = "dict" if separate and given.layout == "columns" else given.layout
         features, keys = [], set()
         for name in wanted:
@@ -251,7 +252,7 @@ class Schema:
             else:
                 absent.append(feature.name)
         if absent:
-            raise ValueError(_missing_message(absent, parts))
+            raise _missing_error(self.names, absent, parts)
         extra = [n for n in parts if n not in {*self.names, *(f.key for f in self.features)}]
         if extra:
             warnings.warn(
@@ -343,17 +344,18 @@ def _safe_key(name, taken):
     return unique
 
 
-def _missing_message(absent, given):
+def _missing_error(wanted, absent, given):
     near = {
         name: difflib.get_close_matches(name, list(map(str, given)), n=1, cutoff=0.6)
         for name in absent
     }
     hints = [f"'{name}' (is it '{found[0]}'?)" if found else f"'{name}'"
              for name, found in near.items()]  # fmt: skip
-    return (
+    text = (
         f"Features of the training data are missing: {', '.join(hints[:8])}. "
         f"Received: {_some(given)}."
     )
+    return MismatchError(_some(wanted), _some(given), text)
 
 
 def _some(names, most=8):

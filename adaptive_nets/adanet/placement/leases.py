@@ -30,12 +30,13 @@ class WorkLeases:
         path: Folder of the round's shares.
         count: Number of shares.
         rank: Number of this process, and of its own share.
-        lost_seconds: Seconds without a sign of life after which a process is considered lost.
+        lost_seconds: Seconds without a sign of life after which a process is considered lost. Defaults to
+            `None`: `LOST_SECONDS`.
     """
 
-    def __init__(self, path: Path, count: int, rank: int, lost_seconds: float = LOST_SECONDS):
+    def __init__(self, path: Path, count: int, rank: int, lost_seconds: float | None = None):
         self.path, self.count, self.rank = Path(path), count, rank
-        self.lost_seconds = lost_seconds
+        self.lost_seconds = LOST_SECONDS if lost_seconds is None else lost_seconds
         self._seen: dict[Path, tuple[float, float]] = {}
 
     @classmethod
