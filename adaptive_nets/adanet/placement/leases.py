@@ -30,8 +30,8 @@ class WorkLeases:
         path: Folder of the round's shares.
         count: Number of shares.
         rank: Number of this process, and of its own share.
-        lost_seconds: Seconds without a sign of life after which a process is considered lost. Defaults
-            to `None`: `LOST_SECONDS`.
+        lost_seconds: Seconds without a sign of life after which a process is considered lost.
+            Defaults to `None`: `LOST_SECONDS`.
     """
 
     def __init__(self, path: Path, count: int, rank: int, lost_seconds: float | None = None):
