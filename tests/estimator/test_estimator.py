@@ -18,13 +18,16 @@ pytestmark = pytest.mark.usefixtures("few_chunks")
 
 X, Y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")
+# To give up an endless iterator that tunes itself takes seconds.
+UNTUNED = tf.data.Options()
+UNTUNED.autotune.enabled = False
 TRAIN, TEST = slice(0, 1200), slice(1200, 1500)
 
 
 def rows(part, batch=32, x=X, y=Y, repeat=False):
     def input_fn():
         found = tf.data.Dataset.from_tensor_slices(({"pixels": x[part]}, y[part]))
-        return (found.repeat() if repeat else found).batch(batch)
+        return ((found.repeat() if repeat else found).batch(batch)).with_options(UNTUNED)
 
     return input_fn
 

@@ -22,11 +22,15 @@ X = (X / 16).astype("float32")
 SPEC = {"pixels": tf.io.FixedLenFeature([64], tf.float32)}
 PARSING = est.export.build_parsing_serving_input_receiver_fn(SPEC)
 
+# To give up an endless iterator that tunes itself takes seconds.
+UNTUNED = tf.data.Options()
+UNTUNED.autotune.enabled = False
+
 
 def data(part, repeat=False):
     def input_fn():
         found = tf.data.Dataset.from_tensor_slices(({"pixels": X[part]}, Y[part]))
-        return (found.repeat() if repeat else found).batch(32)
+        return (found.repeat() if repeat else found).batch(32).with_options(UNTUNED)
 
     return input_fn
 
@@ -232,7 +236,7 @@ def test_models_of_the_users_own(tmp_path):
 
     def rows(part=slice(0, 1200), repeat=True):
         found = tf.data.Dataset.from_tensor_slices((X[part], Y[part]))
-        return (found.repeat() if repeat else found).batch(32)
+        return (found.repeat() if repeat else found).batch(32).with_options(UNTUNED)
 
     def finite():
         return rows(repeat=False)

@@ -7,6 +7,10 @@ import tensorflow as tf
 import adaptive_nets as an
 from adaptive_nets.adanet.rounds import runner
 
+# To give up an endless iterator that tunes itself takes seconds.
+UNTUNED = tf.data.Options()
+UNTUNED.autotune.enabled = False
+
 
 @pytest.fixture(scope="module")
 def data(lc):
@@ -20,7 +24,7 @@ def few_chunks(monkeypatch):
 
 
 def endless(x, y, batch=37):
-    return tf.data.Dataset.from_tensor_slices((x, y)).batch(batch).repeat()
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(batch).repeat().with_options(UNTUNED)
 
 
 def test_endless_odd_batches_are_learnt_from(lc, data):
