@@ -13,6 +13,7 @@ from keras import ops
 from adaptive_nets._checks import check_integer
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import read_labels
+from adaptive_nets.heads.loss_scale import LossScale, measure_loss_scale
 from adaptive_nets.heads.metrics import R2
 from adaptive_nets.keras_internals import loss_settings
 
@@ -154,6 +155,10 @@ class Regression(Head):
         offset = rest.mean(axis=0) if base is None else np.zeros(self.units)
         spread = rest.std(axis=0)
         return offset.tolist(), np.where(spread > 0, spread, 1.0).tolist()
+
+    def loss_scale(self, labels: np.ndarray, weights: np.ndarray | None = None) -> LossScale:
+        """Returns the loss of the mean, which for squared errors is the targets' variance."""
+        return measure_loss_scale(self.loss, labels, weights)
 
     def metrics(self) -> dict[str, keras.metrics.Metric]:
         return {
