@@ -21,14 +21,22 @@ class CoordinateDescent:
         features: float64 `[rows, features]`.
         signs: `[rows]` labels, -1.0 or 1.0.
         weights: `[rows]` weights > 0.
+        adanet_lambda: λ.
 
     Attributes:
         units: List of `Unit`s, oldest first.
         path: Values of F: without units, then after each step.
     """
 
-    def __init__(self, settings: Any, features: np.ndarray, signs: np.ndarray, weights: np.ndarray):
-        self.settings = settings
+    def __init__(
+        self,
+        settings: Any,
+        features: np.ndarray,
+        signs: np.ndarray,
+        weights: np.ndarray,
+        adanet_lambda: float,
+    ):
+        self.settings, self.adanet_lambda = settings, adanet_lambda
         surrogate = SURROGATES[settings.surrogate]
         self._problem = WeightProblem(surrogate, signs, weights / weights.sum())
         self._layers = LayerInputs(features, settings.activation, settings.max_depth)
@@ -102,7 +110,7 @@ class CoordinateDescent:
             self._problem.minimise(0)
 
     def _gamma(self, complexity):
-        return self.settings.adanet_lambda * complexity + self.settings.adanet_beta
+        return self.adanet_lambda * complexity + self.settings.adanet_beta
 
     def _complexity(self, depth):
         kind = self.settings.complexity
