@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets._checks import check_integer
+from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import read_labels
 from adaptive_nets.heads.loss_scale import LossScale, measure_loss_scale
@@ -162,9 +163,9 @@ class Regression(Head):
 
     def metrics(self) -> dict[str, keras.metrics.Metric]:
         return {
-            "mse": keras.metrics.MeanSquaredError(name="mse"),
-            "rmse": keras.metrics.RootMeanSquaredError(name="rmse"),
-            "mae": keras.metrics.MeanAbsoluteError(name="mae"),
+            "mse": keras.metrics.MeanSquaredError(name="mse", dtype=whole_dtype()),
+            "rmse": keras.metrics.RootMeanSquaredError(name="rmse", dtype=whole_dtype()),
+            "mae": keras.metrics.MeanAbsoluteError(name="mae", dtype=whole_dtype()),
             "r2": R2(dim=self.units),
         }
 

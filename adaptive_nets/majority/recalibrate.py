@@ -85,7 +85,7 @@ def _updated_in_training(model, norms, batch):
 
     Those of a base that its model calls with `training=False` keep theirs.
     """
-    saved = [(v, keras.ops.convert_to_numpy(v)) for v in model.non_trainable_variables]
+    saved = [(v, v.numpy()) for v in model.non_trainable_variables]
     updated = set()
     with contextlib.ExitStack() as stack:
         for layer in norms:
