@@ -112,7 +112,7 @@ class LogitAUC(keras.metrics.Metric):
         super().__init__(name=name, dtype=dtype or whole_dtype())
         self.n_labels, self.bins = n_labels, bins
         self.counts = self.add_weight(
-            shape=(2 * n_labels * bins,), initializer="zeros", name="counts"
+            shape=(2 * n_labels * bins,), initializer="zeros", dtype=self.dtype, name="counts"
         )
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -177,7 +177,9 @@ class R2(keras.metrics.Metric):
         super().__init__(name=name, dtype=dtype or whole_dtype())
         self.dim = dim
         # One variable, one initialisation: [weight, mean, squared deviations, squared errors].
-        self.moments = self.add_weight(shape=(4, dim), initializer="zeros", name="moments")
+        self.moments = self.add_weight(
+            shape=(4, dim), initializer="zeros", dtype=self.dtype, name="moments"
+        )
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         targets = ops.reshape(ops.cast(y_true, self.dtype), (-1, self.dim))
