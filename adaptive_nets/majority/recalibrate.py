@@ -49,11 +49,16 @@ def recalibrate_in_place(model: keras.Model, data: Any, batch_size: int = 256) -
 
 
 def normalizations(model: keras.Model) -> list[keras.layers.BatchNormalization]:
-    """Returns the batch normalizations in a model, at any depth, that are not frozen."""
+    """Returns the batch normalizations in a model, at any depth, that are not frozen.
+
+    Those with `renorm` are left out: they train on their moving statistics, not on the batch's.
+    """
     return [
         layer
         for layer in layers_in(model)
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+        if isinstance(layer, keras.layers.BatchNormalization)
+        and layer.trainable
+        and not layer.renorm
     ]
 
 

@@ -45,10 +45,11 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
             Defaults to 2.
         norm_bound: Λ > 0, one number, or a sequence with one per layer. Defaults to 1.
         adanet_lambda: λ >= 0, the cost of complexity, or `"auto"`: of 0.1, 0.03, 0.01, 0.003 and
-            0.001 the one with the fewest errors on held-out rows (each third of the rows is held
-            out once; the network is then fitted to all), and 0.03 if a class has less than 10
-            different rows. Defaults to `"auto"`. With λ = β = 0, on classes that no network
-            separates, only `max_iterations` stops the algorithm.
+            0.001 the one with the fewest errors on held-out rows, and as many of the `max_depth`
+            layers as these call for. Each third of the rows is held out once; the network is then
+            fitted to all. If a class has less than 10 different rows, λ is 0.03. Defaults to
+            `"auto"`. With λ = β = 0, on classes that no network separates, only `max_iterations`
+            stops the algorithm.
         adanet_beta: β >= 0, the cost of any weight. Defaults to 0.
         complexity: r of a unit: `"sqrt_depth"`, `"rademacher"` (the paper's lemma 2 with the
             current widths), or a function from the depth to a number >= 0. Defaults to
@@ -163,10 +164,10 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
                 f"Received: one class, {self.classes_[0]!r}."
             )
         signs = np.where(y == self.classes_[1], 1.0, -1.0)
-        self.adanet_lambda_ = self.adanet_lambda
+        self.adanet_lambda_, layers = self.adanet_lambda, self.max_depth
         if self.adanet_lambda == "auto":
-            self.adanet_lambda_ = choose_lambda(self._decide, X, signs, weights)
-        descent = CoordinateDescent(self, X, signs, weights, self.adanet_lambda_)
+            self.adanet_lambda_, layers = choose_lambda(self._decide, X, signs, weights, layers)
+        descent = CoordinateDescent(self, X, signs, weights, self.adanet_lambda_, layers)
         descent.run()
         self.objective_path_ = np.asarray(descent.path)
         self.n_iter_ = len(descent.path) - 1
@@ -176,9 +177,9 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         self.depth_ = len(self.kernels_)
         return self
 
-    def _decide(self, X, signs, weights, adanet_lambda, others):
+    def _decide(self, X, signs, weights, adanet_lambda, layers, others):
         """Returns the values of f on other rows, fitted to these."""
-        descent = CoordinateDescent(self, X, signs, weights, adanet_lambda)
+        descent = CoordinateDescent(self, X, signs, weights, adanet_lambda, layers)
         descent.run()
         kernels, mixtures = layer_kernels(descent.units, descent.coefficients)
         return decision_values(others, kernels, mixtures, descent.intercept, self.activation)
