@@ -1,5 +1,7 @@
 """λ and β mean the same whatever the unit of the targets."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -94,6 +96,13 @@ def test_it_is_stored_and_a_state_without_it_goes_on_without(tmp_path):
     stored = ModelDirReader(tmp_path).read_state()
     assert stored["loss_scale"]["overall"] == pytest.approx(1e4, rel=1e-4)
     assert an.AdaNet.load(tmp_path).context.loss_scale == search.context.loss_scale
+
+    file = max(tmp_path.glob("state-*.json"))
+    file.write_text(json.dumps({k: v for k, v in stored.items() if k != "loss_scale"}))
+    old = an.AdaNet.load(tmp_path, max_iterations=2)
+    assert old.context.loss_scale is None
+    old.fit(X, Z * 100, verbose=0)
+    assert ModelDirReader(tmp_path).read_state()["loss_scale"] is None
 
 
 def test_candidates_of_a_small_loss_differ():
