@@ -6,12 +6,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.specs import Spec, describe_spec
 from adaptive_nets.distribute import Group, make_strategy
 from adaptive_nets.heads import Head
+from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.serialization import describe_object, differences
 
 
@@ -31,6 +33,8 @@ class SearchContext:
         fingerprint: Fingerprint of the training rows.
         preprocessor: `Preprocessor` that is applied to all rows.
         group: The processes that train together, with their strategy.
+        loss_scale: The head's `LossScale` on the first training rows, or `None`. States written
+            before there was one have none, and go on as they began.
     """
 
     settings: SearchSettings
@@ -41,6 +45,7 @@ class SearchContext:
     fingerprint: str
     preprocessor: Preprocessor
     group: Group
+    loss_scale: LossScale | None = None
 
     @property
     def spec(self) -> Spec:
@@ -50,6 +55,17 @@ class SearchContext:
     @property
     def strategy(self) -> tf.distribute.Strategy:
         return self.group.strategy
+
+    @property
+    def ensembler(self) -> Ensembler:
+        """The settings' `Ensembler`, with its penalty relative to the size of the loss."""
+        ensembler = self.settings.ensembler
+        return ensembler if self.loss_scale is None else ensembler.relative_to(self.loss_scale)
+
+    @property
+    def loss_unit(self) -> float:
+        """What the loss is measured in, 1 in classification."""
+        return 1.0 if self.loss_scale is None else self.loss_scale.overall
 
     @property
     def preprocessing(self) -> keras.Model | None:
@@ -65,6 +81,7 @@ class SearchContext:
             "schema": self.schema.to_dict(),
             "adapted_head": describe_object(self.head),
             "data": self.fingerprint,
+            "loss_scale": self.loss_scale and self.loss_scale.to_json(),
             "preprocessed": self.preprocessing is not None,
         }
 

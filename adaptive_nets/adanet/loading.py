@@ -8,6 +8,7 @@ from adaptive_nets.adanet.checkpoints.load import find_state, read_search, resto
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.data.preprocessing import Preprocessor
+from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.serialization import restore_object
 
 S = TypeVar("S")
@@ -43,7 +44,7 @@ def load_search(
     context = SearchContext(
         search.settings, restore_object(stored["adapted_head"], "head"), found.schema,
         found.batch_size, found.seed, found.fingerprint, Preprocessor(found.preprocessing),
-        search.group,
+        search.group, LossScale.from_json(stored.get("loss_scale")),
     )  # fmt: skip
     search.adopt(context, found.state)
     return search

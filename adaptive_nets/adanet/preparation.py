@@ -18,6 +18,7 @@ from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor, make_preprocessing
 from adaptive_nets.data.schema import MismatchError, Schema
 from adaptive_nets.distribute import Group, share_of
+from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.serialization import restore_object
 
 
@@ -102,8 +103,9 @@ def prepare(
     fingerprint = data.train.fingerprint()
     preprocessor = Preprocessor() if before is None else before.preprocessor
     context = SearchContext(
-        settings, head, data.schema, data.batch_size, seed, fingerprint, preprocessor, group
-    )
+        settings, head, data.schema, data.batch_size, seed, fingerprint, preprocessor, group,
+        _loss_scale(head, data, before, stored),
+    )  # fmt: skip
     seen = before and before.fingerprint
     if stored is not None:
         context.check_same(stored)
@@ -149,6 +151,14 @@ def _seed(settings, before, stored, group):
     seed = stored["seed"] if stored else int.from_bytes(os.urandom(4), "little")
     (seed,) = map(int, group.agree(seed))
     return seed
+
+
+def _loss_scale(head, data, before, stored):
+    if before is not None:
+        return before.loss_scale
+    if stored is not None:
+        return LossScale.from_json(stored.get("loss_scale"))
+    return head.loss_scale(data.train.y, data.train.w)
 
 
 def _check_generator(settings, state):

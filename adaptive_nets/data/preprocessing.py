@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.specs import make_inputs
 from adaptive_nets.data.spool import MEMORY_LIMIT, Spool, run_in_blocks
@@ -112,7 +113,9 @@ def standardization(rows: Rows) -> keras.Model | None:
             continue
         axis = -1 if array.ndim == 2 and not _share_a_scale(array) else None
         mean, variance = _moments(array, axis)
-        layer = keras.layers.Normalization(axis=axis, mean=mean, variance=variance)
+        layer = keras.layers.Normalization(
+            axis=axis, mean=mean, variance=variance, dtype=whole_dtype()
+        )
         outputs[name] = layer(tensor)
     if all(outputs[k] is (inputs if k is None else inputs[k]) for k in outputs):
         return None
@@ -147,4 +150,4 @@ def _moments(array, axis, block=8192):
     mean = mean + shift
     if axis is None:
         return float(mean), float(variance)
-    return mean.astype("float32"), variance.astype("float32")
+    return mean.astype(whole_dtype()), variance.astype(whole_dtype())

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from adaptive_nets.configurable import Configurable
+from adaptive_nets.heads.loss_scale import LossScale
 
 
 class Head(Configurable, ABC):
@@ -177,6 +178,18 @@ class Head(Configurable, ABC):
         Returns:
             `(offset, scale)`, two lists of `units` floats, or `None` if plain logits near 0 are
             right, as in classification.
+        """
+        return None
+
+    def loss_scale(self, labels: np.ndarray, weights: np.ndarray | None = None) -> LossScale | None:
+        """Returns the size of the loss on these labels, to which λ and β are relative.
+
+        Args:
+            labels: Training labels as returned by `encode`.
+            weights: `[n]` row weights. Defaults to `None`: all are equal.
+
+        Returns:
+            A `LossScale`, or `None` if the loss has no unit, as in classification.
         """
         return None
 

@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets._checks import check_integer
+from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.heads.labels import abridge, read_class_column
 from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC, LogitPrecision, LogitRecall
 from adaptive_nets.heads.single_label import SingleLabel
@@ -221,14 +222,16 @@ class MultiClass(SingleLabel):
 
     def metrics(self) -> dict[str, keras.metrics.Metric]:
         metrics = {
-            "accuracy": keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            "accuracy": keras.metrics.SparseCategoricalAccuracy(
+                name="accuracy", dtype=whole_dtype()
+            ),
             "log_loss": keras.metrics.SparseCategoricalCrossentropy(
-                from_logits=True, name="log_loss"
+                from_logits=True, name="log_loss", dtype=whole_dtype()
             ),
         }
         if self.units > 5:
             metrics["top_5_accuracy"] = keras.metrics.SparseTopKCategoricalAccuracy(
-                k=5, name="top_5_accuracy"
+                k=5, name="top_5_accuracy", dtype=whole_dtype()
             )
         return metrics
 

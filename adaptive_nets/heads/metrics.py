@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from adaptive_nets._dtypes import whole_dtype
+
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class LogitAccuracy(keras.metrics.Mean):
@@ -24,7 +26,7 @@ class LogitAccuracy(keras.metrics.Mean):
     """
 
     def __init__(self, name: str = "accuracy", dtype: Any = None) -> None:
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name, dtype=dtype or whole_dtype())
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         labels, decisions = _decisions(y_true, y_pred, self.dtype)
@@ -48,7 +50,7 @@ class LogitPrecision(keras.metrics.Mean):
     """
 
     def __init__(self, name: str = "precision", dtype: Any = None) -> None:
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name, dtype=dtype or whole_dtype())
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         labels, decisions = _decisions(y_true, y_pred, self.dtype)
@@ -71,7 +73,7 @@ class LogitRecall(keras.metrics.Mean):
     """
 
     def __init__(self, name: str = "recall", dtype: Any = None) -> None:
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name, dtype=dtype or whole_dtype())
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         labels, decisions = _decisions(y_true, y_pred, self.dtype)
@@ -90,7 +92,8 @@ class LogitAUC(keras.metrics.Metric):
         n_labels: Integer. The size of the logits' last axis. Defaults to `1`.
         bins: Integer. Number of bins of each histogram. Defaults to `1024`.
         name: String. The metric's name. Defaults to `"auc"`.
-        dtype: Dtype of the counts. Defaults to `None`: Keras' float type.
+        dtype: Dtype of the counts. Defaults to `None`: float32, or float64 if
+            that is Keras' float type.
 
     Example:
 
@@ -106,10 +109,10 @@ class LogitAUC(keras.metrics.Metric):
     def __init__(
         self, n_labels: int = 1, bins: int = 1024, name: str = "auc", dtype: Any = None
     ) -> None:
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name, dtype=dtype or whole_dtype())
         self.n_labels, self.bins = n_labels, bins
         self.counts = self.add_weight(
-            shape=(2 * n_labels * bins,), initializer="zeros", name="counts"
+            shape=(2 * n_labels * bins,), initializer="zeros", dtype=self.dtype, name="counts"
         )
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -120,7 +123,9 @@ class LogitAUC(keras.metrics.Metric):
         bucket = ops.cast(ops.floor((score + 1.0) * (self.bins / 2)), "int32")
         bucket = ops.clip(bucket, 0, self.bins - 1)
         positive = ops.cast(labels > 0.5, "int32")
-        index = (positive * self.n_labels + ops.arange(self.n_labels)) * self.bins + bucket
+        index = (
+            positive * self.n_labels + ops.arange(self.n_labels, dtype="int32")
+        ) * self.bins + bucket
         weight = ops.ones_like(logits) * _column(sample_weight, self.dtype)
         self.counts.assign_add(
             ops.segment_sum(
@@ -154,7 +159,8 @@ class R2(keras.metrics.Metric):
     Args:
         dim: Integer. Number of targets. Defaults to `1`.
         name: String. The metric's name. Defaults to `"r2"`.
-        dtype: Dtype of the sums. Defaults to `None`: Keras' float type.
+        dtype: Dtype of the sums. Defaults to `None`: float32, or float64 if
+            that is Keras' float type.
 
     Example:
 
@@ -168,10 +174,12 @@ class R2(keras.metrics.Metric):
     """
 
     def __init__(self, dim: int = 1, name: str = "r2", dtype: Any = None) -> None:
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name, dtype=dtype or whole_dtype())
         self.dim = dim
         # One variable, one initialisation: [weight, mean, squared deviations, squared errors].
-        self.moments = self.add_weight(shape=(4, dim), initializer="zeros", name="moments")
+        self.moments = self.add_weight(
+            shape=(4, dim), initializer="zeros", dtype=self.dtype, name="moments"
+        )
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         targets = ops.reshape(ops.cast(y_true, self.dtype), (-1, self.dim))

@@ -18,6 +18,7 @@ from adaptive_nets.heads.columns import (
     side_by_side,
 )
 from adaptive_nets.heads.labels import abridge
+from adaptive_nets.heads.loss_scale import LossScale
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -162,6 +163,22 @@ class Multi(Head):
             offset, scale = found or ([0.0] * columns.units, [1.0] * columns.units)
             offsets, scales = [*offsets, *offset], [*scales, *scale]
         return (offsets, scales) if any_range else None
+
+    def loss_scale(self, labels: np.ndarray, weights: np.ndarray | None = None) -> LossScale | None:
+        """Returns the heads' scales side by side, with their mean as weighted in the loss."""
+        each, deviation, overall, any_scale = [], [], 0.0, False
+        for name, columns in side_by_side(self.heads).items():
+            own = keras.ops.convert_to_numpy(columns.labels_of(labels))
+            found = self.heads[name].loss_scale(own, weights)
+            any_scale = any_scale or found is not None
+            ones = (1.0,) * columns.units
+            found = found or LossScale(1.0, ones, ones)
+            each, deviation = [*each, *found.each], [*deviation, *found.deviation]
+            overall += self.weights[name] * found.overall
+        if not any_scale:
+            return None
+        overall /= sum(self.weights.values())
+        return LossScale(overall, tuple(each), tuple(deviation))
 
     def get_config(self) -> dict[str, Any]:
         return {

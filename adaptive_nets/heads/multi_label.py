@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets._checks import check_integer, check_number
+from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import abridge, check_class_names, read_labels
 from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC
@@ -162,7 +163,9 @@ class MultiLabel(Head):
         return {
             "accuracy": LogitAccuracy(),
             "auc": LogitAUC(n_labels=self.units),
-            "log_loss": keras.metrics.BinaryCrossentropy(from_logits=True, name="log_loss"),
+            "log_loss": keras.metrics.BinaryCrossentropy(
+                from_logits=True, name="log_loss", dtype=whole_dtype()
+            ),
         }
 
     def predictions(self, logits: Any) -> dict[str, Any]:

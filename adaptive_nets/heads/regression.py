@@ -11,8 +11,10 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets._checks import check_integer
+from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import read_labels
+from adaptive_nets.heads.loss_scale import LossScale, measure_loss_scale
 from adaptive_nets.heads.metrics import R2
 from adaptive_nets.keras_internals import loss_settings
 
@@ -155,11 +157,15 @@ class Regression(Head):
         spread = rest.std(axis=0)
         return offset.tolist(), np.where(spread > 0, spread, 1.0).tolist()
 
+    def loss_scale(self, labels: np.ndarray, weights: np.ndarray | None = None) -> LossScale:
+        """Returns the loss of the mean, which for squared errors is the targets' variance."""
+        return measure_loss_scale(self.loss, labels, weights)
+
     def metrics(self) -> dict[str, keras.metrics.Metric]:
         return {
-            "mse": keras.metrics.MeanSquaredError(name="mse"),
-            "rmse": keras.metrics.RootMeanSquaredError(name="rmse"),
-            "mae": keras.metrics.MeanAbsoluteError(name="mae"),
+            "mse": keras.metrics.MeanSquaredError(name="mse", dtype=whole_dtype()),
+            "rmse": keras.metrics.RootMeanSquaredError(name="rmse", dtype=whole_dtype()),
+            "mae": keras.metrics.MeanAbsoluteError(name="mae", dtype=whole_dtype()),
             "r2": R2(dim=self.units),
         }
 

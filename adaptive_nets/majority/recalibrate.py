@@ -1,6 +1,7 @@
 """Estimates batch statistics for the deployed kernels."""
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -44,20 +45,38 @@ def recalibrate_in_place(model: keras.Model, data: Any, batch_size: int = 256) -
     ```
     """
     check_graph(model, "recalibrate")
-    norms = [
+    return estimate_statistics_in_place(model, data, batch_size)
+
+
+def normalizations(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """Returns the batch normalizations in a model, at any depth, that are not frozen.
+
+    Those with `renorm` are left out: they train on their moving statistics, not on the batch's.
+    """
+    return [
         layer
         for layer in layers_in(model)
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+        if isinstance(layer, keras.layers.BatchNormalization)
+        and layer.trainable
+        and not layer.renorm
     ]
-    with contextlib.ExitStack() as stack:
-        for layer in norms:
-            stack.enter_context(_estimating(layer))
-        number = -1
-        for number, batch in enumerate(_batches(data, batch_size) if norms else ()):
-            for layer in norms:
-                # The running mean of the batches so far.
-                layer.momentum = number / (number + 1)
-            model(batch, training=False)
+
+
+def estimate_statistics_in_place(
+    model: keras.Model, data: Any, batch_size: int = 256
+) -> keras.Model:
+    """Does what `recalibrate_in_place` does, for a model of any kind that can be called."""
+    norms = normalizations(model)
+    number = -1
+    for number, batch in enumerate(_batches(data, batch_size) if norms else ()):
+        if number == 0:
+            norms = _updated_in_training(model, norms, batch)
+            counts = [0] * len(norms)
+        with contextlib.ExitStack() as stack:
+            for k, layer in enumerate(norms):
+                stack.enter_context(_estimating(layer, counts, k))
+            if norms:
+                model(batch, training=False)
     if norms and number < 0:
         raise ValueError(
             f"Cannot recalibrate {model.name!r}: the data are empty. Expected inputs or an "
@@ -66,25 +85,67 @@ def recalibrate_in_place(model: keras.Model, data: Any, batch_size: int = 256) -
     return model
 
 
-recalibrate = renamed_function(
-    recalibrate_in_place, "majority.recalibrate", "majority.recalibrate_in_place"
-)
+def _updated_in_training(model, norms, batch):
+    """Returns the normalizations whose statistics a training step changes.
+
+    Those of a base that its model calls with `training=False` keep theirs.
+    """
+    saved = [(v, v.numpy()) for v in model.non_trainable_variables]
+    updated = set()
+    with contextlib.ExitStack() as stack:
+        for layer in norms:
+            stack.enter_context(_recording(layer, updated))
+        model(keras.tree.map_structure(lambda x: x[:2], batch), training=True)
+    for variable, value in saved:
+        variable.assign(value)
+    return [layer for layer in norms if id(layer) in updated]
 
 
 @contextlib.contextmanager
-def _estimating(layer: keras.layers.BatchNormalization) -> Iterator[None]:
-    """Within this block the layer normalizes by its batch and updates its statistics."""
-    momentum = layer.momentum
-
-    def call(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        return type(layer).call(layer, inputs, training=True, mask=mask)
-
+def _replaced_call(layer: keras.Layer, call: Any) -> Iterator[None]:
     vars(layer)["call"] = call
     try:
         yield
     finally:
         del vars(layer)["call"]
+
+
+@contextlib.contextmanager
+def _recording(layer: keras.Layer, updated: set[int]) -> Iterator[None]:
+    """Within this block the layer notes whether it is called in training."""
+
+    def call(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if training:
+            updated.add(id(layer))
+        return type(layer).call(layer, inputs, training=training, mask=mask)
+
+    with _replaced_call(layer, call):
+        yield
+
+
+@contextlib.contextmanager
+def _estimating(
+    layer: keras.layers.BatchNormalization, counts: list[int], place: int
+) -> Iterator[None]:
+    """Within this block the layer normalizes by its batch and updates its statistics."""
+    momentum = layer.momentum
+
+    def call(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        # The running mean of its calls so far, of which a shared layer has several in each batch.
+        layer.momentum = counts[place] / (counts[place] + 1)
+        counts[place] += 1
+        return type(layer).call(layer, inputs, training=True, mask=mask)
+
+    try:
+        with _replaced_call(layer, call):
+            yield
+    finally:
         layer.momentum = momentum
+
+
+recalibrate = renamed_function(
+    recalibrate_in_place, "majority.recalibrate", "majority.recalibrate_in_place"
+)
 
 
 def _batches(data: Any, batch_size: int) -> Iterable[Any]:
@@ -92,8 +153,9 @@ def _batches(data: Any, batch_size: int) -> Iterable[Any]:
     if not arrays:
         return (batch[0] if isinstance(batch, tuple) else batch for batch in data)
     rows = len(arrays[0])
-    starts = range(0, rows, batch_size)
+    # Of about equal length: a last batch of few rows would weigh as much as the others.
+    ends = np.linspace(0, rows, -(-rows // batch_size) + 1).astype(int)
     return (
-        keras.tree.map_structure(lambda x, i=i: np.asarray(x)[i : i + batch_size], data)
-        for i in starts
+        keras.tree.map_structure(lambda x, i=i, j=j: np.asarray(x)[i:j], data)
+        for i, j in itertools.pairwise(ends)
     )

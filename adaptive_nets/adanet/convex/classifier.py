@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from adaptive_nets.adanet.convex.choice import choose_lambda
 from adaptive_nets.adanet.convex.descent import CoordinateDescent
 from adaptive_nets.adanet.convex.network import build_model, decision_values, layer_kernels
 from adaptive_nets.adanet.convex.parameters import check_parameters, read_weights
@@ -43,13 +44,17 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         p: Norm of each unit's incoming weights, in `[1, 2]`; at 1 a unit reads a single input.
             Defaults to 2.
         norm_bound: Λ > 0, one number, or a sequence with one per layer. Defaults to 1.
-        adanet_lambda: λ >= 0, the cost of complexity. Defaults to 0.03. With λ = β = 0, on classes
-            that no network separates, only `max_iterations` stops the algorithm.
+        adanet_lambda: λ >= 0, the cost of complexity, or `"auto"`: of 0.1, 0.03, 0.01, 0.003 and
+            0.001 the one with the fewest errors on held-out rows, and as many of the `max_depth`
+            layers as these call for. Each third of the rows is held out once; the network is then
+            fitted to all. If a class has less than 10 different rows, λ is 0.03. Defaults to
+            `"auto"`. With λ = β = 0, on classes that no network separates, only `max_iterations`
+            stops the algorithm.
         adanet_beta: β >= 0, the cost of any weight. Defaults to 0.
         complexity: r of a unit: `"sqrt_depth"`, `"rademacher"` (the paper's lemma 2 with the
             current widths), or a function from the depth to a number >= 0. Defaults to
             `"sqrt_depth"`.
-        max_iterations: Maximum number of steps, and so of units. Defaults to 100.
+        max_iterations: Maximum number of steps, and so of units. Defaults to 300.
         max_depth: Maximum number of layers. Defaults to 2.
         activation: φ, `"relu"`, `"tanh"` or `"linear"`. Defaults to `"relu"`.
         corrective_passes: How often to move the weights of all units to their optima in turn after
@@ -60,6 +65,7 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
 
     Attributes:
         classes_: `[2]` labels; f is positive for the second.
+        adanet_lambda_: The λ in use.
         units_: Tuple of `Unit`s (`depth`, `direction`, `complexity`), oldest first.
         coef_: `[units]` mixture weights w, some of them 0.
         intercept_: The intercept b.
@@ -102,10 +108,10 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         surrogate: str = "logistic",
         p: float = 2.0,
         norm_bound: float | Sequence[float] = 1.0,
-        adanet_lambda: float = 0.03,
+        adanet_lambda: float | str = "auto",
         adanet_beta: float = 0.0,
         complexity: str | Callable[[int], float] = "sqrt_depth",
-        max_iterations: int = 100,
+        max_iterations: int = 300,
         max_depth: int = 2,
         activation: str = "relu",
         corrective_passes: int = 0,
@@ -157,7 +163,11 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
                 "y must have two classes among the rows of positive weight. "
                 f"Received: one class, {self.classes_[0]!r}."
             )
-        descent = CoordinateDescent(self, X, np.where(y == self.classes_[1], 1.0, -1.0), weights)
+        signs = np.where(y == self.classes_[1], 1.0, -1.0)
+        self.adanet_lambda_, layers = self.adanet_lambda, self.max_depth
+        if self.adanet_lambda == "auto":
+            self.adanet_lambda_, layers = choose_lambda(self._decide, X, signs, weights, layers)
+        descent = CoordinateDescent(self, X, signs, weights, self.adanet_lambda_, layers)
         descent.run()
         self.objective_path_ = np.asarray(descent.path)
         self.n_iter_ = len(descent.path) - 1
@@ -166,6 +176,13 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         self.kernels_, self._mixtures = layer_kernels(self.units_, self.coef_)
         self.depth_ = len(self.kernels_)
         return self
+
+    def _decide(self, X, signs, weights, adanet_lambda, layers, others):
+        """Returns the values of f on other rows, fitted to these."""
+        descent = CoordinateDescent(self, X, signs, weights, adanet_lambda, layers)
+        descent.run()
+        kernels, mixtures = layer_kernels(descent.units, descent.coefficients)
+        return decision_values(others, kernels, mixtures, descent.intercept, self.activation)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Computes the function f.

@@ -21,23 +21,33 @@ class CoordinateDescent:
         features: float64 `[rows, features]`.
         signs: `[rows]` labels, -1.0 or 1.0.
         weights: `[rows]` weights > 0.
+        adanet_lambda: λ.
+        max_depth: Number of layers.
 
     Attributes:
         units: List of `Unit`s, oldest first.
         path: Values of F: without units, then after each step.
     """
 
-    def __init__(self, settings: Any, features: np.ndarray, signs: np.ndarray, weights: np.ndarray):
-        self.settings = settings
+    def __init__(
+        self,
+        settings: Any,
+        features: np.ndarray,
+        signs: np.ndarray,
+        weights: np.ndarray,
+        adanet_lambda: float,
+        max_depth: int,
+    ):
+        self.settings, self.adanet_lambda = settings, adanet_lambda
         surrogate = SURROGATES[settings.surrogate]
         self._problem = WeightProblem(surrogate, signs, weights / weights.sum())
-        self._layers = LayerInputs(features, settings.activation, settings.max_depth)
+        self._layers = LayerInputs(features, settings.activation, max_depth)
         # The effective m of repeated rows; below one row the bound is void.
         rows, largest = max(weights.sum(), 1.0), float(np.abs(features).max())
         self._sample = DataSummary(rows, features.shape[1], largest)
         one = isinstance(settings.norm_bound, numbers.Real)
-        bounds = [settings.norm_bound] * settings.max_depth if one else settings.norm_bound
-        self._norm_bounds = list(bounds)
+        bounds = [settings.norm_bound] * max_depth if one else settings.norm_bound
+        self._norm_bounds = list(bounds)[:max_depth]
         # The intercept is coordinate 0, and the units follow.
         if settings.fit_intercept:
             self._problem.add(np.ones_like(signs), gamma=0.0)
@@ -82,7 +92,7 @@ class CoordinateDescent:
     def _best_new_unit(self):
         """Returns the new `Unit` that lowers F fastest, and its rate; of equals the shallowest."""
         residual, best, best_gain = self._problem.residual(), None, 0.0
-        for depth, bound in enumerate(self._norm_bounds[: self.settings.max_depth], start=1):
+        for depth, bound in enumerate(self._norm_bounds, start=1):
             read = self._layers.read(depth)
             if not len(read):
                 break
@@ -102,7 +112,7 @@ class CoordinateDescent:
             self._problem.minimise(0)
 
     def _gamma(self, complexity):
-        return self.settings.adanet_lambda * complexity + self.settings.adanet_beta
+        return self.adanet_lambda * complexity + self.settings.adanet_beta
 
     def _complexity(self, depth):
         kind = self.settings.complexity

@@ -27,7 +27,11 @@ def check_parameters(estimator: BaseEstimator) -> None:
             f"Received: complexity={given['complexity']!r}."
         )
     check_number("p", given["p"], 1, 2)
-    for name in ("adanet_lambda", "adanet_beta", "tolerance"):
+    if isinstance(given["adanet_lambda"], str):
+        check_choice("adanet_lambda", given["adanet_lambda"], ("auto",))
+    else:
+        check_number("adanet_lambda", given["adanet_lambda"], 0)
+    for name in ("adanet_beta", "tolerance"):
         check_number(name, given[name], 0)
     for name, least in (("max_iterations", 1), ("max_depth", 1), ("corrective_passes", 0)):
         check_integer(name, given[name], least)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
+from adaptive_nets._dtypes import whole
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.member import Member, lineage, run_all
@@ -46,7 +47,7 @@ def assemble_single(
     inputs = make_inputs(spec)
     features = inputs if preprocessing is None else preprocessing(inputs)
     known = run_all(lineage([member]), features, {})
-    return keras.Model(inputs, known[f"{member.name}.logits"], name=name)
+    return keras.Model(inputs, whole(known[f"{member.name}.logits"]), name=name)
 
 
 def assemble_members(

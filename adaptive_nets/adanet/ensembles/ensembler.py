@@ -10,6 +10,7 @@ from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.mixtures.proximal import Loss
 from adaptive_nets.configurable import Configurable
+from adaptive_nets.heads.loss_scale import LossScale
 
 Outputs = list[dict[str, np.ndarray]]
 
@@ -64,6 +65,17 @@ class Ensembler(Configurable, abc.ABC):
         self, mixture: Mixture, outputs: list[dict[str, keras.KerasTensor]]
     ) -> keras.KerasTensor:
         """Returns a KerasTensor of the ensemble's logits, built with stock layers."""
+
+    def relative_to(self, scale: LossScale) -> "Ensembler":
+        """Returns an ensembler whose penalty is relative to the size of the loss.
+
+        It is asked where the head has a `LossScale`. Defaults to the ensembler itself, whose
+        penalty is then in the unit of the loss.
+
+        Args:
+            scale: The head's `LossScale` on the training labels.
+        """
+        return self
 
     def scales(self, members: int) -> tuple[float, float]:
         """Returns factors of the old logits and of a member's own when it joins `members`."""

@@ -1,5 +1,6 @@
 """`MixtureEnsembler`: mixture weights as the solution of a convex problem."""
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -14,6 +15,8 @@ from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS
 from adaptive_nets.adanet.ensembles.mixtures.problem import MixtureProblem
 from adaptive_nets.adanet.ensembles.mixtures.proximal import Loss, MixtureSolver, Solution
+from adaptive_nets.adanet.ensembles.mixtures.relative_loss import RelativeLoss
+from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.serialization import describe_object, restore_object
 
 
@@ -57,6 +60,12 @@ class MixtureEnsembler(Ensembler):
         self.reads_last_layer = MIXTURE_KINDS[kind].reads_last_layer
         self.tolerance, self.max_iterations = tolerance, max_iterations
         self._solver: MixtureSolver | None = None
+        self._relative: RelativeLoss | None = None
+
+    def relative_to(self, scale: LossScale) -> "MixtureEnsembler":
+        relative = copy.copy(self)
+        relative._solver, relative._relative = None, RelativeLoss(scale)
+        return relative
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -120,11 +129,11 @@ class MixtureEnsembler(Ensembler):
         self, mixture: Mixture, outputs: list[dict[str, keras.KerasTensor]]
     ) -> keras.KerasTensor:
         kind = MIXTURE_KINDS[self.kind]
-        bias = [] if mixture.bias is None else [np.asarray(mixture.bias, "float32")]
+        bias = [] if mixture.bias is None else [np.asarray(mixture.bias)]
         with making_layers:
             layer, tensor = kind.layer(outputs, use_bias=bool(bias))
             logits = layer(tensor)
-        weights = [np.asarray(w, "float32") for w in mixture.weights]
+        weights = [np.asarray(w) for w in mixture.weights]
         layer.set_weights([kind.stack(weights), *bias])
         return logits
 
@@ -134,7 +143,7 @@ class MixtureEnsembler(Ensembler):
         first = len(old) if self.refit == "new" else 0
         begin = old[first:] + [kind.initial(o) for o in outputs[len(old) :]]
         gammas = [self.gamma(m.complexity) for m in members]
-        each = [np.full(np.shape(w), g) for w, g in zip(begin, gammas[first:], strict=True)]
+        each = [self._gamma_of(w, g) for w, g in zip(begin, gammas[first:], strict=True)]
         bias = None
         if self.use_bias:
             units = outputs[0]["logits"].shape[-1]
@@ -151,6 +160,8 @@ class MixtureEnsembler(Ensembler):
         )
 
     def _solve(self, problem, labels, weights, loss, max_iterations=None) -> Solution:
+        if self._relative is not None:
+            return self._solve_relative(problem, labels, weights, loss, max_iterations)
         if self._solver is None or self._solver.loss != loss:
             self._solver = MixtureSolver(loss, self.kind, self.tolerance, self.max_iterations)
         return self._solver.solve(
@@ -158,7 +169,38 @@ class MixtureEnsembler(Ensembler):
             weights=weights, bias=problem.bias, max_iterations=max_iterations,
         )  # fmt: skip
 
+    def _solve_relative(self, problem, labels, weights, loss, max_iterations) -> Solution:
+        """Solves in units of the targets' deviations, so that tolerances mean the same, too."""
+        relative, kind = self._relative, MIXTURE_KINDS[self.kind]
+        unit = relative.deviation
+        of_weights, of_outputs = (unit, 1.0) if kind.has_unit else (1.0, unit)
+        if self._solver is None or self._solver.loss != relative.of(loss):
+            self._solver = MixtureSolver(
+                relative.of(loss), self.kind, self.tolerance, self.max_iterations
+            )
+        solution = self._solver.solve(
+            np.asarray(problem.joined, "float64") / of_outputs, labels,
+            start=problem.start / of_weights,
+            gamma=problem.gamma * of_weights / relative.overall,
+            base=None if problem.base is None else problem.base / unit, weights=weights,
+            bias=None if problem.bias is None else problem.bias / unit,
+            max_iterations=max_iterations,
+        )  # fmt: skip
+        return dataclasses.replace(
+            solution, weights=solution.weights * of_weights, bias=solution.bias * unit
+        )
+
+    def _gamma_of(self, weight, gamma):
+        """Returns Γ of each entry of a member's weight, in the unit of the loss."""
+        each = np.full(np.shape(weight), gamma)
+        if self._relative is None:
+            return each
+        return each * self._relative.price(np.ndim(weight) > 0, MIXTURE_KINDS[self.kind].has_unit)
+
     def _mixture(self, problem, solved, bias):
         weights = (*problem.fixed, *MIXTURE_KINDS[self.kind].split(solved, problem.free))
-        penalty = sum(g * np.abs(w).sum() for g, w in zip(problem.gammas, weights, strict=True))
+        penalty = sum(
+            np.sum(self._gamma_of(w, g) * np.abs(w))
+            for g, w in zip(problem.gammas, weights, strict=True)
+        )
         return Mixture(weights, bias if self.use_bias else None, float(penalty))

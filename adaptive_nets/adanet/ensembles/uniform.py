@@ -1,16 +1,19 @@
 """`UniformEnsembler`: the plain average."""
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from adaptive_nets._dtypes import whole, whole_dtype
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.mixtures.penalty import Penalty
 from adaptive_nets.adanet.ensembles.mixtures.proximal import Loss
+from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.serialization import describe_object, restore_object
 
 
@@ -28,6 +31,12 @@ class UniformEnsembler(Ensembler):
 
     def __init__(self, gamma: Callable[[float], float] | None = None):
         self.gamma = Penalty() if gamma is None else gamma
+        self._loss_scale = 1.0
+
+    def relative_to(self, scale: LossScale) -> "UniformEnsembler":
+        relative = copy.copy(self)
+        relative._loss_scale = scale.overall
+        return relative
 
     def fit(
         self,
@@ -40,7 +49,7 @@ class UniformEnsembler(Ensembler):
         loss: Loss,
     ) -> Mixture:
         share = 1.0 / len(members)
-        penalty = sum(self.gamma(m.complexity) * share for m in members)
+        penalty = self._loss_scale * sum(self.gamma(m.complexity) * share for m in members)
         return Mixture((np.float64(share),) * len(members), None, penalty)
 
     def apply(self, mixture: Mixture, outputs: Outputs) -> np.ndarray:
@@ -50,8 +59,10 @@ class UniformEnsembler(Ensembler):
         self, mixture: Mixture, outputs: list[dict[str, keras.KerasTensor]]
     ) -> keras.KerasTensor:
         if len(outputs) == 1:
-            return outputs[0]["logits"]
-        return keras.layers.Average(dtype="float32", name="mixture")([o["logits"] for o in outputs])
+            return whole(outputs[0]["logits"], "mixture")
+        return keras.layers.Average(dtype=whole_dtype(), name="mixture")(
+            [o["logits"] for o in outputs]
+        )
 
     def scales(self, members: int) -> tuple[float, float]:
         return members / (members + 1), 1 / (members + 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets._seeds import derive_seed, seeded
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
 from adaptive_nets.adanet.ensembles.member import Member, layer_number
@@ -52,7 +53,10 @@ def build_member(
         logits = built.logits
         if output_range is not None and builder.rescale_output:
             offset, scale = output_range
-            logits = keras.layers.Rescaling(scale, offset, name="target_scale")(logits)
+            rescaling = keras.layers.Rescaling(
+                scale, offset, dtype=whole_dtype(), name="target_scale"
+            )
+            logits = rescaling(logits)
         outputs = {"logits": logits, "last_layer": last}
         outputs |= {f"hidden_{k}": tensor for k, tensor in enumerate(hidden, start=1)}
         read = _read(outputs.values(), frozen)

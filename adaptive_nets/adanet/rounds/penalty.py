@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from adaptive_nets.adanet.context import SearchContext
@@ -16,20 +17,26 @@ def penalties(
     """Returns the penalty on each member's output weights, or `None` if there is none."""
     if not context.settings.penalize_training:
         return None
-    return [
-        _penalty(context.settings.ensembler.gamma(m.complexity), _output_layer(m)) for m in members
-    ]
+    gamma = context.settings.ensembler.gamma
+    return [_penalty(gamma(m.complexity), *_output_layer(m), context.loss_scale) for m in members]
 
 
-def _penalty(gamma, layer):
+def _penalty(gamma, layer, rescaled, scale):
+    """Returns the penalty in the unit of the loss, as `RoundTrainer` sees it."""
+    each = 1.0
+    if scale is not None:
+        # Behind a target scale a kernel has no unit.
+        unit = 1.0 if rescaled else np.asarray(scale.deviation)
+        each = np.asarray(scale.each) / scale.overall / unit
     # The kernel of a majority layer is the mean of several, and is read again in each step.
-    return lambda: gamma * tf.reduce_sum(tf.abs(tf.convert_to_tensor(layer.kernel)))
+    return lambda: gamma * tf.reduce_sum(each * tf.abs(tf.convert_to_tensor(layer.kernel)))
 
 
 def _output_layer(member: Member):
-    """Returns the layer from a subnetwork's last layer to its logits."""
+    """Returns the layer from a subnetwork's last layer to its logits, and if they are rescaled."""
     call = call_of(member.model.output["logits"])
-    if call.operation.name == "target_scale":
+    rescaled = call.operation.name == "target_scale"
+    if rescaled:
         call = call_of(call.input_tensors[0])
     operation, read = call.operation, call.input_tensors
     last = member.model.output["last_layer"]
@@ -39,4 +46,4 @@ def _output_layer(member: Member):
             f"Received: builder '{member.builder}', which ends with {type(operation).__name__} "
             f"'{operation.name}'."
         )
-    return operation
+    return operation, rescaled

@@ -103,7 +103,7 @@ class RoundRunner:
                 stream_chunks, data.class_weight, context.schema,
             )  # fmt: skip
         self.scorer = CandidateScorer(
-            context.head, settings.ensembler, settings.evaluator, self.train, self.valid,
+            context.head, context.ensembler, settings.evaluator, self.train, self.valid,
             (judged or self.valid) if settings.evaluator is not None else None, reported,
             self._mixture_chunks if self.stream is not None else None,
         )  # fmt: skip
@@ -202,7 +202,7 @@ class RoundRunner:
 
     def _select(self, round_, scored, previous, force_grow) -> ScoredCandidate | None:
         """Returns the winner, which in all processes is the chief's choice."""
-        winner = select_best(scored, previous, force_grow)
+        winner = select_best(scored, previous, force_grow, self.context.loss_unit)
         place = next((i for i, each in enumerate(scored) if each is winner), -1)
         (place,) = map(int, self.context.group.agree(place))
         if place < 0 and previous is None:

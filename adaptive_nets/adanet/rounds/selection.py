@@ -13,18 +13,22 @@ class DivergedError(RuntimeError):
 
 
 def select_best(
-    scored: list[ScoredCandidate], previous: Ensemble | None, force_grow: bool
+    scored: list[ScoredCandidate],
+    previous: Ensemble | None,
+    force_grow: bool,
+    unit: float = 1.0,
 ) -> ScoredCandidate | None:
     """Returns the candidate ensemble with the lowest objective, or `None` if none is better.
 
     Among equals, the smallest wins. The previous ensemble competes as well, so a round that does
     not lower the objective ends the search (AdaNet, figure 3), unless `force_grow` is set.
+    Objectives are equal within the rounding of numbers of the size of `unit`, that of the loss.
     """
     field = [c for c in scored if np.isfinite(c.ensemble.objective)]
     if not field:
         return None
     best = min(c.ensemble.objective for c in field)
-    slack = 1e-12 * max(1.0, abs(best))
+    slack = 1e-12 * max(unit, abs(best))
     equal = [c for c in field if c.ensemble.objective <= best + slack]
     winner = min(equal, key=lambda c: c.ensemble.parameters)
     if previous is not None and not force_grow and best >= previous.objective - slack:

@@ -73,7 +73,7 @@ def set_up_round(
     with context.strategy.scope():
         trainer = RoundTrainer(
             members, [loss_scaled(b.optimizer()) for b in builders], context.head, scales,
-            jit_compile, groups, penalties(context, members),
+            jit_compile, groups, penalties(context, members), context.loss_unit,
         )  # fmt: skip
     return Round(number, members, trainer, feed, steps, context.group)
 

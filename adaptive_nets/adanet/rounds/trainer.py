@@ -43,6 +43,9 @@ class RoundTrainer:
         groups: Number of the source that each member reads. Defaults to `None`: all read the first.
         penalties: For each member, a function without arguments that returns a scalar tensor to
             add to its loss, or `None`. Defaults to `None`: no penalties.
+        unit: What the loss is measured in. Optimizers see the loss in this unit, so that steps,
+            regularisation, penalties and half precision do not depend on the scale of the targets;
+            the losses that are returned are the head's own. Defaults to 1.
     """
 
     def __init__(
@@ -54,8 +57,10 @@ class RoundTrainer:
         jit_compile: bool = False,
         groups: Sequence[int] | None = None,
         penalties: Sequence[Callable[[], tf.Tensor] | None] | None = None,
+        unit: float = 1.0,
     ):
         self.members, self.optimizers, self.head, self.scales = members, optimizers, head, scales
+        self.unit = unit
         self.groups = groups or [0] * len(members)
         self.penalties = penalties or [None] * len(members)
         for member, optimizer in zip(members, optimizers, strict=True):
@@ -155,7 +160,8 @@ class RoundTrainer:
                 per_row = per_row * batch["w"]
             loss = tf.reduce_mean(per_row)
             parts = [*model.losses, *([] if penalty is None else [penalty()])]
-            total = tf.add_n([loss, *(tf.cast(part, tf.float32) for part in parts)])
+            relative = loss if self.unit == 1.0 else loss / self.unit
+            total = tf.add_n([relative, *(tf.cast(part, tf.float32) for part in parts)])
             if self.replicas > 1:
                 loss, total = loss / self.replicas, total / self.replicas
             scaled = optimizer.scale_loss(total)

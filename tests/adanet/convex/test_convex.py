@@ -50,7 +50,7 @@ def value(model, x, y):
     z = 1 - signs * model.decision_function(x)
     loss = np.exp(z) if model.surrogate == "exponential" else np.log1p(np.exp(z))
     complexity = np.array([unit.complexity for unit in model.units_])
-    gammas = model.adanet_lambda * complexity + model.adanet_beta
+    gammas = model.adanet_lambda_ * complexity + model.adanet_beta
     return loss.mean() + gammas @ np.abs(model.coef_)
 
 
@@ -136,7 +136,7 @@ def worst_excess(model, x, y):
     q = np.inf if model.p == 1 else model.p / (model.p - 1)
     excess = [0.0]
     for depth in range(1, model.max_depth + 1):
-        gamma = model.adanet_lambda * np.sqrt(depth)
+        gamma = model.adanet_lambda_ * np.sqrt(depth)
         if depth <= len(read):
             excess.append(np.linalg.norm(read[depth - 1].T @ r, q) - gamma)
         if depth <= model.depth_:

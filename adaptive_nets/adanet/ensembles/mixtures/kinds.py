@@ -12,6 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from adaptive_nets._dtypes import whole_dtype
+
 Output = dict[str, Any]
 
 
@@ -24,10 +26,13 @@ class MixtureKind(abc.ABC):
     Attributes:
         name: Name of the kind in `mixture_weights`.
         key: The output that is weighed. Defaults to `"logits"`.
+        has_unit: Whether weights have the unit of the targets, rather than the weighed output.
+            Defaults to `False`.
     """
 
     name: str
     key = "logits"
+    has_unit = False
 
     @property
     def reads_last_layer(self) -> bool:
@@ -113,16 +118,16 @@ class _OfLogits(MixtureKind):
         self, outputs: Sequence[Output], use_bias: bool
     ) -> tuple[keras.Layer, keras.KerasTensor]:
         units = outputs[0]["logits"].shape[-1]
-        rows = [keras.layers.Reshape((1, units), dtype="float32")(o["logits"]) for o in outputs]
+        rows = [keras.layers.Reshape((1, units), dtype=whole_dtype())(o["logits"]) for o in outputs]
         layer = keras.layers.EinsumDense(
             self.equation,
             output_shape=units,
             bias_axes="c" if use_bias else None,
-            dtype="float32",
+            dtype=whole_dtype(),
             name="mixture",
         )
         several = len(rows) > 1
-        join = keras.layers.Concatenate(axis=1, dtype="float32") if several else None
+        join = keras.layers.Concatenate(axis=1, dtype=whole_dtype()) if several else None
         return layer, join(rows) if several else rows[0]
 
 
@@ -160,6 +165,7 @@ class Matrix(MixtureKind):
 
     name = "matrix"
     key = "last_layer"
+    has_unit = True
 
     def initial(self, output: Output) -> np.ndarray:
         return np.zeros((output["last_layer"].shape[-1], output["logits"].shape[-1]))
@@ -190,6 +196,6 @@ class Matrix(MixtureKind):
     ) -> tuple[keras.Layer, keras.KerasTensor]:
         units = outputs[0]["logits"].shape[-1]
         last = [o["last_layer"] for o in outputs]
-        tensor = keras.layers.Concatenate(dtype="float32")(last) if len(last) > 1 else last[0]
-        layer = keras.layers.Dense(units, use_bias=use_bias, dtype="float32", name="mixture")
+        tensor = keras.layers.Concatenate(dtype=whole_dtype())(last) if len(last) > 1 else last[0]
+        layer = keras.layers.Dense(units, use_bias=use_bias, dtype=whole_dtype(), name="mixture")
         return layer, tensor

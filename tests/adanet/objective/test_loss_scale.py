@@ -1,0 +1,117 @@
+"""λ and β mean the same whatever the unit of the targets."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import adaptive_nets as an
+from adaptive_nets.adanet.checkpoints.model_dir import ModelDirReader
+from adaptive_nets.adanet.rounds.scoring import ScoredCandidate
+from adaptive_nets.adanet.rounds.selection import select_best
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(200, 3)).astype("float32")
+Z = X[:, 0] + X[:, 1] * X[:, 2]
+Z = (Z - Z.mean()) / Z.std()
+
+
+def fitted(y, head=None, **settings):
+    settings = {"max_iterations": 2, "steps_per_iteration": 60, "seed": 0, **settings}
+    generator = an.generators.Dense(8, [1], optimizer=keras.optimizers.Adam(0.05))
+    return an.AdaNet(head or an.heads.Regression(), generator, **settings).fit(X, y, verbose=0)
+
+
+def measures(y, **settings):
+    search = fitted(y, adanet_lambda=0.05, adanet_beta=0.02, **settings)
+    return search.evaluate(X, y)["r2"], search
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"mixture_weights": "vector"},
+        {"mixture_weights": "matrix", "mixture_bias": True, "penalize_training": True},
+        {"mixture_weights": "uniform"},
+    ],
+    ids=str,
+)
+def test_the_same_search_on_targets_of_any_scale(settings):
+    expected, usual = measures(Z, **settings)
+    assert expected > 0.3
+    for scale in (0.01, 1e6):
+        found, search = measures(Z * scale, **settings)
+        assert found == pytest.approx(expected, abs=0.01)
+        board, same = search.leaderboard(), usual.leaderboard()
+        for column in ("penalty", "objective", "loss"):
+            # Reported in the user's units.
+            np.testing.assert_allclose(board[column] / scale**2, same[column], rtol=0.02)
+
+
+@pytest.mark.parametrize("loss", ["mean_absolute_error", keras.losses.MeanAbsoluteError()])
+def test_other_losses_have_their_own_size(loss):
+    losses = [an.heads.Regression(1, loss).loss_scale(Z[:, None] * s) for s in (1.0, 1e-3)]
+    assert losses[0].overall == pytest.approx(1.0, rel=1e-6)
+    assert losses[1].overall == pytest.approx(1e-3, rel=1e-6)
+
+
+def test_it_is_the_weighted_variance_of_squared_errors_also_far_from_zero():
+    y = np.stack([Z, 100 * Z + 1e6], axis=1).astype("float32")
+    w = np.linspace(0, 2, len(y)).astype("float32")
+    found = an.heads.Regression(2).loss_scale(y, w)
+    mean = np.average(y.astype("float64"), axis=0, weights=w)
+    variances = np.average((y - mean) ** 2, axis=0, weights=w)
+    np.testing.assert_allclose(found.each, variances, rtol=1e-6)
+    np.testing.assert_allclose(found.deviation, np.sqrt(variances), rtol=1e-6)
+    assert found.overall == pytest.approx(variances.mean())
+
+
+def test_targets_that_do_not_vary_have_scale_1():
+    assert an.heads.Regression(1).loss_scale(np.full((5, 1), 0.1, "float32")).overall == 1.0
+
+
+def test_several_heads_are_joined_as_in_their_loss():
+    heads = {"kind": an.heads.BinaryClass(), "size": an.heads.Regression(1)}
+    head = an.heads.Multi(heads, weights={"kind": 1.0, "size": 3.0})
+    y = {"kind": (Z > 0).astype(int), "size": 10 * Z}
+    head.adapt(y)
+    found = head.loss_scale(head.encode(y))
+    np.testing.assert_allclose(found.each, [1.0, 100.0], rtol=1e-5)
+    np.testing.assert_allclose(found.deviation, [1.0, 10.0], rtol=1e-5)
+    assert found.overall == pytest.approx((1 + 3 * 100) / 4, rel=1e-5)
+    assert an.heads.BinaryClass().adapt([0, 1]).loss_scale(np.zeros((2, 1))) is None
+
+
+def test_a_small_target_beside_a_large_one_is_weighed_for_itself():
+    y = np.stack([0.01 * Z, 1e4 * X[:, 0]], axis=1)
+    search = fitted(y, mixture_weights="vector", adanet_lambda=0.05, max_iterations=1)
+    (weight,) = search.ensemble.mixture.weights
+    assert (weight > 0.5).all()
+
+
+def test_it_is_stored_and_a_state_without_it_goes_on_without(tmp_path):
+    search = fitted(Z * 100, model_dir=tmp_path, max_iterations=1)
+    stored = ModelDirReader(tmp_path).read_state()
+    assert stored["loss_scale"]["overall"] == pytest.approx(1e4, rel=1e-4)
+    assert an.AdaNet.load(tmp_path).context.loss_scale == search.context.loss_scale
+
+    file = max(tmp_path.glob("state-*.json"))
+    file.write_text(json.dumps({k: v for k, v in stored.items() if k != "loss_scale"}))
+    old = an.AdaNet.load(tmp_path, max_iterations=2)
+    assert old.context.loss_scale is None
+    old.fit(X, Z * 100, verbose=0)
+    assert ModelDirReader(tmp_path).read_state()["loss_scale"] is None
+
+
+def test_candidates_of_a_small_loss_differ():
+    class Small:
+        parameters = 1
+
+        def __init__(self, objective):
+            self.objective = objective
+
+    better, before = ScoredCandidate(Small(1e-14), {}, ()), Small(2e-14)
+    assert select_best([better], before, False, unit=1e-13) is better
+    assert select_best([better], before, False) is None
