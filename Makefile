@@ -59,7 +59,7 @@ lint: venv ## format, lint and the floors
 	$(BIN)/lint-imports
 
 bench: venv ## the timed comparisons; QUICK=1 in seconds, AGAINST=checkout adds steps.py
-	@set -e; for name in search growth majority energy serving; do \
+	@set -e; for name in search growth majority energy serving convex; do \
 	  echo "== $$name"; $(BIN)/python benchmarks/$$name.py $(if $(QUICK),--quick); done
 ifdef AGAINST
 	$(BIN)/python benchmarks/steps.py --against $(AGAINST) $(if $(QUICK),--quick)

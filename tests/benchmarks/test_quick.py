@@ -67,6 +67,12 @@ def test_accuracy(capsys):
     assert capsys.readouterr().out.count("ridge with chosen penalty 3167.6") == 3
 
 
+def test_convex(capsys):
+    found = run("convex")
+    assert list(found) == ["1 or 8"] and all(map(math.isfinite, numbers(found)))
+    assert "behind by more than a standard error" in capsys.readouterr().out
+
+
 def test_energy(capsys):
     found = run("energy")
     beside, products, growth = found
