@@ -40,8 +40,9 @@ def test_the_compiled_step_is_the_plain_one(kind):
         found.append(search)
     members = [list(each.state.members().values()) for each in found]
     for one, other in zip(*members, strict=True):
-        for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
-            np.testing.assert_allclose(a, b, atol=5e-5)
+        for a, b in zip(one.model.weights, other.model.weights, strict=True):
+            # The mean of a layer sums what 64 inputs' kernels differ by.
+            np.testing.assert_allclose(a, b, atol=5e-4 if "moving_mean" in a.name else 5e-5)
 
 
 def test_k_kernels_draw_within_the_compiled_step():
