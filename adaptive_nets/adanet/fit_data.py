@@ -152,7 +152,9 @@ def read_fit_data(
     if given.validation_data is not None:
         valid = _held_out_rows(given.validation_data, head, "validation_data", schema)
     elif given.validation_split:
-        train, valid = split_rows(train, given.validation_split, derive_seed(seed, "split"))
+        train, valid = split_rows(
+            train, given.validation_split, derive_seed(seed, "split"), head.strata(train.y)
+        )
     judged = _evaluator_rows(evaluator, head, valid, schema)
     if given.report_data is not None:
         reported = _held_out_rows(given.report_data, head, "report_data", schema)

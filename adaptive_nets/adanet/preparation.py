@@ -163,5 +163,5 @@ def _loss_scale(head, data, before, stored):
 
 def _check_generator(settings, state):
     # Called before anything is written, so that a faulty generator leaves no files behind.
-    if state.iteration < settings.max_iterations and not settings.generator.needs_features:
+    if state.iteration < settings.rounds and not settings.generator.needs_features:
         propose_builders(settings.generator, state.ensemble, state.iteration + 1, state.reports)

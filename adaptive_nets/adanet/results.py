@@ -48,11 +48,7 @@ class SearchResults:
     @property
     def global_step(self) -> int:
         """Training steps of all rounds, including one that is not finished."""
-        partial = self.state.partial
-        started = partial.entries[-1].steps if partial is not None else 0
-        if self.context is None:
-            return 0
-        return self.state.iteration * self.context.settings.steps_per_iteration + started
+        return self.state.current.steps
 
     @property
     def feature_spec(self) -> Any:

@@ -28,6 +28,9 @@ _NOT_COMPARED = frozenset(
     ("model_dir", "seed", "jit_compile", "checkpoint_seconds", "cache_bytes", "distribute",
      "placement")
 )  # fmt: skip
+# What `None` stands for without a time limit; with one, see `RoundPlan`.
+DEFAULT_ROUNDS, DEFAULT_STEPS = 5, 500
+
 _CHOICES = {
     "training": ("residual", "independent"),
     "refit": ("all", "new"),
@@ -46,8 +49,8 @@ class SearchSettings:
 
     head: Head
     generator: Generator
-    max_iterations: int = 5
-    steps_per_iteration: int = 500
+    max_iterations: int | None = None
+    steps_per_iteration: int | None = None
     ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",)
     mixture_weights: str | Ensembler = "scalar"
     mixture_bias: bool = False
@@ -92,6 +95,16 @@ class SearchSettings:
         )  # fmt: skip
 
     @property
+    def rounds(self) -> int:
+        """The maximum number of rounds, without regard to a time limit."""
+        return DEFAULT_ROUNDS if self.max_iterations is None else self.max_iterations
+
+    @property
+    def steps(self) -> int:
+        """The training steps of a round, without regard to a time limit."""
+        return DEFAULT_STEPS if self.steps_per_iteration is None else self.steps_per_iteration
+
+    @property
     def reads_last_layer(self) -> bool:
         """Whether members' last layers are needed as well as their logits."""
         return self.ensembler.reads_last_layer or self.complexity_rule.needs_outputs
@@ -125,6 +138,8 @@ def _is_integer(value):
 def _check_numbers(s):
     for name in ("max_iterations", "steps_per_iteration", "cache_bytes"):
         value = getattr(s, name)
+        if value is None and name != "cache_bytes":
+            continue
         if not _is_integer(value) or value < 1:
             raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
     for name in ("adanet_lambda", "adanet_beta", "checkpoint_seconds"):
