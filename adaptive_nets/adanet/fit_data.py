@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from adaptive_nets._seeds import derive_seed
+from adaptive_nets.adanet.objective.defined import check_defined
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.data.datasets import (
+    ReadLimits,
     check_batched,
     dataset_batch_size,
     is_batched,
@@ -122,6 +124,7 @@ def read_fit_data(
     seed: int,
     schema: Schema | None = None,
     preprocessing: Any = None,
+    limits: ReadLimits | None = None,
 ) -> FitData:
     """Checks all data of `fit`, and adapts the head to the labels.
 
@@ -132,11 +135,12 @@ def read_fit_data(
         seed: The search's seed.
         schema: The schema of the features. Defaults to `None`: it is learnt from `x`.
         preprocessing: The search's preprocessing, which says whether columns stay separate.
+        limits: How much of a dataset to read. Defaults to `None`: all of it.
 
     Raises:
         ValueError: The data is invalid.
     """
-    x, y, sample_weight, stream, batch_size = _read_training_data(given)
+    x, y, sample_weight, stream, batch_size = _read_training_data(given, limits)
     if y is None:
         raise ValueError("Labels are missing. Pass y, or a tf.data.Dataset of (features, labels).")
     # A dict holds the labels of several heads, which head.adapt counts.
@@ -156,13 +160,15 @@ def read_fit_data(
             train, given.validation_split, derive_seed(seed, "split"), head.strata(train.y)
         )
     judged = _evaluator_rows(evaluator, head, valid, schema)
+    if evaluator is not None:
+        check_defined(head, evaluator.metric, judged or valid)
     if given.report_data is not None:
         reported = _held_out_rows(given.report_data, head, "report_data", schema)
     size = min(batch_size, len(train))
     return FitData(train, valid, judged, reported, stream, size, schema, class_weight)
 
 
-def _read_training_data(given):
+def _read_training_data(given, limits):
     """Returns features, labels, weights, the stream or `None`, and the batch size."""
     x, y, stream, batch_size = given.x, given.y, None, given.batch_size
     if not is_batched(x):
@@ -170,7 +176,7 @@ def _read_training_data(given):
     if y is not None:
         raise ValueError("y must not be passed with a dataset, which yields its own labels.")
     if not is_dataset(x):
-        x, y, w, batch_size = read_batches(x)
+        x, y, w, batch_size = read_batches(x, limits=limits)
         return x, y, w if given.sample_weight is None else given.sample_weight, None, batch_size
     check_batched(x)
     if is_endless(x):
@@ -179,9 +185,10 @@ def _read_training_data(given):
         stream = x
         batch_size = dataset_batch_size(x)
         x = x.take(-(-SAMPLE_ROWS // batch_size))
+        limits = None
     else:
         batch_size = dataset_batch_size(x)
-    x, y, w = read_dataset(x)
+    x, y, w = read_dataset(x, limits=limits)
     return x, y, w if given.sample_weight is None else given.sample_weight, stream, batch_size
 
 

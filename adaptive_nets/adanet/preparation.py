@@ -15,11 +15,15 @@ from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
 from adaptive_nets.adanet.placement.base import Placement
 from adaptive_nets.adanet.settings import SearchSettings
+from adaptive_nets.data.datasets import ReadLimits
 from adaptive_nets.data.preprocessing import Preprocessor, make_preprocessing
 from adaptive_nets.data.schema import MismatchError, Schema
 from adaptive_nets.distribute import Group, share_of
 from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.serialization import restore_object
+
+# At most this share of a time limit is for reading a dataset.
+READING_SHARE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +92,10 @@ def prepare(
         head = restore_object(stored["adapted_head"], "head")
     schema = known.schema if stored is None else read_schema(stored)
     try:
-        data = read_fit_data(head, given, settings.evaluator, seed, schema, settings.preprocessing)
+        data = read_fit_data(
+            head, given, settings.evaluator, seed, schema, settings.preprocessing,
+            _read_limits(settings, given, group),
+        )  # fmt: skip
     except MismatchError as error:
         if stored is None:
             raise
@@ -135,6 +142,17 @@ def prepare(
     begun = stored is not None or state.current.ensemble is not None or state.paused is not None
     resumed = dataclasses.replace(context, fingerprint=seen) if begun else None
     return Prepared(context, state, data, other_data, finished, resumed)
+
+
+def _read_limits(settings, given, group):
+    """Returns how much of a dataset is used: the rows of all rounds that are begun, at most."""
+    batches = seconds = None
+    if given.max_steps is not None:
+        # Whole rounds, so that a round that is stopped goes on with the same rows.
+        batches = -(-given.max_steps // settings.steps) * settings.steps
+    if given.time_limit is not None and group.alone:
+        seconds = READING_SHARE * given.time_limit
+    return ReadLimits(batches, seconds)
 
 
 def _tell_renamed(schema, group):
