@@ -30,6 +30,7 @@ class SearchState:
         stop_reason: Why the last `fit` ended; `""` while it runs.
         seconds: Time spent in rounds.
         stream_chunks: Chunks of an endless dataset used so far.
+        rate_factor: What callbacks have multiplied all subnetworks' learning rates by.
         partial: The state selected when time ran out in the middle of the next round, or `None`.
             The next `fit` drops it and finishes that round.
         paused: Checkpoint of an interrupted round if there is no `model_dir`, or `None`. It is not
@@ -47,6 +48,7 @@ class SearchState:
     stop_reason: str = ""
     seconds: float = 0.0
     stream_chunks: int = 0
+    rate_factor: float = 1.0
     partial: "SearchState | None" = None
     paused: tuple[dict, list[np.ndarray]] | None = dataclasses.field(
         default=None, repr=False, compare=False
@@ -90,6 +92,35 @@ class SearchState:
             seconds=self.seconds + seconds,
             partial=None,
             paused=None,
+        )
+
+    def without_checkpoint(self) -> "SearchState":
+        """Returns the state without the checkpoint that it keeps in memory."""
+        return dataclasses.replace(self, paused=None)
+
+    def with_ensemble(self, ensemble: Ensemble, measured: dict) -> "SearchState":
+        """Returns the state with the ensemble of an earlier round.
+
+        What later rounds have selected is withdrawn; their rows stay in the leaderboard.
+        """
+        last, own = ensemble.iteration, f"{ensemble.iteration}/{ensemble.name}"
+
+        def withdrawn(entry):
+            kept = entry.round <= last or (entry.candidate == "previous" and entry.parent == own)
+            if kept or entry.status not in ("selected", "partial"):
+                return entry
+            return dataclasses.replace(entry, status="withdrawn")
+
+        return dataclasses.replace(
+            self,
+            ensemble=ensemble,
+            measured=measured,
+            entries=tuple(map(withdrawn, self.entries)),
+            reports=tuple(
+                dataclasses.replace(r, selected=r.selected and r.iteration <= last)
+                for r in self.reports
+            ),
+            partial=self.partial and self.partial.with_ensemble(ensemble, measured),
         )
 
     def members(self) -> dict[str, Member]:
@@ -140,6 +171,7 @@ class SearchState:
             "stop_reason": self.stop_reason,
             "seconds": self.seconds,
             "stream_chunks": self.stream_chunks,
+            "rate_factor": self.rate_factor,
             "partial": None if self.partial is None else self.partial.to_json(),
         }
 
@@ -149,6 +181,7 @@ class SearchState:
         return cls(
             **{name: state[name] for name in plain},
             stream_chunks=state["stream_chunks"],
+            rate_factor=state.get("rate_factor", 1.0),
             ensemble=state["ensemble"] and ensemble_from_json(state["ensemble"], members),
             entries=tuple(Entry(**e) for e in state["entries"]),
             reports=tuple(Report(**r) for r in state["reports"]),

@@ -58,7 +58,7 @@ class RoundJob:
         """Sets up a round of some of the builders."""
         state = self.checkpointer.state
         kept = state.members().values()
-        return self.runner.set_up(builders, self.number, state.ensemble, kept)
+        return self.runner.set_up(builders, self.number, state.ensemble, kept, state.rate_factor)
 
 
 class Placement(abc.ABC):
@@ -83,6 +83,11 @@ class Placement(abc.ABC):
     def follows(self) -> bool:
         """Whether this process only trains its share, and adopts the chief's decisions."""
         return False
+
+    @property
+    def apart(self) -> str | None:
+        """Its name if other processes train subnetworks, which callbacks do not reach."""
+        return None
 
     def is_chief(self, group: Group) -> bool:
         """Returns whether this process decides rounds and writes the state."""

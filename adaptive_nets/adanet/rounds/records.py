@@ -21,7 +21,8 @@ class Entry:
         round: The round, from 1.
         candidate: Name of the candidate ensemble. `"previous"` is the previous ensemble.
         status: `"selected"`, `"rejected"`, `"partial"` (selected when time ran out in the middle
-            of the round) or `"diverged at step n"`.
+            of the round), `"withdrawn"` (selected, until a callback went back to an earlier round's
+            ensemble) or `"diverged at step n"`.
         objective: The minimised value; lower is better.
         measured: Losses and metrics by column name (`val_` for validation data).
         parameters: Number of parameters of all members together.

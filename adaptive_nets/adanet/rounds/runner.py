@@ -119,6 +119,7 @@ class RoundRunner:
         number: int,
         previous: Ensemble | None,
         kept: Iterable[Member] = (),
+        rate_factor: float = 1.0,
     ) -> Round:
         """Sets up a round for training.
 
@@ -127,15 +128,18 @@ class RoundRunner:
             number: The round, from 1.
             previous: The current ensemble, or `None`.
             kept: Members whose outputs are still needed. Defaults to none.
+            rate_factor: Factor of all learning rates. Defaults to 1.
         """
         kept = list(kept)
         for view in self.scorer.views:
             view.keep_only(kept)
             if previous is not None:
                 view.outputs(previous.members)
-        return set_up_round(
+        round_ = set_up_round(
             self.context, self.data, self.train, self.stream, builders, number, previous
         )
+        round_.rates.scale(rate_factor)
+        return round_
 
     def measure_again(self, standing: Standing) -> Standing:
         """Returns the same ensemble with its objective on the data of this call."""
