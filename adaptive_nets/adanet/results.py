@@ -75,9 +75,11 @@ class SearchResults:
 
         Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
         metrics (also as `val_...`), `parameters`, `steps`, `seconds`; the newest member's
-        `complexity` r, `gamma` = λ r + β and L1 norm of its `mixture_weight`; and `parent`.
+        `complexity` r, `gamma` = λ r + β and L1 norm of its `mixture_weight`; and `parent`. It
+        prints the head's main metric first, and as many columns as fit the terminal.
         """
-        return to_frame(self.state.current.entries)
+        metric = self.context and self.context.head.main_metric[0]
+        return to_frame(self.state.current.entries, metric)
 
     def learning_curves(self) -> "pd.DataFrame":
         """Returns the training losses of all subnetworks as a `pandas.DataFrame`.
