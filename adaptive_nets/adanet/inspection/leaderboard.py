@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from adaptive_nets.adanet.rounds.records import Entry
+from adaptive_nets.heads import Head
 
 LEADING = ["round", "candidate", "status", "objective", "loss", "penalty"]
 
@@ -100,12 +101,12 @@ def _cell(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def to_frame(entries: Sequence[Entry], metric: str | None = None) -> Leaderboard:
+def to_frame(entries: Sequence[Entry], head: Head | None = None) -> Leaderboard:
     """Returns all entries, the best of each round first.
 
     Args:
         entries: Rows of the leaderboard.
-        metric: Name of the head's main metric, which is printed first. Defaults to `None`.
+        head: The head, whose main metric is printed first. Defaults to `None`.
     """
     rows = []
     for entry in entries:
@@ -117,5 +118,5 @@ def to_frame(entries: Sequence[Entry], metric: str | None = None) -> Leaderboard
         leading = [c for c in LEADING if c in frame.columns]
         frame = frame[[*leading, *middle, *TRAILING]]
         frame = frame.sort_values(["round", "objective"], kind="stable", ignore_index=True)
-    frame.main_metric = metric
+    frame.main_metric = head and head.main_metric[0]
     return frame

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import adaptive_nets as an
 from adaptive_nets.adanet.inspection.leaderboard import LEADING, TRAILING, Leaderboard, to_frame
 from adaptive_nets.adanet.rounds.records import Entry
 
@@ -59,14 +60,13 @@ def test_measurements_of_later_rounds_leave_gaps_in_earlier_ones():
     assert np.isnan(frame.val_loss[0]) and frame.val_loss[1] == 0.4
 
 
-MEASURED = dict.fromkeys(
-    ("loss", "penalty", "auc", "accuracy", "val_loss", "val_auc", "val_accuracy"), 0.123456789
-)
+NAMES = ("loss", "penalty", "auc", "accuracy", "val_loss", "val_auc", "val_accuracy")
+MEASURED = dict.fromkeys(NAMES, 0.123456789)
 
 
-def board(rows, metric="accuracy", name="2_layer_dense"):
+def board(rows, head=None, name="2_layer_dense"):
     given = [entry(1 + k // 5, f"{name}_{k}", k / 7, measured=MEASURED) for k in range(rows)]
-    return to_frame(given, metric)
+    return to_frame(given, head or an.heads.BinaryClass())
 
 
 @pytest.mark.parametrize("width", [60, 80, 132])
@@ -121,7 +121,7 @@ def test_what_is_made_of_it_prints_so_too():
     assert str(frame.describe()).splitlines()[1].split()[0] == "count"
     assert str(pd.concat([frame, frame], axis=1)).split()[:2] == ["round", "candidate"]
     assert str(frame.T) and str(to_frame([]))
-    assert str(board(2, "missing")).split()[:2] == ["round", "candidate"]
+    assert str(board(2, an.heads.Regression())).split()[:2] == ["round", "candidate"]
 
 
 def test_it_is_a_frame_like_any_other(tmp_path):
