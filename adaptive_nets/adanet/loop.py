@@ -129,7 +129,7 @@ class SearchLoop:
         job.round = job.set_up(job.builders)
         rounds = None if self.plan.open_rounds else self.context.settings.rounds
         self.progress.round_begin(job.number, rounds, job.names, job.round.steps)
-        self.hooks.round_begin(job.number, job.names)
+        self.hooks.round_begin(job.number, job.names, job.round.rates)
         try:
             self.placement.prepare(job)
             self.budget.opened(time.perf_counter() - began)
@@ -196,6 +196,7 @@ class SearchLoop:
     def _keep(self, decision: Decision, interrupted: bool, began: float):
         """Saves the outcome of a round."""
         after = self.state.after(decision, time.perf_counter() - began)
+        after = dataclasses.replace(after, rate_factor=self.hooks.rate_factor)
         if interrupted:
             after = dataclasses.replace(self.state, partial=after)
         elif self.plan.stalled(after.entries, decision.winner is not None):
@@ -205,7 +206,7 @@ class SearchLoop:
 
     def _follow(self, job) -> str:
         """Trains this process's share of a round, then adopts the chief's decision."""
-        self.hooks.round_begin(job.number, job.names)
+        self.hooks.round_begin(job.number, job.names, None)
         stored = self.placement.follow(job)
         self.checkpointer.adopt(read_search(stored, self.checkpointer.folder).state)
         if self.state.iteration >= job.number:
@@ -221,3 +222,6 @@ class SearchLoop:
         label = winner or "no candidate ensemble beats the previous one"
         self.progress.round_end(label, shown.ensemble.objective, brief)
         self.hooks.round_end(number, {"objective": shown.ensemble.objective, **metrics})
+        factor = self.hooks.rate_factor
+        if self.state.partial is None and factor != self.state.rate_factor:
+            self.checkpointer.commit(dataclasses.replace(self.state, rate_factor=factor))

@@ -67,13 +67,13 @@ class SearchResults:
         return self.state.current.ensemble
 
     def leaderboard(self) -> "pd.DataFrame":
-        """Returns all candidate ensembles as a `pandas.DataFrame`, the best of each round first.
+        """Returns all candidate ensembles as a `pandas.DataFrame` that prints what fits the screen.
 
         Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
         metrics (also as `val_...`), `parameters`, `steps`, `seconds`; the newest member's
         `complexity` r, `gamma` = λ r + β and L1 norm of its `mixture_weight`; and `parent`.
         """
-        return to_frame(self.state.current.entries)
+        return to_frame(self.state.current.entries, self.context and self.context.head)
 
     def learning_curves(self) -> "pd.DataFrame":
         """Returns the training losses of all subnetworks as a `pandas.DataFrame`.

@@ -1,5 +1,6 @@
 """`AdaNet`, the ensemble search."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -170,8 +171,8 @@ class AdaNet:
             batch_size: Rows per step, unless `x` yields batches. Defaults to 32.
             time_limit: Seconds for this call. A round cut short is judged; the next `fit` ends it.
             max_steps: Total training steps, including earlier calls. Ends `fit` as `time_limit`.
-            callbacks: Keras callbacks or `callbacks.SearchCallback`s. An epoch is a round, a batch
-                one compiled call, and `self.model.stop_training = True` ends the search.
+            callbacks: Keras callbacks or `callbacks.SearchCallback`s; an epoch is a round. See
+                `docs/callbacks.md` for what each can do.
             verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
 
         Raises:
@@ -183,9 +184,10 @@ class AdaNet:
             x, y, sample_weight, class_weight, validation_data, validation_split, report_data,
             batch_size, time_limit, max_steps,
         )  # fmt: skip
-        budget = Budget(time_limit, max_steps)
-        progress = make_progress(verbose if self.is_chief else 0)
-        folder, self.stop_training = self._folder(), False
+        budget, hooks = Budget(time_limit, max_steps), Hooks(callbacks, self)
+        shown = self.is_chief and not hooks.shows_progress
+        progress = make_progress(verbose if shown else 0)
+        folder, self.stop_training = self._folder(hooks.model_dir(self.model_dir)), False
         ready = prepare(self.settings, given, self._known, self._placement, self.group, folder)
         if ready.resumed is not None:
             self.adopt(ready.resumed, ready.state)
@@ -193,23 +195,17 @@ class AdaNet:
             return self
         publish = functools.partial(self.adopt, ready.context)
         keeper = Checkpointer(ready.context, ready.state, folder, publish)
-        hooks = Hooks(callbacks, self)
-        hooks.train_begin()
-        try:
-            with self.group.together():
-                SearchLoop(
-                    ready.context, ready.data, self._placement, keeper, hooks, progress, budget
-                ).run(ready.other_data)
-        finally:
-            progress.close()
-            hooks.train_end()
+        hooks.check(keeper, ready.data.valid is not None, self._placement.apart)
+        with hooks, contextlib.closing(progress), self.group.together():
+            SearchLoop(
+                ready.context, ready.data, self._placement, keeper, hooks, progress, budget
+            ).run(ready.other_data)
         return self
 
-    def _folder(self):
-        if self.settings.model_dir is None:
+    def _folder(self, path):
+        if path is None:
             return None
-        kind = ModelDir if self.is_chief else ModelDirReader
-        return kind(self.settings.model_dir)
+        return (ModelDir if self.is_chief else ModelDirReader)(path)
 
     def adopt(
         self, context: SearchContext | None, state: SearchState, schema: Schema | None = None
