@@ -93,7 +93,7 @@ def read_batches(
                     + (f" of {len(element)}." if isinstance(element, tuple | list) else ".")
                 )
             check_aligned(*element)
-            element = (_plain_features(element[0]), *map(_plain_labels, element[1:]))
+            element = (plain_features(element[0]), *map(plain_labels, element[1:]))
             sizes.append(len(keras.tree.flatten(element[0])[0]))
             yield element
 
@@ -125,7 +125,7 @@ def read_features(batches: Any, inputs: int | None = None, limit: int = MEMORY_L
             if isinstance(element, tuple | list):
                 alone = len(element) == inputs and not isinstance(element[0], tuple | list | dict)
                 element = tuple(element) if alone else element[0]
-            yield _plain_features(element)
+            yield plain_features(element)
 
     return _collect(features(), limit, None, not is_dataset(batches))
 
@@ -148,7 +148,7 @@ def _numpy(value):
     return value.numpy() if hasattr(value, "numpy") else value
 
 
-def _plain_features(part):
+def plain_features(part: Any) -> Features | tuple[np.ndarray, ...]:
     """Returns the features of a batch as arrays; tables and rows with names as dicts of columns."""
     _check_not_none(part)
     if isinstance(part, Mapping):
@@ -161,11 +161,11 @@ def _plain_features(part):
     return as_array(part, "features")
 
 
-def _plain_labels(part):
+def plain_labels(part: Any) -> Any:
     """Returns the labels or weights of a batch as arrays, which the head reads later."""
     _check_not_none(part)
     if isinstance(part, Mapping):
-        return {name: _plain_labels(v) for name, v in part.items()}
+        return {name: plain_labels(v) for name, v in part.items()}
     row = first_masked(part)
     if row is not None:
         raise ValueError(
