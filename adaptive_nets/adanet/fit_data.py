@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_nets._checks import check_number
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.objective.defined import check_defined
 from adaptive_nets.adanet.objective.evaluator import Evaluator
@@ -144,7 +145,7 @@ def read_fit_data(
     if y is None:
         raise ValueError("Labels are missing. Pass y, or a tf.data.Dataset of (features, labels).")
     # A dict holds the labels of several heads, which head.adapt counts.
-    if not isinstance(y, dict) and len(y) == 0:
+    if not isinstance(y, dict) and row_count(y) == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     head.adapt(y)
     class_weight = encode_classes(head, given.class_weight)
@@ -216,14 +217,26 @@ def own_rows(given: TrainingData, head: Head, schema: Schema, builder: str) -> R
 
 
 def row_count(labels: Any) -> int:
-    """Returns the number of rows of labels, which several heads take as a dict."""
+    """Returns the number of rows of labels, which several heads take as a dict; -1 if none."""
     while isinstance(labels, dict) and labels:
         labels = next(iter(labels.values()))
-    return len(labels)
+    shape = np.shape(labels) if hasattr(labels, "shape") else None
+    if shape is None:
+        return len(labels) if hasattr(labels, "__len__") else -1
+    return int(shape[0]) if len(shape) else -1
 
 
 def encode_classes(head: Head, class_weight: dict | None) -> dict[int, float] | None:
     """Returns class weights by encoded class."""
+    if class_weight is None:
+        return None
+    if not isinstance(class_weight, dict):
+        raise ValueError(
+            "class_weight must be a dict of weights by label, such as {0: 1.0, 1: 2.0}. "
+            f"Received: {type(class_weight).__name__}."
+        )
+    for label, weight in class_weight.items():
+        check_number(f"class_weight[{label!r}]", weight, 0)
     if not class_weight:
         return None
     if isinstance(head, Multi):

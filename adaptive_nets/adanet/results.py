@@ -234,7 +234,7 @@ class SearchResults:
             fuse: Whether to write the single network of `fuse()`. Defaults to `False`.
             subnetworks: `"logits"`, `"last_layer"` or both: outputs of each subnetwork to add to
                 the signature `predict`, as `"subnetwork_<output>/<name>"`. Defaults to none.
-            **options: `example_spec`, `receiver`, `warmup`, `assets_extra`, as for
+            **options: `example_spec`, `receiver`, `warmup`, `assets_extra`, `check_values`, as for
                 `serving.export_saved_model`.
 
         Returns:

@@ -157,7 +157,7 @@ def _define_evaluate(values: flags.FlagValues) -> None:
 def _define_predict(values: flags.FlagValues) -> None:
     _model_dir(values, "Folder of the search. Alternative to --saved_model.")
     flags.DEFINE_string("saved_model", None, "SavedModel to predict with.", flag_values=values)
-    _data(values, "Data set whose test part is predicted")
+    _data(values, "Data set whose test part, or table whose rows, are predicted", predicted=True)
     flags.DEFINE_integer(
         "rows", None, "Number of rows to predict. Default: all.", lower_bound=1, flag_values=values
     )
@@ -221,12 +221,13 @@ def _format(values: flags.FlagValues) -> None:
     flags.DEFINE_enum("format", "table", FORMATS, "Output format.", flag_values=values)
 
 
-def _data(values: flags.FlagValues, text: str) -> None:
-    flags.DEFINE_string("data", None, f"{text}: {data.FORMS}.", flag_values=values)
+def _data(values: flags.FlagValues, text: str, predicted: bool = False) -> None:
+    forms = data.PREDICTED_FORMS if predicted else data.FORMS
+    flags.DEFINE_string("data", None, f"{text}: {forms}.", flag_values=values)
     flags.register_validator(
         "data",
-        lambda value: value is None or data.is_name(value),
-        f"unknown data set, expected one of {data.FORMS}",
+        lambda value: value is None or data.is_name(value, predicted),
+        f"unknown data set, expected one of {forms}",
         flag_values=values,
     )
     flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.", flag_values=values)

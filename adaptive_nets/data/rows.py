@@ -9,9 +9,11 @@ import keras
 import numpy as np
 from absl import logging
 
+from adaptive_nets.data.alignment import check_aligned
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.specs import FeatureSpec, Spec
 from adaptive_nets.data.strata import missing_classes, split_indices
+from adaptive_nets.data.values import as_array
 
 Features = np.ndarray | dict[str, np.ndarray]
 
@@ -103,6 +105,7 @@ def make_rows(
     """
     if y is None:
         raise ValueError("Labels are missing. Pass y, or a tf.data.Dataset of (features, labels).")
+    check_aligned(x, y, sample_weight)
     encoded = head.encode(y)
     n = len(encoded)
     x = (Schema.infer(x, n) if schema is None else schema).read(x, n)
@@ -115,22 +118,42 @@ def _weights(labels, sample_weight, class_weight):
     if sample_weight is None and not class_weight:
         return None
     n = len(labels)
-    w = np.ones(n) if sample_weight is None else np.asarray(sample_weight, "float64").reshape(-1)
-    if len(w) != n:
-        raise ValueError(
-            f"sample_weight must have one number per row. Received: {len(w)} for {n} rows."
-        )
+    w = np.ones(n) if sample_weight is None else _read_weights(sample_weight, n)
     if class_weight:
         flat = labels.reshape(n, -1)
         if flat.shape[1] != 1:
             raise ValueError("class_weight requires one class per row. Use sample_weight instead.")
         w = w * np.array([float(class_weight.get(int(c), 1.0)) for c in flat[:, 0]])
-    if not np.all(np.isfinite(w)) or (w < 0).any() or w.sum() == 0:
+    bad = ~np.isfinite(w) | (w < 0)
+    if bad.any() or not w.any():
+        place = f", first in row {int(np.argmax(bad))}" if bad.any() else ""
         raise ValueError(
             "Weights must be finite, non-negative and not all zero. "
-            f"Received: minimum {w.min()}, sum {w.sum()}."
+            f"Received: minimum {w.min()}, sum {w.sum()}{place}."
         )
+    # The sum of large weights overflows, unless they are divided first.
+    w = w / w.max()
     return (w / w.mean()).astype("float32")
+
+
+def _read_weights(sample_weight, n):
+    """Returns weights as float64 `[n]`."""
+    if isinstance(sample_weight, dict | str):
+        raise ValueError(
+            "sample_weight must be an array with one number per row. For weights of classes use "
+            f"class_weight. Received: {type(sample_weight).__name__}."
+        )
+    w = as_array(sample_weight, "sample weights")
+    if w.shape not in ((n,), (n, 1)):
+        found = len(w) if w.ndim == 1 else f"an array of shape {w.shape}"
+        raise ValueError(
+            f"sample_weight must have one number per row. Received: {found} for {n} rows."
+        )
+    if w.dtype.kind == "O":
+        raise ValueError(
+            f"sample_weight must be numbers: could not convert {w.flat[0]!r}, first in row 0."
+        )
+    return w.astype("float64").reshape(-1)
 
 
 def split_rows(
