@@ -4,8 +4,6 @@ import dataclasses
 import numbers
 from typing import Any
 
-import numpy as np
-
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.data.datasets import (
@@ -21,7 +19,9 @@ from adaptive_nets.data.preprocessing import wanted_names
 from adaptive_nets.data.rows import Rows, make_rows, split_rows
 from adaptive_nets.data.schema import MismatchError, Schema
 from adaptive_nets.data.training_data import TrainingData
-from adaptive_nets.heads import Head, Multi
+from adaptive_nets.data.weights import ClassWeight, scale_head_weights
+from adaptive_nets.heads import Head
+from adaptive_nets.heads.class_weights import read_class_weight
 
 SAMPLE_ROWS = 4096
 
@@ -38,7 +38,8 @@ class FitData:
         stream: The endless dataset, or `None`.
         batch_size: Rows per step.
         schema: The schema of the features.
-        class_weight: Weights by encoded class, for the rows of the stream, or `None`.
+        class_weight: Weights by encoded class, for several heads by head, for the rows of the
+            stream; or `None`.
     """
 
     train: Rows
@@ -48,7 +49,7 @@ class FitData:
     stream: object
     batch_size: int
     schema: Schema
-    class_weight: dict | None = None
+    class_weight: ClassWeight | None = None
 
 
 def labelled_rows(
@@ -57,7 +58,7 @@ def labelled_rows(
     head: Head,
     what: str,
     sample_weight: Any = None,
-    class_weight: dict[int, float] | None = None,
+    class_weight: ClassWeight | None = None,
     schema: Schema | None = None,
 ) -> Rows:
     """Returns finite rows from arrays or batches, read by a schema and encoded by a head."""
@@ -95,7 +96,7 @@ class FitArguments:
     x: Any
     y: Any = None
     sample_weight: Any = None
-    class_weight: dict | None = None
+    class_weight: Any = None
     validation_data: Any = None
     validation_split: float = 0.0
     report_data: Any = None
@@ -143,7 +144,10 @@ def read_fit_data(
     if not isinstance(y, dict) and len(y) == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     head.adapt(y)
-    class_weight = encode_classes(head, given.class_weight)
+    class_weight = given.class_weight
+    if class_weight is not None:
+        known = head.encode(y) if stream is None else None
+        class_weight = read_class_weight(head, class_weight, known, sample_weight)
     if schema is None:
         separate, only = wanted_names(preprocessing)
         schema = Schema.infer(x, row_count(y), separate, only)
@@ -152,7 +156,8 @@ def read_fit_data(
     if given.validation_data is not None:
         valid = _held_out_rows(given.validation_data, head, "validation_data", schema)
     elif given.validation_split:
-        train, valid = split_rows(train, given.validation_split, derive_seed(seed, "split"))
+        sides = split_rows(train, given.validation_split, derive_seed(seed, "split"))
+        train, valid = (scale_head_weights(head, side) for side in sides)
     judged = _evaluator_rows(evaluator, head, valid, schema)
     if given.report_data is not None:
         reported = _held_out_rows(given.report_data, head, "report_data", schema)
@@ -211,24 +216,6 @@ def row_count(labels: Any) -> int:
     while isinstance(labels, dict) and labels:
         labels = next(iter(labels.values()))
     return len(labels)
-
-
-def encode_classes(head: Head, class_weight: dict | None) -> dict[int, float] | None:
-    """Returns class weights by encoded class."""
-    if not class_weight:
-        return None
-    if isinstance(head, Multi):
-        raise ValueError(
-            f"class_weight requires one class per row, but head '{head.name}' has several labels. "
-            f"Use sample_weight instead. Received: class_weight={class_weight!r}."
-        )
-    encoded = {}
-    for label, weight in class_weight.items():
-        try:
-            encoded[int(np.ravel(head.encode([label]))[0])] = weight
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"class_weight names an unknown class {label!r}: {error}") from error
-    return encoded
 
 
 def _held_out_rows(given, head, what, schema):
