@@ -4,6 +4,7 @@ NumPy's scalars count as Python's. A bool is no number, though Python makes it a
 """
 
 import math
+import os
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 
-def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+def check_choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
     """Refuses a value that is not among the choices.
 
     Args:
@@ -19,14 +20,19 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
         value: What was passed for it.
         choices: The values that are allowed.
 
+    Returns:
+        The choice: Python's value where NumPy's was passed.
+
     Raises:
         ValueError: If it is another value.
     """
     # What is compared must be a scalar: an array would raise an error of its own.
     scalar = value is None or isinstance(value, str | Real | np.generic)
-    if not scalar or not any(_is_bool(value) == _is_bool(c) and value == c for c in choices):
+    same = [c for c in choices if scalar and _is_bool(value) == _is_bool(c) and value == c]
+    if not same:
         allowed = ", ".join(map(repr, choices))
-        raise ValueError(f"{name} must be one of {allowed}. Received: {name}={value!r}.")
+        raise ValueError(f"{name} must be one of {allowed}. Received: {name}={show(value)}.")
+    return same[0]
 
 
 def check_integer(name: str, value: Any, minimum: int | None = None) -> int:
@@ -43,10 +49,11 @@ def check_integer(name: str, value: Any, minimum: int | None = None) -> int:
     Raises:
         ValueError: If it is no integer or too small.
     """
+    value = _scalar(value)
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or (minimum is not None and value < minimum):
         bound = "" if minimum is None else f" >= {minimum}"
-        raise ValueError(f"{name} must be an integer{bound}. Received: {name}={value!r}.")
+        raise ValueError(f"{name} must be an integer{bound}. Received: {name}={show(value)}.")
     return int(value)
 
 
@@ -72,6 +79,7 @@ def check_number(
     Raises:
         ValueError: If it is no number, not finite or out of range.
     """
+    value = _scalar(value)
     number = isinstance(value, Real) and not isinstance(value, bool)
     with_low, with_high = inclusive in (True, "low"), inclusive in (True, "high")
     if number and math.isfinite(value):
@@ -83,7 +91,7 @@ def check_number(
     limits += [] if high is None else [f"{'<=' if with_high else '<'} {high}"]
     bound = " and ".join(limits)
     raise ValueError(
-        f"{name} must be a finite number{bound and ' ' + bound}. Received: {name}={value!r}."
+        f"{name} must be a finite number{bound and ' ' + bound}. Received: {name}={show(value)}."
     )
 
 
@@ -100,9 +108,44 @@ def check_bool(name: str, value: Any) -> bool:
     Raises:
         ValueError: If it is something else, such as 1 or `"yes"`.
     """
+    value = _scalar(value)
     if not _is_bool(value):
-        raise ValueError(f"{name} must be True or False. Received: {name}={value!r}.")
+        raise ValueError(f"{name} must be True or False. Received: {name}={show(value)}.")
     return bool(value)
+
+
+def check_path(name: str, value: Any) -> str:
+    """Refuses what is not a path, and makes it absolute.
+
+    Done once, where a path is passed, so that changing the working directory later moves nothing.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it: a string or `os.PathLike`, which may begin with `~`.
+
+    Returns:
+        The absolute path as a string; a URL such as `gs://bucket/run` as it is.
+
+    Raises:
+        ValueError: If it is something else, or empty.
+    """
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(path, str) or not path.strip() or "\0" in path:
+        raise ValueError(f"{name} must be a path. Received: {name}={show(value)}.")
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
+
+
+def show(value: Any) -> str:
+    """Returns a value as text that is short enough for one line of an error message."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"an array of shape {list(value.shape)} and dtype {value.dtype}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 120 else f"{text[:100]}... ({type(value).__name__})"
+
+
+def _scalar(value: Any) -> Any:
+    """Returns an array without axes as the scalar that it holds."""
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
 def _is_bool(value: Any) -> bool:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets._checks import check_number
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.objective.defined import check_defined
 from adaptive_nets.adanet.objective.evaluator import Evaluator
@@ -24,7 +23,9 @@ from adaptive_nets.data.preprocessing import wanted_names
 from adaptive_nets.data.rows import Rows, make_rows, split_rows
 from adaptive_nets.data.schema import MismatchError, Schema
 from adaptive_nets.data.training_data import TrainingData
-from adaptive_nets.heads import Head, Multi
+from adaptive_nets.data.weights import ClassWeight, scale_head_weights
+from adaptive_nets.heads import Head
+from adaptive_nets.heads.class_weights import read_class_weight
 
 SAMPLE_ROWS = 4096
 
@@ -41,7 +42,8 @@ class FitData:
         stream: The endless dataset, or `None`.
         batch_size: Rows per step.
         schema: The schema of the features.
-        class_weight: Weights by encoded class, for the rows of the stream, or `None`.
+        class_weight: Weights by encoded class, for several heads by head, for the rows of the
+            stream; or `None`.
     """
 
     train: Rows
@@ -51,7 +53,7 @@ class FitData:
     stream: object
     batch_size: int
     schema: Schema
-    class_weight: dict | None = None
+    class_weight: ClassWeight | None = None
 
 
 def labelled_rows(
@@ -60,7 +62,7 @@ def labelled_rows(
     head: Head,
     what: str,
     sample_weight: Any = None,
-    class_weight: dict[int, float] | None = None,
+    class_weight: ClassWeight | None = None,
     schema: Schema | None = None,
 ) -> Rows:
     """Returns finite rows from arrays or batches, read by a schema and encoded by a head."""
@@ -98,7 +100,7 @@ class FitArguments:
     x: Any
     y: Any = None
     sample_weight: Any = None
-    class_weight: dict | None = None
+    class_weight: Any = None
     validation_data: Any = None
     validation_split: float = 0.0
     report_data: Any = None
@@ -148,7 +150,10 @@ def read_fit_data(
     if not isinstance(y, dict) and row_count(y) == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     head.adapt(y)
-    class_weight = encode_classes(head, given.class_weight)
+    class_weight = given.class_weight
+    if class_weight is not None:
+        known = head.encode(y) if stream is None else None
+        class_weight = read_class_weight(head, class_weight, known, sample_weight)
     if schema is None:
         separate, only = wanted_names(preprocessing)
         schema = Schema.infer(x, row_count(y), separate, only)
@@ -157,9 +162,10 @@ def read_fit_data(
     if given.validation_data is not None:
         valid = _held_out_rows(given.validation_data, head, "validation_data", schema)
     elif given.validation_split:
-        train, valid = split_rows(
+        sides = split_rows(
             train, given.validation_split, derive_seed(seed, "split"), head.strata(train.y)
         )
+        train, valid = (scale_head_weights(head, side) for side in sides)
     judged = _evaluator_rows(evaluator, head, valid, schema)
     if evaluator is not None:
         check_defined(head, evaluator.metric, judged or valid)
@@ -224,33 +230,6 @@ def row_count(labels: Any) -> int:
     if shape is None:
         return len(labels) if hasattr(labels, "__len__") else -1
     return int(shape[0]) if len(shape) else -1
-
-
-def encode_classes(head: Head, class_weight: dict | None) -> dict[int, float] | None:
-    """Returns class weights by encoded class."""
-    if class_weight is None:
-        return None
-    if not isinstance(class_weight, dict):
-        raise ValueError(
-            "class_weight must be a dict of weights by label, such as {0: 1.0, 1: 2.0}. "
-            f"Received: {type(class_weight).__name__}."
-        )
-    for label, weight in class_weight.items():
-        check_number(f"class_weight[{label!r}]", weight, 0)
-    if not class_weight:
-        return None
-    if isinstance(head, Multi):
-        raise ValueError(
-            f"class_weight requires one class per row, but head '{head.name}' has several labels. "
-            f"Use sample_weight instead. Received: class_weight={class_weight!r}."
-        )
-    encoded = {}
-    for label, weight in class_weight.items():
-        try:
-            encoded[int(np.ravel(head.encode([label]))[0])] = weight
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"class_weight names an unknown class {label!r}: {error}") from error
-    return encoded
 
 
 def _held_out_rows(given, head, what, schema):

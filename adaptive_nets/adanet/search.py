@@ -31,6 +31,7 @@ from adaptive_nets.adanet.placement.base import make_placement
 from adaptive_nets.adanet.preparation import Known, prepare
 from adaptive_nets.adanet.results import SearchResults
 from adaptive_nets.adanet.rounds.timing.budget import Budget
+from adaptive_nets.adanet.scikit_learn import ScikitLearnFace, why_absent
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import MEMORY_LIMIT
@@ -58,7 +59,7 @@ def _property_of_results(name: str) -> property:
     return property(lambda self: getattr(self.results, name), doc=doc)
 
 
-class AdaNet:
+class AdaNet(ScikitLearnFace):
     """Searches an ensemble of subnetworks, round by round (AdaNet, figure 3).
 
     In each round (an iteration, in argument names) the generator's builders make subnetworks, which
@@ -147,7 +148,7 @@ class AdaNet:
 
     def fit(
         self, x: Any, y: Any = None, *,
-        sample_weight: Any = None, class_weight: dict | None = None,
+        sample_weight: Any = None, class_weight: Any = None,
         validation_data: Any = None, validation_split: float = 0.0, report_data: Any = None,
         batch_size: int = 32, time_limit: float | None = None, max_steps: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None, verbose: str | int = "auto",
@@ -162,8 +163,8 @@ class AdaNet:
                 `(features, labels[, weights])`: a `PyDataset`, generator, or `tf.data.Dataset`,
                 which is streamed if endless, else read once. See `search.schema`.
             y: Labels in the head's form. Omit for a dataset.
-            sample_weight: One weight >= 0 per row.
-            class_weight: Dict from class to weight.
+            sample_weight: One weight >= 0 per row; for `heads.Multi` also a dict of these by head.
+            class_weight: `"balanced"`, a dict from class to weight, or a list in their order.
             validation_data: `(x, y[, sample_weight])` or batches: measured, and used by an
                 `Evaluator` without data.
             validation_split: Fraction of rows to hold out; `validation_data` takes precedence.
@@ -256,7 +257,7 @@ class AdaNet:
         settings = self.__dict__.get("settings")
         if settings is not None and name in settings.as_arguments():
             return getattr(settings, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise AttributeError(f"{type(self).__name__!r} object has no {name!r}{why_absent(name)}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED:

@@ -1,6 +1,7 @@
 """The flags of every subcommand. Nothing here imports TensorFlow, so help and errors are fast."""
 
 import math
+import os
 
 from absl import flags
 
@@ -54,6 +55,10 @@ def parse(command: str, values: flags.FlagValues, arguments: list[str]) -> None:
             raise UsageError(f"fuse needs at least two .keras files. Received: {len(surplus)}.")
     elif surplus:
         raise UsageError(f"Unexpected argument {surplus[0]!r}: options must be --flags.")
+    # A shell leaves the ~ of `--model_dir=~/run` to the program.
+    for name in _PATHS.intersection(values):
+        if values[name].value is not None:
+            values[name].value = os.path.expanduser(values[name].value)
     for name in _REQUIRED[command]:
         if not values[name].value:
             raise UsageError(f"{command} needs --{name}.")
@@ -203,6 +208,7 @@ _REQUIRED = {
     "fuse": ("out",),
     "export": ("model_dir", "path"),
 }
+_PATHS = frozenset(("data", "export", "model_dir", "out", "output", "path", "saved_model"))
 _DEFINE = {
     "search": _define_search,
     "leaderboard": _define_leaderboard,

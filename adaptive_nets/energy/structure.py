@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_integer, check_number
+from adaptive_nets._checks import check_integer, check_number, check_path
 from adaptive_nets._deprecation import renamed_attribute
 from adaptive_nets.energy.checks import check_beta, check_rows
 from adaptive_nets.energy.inspection import contributions, gains
@@ -175,7 +175,9 @@ class EnergyNet:
         self.learning_rate = float(learning_rate)
         self.batch_size, self.gibbs_steps = batch_size, gibbs_steps
         self.validation_split, self.control, self.seed = validation_split, bool(control), seed
-        self.model_dir = None if model_dir is None else pathlib.Path(model_dir)
+        self.model_dir = (
+            None if model_dir is None else pathlib.Path(check_path("model_dir", model_dir))
+        )
 
     def fit(self, x: Any) -> StructureReport:
         """Learns the structure.

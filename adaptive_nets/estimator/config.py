@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_number, check_path
 from adaptive_nets.distribute import Task, make_strategy, task_from_environment
 
 
@@ -67,6 +67,8 @@ class RunConfig:
             value = getattr(self, name)
             if value is not None:
                 check_number(name, value, 0, inclusive=False)
+        if self.model_dir is not None:
+            object.__setattr__(self, "model_dir", check_path("model_dir", self.model_dir))
         if self._task.trains and self._task.workers > 1 and self.train_distribute is not None:
             # TensorFlow accepts several workers only before it has run anything.
             make_strategy(self.train_distribute)

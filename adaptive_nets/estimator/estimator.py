@@ -8,6 +8,7 @@ from typing import Any
 
 from absl import logging
 
+from adaptive_nets._checks import check_path
 from adaptive_nets.adanet import AdaNet, Ensembler, Evaluator, Generator
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.estimator import inputs
@@ -138,8 +139,10 @@ class Estimator(TrainedEnsemble):
                 raise ValueError(f"Pass exactly one ensembler. Received: {len(listed)} ensemblers.")
             mixture_weight_type = listed[0]
         self._config = config or RunConfig()
+        if model_dir is not None:
+            model_dir = check_path("model_dir", model_dir)
         found = model_dir or self._config.model_dir
-        if model_dir and self._config.model_dir and str(model_dir) != str(self._config.model_dir):
+        if model_dir and self._config.model_dir and model_dir != self._config.model_dir:
             raise ValueError(
                 "model_dir differs from config.model_dir. Pass only one of the two. Received: "
                 f"model_dir={model_dir!r}, config.model_dir={self._config.model_dir!r}."
@@ -149,6 +152,8 @@ class Estimator(TrainedEnsemble):
             logging.warning("Using a temporary folder as model_dir: %s", found)
         self._config = self._config.replace(model_dir=os.fspath(found))
         self._params, self.metric_fn = dict(params or {}), metric_fn
+        if warm_start_from is not None:
+            warm_start_from = check_path("warm_start_from", warm_start_from)
         self.report_materializer, self._warm_start = report_materializer, warm_start_from
         self._subnetworks = [
             name

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from adaptive_nets._checks import check_path
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.serving import (
     ServingInputReceiver,
@@ -43,7 +44,7 @@ def export_timestamped(
         Path of the folder, whose name is the time in seconds.
     """
     receiver = receiver_of(serving_input_receiver_fn)
-    base, stamp = Path(export_dir_base), int(time.time())
+    base, stamp = Path(check_path("export_dir_base", export_dir_base)), int(time.time())
     while (base / str(stamp)).exists():
         stamp += 1
     return search.export(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_choice, check_integer
+from adaptive_nets._checks import check_choice, check_integer, check_path
 from adaptive_nets._seeds import new_seed
 from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.core.grown_values import maps_of
@@ -87,7 +87,7 @@ def plan_fuse(
 def loaded(model: keras.Model | str | os.PathLike) -> keras.Model:
     """The model itself, or that of a `.keras` file."""
     if isinstance(model, str | os.PathLike):
-        return keras.saving.load_model(model, compile=False)
+        return keras.saving.load_model(check_path("models", model), compile=False)
     return model
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from adaptive_nets._checks import check_path
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.features import assembled, named_specs, rows_to_serve, served_specs
@@ -77,7 +78,7 @@ def export_saved_model(
             nothing is checked. Defaults to `True`.
 
     Returns:
-        The path as a string.
+        The absolute path as a string.
 
     Raises:
         OSError: `path` exists and is not a SavedModel folder, or cannot be written.
@@ -95,7 +96,7 @@ def export_saved_model(
     path = export_saved_model(model, head, "exported")
     ```
     """
-    path = Path(path)
+    path = Path(check_path("path", path))
     if path.exists() and (not path.is_dir() or _is_foreign(path)):
         raise OSError(
             f"Cannot export to '{path}': it exists and is not a SavedModel folder. "

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from adaptive_nets._checks import check_path
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.signatures import predicting, tensor_signature
 
@@ -19,7 +20,7 @@ def export_litert(model: keras.Model, head: Head, path: str | os.PathLike) -> st
         path: File to write.
 
     Returns:
-        The path as a string.
+        The absolute path as a string.
 
     Example:
 
@@ -33,7 +34,8 @@ def export_litert(model: keras.Model, head: Head, path: str | os.PathLike) -> st
     """
     import tensorflow as tf
 
-    predict, path = predicting(model, head), Path(path)
+    path = Path(check_path("path", path))
+    predict = predicting(model, head)
 
     def run(features):
         found = predict(features)
