@@ -32,7 +32,7 @@ class RoundPlan:
     Args:
         settings: `SearchSettings`.
         budget: Limits on time and steps.
-        epoch_steps: Steps that read all rows once.
+        epoch_steps: Steps that read all rows once; infinity for an endless dataset.
         unit: What the loss is measured in. Defaults to 1.
     """
 
@@ -45,7 +45,7 @@ class RoundPlan:
         timed = budget.limit is not None
         self.open_steps = timed and settings.steps_per_iteration is None
         self.open_rounds = timed and settings.max_iterations is None
-        self.most = max(self.steps, int(MOST_EPOCHS * epoch_steps))
+        self.most = max(self.steps, MOST_EPOCHS * epoch_steps)
         self.begun = 0
         self.step_seconds: float | None = None
         self._end = self._began = float("inf")
@@ -82,7 +82,7 @@ class RoundPlan:
         if seconds < COMPILING_PAYS:
             return self.steps
         speed = USUAL_SPEED if self.step_seconds is None else 1.0 / self.step_seconds
-        return max(self.steps, min(self.most, int(seconds * speed)))
+        return max(self.steps, int(min(self.most, seconds * speed)))
 
     def adjusted_steps(self, round_: Round) -> int:
         """Returns the number of steps of a round in training, given the time left."""
@@ -97,7 +97,7 @@ class RoundPlan:
         left = self._end - now - self.budget.keeps
         over = left <= 0 or self.budget.ends_training(round_.step_seconds)
         more = 0 if over else max(1, int(left / self.step_seconds)) if taken else self.steps
-        return max(self.steps, min(self.most, step + more))
+        return max(self.steps, int(min(self.most, step + more)))
 
     def stalled(self, entries: tuple[Entry, ...], won: bool) -> bool:
         """Returns whether a search is over because its rounds gain nothing.
