@@ -3,6 +3,7 @@
 import dataclasses
 import time
 
+from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
 from adaptive_nets.adanet.checkpoints.load import read_search
@@ -14,6 +15,7 @@ from adaptive_nets.adanet.monitoring.progress import Progress
 from adaptive_nets.adanet.placement.base import Placement, RoundJob
 from adaptive_nets.adanet.rounds.budget import Budget
 from adaptive_nets.adanet.rounds.runner import Decision, RoundRunner
+from adaptive_nets.keras_internals import seeded
 
 _REASONS = ("", "max_iterations", "callback", "time_limit", "max_steps")
 
@@ -57,7 +59,8 @@ class SearchLoop:
         Args:
             other_data: Whether earlier rounds used other training data.
         """
-        with self.placement.session(self.context, self.data, self.checkpointer):
+        seed = derive_seed(self.context.seed, self.state.iteration, "fit")
+        with seeded(seed), self.placement.session(self.context, self.data, self.checkpointer):
             # A partial result stays in force until its round is decided again.
             self.checkpointer.state = dataclasses.replace(self.state, stop_reason="")
             self.checkpointer.sweep()
@@ -97,13 +100,15 @@ class SearchLoop:
     def _round(self) -> str:
         """Runs one round; returns why the search must stop, or `""`."""
         number = self.state.iteration + 1
-        builders = propose_builders(
-            self.context.settings.generator, self.state.ensemble, number, self.state.reports
-        )
-        job = RoundJob(
-            number, builders, self.runner, self.checkpointer, self.hooks, self.progress, self.budget
-        )
-        return self._follow(job) if self.placement.follows else self._lead(job)
+        with seeded(derive_seed(self.context.seed, number, "round")):
+            builders = propose_builders(
+                self.context.settings.generator, self.state.ensemble, number, self.state.reports
+            )
+            job = RoundJob(
+                number, builders, self.runner, self.checkpointer, self.hooks, self.progress,
+                self.budget,
+            )  # fmt: skip
+            return self._follow(job) if self.placement.follows else self._lead(job)
 
     def _lead(self, job) -> str:
         """Runs a round that this process decides; returns why to stop, or `""`."""
