@@ -9,11 +9,13 @@ from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.heads.loss_scale import LossScale
+from adaptive_nets.keras_internals import seeded
 from adaptive_nets.serialization import restore_object
 
 S = TypeVar("S")
 
 
+@seeded(0)
 def load_search(
     cls: type[S],
     model_dir: str | os.PathLike,

@@ -8,7 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._seeds import making_layers
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
 from adaptive_nets.adanet.ensembles.member import Member
@@ -130,9 +129,8 @@ class MixtureEnsembler(Ensembler):
     ) -> keras.KerasTensor:
         kind = MIXTURE_KINDS[self.kind]
         bias = [] if mixture.bias is None else [np.asarray(mixture.bias)]
-        with making_layers:
-            layer, tensor = kind.layer(outputs, use_bias=bool(bias))
-            logits = layer(tensor)
+        layer, tensor = kind.layer(outputs, use_bias=bool(bias))
+        logits = layer(tensor)
         weights = [np.asarray(w) for w in mixture.weights]
         layer.set_weights([kind.stack(weights), *bias])
         return logits
