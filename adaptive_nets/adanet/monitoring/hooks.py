@@ -123,6 +123,9 @@ class Hooks:
 
     def round_end(self, number: int, logs: dict[str, float]) -> None:
         """Called when a round is decided and saved."""
+        # Callbacks of several processes decide by the same numbers, not by their own rounding.
+        agreed = self._keeper.context.group.agree(*logs.values())
+        logs = dict(zip(logs, agreed, strict=True))
         self._model.optimizer.end_training()
         self._callbacks.on_epoch_end(number - 1, logs=logs)
         self._call("on_round_end", number, logs=logs)
