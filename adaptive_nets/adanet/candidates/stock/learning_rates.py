@@ -72,8 +72,8 @@ def _leaves(optimizer):
 
 def _number_or_schedule(optimizer):
     rate = learning_rate_of(optimizer)
-    # Callbacks and checkpoints assign the variable.
-    return float(rate) if isinstance(rate, keras.Variable) else rate
+    # Callbacks and checkpoints assign the variable, of which each replica has its own.
+    return float(keras.ops.convert_to_numpy(rate)) if isinstance(rate, keras.Variable) else rate
 
 
 def _initial_rate(optimizer, rate):
