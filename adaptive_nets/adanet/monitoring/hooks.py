@@ -65,7 +65,7 @@ class Hooks:
             ValueError: A callback cannot do in a search what it is for.
             ImportError: A callback needs a package that is not installed.
         """
-        directions = metric_directions(keeper.context.head)
+        directions = metric_directions(keeper.context.head) if self._given else {}
         check_callbacks(self._given, Training(directions, validated, apart))
         self._keeper, self._model = keeper, SearchModel(self._search, keeper, directions)
         playing = [c for c in self._given if not isinstance(c, keras.callbacks.BackupAndRestore)]
