@@ -103,7 +103,7 @@ def prepare(
         if stored is None:
             raise
         raise ValueError(
-            f"model_dir '{settings.model_dir}' holds a search with another configuration: "
+            f"model_dir '{folder.path}' holds a search with another configuration: "
             f"fit.features: stored '{error.expected}', now '{error.received}'. {error} Use the "
             "same settings or another model_dir."
         ) from error
@@ -118,7 +118,7 @@ def prepare(
     )  # fmt: skip
     seen = before and before.fingerprint
     if stored is not None:
-        context.check_same(stored)
+        context.check_same(stored, folder.path)
         found = read_search(stored, folder)
         state, seen, preprocessor = (
             found.state,

@@ -8,6 +8,10 @@ from absl import flags
 from adaptive_nets.cli import data
 
 HEADS = ("auto", "binary", "multi_class", "regression", "multi_label")
+HEAD_HELP = (
+    "Kind of task; auto chooses it by the labels. One-hot labels are classes, and independent "
+    "labels with multi_label."
+)
 GENERATORS = ("dense", "conv")
 TRAININGS = ("residual", "independent")
 MIXTURE_WEIGHTS = ("scalar", "vector", "matrix", "uniform")
@@ -84,7 +88,7 @@ def help_of(values: flags.FlagValues) -> str:
 def _define_search(values: flags.FlagValues) -> None:
     _model_dir(values, "Folder of the search. An unfinished search in it is resumed.")
     _data(values, "Data set to train on")
-    flags.DEFINE_enum("head", "auto", HEADS, "Kind of task.", flag_values=values)
+    flags.DEFINE_enum("head", "auto", HEADS, HEAD_HELP, flag_values=values)
     flags.DEFINE_enum(
         "generator",
         None,

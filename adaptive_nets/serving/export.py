@@ -12,6 +12,7 @@ import keras
 from adaptive_nets._checks import check_path
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.heads import Head
+from adaptive_nets.serving.class_names import write_class_names
 from adaptive_nets.serving.features import assembled, named_specs, rows_to_serve, served_specs
 from adaptive_nets.serving.receivers import Receiver, example_receiver
 from adaptive_nets.serving.signatures import (
@@ -130,6 +131,7 @@ def export_saved_model(
         written = os.path.join(folder, "model")
         archive.write_out(written, verbose=False)
         set_methods(written, kinds)
+        write_class_names(written, head)
         if rows is not None:
             write_warmup(written, rows, [n for n in endpoints if n not in kinds], kinds)
         if schema is not None:

@@ -65,7 +65,7 @@ class Hooks:
             ValueError: A callback cannot do in a search what it is for.
             ImportError: A callback needs a package that is not installed.
         """
-        directions = metric_directions(keeper.context.head)
+        directions = metric_directions(keeper.context.head) if self._given else {}
         check_callbacks(self._given, Training(directions, validated, apart))
         self._keeper, self._model = keeper, SearchModel(self._search, keeper, directions)
         playing = [c for c in self._given if not isinstance(c, keras.callbacks.BackupAndRestore)]
@@ -123,6 +123,9 @@ class Hooks:
 
     def round_end(self, number: int, logs: dict[str, float]) -> None:
         """Called when a round is decided and saved."""
+        # Callbacks of several processes decide by the same numbers, not by their own rounding.
+        agreed = self._keeper.context.group.agree(*logs.values())
+        logs = dict(zip(logs, agreed, strict=True))
         self._model.optimizer.end_training()
         self._callbacks.on_epoch_end(number - 1, logs=logs)
         self._call("on_round_end", number, logs=logs)

@@ -20,25 +20,23 @@ class LearningRates:
 
     def __init__(self, optimizers: Sequence[keras.optimizers.Optimizer]):
         leaves = {id(leaf): leaf for each in optimizers for leaf in _leaves(each)}
-        self._chosen = [(each, learning_rate_of(each)) for each in leaves.values()]
-        self._initial = [_initial_rate(rate) for _, rate in self._chosen]
+        self._chosen = [(each, _number_or_schedule(each)) for each in leaves.values()]
         self.factor = 1.0
 
     @property
     def initial(self) -> float:
         """The largest learning rate that a builder chose; of a schedule, the rate of its start."""
-        return max(self._initial, default=0.0)
+        return max((_initial_rate(*pair) for pair in self._chosen), default=0.0)
 
     def scale(self, factor: float) -> None:
         """Sets all rates to `factor` times what the builders chose, before the round is traced."""
         if factor == self.factor:
             return
         self.factor = factor
-        for (optimizer, chosen), initial in zip(self._chosen, self._initial, strict=True):
-            if isinstance(chosen, keras.Variable):
-                optimizer.learning_rate = initial * factor
-            else:
-                optimizer.learning_rate = ScaledSchedule(chosen, factor)
+        for optimizer, chosen in self._chosen:
+            number = isinstance(chosen, float)
+            rate = chosen * factor if number else ScaledSchedule(chosen, factor)
+            optimizer.learning_rate = rate
 
 
 class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -65,16 +63,24 @@ def _leaves(optimizer):
     inner = getattr(optimizer, "inner_optimizer", None)
     several = [inner] if inner is not None else getattr(optimizer, "optimizers", None)
     if several is None:
-        yield optimizer
+        if isinstance(optimizer, keras.optimizers.Optimizer):
+            yield optimizer
     else:
         for each in several:
             yield from _leaves(each)
 
 
-def _initial_rate(rate):
-    if isinstance(rate, keras.Variable):
-        return float(keras.ops.convert_to_numpy(rate))
-    return float(keras.ops.convert_to_numpy(rate(0) if _is_schedule(rate) else rate()))
+def _number_or_schedule(optimizer):
+    rate = learning_rate_of(optimizer)
+    # Callbacks and checkpoints assign the variable, of which each replica has its own.
+    return float(keras.ops.convert_to_numpy(rate)) if isinstance(rate, keras.Variable) else rate
+
+
+def _initial_rate(optimizer, rate):
+    if isinstance(rate, float):
+        return rate
+    step = keras.ops.zeros((), optimizer.iterations.dtype)
+    return float(rate(step) if _is_schedule(rate) else rate())
 
 
 def _is_schedule(rate):
