@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_list, or_none
+
 
 class Hooks:
     """Calls the methods of callbacks; epochs are rounds, and a batch is one compiled call.
@@ -16,6 +18,8 @@ class Hooks:
     """
 
     def __init__(self, callbacks: Sequence[keras.callbacks.Callback] | None, search: Any):
+        kinds = "a list of keras.callbacks.Callback objects, or None"
+        or_none(check_list, "callbacks", callbacks, keras.callbacks.Callback, kinds)
         self._callbacks = keras.callbacks.CallbackList(callbacks, model=search)
         self._search = search
 
