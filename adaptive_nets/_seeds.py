@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from adaptive_nets._checks import check_integer
+
 
 def derive_seed(seed: int, *words) -> int:
     """A seed for one purpose, independent of every other purpose's."""
@@ -41,4 +43,6 @@ def seeded(seed: int) -> Iterator[None]:
 
 def new_seed(seed: int | None) -> int:
     """The given seed, or a new one."""
-    return int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return check_integer("seed", seed, 0)

@@ -1,6 +1,6 @@
 """Makes every wrong call and prints what was not refused in one clear line.
 
-    PYTHONPATH=tests python -m wrong_calls [part of a name ...]
+PYTHONPATH=tests python -m wrong_calls [part of a name ...]
 """
 
 import sys
