@@ -5,7 +5,7 @@ NumPy's scalars count as Python's. A bool is no number, though Python makes it a
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -133,6 +133,126 @@ def check_path(name: str, value: Any) -> str:
     if not isinstance(path, str) or not path.strip() or "\0" in path:
         raise ValueError(f"{name} must be a path. Received: {name}={show(value)}.")
     return path if "://" in path else os.path.abspath(os.path.expanduser(path))
+
+
+def check_text(name: str, value: Any) -> str:
+    """Refuses what is not text, and empty text.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+
+    Returns:
+        The value as Python's str.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} must be a non-empty string. Received: {name}={show(value)}.")
+    return str(value)
+
+
+def check_function(name: str, value: Any) -> Any:
+    """Refuses what cannot be called.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: If it is no function.
+    """
+    if not callable(value):
+        raise TypeError(f"{name} must be a function. Received: {name}={show(value)}.")
+    return value
+
+
+def check_instance(name: str, value: Any, kind: Any, words: str) -> Any:
+    """Refuses what is not an object of a class.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+        kind: A class, or several as for `isinstance`.
+        words: What is expected, such as `"a heads.Head"`.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {words}. Received: {name}={show(value)}.")
+    return value
+
+
+def check_list(name: str, value: Any, kind: Any, words: str, least: int = 0) -> list:
+    """Refuses what is not a list or tuple of objects of a class.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+        kind: Class of the elements, or several as for `isinstance`.
+        words: What is expected, such as `"a list of models"`.
+        least: The least number of elements. Default: 0.
+
+    Returns:
+        The elements as a list.
+
+    Raises:
+        TypeError: If it is something else, or an element is.
+        ValueError: If it is too short.
+    """
+    listed = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+    found = list(value) if listed and not (isinstance(value, np.ndarray) and not value.ndim) else []
+    if not listed or not all(isinstance(element, kind) for element in found):
+        raise TypeError(f"{name} must be {words}. Received: {name}={show(value)}.")
+    if len(found) < least:
+        raise ValueError(f"{name} must be {words}, at least {least}. Received: {len(found)}.")
+    return found
+
+
+def check_dict(name: str, value: Any, kind: Any, words: str, least: int = 0) -> dict:
+    """Refuses what is not a dict from text to objects of a class.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+        kind: Class of the values, or several as for `isinstance`.
+        words: What is expected, such as `"a dict of models by name"`.
+        least: The least number of entries. Default: 0.
+
+    Returns:
+        A copy of the dict.
+
+    Raises:
+        TypeError: If it is something else, or a key or value is.
+        ValueError: If it is too short.
+    """
+    if not isinstance(value, Mapping) or not all(
+        isinstance(key, str) and isinstance(entry, kind) for key, entry in value.items()
+    ):
+        raise TypeError(f"{name} must be {words}. Received: {name}={show(value)}.")
+    if len(value) < least:
+        raise ValueError(f"{name} must be {words}, at least {least}. Received: {name}={value!r}.")
+    return dict(value)
+
+
+def or_none(check: Callable[..., Any], name: str, value: Any, *limits: Any) -> Any:
+    """Returns `None` for `None`, and for other values what another check returns.
+
+    Args:
+        check: One of the checks of this module.
+        name: Name of the argument.
+        value: What was passed for it.
+        *limits: Further arguments of the check.
+    """
+    return None if value is None else check(name, value, *limits)
 
 
 def show(value: Any) -> str:

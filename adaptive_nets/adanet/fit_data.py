@@ -1,11 +1,13 @@
 """The data of `fit`, checked before training starts."""
 
 import dataclasses
-import numbers
+import functools
+import math
 from typing import Any
 
 import numpy as np
 
+from adaptive_nets._checks import check_integer, check_number, or_none
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.objective.defined import check_defined
 from adaptive_nets.adanet.objective.evaluator import Evaluator
@@ -109,15 +111,15 @@ class FitArguments:
     max_steps: int | None = None
 
     def __post_init__(self):
-        if self.time_limit is not None and not self.time_limit > 0:
-            raise ValueError(
-                f"time_limit must be > 0 seconds. Received: time_limit={self.time_limit}."
-            )
-        for name in ("batch_size", "max_steps"):
-            value = getattr(self, name)
-            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-            if not (whole and value >= 1) and not (name == "max_steps" and value is None):
-                raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
+        keep = functools.partial(object.__setattr__, self)
+        endless = isinstance(self.time_limit, float) and self.time_limit == math.inf
+        if self.time_limit is not None and not endless:
+            keep("time_limit", check_number("time_limit", self.time_limit, 0, inclusive=False))
+        keep("batch_size", check_integer("batch_size", self.batch_size, 1))
+        keep("max_steps", or_none(check_integer, "max_steps", self.max_steps, 1))
+        if self.validation_split is not None:
+            split = check_number("validation_split", self.validation_split, 0, 1, "low")
+            keep("validation_split", split)
 
 
 def read_fit_data(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_function
 from adaptive_nets.data.alignment import check_aligned
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.datasets import is_dataset, is_endless, plain_features, plain_labels
@@ -39,8 +40,7 @@ def call(input_fn: Callable, mode: str, config: "RunConfig", params: Any) -> Any
     Raises:
         TypeError: `input_fn` is not callable.
     """
-    if not callable(input_fn):
-        raise TypeError(f"input_fn must be a function. Received: {input_fn!r}.")
+    check_function("input_fn", input_fn)
     known = {"mode": mode, "config": config, "params": params}
     names = inspect.signature(input_fn).parameters
     return input_fn(**{name: value for name, value in known.items() if name in names})

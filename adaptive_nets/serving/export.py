@@ -9,8 +9,9 @@ from typing import Any
 
 import keras
 
-from adaptive_nets._checks import check_path
+from adaptive_nets._checks import check_dict, check_instance, check_path, or_none
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.graphs.checks import check_model
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.class_names import write_class_names
 from adaptive_nets.serving.features import assembled, named_specs, rows_to_serve, served_specs
@@ -103,6 +104,13 @@ def export_saved_model(
             f"Cannot export to '{path}': it exists and is not a SavedModel folder. "
             "Choose another path."
         )
+    check_model("model", model)
+    check_instance("head", head, Head, "a heads.Head")
+    or_none(check_instance, "receiver", receiver, Receiver, "what serving.receiver_of returned")
+    or_none(check_instance, "schema", schema, Schema, "a data.Schema, or None")
+    if subnetworks is not None:
+        check_model("subnetworks", subnetworks)
+    assets_extra = _assets(assets_extra)
     if receiver is not None and example_spec is not None:
         raise ValueError(
             "Pass only one of receiver and example_spec: a receiver parses its own input."
@@ -116,9 +124,6 @@ def export_saved_model(
         specs = keras.tree.flatten(tensor_signature(model))
         names = [spec.name for spec in specs] if receiver is None else list(receiver.specs)
         rows = named_rows(warmup, names)
-    for source in (assets_extra or {}).values():
-        if not os.path.isfile(source):
-            raise ValueError(f"assets_extra must name existing files. Received: '{source}'.")
     path.parent.mkdir(parents=True, exist_ok=True)
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -138,7 +143,7 @@ def export_saved_model(
             os.makedirs(os.path.join(written, "assets.extra"), exist_ok=True)
             file = Path(written, "assets.extra", SCHEMA_FILE)
             file.write_text(schema.to_json(), encoding="utf-8")
-        for place, source in (assets_extra or {}).items():
+        for place, source in assets_extra.items():
             copied = os.path.join(written, "assets.extra", place)
             os.makedirs(os.path.dirname(copied), exist_ok=True)
             shutil.copyfile(source, copied)
@@ -163,6 +168,17 @@ class _Read:
 
     def __call__(self, received):
         return assembled(self.schema, received, self.check_values)
+
+
+def _assets(given):
+    """Returns the files to copy, with absolute paths, by their path in `assets.extra`."""
+    words = "a dict from paths in assets.extra to files"
+    found = check_dict("assets_extra", given or {}, str | os.PathLike, words)
+    found = {place: check_path("assets_extra", source) for place, source in found.items()}
+    for source in found.values():
+        if not os.path.isfile(source):
+            raise ValueError(f"assets_extra must name existing files. Received: '{source}'.")
+    return found
 
 
 def _endpoints(model, head, receiver, example_spec, subnetworks, read):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import keras
 
-from adaptive_nets._checks import check_path
+from adaptive_nets._checks import check_instance, check_path
+from adaptive_nets.graphs.checks import check_model
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.signatures import predicting, tensor_signature
 
@@ -35,6 +36,8 @@ def export_litert(model: keras.Model, head: Head, path: str | os.PathLike) -> st
     import tensorflow as tf
 
     path = Path(check_path("path", path))
+    check_model("model", model)
+    check_instance("head", head, Head, "a heads.Head")
     predict = predicting(model, head)
 
     def run(features):

@@ -1,6 +1,6 @@
 """Makes every wrong call and prints what was not refused in one clear line.
 
-    PYTHONPATH=tests python -m wrong_calls [part of a name ...]
+PYTHONPATH=tests python -m wrong_calls [part of a name ...]
 """
 
 import sys
@@ -20,19 +20,20 @@ def main(parts):
     for call in (*SEARCH, *MODELS, *SERVICE):
         if parts and not any(part in call.name for part in parts):
             continue
+        lines = []
         with no_work():
             valid = make(call)
-            if valid != "accepted":
-                print(f"{call.name}: the valid call was {valid}", flush=True)
-                continue
-            for name, number in call.wrong():
-                found = make(call, name, number)
-                kind = found.partition(":")[0]
-                seen[kind] += 1
-                if kind != "clear":
-                    value = None if number < 0 else call.arguments[name].wrong[number]
-                    shown = " ".join(repr(value).split())[:50]
-                    print(f"{call.name}({name}={shown}): {found}", flush=True)
+            wrong = list(call.wrong()) if valid == "accepted" else []
+            found = [(name, number, make(call, name, number)) for name, number in wrong]
+        if valid != "accepted":
+            lines.append(f"{call.name}: the valid call was {valid}")
+        for name, number, outcome in found:
+            seen[outcome.partition(":")[0]] += 1
+            if not outcome.startswith("clear"):
+                value = None if number < 0 else call.arguments[name].wrong[number]
+                shown = " ".join(repr(value).split())[:50]
+                lines.append(f"{call.name}({name}={shown}): {outcome}")
+        print("\n".join(lines), flush=True)
     print(dict(seen))
 
 

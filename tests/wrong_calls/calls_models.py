@@ -10,7 +10,6 @@ from wrong_calls.kinds import (
     count,
     fixed,
     flag,
-    function,
     instance,
     lazy,
     listing,
@@ -26,7 +25,7 @@ from wrong_calls.outcomes import Call
 import adaptive_nets as an
 
 growth, majority, energy, callbacks = an.growth, an.majority, an.energy, an.callbacks
-SEED = count(0, None, none=True).but("a")
+SEED = count(0, 0, none=True).but("a")
 PRESERVE = choice("approximate")
 AFTER = fixed("hidden").but("soup", -1, 2.5, [], ["soup"], {}, True, object(), NAN)
 CROSS = number(0.1, None).but(-0.1, "soup", allow=("0.5",))
@@ -70,19 +69,34 @@ MAJORITY = {
 }  # fmt: skip
 LAYERS = {
     "MajorityDense": {"units": count(4), "activation": choice("relu", none=True)},
-    "MajorityConv1D": {"filters": count(4), "kernel_size": count(3)},
-    "MajorityConv2D": {"filters": count(4), "kernel_size": count(3)},
-    "MajorityConv2DTranspose": {"filters": count(4), "kernel_size": count(3)},
-    "MajorityConv3D": {"filters": count(4), "kernel_size": count(3)},
-    "MajorityDepthwiseConv2D": {"kernel_size": count(3)},
-    "MajorityEinsumDense": {"equation": text("ab,bc->ac"), "output_shape": count(4)},
+    "MajorityConv1D": {
+        "filters": count(4),
+        "kernel_size": count(3).but(allow=(True, [2], np.ndarray)),
+    },
+    "MajorityConv2D": {
+        "filters": count(4),
+        "kernel_size": count(3).but(allow=(True, [2], np.ndarray)),
+    },
+    "MajorityConv2DTranspose": {
+        "filters": count(4),
+        "kernel_size": count(3).but(allow=(True, [2], np.ndarray)),
+    },
+    "MajorityConv3D": {
+        "filters": count(4),
+        "kernel_size": count(3).but(allow=(True, [2], np.ndarray)),
+    },
+    "MajorityDepthwiseConv2D": {"kernel_size": count(3).but(allow=(True, [2], np.ndarray))},
+    "MajorityEinsumDense": {"equation": fixed("ab,bc->ac"), "output_shape": fixed(4)},
     "MajorityEmbedding": {"input_dim": count(8), "output_dim": count(4)},
     "MajorityGRU": {"units": count(4), "dropout": number(0.1).but(-1, 2)},
     "MajorityGRUCell": {"units": count(4)},
     "MajorityLSTM": {"units": count(4), "dropout": number(0.1).but(-1, 2)},
     "MajorityLSTMCell": {"units": count(4)},
     "MajorityMultiHeadAttention": {"num_heads": count(2), "key_dim": count(4)},
-    "MajoritySeparableConv2D": {"filters": count(4), "kernel_size": count(3)},
+    "MajoritySeparableConv2D": {
+        "filters": count(4),
+        "kernel_size": count(3).but(allow=(True, [2], np.ndarray)),
+    },
 }
 EXPAND = {k: v for k, v in MAJORITY.items() if k != "mixing_seed"} | {
     "model": model(t.dense), "kernel_spread": number(0.1).but(-1), "seed": SEED,
@@ -92,7 +106,7 @@ EXPAND = {k: v for k, v in MAJORITY.items() if k != "mixing_seed"} | {
 GROWING = {
     "slots": choice("carry"), "warmup_steps": count(0, 0), "backup_dir": path(None, none=True),
     "restart": listing((), empty=True).but("soup", [3], {}, allow=({"a": 1},)),
-    "seed": count(0, None), "verbose": count(0, 0).but(allow=(True,)),
+    "seed": count(0, 0), "verbose": count(0, 0).but(allow=(True,)),
 }  # fmt: skip
 CALLS = [
     Call("growth.widen", lambda: growth.widen, WIDEN),
@@ -119,7 +133,7 @@ CALLS = [
     Call("growth.distillation_targets", lambda: growth.distillation_targets, {
         "sources": PAIR, **DATA, "batch_size": count(8)}),
     Call("growth.DistillationLoss", lambda: growth.DistillationLoss, {
-        "loss": choice("mse"), "weight": number(0.5).but(-1, 2), "temperature": number(2.0, 0),
+        "loss": choice("mse", none=True), "weight": number(0.5).but(-1, 2), "temperature": number(2.0, 0),
         "name": text("a"),
     }),
     Call("growth.register_rule", lambda: lambda classes: growth.register_rule(classes), {
@@ -173,7 +187,7 @@ CALLS = [
         "unit": choice("epoch"), **GROWING,
     }),
     Call("callbacks.GrowOnPlateau", lambda: callbacks.GrowOnPlateau, {
-        "monitor": text("loss"), "action": ACTION, "patience": count(1, 0),
+        "monitor": text("loss"), "action": ACTION, "patience": count(1),
         "max_growths": count(1, none=True), "max_parameters": count(9, none=True),
         "min_delta": number(0.0).but(-1), "mode": choice("auto"), **GROWING,
     }),
@@ -197,7 +211,6 @@ CALLS = [
 def in_place(plan, slots, model=None):
     """Grows a new model each time, by its own plan unless another is given."""
     grown = t.fresh() if model is None else model
-    return growth.grow_in_place(grown, growth.plan_widen(grown, 2.0) if plan is None else plan, slots)
-
-
-assert function
+    return growth.grow_in_place(
+        grown, growth.plan_widen(grown, 2.0) if plan is None else plan, slots
+    )

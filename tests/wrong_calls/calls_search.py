@@ -29,10 +29,10 @@ BAD_WEIGHTS = (
     "soup", 3, [1.0], {"a": WEIGHTS}, -WEIGHTS, WEIGHTS * NAN, WEIGHTS * 0, np.ones((24, 2)),
     np.full(24, "a"), np.full(24, None), WEIGHTS * 1j, True, object(),
 )  # fmt: skip
-LABELS = rows(t.Y.astype("float32"), width=False).but(
-    t.Y[:5], -t.Y - 1, t.Y + 0.5, np.eye(3)[t.Y], np.zeros(24, int), t.Y[:0], allow=(True, 3)
+LABELS = rows(t.Y.astype("float32"), width=False).but(t.Y[:5], t.Y + 0.5, np.eye(3)[t.Y], t.Y[:0])
+FEATURES = rows(t.X, width=False).but(
+    t.X[:5], t.X[:0], np.zeros((24, 0)), {}, [], {"a": t.X[:2], "b": t.X}
 )
-FEATURES = rows(t.X).but(t.X[:5], t.X[:0], np.zeros((24, 0)), {}, [], {"a": t.X[:2], "b": t.X})
 DATASETS = {"x": FEATURES, "y": LABELS}
 DEPTHS = count(lazy(lambda: [1]), 0, none=True).but([], [1.5], ["a"], [-1], [True], allow=([2],))
 
@@ -45,9 +45,10 @@ OPTIMIZER = choice("adam").but({"a": 1}, [], allow=({},))
 RATE = number(0.1, 0, none=True)
 MAJORITY = count(2, 1, none=True).but({"soup": 3}, {"factor": "a"}, allow=({},))
 FIT = {
-    **DATASETS,
+    "x": DATASETS["x"],
+    "y": LABELS.but(np.zeros(24, int)),
     "sample_weight": weights(),
-    "class_weight": fixed({0: 1.0}).but(
+    "class_weight": fixed(None).but(
         "soup", 3, [1.0], {7: 1.0}, {0: -1.0}, {0: "a"}, {0: NAN}, {None: 1.0}, np.ones((3, 1)),
         {"a": 1.0}, True, object(), NAN,
     ),
@@ -55,20 +56,22 @@ FIT = {
         "soup", 3, t.X, (t.X,), (t.X, t.Y, WEIGHTS, 1), (t.X[:3], t.Y[:4]), {}, object(), [], True,
         (t.X[:, :2], t.Y), (t.X, t.Y + 7), (t.X * NAN, t.Y),
     ),
-    "validation_split": number(0.25, None, 1).but(-0.1, 1.5, 1, allow=()),
+    "validation_split": number(0.25, None, 1, none=True).but(-0.1, 1.5, 1),
     "report_data": fixed(None).but("soup", 3, t.X, (t.X,), (t.X[:3], t.Y[:4]), object(), True),
     "batch_size": count(8),
-    "time_limit": number(60.0, 0, none=True),
+    "time_limit": number(60.0, 0, none=True).but(allow=(float("inf"),)),
     "max_steps": count(100, none=True),
     "callbacks": listing([], none=True, empty=True).but("soup", [3], {}, allow=({"a": 1},)),
-    "verbose": choice(0).but(7, -1, 2.5, allow=(3,)),
+    "verbose": choice(0).but(7, -1, 2.5, allow=(True,)),
 }  # fmt: skip
 SEARCH = {
     "head": instance(t.head),
     "generator": instance(lazy(lambda: generators.Dense(4)), none=True),
     "max_iterations": count(2),
     "steps_per_iteration": count(5),
-    "ensemble_strategies": fixed(("grow",)).but("soup", 3, [], [3], ["soup"], None, {}, True, object()),
+    "ensemble_strategies": fixed(("grow",)).but(
+        "soup", 3, [], [3], ["soup"], None, {}, True, object()
+    ),
     "mixture_weights": choice("scalar"),
     "mixture_bias": flag(False),
     "training": choice("residual"),
@@ -80,7 +83,9 @@ SEARCH = {
     "force_grow": flag(False),
     "penalize_training": flag(False),
     "preprocessing": choice("auto", none=True),
-    "distribute": choice(None, none=True) if False else fixed(None).but("soup", 3, [], {}, object(), True, NAN),
+    "distribute": choice(None, none=True)
+    if False
+    else fixed(None).but("soup", 3, [], {}, object(), True, NAN),
     "placement": choice("replicated"),
     "model_dir": path("run", none=True),
     "seed": count(1, 0, none=True),
@@ -91,7 +96,7 @@ SEARCH = {
 KERNEL = {
     "surrogate": choice("logistic"),
     "p": number(2.0).but(0.5, 2.5),
-    "norm_bound": number(1.0, 0).but([1.0], [-1, 1], ["a", "b"], [], allow=([0.5],)),
+    "norm_bound": number(1.0, 0).but([1.0], [-1, 1], ["a", "b"], [], allow=([0.5], np.ndarray)),
     "adanet_lambda": number(0.1).but(-1),
     "adanet_beta": number(0.1).but(-1),
     "complexity": choice("sqrt_depth"),
@@ -119,7 +124,7 @@ PREDICT = {
     "batch_size": count(8),
 }
 # Any number of rows is right where there are no labels.
-PREDICT["x"] = rows(t.X).but(t.X[:, :2], {}, [], {"a": t.X})
+PREDICT["x"] = rows(t.X).but(t.X[:, :2], {}, {"a": t.X})
 CALLS = [
     Call("AdaNet", lambda: an.AdaNet, SEARCH),
     Call("AdaNet.fit", method(t.search, "fit"), FIT),
@@ -177,7 +182,7 @@ CALLS = [
     Call("adanet.Penalty", lambda: ad.Penalty, {
         "adanet_lambda": number(0.1).but(-1), "adanet_beta": number(0.1).but(-1)}),
     Call("adanet.Rademacher", lambda: ad.Rademacher, {
-        "p": number(2.0).but(0.5, 2.5), "norm_bound": KERNEL["norm_bound"].but(allow=([1.0],))}),
+        "p": number(2.0).but(0.5, allow=(float("inf"),)), "norm_bound": KERNEL["norm_bound"].but(allow=([1.0],))}),
     Call("adanet.TrainingData", lambda: ad.TrainingData, {
         "indices": fixed(None).but("soup", 3, [], {}, object(), ["a"], [1.5], [-1], np.ones((2, 2), int)),
         "sample_weight": fixed(WEIGHTS).but(
@@ -232,21 +237,21 @@ CALLS = [
     ),
     # Generators
     Call("generators.Dense", lambda: generators.Dense, {
-        "widths": count(4).but([], [0], ["a"], [1.5], [True]), "depths": DEPTHS,
-        "activation": choice("relu"), "norm": choice("batch", none=True),
+        "widths": count(4).but([], [0], ["a"], [1.5], [True], allow=([2],)), "depths": DEPTHS,
+        "activation": choice("relu", none=True), "norm": choice("batch", none=True),
         "dropout": number(0.1, None, 1).but(-0.1), "optimizer": OPTIMIZER, "learning_rate": RATE,
         "connect": choice("none"), "connection_dropout": number(0.1, None, 1).but(-0.1),
         "kernel_constraint": choice("max_norm", none=True), "majority": MAJORITY,
     }),
     Call("generators.Conv", lambda: generators.Conv, {
-        "filters": count(4).but([], [0], ["a"], [1.5]), "depths": DEPTHS.but([0]),
+        "filters": count(4).but([], [0], ["a"], [1.5], allow=([2],)), "depths": DEPTHS,
         "dropout": number(0.1, None, 1).but(-0.1), "optimizer": OPTIMIZER, "learning_rate": RATE,
         "connect": choice("none"), "connection_dropout": number(0.1, None, 1).but(-0.1),
         "majority": MAJORITY,
     }),
     Call("generators.Energy", lambda: generators.Energy, {
         "max_layers": count(1), "max_units": count(4), "steps": count(2), "rows": count(100),
-        "init": choice("energy"), "activation": choice("relu"), "optimizer": OPTIMIZER,
+        "init": choice("energy"), "activation": choice("relu", none=True), "optimizer": OPTIMIZER,
         "learning_rate": RATE, "majority": MAJORITY, "seed": count(0, 0),
     }),
     Call("generators.Growth", lambda: generators.Growth, {
@@ -264,7 +269,7 @@ CALLS = [
     }),
     Call("generators.Bagging", lambda: generators.Bagging, {
         "generator": instance(lazy(lambda: generators.Dense(4))),
-        "fraction": number(0.5, 0).but(1.5), "replacement": flag(True),
+        "fraction": number(0.5, 0), "replacement": flag(True),
     }),
     # Data
     Call("data.Feature", lambda: data.Feature, {

@@ -49,8 +49,12 @@ def _of(value):
 
 def lazy(function):
     """Marks a function that makes a value, where it is not itself the value."""
-    function.lazy = True
-    return function
+
+    def make():
+        return function()
+
+    make.lazy = True
+    return make
 
 
 def fixed(value):

@@ -120,9 +120,12 @@ def _judge(error, call, name):
         # Python itself refuses unknown and missing arguments of what was called.
         isinstance(error, TypeError) and re.search(r"(unexpected|required).* argument", said)
     )
-    theirs = name in call.handed_on and any(c in frames[-1] for c in CHECKERS)
+    checked = name in call.handed_on or name == "no_such_argument"
+    theirs = checked and any(checker in "".join(frames) for checker in CHECKERS)
     known = isinstance(error, ValueError | TypeError | KeyError | OSError | ImportError)
     named = name is None or re.search(rf"(?<![a-z]){re.escape(name)}(?![a-z])", said)
+    if theirs and "/sklearn/" in "".join(frames):
+        return f"clear: {told}"
     if known and (ours or theirs) and len(said.strip().splitlines()) == 1:
         if named or "eceived" in said:
             return f"clear: {told}"
