@@ -76,14 +76,16 @@ class AdaNet(ScikitLearnFace):
         head: The task, a `heads.Head`. It is copied, and `fit` adapts the copy, `search.head`.
         generator: An `adanet.Generator`. Defaults to `generators.Dense()`.
         max_iterations: Maximum number of rounds. `None` is 5; with a `time_limit`, any number.
-        steps_per_iteration: Steps per round. `None` is 500; with a `time_limit`, what fits.
+        steps_per_iteration: Steps per round. `None` reads the rows 20 times, in 100 to 5,000 steps
+            (500 of endless data); with a `time_limit`, as far as it allows.
         ensemble_strategies: One or several of `"grow"`, `"solo"`, `"all"` and `adanet.Strategy`s.
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"` or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
         training: `"residual"` (learn what the ensemble lacks, the paper) or `"independent"`.
         refit: Which mixture weights each round solves for: `"all"`, or only `"new"` (the paper).
-        adanet_lambda: λ >= 0. At 0, the mixture weights of an ensemble that fits its training data
-            perfectly have no finite optimum. Defaults to 1e-3.
+        adanet_lambda: λ >= 0, relative to the size of the loss. At 0, the weights of an ensemble
+            that fits its training data perfectly have no finite optimum. `None` is 1 / sqrt(rows);
+            1e-3 with `"rademacher"` or endless data.
         adanet_beta: β >= 0. Defaults to 0.
         complexity: `"sqrt_depth"`, `"rademacher"` (lemma 2, p = 2, Λ = 1), `"std"` (AdaNet.SD), an
             `adanet.Complexity`, or a function from an `adanet.Subnetwork` to r >= 0.
@@ -125,7 +127,7 @@ class AdaNet(ScikitLearnFace):
         ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
         mixture_weights: str | Ensembler = "scalar", mixture_bias: bool = False,
         training: str = "residual", refit: str = "all",
-        adanet_lambda: float = 1e-3, adanet_beta: float = 0.0,
+        adanet_lambda: float | None = None, adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None, force_grow: bool = False,
         penalize_training: bool = False, preprocessing: str | keras.Layer | None = "auto",
