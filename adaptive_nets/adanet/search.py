@@ -274,7 +274,7 @@ class AdaNet:
         settings, done = self.settings, self.state.iteration
         return (
             f"<AdaNet head={settings.head.name} generator={type(settings.generator).__name__} "
-            f"rounds={done}/{settings.rounds} model_dir={settings.model_dir!r}>"
+            f"rounds={done}/{settings.max_iterations or 'open'} model_dir={settings.model_dir!r}>"
         )
 
     stop_reason = _property_of_results("stop_reason")

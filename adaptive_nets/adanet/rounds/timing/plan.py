@@ -11,7 +11,7 @@ from adaptive_nets.adanet.settings import SearchSettings
 PATIENCE, LEAST_GAIN = 2, 1e-3
 
 # A round whose steps follow from the time reads its rows at most this many times.
-MOST_EPOCHS = 100
+MOST_EPOCHS = 50
 
 # Steps a second of a small model, as long as nothing has been measured.
 USUAL_SPEED = 1000.0
@@ -48,7 +48,8 @@ class RoundPlan:
         self.most = max(self.steps, MOST_EPOCHS * epoch_steps)
         self.begun = 0
         self.step_seconds: float | None = None
-        self._end = self._began = float("inf")
+        self._start, self._remaining, self._left = 0.0, float("inf"), 1
+        self._began: float | None = None
         self._first = 0
 
     def begin_round(self, done: int) -> None:
@@ -59,14 +60,21 @@ class RoundPlan:
         """
         if not self.open_steps:
             return
-        left = self.rounds - (self.begun if self.open_rounds else done)
+        self._left = max(1, self.rounds - (self.begun if self.open_rounds else done))
         self.begun += 1
-        remaining = self.budget.remaining()
-        share = max(remaining / max(1, left), self.least_seconds())
-        if remaining - share < self.least_seconds():
-            share = remaining
-        self._end = time.perf_counter() + share
+        self._start, self._remaining = time.perf_counter(), self.budget.remaining()
         self._began = None
+
+    def seconds_left(self) -> float:
+        """Returns the seconds that the round may still train.
+
+        They change while it does, as it becomes known what a round takes besides.
+        """
+        least = self.least_seconds()
+        share = max(self._remaining / self._left, least)
+        if self._remaining - share < least:
+            share = self._remaining
+        return self._start + share - self.budget.keeps - time.perf_counter()
 
     def least_seconds(self) -> float:
         """Returns the seconds that a round is worth: at least half of it must be training."""
@@ -78,7 +86,7 @@ class RoundPlan:
         """Returns about how many steps the next round will train, by which it is compiled."""
         if not self.open_steps:
             return self.steps
-        seconds = max(0.0, self._end - time.perf_counter() - self.budget.keeps)
+        seconds = max(0.0, self.seconds_left())
         if seconds < COMPILING_PAYS:
             return self.steps
         speed = USUAL_SPEED if self.step_seconds is None else 1.0 / self.step_seconds
@@ -94,7 +102,7 @@ class RoundPlan:
         taken = step - self._first
         if taken:
             self.step_seconds = (now - self._began) / taken
-        left = self._end - now - self.budget.keeps
+        left = self.seconds_left()
         over = left <= 0 or self.budget.ends_training(round_.step_seconds)
         more = 0 if over else max(1, int(left / self.step_seconds)) if taken else self.steps
         return max(self.steps, int(min(self.most, step + more)))
