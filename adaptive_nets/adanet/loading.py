@@ -98,14 +98,20 @@ def replay_search(
     settings = {"model_dir": None, **(settings or {})}
     given = {k: v for k, v in settings.items() if k not in ("model_dir", "seed")}
     recorded = load_search(cls, model_dir, **given)
-    chosen = recorded.state.chosen_candidates()
+    rounds = recorded.state.chosen_candidates()
+    chosen = list(rounds.values())
     if not chosen:
         raise ValueError(f"Nothing to replay in '{model_dir}': no round has been completed.")
     found = {
         **recorded.settings.as_arguments(),
         "evaluator": None,
+        # The longest of its rounds, if they have followed from a time limit.
+        "steps_per_iteration": recorded.settings.steps_per_iteration
+        or max(entry.steps for entry in recorded.state.entries),
         **settings,
-        "generator": ReplayGenerator(recorded.settings.generator, chosen, recorded.state.reports),
+        "generator": ReplayGenerator(
+            recorded.settings.generator, chosen, recorded.state.reports, list(rounds)
+        ),
         "ensemble_strategies": ReplayStrategy(chosen),
         "max_iterations": len(chosen),
         "force_grow": True,

@@ -168,7 +168,7 @@ class AdaNet:
             validation_split: Fraction of rows to hold out; `validation_data` takes precedence.
             report_data: Like `validation_data`, for the metrics in the generator's reports only.
             batch_size: Rows per step, unless `x` yields batches. Defaults to 32.
-            time_limit: Seconds for this call. A round cut short is judged; the next `fit` ends it.
+            time_limit: Seconds to use. A round cut short is judged; the next `fit` ends it.
             max_steps: Total training steps, including earlier calls. Ends `fit` as `time_limit`.
             callbacks: Keras callbacks or `callbacks.SearchCallback`s. An epoch is a round, a batch
                 one compiled call, and `self.model.stop_training = True` ends the search.
