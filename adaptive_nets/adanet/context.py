@@ -92,7 +92,8 @@ class SearchContext:
         for settings in (given, stored):
             settings.pop("max_iterations")
             # A default that is chosen is no other search than one that is left open.
-            settings["steps_per_iteration"] = settings["steps_per_iteration"] or DEFAULT_STEPS
+            if settings["steps_per_iteration"] == "auto":
+                settings["steps_per_iteration"] = DEFAULT_STEPS
         found = differences(stored, given)
         if found:
             more = f" and {len(found) - 6} more" if len(found) > 6 else ""

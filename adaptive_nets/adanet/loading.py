@@ -50,6 +50,12 @@ def load_search(
     return search
 
 
+def _recorded_steps(recorded):
+    """Returns the steps of a round; of the longest one, if they have followed from the time."""
+    steps = recorded.settings.steps_per_iteration
+    return max(entry.steps for entry in recorded.state.entries) if steps == "auto" else steps
+
+
 def replay_search(
     cls: type[S],
     model_dir: str | os.PathLike,
@@ -105,9 +111,7 @@ def replay_search(
     found = {
         **recorded.settings.as_arguments(),
         "evaluator": None,
-        # The longest of its rounds, if they have followed from a time limit.
-        "steps_per_iteration": recorded.settings.steps_per_iteration
-        or max(entry.steps for entry in recorded.state.entries),
+        "steps_per_iteration": _recorded_steps(recorded),
         **settings,
         "generator": ReplayGenerator(
             recorded.settings.generator, chosen, recorded.state.reports, list(rounds)

@@ -73,8 +73,8 @@ class AdaNet:
     Args:
         head: The task, a `heads.Head`. It is copied, and `fit` adapts the copy, `search.head`.
         generator: An `adanet.Generator`. Defaults to `generators.Dense()`.
-        max_iterations: Maximum number of rounds. `None` is 5; with a `time_limit`, any number.
-        steps_per_iteration: Steps per round. `None` is 500; with a `time_limit`, what fits.
+        max_iterations: Maximum number of rounds. `"auto"` is 5; with a `time_limit`, any number.
+        steps_per_iteration: Steps per round. `"auto"` is 500; with a `time_limit`, what fits.
         ensemble_strategies: One or several of `"grow"`, `"solo"`, `"all"` and `adanet.Strategy`s.
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"` or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
@@ -119,7 +119,7 @@ class AdaNet:
 
     def __init__(
         self, head: Head, generator: Generator | None = None,
-        max_iterations: int | None = None, steps_per_iteration: int | None = None,
+        max_iterations: int | str = "auto", steps_per_iteration: int | str = "auto",
         ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
         mixture_weights: str | Ensembler = "scalar", mixture_bias: bool = False,
         training: str = "residual", refit: str = "all",
@@ -274,7 +274,7 @@ class AdaNet:
         settings, done = self.settings, self.state.iteration
         return (
             f"<AdaNet head={settings.head.name} generator={type(settings.generator).__name__} "
-            f"rounds={done}/{settings.max_iterations or 'open'} model_dir={settings.model_dir!r}>"
+            f"rounds={done}/{settings.max_iterations} model_dir={settings.model_dir!r}>"
         )
 
     stop_reason = _property_of_results("stop_reason")

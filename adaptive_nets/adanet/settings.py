@@ -28,7 +28,7 @@ _NOT_COMPARED = frozenset(
     ("model_dir", "seed", "jit_compile", "checkpoint_seconds", "cache_bytes", "distribute",
      "placement")
 )  # fmt: skip
-# What `None` stands for without a time limit; with one, see `RoundPlan`.
+# What "auto" stands for without a time limit; with one, see `RoundPlan`.
 DEFAULT_ROUNDS, DEFAULT_STEPS = 5, 500
 
 _CHOICES = {
@@ -49,8 +49,8 @@ class SearchSettings:
 
     head: Head
     generator: Generator
-    max_iterations: int | None = None
-    steps_per_iteration: int | None = None
+    max_iterations: int | str = "auto"
+    steps_per_iteration: int | str = "auto"
     ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",)
     mixture_weights: str | Ensembler = "scalar"
     mixture_bias: bool = False
@@ -97,12 +97,12 @@ class SearchSettings:
     @property
     def rounds(self) -> int:
         """The maximum number of rounds, without regard to a time limit."""
-        return DEFAULT_ROUNDS if self.max_iterations is None else self.max_iterations
+        return DEFAULT_ROUNDS if self.max_iterations == "auto" else self.max_iterations
 
     @property
     def steps(self) -> int:
         """The training steps of a round, without regard to a time limit."""
-        return DEFAULT_STEPS if self.steps_per_iteration is None else self.steps_per_iteration
+        return DEFAULT_STEPS if self.steps_per_iteration == "auto" else self.steps_per_iteration
 
     @property
     def reads_last_layer(self) -> bool:
@@ -137,11 +137,14 @@ def _is_integer(value):
 
 def _check_numbers(s):
     for name in ("max_iterations", "steps_per_iteration", "cache_bytes"):
-        value = getattr(s, name)
-        if value is None and name != "cache_bytes":
+        value, auto = getattr(s, name), name != "cache_bytes"
+        if auto and isinstance(value, str) and value == "auto":
             continue
         if not _is_integer(value) or value < 1:
-            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
+            raise ValueError(
+                f"{name} must be an integer >= 1{" or 'auto'" if auto else ''}. "
+                f"Received: {name}={value!r}."
+            )
     for name in ("adanet_lambda", "adanet_beta", "checkpoint_seconds"):
         value = getattr(s, name)
         number = isinstance(value, numbers.Real) and not isinstance(value, bool)

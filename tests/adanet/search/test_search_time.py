@@ -42,7 +42,12 @@ def test_the_first_round_is_judged_with_a_warning(lc, data, caplog):
 
 def open_search(lc, model_dir=None, **settings):
     """A search whose rounds and steps are left open."""
-    given = {"max_iterations": None, "steps_per_iteration": None, "force_grow": True, **settings}
+    given = {
+        "max_iterations": "auto",
+        "steps_per_iteration": "auto",
+        "force_grow": True,
+        **settings,
+    }
     return lc.small(model_dir, **given)
 
 
@@ -66,7 +71,7 @@ def test_rounds_left_open_use_the_time(lc, data, fake_time, monkeypatch):
 
 
 def test_rounds_left_open_end_when_they_gain_nothing(lc, data, hopeless, fake_time):
-    given = {**hopeless, "max_iterations": None, "force_grow": False}
+    given = {**hopeless, "max_iterations": "auto", "force_grow": False}
     search = lc.small(**given).fit(*data, verbose=0, time_limit=100)
     assert search.stop_reason == "no_improvement"
     board = search.leaderboard()
@@ -80,7 +85,7 @@ def test_rounds_left_open_end_when_they_gain_nothing(lc, data, hopeless, fake_ti
 def test_without_a_limit_what_is_left_open_has_defaults(lc):
     search = open_search(lc)
     assert (search.settings.rounds, search.settings.steps) == (5, 500)
-    assert search.max_iterations is None and "rounds=0/open" in repr(search)
+    assert search.max_iterations == "auto" and "rounds=0/auto" in repr(search)
 
 
 def test_fewer_rows_are_judged_if_time_is_short(lc, fake_time, monkeypatch, tmp_path, caplog):

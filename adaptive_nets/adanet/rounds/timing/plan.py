@@ -24,8 +24,8 @@ COMPILING_PAYS = 5.0
 class RoundPlan:
     """What a search does with a time limit where its settings leave it open.
 
-    With `steps_per_iteration=None` the rounds share the time: each trains for at least the default
-    number of steps, and goes on until its share is over. With `max_iterations=None` rounds go on
+    With `steps_per_iteration="auto"` the rounds share the time: each trains for at least the default
+    number of steps, and goes on until its share is over. With `max_iterations="auto"` rounds go on
     until the time is over, or the last ones have gained next to nothing. Without a time limit
     both have fixed defaults. Values that are set are kept.
 
@@ -43,8 +43,8 @@ class RoundPlan:
         self.steps, self.rounds = settings.steps, settings.rounds
         self.force_grow = settings.force_grow
         timed = budget.limit is not None
-        self.open_steps = timed and settings.steps_per_iteration is None
-        self.open_rounds = timed and settings.max_iterations is None
+        self.open_steps = timed and settings.steps_per_iteration == "auto"
+        self.open_rounds = timed and settings.max_iterations == "auto"
         self.most = max(self.steps, MOST_EPOCHS * epoch_steps)
         self.begun = 0
         self.step_seconds: float | None = None
