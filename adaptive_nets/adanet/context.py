@@ -1,6 +1,7 @@
 """`SearchContext`: the settings of a search and facts about its data."""
 
 import dataclasses
+import os
 from typing import Any
 
 import keras
@@ -85,8 +86,8 @@ class SearchContext:
             "preprocessed": self.preprocessing is not None,
         }
 
-    def check_same(self, state: dict[str, Any]) -> None:
-        """Raises a `ValueError` if a stored state has another configuration."""
+    def check_same(self, state: dict[str, Any], folder: str | os.PathLike) -> None:
+        """Raises a `ValueError` if the state stored in a folder has another configuration."""
         given = {**self.settings.to_json(), "fit": self._fit_settings(), "seed": self.seed}
         stored = {**state["settings"], "fit": state["fit"], "seed": state["seed"]}
         for settings in (given, stored):
@@ -98,7 +99,7 @@ class SearchContext:
         if found:
             more = f" and {len(found) - 6} more" if len(found) > 6 else ""
             raise ValueError(
-                f"model_dir '{self.settings.model_dir}' holds a search with another configuration: "
+                f"model_dir '{folder}' holds a search with another configuration: "
                 f"{'; '.join(found[:6])}{more}. Use the same settings or another model_dir."
             )
 

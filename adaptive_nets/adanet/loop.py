@@ -5,6 +5,7 @@ import time
 
 from absl import logging
 
+from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
 from adaptive_nets.adanet.checkpoints.load import read_search
@@ -17,6 +18,7 @@ from adaptive_nets.adanet.placement.base import Placement, RoundJob
 from adaptive_nets.adanet.rounds.runner import Decision, RoundRunner
 from adaptive_nets.adanet.rounds.timing.budget import LEAST_SHARE, Budget
 from adaptive_nets.adanet.rounds.timing.plan import RoundPlan
+from adaptive_nets.keras_internals import seeded
 
 # Share of the time left for measuring what a decision takes.
 REHEARSAL_SHARE = 0.15
@@ -69,7 +71,8 @@ class SearchLoop:
         Args:
             other_data: Whether earlier rounds used other training data.
         """
-        with self.placement.session(self.context, self.data, self.checkpointer):
+        seed = derive_seed(self.context.seed, self.state.iteration, "fit")
+        with seeded(seed), self.placement.session(self.context, self.data, self.checkpointer):
             # A partial result stays in force until its round is decided again.
             self.checkpointer.state = dataclasses.replace(self.state, stop_reason="")
             self.checkpointer.sweep()
@@ -112,16 +115,17 @@ class SearchLoop:
     def _round(self) -> str:
         """Runs one round; returns why the search must stop, or `""`."""
         number = self.state.iteration + 1
-        builders = propose_builders(
-            self.context.settings.generator, self.state.ensemble, number, self.state.reports
-        )
-        self._limit_rows()
-        self.plan.begin_round(self.state.iteration)
-        job = RoundJob(
-            number, builders, self.runner, self.checkpointer, self.hooks, self.progress,
-            self.budget, plan=self.plan,
-        )  # fmt: skip
-        return self._follow(job) if self.placement.follows else self._lead(job)
+        with seeded(derive_seed(self.context.seed, number, "round")):
+            builders = propose_builders(
+                self.context.settings.generator, self.state.ensemble, number, self.state.reports
+            )
+            self._limit_rows()
+            self.plan.begin_round(self.state.iteration)
+            job = RoundJob(
+                number, builders, self.runner, self.checkpointer, self.hooks, self.progress,
+                self.budget, plan=self.plan,
+            )  # fmt: skip
+            return self._follow(job) if self.placement.follows else self._lead(job)
 
     def _lead(self, job) -> str:
         """Runs a round that this process decides; returns why to stop, or `""`."""
@@ -129,7 +133,7 @@ class SearchLoop:
         job.round = job.set_up(job.builders)
         rounds = None if self.plan.open_rounds else self.context.settings.rounds
         self.progress.round_begin(job.number, rounds, job.names, job.round.steps)
-        self.hooks.round_begin(job.number, job.names)
+        self.hooks.round_begin(job.number, job.names, job.round.rates)
         try:
             self.placement.prepare(job)
             self.budget.opened(time.perf_counter() - began)
@@ -196,6 +200,7 @@ class SearchLoop:
     def _keep(self, decision: Decision, interrupted: bool, began: float):
         """Saves the outcome of a round."""
         after = self.state.after(decision, time.perf_counter() - began)
+        after = dataclasses.replace(after, rate_factor=self.hooks.rate_factor)
         if interrupted:
             after = dataclasses.replace(self.state, partial=after)
         elif self.plan.stalled(after.entries, decision.winner is not None):
@@ -205,7 +210,7 @@ class SearchLoop:
 
     def _follow(self, job) -> str:
         """Trains this process's share of a round, then adopts the chief's decision."""
-        self.hooks.round_begin(job.number, job.names)
+        self.hooks.round_begin(job.number, job.names, None)
         stored = self.placement.follow(job)
         self.checkpointer.adopt(read_search(stored, self.checkpointer.folder).state)
         if self.state.iteration >= job.number:
@@ -221,3 +226,6 @@ class SearchLoop:
         label = winner or "no candidate ensemble beats the previous one"
         self.progress.round_end(label, shown.ensemble.objective, brief)
         self.hooks.round_end(number, {"objective": shown.ensemble.objective, **metrics})
+        factor = self.hooks.rate_factor
+        if self.state.partial is None and factor != self.state.rate_factor:
+            self.checkpointer.commit(dataclasses.replace(self.state, rate_factor=factor))

@@ -7,6 +7,7 @@ import zlib
 
 from absl import logging
 
+from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.load import read_schema, read_search
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDirReader
@@ -20,6 +21,7 @@ from adaptive_nets.data.preprocessing import Preprocessor, make_preprocessing
 from adaptive_nets.data.schema import MismatchError, Schema
 from adaptive_nets.distribute import Group, share_of
 from adaptive_nets.heads.loss_scale import LossScale
+from adaptive_nets.keras_internals import seeded
 from adaptive_nets.serialization import restore_object
 
 # At most this share of a time limit is for reading a dataset.
@@ -63,6 +65,7 @@ class Prepared:
     resumed: SearchContext | None
 
 
+@seeded(0)
 def prepare(
     settings: SearchSettings,
     given: FitArguments,
@@ -100,7 +103,7 @@ def prepare(
         if stored is None:
             raise
         raise ValueError(
-            f"model_dir '{settings.model_dir}' holds a search with another configuration: "
+            f"model_dir '{folder.path}' holds a search with another configuration: "
             f"fit.features: stored '{error.expected}', now '{error.received}'. {error} Use the "
             "same settings or another model_dir."
         ) from error
@@ -115,7 +118,7 @@ def prepare(
     )  # fmt: skip
     seen = before and before.fingerprint
     if stored is not None:
-        context.check_same(stored)
+        context.check_same(stored, folder.path)
         found = read_search(stored, folder)
         state, seen, preprocessor = (
             found.state,
@@ -130,14 +133,14 @@ def prepare(
     other_data = seen not in (None, fingerprint)
     finished = state.stop_reason == "no_improvement" and not other_data
     if state.iteration == 0 and preprocessor.model is None and not finished:
-        preprocessor = Preprocessor(
-            make_preprocessing(
+        with seeded(derive_seed(seed, "preprocessing")):
+            model = make_preprocessing(
                 settings.preprocessing,
                 settings.generator.standardize,
                 data.train,
                 data.schema.renamed,
             )
-        )
+        preprocessor = Preprocessor(model)
     context = dataclasses.replace(context, preprocessor=preprocessor)
     begun = stored is not None or state.current.ensemble is not None or state.paused is not None
     resumed = dataclasses.replace(context, fingerprint=seen) if begun else None

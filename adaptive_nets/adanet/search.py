@@ -1,5 +1,6 @@
 """`AdaNet`, the ensemble search."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -30,6 +31,7 @@ from adaptive_nets.adanet.placement.base import make_placement
 from adaptive_nets.adanet.preparation import Known, prepare
 from adaptive_nets.adanet.results import SearchResults
 from adaptive_nets.adanet.rounds.timing.budget import Budget
+from adaptive_nets.adanet.scikit_learn import ScikitLearnFace, why_absent
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import MEMORY_LIMIT
@@ -57,7 +59,7 @@ def _property_of_results(name: str) -> property:
     return property(lambda self: getattr(self.results, name), doc=doc)
 
 
-class AdaNet:
+class AdaNet(ScikitLearnFace):
     """Searches an ensemble of subnetworks, round by round (AdaNet, figure 3).
 
     In each round (an iteration, in argument names) the generator's builders make subnetworks, which
@@ -146,7 +148,7 @@ class AdaNet:
 
     def fit(
         self, x: Any, y: Any = None, *,
-        sample_weight: Any = None, class_weight: dict | None = None,
+        sample_weight: Any = None, class_weight: Any = None,
         validation_data: Any = None, validation_split: float = 0.0, report_data: Any = None,
         batch_size: int = 32, time_limit: float | None = None, max_steps: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None, verbose: str | int = "auto",
@@ -161,8 +163,8 @@ class AdaNet:
                 `(features, labels[, weights])`: a `PyDataset`, generator, or `tf.data.Dataset`,
                 which is streamed if endless, else read once. See `search.schema`.
             y: Labels in the head's form. Omit for a dataset.
-            sample_weight: One weight >= 0 per row.
-            class_weight: Dict from class to weight.
+            sample_weight: One weight >= 0 per row; for `heads.Multi` also a dict of these by head.
+            class_weight: `"balanced"`, a dict from class to weight, or a list in their order.
             validation_data: `(x, y[, sample_weight])` or batches: measured, and used by an
                 `Evaluator` without data.
             validation_split: Fraction of rows to hold out; `validation_data` takes precedence.
@@ -170,8 +172,8 @@ class AdaNet:
             batch_size: Rows per step, unless `x` yields batches. Defaults to 32.
             time_limit: Seconds to use. A round cut short is judged; the next `fit` ends it.
             max_steps: Total training steps, including earlier calls. Ends `fit` as `time_limit`.
-            callbacks: Keras callbacks or `callbacks.SearchCallback`s. An epoch is a round, a batch
-                one compiled call, and `self.model.stop_training = True` ends the search.
+            callbacks: Keras callbacks or `callbacks.SearchCallback`s; an epoch is a round. See
+                `docs/callbacks.md` for what each can do.
             verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
 
         Raises:
@@ -183,9 +185,10 @@ class AdaNet:
             x, y, sample_weight, class_weight, validation_data, validation_split, report_data,
             batch_size, time_limit, max_steps,
         )  # fmt: skip
-        budget = Budget(time_limit, max_steps)
-        progress = make_progress(verbose if self.is_chief else 0)
-        folder, self.stop_training = self._folder(), False
+        budget, hooks = Budget(time_limit, max_steps), Hooks(callbacks, self)
+        shown = self.is_chief and not hooks.shows_progress
+        progress = make_progress(verbose if shown else 0)
+        folder, self.stop_training = self._folder(hooks.model_dir(self.model_dir)), False
         ready = prepare(self.settings, given, self._known, self._placement, self.group, folder)
         if ready.resumed is not None:
             self.adopt(ready.resumed, ready.state)
@@ -193,23 +196,17 @@ class AdaNet:
             return self
         publish = functools.partial(self.adopt, ready.context)
         keeper = Checkpointer(ready.context, ready.state, folder, publish)
-        hooks = Hooks(callbacks, self)
-        hooks.train_begin()
-        try:
-            with self.group.together():
-                SearchLoop(
-                    ready.context, ready.data, self._placement, keeper, hooks, progress, budget
-                ).run(ready.other_data)
-        finally:
-            progress.close()
-            hooks.train_end()
+        hooks.check(keeper, ready.data.valid is not None, self._placement.apart)
+        with hooks, contextlib.closing(progress), self.group.together():
+            SearchLoop(
+                ready.context, ready.data, self._placement, keeper, hooks, progress, budget
+            ).run(ready.other_data)
         return self
 
-    def _folder(self):
-        if self.settings.model_dir is None:
+    def _folder(self, path):
+        if path is None:
             return None
-        kind = ModelDir if self.is_chief else ModelDirReader
-        return kind(self.settings.model_dir)
+        return (ModelDir if self.is_chief else ModelDirReader)(path)
 
     def adopt(
         self, context: SearchContext | None, state: SearchState, schema: Schema | None = None
@@ -260,7 +257,7 @@ class AdaNet:
         settings = self.__dict__.get("settings")
         if settings is not None and name in settings.as_arguments():
             return getattr(settings, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise AttributeError(f"{type(self).__name__!r} object has no {name!r}{why_absent(name)}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED:

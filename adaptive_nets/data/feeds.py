@@ -12,6 +12,7 @@ from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.rows import LabelEncoder, Rows, make_rows
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import as_tensor
+from adaptive_nets.data.weights import ClassWeight
 
 CHUNK_STEPS = 256
 
@@ -37,7 +38,7 @@ class StreamFeed:
         chunk: Steps per chunk.
         preprocess: Function from rows to preprocessed rows.
         skip: Chunks that an earlier process has used. Defaults to 0.
-        class_weight: Weights by encoded class, or `None`.
+        class_weight: Weights by encoded class, for several heads by head, or `None`.
         schema: The schema of the features. Defaults to `None`: each chunk's own.
 
     Attributes:
@@ -54,7 +55,7 @@ class StreamFeed:
         chunk: int,
         preprocess: Callable[[Rows], Rows],
         skip: int = 0,
-        class_weight: dict[int, float] | None = None,
+        class_weight: ClassWeight | None = None,
         schema: Schema | None = None,
     ):
         self.schema = schema

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets.data.datasets import is_dataset, is_endless
+from adaptive_nets._checks import check_function
+from adaptive_nets.data.alignment import check_aligned
+from adaptive_nets.data.containers import unpack
+from adaptive_nets.data.datasets import is_dataset, is_endless, plain_features, plain_labels
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.estimator.mode_keys import ModeKeys
 
@@ -37,8 +40,7 @@ def call(input_fn: Callable, mode: str, config: "RunConfig", params: Any) -> Any
     Raises:
         TypeError: `input_fn` is not callable.
     """
-    if not callable(input_fn):
-        raise TypeError(f"input_fn must be a function. Received: {input_fn!r}.")
+    check_function("input_fn", input_fn)
     known = {"mode": mode, "config": config, "params": params}
     names = inspect.signature(input_fn).parameters
     return input_fn(**{name: value for name, value in known.items() if name in names})
@@ -67,6 +69,8 @@ def for_training(
         return Given({"x": found}, None if is_endless(found) else _length(found, most))
     features, labels, *weight = _pair(found)
     rows = len(keras.tree.flatten(features)[0])
+    if unpack(found[0], rows).layout == "columns":
+        features = found[0]
     given = {"x": features, "y": labels, "batch_size": rows}
     if weight:
         given["sample_weight"] = weight[0]
@@ -101,8 +105,9 @@ def for_prediction(input_fn: Callable, config: "RunConfig", params: Any) -> "tf.
 
     found = call(input_fn, ModeKeys.PREDICT, config, params)
     if not is_dataset(found):
-        features = found[0] if isinstance(found, tuple | list) else found
-        return tf.data.Dataset.from_tensors(features)
+        # A list is one of rows or of inputs.
+        features = found[0] if isinstance(found, tuple) else found
+        return tf.data.Dataset.from_tensors(plain_features(features))
     if isinstance(found.element_spec, tuple):
         return found.map(lambda features, *rest: features)
     return found
@@ -155,7 +160,8 @@ def _pair(found):
             "input_fn must return a tf.data.Dataset or (features, labels). "
             f"Received: {type(found).__name__}."
         )
-    parts = [keras.tree.map_structure(np.asarray, part) for part in found]
+    check_aligned(*found)
+    parts = [plain_features(found[0]), *map(plain_labels, found[1:])]
     lengths = {len(a) for part in parts for a in keras.tree.flatten(part) if np.ndim(a)}
     if len(lengths) != 1:
         raise ValueError(

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from adaptive_nets._checks import check_choice
+
 if TYPE_CHECKING:
     from adaptive_nets.adanet.rounds.training_state import TrainingState
 
@@ -18,8 +20,7 @@ WIDTH = 60
 
 def make_progress(verbose: str | int, console: Console | None = None) -> "Progress":
     """Creates the display: 0 silent, 1 live, 2 lines; `"auto"` is live only on a terminal."""
-    if verbose not in ("auto", 0, 1, 2, True, False):
-        raise ValueError(f"verbose must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}.")
+    verbose = check_choice("verbose", verbose, ("auto", 0, 1, 2, True, False))
     if verbose == "auto":
         verbose = 1 if sys.stdout.isatty() else 2
     if not verbose:

@@ -62,7 +62,9 @@ class RoundJob:
         state = self.checkpointer.state
         kept = state.members().values()
         steps = None if self.plan is None else self.plan.expected_steps()
-        return self.runner.set_up(builders, self.number, state.ensemble, kept, steps)
+        return self.runner.set_up(
+            builders, self.number, state.ensemble, kept, steps, state.rate_factor
+        )
 
 
 class Placement(abc.ABC):
@@ -87,6 +89,11 @@ class Placement(abc.ABC):
     def follows(self) -> bool:
         """Whether this process only trains its share, and adopts the chief's decisions."""
         return False
+
+    @property
+    def apart(self) -> str | None:
+        """Its name if other processes train subnetworks, which callbacks do not reach."""
+        return None
 
     def is_chief(self, group: Group) -> bool:
         """Returns whether this process decides rounds and writes the state."""

@@ -24,6 +24,10 @@ class SharedPlacement(Placement):
         given = self.settings.distribute
         return "one_device" if given == "auto" else given
 
+    @property
+    def apart(self) -> str:
+        return self.name
+
     def check(self) -> None:
         for name in ("model_dir", "seed"):
             if getattr(self.settings, name) is None:

@@ -22,7 +22,8 @@ class Entry:
         candidate: Name of the candidate ensemble. `"previous"` is the previous ensemble.
         status: `"selected"`, `"rejected"`, `"partial"` (selected when time ran out in the middle
             of the round), `"unjudged"` (a subnetwork of a round that was stopped before a tenth
-            of its steps) or `"diverged at step n"`.
+            of its steps), `"withdrawn"` (selected, until a callback went back to an earlier
+            round's ensemble) or `"diverged at step n"`.
         objective: The minimised value; lower is better.
         measured: Losses and metrics by column name (`val_` for validation data).
         parameters: Number of parameters of all members together.

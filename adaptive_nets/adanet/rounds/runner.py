@@ -142,6 +142,7 @@ class RoundRunner:
         previous: Ensemble | None,
         kept: Iterable[Member] = (),
         expected_steps: int | None = None,
+        rate_factor: float = 1.0,
     ) -> Round:
         """Sets up a round for training.
 
@@ -152,16 +153,19 @@ class RoundRunner:
             kept: Members whose outputs are still needed. Defaults to none.
             expected_steps: About how many steps it will train. Defaults to `None`: those of the
                 settings.
+            rate_factor: Factor of all learning rates. Defaults to 1.
         """
         kept = list(kept)
         for view in {id(v): v for v in (self.train, *self.scorer.views)}.values():
             view.keep_only(kept)
             if previous is not None:
                 view.outputs(previous.members)
-        return set_up_round(
+        round_ = set_up_round(
             self.context, self.data, self.train, self.stream, builders, number, previous,
             expected_steps,
         )  # fmt: skip
+        round_.rates.scale(rate_factor)
+        return round_
 
     def measure_again(self, standing: Standing) -> Standing:
         """Returns the same ensemble with its objective on the data of this call."""

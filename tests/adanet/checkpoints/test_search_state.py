@@ -27,6 +27,7 @@ FIELDS = {
     "seconds": 1.5,
     "stream_chunks": 3,
     "judged_share": 0.5,
+    "rate_factor": 0.25,
 }
 # Kept in memory only, where a search has no folder.
 NOT_WRITTEN = {"paused"}

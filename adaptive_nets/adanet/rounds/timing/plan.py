@@ -24,10 +24,10 @@ COMPILING_PAYS = 5.0
 class RoundPlan:
     """What a search does with a time limit where its settings leave it open.
 
-    With `steps_per_iteration="auto"` the rounds share the time: each trains for at least the default
-    number of steps, and goes on until its share is over. With `max_iterations="auto"` rounds go on
-    until the time is over, or the last ones have gained next to nothing. Without a time limit
-    both have fixed defaults. Values that are set are kept.
+    With `steps_per_iteration="auto"` the rounds share the time: each trains for at least the
+    default number of steps, and goes on until its share is over. With `max_iterations="auto"`
+    rounds go on until the time is over, or the last ones have gained next to nothing. Without a
+    time limit both have fixed defaults. Values that are set are kept.
 
     Args:
         settings: `SearchSettings`.
