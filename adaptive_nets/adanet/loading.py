@@ -58,6 +58,12 @@ def load_search(
     return search
 
 
+def _recorded_steps(recorded):
+    """Returns the steps of a round; of the longest one, if they have followed from the time."""
+    steps = recorded.settings.steps_per_iteration
+    return max(entry.steps for entry in recorded.state.entries) if steps == "auto" else steps
+
+
 def replay_search(
     cls: type[S],
     model_dir: str | os.PathLike,
@@ -112,14 +118,18 @@ def replay_search(
         )
     given = {k: v for k, v in settings.items() if k not in ("model_dir", "seed")}
     recorded = load_search(cls, model_dir, **given)
-    chosen = recorded.state.chosen_candidates()
+    rounds = recorded.state.chosen_candidates()
+    chosen = list(rounds.values())
     if not chosen:
         raise ValueError(f"Nothing to replay in '{model_dir}': no round has been completed.")
     found = {
         **recorded.settings.as_arguments(),
         "evaluator": None,
+        "steps_per_iteration": _recorded_steps(recorded),
         **settings,
-        "generator": ReplayGenerator(recorded.settings.generator, chosen, recorded.state.reports),
+        "generator": ReplayGenerator(
+            recorded.settings.generator, chosen, recorded.state.reports, list(rounds)
+        ),
         "ensemble_strategies": ReplayStrategy(chosen),
         "max_iterations": len(chosen),
         "force_grow": True,

@@ -157,7 +157,7 @@ def _read_limits(settings, given, group):
         steps = settings.steps_per_iteration
         # Where steps follow from the rows, these are not known yet.
         batches = given.max_steps + MOST_STEPS
-        if steps is not None:
+        if steps != "auto":
             batches = -(-given.max_steps // steps) * steps
     if given.time_limit is not None and group.alone:
         seconds = READING_SHARE * given.time_limit

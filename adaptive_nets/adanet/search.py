@@ -75,17 +75,17 @@ class AdaNet(ScikitLearnFace):
     Args:
         head: The task, a `heads.Head`. It is copied, and `fit` adapts the copy, `search.head`.
         generator: An `adanet.Generator`. Defaults to `generators.Dense()`.
-        max_iterations: Maximum number of rounds. `None` is 5; with a `time_limit`, any number.
-        steps_per_iteration: Steps per round. `None` reads the rows 20 times, in 100 to 5,000 steps
-            (500 of endless data); with a `time_limit`, as far as it allows.
+        max_iterations: Maximum number of rounds. `"auto"` is 5; with a `time_limit`, any number.
+        steps_per_iteration: Steps per round. `"auto"` reads the rows 20 times, in 100 to 5,000
+            steps (500 of endless data); with a `time_limit`, as far as it allows.
         ensemble_strategies: One or several of `"grow"`, `"solo"`, `"all"` and `adanet.Strategy`s.
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"` or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
         training: `"residual"` (learn what the ensemble lacks, the paper) or `"independent"`.
         refit: Which mixture weights each round solves for: `"all"`, or only `"new"` (the paper).
         adanet_lambda: λ >= 0, relative to the size of the loss. At 0, the weights of an ensemble
-            that fits its training data perfectly have no finite optimum. `None` is 1 / sqrt(rows);
-            1e-3 with `"rademacher"` or endless data.
+            that fits its training data perfectly have no finite optimum. `"auto"` is
+            1 / sqrt(rows); 1e-3 with `"rademacher"` or endless data.
         adanet_beta: β >= 0. Defaults to 0.
         complexity: `"sqrt_depth"`, `"rademacher"` (lemma 2, p = 2, Λ = 1), `"std"` (AdaNet.SD), an
             `adanet.Complexity`, or a function from an `adanet.Subnetwork` to r >= 0.
@@ -123,11 +123,11 @@ class AdaNet(ScikitLearnFace):
 
     def __init__(
         self, head: Head, generator: Generator | None = None,
-        max_iterations: int | None = None, steps_per_iteration: int | None = None,
+        max_iterations: int | str = "auto", steps_per_iteration: int | str = "auto",
         ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
         mixture_weights: str | Ensembler = "scalar", mixture_bias: bool = False,
         training: str = "residual", refit: str = "all",
-        adanet_lambda: float | None = None, adanet_beta: float = 0.0,
+        adanet_lambda: float | str = "auto", adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None, force_grow: bool = False,
         penalize_training: bool = False, preprocessing: str | keras.Layer | None = "auto",
@@ -172,7 +172,7 @@ class AdaNet(ScikitLearnFace):
             validation_split: Fraction of rows to hold out; `validation_data` takes precedence.
             report_data: Like `validation_data`, for the metrics in the generator's reports only.
             batch_size: Rows per step, unless `x` yields batches. Defaults to 32.
-            time_limit: Seconds for this call. A round cut short is judged; the next `fit` ends it.
+            time_limit: Seconds to use. A round cut short is judged; the next `fit` ends it.
             max_steps: Total training steps, including earlier calls. Ends `fit` as `time_limit`.
             callbacks: Keras callbacks or `callbacks.SearchCallback`s; an epoch is a round. See
                 `docs/callbacks.md` for what each can do.
@@ -273,7 +273,7 @@ class AdaNet(ScikitLearnFace):
         settings, done = self.settings, self.state.iteration
         return (
             f"<AdaNet head={settings.head.name} generator={type(settings.generator).__name__} "
-            f"rounds={done}/{settings.rounds} model_dir={settings.model_dir!r}>"
+            f"rounds={done}/{settings.max_iterations} model_dir={settings.model_dir!r}>"
         )
 
     stop_reason = _property_of_results("stop_reason")

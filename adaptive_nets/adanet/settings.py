@@ -36,7 +36,7 @@ _NOT_COMPARED = frozenset(
     ("model_dir", "seed", "jit_compile", "checkpoint_seconds", "cache_bytes", "distribute",
      "placement")
 )  # fmt: skip
-# What `None` stands for without a time limit; with one, see `RoundPlan`.
+# What "auto" stands for without a time limit; with one, see `RoundPlan`.
 DEFAULT_ROUNDS = 5
 
 _CHOICES = {
@@ -50,7 +50,7 @@ _CHOICES = {
 class SearchSettings:
     """The checked constructor arguments of `AdaNet`, which documents them.
 
-    `defaults` holds what the arguments that are `None` stand for; `fit` finds it.
+    `defaults` holds what the arguments that are `"auto"` stand for; `fit` finds it.
 
     Raises:
         TypeError: The head, generator or evaluator is of the wrong type.
@@ -59,14 +59,14 @@ class SearchSettings:
 
     head: Head
     generator: Generator
-    max_iterations: int | None = None
-    steps_per_iteration: int | None = None
+    max_iterations: int | str = "auto"
+    steps_per_iteration: int | str = "auto"
     ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",)
     mixture_weights: str | Ensembler = "scalar"
     mixture_bias: bool = False
     training: str = "residual"
     refit: str = "all"
-    adanet_lambda: float | None = None
+    adanet_lambda: float | str = "auto"
     adanet_beta: float = 0.0
     complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth"
     evaluator: Evaluator | None = None
@@ -107,19 +107,19 @@ class SearchSettings:
     @property
     def rounds(self) -> int:
         """The maximum number of rounds, without regard to a time limit."""
-        return DEFAULT_ROUNDS if self.max_iterations is None else self.max_iterations
+        return DEFAULT_ROUNDS if self.max_iterations == "auto" else self.max_iterations
 
     @property
     def steps(self) -> int:
         """The training steps of a round, without regard to a time limit."""
         given = self.steps_per_iteration
-        return self.defaults.steps if given is None else given
+        return self.defaults.steps if given == "auto" else given
 
     @property
     def penalty(self) -> float:
         """λ, given or by default."""
         given = self.adanet_lambda
-        return self.defaults.adanet_lambda if given is None else given
+        return self.defaults.adanet_lambda if given == "auto" else given
 
     @property
     def reads_last_layer(self) -> bool:
@@ -149,16 +149,21 @@ def _check_types(s):
             raise TypeError(f"{name} must be {words}. Received: {name}={show(value)}.")
 
 
+def _is_auto(value):
+    return isinstance(value, str) and value == "auto"
+
+
 def _check_numbers(s):
     # A frozen dataclass is only changed while it is made: NumPy's scalars become Python's.
     keep = functools.partial(object.__setattr__, s)
     for name in ("max_iterations", "steps_per_iteration", "cache_bytes"):
-        if getattr(s, name) is not None or name == "cache_bytes":
-            keep(name, check_integer(name, getattr(s, name), 1))
+        value = getattr(s, name)
+        if name == "cache_bytes" or not _is_auto(value):
+            keep(name, check_integer(name, value, 1))
     for name in ("adanet_lambda", "adanet_beta", "checkpoint_seconds"):
-        if getattr(s, name) is None and name == "adanet_lambda":
-            continue
-        keep(name, check_number(name, getattr(s, name), 0))
+        value = getattr(s, name)
+        if name != "adanet_lambda" or not _is_auto(value):
+            keep(name, check_number(name, value, 0))
     if s.seed is not None:
         keep("seed", check_integer("seed", s.seed, 0))
     for name in ("force_grow", "mixture_bias", "penalize_training"):

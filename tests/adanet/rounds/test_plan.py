@@ -5,6 +5,7 @@ import types
 import pytest
 
 import adaptive_nets as an
+from adaptive_nets.adanet.defaults import EPOCHS
 from adaptive_nets.adanet.rounds.records import Entry
 from adaptive_nets.adanet.rounds.timing import budget as budgets
 from adaptive_nets.adanet.rounds.timing import plan as plans
@@ -68,12 +69,12 @@ def test_a_cut_round_is_as_long_as_the_least(clock):
 
 
 def test_few_rows_are_not_read_without_end(clock):
-    plan, _ = make(1000, epoch_steps=10)
-    assert train(plan, clock, 0.001) == 1000
+    plan, _ = make(1000, epoch_steps=30)
+    assert train(plan, clock, 0.001) == 30 * EPOCHS
     plan, _ = make(1000, epoch_steps=1)
     assert train(plan, clock, 0.001) == 500
-    plan, _ = make(10, epoch_steps=float("inf"))
-    assert train(plan, clock, 0.01) == pytest.approx(500, abs=1)
+    plan, _ = make(100, epoch_steps=float("inf"))
+    assert train(plan, clock, 0.01) == pytest.approx(1900, abs=1)
 
 
 def test_values_that_are_set_are_kept(clock):

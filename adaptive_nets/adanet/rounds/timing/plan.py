@@ -22,11 +22,11 @@ COMPILING_PAYS = 5.0
 class RoundPlan:
     """What a search does with a time limit where its settings leave it open.
 
-    With `steps_per_iteration=None` the rounds share the time: each trains for at least 500 steps,
+    With `steps_per_iteration="auto"` the rounds share the time: each trains for at least 500 steps,
     or the default number if that is less, and goes on until its share is over or it has read the
-    rows as often as by default. With `max_iterations=None` rounds go on
-    until the time is over, or the last ones have gained next to nothing. Without a time limit
-    both have fixed defaults. Values that are set are kept.
+    rows as often as by default. With `max_iterations="auto"` rounds go on until the time is over,
+    or the last ones have gained next to nothing. Without a time limit both have fixed defaults.
+    Values that are set are kept.
 
     Args:
         settings: `SearchSettings`.
@@ -42,15 +42,16 @@ class RoundPlan:
         self.rounds = settings.rounds
         self.force_grow = settings.force_grow
         timed = budget.limit is not None
-        self.open_steps = timed and settings.steps_per_iteration is None
-        self.open_rounds = timed and settings.max_iterations is None
+        self.open_steps = timed and settings.steps_per_iteration == "auto"
+        self.open_rounds = timed and settings.max_iterations == "auto"
         # The default for the rows is the most where time decides; to do with less may be needed.
         steps, usual = settings.steps, Defaults.steps
         self.most = max(steps, EPOCHS * epoch_steps)
         self.steps = min(steps, usual) if self.open_steps else steps
         self.begun = 0
         self.step_seconds: float | None = None
-        self._end = self._began = float("inf")
+        self._start, self._remaining, self._left = 0.0, float("inf"), 1
+        self._began: float | None = None
         self._first = 0
 
     def begin_round(self, done: int) -> None:
@@ -61,14 +62,21 @@ class RoundPlan:
         """
         if not self.open_steps:
             return
-        left = self.rounds - (self.begun if self.open_rounds else done)
+        self._left = max(1, self.rounds - (self.begun if self.open_rounds else done))
         self.begun += 1
-        remaining = self.budget.remaining()
-        share = max(remaining / max(1, left), self.least_seconds())
-        if remaining - share < self.least_seconds():
-            share = remaining
-        self._end = time.perf_counter() + share
+        self._start, self._remaining = time.perf_counter(), self.budget.remaining()
         self._began = None
+
+    def seconds_left(self) -> float:
+        """Returns the seconds that the round may still train.
+
+        They change while it does, as it becomes known what a round takes besides.
+        """
+        least = self.least_seconds()
+        share = max(self._remaining / self._left, least)
+        if self._remaining - share < least:
+            share = self._remaining
+        return self._start + share - self.budget.keeps - time.perf_counter()
 
     def least_seconds(self) -> float:
         """Returns the seconds that a round is worth: at least half of it must be training."""
@@ -80,7 +88,7 @@ class RoundPlan:
         """Returns about how many steps the next round will train, by which it is compiled."""
         if not self.open_steps:
             return self.steps
-        seconds = max(0.0, self._end - time.perf_counter() - self.budget.keeps)
+        seconds = max(0.0, self.seconds_left())
         if seconds < COMPILING_PAYS:
             return self.steps
         speed = USUAL_SPEED if self.step_seconds is None else 1.0 / self.step_seconds
@@ -96,7 +104,7 @@ class RoundPlan:
         taken = step - self._first
         if taken:
             self.step_seconds = (now - self._began) / taken
-        left = self._end - now - self.budget.keeps
+        left = self.seconds_left()
         over = left <= 0 or self.budget.ends_training(round_.step_seconds)
         more = 0 if over else max(1, int(left / self.step_seconds)) if taken else self.steps
         return max(self.steps, int(min(self.most, step + more)))

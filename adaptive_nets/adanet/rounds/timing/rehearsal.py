@@ -46,7 +46,11 @@ def rehearse_closing(
     began = time.perf_counter()
     found = newest = _score(on_part(scorer, few), *arguments)
     # Until the rows, and not what comes with each call, take most of the time.
-    while share < 1.0 and newest < 3 * found and time.perf_counter() - began < seconds:
+    while (
+        share < 1.0
+        and newest < 3 * found
+        and (share == few or time.perf_counter() - began + 8 * (newest - found) < seconds)
+    ):
         share = min(1.0, 8 * share)
         newest = _score(on_part(scorer, share), *arguments)
     slope = 0.0
