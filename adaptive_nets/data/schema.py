@@ -10,9 +10,9 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-import keras
 import numpy as np
 
+from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.specs import FeatureSpec, Spec, describe_spec
 from adaptive_nets.data.values import as_array, cast_exactly, check_finite, natural_dtype
@@ -326,7 +326,7 @@ def _as_number(feature):
             "(keras.utils.FeatureSpace), or pass a dict of arrays and a generator that reads "
             f"it. Received: {feature.name}, which is not numeric."
         )
-    return dataclasses.replace(feature, dtype=keras.config.floatx(), shape=())
+    return dataclasses.replace(feature, dtype=whole_dtype(), shape=())
 
 
 def _dtype_name(array):

@@ -76,6 +76,10 @@ class MixtureEnsembler(Ensembler):
         relative._solver, relative._relative = None, RelativeLoss(scale)
         return relative
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A solver holds compiled functions, and is made when it is needed.
+        return {**self.__dict__, "_solver": None}
+
     def get_config(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
