@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
-from adaptive_nets.adanet.settings import SearchSettings
+from adaptive_nets.adanet.settings import DEFAULT_STEPS, SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.specs import Spec, describe_spec
@@ -92,6 +92,8 @@ class SearchContext:
         stored = {**state["settings"], "fit": state["fit"], "seed": state["seed"]}
         for settings in (given, stored):
             settings.pop("max_iterations")
+            # A default that is chosen is no other search than one that is left open.
+            settings["steps_per_iteration"] = settings["steps_per_iteration"] or DEFAULT_STEPS
         found = differences(stored, given)
         if found:
             more = f" and {len(found) - 6} more" if len(found) > 6 else ""

@@ -1,19 +1,24 @@
 """`AdaNet.load` and `AdaNet.replay`: searches from the saved state of another one."""
 
+import dataclasses
 import os
 from typing import Any, TypeVar
 
+from adaptive_nets._checks import check_dict, check_path, or_none
 from adaptive_nets.adanet.candidates.replay import ReplayGenerator, ReplayStrategy
 from adaptive_nets.adanet.checkpoints.load import find_state, read_search, restore_settings
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.heads.loss_scale import LossScale
+from adaptive_nets.keras_internals import seeded
 from adaptive_nets.serialization import restore_object
 
 S = TypeVar("S")
 
 
+@seeded(0)
 def load_search(
     cls: type[S],
     model_dir: str | os.PathLike,
@@ -38,6 +43,7 @@ def load_search(
         ValueError: The folder holds no search, or a part of it cannot be rebuilt and was not
             passed.
     """
+    state_file = or_none(check_path, "state_file", state_file)
     stored, folder = find_state(model_dir, state_file)
     search = cls(**restore_settings(stored, {"model_dir": model_dir, **settings}))
     found = read_search(stored, folder)
@@ -95,7 +101,13 @@ def replay_search(
     again = an.AdaNet.replay("first", x[100:], y[100:], verbose=0)
     ```
     """
+    check_dict("settings", settings or {}, object, "a dict of constructor arguments, or None")
     settings = {"model_dir": None, **(settings or {})}
+    unknown = sorted(settings.keys() - {field.name for field in dataclasses.fields(SearchSettings)})
+    if unknown:
+        raise ValueError(
+            f"settings must be constructor arguments of AdaNet. Received: {', '.join(unknown)}."
+        )
     given = {k: v for k, v in settings.items() if k not in ("model_dir", "seed")}
     recorded = load_search(cls, model_dir, **given)
     chosen = recorded.state.chosen_candidates()

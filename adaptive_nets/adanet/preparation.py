@@ -7,6 +7,7 @@ import zlib
 
 from absl import logging
 
+from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.load import read_schema, read_search
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDirReader
@@ -15,11 +16,16 @@ from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
 from adaptive_nets.adanet.placement.base import Placement
 from adaptive_nets.adanet.settings import SearchSettings
+from adaptive_nets.data.datasets import ReadLimits
 from adaptive_nets.data.preprocessing import Preprocessor, make_preprocessing
 from adaptive_nets.data.schema import MismatchError, Schema
 from adaptive_nets.distribute import Group, share_of
 from adaptive_nets.heads.loss_scale import LossScale
+from adaptive_nets.keras_internals import seeded
 from adaptive_nets.serialization import restore_object
+
+# At most this share of a time limit is for reading a dataset.
+READING_SHARE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Prepared:
     resumed: SearchContext | None
 
 
+@seeded(0)
 def prepare(
     settings: SearchSettings,
     given: FitArguments,
@@ -88,7 +95,10 @@ def prepare(
         head = restore_object(stored["adapted_head"], "head")
     schema = known.schema if stored is None else read_schema(stored)
     try:
-        data = read_fit_data(head, given, settings.evaluator, seed, schema, settings.preprocessing)
+        data = read_fit_data(
+            head, given, settings.evaluator, seed, schema, settings.preprocessing,
+            _read_limits(settings, given, group),
+        )  # fmt: skip
     except MismatchError as error:
         if stored is None:
             raise
@@ -123,18 +133,29 @@ def prepare(
     other_data = seen not in (None, fingerprint)
     finished = state.stop_reason == "no_improvement" and not other_data
     if state.iteration == 0 and preprocessor.model is None and not finished:
-        preprocessor = Preprocessor(
-            make_preprocessing(
+        with seeded(derive_seed(seed, "preprocessing")):
+            model = make_preprocessing(
                 settings.preprocessing,
                 settings.generator.standardize,
                 data.train,
                 data.schema.renamed,
             )
-        )
+        preprocessor = Preprocessor(model)
     context = dataclasses.replace(context, preprocessor=preprocessor)
     begun = stored is not None or state.current.ensemble is not None or state.paused is not None
     resumed = dataclasses.replace(context, fingerprint=seen) if begun else None
     return Prepared(context, state, data, other_data, finished, resumed)
+
+
+def _read_limits(settings, given, group):
+    """Returns how much of a dataset is used: the rows of all rounds that are begun, at most."""
+    batches = seconds = None
+    if given.max_steps is not None:
+        # Whole rounds, so that a round that is stopped goes on with the same rows.
+        batches = -(-given.max_steps // settings.steps) * settings.steps
+    if given.time_limit is not None and group.alone:
+        seconds = READING_SHARE * given.time_limit
+    return ReadLimits(batches, seconds)
 
 
 def _tell_renamed(schema, group):
@@ -163,5 +184,5 @@ def _loss_scale(head, data, before, stored):
 
 def _check_generator(settings, state):
     # Called before anything is written, so that a faulty generator leaves no files behind.
-    if state.iteration < settings.max_iterations and not settings.generator.needs_features:
+    if state.iteration < settings.rounds and not settings.generator.needs_features:
         propose_builders(settings.generator, state.ensemble, state.iteration + 1, state.reports)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_bool, check_instance, check_list, check_text, or_none
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.assemble import assemble, assemble_members, assemble_single
@@ -48,11 +49,7 @@ class SearchResults:
     @property
     def global_step(self) -> int:
         """Training steps of all rounds, including one that is not finished."""
-        partial = self.state.partial
-        started = partial.entries[-1].steps if partial is not None else 0
-        if self.context is None:
-            return 0
-        return self.state.iteration * self.context.settings.steps_per_iteration + started
+        return self.state.current.steps
 
     @property
     def feature_spec(self) -> Any:
@@ -158,6 +155,7 @@ class SearchResults:
 
         Reference: Mazzawi et al., "Deep Fusion", arXiv 2306.11903, section 3.
         """
+        check_text("name", name)
         return fuse_ensemble(
             self.ensemble,
             self._ensembler,
@@ -198,6 +196,7 @@ class SearchResults:
             Dict with `"loss"` and the head's metrics.
         """
         self._check_fitted()
+        model = or_none(check_instance, "model", model, keras.Model, "a keras.Model")
         schema = self.context.schema
         rows = labelled_rows(x, y, self.context.head, "evaluate", sample_weight, schema=schema)
         logits = predict_rows(model or self.model, rows.x, batch_size)
@@ -238,13 +237,13 @@ class SearchResults:
             fuse: Whether to write the single network of `fuse()`. Defaults to `False`.
             subnetworks: `"logits"`, `"last_layer"` or both: outputs of each subnetwork to add to
                 the signature `predict`, as `"subnetwork_<output>/<name>"`. Defaults to none.
-            **options: `example_spec`, `receiver`, `warmup`, `assets_extra`, as for
+            **options: `example_spec`, `receiver`, `warmup`, `assets_extra`, `check_values`, as for
                 `serving.export_saved_model`.
 
         Returns:
             The path as a string.
         """
-        wanted = _chosen_outputs(subnetworks)
+        wanted, fuse = _chosen_outputs(subnetworks), check_bool("fuse", fuse)
         self._check_fitted()
         if wanted:
             options["subnetworks"] = assemble_members(
@@ -278,10 +277,9 @@ class SearchResults:
 
 def _chosen_outputs(subnetworks):
     """The outputs of subnetworks that are to be exported, as a list."""
-    wanted = [subnetworks] if isinstance(subnetworks, str) else list(subnetworks)
+    words = "'logits', 'last_layer' or both"
+    several = [subnetworks] if isinstance(subnetworks, str) else subnetworks
+    wanted = check_list("subnetworks", several, str, words)
     if set(wanted) - {"logits", "last_layer"}:
-        raise ValueError(
-            "subnetworks must be 'logits', 'last_layer' or both. "
-            f"Received: subnetworks={subnetworks!r}."
-        )
+        raise ValueError(f"subnetworks must be {words}. Received: subnetworks={subnetworks!r}.")
     return wanted

@@ -30,7 +30,8 @@ from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.adanet.placement.base import make_placement
 from adaptive_nets.adanet.preparation import Known, prepare
 from adaptive_nets.adanet.results import SearchResults
-from adaptive_nets.adanet.rounds.budget import Budget
+from adaptive_nets.adanet.rounds.timing.budget import Budget
+from adaptive_nets.adanet.scikit_learn import ScikitLearnFace, why_absent
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import MEMORY_LIMIT
@@ -58,7 +59,7 @@ def _property_of_results(name: str) -> property:
     return property(lambda self: getattr(self.results, name), doc=doc)
 
 
-class AdaNet:
+class AdaNet(ScikitLearnFace):
     """Searches an ensemble of subnetworks, round by round (AdaNet, figure 3).
 
     In each round (an iteration, in argument names) the generator's builders make subnetworks, which
@@ -74,8 +75,8 @@ class AdaNet:
     Args:
         head: The task, a `heads.Head`. It is copied, and `fit` adapts the copy, `search.head`.
         generator: An `adanet.Generator`. Defaults to `generators.Dense()`.
-        max_iterations: Maximum number of rounds. Defaults to 5.
-        steps_per_iteration: Training steps per round. Defaults to 500.
+        max_iterations: Maximum number of rounds. `None` is 5; with a `time_limit`, any number.
+        steps_per_iteration: Steps per round. `None` is 500; with a `time_limit`, what fits.
         ensemble_strategies: One or several of `"grow"`, `"solo"`, `"all"` and `adanet.Strategy`s.
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"` or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
@@ -120,7 +121,7 @@ class AdaNet:
 
     def __init__(
         self, head: Head, generator: Generator | None = None,
-        max_iterations: int = 5, steps_per_iteration: int = 500,
+        max_iterations: int | None = None, steps_per_iteration: int | None = None,
         ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
         mixture_weights: str | Ensembler = "scalar", mixture_bias: bool = False,
         training: str = "residual", refit: str = "all",
@@ -147,7 +148,7 @@ class AdaNet:
 
     def fit(
         self, x: Any, y: Any = None, *,
-        sample_weight: Any = None, class_weight: dict | None = None,
+        sample_weight: Any = None, class_weight: Any = None,
         validation_data: Any = None, validation_split: float = 0.0, report_data: Any = None,
         batch_size: int = 32, time_limit: float | None = None, max_steps: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None, verbose: str | int = "auto",
@@ -162,8 +163,8 @@ class AdaNet:
                 `(features, labels[, weights])`: a `PyDataset`, generator, or `tf.data.Dataset`,
                 which is streamed if endless, else read once. See `search.schema`.
             y: Labels in the head's form. Omit for a dataset.
-            sample_weight: One weight >= 0 per row.
-            class_weight: Dict from class to weight.
+            sample_weight: One weight >= 0 per row; for `heads.Multi` also a dict of these by head.
+            class_weight: `"balanced"`, a dict from class to weight, or a list in their order.
             validation_data: `(x, y[, sample_weight])` or batches: measured, and used by an
                 `Evaluator` without data.
             validation_split: Fraction of rows to hold out; `validation_data` takes precedence.
@@ -256,7 +257,7 @@ class AdaNet:
         settings = self.__dict__.get("settings")
         if settings is not None and name in settings.as_arguments():
             return getattr(settings, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise AttributeError(f"{type(self).__name__!r} object has no {name!r}{why_absent(name)}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED:
@@ -270,7 +271,7 @@ class AdaNet:
         settings, done = self.settings, self.state.iteration
         return (
             f"<AdaNet head={settings.head.name} generator={type(settings.generator).__name__} "
-            f"rounds={done}/{settings.max_iterations} model_dir={settings.model_dir!r}>"
+            f"rounds={done}/{settings.rounds} model_dir={settings.model_dir!r}>"
         )
 
     stop_reason = _property_of_results("stop_reason")

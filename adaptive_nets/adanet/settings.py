@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import numbers
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +9,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from adaptive_nets._checks import (
+    check_bool,
+    check_choice,
+    check_integer,
+    check_number,
+    check_path,
+    show,
+)
 from adaptive_nets.adanet.candidates.builder import Subnetwork
 from adaptive_nets.adanet.candidates.generator import Generator
 from adaptive_nets.adanet.candidates.strategy import Strategy, resolve
@@ -28,6 +35,9 @@ _NOT_COMPARED = frozenset(
     ("model_dir", "seed", "jit_compile", "checkpoint_seconds", "cache_bytes", "distribute",
      "placement")
 )  # fmt: skip
+# What `None` stands for without a time limit; with one, see `RoundPlan`.
+DEFAULT_ROUNDS, DEFAULT_STEPS = 5, 500
+
 _CHOICES = {
     "training": ("residual", "independent"),
     "refit": ("all", "new"),
@@ -46,8 +56,8 @@ class SearchSettings:
 
     head: Head
     generator: Generator
-    max_iterations: int = 5
-    steps_per_iteration: int = 500
+    max_iterations: int | None = None
+    steps_per_iteration: int | None = None
     ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",)
     mixture_weights: str | Ensembler = "scalar"
     mixture_bias: bool = False
@@ -92,6 +102,16 @@ class SearchSettings:
         )  # fmt: skip
 
     @property
+    def rounds(self) -> int:
+        """The maximum number of rounds, without regard to a time limit."""
+        return DEFAULT_ROUNDS if self.max_iterations is None else self.max_iterations
+
+    @property
+    def steps(self) -> int:
+        """The training steps of a round, without regard to a time limit."""
+        return DEFAULT_STEPS if self.steps_per_iteration is None else self.steps_per_iteration
+
+    @property
     def reads_last_layer(self) -> bool:
         """Whether members' last layers are needed as well as their logits."""
         return self.ensembler.reads_last_layer or self.complexity_rule.needs_outputs
@@ -115,55 +135,46 @@ def _check_types(s):
     for name, (kind, words) in wanted.items():
         value = getattr(s, name)
         if not isinstance(value, kind):
-            raise TypeError(f"{name} must be {words}. Received: {name}={value!r}.")
-
-
-def _is_integer(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            raise TypeError(f"{name} must be {words}. Received: {name}={show(value)}.")
 
 
 def _check_numbers(s):
+    # A frozen dataclass is only changed while it is made: NumPy's scalars become Python's.
+    keep = functools.partial(object.__setattr__, s)
     for name in ("max_iterations", "steps_per_iteration", "cache_bytes"):
-        value = getattr(s, name)
-        if not _is_integer(value) or value < 1:
-            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
+        if getattr(s, name) is not None or name == "cache_bytes":
+            keep(name, check_integer(name, getattr(s, name), 1))
     for name in ("adanet_lambda", "adanet_beta", "checkpoint_seconds"):
-        value = getattr(s, name)
-        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if not number or not 0 <= value < float("inf"):
-            raise ValueError(f"{name} must be a finite number >= 0. Received: {name}={value!r}.")
-    if s.seed is not None and (not _is_integer(s.seed) or s.seed < 0):
-        raise ValueError(f"seed must be an integer >= 0 or None. Received: seed={s.seed!r}.")
+        keep(name, check_number(name, getattr(s, name), 0))
+    if s.seed is not None:
+        keep("seed", check_integer("seed", s.seed, 0))
+    for name in ("force_grow", "mixture_bias", "penalize_training"):
+        keep(name, check_bool(name, getattr(s, name)))
+    for name, choices in _CHOICES.items():
+        keep(name, check_choice(name, getattr(s, name), choices))
+    if s.model_dir is not None:
+        keep("model_dir", check_path("model_dir", s.model_dir))
 
 
 def _check_choices(s):
-    for name in ("force_grow", "mixture_bias", "penalize_training"):
-        value = getattr(s, name)
-        if not isinstance(value, bool):
-            raise ValueError(f"{name} must be True or False. Received: {name}={value!r}.")
-    for name, choices in _CHOICES.items():
-        value = getattr(s, name)
-        if value not in choices:
-            raise ValueError(
-                f"{name} must be one of {', '.join(map(repr, choices))}. "
-                f"Received: {name}={value!r}."
-            )
     if s.penalize_training and make_complexity(s.complexity).needs_outputs:
         raise ValueError(
             "penalize_training requires a complexity that is known before training. "
             f"Received: complexity={s.complexity!r}."
         )
     mixture = s.mixture_weights
-    if not isinstance(mixture, Ensembler) and mixture not in (*MIXTURE_KINDS, "uniform"):
+    named = isinstance(mixture, str) and mixture in (*MIXTURE_KINDS, "uniform")
+    if not named and not isinstance(mixture, Ensembler):
         raise ValueError(
             f"mixture_weights must be one of {', '.join(map(repr, MIXTURE_KINDS))}, 'uniform' "
-            f"or an adanet.Ensembler. Received: mixture_weights={mixture!r}."
+            f"or an adanet.Ensembler. Received: mixture_weights={show(mixture)}."
         )
     given = s.preprocessing
-    if given not in ("auto", "standardize", None) and not isinstance(given, keras.Layer):
+    named = given is None or (isinstance(given, str) and given in ("auto", "standardize"))
+    if not named and not isinstance(given, keras.Layer):
         raise ValueError(
             "preprocessing must be 'auto', 'standardize', None or a Keras layer or model. "
-            f"Received: preprocessing={given!r}."
+            f"Received: preprocessing={show(given)}."
         )
     # Resolved now, so that errors are raised when the search is created.
     for name in ("strategies", "complexity_rule", "ensembler"):

@@ -1,6 +1,8 @@
 """Loads the data set of `--data`, with a training and a test part."""
 
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -8,6 +10,7 @@ from adaptive_nets.cli import sources
 
 BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
 FORMS = f"{', '.join(BUNDLED)}, npz:FILE or tfds:NAME"
+PREDICTED_FORMS = f"{', '.join(BUNDLED)}, csv:FILE, npz:FILE or tfds:NAME"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,10 +77,11 @@ class DataSet:
         )
 
 
-def is_name(name: str) -> bool:
-    """Returns whether `load` accepts a name of this form."""
+def is_name(name: str, predicted: bool = False) -> bool:
+    """Returns whether `load`, or `rows_to_predict`, accepts a name of this form."""
     source, _, argument = name.partition(":")
-    return name in BUNDLED or (source in ("npz", "tfds") and bool(argument))
+    sourced = ("csv", "npz", "tfds") if predicted else ("npz", "tfds")
+    return name in BUNDLED or (source in sourced and bool(argument))
 
 
 def load(
@@ -142,20 +146,29 @@ def load(
     )
 
 
-def rows_to_predict(name: str, **options: object) -> tuple[np.ndarray, list[str] | None]:
+def rows_to_predict(
+    name: str, text: Iterable[str] = (), **options: object
+) -> tuple[Any, list[str] | None]:
     """Loads the rows to predict.
 
     Args:
-        name: As in `load`. An `.npz` file without labels is used as a whole.
+        name: As in `load`, or `csv:FILE` for a table whose first line names the columns. An `.npz`
+            file without labels is used as a whole; one without `x` holds a column per array.
+        text: Names of columns to read as text. Defaults to none.
         **options: As in `load`.
 
     Returns:
-        Features `[rows, ...]` and class names: `x_test` and `class_names` of `load`.
+        Features `[rows, ...]`, or a table or dict of columns, and class names: `x_test` and
+        `class_names` of `load`.
     """
     source, _, argument = name.partition(":")
+    if source == "csv":
+        return sources.read_csv(argument, text), None
     if source == "npz":
         arrays = sources.npz_arrays(argument)
-        if not any(part.startswith("y") for part in arrays) and arrays:
+        if not arrays:
+            return sources.npz_columns(argument), None
+        if not any(part.startswith("y") for part in arrays):
             return _features(name, arrays.get("x_test", arrays.get("x_train"))), None
     dataset = load(name, **options)
     return dataset.x_test, dataset.class_names

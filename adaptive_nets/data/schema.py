@@ -118,8 +118,8 @@ class Schema:
         """Learns a schema from features.
 
         Args:
-            x: Array, tensor, DataFrame (of pandas or polars), Arrow table, dict or list of arrays,
-                or list of rows.
+            x: Array, tensor, DataFrame (of pandas or polars), Arrow table, structured array, dict
+                or list of arrays, or list of rows (also dicts or named tuples).
             rows: Number of labels, if known: it tells a list of arrays from a list of rows.
             separate: Whether the columns of a table stay separate arrays, as in a dict. Defaults
                 to `False`: they become one array, and must be numbers.
@@ -226,6 +226,12 @@ class Schema:
                     raise ValueError(
                         "The model expects one array of features. Received: a table of columns "
                         "of numbers and text."
+                    )
+                if any(not name.removeprefix("column_").isdigit() for name in given.parts):
+                    warnings.warn(
+                        "The training data had no names. The columns are read in their order: "
+                        f"{_some(given.parts)}.",
+                        stacklevel=2,
                     )
                 return [np.stack(values, axis=1)]
             if list(given.parts) != ["features"]:

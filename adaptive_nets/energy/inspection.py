@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_integer
+from adaptive_nets._checks import check_integer, or_none
+from adaptive_nets.energy.checks import check_visible
 from adaptive_nets.energy.compiled import as_tensors, compiled, kept
 from adaptive_nets.energy.energies import hidden_means
 from adaptive_nets.energy.gibbs import draw_numbers, gibbs_step
@@ -22,6 +23,7 @@ NUMBERS = 1 << 22
 
 def in_blocks(function: Any, x: Any, rows: int = ROWS) -> np.ndarray:
     """Returns a function's outputs on rows, computed in blocks."""
+    check_visible(x, None)
     x = np.asarray(x)
     parts = [x[i : i + rows] for i in range(0, len(x), rows)]
     return np.concatenate([ops.convert_to_numpy(function(each)) for each in parts])
@@ -39,6 +41,7 @@ def reconstruct(model: Any, x: Any) -> np.ndarray:
         model: A built machine.
         x: `(rows, visible)`.
     """
+    check_visible(x, model.width)
     units = model.n_units
 
     def means(values, v):
@@ -66,6 +69,9 @@ def sample(
     """
     check_integer("rows", rows, 1)
     check_integer("steps", steps, 1)
+    or_none(check_integer, "seed", seed, 0)
+    if start is not None:
+        check_visible(start, model.width, "start")
     generator = model.draws if seed is None else keras.random.SeedGenerator(seed)
     units = model.n_units
 

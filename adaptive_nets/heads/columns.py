@@ -28,6 +28,8 @@ class Columns:
         label_dtype: Dtype of one label as the head encodes it.
         first_logit: First column of the head's logits.
         units: Number of the head's logits.
+        weight: Column of the head's weights, which labels may have after those of all heads.
+            Defaults to `None`: they never do.
     """
 
     first_label: int
@@ -35,6 +37,7 @@ class Columns:
     label_dtype: str
     first_logit: int
     units: int
+    weight: int | None = None
 
     @property
     def label_width(self) -> int:
@@ -50,6 +53,15 @@ class Columns:
     def logits_of(self, logits: Any) -> Any:
         """Returns the head's logits from the logits of all heads."""
         return logits[:, self.first_logit : self.first_logit + self.units]
+
+    def weights_of(self, labels: Any) -> Any | None:
+        """Returns the head's weights `[n]` from the labels of all heads; `None` without any."""
+        if self.weight is None:
+            return None
+        if labels.shape[1] is None:
+            # In a trace it may not be known whether there are any: ones then take their place.
+            return ops.concatenate([labels, ops.ones_like(labels)], axis=1)[:, self.weight]
+        return labels[:, self.weight] if labels.shape[1] > self.weight else None
 
     def place(self, encoded: Any, head: str) -> np.ndarray:
         """Converts a head's encoded labels to float32 columns `[n, label_width]`.
@@ -81,7 +93,10 @@ def side_by_side(heads: dict[str, Head]) -> dict[str, Columns]:
         shape, dtype = head.label_spec
         found[name] = Columns(label, tuple(shape), dtype, logit, head.units)
         label, logit = label + found[name].label_width, logit + head.units
-    return found
+    return {
+        name: dataclasses.replace(columns, weight=label + k)
+        for k, (name, columns) in enumerate(found.items())
+    }
 
 
 def encode_side_by_side(heads: dict[str, Head], parts: dict[str, Any]) -> np.ndarray:
@@ -153,8 +168,13 @@ class ColumnsMetric(keras.metrics.Metric):
         self.metric, self.columns = metric, columns
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        own = self.columns.weights_of(y_true)
+        if own is not None and sample_weight is not None:
+            own = own * ops.cast(sample_weight, own.dtype)
         self.metric.update_state(
-            self.columns.labels_of(y_true), self.columns.logits_of(y_pred), sample_weight
+            self.columns.labels_of(y_true),
+            self.columns.logits_of(y_pred),
+            sample_weight if own is None else own,
         )
 
     def result(self) -> Any:

@@ -5,6 +5,7 @@ Nothing else in the package may read a private attribute of a Keras object or im
 what it reads. So a new version of Keras is mended here.
 """
 
+from adaptive_nets.keras_internals.draws import seeded
 from adaptive_nets.keras_internals.graph import (
     call_of,
     functional_class,
@@ -120,6 +121,7 @@ __all__ = [
     "print_message",
     "projection",
     "replica_loss",
+    "seeded",
     "set_initializer",
     "set_learning_rate",
     "set_optimizer",

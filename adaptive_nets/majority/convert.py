@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_integer, check_number, or_none
+from adaptive_nets.graphs.checks import check_inputs
 from adaptive_nets.graphs.compile import compile_like
 from adaptive_nets.graphs.rewrite import class_of, rewritten, serialized
 from adaptive_nets.graphs.state import carry_extras, matched
@@ -89,7 +90,7 @@ def expand(
     check_expansion(**options)
     check_graph(model, "expand")
     chosen = _Chosen(model, include, exclude)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(or_none(check_integer, "seed", seed, 0))
     options["kernel_spread"] = "symmetric"
 
     def change(config: dict[str, Any]) -> dict[str, Any] | None:
@@ -143,6 +144,8 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, Colla
     Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
     """
     check_majority(model, "collapse")
+    if sample is not None:
+        check_inputs("sample", sample, model)
     expected = None if sample is None else _outputs(model, sample)
 
     def change(config: dict[str, Any]) -> dict[str, Any] | None:

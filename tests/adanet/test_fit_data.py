@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from adaptive_nets import heads
 from adaptive_nets.adanet import fit_data
-from adaptive_nets.adanet.fit_data import encode_classes
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.feeds import StreamFeed, chunk_steps, finite_feed
@@ -64,12 +63,43 @@ def test_class_weights_go_by_the_classes_own_names(make):
     np.testing.assert_allclose(found.train.w, expected / expected.mean(), rtol=1e-6)
 
 
-def test_class_weights_by_number_and_unknown_classes():
-    head = heads.MultiClass(3)
-    assert encode_classes(head, {2: 4.0, 0: 1.0}) == {2: 4.0, 0: 1.0}
-    assert encode_classes(head, None) is None
+def test_class_weights_in_other_forms_and_unknown_classes():
+    counts = np.array([(name == NAMES).sum() for name in ("ant", "bee", "cat")])
+    code = np.searchsorted(["ant", "bee", "cat"], NAMES)
+    for given, each in (("balanced", 1 / counts), ([1, 2, 4.0], np.array([1, 2, 4.0]))):
+        expected = each[code]
+        found = read(class_weight=given).train.w
+        np.testing.assert_allclose(found, expected / expected.mean(), rtol=1e-6)
     with refused("class_weight names an unknown class 'dog'"):
         read(class_weight={"dog": 2.0})
+
+
+def test_weights_of_rows_and_classes_are_multiplied_and_balance_takes_both():
+    rows = np.arange(1.0, 21)
+    found = read(class_weight="balanced", sample_weight=rows).train.w
+    totals = [found[name == NAMES].sum() for name in ("ant", "bee", "cat")]
+    np.testing.assert_allclose(totals, totals[0], rtol=1e-5)
+    first = NAMES == "ant"
+    np.testing.assert_allclose(found[first] / found[first][0], rows[first] / rows[first][0], 1e-5)
+
+
+def test_an_endless_dataset_takes_class_weights_by_name_but_counts_none():
+    endless = dataset(X, NAMES).repeat()
+    assert read(endless, None, class_weight={"bee": 3.0}).class_weight == {1: 3.0}
+    with refused("class_weight='balanced' requires finite data"):
+        read(endless, None, class_weight="balanced")
+
+
+def test_weights_by_head_have_mean_1_on_both_sides_of_a_split():
+    y, known = {"a": NAMES, "b": X[:, 0]}, np.arange(20.0)
+    head = heads.Multi({"a": heads.MultiClass(), "b": heads.Regression()})
+    given = {"sample_weight": {"b": known}, "class_weight": {"a": "balanced"}}
+    found = read(X, y, head, validation_split=0.3, **given)
+    for side in (found.train, found.valid):
+        np.testing.assert_allclose(side.y[:, -2:].mean(axis=0), 1.0, rtol=1e-5)
+        rows = side.x[:, 0] / 2
+        np.testing.assert_allclose(side.y[:, -1], rows / rows.mean(), rtol=1e-5)
+        assert side.w is None
 
 
 # Validation -----------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ class SearchState:
         stop_reason: Why the last `fit` ended; `""` while it runs.
         seconds: Time spent in rounds.
         stream_chunks: Chunks of an endless dataset used so far.
+        judged_share: Share of the rows that the ensemble was measured on.
         rate_factor: What callbacks have multiplied all subnetworks' learning rates by.
         partial: The state selected when time ran out in the middle of the next round, or `None`.
             The next `fit` drops it and finishes that round.
@@ -48,6 +49,7 @@ class SearchState:
     stop_reason: str = ""
     seconds: float = 0.0
     stream_chunks: int = 0
+    judged_share: float = 1.0
     rate_factor: float = 1.0
     partial: "SearchState | None" = None
     paused: tuple[dict, list[np.ndarray]] | None = dataclasses.field(
@@ -58,6 +60,14 @@ class SearchState:
     def current(self) -> "SearchState":
         """The state to display and to predict with."""
         return self.partial or self
+
+    @property
+    def steps(self) -> int:
+        """Training steps of all its rounds."""
+        taken = {}
+        for entry in self.entries:
+            taken[entry.round] = max(entry.steps, taken.get(entry.round, 0))
+        return sum(taken.values())
 
     @property
     def standing(self) -> Standing:
@@ -171,6 +181,7 @@ class SearchState:
             "stop_reason": self.stop_reason,
             "seconds": self.seconds,
             "stream_chunks": self.stream_chunks,
+            "judged_share": self.judged_share,
             "rate_factor": self.rate_factor,
             "partial": None if self.partial is None else self.partial.to_json(),
         }
@@ -181,6 +192,7 @@ class SearchState:
         return cls(
             **{name: state[name] for name in plain},
             stream_chunks=state["stream_chunks"],
+            judged_share=state.get("judged_share", 1.0),
             rate_factor=state.get("rate_factor", 1.0),
             ensemble=state["ensemble"] and ensemble_from_json(state["ensemble"], members),
             entries=tuple(Entry(**e) for e in state["entries"]),

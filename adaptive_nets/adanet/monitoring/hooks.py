@@ -72,8 +72,8 @@ class Hooks:
         settings = keeper.context.settings
         self._callbacks = keras.callbacks.CallbackList(
             playing,
-            epochs=settings.max_iterations,
-            steps=settings.steps_per_iteration,
+            epochs=settings.rounds,
+            steps=settings.steps,
             verbose=1 if self._search.is_chief else 0,
         )
         for callback in playing:

@@ -14,9 +14,10 @@ from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.adanet.monitoring.hooks import Hooks
 from adaptive_nets.adanet.monitoring.progress import Progress
-from adaptive_nets.adanet.rounds.budget import Budget
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.runner import RoundRunner
+from adaptive_nets.adanet.rounds.timing.budget import Budget
+from adaptive_nets.adanet.rounds.timing.plan import RoundPlan
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.distribute import Group
 
@@ -34,6 +35,7 @@ class RoundJob:
         progress: Progress display.
         budget: Remaining time and steps.
         round: The round of all builders. `None` in a process that only trains shares.
+        plan: What to do with a time limit. Defaults to `None`: nothing but to obey it.
     """
 
     number: int
@@ -44,6 +46,7 @@ class RoundJob:
     progress: Progress
     budget: Budget
     round: Round | None = None
+    plan: RoundPlan | None = None
 
     @property
     def names(self) -> list[str]:
@@ -58,7 +61,10 @@ class RoundJob:
         """Sets up a round of some of the builders."""
         state = self.checkpointer.state
         kept = state.members().values()
-        return self.runner.set_up(builders, self.number, state.ensemble, kept, state.rate_factor)
+        steps = None if self.plan is None else self.plan.expected_steps()
+        return self.runner.set_up(
+            builders, self.number, state.ensemble, kept, steps, state.rate_factor
+        )
 
 
 class Placement(abc.ABC):

@@ -50,7 +50,7 @@ class SharedPlacement(Placement):
         # Processes do not stop together mid-round.
         given = {"an endless dataset": data.stream, "time_limit": time_limit}
         found = [name for name, value in given.items() if value is not None]
-        steps = self.settings.steps_per_iteration
+        steps = self.settings.steps
         if max_steps is not None and max_steps % steps:
             found.append(f"max_steps={max_steps}")
         if found:

@@ -11,8 +11,8 @@ import pytest
 import adaptive_nets as an
 from adaptive_nets.adanet import loop
 from adaptive_nets.adanet.placement import local
-from adaptive_nets.adanet.rounds import budget
 from adaptive_nets.adanet.rounds import round as rounds_module
+from adaptive_nets.adanet.rounds.timing import budget
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer
 
 

@@ -1,0 +1,41 @@
+"""Makes every wrong call and prints what was not refused in one clear line.
+
+PYTHONPATH=tests python -m wrong_calls [part of a name ...]
+"""
+
+import sys
+from collections import Counter
+
+from wrong_calls.calls_models import CALLS as MODELS
+from wrong_calls.calls_search import CALLS as SEARCH
+from wrong_calls.calls_service import CALLS as SERVICE
+from wrong_calls.outcomes import make, no_work
+from wrong_calls.things import train_all
+
+
+def main(parts):
+    """Prints faults by call, and how many of all."""
+    seen = Counter()
+    train_all()
+    for call in (*SEARCH, *MODELS, *SERVICE):
+        if parts and not any(part in call.name for part in parts):
+            continue
+        lines = []
+        with no_work():
+            valid = make(call)
+            wrong = list(call.wrong()) if valid == "accepted" else []
+            found = [(name, number, make(call, name, number)) for name, number in wrong]
+        if valid != "accepted":
+            lines.append(f"{call.name}: the valid call was {valid}")
+        for name, number, outcome in found:
+            seen[outcome.partition(":")[0]] += 1
+            if not outcome.startswith("clear"):
+                value = None if number < 0 else call.arguments[name].wrong[number]
+                shown = " ".join(repr(value).split())[:50]
+                lines.append(f"{call.name}({name}={shown}): {outcome}")
+        print("\n".join(lines), flush=True)
+    print(dict(seen))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
