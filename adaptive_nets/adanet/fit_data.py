@@ -5,8 +5,6 @@ import functools
 import math
 from typing import Any
 
-import numpy as np
-
 from adaptive_nets._checks import check_integer, check_number, or_none
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.objective.evaluator import Evaluator
@@ -145,7 +143,7 @@ def read_fit_data(
     if y is None:
         raise ValueError("Labels are missing. Pass y, or a tf.data.Dataset of (features, labels).")
     # A dict holds the labels of several heads, which head.adapt counts.
-    if not isinstance(y, dict) and hasattr(y, "__len__") and np.ndim(y) and len(y) == 0:
+    if not isinstance(y, dict) and hasattr(y, "__len__") and len(y) == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     head.adapt(y)
     class_weight = given.class_weight

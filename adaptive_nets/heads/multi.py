@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_dict, check_number
+from adaptive_nets.data.weights import read_weights
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.columns import (
     ColumnsMetric,
@@ -127,6 +128,14 @@ class Multi(Head):
         Raises:
             ValueError: There is no head of that name.
         """
+        width = self.label_spec[0][0]
+        labels = np.asarray(labels)
+        if labels.ndim != 2 or labels.shape[1] not in (width, width + len(self.heads)):
+            raise ValueError(
+                f"labels must be what encode returned, of shape [n, {width}]. "
+                f"Received: labels of shape {list(labels.shape)}."
+            )
+        check_dict("weights", weights, object, "a dict of weights by head")
         unknown = [name for name in weights if name not in self.heads]
         if unknown:
             raise ValueError(
@@ -134,8 +143,13 @@ class Multi(Head):
                 f"{abridge(list(self.heads))} of head '{self.name}'. "
                 f"Received: weights for {abridge(unknown)}."
             )
-        columns = [weights.get(name, np.ones(len(labels))) for name in self.heads]
-        width = self.label_spec[0][0]
+        rows = len(labels)
+        columns = [
+            read_weights(weights[name], rows, f"weights[{name!r}]")
+            if name in weights
+            else np.ones(rows)
+            for name in self.heads
+        ]
         return self.scale_weights(np.column_stack([labels[:, :width], *columns]))
 
     def scale_weights(self, labels: np.ndarray) -> np.ndarray:

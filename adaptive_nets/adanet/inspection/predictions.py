@@ -56,8 +56,8 @@ def read_output(
         ValueError: The head has no such prediction.
     """
     predictions = head.predictions(keras.ops.convert_to_tensor(logits))
-    output = head.default_output if output is None else output
-    if not isinstance(output, str | dict):
+    given, output = output, head.default_output if output is None else output
+    if given is not None and not isinstance(given, str):
         raise ValueError(
             f"output must be one of {', '.join(predictions)}. Received: output={show(output)}."
         )
