@@ -15,8 +15,14 @@ import numpy as np
 
 from adaptive_nets._checks import check_choice, check_list
 from adaptive_nets.data.containers import unpack
-from adaptive_nets.data.schema_checks import check_feature, check_values, parse_schema
-from adaptive_nets.data.specs import FeatureSpec, Spec, describe_spec
+from adaptive_nets.data.specs import (
+    FeatureSpec,
+    Spec,
+    check_feature,
+    check_values,
+    describe_spec,
+    parse_schema,
+)
 from adaptive_nets.data.values import as_array, cast_exactly, check_finite, natural_dtype
 
 _KINDS = {"f": "number", "i": "number", "u": "number", "b": "boolean", "O": "text"}

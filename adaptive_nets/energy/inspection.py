@@ -23,7 +23,7 @@ NUMBERS = 1 << 22
 
 def in_blocks(function: Any, x: Any, rows: int = ROWS) -> np.ndarray:
     """Returns a function's outputs on rows, computed in blocks."""
-    check_visible(x, None)
+    check_visible(x)
     x = np.asarray(x)
     parts = [x[i : i + rows] for i in range(0, len(x), rows)]
     return np.concatenate([ops.convert_to_numpy(function(each)) for each in parts])
@@ -41,7 +41,7 @@ def reconstruct(model: Any, x: Any) -> np.ndarray:
         model: A built machine.
         x: `(rows, visible)`.
     """
-    check_visible(x, model.width)
+    check_visible(x, model)
     units = model.n_units
 
     def means(values, v):
@@ -70,7 +70,7 @@ def sample(
     rows, steps = check_integer("rows", rows, 1), check_integer("steps", steps, 1)
     seed = or_none(check_integer, "seed", seed, 0)
     if start is not None:
-        check_visible(start, model.width, "start")
+        check_visible(start, model, "start")
         if len(start) != rows:
             raise ValueError(
                 f"start must have {rows} rows, one for each sample. Received: {len(start)} rows."
@@ -113,7 +113,7 @@ def pseudo_likelihood(model: Any, x: Any) -> np.ndarray:
             "The pseudo-likelihood needs binary visible units. Use log_likelihood instead. "
             f"Received: a model with visible={model.visible!r}."
         )
-    check_visible(x, model.width)
+    check_visible(x, model)
     count = ops.convert_to_tensor(model.n_units, "int32")
     return _pseudo_likelihood(model, x, (*values_of(model), count))
 
@@ -201,7 +201,7 @@ def effective_units(model: Any, x: Any, tolerance: float = 0.05) -> int:
         tolerance: Fraction of the gain that may be lost, in [0, 1). Defaults to `0.05`.
     """
     check_number("tolerance", tolerance, 0, 1, "low")
-    check_visible(x, model.width)
+    check_visible(x, model)
     units = model.n_units
     sizes = sorted({round(s) for s in np.geomspace(1, units, 16)})
     found = gains(model, x, sizes)

@@ -9,14 +9,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_dict, check_number
-from adaptive_nets.data.weights import read_weights
+from adaptive_nets._checks import check_number
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.columns import (
     ColumnsMetric,
     encode_side_by_side,
     named_refusals,
     side_by_side,
+    with_mean_one,
+    with_weights,
 )
 from adaptive_nets.heads.labels import abridge
 from adaptive_nets.heads.loss_scale import LossScale
@@ -128,29 +129,7 @@ class Multi(Head):
         Raises:
             ValueError: There is no head of that name.
         """
-        width = self.label_spec[0][0]
-        labels = np.asarray(labels)
-        if labels.ndim != 2 or labels.shape[1] not in (width, width + len(self.heads)):
-            raise ValueError(
-                f"labels must be what encode returned, of shape [n, {width}]. "
-                f"Received: labels of shape {list(labels.shape)}."
-            )
-        check_dict("weights", weights, object, "a dict of weights by head")
-        unknown = [name for name in weights if name not in self.heads]
-        if unknown:
-            raise ValueError(
-                f"sample_weight must be one number per row, or a dict by the heads "
-                f"{abridge(list(self.heads))} of head '{self.name}'. "
-                f"Received: weights for {abridge(unknown)}."
-            )
-        rows = len(labels)
-        columns = [
-            read_weights(weights[name], rows, f"weights[{name!r}]")
-            if name in weights
-            else np.ones(rows)
-            for name in self.heads
-        ]
-        return self.scale_weights(np.column_stack([labels[:, :width], *columns]))
+        return with_weights(labels, weights, self.heads, self.name)
 
     def scale_weights(self, labels: np.ndarray) -> np.ndarray:
         """Returns labels whose columns of weights, if there are any, have mean 1.
@@ -161,16 +140,7 @@ class Multi(Head):
         Raises:
             ValueError: The weights of a head are 0 in all rows.
         """
-        width = self.label_spec[0][0]
-        weights = labels[:, width:]
-        for name, own in zip(self.heads, weights.T, strict=False):
-            if not own.any():
-                raise ValueError(
-                    f"sample_weight must be greater than 0 in some row for each head. "
-                    f"Received: 0 in all of {len(labels)} rows for head '{name}'."
-                )
-        scaled = weights / weights.mean(axis=0, dtype="float64")
-        return np.concatenate([labels[:, :width], scaled], axis=1).astype("float32")
+        return with_mean_one(labels, self.heads)
 
     def _parts(self, y: Any) -> dict[str, Any]:
         """Returns the raw labels of each head."""

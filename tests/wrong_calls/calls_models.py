@@ -1,10 +1,9 @@
 """Valid calls of growth, majority kernels, energy, callbacks and layers."""
 
+import call_things as t
 import keras
 import numpy as np
-from wrong_calls import things as t
-from wrong_calls.calls_search import method
-from wrong_calls.kinds import (
+from call_kinds import (
     NAN,
     choice,
     count,
@@ -20,7 +19,8 @@ from wrong_calls.kinds import (
     rows,
     text,
 )
-from wrong_calls.outcomes import Call
+from call_outcomes import Call
+from calls_search import method
 
 import adaptive_nets as an
 

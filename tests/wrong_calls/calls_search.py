@@ -1,8 +1,8 @@
 """Valid calls of searches, heads, generators and data."""
 
+import call_things as t
 import numpy as np
-from wrong_calls import things as t
-from wrong_calls.kinds import (
+from call_kinds import (
     choice,
     count,
     fixed,
@@ -17,7 +17,7 @@ from wrong_calls.kinds import (
     rows,
     text,
 )
-from wrong_calls.outcomes import Call
+from call_outcomes import Call
 
 import adaptive_nets as an
 

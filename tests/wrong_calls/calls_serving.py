@@ -1,11 +1,10 @@
 """Valid calls of serving, distribution and reports."""
 
+import call_things as t
 import keras
 import numpy as np
 import tensorflow as tf
-from wrong_calls import things as t
-from wrong_calls.calls_service import ASSETS
-from wrong_calls.kinds import (
+from call_kinds import (
     NAN,
     THING,
     choice,
@@ -21,7 +20,8 @@ from wrong_calls.kinds import (
     rows,
     text,
 )
-from wrong_calls.outcomes import Call
+from call_outcomes import Call
+from calls_service import ASSETS
 
 import adaptive_nets as an
 from adaptive_nets.serving import export_litert

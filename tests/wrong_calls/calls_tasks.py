@@ -1,9 +1,8 @@
 """Valid calls of heads, generators and data."""
 
+import call_things as t
 import numpy as np
-from wrong_calls import things as t
-from wrong_calls.calls_search import LABELS, NAN, PREDICT, WEIGHTS, method
-from wrong_calls.kinds import (
+from call_kinds import (
     choice,
     count,
     fixed,
@@ -16,7 +15,8 @@ from wrong_calls.kinds import (
     rows,
     text,
 )
-from wrong_calls.outcomes import Call
+from call_outcomes import Call
+from calls_search import LABELS, NAN, PREDICT, WEIGHTS, method
 
 import adaptive_nets as an
 

@@ -1,6 +1,7 @@
 """Wrong calls of all public functions are refused in one clear line, before work.
 
-A sample is made here; `PYTHONPATH=tests python -m wrong_calls` makes all of them and lists faults.
+A sample is made here; `python tests/wrong_calls/make_all_calls.py` makes all of them and prints
+what is not refused so.
 """
 
 import importlib
@@ -10,9 +11,9 @@ import random
 
 import numpy as np
 import pytest
-from wrong_calls.calls import CALLS
-from wrong_calls.outcomes import make, no_work
-from wrong_calls.things import train_all
+from call_outcomes import make, no_work
+from call_things import train_all
+from calls_all import CALLS
 
 SAMPLE = 300
 # Called by no user: what functions return, and base classes without arguments.

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_text
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.member import lineage
@@ -47,6 +48,7 @@ def fuse_ensemble(
         ValueError: The ensembler is of an unknown kind, or the members cannot be fused into one
             network.
     """
+    check_text("name", name)
     graphs = _weighed(ensemble, ensembler)
     if len(graphs) > 1:
         align(graphs, seed)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_integer, show
+from adaptive_nets._checks import check_instance, check_integer, show
 from adaptive_nets.data.datasets import is_batched, read_features
 from adaptive_nets.data.rows import Features
 from adaptive_nets.data.schema import Schema
@@ -31,6 +31,7 @@ def compute_logits(model: keras.Model, x: Any, schema: Schema, batch_size: int) 
 
 def predict_rows(model: keras.Model, features: Features, batch_size: int) -> np.ndarray:
     """Computes the logits of features that were read by a schema."""
+    check_instance("model", model, keras.Model, "a keras.Model")
     batch_size = check_integer("batch_size", batch_size, 1)
     rows = len(keras.tree.flatten(features)[0])
     if rows == 0:

@@ -1,6 +1,10 @@
 """Valid calls of all public functions."""
 
-from wrong_calls import calls_models, calls_search, calls_service, calls_serving, calls_tasks
+import calls_models
+import calls_search
+import calls_service
+import calls_serving
+import calls_tasks
 
 CALLS = (
     *calls_search.CALLS,

@@ -1,14 +1,14 @@
 """Makes every wrong call and prints what was not refused in one clear line.
 
-PYTHONPATH=tests python -m wrong_calls [part of a name ...]
+python tests/wrong_calls/make_all_calls.py [part of a name ...]
 """
 
 import sys
 from collections import Counter
 
-from wrong_calls.calls import CALLS
-from wrong_calls.outcomes import make, no_work
-from wrong_calls.things import train_all
+from call_outcomes import make, no_work
+from call_things import train_all
+from calls_all import CALLS
 
 
 def main(parts):

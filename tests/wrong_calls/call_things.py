@@ -5,7 +5,7 @@ import functools
 import keras
 import numpy as np
 import tensorflow as tf
-from wrong_calls.kinds import lazy
+from call_kinds import lazy
 
 import adaptive_nets as an
 
