@@ -5,6 +5,8 @@ import functools
 import math
 from typing import Any
 
+import numpy as np
+
 from adaptive_nets._checks import check_integer, check_number, or_none
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.objective.defined import check_defined
