@@ -83,6 +83,8 @@ def test_values_that_are_set_are_kept(clock):
     plan, _ = make(None)
     assert (plan.open_steps, plan.open_rounds) == (False, False)
     assert plan.expected_steps() == 500
+    plan, _ = make(1000, force_grow=True)  # which would grow without end
+    assert (plan.open_steps, plan.open_rounds) == (True, False)
     plan, _ = make(1000, max_iterations=2)
     assert (plan.open_steps, plan.open_rounds) == (True, False)
     plan, _ = make(1000, steps_per_iteration=30)

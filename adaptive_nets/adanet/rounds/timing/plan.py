@@ -41,10 +41,10 @@ class RoundPlan:
     ):
         self.budget, self.unit = budget, unit
         self.steps, self.rounds = settings.steps, settings.rounds
-        self.force_grow = settings.force_grow
         timed = budget.limit is not None
         self.open_steps = timed and settings.steps_per_iteration == "auto"
-        self.open_rounds = timed and settings.max_iterations == "auto"
+        # A search that grows whatever it gains would not end by itself.
+        self.open_rounds = timed and settings.max_iterations == "auto" and not settings.force_grow
         self.most = max(self.steps, MOST_EPOCHS * epoch_steps)
         self.begun = 0
         self.step_seconds: float | None = None
@@ -114,7 +114,7 @@ class RoundPlan:
             entries: The leaderboard, with that of the newest round.
             won: Whether the newest round has improved the ensemble.
         """
-        if not self.open_rounds or self.force_grow:
+        if not self.open_rounds:
             return not won
         chosen = {e.round: e.objective for e in entries if e.status == "selected"}
         objectives = [chosen[number] for number in sorted(chosen)][-PATIENCE - 1 :]
