@@ -70,6 +70,11 @@ def test_a_cut_round_is_as_long_as_the_least(clock):
 def test_few_rows_are_not_read_without_end(clock):
     plan, _ = make(1000, epoch_steps=30)
     assert train(plan, clock, 0.001) == 30 * plans.MOST_EPOCHS
+    # Time that is too short for another round is used all the same.
+    clock.seconds = 0.0
+    plan, budget = make(10, epoch_steps=20)
+    budget.opening_seconds, budget.closing = 1.0, ClosingCost(2.0, 0.0)
+    assert train(plan, clock, 0.001) == pytest.approx(8000, abs=1)
     plan, _ = make(1000, epoch_steps=1)
     assert train(plan, clock, 0.001) == 500
     plan, _ = make(100, epoch_steps=float("inf"))

@@ -105,7 +105,12 @@ class RoundPlan:
         left = self.seconds_left()
         over = left <= 0 or self.budget.ends_training(round_.step_seconds)
         more = 0 if over else max(1, int(left / self.step_seconds)) if taken else self.steps
-        return max(self.steps, int(min(self.most, step + more)))
+        return max(self.steps, int(min(self._most_steps(), step + more)))
+
+    def _most_steps(self):
+        # What would be too little for another round is not left unused.
+        after = self.budget.remaining() - 2 * self.budget.keeps
+        return self.most if after > self.least_seconds() else float("inf")
 
     def stalled(self, entries: tuple[Entry, ...], won: bool) -> bool:
         """Returns whether a search is over because its rounds gain nothing.
