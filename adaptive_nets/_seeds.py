@@ -4,6 +4,8 @@ import zlib
 
 import numpy as np
 
+from adaptive_nets._checks import check_integer
+
 
 def derive_seed(seed: int, *words) -> int:
     """A seed for one purpose, independent of every other purpose's."""
@@ -13,4 +15,6 @@ def derive_seed(seed: int, *words) -> int:
 
 def new_seed(seed: int | None) -> int:
     """The given seed, or a new one."""
-    return int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else int(seed)
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return check_integer("seed", seed, 0)

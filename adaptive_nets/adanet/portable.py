@@ -1,6 +1,7 @@
 """`Portable`: the part of `AdaNet` that is copied and pickled."""
 
 import copy
+import os
 from typing import Any, Self
 
 from adaptive_nets.adanet.checkpoints import portable
@@ -37,19 +38,22 @@ class Portable:
         self._known = Known(None, SearchState(), None)
         self._results = SearchResults(None, SearchState())
 
-    def _folder(self) -> ModelDirReader | None:
-        """Returns the search's folder, or `None`.
+    def _folder(self, path: str | os.PathLike | None) -> ModelDirReader | None:
+        """Returns the folder in which a search is kept, or `None`.
+
+        Args:
+            path: Its path: the search's own or a callback's.
 
         Raises:
             ValueError: Another copy of the search has continued there.
         """
-        if self.settings.model_dir is None:
+        if path is None:
             return None
         kind = ModelDir if self.is_chief else ModelDirReader
-        folder = kind(self.settings.model_dir)
+        folder = kind(path)
         if self._copied_at is not None and folder.newest not in (0, self._copied_at):
             raise ValueError(
-                f"model_dir '{self.settings.model_dir}' holds the rounds of another copy of this "
+                f"model_dir '{path}' holds the rounds of another copy of this "
                 "search, which has continued since they were copied. Expected one of them to use "
                 "the folder. Load it with AdaNet.load, or copy the folder for the other."
             )

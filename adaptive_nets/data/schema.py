@@ -12,9 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_nets._checks import check_choice, check_list
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.data.containers import unpack
-from adaptive_nets.data.specs import FeatureSpec, Spec, describe_spec
+from adaptive_nets.data.specs import (
+    FeatureSpec,
+    Spec,
+    check_feature,
+    check_values,
+    describe_spec,
+    parse_schema,
+)
 from adaptive_nets.data.values import as_array, cast_exactly, check_finite, natural_dtype
 
 _KINDS = {"f": "number", "i": "number", "u": "number", "b": "boolean", "O": "text"}
@@ -55,6 +63,9 @@ class Feature:
     shape: tuple[int, ...]
     missing: bool = False
     source: str = "array"
+
+    def __post_init__(self) -> None:
+        check_feature(self)
 
     @property
     def spec(self) -> FeatureSpec:
@@ -107,6 +118,10 @@ class Schema:
     features: tuple[Feature, ...]
     layout: str
 
+    def __post_init__(self) -> None:
+        check_list("features", self.features, Feature, "a tuple of data.Feature objects", 1)
+        check_choice("layout", self.layout, ("array", "columns", "dict", "list"))
+
     @classmethod
     def infer(
         cls,
@@ -118,8 +133,8 @@ class Schema:
         """Learns a schema from features.
 
         Args:
-            x: Array, tensor, DataFrame (of pandas or polars), Arrow table, dict or list of arrays,
-                or list of rows.
+            x: Array, tensor, DataFrame (of pandas or polars), Arrow table, structured array, dict
+                or list of arrays, or list of rows (also dicts or named tuples).
             rows: Number of labels, if known: it tells a list of arrays from a list of rows.
             separate: Whether the columns of a table stay separate arrays, as in a dict. Defaults
                 to `False`: they become one array, and must be numbers.
@@ -227,6 +242,12 @@ class Schema:
                         "The model expects one array of features. Received: a table of columns "
                         "of numbers and text."
                     )
+                if any(not name.removeprefix("column_").isdigit() for name in given.parts):
+                    warnings.warn(
+                        "The training data had no names. The columns are read in their order: "
+                        f"{_some(given.parts)}.",
+                        stacklevel=2,
+                    )
                 return [np.stack(values, axis=1)]
             if list(given.parts) != ["features"]:
                 raise MismatchError(str(self.spec), describe_spec(type(self).infer(x).spec))
@@ -286,7 +307,7 @@ class Schema:
     @classmethod
     def from_json(cls, text: str) -> "Schema":
         """Restores a schema from the output of `to_json`."""
-        return cls.from_dict(json.loads(text))
+        return cls.from_dict(parse_schema(text))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the schema as JSON values."""
@@ -298,6 +319,7 @@ class Schema:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Schema":
         """Restores a schema from the output of `to_dict`."""
+        check_values(values, {field.name for field in dataclasses.fields(Feature)})
         features = tuple(
             Feature(**{**fields, "shape": tuple(fields["shape"])}) for fields in values["features"]
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import keras
 
+from adaptive_nets._checks import check_dict, check_text
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork
 from adaptive_nets.adanet.candidates.stock.layer_builder import (
     Features,
@@ -80,6 +81,8 @@ class Pool(Generator):
             raise ValueError(
                 f"Pool requires a non-empty dict of models. Received: {type(models).__name__}."
             )
+        for name in models:
+            check_text("The name of each of models", name)
         self._descriptions = {name: _describe(name, model) for name, model in models.items()}
         self.models = dict(models)
         by_name = isinstance(optimizer, dict) and "class_name" not in optimizer
@@ -98,7 +101,8 @@ class Pool(Generator):
         self.learning_rate = describe_rate(learning_rate)
         for name in models:
             make_optimizer(self.optimizer_of(name), self.learning_rate)
-        self.depths = dict(depths or {})
+        words = "a dict of integers by the name of the model, or None"
+        self.depths = check_dict("depths", {} if depths is None else depths, object, words)
         for name, depth in self.depths.items():
             if name not in models:
                 raise ValueError(

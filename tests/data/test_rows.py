@@ -175,21 +175,6 @@ def test_weights_have_mean_one():
     np.testing.assert_allclose(both.w, expected / expected.mean(), rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "w, message",
-    [
-        (np.ones(19), "sample_weight must have one number per row. Received: 19 for 20 rows"),
-        (-np.ones(20), "Weights must be finite, non-negative and not all zero.*minimum -1"),
-        (np.zeros(20), "not all zero.*sum 0"),
-        (np.full(20, np.nan), "Weights must be finite"),
-        (["heavy"] * 20, "could not convert"),
-    ],
-)
-def test_bad_weights_are_refused(w, message):
-    with refused(message):
-        make_rows(X, Y, HEAD, w)
-
-
 def test_class_weights_want_one_class_a_row():
     with refused("class_weight requires one class per row. Use sample_weight"):
         make_rows(X, np.ones((20, 2)), heads.MultiLabel(2), class_weight={0: 2.0})

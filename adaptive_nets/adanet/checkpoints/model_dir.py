@@ -21,6 +21,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_path
 from adaptive_nets.adanet.checkpoints.codec import decode_nonfinite, encode_nonfinite
 from adaptive_nets.atomic_files import PREFIX, atomic_write
 from adaptive_nets.graphs.separate import separated
@@ -40,7 +41,7 @@ class ModelDirReader:
     """
 
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+        self.path = Path(check_path("model_dir", path))
 
     def has_state(self) -> bool:
         return self.newest > 0

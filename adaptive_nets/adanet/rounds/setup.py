@@ -30,6 +30,7 @@ def set_up_round(
     builders: Sequence[Builder],
     number: int,
     previous: Ensemble | None,
+    expected_steps: int | None = None,
 ) -> Round:
     """Sets up a `Round` for training.
 
@@ -41,6 +42,8 @@ def set_up_round(
         builders: The round's builders.
         number: The round, from 1.
         previous: The current ensemble, or `None`.
+        expected_steps: About how many steps it will train. Defaults to `None`: those of the
+            settings.
     """
     scales = base = None
     if context.settings.training == "residual":
@@ -57,10 +60,10 @@ def set_up_round(
             for b in builders
         ]  # fmt: skip
     _check_loads(members, context)
-    steps, jit_compile = context.settings.steps_per_iteration, context.settings.jit_compile
+    steps, jit_compile = context.settings.steps, context.settings.jit_compile
     if jit_compile == "auto":
         jit_compile = context.strategy.num_replicas_in_sync == 1 and prefers_xla(
-            [m.model for m in members], steps
+            [m.model for m in members], expected_steps or steps
         )
     own = [b.training_data(len(train.rows), _seed(context, number, b)) for b in builders]
     groups = [1 + k if given is not None else 0 for k, given in enumerate(own)]
@@ -135,7 +138,7 @@ def _seed(context, number, builder):
 
 
 def _finite_feed(context, data, train, builders, own, members, base, previous, number):
-    steps, size = context.settings.steps_per_iteration, data.batch_size
+    steps, size = context.settings.steps, data.batch_size
     shared = [m for m, given in zip(members, own, strict=True) if given is None or given.x is None]
     seed = derive_seed(context.seed, number, "batches")
     common = finite_feed(train.rows, size, steps, base, seed, train.hidden(shared))
