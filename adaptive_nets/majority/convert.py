@@ -145,7 +145,7 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, Colla
     """
     check_majority(model, "collapse")
     if sample is not None:
-        check_inputs("sample", sample, model)
+        check_inputs("sample", sample)
     expected = None if sample is None else _outputs(model, sample)
 
     def change(config: dict[str, Any]) -> dict[str, Any] | None:

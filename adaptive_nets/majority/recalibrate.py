@@ -74,7 +74,7 @@ def estimate_statistics_in_place(
             "data must be arrays of inputs, or an iterable of batches. "
             f"Received: data={show(data)}."
         )
-    if isinstance(data, np.ndarray | list | tuple | dict):
+    if isinstance(data, np.ndarray | list | tuple | dict) and len(data):
         check_inputs("data", data, model)
     norms = normalizations(model)
     number = -1
