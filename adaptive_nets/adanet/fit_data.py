@@ -5,10 +5,14 @@ import functools
 import math
 from typing import Any
 
+import numpy as np
+
 from adaptive_nets._checks import check_integer, check_number, or_none
 from adaptive_nets._seeds import derive_seed
+from adaptive_nets.adanet.objective.defined import check_defined
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.data.datasets import (
+    ReadLimits,
     check_batched,
     dataset_batch_size,
     is_batched,
@@ -62,6 +66,7 @@ def labelled_rows(
     sample_weight: Any = None,
     class_weight: ClassWeight | None = None,
     schema: Schema | None = None,
+    limits: ReadLimits | None = None,
 ) -> Rows:
     """Returns finite rows from arrays or batches, read by a schema and encoded by a head."""
     if is_batched(x):
@@ -69,7 +74,8 @@ def labelled_rows(
             raise ValueError(f"{what}: y must not be passed with a dataset, which yields labels.")
         if is_endless(x):
             raise ValueError(f"{what}: the dataset must be finite. Add .take(n).")
-        x, y, w = read_dataset(x) if is_dataset(x) else read_batches(x)[:3]
+        read = read_dataset if is_dataset(x) else read_batches
+        x, y, w = read(x, limits=limits)[:3]
         sample_weight = w if sample_weight is None else sample_weight
     try:
         return make_rows(x, y, head, sample_weight, class_weight, schema)
@@ -125,6 +131,7 @@ def read_fit_data(
     seed: int,
     schema: Schema | None = None,
     preprocessing: Any = None,
+    limits: ReadLimits | None = None,
 ) -> FitData:
     """Checks all data of `fit`, and adapts the head to the labels.
 
@@ -135,15 +142,16 @@ def read_fit_data(
         seed: The search's seed.
         schema: The schema of the features. Defaults to `None`: it is learnt from `x`.
         preprocessing: The search's preprocessing, which says whether columns stay separate.
+        limits: How much of a dataset to read. Defaults to `None`: all of it.
 
     Raises:
         ValueError: The data is invalid.
     """
-    x, y, sample_weight, stream, batch_size = _read_training_data(given)
+    x, y, sample_weight, stream, batch_size = _read_training_data(given, limits)
     if y is None:
         raise ValueError("Labels are missing. Pass y, or a tf.data.Dataset of (features, labels).")
     # A dict holds the labels of several heads, which head.adapt counts.
-    if not isinstance(y, dict) and hasattr(y, "__len__") and len(y) == 0:
+    if not isinstance(y, dict) and row_count(y) == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     head.adapt(y)
     class_weight = given.class_weight
@@ -156,18 +164,22 @@ def read_fit_data(
     train = make_rows(x, y, head, sample_weight, class_weight, schema)
     valid = reported = None
     if given.validation_data is not None:
-        valid = _held_out_rows(given.validation_data, head, "validation_data", schema)
+        valid = _held_out_rows(given.validation_data, head, "validation_data", schema, limits)
     elif given.validation_split:
-        sides = split_rows(train, given.validation_split, derive_seed(seed, "split"))
+        sides = split_rows(
+            train, given.validation_split, derive_seed(seed, "split"), head.strata(train.y)
+        )
         train, valid = (scale_head_weights(head, side) for side in sides)
     judged = _evaluator_rows(evaluator, head, valid, schema)
+    if evaluator is not None:
+        check_defined(head, evaluator.metric, judged or valid)
     if given.report_data is not None:
-        reported = _held_out_rows(given.report_data, head, "report_data", schema)
+        reported = _held_out_rows(given.report_data, head, "report_data", schema, limits)
     size = min(batch_size, len(train))
     return FitData(train, valid, judged, reported, stream, size, schema, class_weight)
 
 
-def _read_training_data(given):
+def _read_training_data(given, limits):
     """Returns features, labels, weights, the stream or `None`, and the batch size."""
     x, y, stream, batch_size = given.x, given.y, None, given.batch_size
     if not is_batched(x):
@@ -175,7 +187,7 @@ def _read_training_data(given):
     if y is not None:
         raise ValueError("y must not be passed with a dataset, which yields its own labels.")
     if not is_dataset(x):
-        x, y, w, batch_size = read_batches(x)
+        x, y, w, batch_size = read_batches(x, limits=limits)
         return x, y, w if given.sample_weight is None else given.sample_weight, None, batch_size
     check_batched(x)
     if is_endless(x):
@@ -184,9 +196,10 @@ def _read_training_data(given):
         stream = x
         batch_size = dataset_batch_size(x)
         x = x.take(-(-SAMPLE_ROWS // batch_size))
+        limits = None
     else:
         batch_size = dataset_batch_size(x)
-    x, y, w = read_dataset(x)
+    x, y, w = read_dataset(x, limits=limits)
     return x, y, w if given.sample_weight is None else given.sample_weight, stream, batch_size
 
 
@@ -214,15 +227,21 @@ def own_rows(given: TrainingData, head: Head, schema: Schema, builder: str) -> R
 
 
 def row_count(labels: Any) -> int:
-    """Returns the number of rows of labels, which several heads take as a dict."""
+    """Returns the number of rows of labels, which several heads take as a dict; -1 if none."""
     while isinstance(labels, dict) and labels:
         labels = next(iter(labels.values()))
-    return len(labels)
+    shape = np.shape(labels) if hasattr(labels, "shape") else None
+    if shape is None:
+        return len(labels) if hasattr(labels, "__len__") else -1
+    return int(shape[0]) if len(shape) else -1
 
 
-def _held_out_rows(given, head, what, schema):
+def _held_out_rows(given, head, what, schema, limits):
     if is_batched(given):
-        return labelled_rows(given, None, head, what, schema=schema)
+        if limits is not None:
+            seconds = limits.seconds and limits.seconds / 3
+            limits = ReadLimits(seconds=seconds, what=what)
+        return labelled_rows(given, None, head, what, schema=schema, limits=limits)
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(
             f"{what} must be (x, y), (x, y, sample_weight) or a tf.data.Dataset. "

@@ -49,11 +49,7 @@ class SearchResults:
     @property
     def global_step(self) -> int:
         """Training steps of all rounds, including one that is not finished."""
-        partial = self.state.partial
-        started = partial.entries[-1].steps if partial is not None else 0
-        if self.context is None:
-            return 0
-        return self.state.iteration * self.context.settings.steps_per_iteration + started
+        return self.state.current.steps
 
     @property
     def feature_spec(self) -> Any:
@@ -72,13 +68,13 @@ class SearchResults:
         return self.state.current.ensemble
 
     def leaderboard(self) -> "pd.DataFrame":
-        """Returns all candidate ensembles as a `pandas.DataFrame`, the best of each round first.
+        """Returns all candidate ensembles as a `pandas.DataFrame` that prints what fits the screen.
 
         Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
         metrics (also as `val_...`), `parameters`, `steps`, `seconds`; the newest member's
         `complexity` r, `gamma` = λ r + β and L1 norm of its `mixture_weight`; and `parent`.
         """
-        return to_frame(self.state.current.entries)
+        return to_frame(self.state.current.entries, self.context and self.context.head)
 
     def learning_curves(self) -> "pd.DataFrame":
         """Returns the training losses of all subnetworks as a `pandas.DataFrame`.
@@ -239,7 +235,7 @@ class SearchResults:
             fuse: Whether to write the single network of `fuse()`. Defaults to `False`.
             subnetworks: `"logits"`, `"last_layer"` or both: outputs of each subnetwork to add to
                 the signature `predict`, as `"subnetwork_<output>/<name>"`. Defaults to none.
-            **options: `example_spec`, `receiver`, `warmup`, `assets_extra`, as for
+            **options: `example_spec`, `receiver`, `warmup`, `assets_extra`, `check_values`, as for
                 `serving.export_saved_model`.
 
         Returns:

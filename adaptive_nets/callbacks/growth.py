@@ -34,6 +34,11 @@ DOUBLE = Widen(2.0)
 class _Growing(keras.callbacks.Callback):
     """What both callbacks share: one growth, its warm-up, and going on after an interruption."""
 
+    instead_in_a_search = (
+        "it grows the model of keras.Model.fit. Pass AdaNet the generator generators.Growth, whose "
+        "subnetworks are grown from the best members."
+    )
+
     def __init__(
         self,
         slots: str,

@@ -63,6 +63,11 @@ class CollapsedCheckpoint(keras.callbacks.ModelCheckpoint):
     Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
     """
 
+    instead_in_a_search = (
+        "it collapses the model of keras.Model.fit. Pass the generator majority=k: subnetworks are "
+        "collapsed when a round is decided, and keras.callbacks.ModelCheckpoint saves the ensemble."
+    )
+
     def __init__(
         self,
         filepath: Any,
@@ -187,6 +192,11 @@ class CollapseOnEnd(keras.callbacks.Callback):
 
     Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
     """
+
+    instead_in_a_search = (
+        "it collapses the model of keras.Model.fit. Pass the generator majority=k: subnetworks are "
+        "collapsed when a round is decided."
+    )
 
     def __init__(self, calibration_data: Any = None, sample: Any = None, verbose: int = 0) -> None:
         super().__init__()

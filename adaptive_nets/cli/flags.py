@@ -8,6 +8,10 @@ from absl import flags
 from adaptive_nets.cli import data
 
 HEADS = ("auto", "binary", "multi_class", "regression", "multi_label")
+HEAD_HELP = (
+    "Kind of task; auto chooses it by the labels. One-hot labels are classes, and independent "
+    "labels with multi_label."
+)
 GENERATORS = ("dense", "conv")
 TRAININGS = ("residual", "independent")
 MIXTURE_WEIGHTS = ("scalar", "vector", "matrix", "uniform")
@@ -84,7 +88,7 @@ def help_of(values: flags.FlagValues) -> str:
 def _define_search(values: flags.FlagValues) -> None:
     _model_dir(values, "Folder of the search. An unfinished search in it is resumed.")
     _data(values, "Data set to train on")
-    flags.DEFINE_enum("head", "auto", HEADS, "Kind of task.", flag_values=values)
+    flags.DEFINE_enum("head", "auto", HEADS, HEAD_HELP, flag_values=values)
     flags.DEFINE_enum(
         "generator",
         None,
@@ -162,7 +166,7 @@ def _define_evaluate(values: flags.FlagValues) -> None:
 def _define_predict(values: flags.FlagValues) -> None:
     _model_dir(values, "Folder of the search. Alternative to --saved_model.")
     flags.DEFINE_string("saved_model", None, "SavedModel to predict with.", flag_values=values)
-    _data(values, "Data set whose test part is predicted")
+    _data(values, "Data set whose test part, or table whose rows, are predicted", predicted=True)
     flags.DEFINE_integer(
         "rows", None, "Number of rows to predict. Default: all.", lower_bound=1, flag_values=values
     )
@@ -227,12 +231,13 @@ def _format(values: flags.FlagValues) -> None:
     flags.DEFINE_enum("format", "table", FORMATS, "Output format.", flag_values=values)
 
 
-def _data(values: flags.FlagValues, text: str) -> None:
-    flags.DEFINE_string("data", None, f"{text}: {data.FORMS}.", flag_values=values)
+def _data(values: flags.FlagValues, text: str, predicted: bool = False) -> None:
+    forms = data.PREDICTED_FORMS if predicted else data.FORMS
+    flags.DEFINE_string("data", None, f"{text}: {forms}.", flag_values=values)
     flags.register_validator(
         "data",
-        lambda value: value is None or data.is_name(value),
-        f"unknown data set, expected one of {data.FORMS}",
+        lambda value: value is None or data.is_name(value, predicted),
+        f"unknown data set, expected one of {forms}",
         flag_values=values,
     )
     flags.DEFINE_string("data_dir", None, "Folder of tensorflow-datasets.", flag_values=values)

@@ -7,8 +7,9 @@ import pandas as pd
 import tensorflow as tf
 from absl import flags as absl_flags
 
-from adaptive_nets import adanet
-from adaptive_nets.cli import data, flags
+from adaptive_nets import adanet, serving
+from adaptive_nets.cli import data, flags, tables
+from adaptive_nets.data import Schema
 
 _BATCH = 1024
 _COLUMNS = {"classes": "class", "probabilities": "probability", "predictions": "prediction"}
@@ -21,27 +22,39 @@ def predict(values: absl_flags.FlagValues) -> None:
     Args:
         values: Parsed flags of the subcommand.
     """
-    rows, class_names = data.rows_to_predict(values.data, **flags.data_options(values))
-    rows = rows[: values.rows]
+    options = flags.data_options(values)
     if values.saved_model:
-        outputs = from_saved_model(values.saved_model, rows)
+        schema = tables.schema_of(values.saved_model)
+        rows, class_names = data.rows_to_predict(
+            values.data, tables.text_columns(schema), **options
+        )
+        outputs = from_saved_model(values.saved_model, tables.first_rows(rows, values.rows), schema)
+        names = serving.read_class_names(values.saved_model)
     else:
         search = adanet.AdaNet.load(values.model_dir)
+        names = serving.named_outputs(search.head)
+        rows, class_names = data.rows_to_predict(
+            values.data, tables.text_columns(search.schema), **options
+        )
+        rows = tables.first_rows(rows, values.rows)
         first = search.head.default_output
-        names = (first, "probabilities") if first == "classes" else (first,)
+        wanted = (first, "probabilities") if first == "classes" else (first,)
         if isinstance(first, dict):  # A head with several targets.
-            names = tuple(first.values())
-        outputs = {name: search.predict(rows, output=name) for name in names}
-    frame = as_frame(outputs, class_names)
+            wanted = tuple(first.values())
+        outputs = {name: search.predict(rows, output=name) for name in wanted}
+    frame = as_frame(outputs, class_names, names)
     frame.to_csv(values.output or sys.stdout, index=False)
 
 
-def from_saved_model(path: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+def from_saved_model(
+    path: str, rows: tables.Rows, schema: Schema | None = None
+) -> dict[str, np.ndarray]:
     """Predicts rows with the serving signature of a SavedModel.
 
     Args:
         path: Folder of the SavedModel.
-        rows: Features `[rows, ...]`.
+        rows: Features `[rows, ...]`, or a table or dict of columns, which are read by name.
+        schema: The schema of the features. Defaults to `None`: inputs are matched by their names.
 
     Returns:
         Arrays by output name, each `[rows, ...]`.
@@ -57,34 +70,33 @@ def from_saved_model(path: str, rows: np.ndarray) -> dict[str, np.ndarray]:
             f"Received: signatures {', '.join(sorted(loaded.signatures)) or 'none'}."
         )
     serve = loaded.signatures[_SIGNATURE]
-    inputs = serve.structured_input_signature[1]
-    if len(inputs) != 1:
-        raise ValueError(
-            f"SavedModel {path!r} must take one input. "
-            f"Received: {len(inputs)} inputs ({', '.join(sorted(inputs))})."
-        )
-    ((name, spec),) = inputs.items()
-    if not spec.shape.is_compatible_with((None, *rows.shape[1:])):
-        raise ValueError(
-            f"SavedModel {path!r} takes rows of shape {spec.shape[1:]}. "
-            f"Received: rows of shape {rows.shape[1:]}."
-        )
+    specs = serve.structured_input_signature[1]
+    arrays = tables.inputs_of(rows, specs, schema, path)
+    count = len(next(iter(arrays.values())))
     batches = [
-        serve(**{name: tf.cast(rows[start : start + _BATCH], spec.dtype)})
-        for start in range(0, len(rows), _BATCH)
-    ]
+        serve(**{
+            name: tf.constant(array[start : start + _BATCH], specs[name].dtype)
+            for name, array in arrays.items()
+        })
+        for start in range(0, max(count, 1), _BATCH)
+    ]  # fmt: skip
     return {
         output: np.concatenate([batch[output].numpy() for batch in batches])
         for output in serve.structured_outputs
     }
 
 
-def as_frame(outputs: dict[str, np.ndarray], class_names: list[str] | None) -> pd.DataFrame:
+def as_frame(
+    outputs: dict[str, np.ndarray],
+    class_names: list[str] | None,
+    names: dict[str, list[str]] | None = None,
+) -> pd.DataFrame:
     """Returns predictions as columns, without logits.
 
     Args:
         outputs: Arrays by name, `[rows]` or `[rows, columns]`.
         class_names: Names for the columns of arrays that have as many columns as there are names.
+        names: The same for each output. They take precedence. Defaults to `None`.
 
     Returns:
         Columns such as `class`, `probability_setosa` or `prediction`.
@@ -100,7 +112,8 @@ def as_frame(outputs: dict[str, np.ndarray], class_names: list[str] | None) -> p
             columns[label] = array.reshape(-1)
             continue
         width = array.shape[1]
-        named = class_names is not None and len(class_names) == width
-        for index, name in enumerate(class_names if named else range(width)):
+        known = ((names or {}).get(output), class_names, range(width))
+        found = next(each for each in known if each is not None and len(each) == width)
+        for index, name in enumerate(found):
             columns[f"{label}_{name}"] = array[:, index]
     return pd.DataFrame(columns)

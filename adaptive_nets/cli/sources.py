@@ -1,14 +1,18 @@
-"""Reads arrays from scikit-learn's bundled sets, `.npz` files and tensorflow-datasets."""
+"""Reads scikit-learn's bundled sets, `.npz` and CSV files, and tensorflow-datasets."""
 
 import contextlib
 import importlib
 import sys
 import types
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Raw arrays by part: x_train and y_train, and x_test and y_test if the source has them.
 Parts = dict[str, np.ndarray]
@@ -56,22 +60,61 @@ def npz(path: str) -> Parts:
 
 def npz_arrays(path: str) -> Parts:
     """Reads the arrays of an `.npz` file that have known names."""
+    arrays = npz_all(path)
+    return {
+        part: arrays[name] for part, names in _NPZ_NAMES.items() for name in names if name in arrays
+    }
+
+
+def npz_all(path: str) -> dict[str, np.ndarray]:
+    """Reads all arrays of an `.npz` file by name.
+
+    Raises:
+        ValueError: The file is not an `.npz` file, or holds pickled objects.
+        OSError: The file cannot be read.
+    """
     try:
         # Pickled objects run code when loaded, so they are never allowed.
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, Mapping):
             raise ValueError("it contains a single array instead of named arrays")
         with archive:
-            return {
-                part: archive[name]
-                for part, names in _NPZ_NAMES.items()
-                for name in names
-                if name in archive
-            }
+            return {name: archive[name] for name in archive}
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"Cannot read {path!r} as an .npz file of plain arrays: {error}"
         ) from error
+
+
+def npz_columns(path: str) -> dict[str, np.ndarray]:
+    """Returns all arrays of an `.npz` file by name, each with one entry per row."""
+    arrays = npz_all(path)
+    if not arrays or any(array.ndim == 0 for array in arrays.values()):
+        raise ValueError(
+            f"{path!r} must hold an array x, or one array of rows per feature. "
+            f"Received: {', '.join(arrays) or 'no arrays'}."
+        )
+    return arrays
+
+
+def read_csv(path: str, text: Iterable[str] = ()) -> "pd.DataFrame":
+    """Reads a CSV file whose first line names the columns.
+
+    Args:
+        path: Path of the file.
+        text: Names of columns to read as text even if they hold digits, such as "007".
+
+    Raises:
+        ValueError: It is not a CSV file of equally long lines.
+        OSError: The file cannot be read.
+    """
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, dtype=dict.fromkeys(text, str))
+    except (ValueError, pd.errors.ParserError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"Cannot read {path!r} as a CSV file: {reason}") from error
 
 
 def tfds(name: str, data_dir: str | None) -> tuple[Parts, list[str] | None]:

@@ -1,6 +1,7 @@
 """What features come in: one array, named columns, a dict or a list of arrays."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,8 +27,8 @@ def unpack(x: Any, rows: int | None = None, inputs: int | None = None) -> Contai
     """Returns the parts of whatever holds features.
 
     Args:
-        x: Array, tensor, table (of pandas, polars or Arrow), dict, list of rows, list of dicts,
-            or list of arrays.
+        x: Array, tensor, table (of pandas, polars or Arrow, or a structured array), dict, list of
+            rows, list of rows with names (dicts, named tuples, pandas Series), or list of arrays.
         rows: Number of labels, which tells a list of arrays from a list of rows. Defaults to
             `None`: not known.
         inputs: Number of arrays that a list must have. Defaults to `None`: not known.
@@ -45,9 +46,14 @@ def unpack(x: Any, rows: int | None = None, inputs: int | None = None) -> Contai
     if isinstance(x, list | tuple) and len(x):
         if all(isinstance(row, Mapping) for row in x):
             return Container("columns", _records(x), "entry of row dicts")
+        if all(_field_names(row) for row in x):
+            named = [dict(zip(_field_names(row), row, strict=True)) for row in x]
+            return Container("columns", _records(named), "entry of named tuples")
         if _is_list_of_inputs(x, rows, inputs):
             parts = {f"input_{k}": part for k, part in enumerate(x, start=1)}
             return Container("list", parts, "list entry")
+        if all(map(_is_named_series, x)):
+            return Container("columns", _records([r.to_dict() for r in x]), "entry of row Series")
     return Container("array", {"features": x}, "array")
 
 
@@ -64,8 +70,13 @@ def _named(items, what):
 
 def _columns(x):
     """Returns the columns of a table by name, or `None` for anything else."""
-    if not hasattr(x, "columns") and not hasattr(x, "__arrow_c_stream__"):
+    fields = getattr(getattr(x, "dtype", None), "names", None)
+    if isinstance(x, np.ndarray) and fields:
+        return {name: x[name] for name in fields}
+    if isinstance(x, type) or not (hasattr(x, "columns") or hasattr(x, "__arrow_c_stream__")):
         return None
+    if hasattr(x, "__arrow_c_array__") and isinstance(x.columns, list):  # A record batch.
+        return _named(zip(x.schema.names, x.columns, strict=True), "record batch")
     import narwhals as nw
 
     names = [str(name) for name in getattr(x, "columns", ())] if hasattr(x, "dtypes") else []
@@ -93,8 +104,7 @@ def _column(series):
     kind = series.dtype
     if kind.is_numeric() and series.null_count():
         return series.cast(nw.Float64).to_numpy()
-    if kind in (nw.Categorical, nw.Enum):
-        series = series.cast(nw.String)
+    # The categories of pandas may be numbers, and stay so.
     if kind in (nw.Categorical, nw.Enum, nw.String):
         return np.array(series.to_list(), dtype=object)
     return series.to_numpy()
@@ -111,6 +121,19 @@ def _records(rows):
                 f"Received: row {place} differs in {', '.join(odd[:8])}."
             )
     return {str(name): [row[name] for row in rows] for name in names}
+
+
+def _field_names(row):
+    """Returns the names of a named tuple's fields; pandas numbers those that Python forbids."""
+    names = getattr(row, "__match_args__", ()) if isinstance(row, tuple) else ()
+    known = len(names) == len(row) if names else False
+    return names if known and not any(re.fullmatch(r"_\d+", name) for name in names) else ()
+
+
+def _is_named_series(row):
+    """Returns whether a row is a pandas Series whose index holds names."""
+    labelled = hasattr(row, "to_dict") and getattr(row, "ndim", 0) == 1 and hasattr(row, "index")
+    return labelled and all(isinstance(name, str) for name in row.index)
 
 
 def _is_list_of_inputs(x, rows, inputs):

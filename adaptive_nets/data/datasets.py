@@ -1,13 +1,19 @@
 """Checks `tf.data` datasets and reads them into arrays."""
 
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from absl import logging
 
+from adaptive_nets.data.alignment import check_aligned
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.rows import Features
 from adaptive_nets.data.spool import MEMORY_LIMIT, Spool
+from adaptive_nets.data.values import as_array, first_masked
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -32,7 +38,7 @@ def check_batched(dataset: "tf.data.Dataset") -> None:
             f"Received: {type(spec).__name__}"
             + (f" of {len(spec)}." if isinstance(spec, tuple) else ".")
         )
-    shapes = [s.shape for s in keras.tree.flatten(spec)]
+    shapes = _shapes(spec)
     leading = {s[0] for s in shapes if s.rank}
     if any(s.rank == 0 for s in shapes) or len(leading - {None}) > 1:
         raise ValueError(
@@ -41,23 +47,80 @@ def check_batched(dataset: "tf.data.Dataset") -> None:
         )
 
 
+def _shapes(spec):
+    """Returns the shapes of a dataset's tensors; those that are sparse become arrays as well."""
+    flat = keras.tree.flatten(spec)
+    for part in flat:
+        if type(part).__name__ not in ("TensorSpec", "SparseTensorSpec"):
+            raise ValueError(
+                "A dataset must yield tensors whose rows have one shape. Call .to_tensor() on "
+                f"ragged ones in dataset.map. Received: {type(part).__name__}."
+            )
+    return [part.shape for part in flat]
+
+
 def is_endless(dataset: Any) -> bool:
     """Returns whether a dataset's cardinality is infinite."""
     return is_dataset(dataset) and int(dataset.cardinality()) == -1
 
 
+@dataclasses.dataclass(frozen=True)
+class ReadLimits:
+    """How much of a dataset to read: more would not be used, or leave no time to use it.
+
+    Args:
+        batches: Most batches. Defaults to `None`: no limit.
+        seconds: Seconds after which no further batch is read. Defaults to `None`: no limit.
+        what: What is read, for messages. Defaults to `"x"`.
+    """
+
+    batches: int | None = None
+    seconds: float | None = None
+    what: str = "x"
+
+    def apply(self, elements: Iterable) -> Iterator:
+        """Yields elements within the limits, and at least one. Logs what has been left out."""
+        began, rows = time.perf_counter(), 0
+        for number, element in enumerate(elements, 1):
+            rows += len(keras.tree.flatten(element)[0])
+            yield element
+            if number == self.batches:
+                logging.info(
+                    "Read %d batches (%d rows): the steps that are allowed need no more.", number,
+                    rows,
+                )  # fmt: skip
+                return
+            elapsed = time.perf_counter() - began
+            if self.seconds is not None and elapsed > self.seconds:
+                logging.warning(
+                    "The dataset passed as %s was not read to its end, which would leave too "
+                    "little of the time limit: after %.0f s the first %d rows are in use. Make it "
+                    "faster, or allow more time.", self.what, elapsed, rows,
+                )  # fmt: skip
+                return
+
+
 def read_dataset(
-    dataset: "tf.data.Dataset", limit: int = MEMORY_LIMIT, folder: str | None = None
+    dataset: "tf.data.Dataset",
+    limit: int = MEMORY_LIMIT,
+    folder: str | None = None,
+    limits: ReadLimits | None = None,
 ) -> tuple[Features, np.ndarray, np.ndarray | None]:
     """Reads a finite dataset once into raw `(x, y, weights or None)`, kept by `Spool`."""
     check_batched(dataset)
     known = int(dataset.cardinality()) != -2
-    x, y, *w = _collect(dataset.as_numpy_iterator(), limit, folder, known)
+    if limits is not None and limits.batches is not None:
+        # Nothing beyond it is fetched ahead of time.
+        dataset = dataset.take(limits.batches)
+    elements = dataset.as_numpy_iterator()
+    if limits is not None:
+        elements = limits.apply(elements)
+    x, y, *w = _collect(elements, limit, folder, known)
     return x, y, (w[0] if w else None)
 
 
 def read_batches(
-    batches: Any, limit: int = MEMORY_LIMIT
+    batches: Any, limit: int = MEMORY_LIMIT, limits: ReadLimits | None = None
 ) -> tuple[Features, np.ndarray, np.ndarray | None, int]:
     """Reads the batches of a `PyDataset`, a generator or an iterator once.
 
@@ -70,14 +133,16 @@ def read_batches(
     sizes = []
 
     def labelled():
-        for element in _iterate(batches):
+        found = _iterate(batches)
+        for element in found if limits is None else limits.apply(found):
             if not isinstance(element, tuple | list) or len(element) not in (2, 3):
                 raise ValueError(
                     "Batches must be (features, labels) or (features, labels, weights). "
                     f"Received: {type(element).__name__}"
                     + (f" of {len(element)}." if isinstance(element, tuple | list) else ".")
                 )
-            element = tuple(map(_plain, element))
+            check_aligned(*element)
+            element = (plain_features(element[0]), *map(plain_labels, element[1:]))
             sizes.append(len(keras.tree.flatten(element[0])[0]))
             yield element
 
@@ -101,7 +166,7 @@ def read_features(batches: Any, inputs: int | None = None, limit: int = MEMORY_L
     if is_dataset(batches):
         if is_endless(batches):
             raise ValueError("The dataset must be finite. Add .take(n).")
-        if any(spec.shape.rank == 0 for spec in keras.tree.flatten(batches.element_spec)):
+        if any(shape.rank == 0 for shape in _shapes(batches.element_spec)):
             raise ValueError("The dataset must be batched. Call dataset.batch(batch_size) first.")
 
     def features():
@@ -109,7 +174,7 @@ def read_features(batches: Any, inputs: int | None = None, limit: int = MEMORY_L
             if isinstance(element, tuple | list):
                 alone = len(element) == inputs and not isinstance(element[0], tuple | list | dict)
                 element = tuple(element) if alone else element[0]
-            yield _plain(element)
+            yield plain_features(element)
 
     return _collect(features(), limit, None, not is_dataset(batches))
 
@@ -132,24 +197,79 @@ def _numpy(value):
     return value.numpy() if hasattr(value, "numpy") else value
 
 
-def _plain(part):
-    """Returns features, labels or weights of a batch as arrays; tables as dicts of columns."""
+def plain_features(part: Any) -> Features | tuple[np.ndarray, ...]:
+    """Returns the features of a batch as arrays; tables and rows with names as dicts of columns."""
+    _check_not_none(part)
+    if isinstance(part, Mapping):
+        return {str(name): as_array(v, f"feature '{name}'") for name, v in part.items()}
+    given = unpack(part)
+    if given.layout == "columns":
+        return {name: as_array(v, f"feature '{name}'") for name, v in given.parts.items()}
+    if isinstance(part, list | tuple) and all(getattr(v, "ndim", 0) for v in part):
+        return tuple(as_array(v, f"feature 'input_{k}'") for k, v in enumerate(part, start=1))
+    return as_array(part, "features")
+
+
+def plain_labels(part: Any) -> Any:
+    """Returns the labels or weights of a batch as arrays, which the head reads later."""
+    _check_not_none(part)
+    if isinstance(part, Mapping):
+        return {name: plain_labels(v) for name, v in part.items()}
+    row = first_masked(part)
+    if row is not None:
+        raise ValueError(
+            "Labels and weights of batches must not be masked. "
+            f"Received: a masked value in row {row} of a batch."
+        )
+    array = np.asarray(part)
+    # NumPy has turned numbers and NaN among the strings of a list into strings.
+    mixed = array.dtype.kind in "US" and not hasattr(part, "dtype")
+    return np.asarray(part, dtype=object) if mixed else array
+
+
+def _check_not_none(part):
     if part is None:
         raise ValueError("Batches must not hold None. Leave out labels or weights instead.")
-    container = unpack(part) if hasattr(part, "columns") else None
-    if container is not None and container.layout == "columns":
-        part = container.parts
-    return keras.tree.map_structure(np.asarray, part)
+
+
+def _check_batch(number, structure, element):
+    """Refuses a batch that is of another structure than the first, or that is no batch."""
+    flat = keras.tree.flatten(element)
+    if any(np.ndim(part) == 0 for part in flat):
+        raise ValueError(
+            "The data must be batched: every array must begin with an axis of rows. "
+            f"Received: a single value in batch {number}."
+        )
+    lengths = sorted({len(part) for part in flat})
+    if len(lengths) > 1:
+        raise ValueError(
+            "Features and labels must have the same number of rows. Received: "
+            f"{' and '.join(map(str, lengths))} rows in batch {number}."
+        )
+    wanted, given = _describe(structure), _describe(element)
+    if wanted != given:
+        raise ValueError(
+            f"All batches must have the same features and labels: {wanted}. "
+            f"Received: {given} in batch {number}."
+        )
+
+
+def _describe(element):
+    if isinstance(element, Mapping):
+        return "{" + ", ".join(f"{k}: {_describe(element[k])}" for k in sorted(element)) + "}"
+    if isinstance(element, tuple | list):
+        return "(" + ", ".join(map(_describe, element)) + ")"
+    return "array"
 
 
 def _collect(elements, limit, folder, known):
     """Collects batches of one structure into arrays of all rows."""
     spools, structure = None, None
-    for element in elements:
+    for number, element in enumerate(elements, start=1):
         if spools is None:
             structure = element
             spools = [Spool(limit, folder) for _ in keras.tree.flatten(element)]
-        keras.tree.assert_same_structure(structure, element)
+        _check_batch(number, structure, element)
         for spool, batch in zip(spools, keras.tree.flatten(element), strict=True):
             spool.append(batch)
         if not known and sum(s.bytes for s in spools) > 16 * limit:

@@ -1,6 +1,7 @@
 """Feeds of the compiled training function: chunks of steps in a seeded order or from a stream."""
 
 import copy
+import time
 from collections.abc import Callable, Sequence
 
 import keras
@@ -43,6 +44,7 @@ class StreamFeed:
     Attributes:
         frozen: Function from features to the outputs of frozen members that are used, `base` and
             `hidden`; or `None` if none are.
+        row_seconds: Seconds to read a row, from the newest chunk.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class StreamFeed:
         self._first = skip
         self._indices = tf.reshape(tf.range(chunk * batch_size), (chunk, batch_size))
         self.frozen = None
+        self.row_seconds = 0.0
 
     def begin_round(self) -> None:
         """Starts a round with the next chunk."""
@@ -72,7 +75,9 @@ class StreamFeed:
 
     def rows(self) -> Rows:
         """Returns the next chunk's rows, checked and preprocessed."""
+        began = time.perf_counter()
         x, y, *w = next(self._iterator)
+        self.row_seconds = (time.perf_counter() - began) / (self.chunk * self.batch_size)
         self.used += 1
         rows = make_rows(x, y, self.head, w[0] if w else None, self.class_weight, self.schema)
         return self.preprocess(rows)

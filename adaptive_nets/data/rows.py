@@ -7,9 +7,12 @@ from typing import Any, Protocol
 
 import keras
 import numpy as np
+from absl import logging
 
+from adaptive_nets.data.alignment import check_aligned
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.specs import FeatureSpec, Spec
+from adaptive_nets.data.strata import missing_classes, split_indices
 from adaptive_nets.data.weights import ClassWeight, weigh
 
 Features = np.ndarray | dict[str, np.ndarray]
@@ -102,6 +105,7 @@ def make_rows(
     """
     if y is None:
         raise ValueError("Labels are missing. Pass y, or a tf.data.Dataset of (features, labels).")
+    check_aligned(x, y, sample_weight)
     encoded = head.encode(y)
     n = len(encoded)
     x = (Schema.infer(x, n) if schema is None else schema).read(x, n)
@@ -110,8 +114,18 @@ def make_rows(
     return Rows(x, *weigh(head, encoded, sample_weight, class_weight))
 
 
-def split_rows(rows: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:
-    """Splits rows at random, with a seed, into training and validation rows."""
+def split_rows(
+    rows: Rows, fraction: float, seed: int, strata: np.ndarray | None = None
+) -> tuple[Rows, Rows]:
+    """Splits rows at random, with a seed, into training and validation rows.
+
+    Args:
+        rows: The rows.
+        fraction: The share of validation rows.
+        seed: Seed of the split.
+        strata: `[n]` class of each row, of which both sides get their share. Defaults to `None`:
+            there are no classes.
+    """
     if not 0 < fraction < 1:
         raise ValueError(
             f"validation_split must be between 0 and 1. Received: validation_split={fraction}."
@@ -121,8 +135,15 @@ def split_rows(rows: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:
         raise ValueError(
             f"validation_split={fraction} of {len(rows)} rows leaves one side without rows."
         )
-    order = np.random.default_rng(seed).permutation(len(rows))
-    sides = rows.take(np.sort(order[held:])), rows.take(np.sort(order[:held]))
+    places = split_indices(strata, len(rows), held, seed)
+    lacking = [] if strata is None else missing_classes(strata, *places)
+    if lacking:
+        logging.warning(
+            "validation_split=%g of %d rows leaves %d of %d classes on one side only; the rarest "
+            "has %d row(s). Metrics of these classes say little.", fraction, len(rows),
+            len(lacking), len(np.unique(strata)), min(np.sum(strata == c) for c in lacking),
+        )  # fmt: skip
+    sides = rows.take(places[0]), rows.take(places[1])
     if any(side.w is not None and not side.w.any() for side in sides):
         raise ValueError(
             f"validation_split={fraction} leaves one side with rows of weight 0 only. Drop rows of "

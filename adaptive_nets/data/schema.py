@@ -10,10 +10,10 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-import keras
 import numpy as np
 
 from adaptive_nets._checks import check_choice, check_list
+from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.specs import (
     FeatureSpec,
@@ -133,8 +133,8 @@ class Schema:
         """Learns a schema from features.
 
         Args:
-            x: Array, tensor, DataFrame (of pandas or polars), Arrow table, dict or list of arrays,
-                or list of rows.
+            x: Array, tensor, DataFrame (of pandas or polars), Arrow table, structured array, dict
+                or list of arrays, or list of rows (also dicts or named tuples).
             rows: Number of labels, if known: it tells a list of arrays from a list of rows.
             separate: Whether the columns of a table stay separate arrays, as in a dict. Defaults
                 to `False`: they become one array, and must be numbers.
@@ -242,6 +242,12 @@ class Schema:
                         "The model expects one array of features. Received: a table of columns "
                         "of numbers and text."
                     )
+                if any(not name.removeprefix("column_").isdigit() for name in given.parts):
+                    warnings.warn(
+                        "The training data had no names. The columns are read in their order: "
+                        f"{_some(given.parts)}.",
+                        stacklevel=2,
+                    )
                 return [np.stack(values, axis=1)]
             if list(given.parts) != ["features"]:
                 raise MismatchError(str(self.spec), describe_spec(type(self).infer(x).spec))
@@ -336,7 +342,7 @@ def _as_number(feature):
             "(keras.utils.FeatureSpace), or pass a dict of arrays and a generator that reads "
             f"it. Received: {feature.name}, which is not numeric."
         )
-    return dataclasses.replace(feature, dtype=keras.config.floatx(), shape=())
+    return dataclasses.replace(feature, dtype=whole_dtype(), shape=())
 
 
 def _dtype_name(array):

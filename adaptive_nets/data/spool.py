@@ -35,11 +35,31 @@ class Spool:
                 "All batches of a dataset must have rows of the same shape. Received: rows of "
                 f"shape {batch.shape[1:]} after {self._like.shape[1:]}."
             )
+        if batch.dtype != self._like.dtype:
+            batch = self._of_one_dtype(batch)
         self.rows += len(batch)
         self.bytes += batch.nbytes
         self._parts.append(batch)
         if self._file is not None or (self.bytes > self.limit and batch.dtype != object):
             self._spill()
+
+    def _of_one_dtype(self, batch):
+        """Returns a batch of another dtype as that of the others, or widens all."""
+        kinds = batch.dtype.kind + self._like.dtype.kind
+        common = np.result_type(batch.dtype, self._like.dtype)
+        # NumPy would make text of numbers, and round whole numbers.
+        text = common.kind in "US" and kinds not in ("UU", "SS")
+        if text or (common.kind == "f" and "f" not in kinds):
+            common = np.dtype(object)
+        if common != self._like.dtype:
+            if self._file is not None:
+                raise ValueError(
+                    "All batches of a dataset must have the same dtype. "
+                    f"Received: {batch.dtype} after {self._like.dtype}."
+                )
+            self._like = self._like.astype(common)
+            self._parts = [part.astype(common) for part in self._parts]
+        return batch.astype(common)
 
     def _spill(self):
         if self._file is None:

@@ -2,11 +2,15 @@
 
 from typing import Any
 
-import keras
 import numpy as np
+
+from adaptive_nets._dtypes import whole_dtype
 
 # Dtypes of features are not narrower than those of the data.
 _WIDER = {"uint16": "int32", "uint32": "int64", "uint64": "int64"}
+
+_TEXT = (str, bytes)
+_NUMBERS = (int, float, np.number, np.bool_)
 
 
 def as_array(values: Any, what: str) -> np.ndarray:
@@ -30,21 +34,13 @@ def as_array(values: Any, what: str) -> np.ndarray:
             f"{title} must be an array whose rows have one shape. "
             f"Received: {type(values).__name__}."
         )
-    masked = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
-    if masked is not None and masked.any():
-        row = int(np.argwhere(masked)[0][0])
+    row = first_masked(values)
+    if row is not None:
         raise ValueError(
             f"{title} must not be masked: missing values are not supported. Received: a masked "
             f"value, first in row {row}. Impute or drop such rows."
         )
-    try:
-        # A memory map stays one.
-        array = values if isinstance(values, np.memmap) else np.asarray(values)
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"{title} must be an array whose rows have one shape. "
-            f"Received: {str(error).splitlines()[0]}."
-        ) from error
+    array = _as_array(values, title)
     if array.ndim == 0:
         raise ValueError(f"{title} must be an array of rows. Received: {type(values).__name__}.")
     if array.dtype == object:
@@ -54,7 +50,10 @@ def as_array(values: Any, what: str) -> np.ndarray:
     elif array.dtype.name in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
         array = array.astype("float32")
     if array.dtype.kind not in "fiubO":
-        raise ValueError(f"{title} must be numbers or strings. Received: dtype {array.dtype}.")
+        raise ValueError(
+            f"{title} must be numbers or strings. Received: dtype {array.dtype}. "
+            "Convert them to numbers first."
+        )
     if any(size == 0 for size in array.shape[1:]):
         raise ValueError(
             f"{title} must have at least one value per row. "
@@ -63,30 +62,101 @@ def as_array(values: Any, what: str) -> np.ndarray:
     return array
 
 
+def first_masked(values: Any) -> int | None:
+    """Returns the first row in which a masked array, or a list of them, is masked, or `None`."""
+    if isinstance(values, list | tuple):
+        return next((k for k, v in enumerate(values) if _first_masked(v) is not None), None)
+    return _first_masked(values)
+
+
+def _first_masked(array):
+    # A structured array is read field by field.
+    if not isinstance(array, np.ma.MaskedArray) or array.dtype.names:
+        return None
+    places = np.argwhere(np.atleast_1d(np.ma.getmaskarray(array)))
+    return int(places[0][0]) if len(places) else None
+
+
+def _as_array(values, title):
+    """Returns what NumPy makes of values, except where it would change them without a word."""
+    # A memory map stays one.
+    if isinstance(values, np.memmap):
+        return values
+    try:
+        array = np.asarray(values)
+        if hasattr(values, "dtype"):
+            return array
+        # NumPy makes strings of the numbers and of the NaN among the strings of a list, and
+        # rounds a list of whole numbers of which some need more than 63 bits.
+        if array.dtype.kind in "US" or (array.dtype.kind == "f" and _is_large(array)):
+            array = np.asarray(values, dtype=object)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{title} must be an array whose rows have one shape. Received: "
+            f"{type(values).__name__} of rows that differ in length, or that are no arrays."
+        ) from error
+    return array
+
+
+def _is_large(array):
+    return bool(array.size) and float(np.nanmax(np.abs(array), initial=0)) >= 2.0**53
+
+
 def _read_objects(array, title):
     """Returns objects as numbers, or as they are if all are strings."""
-    strings = sum(isinstance(v, str | bytes) for v in array.flat)
-    if strings == array.size:
+    types = {type(value) for value in array.flat}
+    if all(issubclass(kind, _TEXT) for kind in types):
         return array
-    numbers = all(isinstance(v, int | float | np.number | np.bool_) for v in array.flat)
-    found = np.array(array.tolist()) if strings == 0 and numbers else array
-    if found.dtype.kind not in "fiub" or found.shape != array.shape:
+    if not all(issubclass(kind, _NUMBERS) for kind in types):
+        raise ValueError(_why_no_values(array, title))
+    found = np.array(array.tolist())
+    fraction = any(issubclass(kind, float | np.floating) for kind in types)
+    if found.dtype.kind not in "fiub" or (found.dtype.kind == "f" and not fraction):
         raise ValueError(
-            f"{title} must be numbers or strings. Received: mixed objects "
-            "(rows of different lengths, or None)."
+            f"{title} must be numbers that fit in 64 bits. Received: whole numbers up to "
+            f"{max(array.flat, key=abs)}."
         )
     return found
+
+
+def _why_no_values(array, title):
+    """Returns the message for the first object that is of another kind than those before."""
+    place, found, mend, first = 0, None, "", next(iter(array.flat))
+    for value in array.flat:
+        if is_missing(value):
+            found, mend = f"missing value {value!r}", "Impute or drop such rows."
+        elif not isinstance(value, _TEXT + _NUMBERS):
+            found = f"{type(value).__name__} {' '.join(str(value).split())[:40]!r}"
+            mend = "Convert such values, or pass an array [rows, ...] of numbers."
+        elif isinstance(value, _TEXT) != isinstance(first, _TEXT):
+            found, mend = f"{type(value).__name__} after {type(first).__name__}", "Convert them."
+        if found is not None:
+            break
+        place += 1
+    return (
+        f"{title} must be numbers or strings. Received: mixed objects ({found}, first in row "
+        f"{place // array[:1].size}). {mend}"
+    )
+
+
+def is_missing(value: Any) -> bool:
+    """Returns whether a value is `None`, NaN, or the marker of a missing value of pandas."""
+    # The markers of pandas are known by the names of their types, without importing it.
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float | np.floating) and bool(value != value)
 
 
 def natural_dtype(array: np.ndarray) -> str:
     """Returns the dtype of a feature that is learnt from an array: never one its values decide.
 
-    Floating-point numbers become `keras.config.floatx()`.
+    Floating-point numbers become `keras.config.floatx()`, but float32 where that is float16: half
+    precision holds no number above 65,504.
     """
     if array.dtype.kind == "O":
         return "string"
     if array.dtype.kind == "f":
-        return keras.config.floatx()
+        return whole_dtype()
     return _WIDER.get(array.dtype.name, array.dtype.name)
 
 

@@ -39,6 +39,10 @@ def read_weights(given: Any, rows: int, name: str = "sample_weight") -> np.ndarr
         ValueError: They are not `rows` finite numbers >= 0, or all are 0.
     """
     rule = f"{name} must be {rows} finite numbers >= 0, one per row"
+    if np.ma.is_masked(given):
+        raise ValueError(
+            f"{rule}. Received: a masked array with {np.ma.count_masked(given)} masked."
+        )
     try:
         array = keras.ops.convert_to_numpy(given) if keras.ops.is_tensor(given) else None
         array = np.asarray(given) if array is None else array

@@ -222,7 +222,7 @@ class HookCallback(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         search = self.model
-        step = search.state.iteration * search.steps_per_iteration + batch + 1
+        step = search.state.steps + batch + 1
         values = RunValues({"global_step": step, "loss": float((logs or {}).get("loss", 0.0))})
         for hook in self.hooks:
             hook.after_run(self.context, values)

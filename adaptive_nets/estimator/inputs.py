@@ -9,7 +9,9 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import check_function
-from adaptive_nets.data.datasets import is_dataset, is_endless
+from adaptive_nets.data.alignment import check_aligned
+from adaptive_nets.data.containers import unpack
+from adaptive_nets.data.datasets import is_dataset, is_endless, plain_features, plain_labels
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.estimator.mode_keys import ModeKeys
 
@@ -44,11 +46,19 @@ def call(input_fn: Callable, mode: str, config: "RunConfig", params: Any) -> Any
     return input_fn(**{name: value for name, value in known.items() if name in names})
 
 
-def for_training(input_fn: Callable, config: "RunConfig", params: Any) -> Given:
+def for_training(
+    input_fn: Callable, config: "RunConfig", params: Any, most: int | None = None
+) -> Given:
     """Returns the training data of an `input_fn`.
 
     Training ends when a finite dataset ends, as in tf.estimator. A batch of tensors is used in
     every step.
+
+    Args:
+        input_fn: The function.
+        config: The `RunConfig`.
+        params: Hyperparameters for `input_fn`.
+        most: Number of batches of which no more are needed. Defaults to `None`: no limit.
 
     Raises:
         ValueError: It returns neither a batched dataset nor tensors of features and labels.
@@ -56,9 +66,11 @@ def for_training(input_fn: Callable, config: "RunConfig", params: Any) -> Given:
     found = call(input_fn, ModeKeys.TRAIN, config, params)
     if is_dataset(found):
         _check_labelled(found)
-        return Given({"x": found}, None if is_endless(found) else _length(found))
+        return Given({"x": found}, None if is_endless(found) else _length(found, most))
     features, labels, *weight = _pair(found)
     rows = len(keras.tree.flatten(features)[0])
+    if unpack(found[0], rows).layout == "columns":
+        features = found[0]
     given = {"x": features, "y": labels, "batch_size": rows}
     if weight:
         given["sample_weight"] = weight[0]
@@ -93,8 +105,9 @@ def for_prediction(input_fn: Callable, config: "RunConfig", params: Any) -> "tf.
 
     found = call(input_fn, ModeKeys.PREDICT, config, params)
     if not is_dataset(found):
-        features = found[0] if isinstance(found, tuple | list) else found
-        return tf.data.Dataset.from_tensors(features)
+        # A list is one of rows or of inputs.
+        features = found[0] if isinstance(found, tuple) else found
+        return tf.data.Dataset.from_tensors(plain_features(features))
     if isinstance(found.element_spec, tuple):
         return found.map(lambda features, *rest: features)
     return found
@@ -147,7 +160,8 @@ def _pair(found):
             "input_fn must return a tf.data.Dataset or (features, labels). "
             f"Received: {type(found).__name__}."
         )
-    parts = [keras.tree.map_structure(np.asarray, part) for part in found]
+    check_aligned(*found)
+    parts = [plain_features(found[0]), *map(plain_labels, found[1:])]
     lengths = {len(a) for part in parts for a in keras.tree.flatten(part) if np.ndim(a)}
     if len(lengths) != 1:
         raise ValueError(
@@ -157,6 +171,9 @@ def _pair(found):
     return parts
 
 
-def _length(dataset):
+def _length(dataset, most):
     known = int(dataset.cardinality())
-    return known if known >= 0 else sum(1 for _ in dataset)
+    if known >= 0:
+        return known
+    # To count them is to read them: not more than needed.
+    return sum(1 for _ in (dataset if most is None else dataset.take(most)))

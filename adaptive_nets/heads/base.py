@@ -193,6 +193,17 @@ class Head(Configurable, ABC):
         """
         return None
 
+    def strata(self, labels: np.ndarray) -> np.ndarray | None:
+        """Returns the class of each row, which splits of the rows keep on both sides.
+
+        Args:
+            labels: Labels as returned by `encode`.
+
+        Returns:
+            `[n]` integers, or `None` if labels are no classes, as in regression.
+        """
+        return None
+
     def loss_scale(self, labels: np.ndarray, weights: np.ndarray | None = None) -> LossScale | None:
         """Returns the size of the loss on these labels, to which λ and β are relative.
 

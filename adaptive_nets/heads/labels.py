@@ -22,7 +22,15 @@ def read_labels(y: Any, head: str) -> np.ndarray:
     Raises:
         ValueError: `y` is not a single array, or has missing, non-finite or mixed values.
     """
+    if isinstance(y, np.ma.MaskedArray) and np.ma.getmaskarray(y).any():
+        row = int(np.argwhere(np.ma.getmaskarray(y))[0][0])
+        raise ValueError(
+            f"Cannot read the labels of head '{head}': a label is missing. Remove or fill such "
+            f"rows. Received: a masked value in row {row}."
+        )
     try:
+        if type(y).__name__ in ("RaggedTensor", "SparseTensor", "KerasTensor"):
+            raise TypeError("a tensor of that kind has no rows of one shape")
         array = keras.ops.convert_to_numpy(y) if keras.ops.is_tensor(y) else np.asarray(y)
         if array.dtype.kind in "US" and not isinstance(y, np.ndarray):
             # NumPy has turned numbers and NaN among the strings of a list into strings.
@@ -36,7 +44,8 @@ def read_labels(y: Any, head: str) -> np.ndarray:
     if array.ndim == 0:
         raise ValueError(
             f"Cannot read the labels of head '{head}': expected one label per example, "
-            f"of shape [n] or [n, k]. Received: {type(y).__name__} {str(y)[:60]!r}."
+            f"of shape [n] or [n, k]. Received: {type(y).__name__} "
+            f"{' '.join(str(y).split())[:60]!r}."
         )
     if array.dtype.kind in "OUST":
         array = _read_objects(array, head)
@@ -85,6 +94,14 @@ def read_class_column(y: Any, head: str) -> np.ndarray:
         raise ValueError(
             f"Cannot read the labels of head '{head}': expected class labels that are integers or "
             f"strings. For continuous targets use Regression. Received: {array[row]} in row {row}."
+        )
+    # -2**63 is the only float64 of this size that int64 holds, and no label either.
+    large = np.abs(array.astype("float64")) >= 2.0**63
+    if large.any():
+        row = int(np.argmax(large))
+        raise ValueError(
+            f"Cannot read the labels of head '{head}': expected class labels that fit in 64 bits. "
+            f"Received: {array[row]} in row {row}."
         )
     return array.astype("int64")
 

@@ -193,6 +193,20 @@ class Multi(Head):
             found |= {f"{name}/{key}": value for key, value in outputs.items()}
         return found
 
+    def strata(self, labels: np.ndarray) -> np.ndarray | None:
+        """Returns the number of each row's combination of the heads' classes."""
+        found = [
+            head.strata(keras.ops.convert_to_numpy(columns.labels_of(labels)))
+            for head, columns in zip(
+                self.heads.values(), side_by_side(self.heads).values(), strict=True
+            )
+        ]
+        found = [each for each in found if each is not None]
+        if not found:
+            return None
+        _, codes = np.unique(np.stack(found, axis=1), axis=0, return_inverse=True)
+        return np.ravel(codes)
+
     def output_range(
         self, labels: np.ndarray, base: np.ndarray | None = None
     ) -> tuple[list[float], list[float]] | None:

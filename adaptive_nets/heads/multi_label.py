@@ -162,6 +162,11 @@ class MultiLabel(Head):
             )
         return array.astype("float32")
 
+    def strata(self, labels: np.ndarray) -> np.ndarray:
+        """Returns the rarest class of each row, or -1 if it has none."""
+        counts = np.where(labels > 0, labels.sum(axis=0), np.inf)
+        return np.where((labels > 0).any(axis=1), np.argmin(counts, axis=1), -1)
+
     def loss(self, labels: Any, logits: Any) -> Any:
         return binary_loss(labels, logits, self.label_smoothing)
 

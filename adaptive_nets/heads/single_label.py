@@ -106,6 +106,9 @@ class SingleLabel(Head):
         table = np.array([position[value] for value in found.tolist()], dtype="int64")
         return table[inverse]
 
+    def strata(self, labels: np.ndarray) -> np.ndarray:
+        return np.ravel(labels).astype("int64")
+
     def _named(self, indices: Any) -> Any:
         names = self.class_names
         if names is None:

@@ -13,6 +13,7 @@ from adaptive_nets._checks import check_dict, check_instance, check_path, or_non
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.graphs.checks import check_inputs, check_model
 from adaptive_nets.heads import Head
+from adaptive_nets.serving.class_names import write_class_names
 from adaptive_nets.serving.features import assembled, named_specs, rows_to_serve, served_specs
 from adaptive_nets.serving.receivers import Receiver, example_receiver
 from adaptive_nets.serving.signatures import (
@@ -41,6 +42,7 @@ def export_saved_model(
     warmup: Any = None,
     assets_extra: dict[str, str | os.PathLike] | None = None,
     schema: Schema | None = None,
+    check_values: bool = True,
 ) -> str:
     """Writes a SavedModel with the signatures that TF Serving's APIs expect.
 
@@ -71,6 +73,11 @@ def export_saved_model(
         assets_extra: Files to copy, by their path in `assets.extra`. Defaults to `None`.
         schema: `data.Schema` of the features: signatures then take a table's columns by name. It
             is written to `assets.extra/schema.json`. Defaults to `None`: the model's inputs.
+        check_values: Whether a request fails, as `predict` does, that holds NaN, infinity or a
+            whole number that the feature's dtype would round. The error names the feature and the
+            row. With `False` such rows get an arbitrary prediction: choose it if a server joins
+            requests of several clients to one batch, all of which would fail. Without a schema
+            nothing is checked. Defaults to `True`.
 
     Returns:
         The absolute path as a string.
@@ -108,7 +115,8 @@ def export_saved_model(
         raise ValueError(
             "Pass only one of receiver and example_spec: a receiver parses its own input."
         )
-    endpoints, kinds = _endpoints(model, head, receiver, example_spec, subnetworks, schema)
+    read = _Read(schema, check_values)
+    endpoints, kinds = _endpoints(model, head, receiver, example_spec, subnetworks, read)
     rows = None
     if warmup is not None and schema is not None and receiver is None:
         rows = rows_to_serve(warmup, schema)
@@ -129,6 +137,7 @@ def export_saved_model(
         written = os.path.join(folder, "model")
         archive.write_out(written, verbose=False)
         set_methods(written, kinds)
+        write_class_names(written, head)
         if rows is not None:
             write_warmup(written, rows, [n for n in endpoints if n not in kinds], kinds)
         if schema is not None:
@@ -146,6 +155,22 @@ def export_saved_model(
     return str(path)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Read:
+    """How received tensors become features.
+
+    Args:
+        schema: The schema of the features, or `None`.
+        check_values: Whether the served graph checks values.
+    """
+
+    schema: Schema | None
+    check_values: bool
+
+    def __call__(self, received):
+        return assembled(self.schema, received, self.check_values)
+
+
 def _assets(given):
     """Returns the files to copy, with absolute paths, by their path in `assets.extra`."""
     words = "a dict from paths in assets.extra to files"
@@ -157,19 +182,19 @@ def _assets(given):
     return found
 
 
-def _endpoints(model, head, receiver, example_spec, subnetworks, schema):
+def _endpoints(model, head, receiver, example_spec, subnetworks, read):
     """Returns functions with their signatures by name, and which classify or regress."""
     predict, scored = predicting(model, head, subnetworks), scoring(model, head)
     default = predicting(model, head)
     if receiver is None:
-        tensors = served_specs(model, schema)
+        tensors = served_specs(model, read.schema)
         endpoints = {
-            DEFAULT: (_of_received(schema, default), tensors),
-            PREDICT: (_of_received(schema, predict), tensors),
+            DEFAULT: (_of_received(read, default), tensors),
+            PREDICT: (_of_received(read, predict), tensors),
         }
-        examples = _examples(model, example_spec, schema) if scored else None
+        examples = _examples(model, example_spec, read) if scored else None
     else:
-        receiver = _fitting(receiver, model, schema)
+        receiver = _fitting(receiver, model, read)
         endpoints = {
             DEFAULT: (received(receiver, default), receiver.specs),
             PREDICT: (received(receiver, predict), receiver.specs),
@@ -198,31 +223,32 @@ def _renamed(spec, name):
     return tf.TensorSpec(spec.shape, spec.dtype, name)
 
 
-def _of_received(schema, function):
-    return lambda received: function(assembled(schema, received))
+def _of_received(read, function):
+    return lambda received: function(read(received))
 
 
-def _examples(model, example_spec, schema):
+def _examples(model, example_spec, read):
     """Returns the receiver of `tf.Example`s, or `None` if an input cannot be stored in one."""
+    schema = read.schema
     named = schema is not None and schema.layout != "array"
     try:
         receiver = example_receiver(
             named_specs(schema) if named else model_inputs(model), example_spec
         )
-        return _assembling(receiver, schema) if named else receiver
+        return receiver if schema is None else _assembling(receiver, read)
     except ValueError:
         if example_spec is not None:
             raise
         return None
 
 
-def _assembling(receiver, schema):
+def _assembling(receiver, read):
     """Returns the receiver of the features that the model takes."""
     whole = receiver.features
-    return dataclasses.replace(receiver, features=lambda **given: assembled(schema, whole(**given)))
+    return dataclasses.replace(receiver, features=lambda **given: read(whole(**given)))
 
 
-def _fitting(receiver, model, schema):
+def _fitting(receiver, model, read):
     """Returns the receiver, unpacking a dict of one feature for a model with one input.
 
     Raises:
@@ -230,8 +256,8 @@ def _fitting(receiver, model, schema):
     """
     import tensorflow as tf
 
-    if schema is not None:
-        receiver = _assembling(receiver, schema)
+    if read.schema is not None:
+        receiver = _assembling(receiver, read)
     wanted = tensor_signature(model)
     given = tf.function(receiver.features, autograph=False).get_concrete_function(**receiver.specs)
     found = given.structured_outputs

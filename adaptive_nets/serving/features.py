@@ -5,9 +5,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.serving.signatures import tensor_signature
+
+_NOT_FINITE = "'{}' must be finite. Received: NaN or infinity, first in row:"
+_INEXACT = "'{}' must be exact. Received: a whole number that would be rounded, in row:"
 
 
 def served_specs(model: keras.Model, schema: Schema | None) -> Any:
@@ -34,11 +36,17 @@ def named_specs(schema: Schema) -> dict[str, Any]:
     return {f.key: tf.TensorSpec([None, *f.shape], f.dtype, name=f.key) for f in schema.features}
 
 
-def assembled(schema: Schema | None, received: Any) -> Any:
+def assembled(schema: Schema | None, received: Any, check_values: bool = True) -> Any:
     """Returns received tensors as the features that the model takes.
 
     Further tensors are left out. Numbers are cast to wider dtypes, and one value per row may come
     as `[rows]` or `[rows, 1]`.
+
+    Args:
+        schema: The schema of the features, or `None` to return what is received.
+        received: Tensor, or dict of tensors.
+        check_values: Whether the served graph refuses what `Schema.read` refuses: NaN, infinity,
+            and whole numbers that the feature's dtype would round. Defaults to `True`.
 
     Raises:
         ValueError: A tensor is missing, or has another shape or kind.
@@ -52,7 +60,7 @@ def assembled(schema: Schema | None, received: Any) -> Any:
             if len(received) != 1:
                 raise ValueError(_mismatch(schema, received))
             received = next(iter(received.values()))
-        return _fitted(schema, schema.features[0], received, received)
+        return _fitted(schema, schema.features[0], received, received, check_values)
     if not isinstance(received, dict):
         if len(schema.features) > 1:
             raise ValueError(_mismatch(schema, received))
@@ -62,11 +70,11 @@ def assembled(schema: Schema | None, received: Any) -> Any:
         tensor = received.get(feature.key, received.get(feature.name))
         if tensor is None:
             raise ValueError(_mismatch(schema, received))
-        found[feature.key] = _fitted(schema, feature, tensor, received)
+        found[feature.key] = _fitted(schema, feature, tensor, received, check_values)
     return tf.concat(list(found.values()), axis=1) if schema.layout == "columns" else found
 
 
-def _fitted(schema, feature, tensor, received):
+def _fitted(schema, feature, tensor, received, check_values):
     import tensorflow as tf
 
     wanted, given = tf.as_dtype(feature.dtype), tensor.dtype
@@ -78,7 +86,25 @@ def _fitted(schema, feature, tensor, received):
     ) or (wanted.is_integer and given.is_integer and given.max <= wanted.max)  # fmt: skip
     if not widens or not tensor.shape.is_compatible_with(shape):
         raise ValueError(_mismatch(schema, received))
-    return tensor if given == wanted else tf.cast(tensor, wanted)
+    cast = tensor if given == wanted else tf.cast(tensor, wanted)
+    if not check_values or not wanted.is_floating:
+        return cast
+    if given.is_integer:
+        return _checked(cast, tf.cast(cast, given) != tensor, feature, _INEXACT)
+    bad = tf.math.is_inf(cast) if feature.missing else ~tf.math.is_finite(cast)
+    return _checked(cast, bad, feature, _NOT_FINITE)
+
+
+def _checked(tensor, bad, feature, why):
+    """Returns the tensor, in a graph that fails with a message where a value is bad."""
+    import tensorflow as tf
+
+    rows = tf.reduce_any(tf.reshape(bad, [tf.shape(bad)[0], -1]), axis=1)
+    # TensorFlow's own op, which TF Serving has, and which runs before the tensor is read.
+    first = tf.reshape(tf.where(rows)[:1], [-1])
+    fine = tf.debugging.Assert(~tf.reduce_any(rows), [why.format(feature.name), first])
+    with tf.control_dependencies([] if fine is None else [fine]):
+        return tf.identity(tensor)
 
 
 def _mismatch(schema, received):
@@ -90,18 +116,18 @@ def _mismatch(schema, received):
 
 
 def rows_to_serve(rows: Any, schema: Schema) -> dict[str, np.ndarray]:
-    """Returns rows of features as a server receives them, by name."""
+    """Returns rows of features as a server receives them, by name.
+
+    Args:
+        rows: Features in any form.
+        schema: The schema that they are read by.
+
+    Raises:
+        ValueError: They do not fit the schema.
+    """
+    found = schema.read(rows)
     if schema.layout == "array":
-        return {"features": schema.read(rows)}
-    parts = unpack(rows).parts
-    found = {}
-    for feature in schema.features:
-        name = feature.name if feature.name in parts else feature.key
-        if name not in parts:
-            raise ValueError(
-                f"warmup must have the model's features {sorted(schema.names)}. "
-                f"Received: {sorted(parts)}."
-            )
-        array = feature.read(parts[name])
-        found[feature.key] = array.reshape(len(array), *feature.shape)
-    return found
+        return {"features": found}
+    if schema.layout == "columns":
+        found = {f.key: found[:, [place]] for place, f in enumerate(schema.features)}
+    return {f.key: found[f.key].reshape(len(found[f.key]), *f.shape) for f in schema.features}

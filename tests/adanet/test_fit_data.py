@@ -1,5 +1,7 @@
 """What `fit` is given, from arguments to rows and feeds."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from adaptive_nets import heads
 from adaptive_nets.adanet import fit_data
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.data.batches import Batches
+from adaptive_nets.data.datasets import ReadLimits
 from adaptive_nets.data.feeds import StreamFeed, chunk_steps, finite_feed
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.rows import make_rows
@@ -251,3 +254,21 @@ def test_a_finite_feed_follows_the_seed():
     (source,), (indices,) = feed.get(0)
     assert feed.chunk == 6 and set(source) == {"x", "y"}
     np.testing.assert_array_equal(indices, Batches(20, 4, 9).indices(0, 6))
+
+
+def test_datasets_are_read_within_their_limits(caplog):
+    def slow():
+        for k in range(20):
+            time.sleep(0.03)
+            yield X[k : k + 1], NAMES[k : k + 1]
+
+    arguments = fit_data.FitArguments(slow(), None, validation_data=slow())
+    head = heads.MultiClass(class_names=["ant", "bee", "cat"])
+    limits = ReadLimits(batches=15, seconds=0.2)
+    found = fit_data.read_fit_data(head, arguments, None, 0, limits=limits)
+    assert 1 <= len(found.train) <= 8 and 1 <= len(found.valid) <= 4
+    assert "The dataset passed as x was not read to its end" in caplog.text
+    assert "The dataset passed as validation_data was not read to its end" in caplog.text
+    arguments = fit_data.FitArguments(dataset(X, NAMES, batch=1), None, validation_data=(X, NAMES))
+    found = fit_data.read_fit_data(head, arguments, None, 0, limits=ReadLimits(batches=15))
+    assert (len(found.train), len(found.valid)) == (15, 20)

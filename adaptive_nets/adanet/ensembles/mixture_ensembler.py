@@ -15,7 +15,6 @@ from adaptive_nets._checks import (
     check_integer,
     check_number,
 )
-from adaptive_nets._seeds import making_layers
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
 from adaptive_nets.adanet.ensembles.member import Member
@@ -72,6 +71,10 @@ class MixtureEnsembler(Ensembler):
         relative = copy.copy(self)
         relative._solver, relative._relative = None, RelativeLoss(scale)
         return relative
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A solver holds compiled functions, and is made when it is needed.
+        return {**self.__dict__, "_solver": None}
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -136,9 +139,8 @@ class MixtureEnsembler(Ensembler):
     ) -> keras.KerasTensor:
         kind = MIXTURE_KINDS[self.kind]
         bias = [] if mixture.bias is None else [np.asarray(mixture.bias)]
-        with making_layers:
-            layer, tensor = kind.layer(outputs, use_bias=bool(bias))
-            logits = layer(tensor)
+        layer, tensor = kind.layer(outputs, use_bias=bool(bias))
+        logits = layer(tensor)
         weights = [np.asarray(w) for w in mixture.weights]
         layer.set_weights([kind.stack(weights), *bias])
         return logits

@@ -4,8 +4,10 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from adaptive_nets._checks import check_instance, check_integer, show
+from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.data.datasets import is_batched, read_features
 from adaptive_nets.data.rows import Features
 from adaptive_nets.data.schema import Schema
@@ -40,6 +42,9 @@ def predict_rows(model: keras.Model, features: Features, batch_size: int) -> np.
     features = keras.tree.map_structure(
         lambda a: keras.ops.convert_to_tensor(a) if a.dtype == object else a, features
     )
+    if keras.config.floatx() != whole_dtype():
+        # Keras would cast arrays to half precision, but takes batches as they are.
+        features, batch_size = tf.data.Dataset.from_tensor_slices(features).batch(batch_size), None
     return model.predict(features, batch_size=batch_size, verbose=0)
 
 

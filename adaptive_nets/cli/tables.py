@@ -1,0 +1,98 @@
+"""Rows to predict as the inputs of a SavedModel: columns by name, without loss."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adaptive_nets.data import Schema
+from adaptive_nets.data.values import as_array, cast_exactly
+from adaptive_nets.serving.features import rows_to_serve
+
+Rows = np.ndarray | pd.DataFrame | dict[str, np.ndarray]
+
+
+def schema_of(saved_model: str) -> Schema | None:
+    """Returns the schema that `AdaNet.export` writes into a SavedModel, or `None`."""
+    file = Path(saved_model, "assets.extra", "schema.json")
+    return Schema.from_json(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def text_columns(schema: Schema | None) -> list[str]:
+    """Returns the names and keys of a schema's text features."""
+    features = () if schema is None else schema.features
+    return [name for f in features if f.kind == "text" for name in (f.name, f.key)]
+
+
+def first_rows(rows: Rows, most: int | None) -> Rows:
+    """Returns the first rows."""
+    if isinstance(rows, dict):
+        return {name: array[:most] for name, array in rows.items()}
+    return rows[:most]
+
+
+def inputs_of(
+    rows: Rows, specs: Mapping[str, Any], schema: Schema | None, path: str | os.PathLike
+) -> dict[str, np.ndarray]:
+    """Returns rows as the inputs of a signature, by name.
+
+    Args:
+        rows: Array `[rows, ...]`, or a table or dict of columns.
+        specs: The `tf.TensorSpec` of each input of the signature.
+        schema: The schema of the model, which says how names are matched. Defaults to `None`:
+            columns must have the names of the inputs.
+        path: The SavedModel, for error messages.
+
+    Raises:
+        ValueError: The model does not take these features.
+    """
+    if schema is not None and len(specs) == len(schema.features):
+        served = rows_to_serve(rows, schema)
+        # A model with one input may name it in its own way.
+        named = dict(zip(specs, served.values(), strict=True)) if len(specs) == 1 else served
+        return {name: _shaped(array, specs[name]) for name, array in named.items()}
+    if isinstance(rows, np.ndarray):
+        return {_only(specs, path): _fitting(rows, next(iter(specs.values())), "rows", path)}
+    columns = {str(name): np.asarray(rows[name]) for name in rows}
+    ((first, spec), *others) = specs.items()
+    if not others and first not in columns and spec.shape.rank == 2:
+        wide = np.stack([as_array(v, f"column '{n}'") for n, v in columns.items()], axis=1)
+        return {first: _fitting(wide, spec, "rows", path)}
+    absent = [name for name in specs if name not in columns]
+    if absent:
+        raise ValueError(
+            f"SavedModel {path!r} needs the columns {', '.join(sorted(specs))}. "
+            f"Received: {', '.join(columns)}."
+        )
+    return {name: _fitting(columns[name], spec, name, path) for name, spec in specs.items()}
+
+
+def _only(specs, path):
+    if len(specs) != 1:
+        raise ValueError(
+            f"SavedModel {path!r} must take one input, or the data must have columns of their "
+            f"names. Received: {len(specs)} inputs ({', '.join(sorted(specs))})."
+        )
+    return next(iter(specs))
+
+
+def _fitting(values, spec, name, path):
+    """Returns values in the dtype and shape of an input."""
+    array = _shaped(cast_exactly(as_array(values, name), spec.dtype.name, name), spec)
+    if not spec.shape.is_compatible_with((None, *array.shape[1:])):
+        raise ValueError(
+            f"SavedModel {path!r} takes rows of shape {spec.shape[1:]}. "
+            f"Received: rows of shape {array.shape[1:]}."
+        )
+    return array
+
+
+def _shaped(array, spec):
+    """Returns one value per row as `[rows]` or `[rows, 1]`, whichever the input has."""
+    ranks = (array.ndim, spec.shape.rank)
+    if ranks == (1, 2):
+        return array[:, None]
+    return array[:, 0] if ranks == (2, 1) and array.shape[1] == 1 else array
