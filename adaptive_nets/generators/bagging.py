@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_bool, check_number, show
+from adaptive_nets._checks import check_bool, check_config, check_number, show
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork, TrainingData
 from adaptive_nets.adanet.candidates.generator import WrappingGenerator
 from adaptive_nets.adanet.candidates.stock.layer_builder import Features
@@ -56,6 +56,7 @@ class Bagging(WrappingGenerator):
 
     @classmethod
     def from_config(cls, config: dict) -> "Bagging":
+        config = check_config(cls, config)
         return cls(**{**config, "generator": restore_object(config["generator"], "generator")})
 
 

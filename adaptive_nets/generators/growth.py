@@ -11,6 +11,7 @@ import numpy as np
 from adaptive_nets import growth
 from adaptive_nets._checks import (
     check_bool,
+    check_config,
     check_integer,
     check_list,
     check_number,
@@ -194,7 +195,8 @@ class Growth(WrappingGenerator):
 
     @classmethod
     def from_config(cls, config: dict) -> "Growth":
-        generator = restore_object(config["generator"], "generator")
+        given = check_config(cls, config).get("generator")
+        generator = None if given is None else restore_object(given, "generator")
         return cls(**{**config, "generator": generator})
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets._checks import check_dict
-from adaptive_nets.data.weights import read_weights
+from adaptive_nets.data.rows import read_weights
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import abridge
 

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import check_integer, check_list, check_number, or_none
-from adaptive_nets.graphs.checks import check_inputs
 from adaptive_nets.graphs.compile import compile_like
+from adaptive_nets.graphs.read import check_inputs
 from adaptive_nets.graphs.rewrite import class_of, rewritten, serialized
 from adaptive_nets.graphs.state import carry_extras, matched
 from adaptive_nets.keras_internals import layers_in, own_variables

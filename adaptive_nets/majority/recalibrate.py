@@ -10,7 +10,7 @@ import numpy as np
 
 from adaptive_nets._checks import check_integer, show
 from adaptive_nets._deprecation import renamed_function
-from adaptive_nets.graphs.checks import check_inputs
+from adaptive_nets.graphs.read import check_inputs
 from adaptive_nets.keras_internals import layers_in
 from adaptive_nets.majority.refusals import check_graph
 

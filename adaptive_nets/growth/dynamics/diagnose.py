@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets._checks import check_instance, check_integer, check_number, or_none
-from adaptive_nets.graphs.checks import check_inputs
+from adaptive_nets.graphs.read import check_inputs
 from adaptive_nets.growth.core.plan import GrowthPlan
 from adaptive_nets.growth.dynamics.derivatives import Derivatives, OnBatch
 from adaptive_nets.growth.dynamics.growth_map import conflict_of_growth
