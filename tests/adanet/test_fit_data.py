@@ -221,3 +221,20 @@ def test_a_finite_feed_follows_the_seed():
     (source,), (indices,) = feed.get(0)
     assert feed.chunk == 6 and set(source) == {"x", "y"}
     np.testing.assert_array_equal(indices, Batches(20, 4, 9).indices(0, 6))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("balanced", r"class_weight must be a dict.*Received: str"),
+        ([1.0, 2.0], r"class_weight must be a dict.*Received: list"),
+        ({0: "a"}, r"class_weight\[0\] must be a finite number >= 0.*'a'"),
+        ({0: np.nan}, r"class_weight\[0\] must be"),
+        ({1: -1}, r"class_weight\[1\] must be"),
+        ({7: 1.0}, "unknown class 7"),
+    ],
+)
+def test_class_weights_are_checked_by_class(given, message):
+    head = heads.BinaryClass().adapt([0, 1])
+    with pytest.raises(ValueError, match=r"\A[^\n]*" + message + r"[^\n]*\Z"):
+        encode_classes(head, given)
