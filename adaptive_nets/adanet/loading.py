@@ -9,6 +9,7 @@ from adaptive_nets.adanet.candidates.replay import ReplayGenerator, ReplayStrate
 from adaptive_nets.adanet.checkpoints.load import find_state, read_search, restore_settings
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.heads.loss_scale import LossScale
@@ -47,8 +48,9 @@ def load_search(
     stored, folder = find_state(model_dir, state_file)
     search = cls(**restore_settings(stored, {"model_dir": model_dir, **settings}))
     found = read_search(stored, folder)
+    used = dataclasses.replace(search.settings, defaults=Defaults.of_state(stored))
     context = SearchContext(
-        search.settings, restore_object(stored["adapted_head"], "head"), found.schema,
+        used, restore_object(stored["adapted_head"], "head"), found.schema,
         found.batch_size, found.seed, found.fingerprint, Preprocessor(found.preprocessing),
         search.group, LossScale.from_json(stored.get("loss_scale")),
     )  # fmt: skip

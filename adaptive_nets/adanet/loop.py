@@ -108,7 +108,7 @@ class SearchLoop:
         if self.state.steps >= self.budget.max_steps:
             return "max_steps"
         known = self.state.current.ensemble is not None
-        least = settings.steps if self.plan.open_steps else LEAST_SHARE * settings.steps
+        least = self.plan.steps * (1.0 if self.plan.open_steps else LEAST_SHARE)
         enough = self.budget.has_time_for(least, self.step_seconds)
         return "time_limit" if known and not enough else ""
 

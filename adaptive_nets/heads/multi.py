@@ -17,6 +17,8 @@ from adaptive_nets.heads.columns import (
     encode_side_by_side,
     named_refusals,
     side_by_side,
+    with_mean_one,
+    with_weights,
 )
 from adaptive_nets.heads.labels import abridge
 from adaptive_nets.heads.loss_scale import LossScale
@@ -128,16 +130,7 @@ class Multi(Head):
         Raises:
             ValueError: There is no head of that name.
         """
-        unknown = [name for name in weights if name not in self.heads]
-        if unknown:
-            raise ValueError(
-                f"sample_weight must be one number per row, or a dict by the heads "
-                f"{abridge(list(self.heads))} of head '{self.name}'. "
-                f"Received: weights for {abridge(unknown)}."
-            )
-        columns = [weights.get(name, np.ones(len(labels))) for name in self.heads]
-        width = self.label_spec[0][0]
-        return self.scale_weights(np.column_stack([labels[:, :width], *columns]))
+        return with_weights(labels, weights, self.heads, self.name)
 
     def scale_weights(self, labels: np.ndarray) -> np.ndarray:
         """Returns labels whose columns of weights, if there are any, have mean 1.
@@ -148,16 +141,7 @@ class Multi(Head):
         Raises:
             ValueError: The weights of a head are 0 in all rows.
         """
-        width = self.label_spec[0][0]
-        weights = labels[:, width:]
-        for name, own in zip(self.heads, weights.T, strict=False):
-            if not own.any():
-                raise ValueError(
-                    f"sample_weight must be greater than 0 in some row for each head. "
-                    f"Received: 0 in all of {len(labels)} rows for head '{name}'."
-                )
-        scaled = weights / weights.mean(axis=0, dtype="float64")
-        return np.concatenate([labels[:, :width], scaled], axis=1).astype("float32")
+        return with_mean_one(labels, self.heads)
 
     def _parts(self, y: Any) -> dict[str, Any]:
         """Returns the raw labels of each head."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_path
 from adaptive_nets.adanet.monitoring.callback import SearchCallback
 from adaptive_nets.adanet.monitoring.check_callbacks import (
     Training,
@@ -49,9 +50,11 @@ class Hooks:
 
     def model_dir(self, own: str | os.PathLike | None) -> str | os.PathLike | None:
         """Returns the folder to keep the state in: the search's own, or a callback's."""
-        if own is not None:
+        if own is not None or not self._backups:
             self._backups = []
-        return self._backups[0].backup_dir if self._backups else own
+            return own
+        self._folder = check_path("backup_dir", self._backups[0].backup_dir)
+        return self._folder
 
     def check(self, keeper: "Checkpointer", validated: bool, apart: str | None) -> "Hooks":
         """Checks the callbacks, and connects them to the search.
@@ -94,9 +97,9 @@ class Hooks:
         self._model.failed = error is not None
         self._callbacks.on_train_end()
         finished = error is None and self._keeper.state.partial is None
-        for backup in self._backups:
-            if backup.delete_checkpoint and finished and self._search.is_chief:
-                shutil.rmtree(backup.backup_dir, ignore_errors=True)
+        delete = any(backup.delete_checkpoint for backup in self._backups[:1])
+        if delete and finished and self._search.is_chief:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def stop_requested(self) -> bool:

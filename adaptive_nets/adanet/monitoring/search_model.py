@@ -51,6 +51,7 @@ class SearchModel:
         history: The `History` callback, which sets it.
     """
 
+    name = "search"
     # TensorBoard reads the graph of a model's training step here.
     train_function = None
     compiled = True

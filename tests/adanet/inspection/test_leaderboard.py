@@ -113,7 +113,7 @@ def test_what_is_made_of_it_prints_so_too():
         pickle.loads(pickle.dumps(frame)), copy.deepcopy(frame), frame.drop(columns="seconds"),
     ]  # fmt: skip
     for each in made:
-        assert isinstance(each, Leaderboard)
+        assert type(each) is Leaderboard
         assert str(each).split()[:2] == ["val_accuracy", "accuracy"]
     assert str(frame[["round", "loss"]]).split()[:2] == ["round", "loss"]
     # Statistics have names of rows; columns of one name are left in their order.
@@ -131,7 +131,8 @@ def test_it_is_a_frame_like_any_other(tmp_path):
     assert frame.to_csv() == plain.to_csv()
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(frame)), frame)
     again = pd.read_csv(io.StringIO(frame.to_csv(index=False)))
-    pd.testing.assert_frame_equal(again, plain, check_dtype=False)
+    pd.testing.assert_frame_equal(again, frame, check_dtype=False)
+    pd.testing.assert_frame_equal(frame, again, check_dtype=False)
     assert frame.groupby("round").size().tolist() == [5, 2]
     html = frame._repr_html_()
     assert html.index("<th>val_accuracy") < html.index("<th>accuracy") < html.index("<th>round")

@@ -2,6 +2,7 @@
 
 import time
 
+from adaptive_nets.adanet.defaults import EPOCHS, Defaults
 from adaptive_nets.adanet.rounds.records import Entry
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.timing.budget import Budget
@@ -9,9 +10,6 @@ from adaptive_nets.adanet.settings import SearchSettings
 
 # Rounds in a row that may gain less than a thousandth of the loss's unit before a search ends.
 PATIENCE, LEAST_GAIN = 2, 1e-3
-
-# A round whose steps follow from the time reads its rows at most this many times.
-MOST_EPOCHS = 50
 
 # Steps a second of a small model, as long as nothing has been measured.
 USUAL_SPEED = 1000.0
@@ -24,10 +22,11 @@ COMPILING_PAYS = 5.0
 class RoundPlan:
     """What a search does with a time limit where its settings leave it open.
 
-    With `steps_per_iteration="auto"` the rounds share the time: each trains for at least the
-    default number of steps, and goes on until its share is over. With `max_iterations="auto"`
-    rounds go on until the time is over, or the last ones have gained next to nothing. Without a
-    time limit both have fixed defaults. Values that are set are kept.
+    With `steps_per_iteration="auto"` the rounds share the time: each trains for at least 500 steps,
+    or the default number if that is less, and goes on until its share is over or it has read the
+    rows as often as by default. With `max_iterations="auto"` rounds go on until the time is over,
+    or the last ones have gained next to nothing. Without a time limit both have fixed defaults.
+    Values that are set are kept.
 
     Args:
         settings: `SearchSettings`.
@@ -40,12 +39,15 @@ class RoundPlan:
         self, settings: SearchSettings, budget: Budget, epoch_steps: float, unit: float = 1.0
     ):
         self.budget, self.unit = budget, unit
-        self.steps, self.rounds = settings.steps, settings.rounds
+        self.rounds = settings.rounds
         timed = budget.limit is not None
         self.open_steps = timed and settings.steps_per_iteration == "auto"
         # A search that grows whatever it gains would not end by itself.
         self.open_rounds = timed and settings.max_iterations == "auto" and not settings.force_grow
-        self.most = max(self.steps, MOST_EPOCHS * epoch_steps)
+        # The default for the rows is the most where time decides; to do with less may be needed.
+        steps, usual = settings.steps, Defaults.steps
+        self.most = max(steps, EPOCHS * epoch_steps)
+        self.steps = min(steps, usual) if self.open_steps else steps
         self.begun = 0
         self.step_seconds: float | None = None
         self._start, self._remaining, self._left = 0.0, float("inf"), 1
