@@ -84,7 +84,7 @@ def pack_settings(settings: SearchSettings) -> dict[str, bytes]:
     Raises:
         ValueError: One cannot be pickled. The message names it.
     """
-    given = settings.as_arguments()
+    given = {**settings.as_arguments(), "defaults": settings.defaults}
     return {name: pack(value, f"its {name}") for name, value in given.items()}
 
 
@@ -110,7 +110,7 @@ def copy_settings(settings: SearchSettings) -> SearchSettings:
             raise ValueError(
                 f"The search cannot be copied, because its {name} cannot: {reason[0]}"
             ) from error
-    return SearchSettings(**copied)
+    return SearchSettings(**copied, defaults=settings.defaults)
 
 
 def pack_context(context: SearchContext | None, settings: SearchSettings) -> dict[str, Any] | None:

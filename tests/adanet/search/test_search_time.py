@@ -45,7 +45,7 @@ def open_search(lc, model_dir=None, **settings):
     given = {
         "max_iterations": "auto",
         "steps_per_iteration": "auto",
-        "force_grow": True,
+        "force_grow": False,
         **settings,
     }
     return lc.small(model_dir, **given)
@@ -53,6 +53,7 @@ def open_search(lc, model_dir=None, **settings):
 
 def test_rounds_left_open_use_the_time(lc, data, fake_time, monkeypatch):
     monkeypatch.setattr(plan, "MOST_EPOCHS", 1e9)
+    monkeypatch.setattr(plan, "PATIENCE", 99)
     monkeypatch.setattr(settings, "DEFAULT_STEPS", 50)
     began = fake_time.now
     search = open_search(lc).fit(*data, verbose=0, time_limit=50)
