@@ -17,6 +17,10 @@ from adaptive_nets.graphs.state import carry_state
 from adaptive_nets.keras_internals import layers_in, own_trainable, seeded, set_own_trainable
 
 
+# Packages whose layers Keras can load.
+_KNOWN = ("keras", "keras_hub", "adaptive_nets")
+
+
 class _Separator(Copier):
     """Copies a model so that no two models inside, nor two layers, hold one layer."""
 
@@ -108,6 +112,8 @@ def why_not_loaded(model: keras.Model) -> str | None:
         try:
             with seeded(0):
                 config = keras.saving.serialize_keras_object(layer)
+                # Models are loaded without what they were compiled with.
+                config.pop("compile_config", None)
                 keras.saving.deserialize_keras_object(config)
         except Exception as error:
             # Keras' own words go on for lines.
@@ -121,4 +127,4 @@ def _is_own(layer: Any) -> bool:
     if isinstance(layer, keras.layers.Lambda):
         return True
     found = names_in(layer).values()
-    return any(each.__module__.partition(".")[0] != "keras" for each in found)
+    return any(each.__module__.partition(".")[0] not in _KNOWN for each in found)
