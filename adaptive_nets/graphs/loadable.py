@@ -16,7 +16,6 @@ from adaptive_nets.graphs.scope import names_in
 from adaptive_nets.graphs.state import carry_state
 from adaptive_nets.keras_internals import layers_in, own_trainable, seeded, set_own_trainable
 
-
 # Packages whose layers Keras can load.
 _KNOWN = ("keras", "keras_hub", "adaptive_nets")
 
