@@ -7,8 +7,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
-from adaptive_nets.adanet.settings import DEFAULT_STEPS, SearchSettings
+from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.specs import Spec, describe_spec
@@ -78,6 +79,7 @@ class SearchContext:
         return {
             "seed": self.seed,
             "settings": self.settings.to_json(),
+            "defaults": self.settings.defaults.to_json(),
             "fit": self._fit_settings(),
             "schema": self.schema.to_dict(),
             "adapted_head": describe_object(self.head),
@@ -90,10 +92,11 @@ class SearchContext:
         """Raises a `ValueError` if the state stored in a folder has another configuration."""
         given = {**self.settings.to_json(), "fit": self._fit_settings(), "seed": self.seed}
         stored = {**state["settings"], "fit": state["fit"], "seed": state["seed"]}
-        for settings in (given, stored):
+        used = Defaults(self.settings.steps, self.settings.penalty)
+        # A default that is given is no other search than one that is left open.
+        for settings, values in ((given, used), (stored, Defaults.of_state(state))):
             settings.pop("max_iterations")
-            # A default that is chosen is no other search than one that is left open.
-            settings["steps_per_iteration"] = settings["steps_per_iteration"] or DEFAULT_STEPS
+            settings |= {"steps_per_iteration": values.steps, "adanet_lambda": values.adanet_lambda}
         found = differences(stored, given)
         if found:
             more = f" and {len(found) - 6} more" if len(found) > 6 else ""

@@ -66,6 +66,7 @@ def labelled_rows(
     sample_weight: Any = None,
     class_weight: ClassWeight | None = None,
     schema: Schema | None = None,
+    limits: ReadLimits | None = None,
 ) -> Rows:
     """Returns finite rows from arrays or batches, read by a schema and encoded by a head."""
     if is_batched(x):
@@ -73,7 +74,8 @@ def labelled_rows(
             raise ValueError(f"{what}: y must not be passed with a dataset, which yields labels.")
         if is_endless(x):
             raise ValueError(f"{what}: the dataset must be finite. Add .take(n).")
-        x, y, w = read_dataset(x) if is_dataset(x) else read_batches(x)[:3]
+        read = read_dataset if is_dataset(x) else read_batches
+        x, y, w = read(x, limits=limits)[:3]
         sample_weight = w if sample_weight is None else sample_weight
     try:
         return make_rows(x, y, head, sample_weight, class_weight, schema)
@@ -162,7 +164,7 @@ def read_fit_data(
     train = make_rows(x, y, head, sample_weight, class_weight, schema)
     valid = reported = None
     if given.validation_data is not None:
-        valid = _held_out_rows(given.validation_data, head, "validation_data", schema)
+        valid = _held_out_rows(given.validation_data, head, "validation_data", schema, limits)
     elif given.validation_split:
         sides = split_rows(
             train, given.validation_split, derive_seed(seed, "split"), head.strata(train.y)
@@ -172,7 +174,7 @@ def read_fit_data(
     if evaluator is not None:
         check_defined(head, evaluator.metric, judged or valid)
     if given.report_data is not None:
-        reported = _held_out_rows(given.report_data, head, "report_data", schema)
+        reported = _held_out_rows(given.report_data, head, "report_data", schema, limits)
     size = min(batch_size, len(train))
     return FitData(train, valid, judged, reported, stream, size, schema, class_weight)
 
@@ -234,9 +236,12 @@ def row_count(labels: Any) -> int:
     return int(shape[0]) if len(shape) else -1
 
 
-def _held_out_rows(given, head, what, schema):
+def _held_out_rows(given, head, what, schema, limits):
     if is_batched(given):
-        return labelled_rows(given, None, head, what, schema=schema)
+        if limits is not None:
+            seconds = limits.seconds and limits.seconds / 3
+            limits = ReadLimits(seconds=seconds, what=what)
+        return labelled_rows(given, None, head, what, schema=schema, limits=limits)
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(
             f"{what} must be (x, y), (x, y, sample_weight) or a tf.data.Dataset. "

@@ -9,6 +9,7 @@ from adaptive_nets.adanet.candidates.replay import ReplayGenerator, ReplayStrate
 from adaptive_nets.adanet.checkpoints.load import find_state, read_search, restore_settings
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.heads.loss_scale import LossScale
@@ -47,13 +48,20 @@ def load_search(
     stored, folder = find_state(model_dir, state_file)
     search = cls(**restore_settings(stored, {"model_dir": model_dir, **settings}))
     found = read_search(stored, folder)
+    used = dataclasses.replace(search.settings, defaults=Defaults.of_state(stored))
     context = SearchContext(
-        search.settings, restore_object(stored["adapted_head"], "head"), found.schema,
+        used, restore_object(stored["adapted_head"], "head"), found.schema,
         found.batch_size, found.seed, found.fingerprint, Preprocessor(found.preprocessing),
         search.group, LossScale.from_json(stored.get("loss_scale")),
     )  # fmt: skip
     search.adopt(context, found.state)
     return search
+
+
+def _recorded_steps(recorded):
+    """Returns the steps of a round; of the longest one, if they have followed from the time."""
+    steps = recorded.settings.steps_per_iteration
+    return max(entry.steps for entry in recorded.state.entries) if steps == "auto" else steps
 
 
 def replay_search(
@@ -110,14 +118,18 @@ def replay_search(
         )
     given = {k: v for k, v in settings.items() if k not in ("model_dir", "seed")}
     recorded = load_search(cls, model_dir, **given)
-    chosen = recorded.state.chosen_candidates()
+    rounds = recorded.state.chosen_candidates()
+    chosen = list(rounds.values())
     if not chosen:
         raise ValueError(f"Nothing to replay in '{model_dir}': no round has been completed.")
     found = {
         **recorded.settings.as_arguments(),
         "evaluator": None,
+        "steps_per_iteration": _recorded_steps(recorded),
         **settings,
-        "generator": ReplayGenerator(recorded.settings.generator, chosen, recorded.state.reports),
+        "generator": ReplayGenerator(
+            recorded.settings.generator, chosen, recorded.state.reports, list(rounds)
+        ),
         "ensemble_strategies": ReplayStrategy(chosen),
         "max_iterations": len(chosen),
         "force_grow": True,

@@ -13,6 +13,7 @@ from adaptive_nets.adanet.checkpoints.load import read_schema, read_search
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.defaults import MOST_STEPS, Defaults
 from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
 from adaptive_nets.adanet.placement.base import Placement
 from adaptive_nets.adanet.settings import SearchSettings
@@ -107,9 +108,10 @@ def prepare(
             f"fit.features: stored '{error.expected}', now '{error.received}'. {error} Use the "
             "same settings or another model_dir."
         ) from error
+    settings = dataclasses.replace(settings, defaults=_defaults(settings, data, before, stored))
     _tell_renamed(data.schema, group)
     share_of(data.batch_size, group.strategy)
-    placement.check_fit(data, given.time_limit, given.max_steps)
+    placement.check_fit(data, given.time_limit, given.max_steps, settings.steps)
     fingerprint = data.train.fingerprint()
     preprocessor = Preprocessor() if before is None else before.preprocessor
     context = SearchContext(
@@ -152,7 +154,11 @@ def _read_limits(settings, given, group):
     batches = seconds = None
     if given.max_steps is not None:
         # Whole rounds, so that a round that is stopped goes on with the same rows.
-        batches = -(-given.max_steps // settings.steps) * settings.steps
+        steps = settings.steps_per_iteration
+        # Where steps follow from the rows, these are not known yet.
+        batches = given.max_steps + MOST_STEPS
+        if steps != "auto":
+            batches = -(-given.max_steps // steps) * steps
     if given.time_limit is not None and group.alone:
         seconds = READING_SHARE * given.time_limit
     return ReadLimits(batches, seconds)
@@ -172,6 +178,17 @@ def _seed(settings, before, stored, group):
     seed = stored["seed"] if stored else int.from_bytes(os.urandom(4), "little")
     (seed,) = map(int, group.agree(seed))
     return seed
+
+
+def _defaults(settings, data, before, stored):
+    if before is not None:
+        return before.settings.defaults
+    if stored is not None:
+        return Defaults.of_state(stored)
+    if data.stream is not None:
+        return Defaults()
+    falls = settings.complexity_rule.falls_with_rows
+    return Defaults.of_rows(len(data.train), data.batch_size, falls)
 
 
 def _loss_scale(head, data, before, stored):

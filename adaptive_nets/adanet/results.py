@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_bool, check_instance, check_list, check_text, or_none
+from adaptive_nets._checks import check_bool, check_list
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.assemble import assemble, assemble_members, assemble_single
@@ -155,7 +155,6 @@ class SearchResults:
 
         Reference: Mazzawi et al., "Deep Fusion", arXiv 2306.11903, section 3.
         """
-        check_text("name", name)
         return fuse_ensemble(
             self.ensemble,
             self._ensembler,
@@ -196,10 +195,9 @@ class SearchResults:
             Dict with `"loss"` and the head's metrics.
         """
         self._check_fitted()
-        model = or_none(check_instance, "model", model, keras.Model, "a keras.Model")
         schema = self.context.schema
         rows = labelled_rows(x, y, self.context.head, "evaluate", sample_weight, schema=schema)
-        logits = predict_rows(model or self.model, rows.x, batch_size)
+        logits = predict_rows(self.model if model is None else model, rows.x, batch_size)
         return evaluate_logits(self.context.head, logits, rows)
 
     def predict(

@@ -16,7 +16,6 @@ from adaptive_nets.adanet.candidates.generator import Generator
 from adaptive_nets.adanet.candidates.stock.dense import Dense
 from adaptive_nets.adanet.candidates.strategy import Strategy
 from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
-from adaptive_nets.adanet.checkpoints.model_dir import ModelDir, ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
@@ -27,7 +26,7 @@ from adaptive_nets.adanet.monitoring.hooks import Hooks
 from adaptive_nets.adanet.monitoring.progress import make_progress
 from adaptive_nets.adanet.objective.complexity import Complexity
 from adaptive_nets.adanet.objective.evaluator import Evaluator
-from adaptive_nets.adanet.placement.base import make_placement
+from adaptive_nets.adanet.portable import Portable
 from adaptive_nets.adanet.preparation import Known, prepare
 from adaptive_nets.adanet.results import SearchResults
 from adaptive_nets.adanet.rounds.timing.budget import Budget
@@ -35,7 +34,7 @@ from adaptive_nets.adanet.scikit_learn import ScikitLearnFace, why_absent
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import MEMORY_LIMIT
-from adaptive_nets.distribute import Group, Ray, make_strategy
+from adaptive_nets.distribute import Ray
 from adaptive_nets.heads import Head
 
 P, R = ParamSpec("P"), TypeVar("R")
@@ -59,7 +58,7 @@ def _property_of_results(name: str) -> property:
     return property(lambda self: getattr(self.results, name), doc=doc)
 
 
-class AdaNet(ScikitLearnFace):
+class AdaNet(ScikitLearnFace, Portable):
     """Searches an ensemble of subnetworks, round by round (AdaNet, figure 3).
 
     In each round (an iteration, in argument names) the generator's builders make subnetworks, which
@@ -75,15 +74,17 @@ class AdaNet(ScikitLearnFace):
     Args:
         head: The task, a `heads.Head`. It is copied, and `fit` adapts the copy, `search.head`.
         generator: An `adanet.Generator`. Defaults to `generators.Dense()`.
-        max_iterations: Maximum number of rounds. `None` is 5; with a `time_limit`, any number.
-        steps_per_iteration: Steps per round. `None` is 500; with a `time_limit`, what fits.
+        max_iterations: Maximum number of rounds. `"auto"` is 5; with a `time_limit`, any number.
+        steps_per_iteration: Steps per round. `"auto"` reads the rows 10 to 20 times, in 100 to
+            5,000 steps (500 of endless data); with a `time_limit`, as far as it allows.
         ensemble_strategies: One or several of `"grow"`, `"solo"`, `"all"` and `adanet.Strategy`s.
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"` or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
         training: `"residual"` (learn what the ensemble lacks, the paper) or `"independent"`.
         refit: Which mixture weights each round solves for: `"all"`, or only `"new"` (the paper).
-        adanet_lambda: λ >= 0. At 0, the mixture weights of an ensemble that fits its training data
-            perfectly have no finite optimum. Defaults to 1e-3.
+        adanet_lambda: λ >= 0, relative to the size of the loss. At 0, the weights of an ensemble
+            that fits its training data perfectly have no finite optimum. `"auto"` is
+            1 / sqrt(rows), at most 0.1; 1e-3 with `"rademacher"` or endless data.
         adanet_beta: β >= 0. Defaults to 0.
         complexity: `"sqrt_depth"`, `"rademacher"` (lemma 2, p = 2, Λ = 1), `"std"` (AdaNet.SD), an
             `adanet.Complexity`, or a function from an `adanet.Subnetwork` to r >= 0.
@@ -121,11 +122,11 @@ class AdaNet(ScikitLearnFace):
 
     def __init__(
         self, head: Head, generator: Generator | None = None,
-        max_iterations: int | None = None, steps_per_iteration: int | None = None,
+        max_iterations: int | str = "auto", steps_per_iteration: int | str = "auto",
         ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
         mixture_weights: str | Ensembler = "scalar", mixture_bias: bool = False,
         training: str = "residual", refit: str = "all",
-        adanet_lambda: float = 1e-3, adanet_beta: float = 0.0,
+        adanet_lambda: float | str = "auto", adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None, force_grow: bool = False,
         penalize_training: bool = False, preprocessing: str | keras.Layer | None = "auto",
@@ -137,14 +138,7 @@ class AdaNet(ScikitLearnFace):
         arguments = {name: value for name, value in locals().items() if name != "self"}
         if generator is None:
             arguments["generator"] = Dense()
-        self.settings = SearchSettings(**arguments)
-        self._placement = make_placement(self.settings)
-        self.strategy = make_strategy(self._placement.distribute)
-        self.group = Group(self.strategy)
-        self.is_chief = self._placement.is_chief(self.group)
-        self.stop_training = False
-        self._known = Known(None, SearchState(), None)
-        self._results = SearchResults(None, SearchState())
+        self._begin(SearchSettings(**arguments))
 
     def fit(
         self, x: Any, y: Any = None, *,
@@ -170,7 +164,7 @@ class AdaNet(ScikitLearnFace):
             validation_split: Fraction of rows to hold out; `validation_data` takes precedence.
             report_data: Like `validation_data`, for the metrics in the generator's reports only.
             batch_size: Rows per step, unless `x` yields batches. Defaults to 32.
-            time_limit: Seconds for this call. A round cut short is judged; the next `fit` ends it.
+            time_limit: Seconds to use. A round cut short is judged; the next `fit` ends it.
             max_steps: Total training steps, including earlier calls. Ends `fit` as `time_limit`.
             callbacks: Keras callbacks or `callbacks.SearchCallback`s; an epoch is a round. See
                 `docs/callbacks.md` for what each can do.
@@ -202,11 +196,6 @@ class AdaNet(ScikitLearnFace):
                 ready.context, ready.data, self._placement, keeper, hooks, progress, budget
             ).run(ready.other_data)
         return self
-
-    def _folder(self, path):
-        if path is None:
-            return None
-        return (ModelDir if self.is_chief else ModelDirReader)(path)
 
     def adopt(
         self, context: SearchContext | None, state: SearchState, schema: Schema | None = None
@@ -271,7 +260,7 @@ class AdaNet(ScikitLearnFace):
         settings, done = self.settings, self.state.iteration
         return (
             f"<AdaNet head={settings.head.name} generator={type(settings.generator).__name__} "
-            f"rounds={done}/{settings.rounds} model_dir={settings.model_dir!r}>"
+            f"rounds={done}/{settings.max_iterations} model_dir={settings.model_dir!r}>"
         )
 
     stop_reason = _property_of_results("stop_reason")

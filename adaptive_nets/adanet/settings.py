@@ -20,6 +20,7 @@ from adaptive_nets._checks import (
 from adaptive_nets.adanet.candidates.builder import Subnetwork
 from adaptive_nets.adanet.candidates.generator import Generator
 from adaptive_nets.adanet.candidates.strategy import Strategy, resolve
+from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.factory import make_ensembler
 from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS
@@ -35,8 +36,8 @@ _NOT_COMPARED = frozenset(
     ("model_dir", "seed", "jit_compile", "checkpoint_seconds", "cache_bytes", "distribute",
      "placement")
 )  # fmt: skip
-# What `None` stands for without a time limit; with one, see `RoundPlan`.
-DEFAULT_ROUNDS, DEFAULT_STEPS = 5, 500
+# What "auto" stands for without a time limit; with one, see `RoundPlan`.
+DEFAULT_ROUNDS = 5
 
 _CHOICES = {
     "training": ("residual", "independent"),
@@ -49,6 +50,8 @@ _CHOICES = {
 class SearchSettings:
     """The checked constructor arguments of `AdaNet`, which documents them.
 
+    `defaults` holds what the arguments that are `"auto"` stand for; `fit` finds it.
+
     Raises:
         TypeError: The head, generator or evaluator is of the wrong type.
         ValueError: Another setting is out of range or of the wrong type.
@@ -56,14 +59,14 @@ class SearchSettings:
 
     head: Head
     generator: Generator
-    max_iterations: int | None = None
-    steps_per_iteration: int | None = None
+    max_iterations: int | str = "auto"
+    steps_per_iteration: int | str = "auto"
     ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",)
     mixture_weights: str | Ensembler = "scalar"
     mixture_bias: bool = False
     training: str = "residual"
     refit: str = "all"
-    adanet_lambda: float = 1e-3
+    adanet_lambda: float | str = "auto"
     adanet_beta: float = 0.0
     complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth"
     evaluator: Evaluator | None = None
@@ -77,6 +80,7 @@ class SearchSettings:
     jit_compile: str | bool = "auto"
     checkpoint_seconds: float = 30.0
     cache_bytes: int = MEMORY_LIMIT
+    defaults: Defaults = dataclasses.field(default_factory=Defaults)
 
     def __post_init__(self):
         _check_types(self)
@@ -97,19 +101,25 @@ class SearchSettings:
     def ensembler(self) -> Ensembler:
         """The `Ensembler` that weighs the members."""
         return make_ensembler(
-            self.mixture_weights, self.adanet_lambda, self.adanet_beta, self.mixture_bias,
-            self.refit,
+            self.mixture_weights, self.penalty, self.adanet_beta, self.mixture_bias, self.refit
         )  # fmt: skip
 
     @property
     def rounds(self) -> int:
         """The maximum number of rounds, without regard to a time limit."""
-        return DEFAULT_ROUNDS if self.max_iterations is None else self.max_iterations
+        return DEFAULT_ROUNDS if self.max_iterations == "auto" else self.max_iterations
 
     @property
     def steps(self) -> int:
         """The training steps of a round, without regard to a time limit."""
-        return DEFAULT_STEPS if self.steps_per_iteration is None else self.steps_per_iteration
+        given = self.steps_per_iteration
+        return self.defaults.steps if given == "auto" else given
+
+    @property
+    def penalty(self) -> float:
+        """λ, given or by default."""
+        given = self.adanet_lambda
+        return self.defaults.adanet_lambda if given == "auto" else given
 
     @property
     def reads_last_layer(self) -> bool:
@@ -118,7 +128,8 @@ class SearchSettings:
 
     def as_arguments(self) -> dict[str, Any]:
         """Returns the settings by name, as `AdaNet` takes them."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        names = (field.name for field in dataclasses.fields(self))
+        return {name: getattr(self, name) for name in names if name != "defaults"}
 
     def to_json(self) -> dict[str, Any]:
         """Returns the settings that identify a search, as JSON values."""
@@ -138,14 +149,21 @@ def _check_types(s):
             raise TypeError(f"{name} must be {words}. Received: {name}={show(value)}.")
 
 
+def _is_auto(value):
+    return isinstance(value, str) and value == "auto"
+
+
 def _check_numbers(s):
     # A frozen dataclass is only changed while it is made: NumPy's scalars become Python's.
     keep = functools.partial(object.__setattr__, s)
     for name in ("max_iterations", "steps_per_iteration", "cache_bytes"):
-        if getattr(s, name) is not None or name == "cache_bytes":
-            keep(name, check_integer(name, getattr(s, name), 1))
+        value = getattr(s, name)
+        if name == "cache_bytes" or not _is_auto(value):
+            keep(name, check_integer(name, value, 1))
     for name in ("adanet_lambda", "adanet_beta", "checkpoint_seconds"):
-        keep(name, check_number(name, getattr(s, name), 0))
+        value = getattr(s, name)
+        if name != "adanet_lambda" or not _is_auto(value):
+            keep(name, check_number(name, value, 0))
     if s.seed is not None:
         keep("seed", check_integer("seed", s.seed, 0))
     for name in ("force_grow", "mixture_bias", "penalize_training"):

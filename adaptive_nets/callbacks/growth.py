@@ -366,5 +366,5 @@ def check_action(action: Any) -> None:
     if not isinstance(action, Action):
         raise ValueError(
             "Expected an action: adaptive_nets.growth.Widen, Deepen, SelfFuse or FuseWith. "
-            f"Received: {action!r}."
+            f"Received: {show(action)}."
         )

@@ -71,10 +71,12 @@ class ReadLimits:
     Args:
         batches: Most batches. Defaults to `None`: no limit.
         seconds: Seconds after which no further batch is read. Defaults to `None`: no limit.
+        what: What is read, for messages. Defaults to `"x"`.
     """
 
     batches: int | None = None
     seconds: float | None = None
+    what: str = "x"
 
     def apply(self, elements: Iterable) -> Iterator:
         """Yields elements within the limits, and at least one. Logs what has been left out."""
@@ -91,9 +93,9 @@ class ReadLimits:
             elapsed = time.perf_counter() - began
             if self.seconds is not None and elapsed > self.seconds:
                 logging.warning(
-                    "The dataset was not read to its end, which would leave too little of the "
-                    "time limit: after %.0f s the first %d rows are in use. Make it faster, cache "
-                    "it, or add .repeat() to stream it.", elapsed, rows,
+                    "The dataset passed as %s was not read to its end, which would leave too "
+                    "little of the time limit: after %.0f s the first %d rows are in use. Make it "
+                    "faster, or allow more time.", self.what, elapsed, rows,
                 )  # fmt: skip
                 return
 

@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any
 
-from adaptive_nets._checks import check_instance, check_integer, show
+from adaptive_nets._checks import check_integer, show
 from adaptive_nets.distribute.cluster import TRAINING, task_from_environment
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def check_strategy(name: str, value: Any) -> None:
 
 def is_multi_worker(strategy: "tf.distribute.Strategy") -> bool:
     """Returns whether the replicas of a strategy are in several processes."""
-    _check(strategy)
+    _check(strategy, "cluster_resolver")
     resolver = strategy.cluster_resolver
     if resolver is None or _is_tpu(strategy):
         return False
@@ -96,7 +96,7 @@ def share_of(batch_size: int, strategy: "tf.distribute.Strategy") -> int:
     Raises:
         ValueError: The batch cannot be divided evenly among the replicas.
     """
-    _check(strategy)
+    _check(strategy, "num_replicas_in_sync")
     batch_size = check_integer("batch_size", batch_size, 1)
     replicas = strategy.num_replicas_in_sync
     share, rest = divmod(batch_size, replicas)
@@ -109,10 +109,11 @@ def share_of(batch_size: int, strategy: "tf.distribute.Strategy") -> int:
     return share
 
 
-def _check(strategy):
-    import tensorflow as tf
-
-    check_instance("strategy", strategy, tf.distribute.Strategy, "a tf.distribute.Strategy")
+def _check(strategy, attribute):
+    if isinstance(strategy, type) or not hasattr(strategy, attribute):
+        raise TypeError(
+            f"strategy must be a tf.distribute.Strategy. Received: strategy={show(strategy)}."
+        )
 
 
 # One per name and process: two strategies on the same devices would number their collective

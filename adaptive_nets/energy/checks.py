@@ -71,20 +71,33 @@ def check_rows(x: Any, visible: str, batch_size: int | None) -> tuple[np.ndarray
     return x, _batch_size(len(x), batch_size)
 
 
-def check_visible(x: Any, size: int | None, name: str = "x") -> None:
-    """Raises `ValueError` for what are not rows of a built machine's visible units.
+def yields_batches(x: Any) -> bool:
+    """Returns whether it is a dataset or another iterable of batches, rather than an array."""
+    if isinstance(x, str | bytes | list | tuple | dict) or hasattr(x, "shape"):
+        return False
+    return isinstance(x, keras.utils.PyDataset) or hasattr(x, "__iter__")
+
+
+def check_visible(x: Any, machine: Any = None, name: str = "x") -> Any:
+    """Raises `ValueError` for what are not rows of a machine's visible units.
 
     Args:
-        x: Array, tensor or SciPy sparse matrix.
-        size: Number of visible units, or `None` if the machine is not built.
+        x: Array, tensor or SciPy sparse matrix. Datasets are not looked at.
+        machine: An `RBM`. Defaults to `None`: of any number of visible units.
         name: Name of the argument. Defaults to `"x"`.
+
+    Returns:
+        The rows; lists as an array.
     """
+    if yields_batches(x):
+        return x
     try:
         array = x if keras.ops.is_tensor(x) or sparse.issparse(x) else np.asarray(x)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} must be an array (rows, visible). Received: {str(error).splitlines()[0]}."
         ) from error
+    size = machine.visible_variable.shape[0] if machine is not None and machine.built else None
     if len(array.shape) != 2 or size not in (None, array.shape[1]):
         raise ValueError(
             f"{name} must have the shape (rows, {size or 'visible'}). Received: "
@@ -95,6 +108,7 @@ def check_visible(x: Any, size: int | None, name: str = "x") -> None:
     ):
         what = "NaN or infinite values" if array.dtype.kind == "f" else f"dtype {array.dtype}"
         raise ValueError(f"{name} must be finite numbers. Received: {what}.")
+    return array
 
 
 def _check_sparse(x, visible, batch_size):

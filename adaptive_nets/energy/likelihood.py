@@ -68,9 +68,9 @@ def log_likelihood(
         ValueError: `"exact"` is requested for a large model, or an option is out of range.
     """
     check_choice("method", method, ("auto", "exact", "ais"))
-    check_integer("chains", chains, 1)
-    check_integer("temperatures", temperatures, 1)
-    or_none(check_integer, "seed", seed, 0)
+    chains = check_integer("chains", chains, 1)
+    temperatures = check_integer("temperatures", temperatures, 1)
+    seed = or_none(check_integer, "seed", seed, 0)
     check_instance("model", model, keras.Model, "an energy.RBM")
     energy = float(np.mean(ops.convert_to_numpy(model.free_energy(x)), dtype="float64"))
     if method == "auto":

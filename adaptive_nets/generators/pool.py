@@ -1,6 +1,7 @@
 """`Pool`: subnetworks from the user's own Keras models."""
 
 import contextlib
+import copy
 import json
 import re
 import weakref
@@ -113,6 +114,16 @@ class Pool(Generator):
         self.majority = describe_majority(majority)
         self._majority = majority
         self._trained = weakref.WeakValueDictionary()
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_trained": None}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update({**state, "_trained": weakref.WeakValueDictionary()})
+
+    def __deepcopy__(self, memo: dict) -> "Pool":
+        # Models are copied for each subnetwork, and so are never changed.
+        return copy.copy(self)
 
     def optimizer_of(self, name: str) -> OptimizerSetting:
         """Returns the optimizer setting of one model."""

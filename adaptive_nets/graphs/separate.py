@@ -47,12 +47,20 @@ def separated(model: keras.Model, taken: set[int] | None = None) -> keras.Model:
     if not shared:
         return model
     try:
-        return _copy(model)
+        return copied_apart(model)
     except ValueError:
         return model
 
 
-def _copy(model):
+def copied_apart(model: keras.Model) -> keras.Model:
+    """Returns a copy of a model that shares no layer with it, nor within itself; not compiled.
+
+    Args:
+        model: A Sequential or Functional model. It is not changed.
+
+    Raises:
+        ValueError: A layer cannot be made again from its configuration.
+    """
     copier = _Separator()
     new = copier.model(model)
     for old, copy in copier.carried:

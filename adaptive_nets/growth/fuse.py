@@ -99,7 +99,10 @@ def plan_fuse(
 def loaded(model: keras.Model | str | os.PathLike) -> keras.Model:
     """The model itself, or that of a `.keras` file."""
     if isinstance(model, str | os.PathLike):
-        return keras.saving.load_model(check_path("models", model), compile=False)
+        path = check_path("models", model)
+        if not os.path.isfile(path):
+            raise ValueError(f"models must be models or .keras files. Received: no file '{path}'.")
+        return keras.saving.load_model(path, compile=False)
     return model
 
 

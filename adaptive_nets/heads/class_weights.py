@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_number, show
 from adaptive_nets.data.weights import ClassWeight, read_weights
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import abridge
@@ -44,7 +44,7 @@ def read_class_weight(
     if not isinstance(given, Mapping) or not set(given) <= set(head.heads):
         raise ValueError(
             f"class_weight must be a dict by the heads {abridge(list(head.heads))} of head "
-            f"'{head.name}', each with {_FORMS}. Received: class_weight={given!r}."
+            f"'{head.name}', each with {_FORMS}. Received: class_weight={show(given)}."
         )
     found = {}
     for name, own in given.items():
@@ -59,8 +59,8 @@ def _read(head, given, labels, sample_weight, name):
     if classes is None:
         raise ValueError(
             f"{name} requires one class per row, as with heads.BinaryClass and heads.MultiClass. "
-            f"Use sample_weight instead. Received: {name}={given!r} for the {type(head).__name__} "
-            f"head '{head.name}'."
+            f"Use sample_weight instead. Received: {name}={show(given)} for the "
+            f"{type(head).__name__} head '{head.name}'."
         )
     if isinstance(given, str) and given == "balanced":
         return _balanced(labels, sample_weight, name)
@@ -75,10 +75,10 @@ def _read(head, given, labels, sample_weight, name):
         if np.ndim(given) != 1 or len(given) != len(classes):
             raise ValueError(
                 f"{name} must have one weight for each of the {len(classes)} classes "
-                f"{abridge(classes)}. Received: {name}={given!r}."
+                f"{abridge(classes)}. Received: {name}={show(given)}."
             )
         return {k: check_number(f"{name}[{k}]", w, 0) for k, w in enumerate(given)}
-    raise ValueError(f"{name} must be {_FORMS}. Received: {name}={given!r}.")
+    raise ValueError(f"{name} must be {_FORMS}. Received: {name}={show(given)}.")
 
 
 def _balanced(labels, sample_weight, name):
@@ -105,6 +105,6 @@ def _by_class(head, given, name):
         except (TypeError, ValueError) as error:
             raise ValueError(f"{name} names an unknown class {label!r}: {error}") from error
         if code in encoded:
-            raise ValueError(f"{name} must name each class once. Received: {name}={given!r}.")
+            raise ValueError(f"{name} must name each class once. Received: {name}={show(given)}.")
         encoded[code] = weight
     return encoded

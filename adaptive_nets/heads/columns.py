@@ -12,7 +12,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from adaptive_nets._checks import check_dict
+from adaptive_nets.data.weights import read_weights
 from adaptive_nets.heads.base import Head
+from adaptive_nets.heads.labels import abridge
 
 # Above it not every integer is a float32.
 _EXACT = 2**24
@@ -127,6 +130,79 @@ def encode_side_by_side(heads: dict[str, Head], parts: dict[str, Any]) -> np.nda
     columns = side_by_side(heads)
     placed = [columns[name].place(labels, name) for name, labels in encoded.items()]
     return np.concatenate(placed, axis=1)
+
+
+def with_weights(
+    labels: Any, weights: dict[str, Any], heads: dict[str, Head], name: str
+) -> np.ndarray:
+    """Returns the labels of all heads with a column of weights for each, as `heads.Multi` does.
+
+    Args:
+        labels: Labels `[n, label columns]`.
+        weights: Weights `[n]` by head; missing heads weigh all rows equally.
+        heads: Heads by name.
+        name: Name of the head of all, for error messages.
+
+    Raises:
+        ValueError: There is no head of that name, or labels or weights are invalid.
+    """
+    width = _width(heads)
+    labels = np.asarray(labels)
+    if labels.ndim != 2 or labels.shape[1] not in (width, width + len(heads)):
+        raise ValueError(
+            f"labels must be what encode returned, of shape [n, {width}]. "
+            f"Received: labels of shape {list(labels.shape)}."
+        )
+    check_dict("weights", weights, object, "a dict of weights by head")
+    unknown = [key for key in weights if key not in heads]
+    if unknown:
+        raise ValueError(
+            f"sample_weight must be one number per row, or a dict by the heads "
+            f"{abridge(list(heads))} of head '{name}'. Received: weights for {abridge(unknown)}."
+        )
+    rows = len(labels)
+    given = {key: read_weights(own, rows, f"weights[{key!r}]") for key, own in weights.items()}
+    columns = [given.get(key, np.ones(rows)) for key in heads]
+    return with_mean_one(np.column_stack([labels[:, :width], *columns]), heads)
+
+
+def with_mean_one(labels: np.ndarray, heads: dict[str, Head]) -> np.ndarray:
+    """Returns labels whose columns of weights, if there are any, have mean 1.
+
+    Args:
+        labels: Labels of all heads, with or without weights.
+        heads: Heads by name.
+
+    Raises:
+        ValueError: The weights of a head are 0 in all rows.
+    """
+    width = _width(heads)
+    weights = labels[:, width:]
+    for name, own in zip(heads, weights.T, strict=False):
+        if not own.any():
+            raise ValueError(
+                f"sample_weight must be greater than 0 in some row for each head. "
+                f"Received: 0 in all of {len(labels)} rows for head '{name}'."
+            )
+    scaled = weights / weights.mean(axis=0, dtype="float64")
+    return np.concatenate([labels[:, :width], scaled], axis=1).astype("float32")
+
+
+def _width(heads):
+    return sum(columns.label_width for columns in side_by_side(heads).values())
+
+
+def combined_strata(heads: dict[str, Head], labels: np.ndarray) -> np.ndarray | None:
+    """Returns the number of each row's combination of the heads' classes, or `None` without any."""
+    found = [
+        heads[name].strata(ops.convert_to_numpy(columns.labels_of(labels)))
+        for name, columns in side_by_side(heads).items()
+    ]
+    found = [each for each in found if each is not None]
+    if not found:
+        return None
+    _, codes = np.unique(np.stack(found, axis=1), axis=0, return_inverse=True)
+    return np.ravel(codes)
 
 
 @contextmanager

@@ -13,9 +13,12 @@ from adaptive_nets._checks import check_number
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.columns import (
     ColumnsMetric,
+    combined_strata,
     encode_side_by_side,
     named_refusals,
     side_by_side,
+    with_mean_one,
+    with_weights,
 )
 from adaptive_nets.heads.labels import abridge
 from adaptive_nets.heads.loss_scale import LossScale
@@ -127,16 +130,7 @@ class Multi(Head):
         Raises:
             ValueError: There is no head of that name.
         """
-        unknown = [name for name in weights if name not in self.heads]
-        if unknown:
-            raise ValueError(
-                f"sample_weight must be one number per row, or a dict by the heads "
-                f"{abridge(list(self.heads))} of head '{self.name}'. "
-                f"Received: weights for {abridge(unknown)}."
-            )
-        columns = [weights.get(name, np.ones(len(labels))) for name in self.heads]
-        width = self.label_spec[0][0]
-        return self.scale_weights(np.column_stack([labels[:, :width], *columns]))
+        return with_weights(labels, weights, self.heads, self.name)
 
     def scale_weights(self, labels: np.ndarray) -> np.ndarray:
         """Returns labels whose columns of weights, if there are any, have mean 1.
@@ -147,16 +141,7 @@ class Multi(Head):
         Raises:
             ValueError: The weights of a head are 0 in all rows.
         """
-        width = self.label_spec[0][0]
-        weights = labels[:, width:]
-        for name, own in zip(self.heads, weights.T, strict=False):
-            if not own.any():
-                raise ValueError(
-                    f"sample_weight must be greater than 0 in some row for each head. "
-                    f"Received: 0 in all of {len(labels)} rows for head '{name}'."
-                )
-        scaled = weights / weights.mean(axis=0, dtype="float64")
-        return np.concatenate([labels[:, :width], scaled], axis=1).astype("float32")
+        return with_mean_one(labels, self.heads)
 
     def _parts(self, y: Any) -> dict[str, Any]:
         """Returns the raw labels of each head."""
@@ -210,18 +195,7 @@ class Multi(Head):
         return found
 
     def strata(self, labels: np.ndarray) -> np.ndarray | None:
-        """Returns the number of each row's combination of the heads' classes."""
-        found = [
-            head.strata(keras.ops.convert_to_numpy(columns.labels_of(labels)))
-            for head, columns in zip(
-                self.heads.values(), side_by_side(self.heads).values(), strict=True
-            )
-        ]
-        found = [each for each in found if each is not None]
-        if not found:
-            return None
-        _, codes = np.unique(np.stack(found, axis=1), axis=0, return_inverse=True)
-        return np.ravel(codes)
+        return combined_strata(self.heads, labels)
 
     def output_range(
         self, labels: np.ndarray, base: np.ndarray | None = None

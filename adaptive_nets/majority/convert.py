@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_integer, check_number, or_none
+from adaptive_nets._checks import check_integer, check_list, check_number, or_none
 from adaptive_nets.graphs.checks import check_inputs
 from adaptive_nets.graphs.compile import compile_like
 from adaptive_nets.graphs.rewrite import class_of, rewritten, serialized
@@ -228,12 +228,12 @@ class _Chosen:
         outer = [*model.layers, *(x for m in models for x in m.layers)]
         known = [x for x in layers if type(x) in MAJORITY or _holds_leaves(x, outer)]
         names = {x.name for x in layers if not isinstance(x, keras.layers.InputLayer)}
-        include, exclude = _listed(include), _listed(exclude) or []
+        include, exclude = _listed("include", include), _listed("exclude", exclude) or []
         for each in [*(include or ()), *exclude]:
             if isinstance(each, str) and each not in names:
                 raise ValueError(
                     f"Cannot expand {model.name!r}: it has no layer {each!r}. Expected one of "
-                    f"{', '.join(sorted(names))}."
+                    f"{', '.join(sorted(names))}. Received: {each!r}."
                 )
         if include is None:
             chosen = [x for x in known if type(x) is not keras.layers.Embedding]
@@ -256,10 +256,9 @@ def _holds_leaves(layer: Any, outer: Sequence[Any]) -> bool:
     return any(layer is x for x in outer) and any(type(x) in LEAVES for x in inner)
 
 
-def _listed(which: Which) -> list[str | type] | None:
-    if which is None:
-        return None
-    return [which] if isinstance(which, str | type) else list(which)
+def _listed(name: str, which: Which) -> list[str | type] | None:
+    listed = [which] if isinstance(which, str | type) else which
+    return or_none(check_list, name, listed, str | type, "names or classes of layers, or None")
 
 
 def _matches(layer: Any, which: Sequence[str | type]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from adaptive_nets._checks import check_choice, check_integer, check_number, or_none
@@ -18,6 +19,7 @@ _held = threading.local()
 _COUNTS = frozenset(
     ("units", "filters", "num_heads", "key_dim", "input_dim", "output_dim", "depth_multiplier")
 )
+_SIZES = frozenset(("kernel_size", "strides", "dilation_rate"))
 _RATES = frozenset(("dropout", "recurrent_dropout"))
 
 
@@ -94,7 +96,10 @@ class MajorityMixin:
             "subspace_penalty": subspace_penalty,
         }  # fmt: skip
         check_options(**options)
-        or_none(check_integer, "mixing_seed", mixing_seed, 0)
+        mixing_seed = or_none(check_integer, "mixing_seed", mixing_seed, 0)
+        # Keras itself takes Python's numbers only.
+        args = tuple(map(_plain, args))
+        kwargs = {name: _plain(value) for name, value in kwargs.items()}
         _check_stock(super().__init__, args, kwargs)
         super().__init__(*args, **kwargs)
         self.set_options(*options.values(), mixing_seed)
@@ -245,11 +250,19 @@ class MajorityMixin:
         return {**super().get_config(), **{name: getattr(self, name) for name in self.options}}
 
 
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _check_stock(make: Any, args: tuple, kwargs: dict[str, Any]) -> None:
     """Checks those arguments of the stock layers that Keras compares unchecked."""
     given = inspect.signature(make).bind_partial(*args, **kwargs).arguments
     for name in _COUNTS.intersection(given):
         check_integer(name, given[name], 1)
+    for name in _SIZES.intersection(given):
+        value = given[name]
+        for size in value if isinstance(value, list | tuple) else [value]:
+            check_integer(name, size, 1)
     for name in _RATES.intersection(given):
         check_number(name, given[name], 0, 1)
 

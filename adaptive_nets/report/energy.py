@@ -91,7 +91,7 @@ def plot_energies(machine: Any, x: Any, path: str | os.PathLike, samples: int = 
     """
     path = check_path(path)
     check_instance("machine", machine, RBM, "an energy.RBM")
-    check_visible(x, machine.width)
+    check_visible(x, machine)
     drawn = machine.sample(check_integer("samples", samples, 1), seed=0)
     energies = (np.asarray(machine.free_energy(each)) for each in (x, drawn))
     return save(draw_energies(*energies), path)

@@ -11,7 +11,7 @@ import keras
 
 from adaptive_nets._checks import check_dict, check_instance, check_path, or_none
 from adaptive_nets.data.schema import Schema
-from adaptive_nets.graphs.checks import check_model
+from adaptive_nets.graphs.checks import check_inputs, check_model
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.class_names import write_class_names
 from adaptive_nets.serving.features import assembled, named_specs, rows_to_serve, served_specs
@@ -123,6 +123,7 @@ def export_saved_model(
     elif warmup is not None:
         specs = keras.tree.flatten(tensor_signature(model))
         names = [spec.name for spec in specs] if receiver is None else list(receiver.specs)
+        check_inputs("warmup", warmup, model if receiver is None else None)
         rows = named_rows(warmup, names)
     path.parent.mkdir(parents=True, exist_ok=True)
     archive = keras.export.ExportArchive()

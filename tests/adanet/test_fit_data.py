@@ -1,5 +1,7 @@
 """What `fit` is given, from arguments to rows and feeds."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from adaptive_nets import heads
 from adaptive_nets.adanet import fit_data
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.data.batches import Batches
+from adaptive_nets.data.datasets import ReadLimits
 from adaptive_nets.data.feeds import StreamFeed, chunk_steps, finite_feed
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.rows import make_rows
@@ -159,7 +162,7 @@ def test_an_evaluator_judges_on_its_own_data_or_the_validation_data():
             {"x": dataset(X, NAMES).repeat(), "y": None, "validation_split": 0.1},
             "validation_split requires finite data. Pass validation_data",
         ),
-        ({"validation_split": 1.5}, "validation_split must be between 0 and 1"),
+        ({"validation_split": 1.5}, "validation_split must be .* < 1"),
         ({"validation_data": X}, r"validation_data must be \(x, y\).*Received: ndarray"),
         ({"validation_data": (X,)}, "validation_data must be"),
         ({"validation_data": (X[:3], NAMES[:4])}, "same number of rows"),
@@ -251,3 +254,30 @@ def test_a_finite_feed_follows_the_seed():
     (source,), (indices,) = feed.get(0)
     assert feed.chunk == 6 and set(source) == {"x", "y"}
     np.testing.assert_array_equal(indices, Batches(20, 4, 9).indices(0, 6))
+
+
+def test_datasets_are_read_within_their_limits(caplog):
+    def slow():
+        for k in range(20):
+            time.sleep(0.03)
+            yield X[k : k + 1], NAMES[k : k + 1]
+
+    arguments = fit_data.FitArguments(slow(), None, validation_data=slow())
+    head = heads.MultiClass(class_names=["ant", "bee", "cat"])
+    limits = ReadLimits(batches=15, seconds=0.2)
+    found = fit_data.read_fit_data(head, arguments, None, 0, limits=limits)
+    assert 1 <= len(found.train) <= 8 and 1 <= len(found.valid) <= 4
+    assert "The dataset passed as x was not read to its end" in caplog.text
+    assert "The dataset passed as validation_data was not read to its end" in caplog.text
+    arguments = fit_data.FitArguments(dataset(X, NAMES, batch=1), None, validation_data=(X, NAMES))
+    found = fit_data.read_fit_data(head, arguments, None, 0, limits=ReadLimits(batches=15))
+    assert (len(found.train), len(found.valid)) == (15, 20)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_validation_rows_have_their_share_of_every_class(seed):
+    labels = np.array([0] * 90 + [1] * 8 + [2] * 2)
+    x = np.arange(100.0)[:, None]
+    found = read(x, labels, validation_split=0.25, seed=seed)
+    assert np.bincount(found.valid.y, minlength=3).tolist() in ([22, 2, 1], [23, 1, 1])
+    assert np.bincount(found.train.y, minlength=3).min() == 1

@@ -155,18 +155,18 @@ class SearchState:
             return f"members/{member.name}.keras"
         return f"members/{member.name}.step-{self.partial.entries[-1].steps}.keras"
 
-    def chosen_candidates(self) -> list[Candidate]:
-        """Returns the winner of each round, except for rounds that changed nothing."""
+    def chosen_candidates(self) -> dict[int, Candidate]:
+        """Returns the winner of each round by its number, except for those that changed nothing."""
         won = {e.round: e for e in self.entries if e.status == "selected"}
-        return [
-            Candidate(
+        return {
+            number: Candidate(
                 entry.candidate,
                 entry.parent != "",
                 tuple(r.name for r in self.reports if r.iteration == number and r.selected),
             )
             for number, entry in sorted(won.items())
             if entry.candidate != "previous"
-        ]
+        }
 
     def to_json(self) -> dict:
         return {

@@ -154,7 +154,8 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind != "binary":
             raise ValueError(
-                f"Only binary classification is supported. The type of the target is {kind}."
+                f"Only binary classification is supported. The type of the target is {kind}. "
+                f"Received: y with {len(np.unique(y))} different values."
             )
         weights = read_weights(sample_weight, X)
         X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]

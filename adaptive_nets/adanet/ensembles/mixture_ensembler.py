@@ -57,11 +57,7 @@ class MixtureEnsembler(Ensembler):
         tolerance: float = 1e-6,
         max_iterations: int = 500,
     ):
-        if kind not in MIXTURE_KINDS:
-            raise ValueError(
-                f"kind must be one of {', '.join(map(repr, MIXTURE_KINDS))}. "
-                f"Received: kind={kind!r}."
-            )
+        kind = check_choice("kind", kind, tuple(MIXTURE_KINDS))
         self.kind, self.gamma = kind, check_function("gamma", gamma)
         self.use_bias = check_bool("use_bias", use_bias)
         self.refit = check_choice("refit", refit, ("all", "new"))
@@ -75,6 +71,10 @@ class MixtureEnsembler(Ensembler):
         relative = copy.copy(self)
         relative._solver, relative._relative = None, RelativeLoss(scale)
         return relative
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A solver holds compiled functions, and is made when it is needed.
+        return {**self.__dict__, "_solver": None}
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_text
 from adaptive_nets.adanet.ensembles.assemble import without_idle
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
@@ -50,6 +51,7 @@ def fuse_ensemble(
         ValueError: The ensembler is of an unknown kind, or the members cannot be fused into one
             network.
     """
+    check_text("name", name)
     graphs = _weighed(without_idle(ensemble, ensembler), ensembler)
     if len(graphs) > 1:
         align(graphs, seed)

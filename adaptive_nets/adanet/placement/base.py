@@ -103,7 +103,7 @@ class Placement(abc.ABC):
         """Raises a `ValueError` for settings that it does not support."""
 
     def check_fit(  # noqa: B027 (most placements take all data)
-        self, data: FitData, time_limit: float | None, max_steps: int | None
+        self, data: FitData, time_limit: float | None, max_steps: int | None, steps: int
     ) -> None:
         """Raises a `ValueError` for data or limits of `fit` that it does not support."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from absl import logging
 
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
@@ -18,6 +19,7 @@ from adaptive_nets.adanet.rounds.trainer import RoundTrainer, loss_scaled
 from adaptive_nets.adanet.rounds.xla import prefers_xla
 from adaptive_nets.data.feeds import JoinedFeed, StreamFeed, finite_feed
 from adaptive_nets.data.spool import Spool
+from adaptive_nets.graphs.loadable import why_not_loaded
 
 
 def set_up_round(
@@ -57,6 +59,7 @@ def set_up_round(
             )
             for b in builders
         ]  # fmt: skip
+    _check_loads(members, context)
     steps, jit_compile = context.settings.steps, context.settings.jit_compile
     if jit_compile == "auto":
         jit_compile = context.strategy.num_replicas_in_sync == 1 and prefers_xla(
@@ -79,6 +82,32 @@ def set_up_round(
             jit_compile, groups, penalties(context, members), context.loss_unit,
         )  # fmt: skip
     return Round(number, members, trainer, feed, steps, context.group)
+
+
+def _check_loads(members, context):
+    """Says before training what could not be loaded from a file afterwards.
+
+    Raises:
+        ValueError: A subnetwork could not be loaded from the search's folder.
+    """
+    for member in members:
+        reason = why_not_loaded(member.model)
+        if reason is None:
+            continue
+        cure = (
+            "Register its class or function with keras.saving.register_keras_serializable, give "
+            "it a get_config, and pass named functions in place of lambdas"
+        )
+        if context.settings.model_dir is not None:
+            raise ValueError(
+                f"The subnetwork of builder '{member.builder}' could not be loaded from "
+                f"model_dir: {reason} {cure}; or search without model_dir."
+            )
+        if context.group.is_chief:
+            logging.warning(
+                "A saved search.model could not be loaded with the subnetwork of builder '%s': %s "
+                "%s. It can be exported.", member.builder, reason, cure,
+            )  # fmt: skip
 
 
 def complexity_of(

@@ -2,6 +2,7 @@
 
 import time
 
+from adaptive_nets.adanet.defaults import MANY_EPOCHS, Defaults
 from adaptive_nets.adanet.rounds.records import Entry
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.timing.budget import Budget
@@ -11,7 +12,7 @@ from adaptive_nets.adanet.settings import SearchSettings
 PATIENCE, LEAST_GAIN = 2, 1e-3
 
 # A round whose steps follow from the time reads its rows at most this many times.
-MOST_EPOCHS = 100
+MOST_EPOCHS = MANY_EPOCHS
 
 # Steps a second of a small model, as long as nothing has been measured.
 USUAL_SPEED = 1000.0
@@ -24,10 +25,11 @@ COMPILING_PAYS = 5.0
 class RoundPlan:
     """What a search does with a time limit where its settings leave it open.
 
-    With `steps_per_iteration=None` the rounds share the time: each trains for at least the default
-    number of steps, and goes on until its share is over. With `max_iterations=None` rounds go on
-    until the time is over, or the last ones have gained next to nothing. Without a time limit
-    both have fixed defaults. Values that are set are kept.
+    With `steps_per_iteration="auto"` the rounds share the time: each trains for at least 500 steps,
+    or the default number if that is less, and goes on until its share is over or it has read the
+    rows as often as by default. With `max_iterations="auto"` rounds go on until the time is over,
+    or the last ones have gained next to nothing. Without a time limit both have fixed defaults.
+    Values that are set are kept.
 
     Args:
         settings: `SearchSettings`.
@@ -40,15 +42,19 @@ class RoundPlan:
         self, settings: SearchSettings, budget: Budget, epoch_steps: float, unit: float = 1.0
     ):
         self.budget, self.unit = budget, unit
-        self.steps, self.rounds = settings.steps, settings.rounds
-        self.force_grow = settings.force_grow
+        self.rounds = settings.rounds
         timed = budget.limit is not None
-        self.open_steps = timed and settings.steps_per_iteration is None
-        self.open_rounds = timed and settings.max_iterations is None
-        self.most = max(self.steps, MOST_EPOCHS * epoch_steps)
+        self.open_steps = timed and settings.steps_per_iteration == "auto"
+        # A search that grows whatever it gains would not end by itself.
+        self.open_rounds = timed and settings.max_iterations == "auto" and not settings.force_grow
+        # The default for the rows is the most where time decides; to do with less may be needed.
+        steps = settings.steps
+        self.most = max(steps, MOST_EPOCHS * epoch_steps)
+        self.steps = min(steps, Defaults.steps) if self.open_steps else steps
         self.begun = 0
         self.step_seconds: float | None = None
-        self._end = self._began = float("inf")
+        self._start, self._remaining, self._left = 0.0, float("inf"), 1
+        self._began: float | None = None
         self._first = 0
 
     def begin_round(self, done: int) -> None:
@@ -59,14 +65,21 @@ class RoundPlan:
         """
         if not self.open_steps:
             return
-        left = self.rounds - (self.begun if self.open_rounds else done)
+        self._left = max(1, self.rounds - (self.begun if self.open_rounds else done))
         self.begun += 1
-        remaining = self.budget.remaining()
-        share = max(remaining / max(1, left), self.least_seconds())
-        if remaining - share < self.least_seconds():
-            share = remaining
-        self._end = time.perf_counter() + share
+        self._start, self._remaining = time.perf_counter(), self.budget.remaining()
         self._began = None
+
+    def seconds_left(self) -> float:
+        """Returns the seconds that the round may still train.
+
+        They change while it does, as it becomes known what a round takes besides.
+        """
+        least = self.least_seconds()
+        share = max(self._remaining / self._left, least)
+        if self._remaining - share < least:
+            share = self._remaining
+        return self._start + share - self.budget.keeps - time.perf_counter()
 
     def least_seconds(self) -> float:
         """Returns the seconds that a round is worth: at least half of it must be training."""
@@ -78,7 +91,7 @@ class RoundPlan:
         """Returns about how many steps the next round will train, by which it is compiled."""
         if not self.open_steps:
             return self.steps
-        seconds = max(0.0, self._end - time.perf_counter() - self.budget.keeps)
+        seconds = max(0.0, self.seconds_left())
         if seconds < COMPILING_PAYS:
             return self.steps
         speed = USUAL_SPEED if self.step_seconds is None else 1.0 / self.step_seconds
@@ -94,10 +107,15 @@ class RoundPlan:
         taken = step - self._first
         if taken:
             self.step_seconds = (now - self._began) / taken
-        left = self._end - now - self.budget.keeps
+        left = self.seconds_left()
         over = left <= 0 or self.budget.ends_training(round_.step_seconds)
         more = 0 if over else max(1, int(left / self.step_seconds)) if taken else self.steps
-        return max(self.steps, int(min(self.most, step + more)))
+        return max(self.steps, int(min(self._most_steps(), step + more)))
+
+    def _most_steps(self):
+        # What would be too little for another round is not left unused.
+        after = self.budget.remaining() - 2 * self.budget.keeps
+        return self.most if after > self.least_seconds() else float("inf")
 
     def stalled(self, entries: tuple[Entry, ...], won: bool) -> bool:
         """Returns whether a search is over because its rounds gain nothing.
@@ -106,7 +124,7 @@ class RoundPlan:
             entries: The leaderboard, with that of the newest round.
             won: Whether the newest round has improved the ensemble.
         """
-        if not self.open_rounds or self.force_grow:
+        if not self.open_rounds:
             return not won
         chosen = {e.round: e.objective for e in entries if e.status == "selected"}
         objectives = [chosen[number] for number in sorted(chosen)][-PATIENCE - 1 :]

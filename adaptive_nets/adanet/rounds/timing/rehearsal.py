@@ -13,7 +13,7 @@ from adaptive_nets.adanet.ensembles.output_cache import OutputCache
 from adaptive_nets.adanet.rounds.finalize import RECALIBRATION_ROWS
 from adaptive_nets.adanet.rounds.scoring import CandidateScorer
 from adaptive_nets.adanet.rounds.timing.budget import ClosingCost
-from adaptive_nets.data.strata import draw_rows
+from adaptive_nets.data.rows import draw_rows
 from adaptive_nets.majority.recalibrate import normalizations
 
 FEW_ROWS = 2048
@@ -46,7 +46,11 @@ def rehearse_closing(
     began = time.perf_counter()
     found = newest = _score(on_part(scorer, few), *arguments)
     # Until the rows, and not what comes with each call, take most of the time.
-    while share < 1.0 and newest < 3 * found and time.perf_counter() - began < seconds:
+    while (
+        share < 1.0
+        and newest < 3 * found
+        and (share == few or time.perf_counter() - began + 8 * (newest - found) < seconds)
+    ):
         share = min(1.0, 8 * share)
         newest = _score(on_part(scorer, share), *arguments)
     slope = 0.0

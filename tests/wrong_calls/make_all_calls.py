@@ -1,23 +1,21 @@
 """Makes every wrong call and prints what was not refused in one clear line.
 
-PYTHONPATH=tests python -m wrong_calls [part of a name ...]
+python tests/wrong_calls/make_all_calls.py [part of a name ...]
 """
 
 import sys
 from collections import Counter
 
-from wrong_calls.calls_models import CALLS as MODELS
-from wrong_calls.calls_search import CALLS as SEARCH
-from wrong_calls.calls_service import CALLS as SERVICE
-from wrong_calls.outcomes import make, no_work
-from wrong_calls.things import train_all
+from call_outcomes import make, no_work
+from call_things import train_all
+from calls_all import CALLS
 
 
 def main(parts):
     """Prints faults by call, and how many of all."""
     seen = Counter()
     train_all()
-    for call in (*SEARCH, *MODELS, *SERVICE):
+    for call in CALLS:
         if parts and not any(part in call.name for part in parts):
             continue
         lines = []

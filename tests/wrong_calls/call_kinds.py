@@ -135,11 +135,12 @@ def mapping(value, none=False, empty=False):
     return Argument(_of(value), (*wrong, *([] if none else [None])))
 
 
-def rows(value, none=False, finite=True, width=True):
+def rows(value, none=False, finite=True, width=True, text=False):
     """Numbers, one row of some for each example."""
     array = np.zeros((24, 3), "float32") if value is None else np.asarray(value, "float32")
     wrong = ["soup", 3, THING, True, NAN, [[1.0], [1.0, 2.0]], array.astype(complex)]
-    wrong += [np.array([["a"] * 2] * len(array)), np.full(array.shape, None), [THING]]
+    wrong += [np.full(array.shape, None), [THING]]
+    wrong += [] if text else [np.array([["a"] * 2] * len(array))]
     wrong += [np.full(array.shape, NAN), np.where(array > 0, INF, array)] if finite else []
     if width and array.ndim > 1:
         wrong += [np.concatenate([array, array], axis=-1), array[0]]

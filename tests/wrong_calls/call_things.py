@@ -5,7 +5,7 @@ import functools
 import keras
 import numpy as np
 import tensorflow as tf
-from wrong_calls.kinds import lazy
+from call_kinds import lazy
 
 import adaptive_nets as an
 
@@ -87,6 +87,15 @@ def fitted():
 
 
 @once
+def bounded():
+    found = an.AdaNet(
+        an.heads.BinaryClass(), an.generators.Dense(4, [1]), max_iterations=1,
+        steps_per_iteration=2, seed=0, complexity="rademacher",
+    )  # fmt: skip
+    return found.fit(X, FLAGS, verbose=0)
+
+
+@once
 def stored(folder=None):
     import tempfile
 
@@ -131,5 +140,5 @@ def receiver_fn():
 
 def train_all():
     """Makes what has to be trained, before training is stopped at its first step."""
-    for make in (fitted, stored, convex, estimator):
+    for make in (fitted, bounded, stored, convex, estimator):
         make()

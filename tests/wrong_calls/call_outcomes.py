@@ -69,7 +69,7 @@ def no_work():
     before, here = signal.signal(signal.SIGALRM, stop), os.getcwd()
     with (
         mock.patch.object(RoundTrainer, "run", _begin),
-        mock.patch.object(keras.Model, "fit", _begin),
+        mock.patch.object(keras.Model, "fit", autospec=True, side_effect=WorkBegan),
         tempfile.TemporaryDirectory() as folder,
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),
@@ -126,7 +126,7 @@ def _judge(error, call, name):
     named = name is None or re.search(rf"(?<![a-z]){re.escape(name)}(?![a-z])", said)
     if theirs and "/sklearn/" in "".join(frames):
         return f"clear: {told}"
-    if known and (ours or theirs) and len(said.strip().splitlines()) == 1:
-        if named or "eceived" in said:
-            return f"clear: {told}"
+    one_line = len(said.strip().splitlines()) == 1
+    if known and (ours or theirs) and one_line and (named or "eceived" in said):
+        return f"clear: {told}"
     return f"raw: {told}  [{pathlib.Path(frames[-1]).name}]"
