@@ -60,7 +60,7 @@ def stop(search):
 
 def test_a_round_that_time_cut_short_is_taken_back_too(lc, data, plain, one_step_calls):
     search = lc.small(max_iterations=2)
-    search.fit(*data, verbose=0, callbacks=[worst_is_best(), lc.StopAt(2, 3)])
+    search.fit(*data, verbose=0, callbacks=[worst_is_best(), lc.StopAt(2, 5)])
     same_weights(search, plain[1])
     assert "withdrawn" in set(search.leaderboard().status)
     # The round goes on where it was, as its base is still the same ensemble.
