@@ -261,6 +261,15 @@ def test_the_rate_is_unknown_before_the_first_round(lc, data):
         lc.small().fit(*data, verbose=0, callbacks=[Early()])
 
 
+def test_steps_that_follow_from_the_data_are_unknown_in_each_round(lc, data):
+    bar, seen = kc.ProgbarLogger(), []
+    watch = kc.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(bar.target))
+    lc.small(steps_per_iteration="auto").fit(*data, verbose=0, callbacks=[bar, watch])
+    assert seen == [None, None]
+    lc.small(max_iterations=1).fit(*data, verbose=0, callbacks=[bar, watch])
+    assert seen[2:] == [6]
+
+
 def test_a_search_callback_that_is_also_one_of_keras_finds_what_that_asks_for(lc, data):
     class Both(an.callbacks.SearchCallback, kc.EarlyStopping):
         pass
