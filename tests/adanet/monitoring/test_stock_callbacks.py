@@ -29,7 +29,7 @@ WORKING = {
     "ReduceLROnPlateau": lambda folder: kc.ReduceLROnPlateau(
         "val_loss", factor=0.9, patience=1, min_delta=10
     ),
-    "LearningRateScheduler": lambda folder: kc.LearningRateScheduler(lambda epoch, rate: rate * 0.8),
+    "LearningRateScheduler": lambda folder: kc.LearningRateScheduler(lambda _, rate: rate * 0.8),
     "ModelCheckpoint": lambda folder: kc.ModelCheckpoint(folder / "{epoch}.keras"),
     "BackupAndRestore": lambda folder: kc.BackupAndRestore(folder / "backup"),
     "TensorBoard": lambda folder: kc.TensorBoard(
