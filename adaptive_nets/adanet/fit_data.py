@@ -22,9 +22,10 @@ from adaptive_nets.data.datasets import (
     read_dataset,
 )
 from adaptive_nets.data.preprocessing import wanted_names
-from adaptive_nets.data.rows import ClassWeight, Rows, make_rows, scale_head_weights, split_rows
+from adaptive_nets.data.rows import Rows, make_rows, split_rows
 from adaptive_nets.data.schema import MismatchError, Schema
 from adaptive_nets.data.training_data import TrainingData
+from adaptive_nets.data.weights import ClassWeight, scale_head_weights
 from adaptive_nets.heads import Head
 from adaptive_nets.heads.class_weights import read_class_weight
 

@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 
 from adaptive_nets.data.batches import Batches
-from adaptive_nets.data.rows import ClassWeight, LabelEncoder, Rows, make_rows
+from adaptive_nets.data.rows import LabelEncoder, Rows, make_rows
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import as_tensor
+from adaptive_nets.data.weights import ClassWeight
 
 CHUNK_STEPS = 256
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import keras
@@ -12,12 +12,9 @@ from absl import logging
 from adaptive_nets.data.alignment import check_aligned
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.specs import FeatureSpec, Spec
-from adaptive_nets.data.strata import missing_classes, split_indices
+from adaptive_nets.data.weights import ClassWeight, weigh
 
 Features = np.ndarray | dict[str, np.ndarray]
-
-# Weights by encoded class; for several heads, such a dict for each head.
-ClassWeight = dict[int, float] | dict[str, dict[int, float]]
 
 
 class LabelEncoder(Protocol):
@@ -154,132 +151,77 @@ def split_rows(
     return sides
 
 
-class SeveralHeads(Protocol):
-    """What a head of several targets does, such as `heads.Multi`."""
+def split_indices(
+    strata: np.ndarray | None, rows: int, held: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Splits rows at random, with a seed, such that both sides have rows of every class.
 
-    def labels_of(self, labels: np.ndarray, name: str) -> np.ndarray:
-        """Returns the encoded labels of one head."""
-
-    def attach_weights(self, labels: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
-        """Returns the encoded labels with a column of weights for each head."""
-
-    def scale_weights(self, labels: np.ndarray) -> np.ndarray:
-        """Returns some of these labels with weights of mean 1."""
-
-
-def read_weights(given: Any, rows: int, name: str = "sample_weight") -> np.ndarray:
-    """Reads one weight per row.
+    Each class gives its share of the rows held out, but at least one and not all of its rows. A
+    class of one row stays among the rows that are kept; if all classes have one row, their rows
+    are split as if there were no classes.
 
     Args:
-        given: Array, list, tensor or pandas object `[rows]` or `[rows, 1]`.
+        strata: `[rows]` class of each row, or `None` for rows without classes.
         rows: Number of rows.
-        name: Name of the argument in error messages.
+        held: Number of rows to hold out.
+        seed: Seed of the order.
 
     Returns:
-        float64 array `[rows]`.
-
-    Raises:
-        ValueError: They are not `rows` finite numbers >= 0, or all are 0.
+        Ascending row numbers of the rows kept and of those held out.
     """
-    rule = f"{name} must be {rows} finite numbers >= 0, one per row"
-    if np.ma.is_masked(given):
-        raise ValueError(
-            f"{rule}. Received: a masked array with {np.ma.count_masked(given)} masked."
-        )
-    try:
-        array = keras.ops.convert_to_numpy(given) if keras.ops.is_tensor(given) else None
-        array = np.asarray(given) if array is None else array
-        if array.dtype.kind in "US":
-            # NumPy has made text of the numbers among strings.
-            array = np.asarray(given, dtype=object)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{rule}. Received: {str(error).splitlines()[0]}.") from error
-    if array.shape not in ((rows,), (rows, 1)):
-        text = isinstance(given, str | bytes) or given is None
-        found = repr(given) if text else f"{type(given).__name__} of shape {list(array.shape)}"
-        raise ValueError(f"{rule}. Received: {name}={found}.")
-    array = array.reshape(rows)
-    numbers = array.dtype.kind in "biuf"
-    found = array.astype("float64") if numbers else np.array([_number(v) for v in array.tolist()])
-    bad = ~np.isfinite(found) | (found < 0)
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise ValueError(f"{rule}. Received: {array.tolist()[row]!r} in row {row}.")
-    if rows and not found.any():
-        raise ValueError(f"{rule}, and not all 0. Received: 0 in every row.")
+    order = np.random.default_rng(seed).permutation(rows)
+    chosen = order[:held] if strata is None else _by_class(strata, order, held, keep=1)
+    mask = np.zeros(rows, bool)
+    mask[chosen] = True
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def draw_rows(strata: np.ndarray | None, rows: int, count: int, seed: int) -> np.ndarray:
+    """Draws rows without repetition, some of every class if there are enough.
+
+    Args:
+        strata: `[rows]` class of each row, or `None` for rows without classes.
+        rows: Number of rows.
+        count: Number of rows to draw.
+        seed: Seed of the order.
+
+    Returns:
+        Their ascending row numbers.
+    """
+    order = np.random.default_rng(seed).permutation(rows)
+    return np.sort(order[:count] if strata is None else _by_class(strata, order, count, keep=0))
+
+
+def missing_classes(strata: np.ndarray, kept: np.ndarray, held: np.ndarray) -> list[int]:
+    """Returns the classes that one side of a split lacks."""
+    return np.setxor1d(strata[kept], strata[held]).tolist()
+
+
+def _by_class(strata, order, count, keep):
+    _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    quotas = _quotas(sizes, count, keep)
+    if quotas is None:
+        return order[:count]
+    shuffled = np.ravel(codes)[order]
+    by_class = np.argsort(shuffled, kind="stable")
+    place = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return order[by_class[place < np.repeat(quotas, sizes)]]
+
+
+def _quotas(sizes, count, keep):
+    """Returns how many rows each class gives: largest remainders, within its least and most."""
+    most = sizes - np.minimum(keep, sizes)
+    if most.sum() < count:
+        return None
+    wanted = sizes * (count / sizes.sum())
+    least = np.minimum(1, most)
+    if least.sum() > count:
+        # More classes than rows: the largest classes come first.
+        least = np.zeros_like(sizes)
+    found = np.clip(np.floor(wanted).astype(int), least, most)
+    while found.sum() != count:
+        step = 1 if found.sum() < count else -1
+        free = found < most if step > 0 else found > least
+        gap = np.where(free, step * (wanted - found), -np.inf)
+        found[np.argmax(gap)] += step
     return found
-
-
-def _number(value):
-    """Returns a weight as a float, and NaN for what is no number, such as text."""
-    return float(value) if isinstance(value, bool | int | float) else np.nan
-
-
-def weigh(
-    head: Any, labels: np.ndarray, sample_weight: Any, class_weight: ClassWeight | None
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Combines the weights of rows and classes.
-
-    Args:
-        head: Adapted head.
-        labels: Labels as encoded by the head.
-        sample_weight: One weight per row; for several heads, also a dict of such by head.
-        class_weight: Weights by encoded class, or `None`.
-
-    Returns:
-        The labels, with columns of weights if these differ from head to head; and float32 weights
-        `[rows]` of mean 1, or `None` if all are equal.
-
-    Raises:
-        ValueError: A weight is invalid, or the head cannot use it.
-    """
-    rows, by_head, w = len(labels), {}, None
-    if isinstance(sample_weight, Mapping):
-        if not hasattr(head, "attach_weights"):
-            raise ValueError(
-                "sample_weight must be one number per row: only heads.Multi takes a dict of "
-                f"weights by head. Received: sample_weight with the keys {list(sample_weight)}."
-            )
-        by_head = {
-            name: read_weights(given, rows, f"sample_weight[{name!r}]")
-            for name, given in sample_weight.items()
-        }
-    elif sample_weight is not None:
-        w = read_weights(sample_weight, rows)
-    for key, weight in (class_weight or {}).items():
-        if not isinstance(weight, dict):
-            w = _of_classes(labels, class_weight, np.ones(rows) if w is None else w)
-            break
-        before = by_head.get(key, np.ones(rows))
-        by_head[key] = _of_classes(head.labels_of(labels, key), weight, before)
-    if by_head:
-        labels = head.attach_weights(labels, by_head)
-    return labels, None if w is None else (w / w.mean()).astype("float32")
-
-
-def scale_head_weights(head: Any, rows: Any) -> Any:
-    """Returns some of the rows that `weigh` has weighted, with weights of mean 1 for each head.
-
-    Args:
-        head: Adapted head.
-        rows: `Rows`.
-    """
-    scale = getattr(head, "scale_weights", None)
-    return rows if scale is None else dataclasses.replace(rows, y=scale(rows.y))
-
-
-def _of_classes(labels, class_weight, w):
-    """Returns weights of rows multiplied by those of their classes."""
-    codes = np.asarray(labels)
-    if codes.size != len(codes):
-        raise ValueError("class_weight requires one class per row. Use sample_weight instead.")
-    codes = codes.reshape(-1).astype("int64")
-    table = np.ones(max([codes.max(initial=0), *class_weight]) + 1)
-    table[list(class_weight)] = list(class_weight.values())
-    w = w * table[codes]
-    if not w.any():
-        raise ValueError(
-            "class_weight must be greater than 0 for a class of some row whose sample_weight is. "
-            "Received: 0 for every row."
-        )
-    return w

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from adaptive_nets._checks import show
-from adaptive_nets.data.rows import read_weights
+from adaptive_nets.data.weights import read_weights
 
 
 @dataclasses.dataclass(frozen=True)

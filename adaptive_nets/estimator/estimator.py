@@ -254,8 +254,7 @@ class Estimator(TrainedEnsemble):
         if max_steps is not None and began >= max_steps:
             logging.info("Nothing to train: already at global step %d of %d.", began, max_steps)
             return self._trained()
-        allowed = [steps, None if max_steps is None else max_steps - began]
-        most = min((more for more in allowed if more is not None), default=None)
+        most = min(filter(None, (steps, max_steps and max_steps - began)), default=None)
         given = inputs.for_training(input_fn, self._config, self._params, most)
         limits = [began + more for more in (steps, given.steps) if more is not None]
         limits += [] if max_steps is None else [max_steps]

@@ -33,6 +33,7 @@ from adaptive_nets.adanet.candidates.stock.optimizers import (
     make_optimizer,
 )
 from adaptive_nets.generators.grown import grown_subnetwork, logits_model
+from adaptive_nets.keras_internals import draw_seed
 from adaptive_nets.serialization import describe_object, restore_object
 
 TRANSFORMS = ("widen", "deepen", "fuse")
@@ -215,8 +216,7 @@ class GrownBuilder(Builder):
         self.majority = generator.majority
 
     def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
-        # A search seeds NumPy for each builder.
-        seed = int(np.random.randint(2**31))
+        seed = draw_seed()
         plan = self.generator.plan(self.transform, self.members, seed)
         model = growth.apply(plan)[0]
         deeper = self.generator.layers if self.transform == "deepen" else 0

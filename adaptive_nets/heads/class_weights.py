@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from adaptive_nets._checks import check_number, show
-from adaptive_nets.data.rows import ClassWeight, read_weights
+from adaptive_nets.data.weights import ClassWeight, read_weights
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import abridge
 from adaptive_nets.heads.multi import Multi

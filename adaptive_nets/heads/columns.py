@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets._checks import check_dict
-from adaptive_nets.data.rows import read_weights
+from adaptive_nets.data.weights import read_weights
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import abridge
 
@@ -190,6 +190,19 @@ def with_mean_one(labels: np.ndarray, heads: dict[str, Head]) -> np.ndarray:
 
 def _width(heads):
     return sum(columns.label_width for columns in side_by_side(heads).values())
+
+
+def combined_strata(heads: dict[str, Head], labels: np.ndarray) -> np.ndarray | None:
+    """Returns the number of each row's combination of the heads' classes, or `None` without any."""
+    found = [
+        heads[name].strata(ops.convert_to_numpy(columns.labels_of(labels)))
+        for name, columns in side_by_side(heads).items()
+    ]
+    found = [each for each in found if each is not None]
+    if not found:
+        return None
+    _, codes = np.unique(np.stack(found, axis=1), axis=0, return_inverse=True)
+    return np.ravel(codes)
 
 
 @contextmanager
