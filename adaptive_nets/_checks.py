@@ -4,14 +4,15 @@ NumPy's scalars count as Python's. A bool is no number, though Python makes it a
 """
 
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 
-def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
+def check_choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
     """Refuses a value that is not among the choices.
 
     Args:
@@ -19,14 +20,19 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
         value: What was passed for it.
         choices: The values that are allowed.
 
+    Returns:
+        The choice: Python's value where NumPy's was passed.
+
     Raises:
         ValueError: If it is another value.
     """
     # What is compared must be a scalar: an array would raise an error of its own.
     scalar = value is None or isinstance(value, str | Real | np.generic)
-    if not scalar or not any(_is_bool(value) == _is_bool(c) and value == c for c in choices):
+    same = [c for c in choices if scalar and _is_bool(value) == _is_bool(c) and value == c]
+    if not same:
         allowed = ", ".join(map(repr, choices))
-        raise ValueError(f"{name} must be one of {allowed}. Received: {name}={value!r}.")
+        raise ValueError(f"{name} must be one of {allowed}. Received: {name}={show(value)}.")
+    return same[0]
 
 
 def check_integer(name: str, value: Any, minimum: int | None = None) -> int:
@@ -43,10 +49,11 @@ def check_integer(name: str, value: Any, minimum: int | None = None) -> int:
     Raises:
         ValueError: If it is no integer or too small.
     """
+    value = _scalar(value)
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or (minimum is not None and value < minimum):
         bound = "" if minimum is None else f" >= {minimum}"
-        raise ValueError(f"{name} must be an integer{bound}. Received: {name}={value!r}.")
+        raise ValueError(f"{name} must be an integer{bound}. Received: {name}={show(value)}.")
     return int(value)
 
 
@@ -72,6 +79,7 @@ def check_number(
     Raises:
         ValueError: If it is no number, not finite or out of range.
     """
+    value = _scalar(value)
     number = isinstance(value, Real) and not isinstance(value, bool)
     with_low, with_high = inclusive in (True, "low"), inclusive in (True, "high")
     if number and math.isfinite(value):
@@ -83,7 +91,7 @@ def check_number(
     limits += [] if high is None else [f"{'<=' if with_high else '<'} {high}"]
     bound = " and ".join(limits)
     raise ValueError(
-        f"{name} must be a finite number{bound and ' ' + bound}. Received: {name}={value!r}."
+        f"{name} must be a finite number{bound and ' ' + bound}. Received: {name}={show(value)}."
     )
 
 
@@ -100,9 +108,164 @@ def check_bool(name: str, value: Any) -> bool:
     Raises:
         ValueError: If it is something else, such as 1 or `"yes"`.
     """
+    value = _scalar(value)
     if not _is_bool(value):
-        raise ValueError(f"{name} must be True or False. Received: {name}={value!r}.")
+        raise ValueError(f"{name} must be True or False. Received: {name}={show(value)}.")
     return bool(value)
+
+
+def check_path(name: str, value: Any) -> str:
+    """Refuses what is not a path, and makes it absolute.
+
+    Done once, where a path is passed, so that changing the working directory later moves nothing.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it: a string or `os.PathLike`, which may begin with `~`.
+
+    Returns:
+        The absolute path as a string; a URL such as `gs://bucket/run` as it is.
+
+    Raises:
+        ValueError: If it is something else, or empty.
+    """
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(path, str) or not path.strip() or "\0" in path:
+        raise ValueError(f"{name} must be a path. Received: {name}={show(value)}.")
+    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
+
+
+def check_text(name: str, value: Any) -> str:
+    """Refuses what is not text, and empty text.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+
+    Returns:
+        The value as Python's str.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} must be a non-empty string. Received: {name}={show(value)}.")
+    return str(value)
+
+
+def check_function(name: str, value: Any) -> Any:
+    """Refuses what cannot be called.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: If it is no function.
+    """
+    if not callable(value):
+        raise TypeError(f"{name} must be a function. Received: {name}={show(value)}.")
+    return value
+
+
+def check_instance(name: str, value: Any, kind: Any, words: str) -> Any:
+    """Refuses what is not an object of a class.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+        kind: A class, or several as for `isinstance`.
+        words: What is expected, such as `"a heads.Head"`.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {words}. Received: {name}={show(value)}.")
+    return value
+
+
+def check_list(name: str, value: Any, kind: Any, words: str, least: int = 0) -> list:
+    """Refuses what is not a list or tuple of objects of a class.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+        kind: Class of the elements, or several as for `isinstance`.
+        words: What is expected, such as `"a list of models"`.
+        least: The least number of elements. Default: 0.
+
+    Returns:
+        The elements as a list.
+
+    Raises:
+        TypeError: If it is something else, or an element is.
+        ValueError: If it is too short.
+    """
+    listed = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+    found = list(value) if listed and not (isinstance(value, np.ndarray) and not value.ndim) else []
+    if not listed or not all(isinstance(element, kind) for element in found):
+        raise TypeError(f"{name} must be {words}. Received: {name}={show(value)}.")
+    if len(found) < least:
+        raise ValueError(f"{name} must be {words}, at least {least}. Received: {len(found)}.")
+    return found
+
+
+def check_dict(name: str, value: Any, kind: Any, words: str, least: int = 0) -> dict:
+    """Refuses what is not a dict from text to objects of a class.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+        kind: Class of the values, or several as for `isinstance`.
+        words: What is expected, such as `"a dict of models by name"`.
+        least: The least number of entries. Default: 0.
+
+    Returns:
+        A copy of the dict.
+
+    Raises:
+        TypeError: If it is something else, or a key or value is.
+        ValueError: If it is too short.
+    """
+    if not isinstance(value, Mapping) or not all(
+        isinstance(key, str) and isinstance(entry, kind) for key, entry in value.items()
+    ):
+        raise TypeError(f"{name} must be {words}. Received: {name}={show(value)}.")
+    if len(value) < least:
+        raise ValueError(f"{name} must be {words}, at least {least}. Received: {name}={value!r}.")
+    return dict(value)
+
+
+def or_none(check: Callable[..., Any], name: str, value: Any, *limits: Any) -> Any:
+    """Returns `None` for `None`, and for other values what another check returns.
+
+    Args:
+        check: One of the checks of this module.
+        name: Name of the argument.
+        value: What was passed for it.
+        *limits: Further arguments of the check.
+    """
+    return None if value is None else check(name, value, *limits)
+
+
+def show(value: Any) -> str:
+    """Returns a value as text that is short enough for one line of an error message."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"an array of shape {list(value.shape)} and dtype {value.dtype}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 120 else f"{text[:100]}... ({type(value).__name__})"
+
+
+def _scalar(value: Any) -> Any:
+    """Returns an array without axes as the scalar that it holds."""
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
 def _is_bool(value: Any) -> bool:

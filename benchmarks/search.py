@@ -1,15 +1,21 @@
 """What a search costs: steps a second, time between rounds, memory, and the price of age.
 
-    python benchmarks/search.py [--part steady|rounds|age|mnist_dense|mnist_conv ...]
+    python benchmarks/search.py [--part steady|rounds|age|budget|mnist_dense|mnist_conv ...]
                                 [--connect all] [--quick]
+    python benchmarks/search.py --part budget [--rows 1000 ...] [--seconds 10 ...] [--busy]
 
 Every ratio is of two figures measured in this run.
 """
 
 import argparse
+import concurrent.futures
+import contextlib
 import gc
+import multiprocessing
 import os
 import statistics
+import subprocess
+import sys
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -210,6 +216,73 @@ def mnist(data_dir, kind, rounds, steps, **settings):
     return {"accuracy": accuracy, "rows a second": rows, "beside model.fit": ratio}
 
 
+def budget(rows, limits, busy, held_out=1_000_000, apart=True):
+    """What default searches use of a time limit, each in a process of its own."""
+    cells = [(n, 0, limit) for n in rows for limit in limits]
+    # Few rows to train on, and many to be measured on.
+    cells += [(min(rows), held_out, min(limits))] if held_out else []
+    found = {}
+    print("    rows  held out  asked     used  ratio  within  rounds  accuracy  stopped by")
+    for second in (False, True) if busy else (False,):
+        for n, held, limit in cells:
+            with _second_process() if second else contextlib.nullcontext():
+                cell = _in_a_process(used_of_limit, n, held, limit) if apart else (
+                    used_of_limit(n, held, limit)
+                )  # fmt: skip
+            # A search that stops early says why, by its `stop_reason`.
+            early = cell["used"] < 0.9 * limit
+            excess = cell["used"] - limit > max(2.0, 0.05 * limit)
+            cell["within"] = not excess and (not early or cell["reason"] != "time_limit")
+            name = f"{n} rows, {held} held out, {limit} s" + (", busy" if second else "")
+            found[name] = cell
+            print(
+                f"{n:8} {held:9} {limit:6} {cell['used']:8.1f} {cell['used'] / limit:6.2f} "
+                f"{cell['within']!s:>7} {cell['rounds']:7} {cell['accuracy']:9.3f}  "
+                f"{cell['reason']}{' (second process)' if second else ''}",
+                flush=True,
+            )
+    return found
+
+
+def used_of_limit(rows, held_out, limit):
+    """One search with default settings and a time limit on made rows of 20 columns."""
+    rng = np.random.default_rng(0)
+
+    def make(count):
+        x = rng.normal(size=(count, 20)).astype("float32")
+        return x, (x[:, 0] * x[:, 1] + 0.3 * rng.normal(size=count) > 0).astype(int)
+
+    train, test = make(rows), make(10_000)
+    search = an.AdaNet(an.heads.BinaryClass(), seed=0)
+    valid = make(held_out) if held_out else None
+    began = time.perf_counter()
+    search.fit(*train, validation_data=valid, time_limit=limit, verbose=0)
+    used = time.perf_counter() - began
+    return {
+        "used": used,
+        "rounds": int(search.leaderboard()["round"].max()),
+        "accuracy": search.evaluate(*test)["accuracy"],
+        "reason": search.stop_reason,
+    }
+
+
+def _in_a_process(function, *arguments):
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+@contextlib.contextmanager
+def _second_process():
+    code = "import numpy as np\na = np.ones((500, 500))\nwhile True: a @ a"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def _plain(builder, shape):
     inputs = keras.Input(shape)
     model = keras.Model(inputs, builder.build(inputs, 10).logits)
@@ -223,7 +296,7 @@ def _peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-PARTS = ("steady", "rounds", "age", "mnist_dense", "mnist_conv")
+PARTS = ("steady", "rounds", "age", "mnist_dense", "mnist_conv", "budget")
 
 
 def main(argv=None):
@@ -232,6 +305,9 @@ def main(argv=None):
     parser.add_argument("--part", nargs="*", choices=PARTS, help="default: the first three")
     parser.add_argument("--connect", default="none", choices=["all", "previous", "none"])
     parser.add_argument("--data_dir", help="folder with mnist/mnist.npz, for the last two parts")
+    parser.add_argument("--rows", nargs="*", type=int, default=[1000, 100_000, 1_000_000])
+    parser.add_argument("--seconds", nargs="*", type=int, default=[10, 60, 120])
+    parser.add_argument("--busy", action="store_true", help="also beside a second busy process")
     parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
     given = parser.parse_args(argv)
     parts = given.part or (PARTS[:4] if given.quick else PARTS[:3])
@@ -244,6 +320,7 @@ def main(argv=None):
         "age": lambda: age(given.connect),
         "mnist_dense": lambda: mnist(given.data_dir, "dense", 3, 4700, **average),
         "mnist_conv": lambda: mnist(given.data_dir, "conv", 1, 4700),
+        "budget": lambda: budget(given.rows, given.seconds, given.busy),
     }
     if given.quick:
         run = {
@@ -252,6 +329,7 @@ def main(argv=None):
             "age": lambda: age(given.connect, 2, 4),
             "mnist_dense": lambda: mnist(None, "dense", 1, 4, **average),
             "mnist_conv": lambda: mnist(None, "conv", 1, 4),
+            "budget": lambda: budget([500], [3], given.busy, held_out=0, apart=False),
         }
     return {part: run[part]() for part in parts}
 

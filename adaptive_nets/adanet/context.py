@@ -1,11 +1,13 @@
 """`SearchContext`: the settings of a search and facts about its data."""
 
 import dataclasses
+import os
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
@@ -77,6 +79,7 @@ class SearchContext:
         return {
             "seed": self.seed,
             "settings": self.settings.to_json(),
+            "defaults": self.settings.defaults.to_json(),
             "fit": self._fit_settings(),
             "schema": self.schema.to_dict(),
             "adapted_head": describe_object(self.head),
@@ -85,17 +88,20 @@ class SearchContext:
             "preprocessed": self.preprocessing is not None,
         }
 
-    def check_same(self, state: dict[str, Any]) -> None:
-        """Raises a `ValueError` if a stored state has another configuration."""
+    def check_same(self, state: dict[str, Any], folder: str | os.PathLike) -> None:
+        """Raises a `ValueError` if the state stored in a folder has another configuration."""
         given = {**self.settings.to_json(), "fit": self._fit_settings(), "seed": self.seed}
         stored = {**state["settings"], "fit": state["fit"], "seed": state["seed"]}
-        for settings in (given, stored):
+        used = Defaults(self.settings.steps, self.settings.penalty)
+        # A default that is given is no other search than one that is left open.
+        for settings, values in ((given, used), (stored, Defaults.of_state(state))):
             settings.pop("max_iterations")
+            settings |= {"steps_per_iteration": values.steps, "adanet_lambda": values.adanet_lambda}
         found = differences(stored, given)
         if found:
             more = f" and {len(found) - 6} more" if len(found) > 6 else ""
             raise ValueError(
-                f"model_dir '{self.settings.model_dir}' holds a search with another configuration: "
+                f"model_dir '{folder}' holds a search with another configuration: "
                 f"{'; '.join(found[:6])}{more}. Use the same settings or another model_dir."
             )
 

@@ -1,15 +1,18 @@
 """The data of `fit`, checked before training starts."""
 
 import dataclasses
-import numbers
+import functools
+import math
 from typing import Any
 
 import numpy as np
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_integer, check_number, or_none
 from adaptive_nets._seeds import derive_seed
+from adaptive_nets.adanet.objective.defined import check_defined
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.data.datasets import (
+    ReadLimits,
     check_batched,
     dataset_batch_size,
     is_batched,
@@ -22,7 +25,9 @@ from adaptive_nets.data.preprocessing import wanted_names
 from adaptive_nets.data.rows import Rows, make_rows, split_rows
 from adaptive_nets.data.schema import MismatchError, Schema
 from adaptive_nets.data.training_data import TrainingData
-from adaptive_nets.heads import Head, Multi
+from adaptive_nets.data.weights import ClassWeight, scale_head_weights
+from adaptive_nets.heads import Head
+from adaptive_nets.heads.class_weights import read_class_weight
 
 SAMPLE_ROWS = 4096
 
@@ -39,7 +44,8 @@ class FitData:
         stream: The endless dataset, or `None`.
         batch_size: Rows per step.
         schema: The schema of the features.
-        class_weight: Weights by encoded class, for the rows of the stream, or `None`.
+        class_weight: Weights by encoded class, for several heads by head, for the rows of the
+            stream; or `None`.
     """
 
     train: Rows
@@ -49,7 +55,7 @@ class FitData:
     stream: object
     batch_size: int
     schema: Schema
-    class_weight: dict | None = None
+    class_weight: ClassWeight | None = None
 
 
 def labelled_rows(
@@ -58,8 +64,9 @@ def labelled_rows(
     head: Head,
     what: str,
     sample_weight: Any = None,
-    class_weight: dict[int, float] | None = None,
+    class_weight: ClassWeight | None = None,
     schema: Schema | None = None,
+    limits: ReadLimits | None = None,
 ) -> Rows:
     """Returns finite rows from arrays or batches, read by a schema and encoded by a head."""
     if is_batched(x):
@@ -67,7 +74,8 @@ def labelled_rows(
             raise ValueError(f"{what}: y must not be passed with a dataset, which yields labels.")
         if is_endless(x):
             raise ValueError(f"{what}: the dataset must be finite. Add .take(n).")
-        x, y, w = read_dataset(x) if is_dataset(x) else read_batches(x)[:3]
+        read = read_dataset if is_dataset(x) else read_batches
+        x, y, w = read(x, limits=limits)[:3]
         sample_weight = w if sample_weight is None else sample_weight
     try:
         return make_rows(x, y, head, sample_weight, class_weight, schema)
@@ -96,7 +104,7 @@ class FitArguments:
     x: Any
     y: Any = None
     sample_weight: Any = None
-    class_weight: dict | None = None
+    class_weight: Any = None
     validation_data: Any = None
     validation_split: float = 0.0
     report_data: Any = None
@@ -105,15 +113,15 @@ class FitArguments:
     max_steps: int | None = None
 
     def __post_init__(self):
-        if self.time_limit is not None and not self.time_limit > 0:
-            raise ValueError(
-                f"time_limit must be > 0 seconds. Received: time_limit={self.time_limit}."
-            )
-        for name in ("batch_size", "max_steps"):
-            value = getattr(self, name)
-            whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-            if not (whole and value >= 1) and not (name == "max_steps" and value is None):
-                raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
+        keep = functools.partial(object.__setattr__, self)
+        endless = isinstance(self.time_limit, float) and self.time_limit == math.inf
+        if self.time_limit is not None and not endless:
+            keep("time_limit", check_number("time_limit", self.time_limit, 0, inclusive=False))
+        keep("batch_size", check_integer("batch_size", self.batch_size, 1))
+        keep("max_steps", or_none(check_integer, "max_steps", self.max_steps, 1))
+        if self.validation_split is not None:
+            split = check_number("validation_split", self.validation_split, 0, 1, "low")
+            keep("validation_split", split)
 
 
 def read_fit_data(
@@ -123,6 +131,7 @@ def read_fit_data(
     seed: int,
     schema: Schema | None = None,
     preprocessing: Any = None,
+    limits: ReadLimits | None = None,
 ) -> FitData:
     """Checks all data of `fit`, and adapts the head to the labels.
 
@@ -133,35 +142,44 @@ def read_fit_data(
         seed: The search's seed.
         schema: The schema of the features. Defaults to `None`: it is learnt from `x`.
         preprocessing: The search's preprocessing, which says whether columns stay separate.
+        limits: How much of a dataset to read. Defaults to `None`: all of it.
 
     Raises:
         ValueError: The data is invalid.
     """
-    x, y, sample_weight, stream, batch_size = _read_training_data(given)
+    x, y, sample_weight, stream, batch_size = _read_training_data(given, limits)
     if y is None:
         raise ValueError("Labels are missing. Pass y, or a tf.data.Dataset of (features, labels).")
     # A dict holds the labels of several heads, which head.adapt counts.
     if not isinstance(y, dict) and row_count(y) == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     head.adapt(y)
-    class_weight = encode_classes(head, given.class_weight)
+    class_weight = given.class_weight
+    if class_weight is not None:
+        known = head.encode(y) if stream is None else None
+        class_weight = read_class_weight(head, class_weight, known, sample_weight)
     if schema is None:
         separate, only = wanted_names(preprocessing)
         schema = Schema.infer(x, row_count(y), separate, only)
     train = make_rows(x, y, head, sample_weight, class_weight, schema)
     valid = reported = None
     if given.validation_data is not None:
-        valid = _held_out_rows(given.validation_data, head, "validation_data", schema)
+        valid = _held_out_rows(given.validation_data, head, "validation_data", schema, limits)
     elif given.validation_split:
-        train, valid = split_rows(train, given.validation_split, derive_seed(seed, "split"))
+        sides = split_rows(
+            train, given.validation_split, derive_seed(seed, "split"), head.strata(train.y)
+        )
+        train, valid = (scale_head_weights(head, side) for side in sides)
     judged = _evaluator_rows(evaluator, head, valid, schema)
+    if evaluator is not None:
+        check_defined(head, evaluator.metric, judged or valid)
     if given.report_data is not None:
-        reported = _held_out_rows(given.report_data, head, "report_data", schema)
+        reported = _held_out_rows(given.report_data, head, "report_data", schema, limits)
     size = min(batch_size, len(train))
     return FitData(train, valid, judged, reported, stream, size, schema, class_weight)
 
 
-def _read_training_data(given):
+def _read_training_data(given, limits):
     """Returns features, labels, weights, the stream or `None`, and the batch size."""
     x, y, stream, batch_size = given.x, given.y, None, given.batch_size
     if not is_batched(x):
@@ -169,7 +187,7 @@ def _read_training_data(given):
     if y is not None:
         raise ValueError("y must not be passed with a dataset, which yields its own labels.")
     if not is_dataset(x):
-        x, y, w, batch_size = read_batches(x)
+        x, y, w, batch_size = read_batches(x, limits=limits)
         return x, y, w if given.sample_weight is None else given.sample_weight, None, batch_size
     check_batched(x)
     if is_endless(x):
@@ -178,9 +196,10 @@ def _read_training_data(given):
         stream = x
         batch_size = dataset_batch_size(x)
         x = x.take(-(-SAMPLE_ROWS // batch_size))
+        limits = None
     else:
         batch_size = dataset_batch_size(x)
-    x, y, w = read_dataset(x)
+    x, y, w = read_dataset(x, limits=limits)
     return x, y, w if given.sample_weight is None else given.sample_weight, stream, batch_size
 
 
@@ -217,36 +236,12 @@ def row_count(labels: Any) -> int:
     return int(shape[0]) if len(shape) else -1
 
 
-def encode_classes(head: Head, class_weight: dict | None) -> dict[int, float] | None:
-    """Returns class weights by encoded class."""
-    if class_weight is None:
-        return None
-    if not isinstance(class_weight, dict):
-        raise ValueError(
-            "class_weight must be a dict of weights by label, such as {0: 1.0, 1: 2.0}. "
-            f"Received: {type(class_weight).__name__}."
-        )
-    for label, weight in class_weight.items():
-        check_number(f"class_weight[{label!r}]", weight, 0)
-    if not class_weight:
-        return None
-    if isinstance(head, Multi):
-        raise ValueError(
-            f"class_weight requires one class per row, but head '{head.name}' has several labels. "
-            f"Use sample_weight instead. Received: class_weight={class_weight!r}."
-        )
-    encoded = {}
-    for label, weight in class_weight.items():
-        try:
-            encoded[int(np.ravel(head.encode([label]))[0])] = weight
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"class_weight names an unknown class {label!r}: {error}") from error
-    return encoded
-
-
-def _held_out_rows(given, head, what, schema):
+def _held_out_rows(given, head, what, schema, limits):
     if is_batched(given):
-        return labelled_rows(given, None, head, what, schema=schema)
+        if limits is not None:
+            seconds = limits.seconds and limits.seconds / 3
+            limits = ReadLimits(seconds=seconds, what=what)
+        return labelled_rows(given, None, head, what, schema=schema, limits=limits)
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):
         raise ValueError(
             f"{what} must be (x, y), (x, y, sample_weight) or a tf.data.Dataset. "

@@ -3,6 +3,9 @@
 import dataclasses
 import time
 
+from absl import logging
+
+from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
 from adaptive_nets.adanet.checkpoints.load import read_search
@@ -12,8 +15,16 @@ from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.adanet.monitoring.hooks import Hooks
 from adaptive_nets.adanet.monitoring.progress import Progress
 from adaptive_nets.adanet.placement.base import Placement, RoundJob
-from adaptive_nets.adanet.rounds.budget import Budget
 from adaptive_nets.adanet.rounds.runner import Decision, RoundRunner
+from adaptive_nets.adanet.rounds.timing.budget import LEAST_SHARE, Budget
+from adaptive_nets.adanet.rounds.timing.plan import RoundPlan
+from adaptive_nets.keras_internals import seeded
+
+# Share of the time left for measuring what a decision takes.
+REHEARSAL_SHARE = 0.15
+
+# To write a round's new members and the state.
+SAVING_SECONDS = 0.3
 
 _REASONS = ("", "max_iterations", "callback", "time_limit", "max_steps")
 
@@ -45,6 +56,9 @@ class SearchLoop:
         self.checkpointer, self.hooks, self.progress = checkpointer, hooks, progress
         self.budget = budget
         self.runner = RoundRunner(context, data, checkpointer.state.stream_chunks)
+        self.step_seconds = None
+        epoch = len(data.train) / data.batch_size if data.stream is None else float("inf")
+        self.plan = RoundPlan(context.settings, budget, epoch, context.loss_unit)
 
     @property
     def state(self) -> SearchState:
@@ -57,13 +71,13 @@ class SearchLoop:
         Args:
             other_data: Whether earlier rounds used other training data.
         """
-        with self.placement.session(self.context, self.data, self.checkpointer):
+        seed = derive_seed(self.context.seed, self.state.iteration, "fit")
+        with seeded(seed), self.placement.session(self.context, self.data, self.checkpointer):
             # A partial result stays in force until its round is decided again.
             self.checkpointer.state = dataclasses.replace(self.state, stop_reason="")
             self.checkpointer.sweep()
-            if other_data:
-                standing = self.runner.measure_again(self.state.standing)
-                self.checkpointer.state = self.state.standing_at(standing)
+            if other_data or self.state.judged_share < 1.0:
+                self._measure_again()
             reason = self._reason_to_stop()
             if not reason:
                 self._prepare_generator()
@@ -72,6 +86,8 @@ class SearchLoop:
             self.checkpointer.commit(dataclasses.replace(self.state, stop_reason=reason))
             if self.state.partial is None:
                 self.checkpointer.drop_checkpoints()
+            if self.budget.limit is not None:
+                self.progress.stopped(self.budget.report(reason))
         return self.state
 
     def _prepare_generator(self):
@@ -85,36 +101,43 @@ class SearchLoop:
 
     def _own_reason_to_stop(self):
         settings, done = self.context.settings, self.state.iteration
-        if done >= settings.max_iterations:
+        if not self.plan.open_rounds and done >= settings.rounds:
             return "max_iterations"
         if self.hooks.stop_requested:
             return "callback"
-        if done * settings.steps_per_iteration >= self.budget.max_steps:
+        if self.state.steps >= self.budget.max_steps:
             return "max_steps"
         known = self.state.current.ensemble is not None
-        return "time_limit" if known and not self.budget.has_time_for_a_round() else ""
+        least = self.plan.steps * (1.0 if self.plan.open_steps else LEAST_SHARE)
+        enough = self.budget.has_time_for(least, self.step_seconds)
+        return "time_limit" if known and not enough else ""
 
     def _round(self) -> str:
         """Runs one round; returns why the search must stop, or `""`."""
         number = self.state.iteration + 1
-        builders = propose_builders(
-            self.context.settings.generator, self.state.ensemble, number, self.state.reports
-        )
-        job = RoundJob(
-            number, builders, self.runner, self.checkpointer, self.hooks, self.progress, self.budget
-        )
-        return self._follow(job) if self.placement.follows else self._lead(job)
+        with seeded(derive_seed(self.context.seed, number, "round")):
+            builders = propose_builders(
+                self.context.settings.generator, self.state.ensemble, number, self.state.reports
+            )
+            self._limit_rows()
+            self.plan.begin_round(self.state.iteration)
+            job = RoundJob(
+                number, builders, self.runner, self.checkpointer, self.hooks, self.progress,
+                self.budget, plan=self.plan,
+            )  # fmt: skip
+            return self._follow(job) if self.placement.follows else self._lead(job)
 
     def _lead(self, job) -> str:
         """Runs a round that this process decides; returns why to stop, or `""`."""
         began = time.perf_counter()
         job.round = job.set_up(job.builders)
-        rounds = self.context.settings.max_iterations
+        rounds = None if self.plan.open_rounds else self.context.settings.rounds
         self.progress.round_begin(job.number, rounds, job.names, job.round.steps)
-        self.hooks.round_begin(job.number, job.names)
+        self.hooks.round_begin(job.number, job.names, job.round.rates)
         try:
             self.placement.prepare(job)
-            self.budget.opening_seconds = time.perf_counter() - began
+            self.budget.opened(time.perf_counter() - began)
+            self._rehearse(job)
             folder = self.checkpointer.folder
             if folder is not None and not folder.has_state():
                 self.checkpointer.commit(self.state)
@@ -122,31 +145,72 @@ class SearchLoop:
         except KeyboardInterrupt:
             self.checkpointer.checkpoint(job.round)
             raise
+        self.step_seconds = job.round.step_seconds
+        closing = time.perf_counter()
         if interrupted:
             self.checkpointer.checkpoint(job.round)
-        closing = time.perf_counter()
+        previous = self.state.ensemble
         decision = self.runner.decide(
             job.round, job.builders, self.state.standing, bool(interrupted)
         )
         self._keep(decision, bool(interrupted), began)
-        self.budget.closing_seconds = time.perf_counter() - closing
+        members = 1 + len(previous.members) if previous else 1
+        self.budget.decided(
+            time.perf_counter() - closing, members, 1 + len(self.state.current.ensemble.members)
+        )
         self.placement.decided(job)
         self._tell(job.number, decision.winner)
-        return interrupted or ("" if decision.winner else "no_improvement")
+        return interrupted or self.state.stop_reason
+
+    def _rehearse(self, job):
+        """Measures what it will take to decide the first round."""
+        budget, began = self.budget, time.perf_counter()
+        spare = REHEARSAL_SHARE * budget.remaining()
+        if budget.limit is None or budget.closing is not None or spare < 0.3:
+            return
+        cost = self.runner.rehearse(job.round, self.state.ensemble, spare)
+        written = SAVING_SECONDS if self.checkpointer.writer is not None else 0.0
+        budget.closing = dataclasses.replace(cost, fixed=cost.fixed + written)
+        budget.note("rehearsing a decision", time.perf_counter() - began)
+        self._limit_rows()
+
+    def _limit_rows(self):
+        """Judges on a part of the rows if all of them would take too much of the time left."""
+        if self.budget.limit is None:
+            return
+        (share,) = self.context.group.agree(self.budget.share_to_judge())
+        if share == 1.0:
+            return
+        seconds = self.budget.keeps
+        self.budget.judges_on(share)
+        share *= self.state.judged_share
+        logging.warning(
+            "Deciding round %d would take %.0f of the %.0f s left of time_limit=%g: candidate "
+            "ensembles are weighed and measured on %.2g %% of the rows, drawn at random.",
+            self.state.iteration + 1, seconds, self.budget.remaining(), self.budget.limit,
+            100 * share,
+        )  # fmt: skip
+        self.runner.score_on_part(share)
+        self._measure_again(share)
+
+    def _measure_again(self, share=1.0):
+        standing = self.runner.measure_again(self.state.standing)
+        self.checkpointer.state = self.state.standing_at(standing, judged_share=share)
 
     def _keep(self, decision: Decision, interrupted: bool, began: float):
         """Saves the outcome of a round."""
         after = self.state.after(decision, time.perf_counter() - began)
+        after = dataclasses.replace(after, rate_factor=self.hooks.rate_factor)
         if interrupted:
             after = dataclasses.replace(self.state, partial=after)
-        elif not decision.winner:
+        elif self.plan.stalled(after.entries, decision.winner is not None):
             # In the same write as the round, so that a search killed after it has ended too.
             after = dataclasses.replace(after, stop_reason="no_improvement")
         self.checkpointer.commit(after)
 
     def _follow(self, job) -> str:
         """Trains this process's share of a round, then adopts the chief's decision."""
-        self.hooks.round_begin(job.number, job.names)
+        self.hooks.round_begin(job.number, job.names, None)
         stored = self.placement.follow(job)
         self.checkpointer.adopt(read_search(stored, self.checkpointer.folder).state)
         if self.state.iteration >= job.number:
@@ -162,3 +226,6 @@ class SearchLoop:
         label = winner or "no candidate ensemble beats the previous one"
         self.progress.round_end(label, shown.ensemble.objective, brief)
         self.hooks.round_end(number, {"objective": shown.ensemble.objective, **metrics})
+        factor = self.hooks.rate_factor
+        if self.state.partial is None and factor != self.state.rate_factor:
+            self.checkpointer.commit(dataclasses.replace(self.state, rate_factor=factor))

@@ -7,19 +7,26 @@ import zlib
 
 from absl import logging
 
+from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.load import read_schema, read_search
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.defaults import MOST_STEPS, Defaults
 from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
 from adaptive_nets.adanet.placement.base import Placement
 from adaptive_nets.adanet.settings import SearchSettings
+from adaptive_nets.data.datasets import ReadLimits
 from adaptive_nets.data.preprocessing import Preprocessor, make_preprocessing
 from adaptive_nets.data.schema import MismatchError, Schema
 from adaptive_nets.distribute import Group, share_of
 from adaptive_nets.heads.loss_scale import LossScale
+from adaptive_nets.keras_internals import seeded
 from adaptive_nets.serialization import restore_object
+
+# At most this share of a time limit is for reading a dataset.
+READING_SHARE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Prepared:
     resumed: SearchContext | None
 
 
+@seeded(0)
 def prepare(
     settings: SearchSettings,
     given: FitArguments,
@@ -88,18 +96,22 @@ def prepare(
         head = restore_object(stored["adapted_head"], "head")
     schema = known.schema if stored is None else read_schema(stored)
     try:
-        data = read_fit_data(head, given, settings.evaluator, seed, schema, settings.preprocessing)
+        data = read_fit_data(
+            head, given, settings.evaluator, seed, schema, settings.preprocessing,
+            _read_limits(settings, given, group),
+        )  # fmt: skip
     except MismatchError as error:
         if stored is None:
             raise
         raise ValueError(
-            f"model_dir '{settings.model_dir}' holds a search with another configuration: "
+            f"model_dir '{folder.path}' holds a search with another configuration: "
             f"fit.features: stored '{error.expected}', now '{error.received}'. {error} Use the "
             "same settings or another model_dir."
         ) from error
+    settings = dataclasses.replace(settings, defaults=_defaults(settings, data, before, stored))
     _tell_renamed(data.schema, group)
     share_of(data.batch_size, group.strategy)
-    placement.check_fit(data, given.time_limit, given.max_steps)
+    placement.check_fit(data, given.time_limit, given.max_steps, settings.steps)
     fingerprint = data.train.fingerprint()
     preprocessor = Preprocessor() if before is None else before.preprocessor
     context = SearchContext(
@@ -108,7 +120,7 @@ def prepare(
     )  # fmt: skip
     seen = before and before.fingerprint
     if stored is not None:
-        context.check_same(stored)
+        context.check_same(stored, folder.path)
         found = read_search(stored, folder)
         state, seen, preprocessor = (
             found.state,
@@ -123,18 +135,33 @@ def prepare(
     other_data = seen not in (None, fingerprint)
     finished = state.stop_reason == "no_improvement" and not other_data
     if state.iteration == 0 and preprocessor.model is None and not finished:
-        preprocessor = Preprocessor(
-            make_preprocessing(
+        with seeded(derive_seed(seed, "preprocessing")):
+            model = make_preprocessing(
                 settings.preprocessing,
                 settings.generator.standardize,
                 data.train,
                 data.schema.renamed,
             )
-        )
+        preprocessor = Preprocessor(model)
     context = dataclasses.replace(context, preprocessor=preprocessor)
     begun = stored is not None or state.current.ensemble is not None or state.paused is not None
     resumed = dataclasses.replace(context, fingerprint=seen) if begun else None
     return Prepared(context, state, data, other_data, finished, resumed)
+
+
+def _read_limits(settings, given, group):
+    """Returns how much of a dataset is used: the rows of all rounds that are begun, at most."""
+    batches = seconds = None
+    if given.max_steps is not None:
+        # Whole rounds, so that a round that is stopped goes on with the same rows.
+        steps = settings.steps_per_iteration
+        # Where steps follow from the rows, these are not known yet.
+        batches = given.max_steps + MOST_STEPS
+        if steps != "auto":
+            batches = -(-given.max_steps // steps) * steps
+    if given.time_limit is not None and group.alone:
+        seconds = READING_SHARE * given.time_limit
+    return ReadLimits(batches, seconds)
 
 
 def _tell_renamed(schema, group):
@@ -153,6 +180,17 @@ def _seed(settings, before, stored, group):
     return seed
 
 
+def _defaults(settings, data, before, stored):
+    if before is not None:
+        return before.settings.defaults
+    if stored is not None:
+        return Defaults.of_state(stored)
+    if data.stream is not None:
+        return Defaults()
+    falls = settings.complexity_rule.falls_with_rows
+    return Defaults.of_rows(len(data.train), data.batch_size, falls)
+
+
 def _loss_scale(head, data, before, stored):
     if before is not None:
         return before.loss_scale
@@ -163,5 +201,5 @@ def _loss_scale(head, data, before, stored):
 
 def _check_generator(settings, state):
     # Called before anything is written, so that a faulty generator leaves no files behind.
-    if state.iteration < settings.max_iterations and not settings.generator.needs_features:
+    if state.iteration < settings.rounds and not settings.generator.needs_features:
         propose_builders(settings.generator, state.ensemble, state.iteration + 1, state.reports)

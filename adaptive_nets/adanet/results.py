@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_bool, check_list
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.assemble import assemble, assemble_members, assemble_single
@@ -48,11 +49,7 @@ class SearchResults:
     @property
     def global_step(self) -> int:
         """Training steps of all rounds, including one that is not finished."""
-        partial = self.state.partial
-        started = partial.entries[-1].steps if partial is not None else 0
-        if self.context is None:
-            return 0
-        return self.state.iteration * self.context.settings.steps_per_iteration + started
+        return self.state.current.steps
 
     @property
     def feature_spec(self) -> Any:
@@ -71,13 +68,13 @@ class SearchResults:
         return self.state.current.ensemble
 
     def leaderboard(self) -> "pd.DataFrame":
-        """Returns all candidate ensembles as a `pandas.DataFrame`, the best of each round first.
+        """Returns all candidate ensembles as a `pandas.DataFrame` that prints what fits the screen.
 
         Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
         metrics (also as `val_...`), `parameters`, `steps`, `seconds`; the newest member's
         `complexity` r, `gamma` = λ r + β and L1 norm of its `mixture_weight`; and `parent`.
         """
-        return to_frame(self.state.current.entries)
+        return to_frame(self.state.current.entries, self.context and self.context.head)
 
     def learning_curves(self) -> "pd.DataFrame":
         """Returns the training losses of all subnetworks as a `pandas.DataFrame`.
@@ -200,7 +197,7 @@ class SearchResults:
         self._check_fitted()
         schema = self.context.schema
         rows = labelled_rows(x, y, self.context.head, "evaluate", sample_weight, schema=schema)
-        logits = predict_rows(model or self.model, rows.x, batch_size)
+        logits = predict_rows(self.model if model is None else model, rows.x, batch_size)
         return evaluate_logits(self.context.head, logits, rows)
 
     def predict(
@@ -244,7 +241,7 @@ class SearchResults:
         Returns:
             The path as a string.
         """
-        wanted = _chosen_outputs(subnetworks)
+        wanted, fuse = _chosen_outputs(subnetworks), check_bool("fuse", fuse)
         self._check_fitted()
         if wanted:
             options["subnetworks"] = assemble_members(
@@ -278,10 +275,9 @@ class SearchResults:
 
 def _chosen_outputs(subnetworks):
     """The outputs of subnetworks that are to be exported, as a list."""
-    wanted = [subnetworks] if isinstance(subnetworks, str) else list(subnetworks)
+    words = "'logits', 'last_layer' or both"
+    several = [subnetworks] if isinstance(subnetworks, str) else subnetworks
+    wanted = check_list("subnetworks", several, str, words)
     if set(wanted) - {"logits", "last_layer"}:
-        raise ValueError(
-            "subnetworks must be 'logits', 'last_layer' or both. "
-            f"Received: subnetworks={subnetworks!r}."
-        )
+        raise ValueError(f"subnetworks must be {words}. Received: subnetworks={subnetworks!r}.")
     return wanted

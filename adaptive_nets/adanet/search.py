@@ -1,5 +1,6 @@
 """`AdaNet`, the ensemble search."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -15,7 +16,6 @@ from adaptive_nets.adanet.candidates.generator import Generator
 from adaptive_nets.adanet.candidates.stock.dense import Dense
 from adaptive_nets.adanet.candidates.strategy import Strategy
 from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
-from adaptive_nets.adanet.checkpoints.model_dir import ModelDir, ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
@@ -26,14 +26,15 @@ from adaptive_nets.adanet.monitoring.hooks import Hooks
 from adaptive_nets.adanet.monitoring.progress import make_progress
 from adaptive_nets.adanet.objective.complexity import Complexity
 from adaptive_nets.adanet.objective.evaluator import Evaluator
-from adaptive_nets.adanet.placement.base import make_placement
+from adaptive_nets.adanet.portable import Portable
 from adaptive_nets.adanet.preparation import Known, prepare
 from adaptive_nets.adanet.results import SearchResults
-from adaptive_nets.adanet.rounds.budget import Budget
+from adaptive_nets.adanet.rounds.timing.budget import Budget
+from adaptive_nets.adanet.scikit_learn import ScikitLearnFace, why_absent
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import MEMORY_LIMIT
-from adaptive_nets.distribute import Group, Ray, make_strategy
+from adaptive_nets.distribute import Ray
 from adaptive_nets.heads import Head
 
 P, R = ParamSpec("P"), TypeVar("R")
@@ -57,7 +58,7 @@ def _property_of_results(name: str) -> property:
     return property(lambda self: getattr(self.results, name), doc=doc)
 
 
-class AdaNet:
+class AdaNet(ScikitLearnFace, Portable):
     """Searches an ensemble of subnetworks, round by round (AdaNet, figure 3).
 
     In each round (an iteration, in argument names) the generator's builders make subnetworks, which
@@ -73,15 +74,17 @@ class AdaNet:
     Args:
         head: The task, a `heads.Head`. It is copied, and `fit` adapts the copy, `search.head`.
         generator: An `adanet.Generator`. Defaults to `generators.Dense()`.
-        max_iterations: Maximum number of rounds. Defaults to 5.
-        steps_per_iteration: Training steps per round. Defaults to 500.
+        max_iterations: Maximum number of rounds. `"auto"` is 5; with a `time_limit`, any number.
+        steps_per_iteration: Steps per round. `"auto"` reads the rows 20 times, in 100 to 5,000
+            steps (500 of endless data); with a `time_limit`, as far as it allows.
         ensemble_strategies: One or several of `"grow"`, `"solo"`, `"all"` and `adanet.Strategy`s.
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"` or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
         training: `"residual"` (learn what the ensemble lacks, the paper) or `"independent"`.
         refit: Which mixture weights each round solves for: `"all"`, or only `"new"` (the paper).
-        adanet_lambda: λ >= 0. At 0, the mixture weights of an ensemble that fits its training data
-            perfectly have no finite optimum. Defaults to 1e-3.
+        adanet_lambda: λ >= 0, relative to the size of the loss. At 0, the weights of an ensemble
+            that fits its training data perfectly have no finite optimum. `"auto"` is
+            1 / sqrt(rows); 1e-3 with `"rademacher"` or endless data.
         adanet_beta: β >= 0. Defaults to 0.
         complexity: `"sqrt_depth"`, `"rademacher"` (lemma 2, p = 2, Λ = 1), `"std"` (AdaNet.SD), an
             `adanet.Complexity`, or a function from an `adanet.Subnetwork` to r >= 0.
@@ -119,11 +122,11 @@ class AdaNet:
 
     def __init__(
         self, head: Head, generator: Generator | None = None,
-        max_iterations: int = 5, steps_per_iteration: int = 500,
+        max_iterations: int | str = "auto", steps_per_iteration: int | str = "auto",
         ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
         mixture_weights: str | Ensembler = "scalar", mixture_bias: bool = False,
         training: str = "residual", refit: str = "all",
-        adanet_lambda: float = 1e-3, adanet_beta: float = 0.0,
+        adanet_lambda: float | str = "auto", adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None, force_grow: bool = False,
         penalize_training: bool = False, preprocessing: str | keras.Layer | None = "auto",
@@ -135,18 +138,11 @@ class AdaNet:
         arguments = {name: value for name, value in locals().items() if name != "self"}
         if generator is None:
             arguments["generator"] = Dense()
-        self.settings = SearchSettings(**arguments)
-        self._placement = make_placement(self.settings)
-        self.strategy = make_strategy(self._placement.distribute)
-        self.group = Group(self.strategy)
-        self.is_chief = self._placement.is_chief(self.group)
-        self.stop_training = False
-        self._known = Known(None, SearchState(), None)
-        self._results = SearchResults(None, SearchState())
+        self._begin(SearchSettings(**arguments))
 
     def fit(
         self, x: Any, y: Any = None, *,
-        sample_weight: Any = None, class_weight: dict | None = None,
+        sample_weight: Any = None, class_weight: Any = None,
         validation_data: Any = None, validation_split: float = 0.0, report_data: Any = None,
         batch_size: int = 32, time_limit: float | None = None, max_steps: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None, verbose: str | int = "auto",
@@ -161,17 +157,17 @@ class AdaNet:
                 `(features, labels[, weights])`: a `PyDataset`, generator, or `tf.data.Dataset`,
                 which is streamed if endless, else read once. See `search.schema`.
             y: Labels in the head's form. Omit for a dataset.
-            sample_weight: One weight >= 0 per row.
-            class_weight: Dict from class to weight.
+            sample_weight: One weight >= 0 per row; for `heads.Multi` also a dict of these by head.
+            class_weight: `"balanced"`, a dict from class to weight, or a list in their order.
             validation_data: `(x, y[, sample_weight])` or batches: measured, and used by an
                 `Evaluator` without data.
             validation_split: Fraction of rows to hold out; `validation_data` takes precedence.
             report_data: Like `validation_data`, for the metrics in the generator's reports only.
             batch_size: Rows per step, unless `x` yields batches. Defaults to 32.
-            time_limit: Seconds for this call. A round cut short is judged; the next `fit` ends it.
+            time_limit: Seconds to use. A round cut short is judged; the next `fit` ends it.
             max_steps: Total training steps, including earlier calls. Ends `fit` as `time_limit`.
-            callbacks: Keras callbacks or `callbacks.SearchCallback`s. An epoch is a round, a batch
-                one compiled call, and `self.model.stop_training = True` ends the search.
+            callbacks: Keras callbacks or `callbacks.SearchCallback`s; an epoch is a round. See
+                `docs/callbacks.md` for what each can do.
             verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
 
         Raises:
@@ -183,9 +179,10 @@ class AdaNet:
             x, y, sample_weight, class_weight, validation_data, validation_split, report_data,
             batch_size, time_limit, max_steps,
         )  # fmt: skip
-        budget = Budget(time_limit, max_steps)
-        progress = make_progress(verbose if self.is_chief else 0)
-        folder, self.stop_training = self._folder(), False
+        budget, hooks = Budget(time_limit, max_steps), Hooks(callbacks, self)
+        shown = self.is_chief and not hooks.shows_progress
+        progress = make_progress(verbose if shown else 0)
+        folder, self.stop_training = self._folder(hooks.model_dir(self.model_dir)), False
         ready = prepare(self.settings, given, self._known, self._placement, self.group, folder)
         if ready.resumed is not None:
             self.adopt(ready.resumed, ready.state)
@@ -193,23 +190,12 @@ class AdaNet:
             return self
         publish = functools.partial(self.adopt, ready.context)
         keeper = Checkpointer(ready.context, ready.state, folder, publish)
-        hooks = Hooks(callbacks, self)
-        hooks.train_begin()
-        try:
-            with self.group.together():
-                SearchLoop(
-                    ready.context, ready.data, self._placement, keeper, hooks, progress, budget
-                ).run(ready.other_data)
-        finally:
-            progress.close()
-            hooks.train_end()
+        hooks.check(keeper, ready.data.valid is not None, self._placement.apart)
+        with hooks, contextlib.closing(progress), self.group.together():
+            SearchLoop(
+                ready.context, ready.data, self._placement, keeper, hooks, progress, budget
+            ).run(ready.other_data)
         return self
-
-    def _folder(self):
-        if self.settings.model_dir is None:
-            return None
-        kind = ModelDir if self.is_chief else ModelDirReader
-        return kind(self.settings.model_dir)
 
     def adopt(
         self, context: SearchContext | None, state: SearchState, schema: Schema | None = None
@@ -260,7 +246,7 @@ class AdaNet:
         settings = self.__dict__.get("settings")
         if settings is not None and name in settings.as_arguments():
             return getattr(settings, name)
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        raise AttributeError(f"{type(self).__name__!r} object has no {name!r}{why_absent(name)}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import numbers
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,9 +9,18 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from adaptive_nets._checks import (
+    check_bool,
+    check_choice,
+    check_integer,
+    check_number,
+    check_path,
+    show,
+)
 from adaptive_nets.adanet.candidates.builder import Subnetwork
 from adaptive_nets.adanet.candidates.generator import Generator
 from adaptive_nets.adanet.candidates.strategy import Strategy, resolve
+from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.factory import make_ensembler
 from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS
@@ -28,6 +36,9 @@ _NOT_COMPARED = frozenset(
     ("model_dir", "seed", "jit_compile", "checkpoint_seconds", "cache_bytes", "distribute",
      "placement")
 )  # fmt: skip
+# What "auto" stands for without a time limit; with one, see `RoundPlan`.
+DEFAULT_ROUNDS = 5
+
 _CHOICES = {
     "training": ("residual", "independent"),
     "refit": ("all", "new"),
@@ -39,6 +50,8 @@ _CHOICES = {
 class SearchSettings:
     """The checked constructor arguments of `AdaNet`, which documents them.
 
+    `defaults` holds what the arguments that are `"auto"` stand for; `fit` finds it.
+
     Raises:
         TypeError: The head, generator or evaluator is of the wrong type.
         ValueError: Another setting is out of range or of the wrong type.
@@ -46,14 +59,14 @@ class SearchSettings:
 
     head: Head
     generator: Generator
-    max_iterations: int = 5
-    steps_per_iteration: int = 500
+    max_iterations: int | str = "auto"
+    steps_per_iteration: int | str = "auto"
     ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",)
     mixture_weights: str | Ensembler = "scalar"
     mixture_bias: bool = False
     training: str = "residual"
     refit: str = "all"
-    adanet_lambda: float = 1e-3
+    adanet_lambda: float | str = "auto"
     adanet_beta: float = 0.0
     complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth"
     evaluator: Evaluator | None = None
@@ -67,6 +80,7 @@ class SearchSettings:
     jit_compile: str | bool = "auto"
     checkpoint_seconds: float = 30.0
     cache_bytes: int = MEMORY_LIMIT
+    defaults: Defaults = dataclasses.field(default_factory=Defaults)
 
     def __post_init__(self):
         _check_types(self)
@@ -87,9 +101,25 @@ class SearchSettings:
     def ensembler(self) -> Ensembler:
         """The `Ensembler` that weighs the members."""
         return make_ensembler(
-            self.mixture_weights, self.adanet_lambda, self.adanet_beta, self.mixture_bias,
-            self.refit,
+            self.mixture_weights, self.penalty, self.adanet_beta, self.mixture_bias, self.refit
         )  # fmt: skip
+
+    @property
+    def rounds(self) -> int:
+        """The maximum number of rounds, without regard to a time limit."""
+        return DEFAULT_ROUNDS if self.max_iterations == "auto" else self.max_iterations
+
+    @property
+    def steps(self) -> int:
+        """The training steps of a round, without regard to a time limit."""
+        given = self.steps_per_iteration
+        return self.defaults.steps if given == "auto" else given
+
+    @property
+    def penalty(self) -> float:
+        """λ, given or by default."""
+        given = self.adanet_lambda
+        return self.defaults.adanet_lambda if given == "auto" else given
 
     @property
     def reads_last_layer(self) -> bool:
@@ -98,7 +128,8 @@ class SearchSettings:
 
     def as_arguments(self) -> dict[str, Any]:
         """Returns the settings by name, as `AdaNet` takes them."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        names = (field.name for field in dataclasses.fields(self))
+        return {name: getattr(self, name) for name in names if name != "defaults"}
 
     def to_json(self) -> dict[str, Any]:
         """Returns the settings that identify a search, as JSON values."""
@@ -115,55 +146,53 @@ def _check_types(s):
     for name, (kind, words) in wanted.items():
         value = getattr(s, name)
         if not isinstance(value, kind):
-            raise TypeError(f"{name} must be {words}. Received: {name}={value!r}.")
+            raise TypeError(f"{name} must be {words}. Received: {name}={show(value)}.")
 
 
-def _is_integer(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+def _is_auto(value):
+    return isinstance(value, str) and value == "auto"
 
 
 def _check_numbers(s):
+    # A frozen dataclass is only changed while it is made: NumPy's scalars become Python's.
+    keep = functools.partial(object.__setattr__, s)
     for name in ("max_iterations", "steps_per_iteration", "cache_bytes"):
         value = getattr(s, name)
-        if not _is_integer(value) or value < 1:
-            raise ValueError(f"{name} must be an integer >= 1. Received: {name}={value!r}.")
+        if name == "cache_bytes" or not _is_auto(value):
+            keep(name, check_integer(name, value, 1))
     for name in ("adanet_lambda", "adanet_beta", "checkpoint_seconds"):
         value = getattr(s, name)
-        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if not number or not 0 <= value < float("inf"):
-            raise ValueError(f"{name} must be a finite number >= 0. Received: {name}={value!r}.")
-    if s.seed is not None and (not _is_integer(s.seed) or s.seed < 0):
-        raise ValueError(f"seed must be an integer >= 0 or None. Received: seed={s.seed!r}.")
+        if name != "adanet_lambda" or not _is_auto(value):
+            keep(name, check_number(name, value, 0))
+    if s.seed is not None:
+        keep("seed", check_integer("seed", s.seed, 0))
+    for name in ("force_grow", "mixture_bias", "penalize_training"):
+        keep(name, check_bool(name, getattr(s, name)))
+    for name, choices in _CHOICES.items():
+        keep(name, check_choice(name, getattr(s, name), choices))
+    if s.model_dir is not None:
+        keep("model_dir", check_path("model_dir", s.model_dir))
 
 
 def _check_choices(s):
-    for name in ("force_grow", "mixture_bias", "penalize_training"):
-        value = getattr(s, name)
-        if not isinstance(value, bool):
-            raise ValueError(f"{name} must be True or False. Received: {name}={value!r}.")
-    for name, choices in _CHOICES.items():
-        value = getattr(s, name)
-        if value not in choices:
-            raise ValueError(
-                f"{name} must be one of {', '.join(map(repr, choices))}. "
-                f"Received: {name}={value!r}."
-            )
     if s.penalize_training and make_complexity(s.complexity).needs_outputs:
         raise ValueError(
             "penalize_training requires a complexity that is known before training. "
             f"Received: complexity={s.complexity!r}."
         )
     mixture = s.mixture_weights
-    if not isinstance(mixture, Ensembler) and mixture not in (*MIXTURE_KINDS, "uniform"):
+    named = isinstance(mixture, str) and mixture in (*MIXTURE_KINDS, "uniform")
+    if not named and not isinstance(mixture, Ensembler):
         raise ValueError(
             f"mixture_weights must be one of {', '.join(map(repr, MIXTURE_KINDS))}, 'uniform' "
-            f"or an adanet.Ensembler. Received: mixture_weights={mixture!r}."
+            f"or an adanet.Ensembler. Received: mixture_weights={show(mixture)}."
         )
     given = s.preprocessing
-    if given not in ("auto", "standardize", None) and not isinstance(given, keras.Layer):
+    named = given is None or (isinstance(given, str) and given in ("auto", "standardize"))
+    if not named and not isinstance(given, keras.Layer):
         raise ValueError(
             "preprocessing must be 'auto', 'standardize', None or a Keras layer or model. "
-            f"Received: preprocessing={given!r}."
+            f"Received: preprocessing={show(given)}."
         )
     # Resolved now, so that errors are raised when the search is created.
     for name in ("strategies", "complexity_rule", "ensembler"):

@@ -10,7 +10,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_choice, check_integer
+from adaptive_nets._checks import (
+    check_choice,
+    check_integer,
+    check_list,
+    check_number,
+    check_path,
+    check_text,
+    or_none,
+    show,
+)
 from adaptive_nets._deprecation import renamed_attribute, warn_renamed
 from adaptive_nets.callbacks.warmup import Warmup
 from adaptive_nets.growth.actions import Action, Widen
@@ -25,6 +34,11 @@ DOUBLE = Widen(2.0)
 class _Growing(keras.callbacks.Callback):
     """What both callbacks share: one growth, its warm-up, and going on after an interruption."""
 
+    instead_in_a_search = (
+        "it grows the model of keras.Model.fit. Pass AdaNet the generator generators.Growth, whose "
+        "subnetworks are grown from the best members."
+    )
+
     def __init__(
         self,
         slots: str,
@@ -38,10 +52,11 @@ class _Growing(keras.callbacks.Callback):
         check_choice("slots", slots, ("carry", "reset"))
         self.slots = slots
         self.warmup_steps = check_integer("warmup_steps", warmup_steps, 0)
-        self.backup_dir = backup_dir
-        self.restart = tuple(restart)
-        self.seed = seed
-        self.verbose = verbose
+        self.backup_dir = or_none(check_path, "backup_dir", backup_dir)
+        kinds = "a list of keras.callbacks.Callback objects"
+        self.restart = tuple(check_list("restart", restart, keras.callbacks.Callback, kinds))
+        self.seed = check_integer("seed", seed, 0)
+        self.verbose = verbose if verbose is True else check_integer("verbose", verbose, 0)
         self.reports: list[GrowthReport] = []
         self._warmup = Warmup(self.warmup_steps)
 
@@ -156,8 +171,11 @@ class GrowthSchedule(_Growing):
     ) -> None:
         super().__init__(slots, warmup_steps, backup_dir, restart, seed, verbose)
         check_choice("unit", unit, ("epoch", "step"))
-        if not schedule:
-            raise ValueError("The schedule is empty. Expected {epoch: action, ...}.")
+        if not isinstance(schedule, Mapping) or not schedule:
+            raise ValueError(
+                "schedule must be a dict {epoch: action, ...} that is not empty. "
+                f"Received: schedule={show(schedule)}."
+            )
         for when, action in schedule.items():
             check_integer(unit, when, 0)
             check_action(action)
@@ -294,12 +312,12 @@ class GrowOnPlateau(_Growing):
             warn_renamed("GrowOnPlateau(max_params=)", "max_parameters")
             max_parameters = max_params
         check_choice("mode", mode, ("auto", "min", "max"))
-        self.monitor = monitor
+        self.monitor = check_text("monitor", monitor)
         self.action = action
         self.patience = check_integer("patience", patience, 1)
-        self.max_growths = max_growths
-        self.max_parameters = max_parameters
-        self.min_delta = min_delta
+        self.max_growths = or_none(check_integer, "max_growths", max_growths, 1)
+        self.max_parameters = or_none(check_integer, "max_parameters", max_parameters, 1)
+        self.min_delta = check_number("min_delta", min_delta, 0)
         rising = any(word in monitor for word in ("acc", "auc", "f1", "recall", "precision"))
         self.mode = ("max" if rising else "min") if mode == "auto" else mode
         self.best = math.inf
@@ -348,5 +366,5 @@ def check_action(action: Any) -> None:
     if not isinstance(action, Action):
         raise ValueError(
             "Expected an action: adaptive_nets.growth.Widen, Deepen, SelfFuse or FuseWith. "
-            f"Received: {action!r}."
+            f"Received: {show(action)}."
         )

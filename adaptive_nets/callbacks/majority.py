@@ -6,7 +6,9 @@ from typing import Any
 
 import keras
 
+from adaptive_nets._checks import check_integer, check_path, check_text, show
 from adaptive_nets.graphs.adopt import adopt
+from adaptive_nets.graphs.checks import check_inputs
 from adaptive_nets.growth.in_place import check_compiled
 from adaptive_nets.keras_internals import print_message
 from adaptive_nets.majority import CollapseReport, collapse, recalibrate_in_place
@@ -61,6 +63,11 @@ class CollapsedCheckpoint(keras.callbacks.ModelCheckpoint):
     Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
     """
 
+    instead_in_a_search = (
+        "it collapses the model of keras.Model.fit. Pass the generator majority=k: subnetworks are "
+        "collapsed when a round is decided, and keras.callbacks.ModelCheckpoint saves the ensemble."
+    )
+
     def __init__(
         self,
         filepath: Any,
@@ -70,10 +77,17 @@ class CollapsedCheckpoint(keras.callbacks.ModelCheckpoint):
         batch_size: int = 32,
         **kwargs: Any,
     ) -> None:
+        filepath, monitor = check_path("filepath", filepath), check_text("monitor", monitor)
         super().__init__(filepath, monitor, **kwargs)
+        pair = isinstance(validation_data, tuple | list) and len(validation_data) in (1, 2, 3)
+        if not pair and not (validation_data is None or _is_data(validation_data)):
+            raise ValueError(
+                "validation_data must be (x, y), (x, y, sample_weight) or a dataset. "
+                f"Received: validation_data={show(validation_data)}."
+            )
         self.validation_data = validation_data
-        self.calibration_data = calibration_data
-        self.batch_size = batch_size
+        self.calibration_data = _checked("calibration_data", calibration_data)
+        self.batch_size = check_integer("batch_size", batch_size, 1)
         self._collapsed: keras.Model | None = None
         self._made_of: list[int] = []
         self._shown = False
@@ -179,9 +193,16 @@ class CollapseOnEnd(keras.callbacks.Callback):
     Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
     """
 
+    instead_in_a_search = (
+        "it collapses the model of keras.Model.fit. Pass the generator majority=k: subnetworks are "
+        "collapsed when a round is decided."
+    )
+
     def __init__(self, calibration_data: Any = None, sample: Any = None, verbose: int = 0) -> None:
         super().__init__()
-        self.calibration_data, self.sample, self.verbose = calibration_data, sample, verbose
+        self.calibration_data = _checked("calibration_data", calibration_data)
+        self.sample = _checked("sample", sample)
+        self.verbose = verbose if verbose is True else check_integer("verbose", verbose, 0)
         self.report: CollapseReport | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -199,6 +220,20 @@ class CollapseOnEnd(keras.callbacks.Callback):
         adopt(model, collapsed, collapsed.optimizer)
         if self.verbose:
             print_message(f"\n{self.report}")
+
+
+def _is_data(given: Any) -> bool:
+    """Returns whether it yields batches, rather than being arrays."""
+    if isinstance(given, str | bytes | list | tuple | dict) or hasattr(given, "shape"):
+        return False
+    return isinstance(given, keras.utils.PyDataset) or hasattr(given, "__iter__")
+
+
+def _checked(name: str, given: Any) -> Any:
+    """Returns rows or batches of them, or raises a `ValueError`."""
+    if given is not None and not _is_data(given):
+        check_inputs(name, given)
+    return given
 
 
 def _evaluated(model: keras.Model, data: Any, batch_size: int) -> dict[str, float]:

@@ -24,6 +24,7 @@ class DataSet:
         x_test: float32 array `[rows, ...]`.
         y_test: Raw labels.
         head: `"binary"`, `"multi_class"`, `"multi_label"` or `"regression"`.
+        one_hot: Whether each row of the labels is the one-hot code of a class. Defaults to `False`.
         class_names: Names of the classes by label. Defaults to `None`: the labels themselves.
         held_out: Fraction of the rows held out for testing. Defaults to `None`: the source has
             its own test part.
@@ -37,6 +38,29 @@ class DataSet:
     head: str
     class_names: list[str] | None = None
     held_out: float | None = None
+    one_hot: bool = False
+
+    def for_head(self, kind: str) -> "DataSet":
+        """Returns the data set with its labels as a kind of head takes them.
+
+        Args:
+            kind: A value of `head`, or `"auto"` for the one that the labels suggest.
+
+        Returns:
+            A data set for that head. One-hot rows are the numbers of their classes, unless the
+            head takes several labels or numbers.
+        """
+        kind = self.head if kind == "auto" else kind
+        if not self.one_hot or kind in ("multi_label", "regression"):
+            return dataclasses.replace(self, head=kind, one_hot=False)
+        names = self.class_names or list(range(self.y_train.shape[1]))
+        return dataclasses.replace(
+            self,
+            y_train=self.y_train.argmax(axis=1),
+            y_test=self.y_test.argmax(axis=1),
+            head=kind,
+            class_names=names,
+        )
 
     @property
     def description(self) -> str:
@@ -49,6 +73,7 @@ class DataSet:
         return (
             f"{self.name}: {len(self.x_train)} training rows, {len(self.x_test)} test rows "
             f"({part}), features {shape}, {self.head.replace('_', '-')}"
+            + (" with one-hot labels (--head=multi_label: independent labels)" * self.one_hot)
         )
 
 
@@ -109,12 +134,16 @@ def load(
     _check_rows(name, "training", parts["x_train"], parts["y_train"])
     if "x_test" in parts:
         _check_rows(name, "test", parts["x_test"], parts["y_test"])
-    head = kind_of(parts["y_train"])
+    labels = [array for part, array in parts.items() if part.startswith("y")]
+    one_hot = all(map(is_one_hot, labels)) and len({array.shape[1] for array in labels}) == 1
+    head = kind_of(labels[0], one_hot)
     held_out = None
     if "x_test" not in parts:
         held_out = test_split
         parts = _hold_out(name, parts["x_train"], parts["y_train"], head, test_split, split_seed)
-    return DataSet(name=name, head=head, class_names=class_names, held_out=held_out, **parts)
+    return DataSet(
+        name=name, head=head, class_names=class_names, held_out=held_out, one_hot=one_hot, **parts
+    )
 
 
 def rows_to_predict(
@@ -145,17 +174,27 @@ def rows_to_predict(
     return dataset.x_test, dataset.class_names
 
 
-def kind_of(labels: np.ndarray) -> str:
+def is_one_hot(labels: np.ndarray) -> bool:
+    """Returns whether labels are `[rows, columns]` of 0 and 1 with exactly one 1 in each row."""
+    if labels.ndim != 2 or labels.dtype.kind not in "biuf":
+        return False
+    return bool(np.isin(labels, (0, 1)).all() and (np.count_nonzero(labels, axis=1) == 1).all())
+
+
+def kind_of(labels: np.ndarray, one_hot: bool = False) -> str:
     """Chooses the head that suits raw labels.
 
     Args:
         labels: `[rows]` or `[rows, columns]`.
+        one_hot: Whether several columns stand for one label. Defaults to `False`.
 
     Returns:
         For one column: `"regression"` for floats, otherwise `"binary"` for two distinct labels
-        and `"multi_class"` for any other number. For several columns: `"multi_label"` if all
-        labels are 0 or 1, otherwise `"regression"`.
+        and `"multi_class"` for any other number. For several columns: the same by their number if
+        they are one-hot, `"multi_label"` if all labels are 0 or 1, otherwise `"regression"`.
     """
+    if one_hot:
+        return "binary" if labels.shape[1] == 2 else "multi_class"
     if labels.ndim > 1:
         return "multi_label" if np.isin(labels, (0, 1)).all() else "regression"
     if labels.dtype.kind == "f":
@@ -190,7 +229,8 @@ def _hold_out(
     name: str, x: np.ndarray, y: np.ndarray, head: str, test_split: float, split_seed: int
 ) -> dict[str, np.ndarray]:
     split = sources.sklearn("model_selection", name).train_test_split
-    stratify = y if head in ("binary", "multi_class") else None
+    classes = y.argmax(axis=1) if y.ndim == 2 else y
+    stratify = classes if head in ("binary", "multi_class") else None
     try:
         x_train, x_test, y_train, y_test = split(
             x, y, test_size=test_split, random_state=split_seed, stratify=stratify

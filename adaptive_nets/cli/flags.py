@@ -1,12 +1,17 @@
 """The flags of every subcommand. Nothing here imports TensorFlow, so help and errors are fast."""
 
 import math
+import os
 
 from absl import flags
 
 from adaptive_nets.cli import data
 
 HEADS = ("auto", "binary", "multi_class", "regression", "multi_label")
+HEAD_HELP = (
+    "Kind of task; auto chooses it by the labels. One-hot labels are classes, and independent "
+    "labels with multi_label."
+)
 GENERATORS = ("dense", "conv")
 TRAININGS = ("residual", "independent")
 MIXTURE_WEIGHTS = ("scalar", "vector", "matrix", "uniform")
@@ -54,6 +59,10 @@ def parse(command: str, values: flags.FlagValues, arguments: list[str]) -> None:
             raise UsageError(f"fuse needs at least two .keras files. Received: {len(surplus)}.")
     elif surplus:
         raise UsageError(f"Unexpected argument {surplus[0]!r}: options must be --flags.")
+    # A shell leaves the ~ of `--model_dir=~/run` to the program.
+    for name in _PATHS.intersection(values):
+        if values[name].value is not None:
+            values[name].value = os.path.expanduser(values[name].value)
     for name in _REQUIRED[command]:
         if not values[name].value:
             raise UsageError(f"{command} needs --{name}.")
@@ -79,7 +88,7 @@ def help_of(values: flags.FlagValues) -> str:
 def _define_search(values: flags.FlagValues) -> None:
     _model_dir(values, "Folder of the search. An unfinished search in it is resumed.")
     _data(values, "Data set to train on")
-    flags.DEFINE_enum("head", "auto", HEADS, "Kind of task.", flag_values=values)
+    flags.DEFINE_enum("head", "auto", HEADS, HEAD_HELP, flag_values=values)
     flags.DEFINE_enum(
         "generator",
         None,
@@ -203,6 +212,7 @@ _REQUIRED = {
     "fuse": ("out",),
     "export": ("model_dir", "path"),
 }
+_PATHS = frozenset(("data", "export", "model_dir", "out", "output", "path", "saved_model"))
 _DEFINE = {
     "search": _define_search,
     "leaderboard": _define_leaderboard,

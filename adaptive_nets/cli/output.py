@@ -16,7 +16,8 @@ def show(frame: pd.DataFrame, form: str = "table") -> None:
     Args:
         frame: DataFrame to print, without its index.
         form: `"csv"`, `"json"` (one object per row) or `"table"`: drawn on a terminal that is
-            wide enough, plain aligned columns otherwise. Defaults to `"table"`.
+            wide enough, plain aligned columns otherwise. A leaderboard shows its metric first, and
+            on a narrow terminal the columns that fit. Defaults to `"table"`.
     """
     if form == "csv":
         frame.to_csv(sys.stdout, index=False)
@@ -25,7 +26,7 @@ def show(frame: pd.DataFrame, form: str = "table") -> None:
     elif sys.stdout.isatty():
         _draw(frame)
     else:
-        print(_plain(frame))
+        print(_plain(_ordered(frame)))
 
 
 def command_line(subcommand: str, **options: object) -> str:
@@ -56,6 +57,7 @@ def _draw(frame: pd.DataFrame) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    own, frame = frame, _ordered(frame)
     console = Console(markup=False, highlight=False)
     table = Table(box=SIMPLE_HEAD)
     for column in frame.columns:
@@ -66,8 +68,16 @@ def _draw(frame: pd.DataFrame) -> None:
     boundless = console.options.update(max_width=10_000)
     if console.measure(table, options=boundless).maximum <= console.width:
         console.print(table)
+    elif own is not frame:
+        with pd.option_context("display.max_rows", None):
+            print(own)
     else:
         print(_plain(frame, line_width=console.width))
+
+
+def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Returns a leaderboard with its metric first, and any other frame as it is."""
+    return getattr(frame, "metric_first", frame)
 
 
 def _plain(frame: pd.DataFrame, line_width: int | None = None) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 import tensorflow as tf
 from absl import flags as absl_flags
 
-from adaptive_nets import adanet
+from adaptive_nets import adanet, serving
 from adaptive_nets.cli import data, flags, tables
 from adaptive_nets.data import Schema
 
@@ -29,18 +29,20 @@ def predict(values: absl_flags.FlagValues) -> None:
             values.data, tables.text_columns(schema), **options
         )
         outputs = from_saved_model(values.saved_model, tables.first_rows(rows, values.rows), schema)
+        names = serving.read_class_names(values.saved_model)
     else:
         search = adanet.AdaNet.load(values.model_dir)
+        names = serving.named_outputs(search.head)
         rows, class_names = data.rows_to_predict(
             values.data, tables.text_columns(search.schema), **options
         )
         rows = tables.first_rows(rows, values.rows)
         first = search.head.default_output
-        names = (first, "probabilities") if first == "classes" else (first,)
+        wanted = (first, "probabilities") if first == "classes" else (first,)
         if isinstance(first, dict):  # A head with several targets.
-            names = tuple(first.values())
-        outputs = {name: search.predict(rows, output=name) for name in names}
-    frame = as_frame(outputs, class_names)
+            wanted = tuple(first.values())
+        outputs = {name: search.predict(rows, output=name) for name in wanted}
+    frame = as_frame(outputs, class_names, names)
     frame.to_csv(values.output or sys.stdout, index=False)
 
 
@@ -84,12 +86,17 @@ def from_saved_model(
     }
 
 
-def as_frame(outputs: dict[str, np.ndarray], class_names: list[str] | None) -> pd.DataFrame:
+def as_frame(
+    outputs: dict[str, np.ndarray],
+    class_names: list[str] | None,
+    names: dict[str, list[str]] | None = None,
+) -> pd.DataFrame:
     """Returns predictions as columns, without logits.
 
     Args:
         outputs: Arrays by name, `[rows]` or `[rows, columns]`.
         class_names: Names for the columns of arrays that have as many columns as there are names.
+        names: The same for each output. They take precedence. Defaults to `None`.
 
     Returns:
         Columns such as `class`, `probability_setosa` or `prediction`.
@@ -105,7 +112,8 @@ def as_frame(outputs: dict[str, np.ndarray], class_names: list[str] | None) -> p
             columns[label] = array.reshape(-1)
             continue
         width = array.shape[1]
-        named = class_names is not None and len(class_names) == width
-        for index, name in enumerate(class_names if named else range(width)):
+        known = ((names or {}).get(output), class_names, range(width))
+        found = next(each for each in known if each is not None and len(each) == width)
+        for index, name in enumerate(found):
             columns[f"{label}_{name}"] = array[:, index]
     return pd.DataFrame(columns)

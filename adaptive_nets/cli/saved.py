@@ -3,7 +3,7 @@
 import pandas as pd
 from absl import flags as absl_flags
 
-from adaptive_nets import adanet
+from adaptive_nets import adanet, heads
 from adaptive_nets.cli import data, flags, output
 
 
@@ -24,6 +24,8 @@ def evaluate(values: absl_flags.FlagValues) -> None:
     """
     dataset = data.load(values.data, **flags.data_options(values))
     search = adanet.AdaNet.load(values.model_dir)
+    one_class = isinstance(search.head, heads.BinaryClass | heads.MultiClass)
+    dataset = dataset.for_head("auto" if one_class else "multi_label")
     metrics = search.evaluate(dataset.x_test, dataset.y_test)
     output.show(pd.DataFrame([{"rows": len(dataset.x_test), **metrics}]), values.format)
 

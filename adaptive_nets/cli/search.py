@@ -27,9 +27,9 @@ def search(values: absl_flags.FlagValues) -> None:
     Args:
         values: Parsed flags of the subcommand.
     """
-    dataset = data.load(values.data, **flags.data_options(values))
+    dataset = data.load(values.data, **flags.data_options(values)).for_head(values.head)
     engine = adanet.AdaNet(
-        head_for(dataset, values.head),
+        head_for(dataset),
         generator_for(dataset, values),
         model_dir=values.model_dir,
         **flags.given(values, *_ADANET_FLAGS),

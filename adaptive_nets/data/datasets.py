@@ -1,13 +1,15 @@
 """Checks `tf.data` datasets and reads them into arrays."""
 
-from collections.abc import Mapping
+import dataclasses
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from absl import logging
 
-from adaptive_nets.data.alignment import check_aligned
-from adaptive_nets.data.containers import unpack
+from adaptive_nets.data.containers import check_aligned, unpack
 from adaptive_nets.data.rows import Features
 from adaptive_nets.data.spool import MEMORY_LIMIT, Spool
 from adaptive_nets.data.values import as_array, first_masked
@@ -61,18 +63,63 @@ def is_endless(dataset: Any) -> bool:
     return is_dataset(dataset) and int(dataset.cardinality()) == -1
 
 
+@dataclasses.dataclass(frozen=True)
+class ReadLimits:
+    """How much of a dataset to read: more would not be used, or leave no time to use it.
+
+    Args:
+        batches: Most batches. Defaults to `None`: no limit.
+        seconds: Seconds after which no further batch is read. Defaults to `None`: no limit.
+        what: What is read, for messages. Defaults to `"x"`.
+    """
+
+    batches: int | None = None
+    seconds: float | None = None
+    what: str = "x"
+
+    def apply(self, elements: Iterable) -> Iterator:
+        """Yields elements within the limits, and at least one. Logs what has been left out."""
+        began, rows = time.perf_counter(), 0
+        for number, element in enumerate(elements, 1):
+            rows += len(keras.tree.flatten(element)[0])
+            yield element
+            if number == self.batches:
+                logging.info(
+                    "Read %d batches (%d rows): the steps that are allowed need no more.", number,
+                    rows,
+                )  # fmt: skip
+                return
+            elapsed = time.perf_counter() - began
+            if self.seconds is not None and elapsed > self.seconds:
+                logging.warning(
+                    "The dataset passed as %s was not read to its end, which would leave too "
+                    "little of the time limit: after %.0f s the first %d rows are in use. Make it "
+                    "faster, or allow more time.", self.what, elapsed, rows,
+                )  # fmt: skip
+                return
+
+
 def read_dataset(
-    dataset: "tf.data.Dataset", limit: int = MEMORY_LIMIT, folder: str | None = None
+    dataset: "tf.data.Dataset",
+    limit: int = MEMORY_LIMIT,
+    folder: str | None = None,
+    limits: ReadLimits | None = None,
 ) -> tuple[Features, np.ndarray, np.ndarray | None]:
     """Reads a finite dataset once into raw `(x, y, weights or None)`, kept by `Spool`."""
     check_batched(dataset)
     known = int(dataset.cardinality()) != -2
-    x, y, *w = _collect(dataset.as_numpy_iterator(), limit, folder, known)
+    if limits is not None and limits.batches is not None:
+        # Nothing beyond it is fetched ahead of time.
+        dataset = dataset.take(limits.batches)
+    elements = dataset.as_numpy_iterator()
+    if limits is not None:
+        elements = limits.apply(elements)
+    x, y, *w = _collect(elements, limit, folder, known)
     return x, y, (w[0] if w else None)
 
 
 def read_batches(
-    batches: Any, limit: int = MEMORY_LIMIT
+    batches: Any, limit: int = MEMORY_LIMIT, limits: ReadLimits | None = None
 ) -> tuple[Features, np.ndarray, np.ndarray | None, int]:
     """Reads the batches of a `PyDataset`, a generator or an iterator once.
 
@@ -97,7 +144,8 @@ def read_batches(
             sizes.append(len(keras.tree.flatten(element[0])[0]))
             yield element
 
-    x, y, *w = _collect(labelled(), limit, None, False)
+    elements = labelled() if limits is None else limits.apply(labelled())
+    x, y, *w = _collect(elements, limit, None, False)
     return x, y, (w[0] if w else None), sizes[0]
 
 

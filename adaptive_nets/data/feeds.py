@@ -1,6 +1,7 @@
 """Feeds of the compiled training function: chunks of steps in a seeded order or from a stream."""
 
 import copy
+import time
 from collections.abc import Callable, Sequence
 
 import keras
@@ -11,6 +12,7 @@ from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.rows import LabelEncoder, Rows, make_rows
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import as_tensor
+from adaptive_nets.data.weights import ClassWeight
 
 CHUNK_STEPS = 256
 
@@ -36,12 +38,13 @@ class StreamFeed:
         chunk: Steps per chunk.
         preprocess: Function from rows to preprocessed rows.
         skip: Chunks that an earlier process has used. Defaults to 0.
-        class_weight: Weights by encoded class, or `None`.
+        class_weight: Weights by encoded class, for several heads by head, or `None`.
         schema: The schema of the features. Defaults to `None`: each chunk's own.
 
     Attributes:
         frozen: Function from features to the outputs of frozen members that are used, `base` and
             `hidden`; or `None` if none are.
+        row_seconds: Seconds to read a row, from the newest chunk.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class StreamFeed:
         chunk: int,
         preprocess: Callable[[Rows], Rows],
         skip: int = 0,
-        class_weight: dict[int, float] | None = None,
+        class_weight: ClassWeight | None = None,
         schema: Schema | None = None,
     ):
         self.schema = schema
@@ -64,6 +67,7 @@ class StreamFeed:
         self._first = skip
         self._indices = tf.reshape(tf.range(chunk * batch_size), (chunk, batch_size))
         self.frozen = None
+        self.row_seconds = 0.0
 
     def begin_round(self) -> None:
         """Starts a round with the next chunk."""
@@ -71,7 +75,9 @@ class StreamFeed:
 
     def rows(self) -> Rows:
         """Returns the next chunk's rows, checked and preprocessed."""
+        began = time.perf_counter()
         x, y, *w = next(self._iterator)
+        self.row_seconds = (time.perf_counter() - began) / (self.chunk * self.batch_size)
         self.used += 1
         rows = make_rows(x, y, self.head, w[0] if w else None, self.class_weight, self.schema)
         return self.preprocess(rows)

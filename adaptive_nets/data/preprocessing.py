@@ -10,6 +10,7 @@ from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.specs import make_inputs
 from adaptive_nets.data.spool import MEMORY_LIMIT, Spool, run_in_blocks
+from adaptive_nets.graphs.unique_names import named_model
 
 
 class Preprocessor:
@@ -58,8 +59,36 @@ def make_preprocessing(
             encoded = _encode(given, inputs, renamed or {})
         else:
             encoded = given(inputs)
-        return keras.Model(inputs, encoded, name="preprocessing")
+        encoded = _as_computed(inputs, encoded, rows)
+        return named_model(inputs, encoded, "preprocessing")
     return None
+
+
+def _as_computed(inputs, encoded, rows):
+    """Returns symbolic outputs of the shapes that are computed.
+
+    Some layers announce others: a `TextVectorization` to tf-idf, an axis of length 1 too many.
+    Members would be built for those.
+
+    Raises:
+        ValueError: The outputs are not dense tensors, or their shapes depend on the rows.
+    """
+    few = {k: v[:2] for k, v in rows.x.items()} if isinstance(rows.x, dict) else rows.x[:2]
+    given = keras.tree.map_structure(tf.convert_to_tensor, few)
+    found = named_model(inputs, encoded, "preprocessing")(given, training=False)
+    return keras.tree.map_structure(_reshaped, encoded, found)
+
+
+def _reshaped(announced, computed):
+    if not tf.is_tensor(computed) or not isinstance(computed, tf.Tensor):
+        raise ValueError(
+            "preprocessing must return dense tensors. Received: a "
+            f"{type(computed).__name__}. Set ragged=False, sparse=False or a length in its layers."
+        )
+    shape, real = tuple(announced.shape[1:]), tuple(computed.shape[1:])
+    if len(shape) == len(real) and all(a in (None, b) for a, b in zip(shape, real, strict=True)):
+        return announced
+    return keras.layers.Reshape(real)(announced)
 
 
 def wanted_names(given: Any) -> tuple[bool, list[str] | None]:
@@ -119,7 +148,7 @@ def standardization(rows: Rows) -> keras.Model | None:
         outputs[name] = layer(tensor)
     if all(outputs[k] is (inputs if k is None else inputs[k]) for k in outputs):
         return None
-    return keras.Model(inputs, outputs.get(None, outputs), name="preprocessing")
+    return named_model(inputs, outputs.get(None, outputs), "preprocessing")
 
 
 def _share_a_scale(array) -> bool:

@@ -7,11 +7,13 @@ from typing import Any, Protocol
 
 import keras
 import numpy as np
+from absl import logging
 
-from adaptive_nets.data.alignment import check_aligned
+from adaptive_nets.data.containers import check_aligned
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.specs import FeatureSpec, Spec
-from adaptive_nets.data.values import as_array
+from adaptive_nets.data.strata import missing_classes, split_indices
+from adaptive_nets.data.weights import ClassWeight, weigh
 
 Features = np.ndarray | dict[str, np.ndarray]
 
@@ -88,7 +90,7 @@ def make_rows(
     y: Any,
     head: LabelEncoder,
     sample_weight: Any = None,
-    class_weight: dict[int, float] | None = None,
+    class_weight: ClassWeight | None = None,
     schema: Schema | None = None,
 ) -> Rows:
     """Checks arrays against each other and encodes the labels with an adapted head.
@@ -97,8 +99,8 @@ def make_rows(
         x: Features in any form.
         y: Labels.
         head: An adapted head.
-        sample_weight: One weight per row. Defaults to `None`.
-        class_weight: Weights by encoded class. Defaults to `None`.
+        sample_weight: One weight per row, or for several heads a dict of them. Defaults to `None`.
+        class_weight: Weights by encoded class, for several heads by head. Defaults to `None`.
         schema: The schema of the features. Defaults to `None`: it is inferred.
     """
     if y is None:
@@ -109,53 +111,21 @@ def make_rows(
     x = (Schema.infer(x, n) if schema is None else schema).read(x, n)
     if n == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
-    return Rows(x, encoded, _weights(encoded, sample_weight, class_weight))
+    return Rows(x, *weigh(head, encoded, sample_weight, class_weight))
 
 
-def _weights(labels, sample_weight, class_weight):
-    if sample_weight is None and not class_weight:
-        return None
-    n = len(labels)
-    w = np.ones(n) if sample_weight is None else _read_weights(sample_weight, n)
-    if class_weight:
-        flat = labels.reshape(n, -1)
-        if flat.shape[1] != 1:
-            raise ValueError("class_weight requires one class per row. Use sample_weight instead.")
-        w = w * np.array([float(class_weight.get(int(c), 1.0)) for c in flat[:, 0]])
-    bad = ~np.isfinite(w) | (w < 0)
-    if bad.any() or not w.any():
-        place = f", first in row {int(np.argmax(bad))}" if bad.any() else ""
-        raise ValueError(
-            "Weights must be finite, non-negative and not all zero. "
-            f"Received: minimum {w.min()}, sum {w.sum()}{place}."
-        )
-    # The sum of large weights overflows, unless they are divided first.
-    w = w / w.max()
-    return (w / w.mean()).astype("float32")
+def split_rows(
+    rows: Rows, fraction: float, seed: int, strata: np.ndarray | None = None
+) -> tuple[Rows, Rows]:
+    """Splits rows at random, with a seed, into training and validation rows.
 
-
-def _read_weights(sample_weight, n):
-    """Returns weights as float64 `[n]`."""
-    if isinstance(sample_weight, dict | str):
-        raise ValueError(
-            "sample_weight must be an array with one number per row. For weights of classes use "
-            f"class_weight. Received: {type(sample_weight).__name__}."
-        )
-    w = as_array(sample_weight, "sample weights")
-    if w.shape not in ((n,), (n, 1)):
-        found = len(w) if w.ndim == 1 else f"an array of shape {w.shape}"
-        raise ValueError(
-            f"sample_weight must have one number per row. Received: {found} for {n} rows."
-        )
-    if w.dtype.kind == "O":
-        raise ValueError(
-            f"sample_weight must be numbers: could not convert {w.flat[0]!r}, first in row 0."
-        )
-    return w.astype("float64").reshape(-1)
-
-
-def split_rows(rows: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:
-    """Splits rows at random, with a seed, into training and validation rows."""
+    Args:
+        rows: The rows.
+        fraction: The share of validation rows.
+        seed: Seed of the split.
+        strata: `[n]` class of each row, of which both sides get their share. Defaults to `None`:
+            there are no classes.
+    """
     if not 0 < fraction < 1:
         raise ValueError(
             f"validation_split must be between 0 and 1. Received: validation_split={fraction}."
@@ -165,8 +135,15 @@ def split_rows(rows: Rows, fraction: float, seed: int) -> tuple[Rows, Rows]:
         raise ValueError(
             f"validation_split={fraction} of {len(rows)} rows leaves one side without rows."
         )
-    order = np.random.default_rng(seed).permutation(len(rows))
-    sides = rows.take(np.sort(order[held:])), rows.take(np.sort(order[:held]))
+    places = split_indices(strata, len(rows), held, seed)
+    lacking = [] if strata is None else missing_classes(strata, *places)
+    if lacking:
+        logging.warning(
+            "validation_split=%g of %d rows leaves %d of %d classes on one side only; the rarest "
+            "has %d row(s). Metrics of these classes say little.", fraction, len(rows),
+            len(lacking), len(np.unique(strata)), min(np.sum(strata == c) for c in lacking),
+        )  # fmt: skip
+    sides = rows.take(places[0]), rows.take(places[1])
     if any(side.w is not None and not side.w.any() for side in sides):
         raise ValueError(
             f"validation_split={fraction} leaves one side with rows of weight 0 only. Drop rows of "

@@ -10,11 +10,19 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-import keras
 import numpy as np
 
+from adaptive_nets._checks import check_choice, check_list
+from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.data.containers import unpack
-from adaptive_nets.data.specs import FeatureSpec, Spec, describe_spec
+from adaptive_nets.data.specs import (
+    FeatureSpec,
+    Spec,
+    check_feature,
+    check_values,
+    describe_spec,
+    parse_schema,
+)
 from adaptive_nets.data.values import as_array, cast_exactly, check_finite, natural_dtype
 
 _KINDS = {"f": "number", "i": "number", "u": "number", "b": "boolean", "O": "text"}
@@ -55,6 +63,9 @@ class Feature:
     shape: tuple[int, ...]
     missing: bool = False
     source: str = "array"
+
+    def __post_init__(self) -> None:
+        check_feature(self)
 
     @property
     def spec(self) -> FeatureSpec:
@@ -106,6 +117,10 @@ class Schema:
 
     features: tuple[Feature, ...]
     layout: str
+
+    def __post_init__(self) -> None:
+        check_list("features", self.features, Feature, "a tuple of data.Feature objects", 1)
+        check_choice("layout", self.layout, ("array", "columns", "dict", "list"))
 
     @classmethod
     def infer(
@@ -295,7 +310,7 @@ class Schema:
     @classmethod
     def from_json(cls, text: str) -> "Schema":
         """Restores a schema from the output of `to_json`."""
-        return cls.from_dict(json.loads(text))
+        return cls.from_dict(parse_schema(text))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the schema as JSON values."""
@@ -307,6 +322,7 @@ class Schema:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Schema":
         """Restores a schema from the output of `to_dict`."""
+        check_values(values, {field.name for field in dataclasses.fields(Feature)})
         features = tuple(
             Feature(**{**fields, "shape": tuple(fields["shape"])}) for fields in values["features"]
         )
@@ -329,7 +345,7 @@ def _as_number(feature):
             "(keras.utils.FeatureSpace), or pass a dict of arrays and a generator that reads "
             f"it. Received: {feature.name}, which is not numeric."
         )
-    return dataclasses.replace(feature, dtype=keras.config.floatx(), shape=())
+    return dataclasses.replace(feature, dtype=whole_dtype(), shape=())
 
 
 def _dtype_name(array):

@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_nets._checks import show
+from adaptive_nets.data.weights import read_weights
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingData:
@@ -48,6 +51,10 @@ class TrainingData:
             raise ValueError("TrainingData received labels y without features x.")
         if self.x is None and self.indices is None and self.sample_weight is None:
             raise ValueError("TrainingData is empty. Pass indices, sample_weight, or x and y.")
+        if self.indices is not None:
+            _check_indices(self.indices)
+        if self.sample_weight is not None:
+            read_weights(self.sample_weight, len(np.atleast_1d(self.sample_weight)))
 
     def check(self, rows: int, builder: str) -> None:
         """Raises a `ValueError` for indices or weights that do not fit the data.
@@ -77,3 +84,16 @@ class TrainingData:
                 raise ValueError(
                     f"The weights of builder '{builder}' must not be zero in every row."
                 )
+
+
+def _check_indices(indices):
+    """Refuses what can be no row numbers of any data."""
+    try:
+        index = np.asarray(indices)
+    except ValueError:
+        index = np.empty(())
+    if index.ndim != 1 or index.dtype.kind not in "iu" or not len(index) or index.min() < 0:
+        raise ValueError(
+            "indices must be a non-empty array of row numbers >= 0. "
+            f"Received: indices={show(indices)}."
+        )

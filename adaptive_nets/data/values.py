@@ -2,8 +2,9 @@
 
 from typing import Any
 
-import keras
 import numpy as np
+
+from adaptive_nets._dtypes import whole_dtype
 
 # Dtypes of features are not narrower than those of the data.
 _WIDER = {"uint16": "int32", "uint32": "int64", "uint64": "int64"}
@@ -149,12 +150,13 @@ def is_missing(value: Any) -> bool:
 def natural_dtype(array: np.ndarray) -> str:
     """Returns the dtype of a feature that is learnt from an array: never one its values decide.
 
-    Floating-point numbers become `keras.config.floatx()`.
+    Floating-point numbers become `keras.config.floatx()`, but float32 where that is float16: half
+    precision holds no number above 65,504.
     """
     if array.dtype.kind == "O":
         return "string"
     if array.dtype.kind == "f":
-        return keras.config.floatx()
+        return whole_dtype()
     return _WIDER.get(array.dtype.name, array.dtype.name)
 
 

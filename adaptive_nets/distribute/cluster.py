@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 
+from adaptive_nets._checks import check_choice, check_dict, check_instance, check_integer
+
 # In the order of their ranks.
 TRAINING = ("chief", "worker")
 OTHERS = ("evaluator", "ps")
@@ -24,6 +26,12 @@ class Task:
     index: int = 0
     workers: int = 1
     cluster: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_choice("kind", self.kind, TRAINING + OTHERS)
+        check_integer("index", self.index, 0)
+        check_integer("workers", self.workers, 1)
+        check_dict("cluster", self.cluster, list | tuple, "a dict of lists of addresses by kind")
 
     @property
     def is_chief(self) -> bool:
@@ -67,6 +75,7 @@ def task_from_environment(text: str | None = None) -> Task:
     ```
     """
     text = os.environ.get("TF_CONFIG", "") if text is None else text
+    check_instance("text", text, str, "JSON text, or None")
     if not text.strip():
         return Task()
     try:

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from adaptive_nets._checks import check_integer
+from adaptive_nets._checks import check_dict, check_integer, check_text, or_none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +43,9 @@ class Ray:
     options: dict[str, Any] = dataclasses.field(default_factory=lambda: {"num_cpus": 1})
 
     def __post_init__(self):
-        if self.workers is not None:
-            check_integer("workers", self.workers, 1)
+        or_none(check_text, "address", self.address)
+        or_none(check_integer, "workers", self.workers, 1)
+        check_dict("options", self.options, object, "a dict of options of ray.remote by name")
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any
 
+from adaptive_nets._checks import check_integer, show
 from adaptive_nets.distribute.cluster import TRAINING, task_from_environment
 
 if TYPE_CHECKING:
@@ -50,11 +51,7 @@ def make_strategy(distribute: Any = None) -> "tf.distribute.Strategy":
         return tf.distribute.get_strategy()
     if isinstance(distribute, tf.distribute.Strategy):
         return distribute
-    if not isinstance(distribute, str) or distribute not in NAMES:
-        raise ValueError(
-            f"distribute must be one of {', '.join(map(repr, NAMES))}, a tf.distribute.Strategy "
-            f"or None. Received: distribute={distribute!r}."
-        )
+    check_strategy("distribute", distribute)
     if distribute == "auto":
         distribute = _best()
     if distribute not in _made:
@@ -62,8 +59,26 @@ def make_strategy(distribute: Any = None) -> "tf.distribute.Strategy":
     return _made[distribute]
 
 
+def check_strategy(name: str, value: Any) -> None:
+    """Raises a `ValueError` for what `make_strategy` does not take, without making anything.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it.
+    """
+    import tensorflow as tf
+
+    named = isinstance(value, str) and value in NAMES
+    if not named and value is not None and not isinstance(value, tf.distribute.Strategy):
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(repr, NAMES))}, a tf.distribute.Strategy "
+            f"or None. Received: {name}={show(value)}."
+        )
+
+
 def is_multi_worker(strategy: "tf.distribute.Strategy") -> bool:
     """Returns whether the replicas of a strategy are in several processes."""
+    _check(strategy, "cluster_resolver")
     resolver = strategy.cluster_resolver
     if resolver is None or _is_tpu(strategy):
         return False
@@ -81,6 +96,8 @@ def share_of(batch_size: int, strategy: "tf.distribute.Strategy") -> int:
     Raises:
         ValueError: The batch cannot be divided evenly among the replicas.
     """
+    _check(strategy, "num_replicas_in_sync")
+    batch_size = check_integer("batch_size", batch_size, 1)
     replicas = strategy.num_replicas_in_sync
     share, rest = divmod(batch_size, replicas)
     if rest:
@@ -90,6 +107,13 @@ def share_of(batch_size: int, strategy: "tf.distribute.Strategy") -> int:
             "at least as many rows of data."
         )
     return share
+
+
+def _check(strategy, attribute):
+    if isinstance(strategy, type) or not hasattr(strategy, attribute):
+        raise TypeError(
+            f"strategy must be a tf.distribute.Strategy. Received: strategy={show(strategy)}."
+        )
 
 
 # One per name and process: two strategies on the same devices would number their collective

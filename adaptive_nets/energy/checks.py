@@ -3,10 +3,11 @@
 import warnings
 from typing import Any
 
+import keras
 import numpy as np
 from scipy import sparse
 
-from adaptive_nets._checks import check_integer, check_number
+from adaptive_nets._checks import check_integer, check_number, show
 
 
 def check_beta(beta: Any) -> None:
@@ -38,7 +39,12 @@ def check_rows(x: Any, visible: str, batch_size: int | None) -> tuple[np.ndarray
     """
     if sparse.issparse(x):
         return _check_sparse(x, visible, batch_size)
-    x = np.asarray(x)
+    try:
+        x = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(
+            f"x must be rows of equal length. Received: {str(error).splitlines()[0]}."
+        ) from error
     if x.ndim != 2 or len(x) < 2 or not x.shape[1]:
         raise ValueError(
             f"x must have two axes and at least two rows. Received: x of shape {x.shape}."
@@ -63,6 +69,46 @@ def check_rows(x: Any, visible: str, batch_size: int | None) -> tuple[np.ndarray
             stacklevel=3,
         )
     return x, _batch_size(len(x), batch_size)
+
+
+def yields_batches(x: Any) -> bool:
+    """Returns whether it is a dataset or another iterable of batches, rather than an array."""
+    if isinstance(x, str | bytes | list | tuple | dict) or hasattr(x, "shape"):
+        return False
+    return isinstance(x, keras.utils.PyDataset) or hasattr(x, "__iter__")
+
+
+def check_visible(x: Any, machine: Any = None, name: str = "x") -> Any:
+    """Raises `ValueError` for what are not rows of a machine's visible units.
+
+    Args:
+        x: Array, tensor or SciPy sparse matrix. Datasets are not looked at.
+        machine: An `RBM`. Defaults to `None`: of any number of visible units.
+        name: Name of the argument. Defaults to `"x"`.
+
+    Returns:
+        The rows; lists as an array.
+    """
+    if yields_batches(x):
+        return x
+    try:
+        array = x if keras.ops.is_tensor(x) or sparse.issparse(x) else np.asarray(x)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must be an array (rows, visible). Received: {str(error).splitlines()[0]}."
+        ) from error
+    size = machine.visible_variable.shape[0] if machine is not None and machine.built else None
+    if len(array.shape) != 2 or size not in (None, array.shape[1]):
+        raise ValueError(
+            f"{name} must have the shape (rows, {size or 'visible'}). Received: "
+            + (f"shape {tuple(array.shape)}." if hasattr(x, "shape") else f"{name}={show(x)}.")
+        )
+    if isinstance(array, np.ndarray) and (
+        array.dtype.kind not in "fiub" or not np.isfinite(array).all()
+    ):
+        what = "NaN or infinite values" if array.dtype.kind == "f" else f"dtype {array.dtype}"
+        raise ValueError(f"{name} must be finite numbers. Received: {what}.")
+    return array
 
 
 def _check_sparse(x, visible, batch_size):

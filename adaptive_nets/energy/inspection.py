@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_integer
+from adaptive_nets._checks import check_integer, check_number, or_none
+from adaptive_nets.energy.checks import check_visible
 from adaptive_nets.energy.compiled import as_tensors, compiled, kept
 from adaptive_nets.energy.energies import hidden_means
 from adaptive_nets.energy.gibbs import draw_numbers, gibbs_step
@@ -22,6 +23,7 @@ NUMBERS = 1 << 22
 
 def in_blocks(function: Any, x: Any, rows: int = ROWS) -> np.ndarray:
     """Returns a function's outputs on rows, computed in blocks."""
+    check_visible(x)
     x = np.asarray(x)
     parts = [x[i : i + rows] for i in range(0, len(x), rows)]
     return np.concatenate([ops.convert_to_numpy(function(each)) for each in parts])
@@ -39,6 +41,7 @@ def reconstruct(model: Any, x: Any) -> np.ndarray:
         model: A built machine.
         x: `(rows, visible)`.
     """
+    check_visible(x, model)
     units = model.n_units
 
     def means(values, v):
@@ -64,8 +67,14 @@ def sample(
     Returns:
         `(rows, visible)`.
     """
-    check_integer("rows", rows, 1)
-    check_integer("steps", steps, 1)
+    rows, steps = check_integer("rows", rows, 1), check_integer("steps", steps, 1)
+    seed = or_none(check_integer, "seed", seed, 0)
+    if start is not None:
+        check_visible(start, model, "start")
+        if len(start) != rows:
+            raise ValueError(
+                f"start must have {rows} rows, one for each sample. Received: {len(start)} rows."
+            )
     generator = model.draws if seed is None else keras.random.SeedGenerator(seed)
     units = model.n_units
 
@@ -104,6 +113,7 @@ def pseudo_likelihood(model: Any, x: Any) -> np.ndarray:
             "The pseudo-likelihood needs binary visible units. Use log_likelihood instead. "
             f"Received: a model with visible={model.visible!r}."
         )
+    check_visible(x, model)
     count = ops.convert_to_tensor(model.n_units, "int32")
     return _pseudo_likelihood(model, x, (*values_of(model), count))
 
@@ -190,8 +200,8 @@ def effective_units(model: Any, x: Any, tolerance: float = 0.05) -> int:
         x: `(rows, visible)`, preferably rows that it was not trained on.
         tolerance: Fraction of the gain that may be lost, in [0, 1). Defaults to `0.05`.
     """
-    if not 0 <= tolerance < 1:
-        raise ValueError(f"tolerance must be in [0, 1). Received: tolerance={tolerance!r}.")
+    check_number("tolerance", tolerance, 0, 1, "low")
+    check_visible(x, model)
     units = model.n_units
     sizes = sorted({round(s) for s in np.geomspace(1, units, 16)})
     found = gains(model, x, sizes)

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 from scipy.special import logsumexp
 
-from adaptive_nets._checks import check_choice, check_integer
+from adaptive_nets._checks import check_choice, check_instance, check_integer, or_none
 from adaptive_nets.energy.compiled import as_tensors, compiled, kept
 from adaptive_nets.energy.energies import free_energy
 from adaptive_nets.energy.gibbs import draw_numbers, gibbs_step
@@ -68,8 +68,10 @@ def log_likelihood(
         ValueError: `"exact"` is requested for a large model, or an option is out of range.
     """
     check_choice("method", method, ("auto", "exact", "ais"))
-    check_integer("chains", chains, 1)
-    check_integer("temperatures", temperatures, 1)
+    chains = check_integer("chains", chains, 1)
+    temperatures = check_integer("temperatures", temperatures, 1)
+    seed = or_none(check_integer, "seed", seed, 0)
+    check_instance("model", model, keras.Model, "an energy.RBM")
     energy = float(np.mean(ops.convert_to_numpy(model.free_energy(x)), dtype="float64"))
     if method == "auto":
         method = "exact" if is_enumerable(model) else "ais"

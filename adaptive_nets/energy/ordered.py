@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from adaptive_nets._checks import check_integer, check_number
+from adaptive_nets._checks import check_bool, check_integer, check_number
 from adaptive_nets.energy.checks import check_beta
 from adaptive_nets.energy.gibbs import move_chains
 from adaptive_nets.energy.learning.contrast import free_energy_gaps
@@ -113,7 +113,7 @@ class InfiniteRBM(OrderedRBM):
         kwargs = {"kernel_initializer": "zeros", "gibbs_steps": 10, **kwargs}
         kwargs.pop("units", None)
         super().__init__(1, beta, **kwargs)
-        self.max_units, self.regroup, self.l1 = max_units, bool(regroup), float(l1)
+        self.max_units, self.regroup, self.l1 = max_units, check_bool("regroup", regroup), float(l1)
         self.capacity = capacity if max_units is None else min(capacity, max_units)
 
     def add_hidden(self, capacity: int, visible: int) -> None:

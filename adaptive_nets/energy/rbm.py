@@ -7,9 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_choice, check_integer
+from adaptive_nets._checks import check_choice, check_integer, or_none, show
 from adaptive_nets.energy import inspection
-from adaptive_nets.energy.checks import check_rows, check_unlabelled
+from adaptive_nets.energy.checks import check_rows, check_unlabelled, check_visible, yields_batches
 from adaptive_nets.energy.compiled import compile_default, has_accelerator
 from adaptive_nets.energy.energies import free_energy, hidden_means
 from adaptive_nets.energy.gibbs import add_chains, move_chains
@@ -79,24 +79,23 @@ class RBM(keras.Model):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        check_integer("units", units, 1)
-        check_choice("visible", visible, VISIBLE)
-        check_choice("method", method, METHODS)
-        check_integer("gibbs_steps", gibbs_steps, 1)
-        check_integer("chains", chains, 1)
+        seed = or_none(check_integer, "seed", seed, 0)
         super().__init__(**kwargs)
-        self.units, self.visible, self.method = units, visible, method
-        self.gibbs_steps, self.n_chains, self.seed = gibbs_steps, chains, seed
-        if kernel_initializer == "default":
+        self.units, self.capacity = (check_integer("units", units, 1),) * 2
+        self.visible = check_choice("visible", visible, VISIBLE)
+        self.method = check_choice("method", method, METHODS)
+        self.gibbs_steps = check_integer("gibbs_steps", gibbs_steps, 1)
+        self.n_chains, self.seed = check_integer("chains", chains, 1), seed
+        if isinstance(kernel_initializer, str) and kernel_initializer == "default":
             kernel_initializer = keras.initializers.RandomNormal(0.0, 0.01, seed)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        initializer = _read(keras.initializers, "kernel_initializer", kernel_initializer)
+        regularizer = _read(keras.regularizers, "kernel_regularizer", kernel_regularizer)
+        self.kernel_initializer, self.kernel_regularizer = initializer, regularizer
         self.draws = keras.random.SeedGenerator(seed)
-        self.kind = VISIBLE[visible]()
+        self.kind = VISIBLE[self.visible]()
         # On CPUs XLA draws and multiplies several times slower than TensorFlow's own kernels.
         self.supports_jit = keras.backend.backend() != "tensorflow" or has_accelerator()
         self.order: Any = Unordered()
-        self.capacity = units
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates the variables for rows of a known length."""
@@ -155,7 +154,7 @@ class RBM(keras.Model):
         Returns:
             Tensor `(rows,)`, in nats: `ln P(x) = -F(x) - ln Z`.
         """
-        x = ops.convert_to_tensor(x, self.compute_dtype)
+        x = ops.convert_to_tensor(check_visible(x, self), self.compute_dtype)
         self.ensure_built(x.shape)
         return free_energy(self, x, self.parameters)
 
@@ -199,14 +198,13 @@ class RBM(keras.Model):
             Keras' `History`.
         """
         check_unlabelled(type(self).__name__, y)
-        if hasattr(x, "shape"):
+        if not yields_batches(x):
             x, batch_size = check_rows(x, self.visible, batch_size)
             if not self.built:
                 self.adapt(x)
         if not self.compiled:
             compile_default(self)
-        callbacks = kwargs.pop("callbacks", None) or []
-        given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+        given = keras.tree.flatten(kwargs.pop("callbacks", None) or [])
         watching = [*self.own_callbacks(), *given]
         return super().fit(x, batch_size=batch_size, callbacks=watching, **kwargs)
 
@@ -220,6 +218,7 @@ class RBM(keras.Model):
         Args:
             x: `(rows, visible)`: an array or a SciPy sparse matrix.
         """
+        x = check_visible(x, self)
         self.ensure_built(x.shape)
         self.visible_variable.assign(self.kind.bias(np.ravel(x.mean(axis=0))))
 
@@ -229,6 +228,7 @@ class RBM(keras.Model):
 
     def transform(self, x: Any, batch_size: int = 1024) -> np.ndarray:
         """Returns P(h = 1 | x) of the trained units, `(rows, units)`."""
+        x, batch_size = check_visible(x, self), check_integer("batch_size", batch_size, 1)
         return self.predict(x, batch_size=batch_size, verbose=0)[:, : self.n_units]
 
     def reconstruct(self, x: Any) -> np.ndarray:
@@ -272,3 +272,15 @@ class RBM(keras.Model):
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "seed": self.seed,
         }
+
+
+def _read(module, name, given):
+    """Returns an initializer or a regularizer of Keras, by its name or configuration."""
+    try:
+        return module.get(given)
+    except (TypeError, ValueError) as error:
+        kind = module.__name__.rpartition(".")[2]
+        raise ValueError(
+            f"{name} must be the name or configuration of one of keras.{kind}, or an object. "
+            f"Received: {name}={show(given)}."
+        ) from error

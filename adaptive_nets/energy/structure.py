@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_integer, check_number
+from adaptive_nets._checks import check_bool, check_integer, check_number, check_path
 from adaptive_nets._deprecation import renamed_attribute
 from adaptive_nets.energy.checks import check_beta, check_rows
 from adaptive_nets.energy.inspection import contributions, gains
@@ -174,8 +174,11 @@ class EnergyNet:
         self.tolerance, self.min_gain, self.steps = tolerance, min_gain, steps
         self.learning_rate = float(learning_rate)
         self.batch_size, self.gibbs_steps = batch_size, gibbs_steps
-        self.validation_split, self.control, self.seed = validation_split, bool(control), seed
-        self.model_dir = None if model_dir is None else pathlib.Path(model_dir)
+        self.validation_split = float(validation_split)
+        self.control, self.seed = check_bool("control", control), check_integer("seed", seed, 0)
+        self.model_dir = (
+            None if model_dir is None else pathlib.Path(check_path("model_dir", model_dir))
+        )
 
     def fit(self, x: Any) -> StructureReport:
         """Learns the structure.
@@ -188,7 +191,12 @@ class EnergyNet:
         Returns:
             A `StructureReport`.
         """
-        x = np.asarray(x)
+        try:
+            x = np.asarray(x)
+        except ValueError as error:
+            raise ValueError(
+                f"x must be rows of equal shape. Received: {str(error).splitlines()[0]}."
+            ) from error
         if x.ndim < 2:
             raise ValueError(f"x must have at least two axes. Received: x of shape {x.shape}.")
         self.input_shape = x.shape[1:]

@@ -6,7 +6,9 @@ from typing import Any
 
 import keras
 
+from adaptive_nets._checks import check_dict, check_function, check_instance, or_none, show
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, TrainingData
+from adaptive_nets.adanet.candidates.stock.optimizers import describe_optimizer, make_optimizer
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.estimator import Estimator
@@ -28,6 +30,16 @@ class AutoEnsembleSubestimator:
     model: Any
     train_input_fn: Callable | None = None
     optimizer: Any = None
+
+    def __post_init__(self) -> None:
+        words = "a keras.Model, or a function that returns one"
+        if not isinstance(self.model, keras.Layer):
+            check_instance("model", self.model, Callable, words)
+        elif not self.model.built:
+            raise ValueError(f"model must be built, or a function. Received: {show(self.model)}.")
+        or_none(check_function, "train_input_fn", self.train_input_fn)
+        if self.optimizer is not None:
+            make_optimizer(describe_optimizer(self.optimizer), None)
 
 
 class AutoEnsembleEstimator(Estimator):
@@ -74,7 +86,9 @@ class AutoEnsembleEstimator(Estimator):
         params: dict | None = None,
         **kwargs: Any,
     ) -> None:
-        config = config or RunConfig()
+        or_none(check_instance, "config", config, RunConfig, "an estimator.RunConfig, or None")
+        or_none(check_dict, "params", params, object, "a dict by name, or None")
+        config = RunConfig() if config is None else config
         generator = PoolGenerator(candidate_pool, optimizer, learning_rate, config, params)
         super().__init__(
             head, generator, max_iteration_steps, config=config, params=params, **kwargs

@@ -3,8 +3,9 @@
 import dataclasses
 from typing import Any
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_integer, check_number, check_path, or_none
 from adaptive_nets.distribute import Task, make_strategy, task_from_environment
+from adaptive_nets.distribute.strategies import check_strategy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,10 +64,15 @@ class RunConfig:
                 f"save_checkpoints_steps={self.save_checkpoints_steps!r}, "
                 f"save_checkpoints_secs={self.save_checkpoints_secs!r}."
             )
-        for name in ("save_checkpoints_steps", "save_checkpoints_secs", "log_step_count_steps"):
-            value = getattr(self, name)
-            if value is not None:
-                check_number(name, value, 0, inclusive=False)
+        for name in ("save_checkpoints_steps", "log_step_count_steps", "save_summary_steps"):
+            or_none(check_integer, name, getattr(self, name), 1)
+        or_none(check_integer, "keep_checkpoint_max", self.keep_checkpoint_max, 0)
+        or_none(check_integer, "tf_random_seed", self.tf_random_seed, 0)
+        if self.save_checkpoints_secs is not None:
+            check_number("save_checkpoints_secs", self.save_checkpoints_secs, 0, inclusive=False)
+        check_strategy("train_distribute", self.train_distribute)
+        if self.model_dir is not None:
+            object.__setattr__(self, "model_dir", check_path("model_dir", self.model_dir))
         if self._task.trains and self._task.workers > 1 and self.train_distribute is not None:
             # TensorFlow accepts several workers only before it has run anything.
             make_strategy(self.train_distribute)

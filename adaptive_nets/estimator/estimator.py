@@ -8,10 +8,20 @@ from typing import Any
 
 from absl import logging
 
+from adaptive_nets._checks import (
+    check_bool,
+    check_dict,
+    check_function,
+    check_instance,
+    check_integer,
+    check_path,
+    or_none,
+)
 from adaptive_nets.adanet import AdaNet, Ensembler, Evaluator, Generator
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.config import RunConfig
+from adaptive_nets.estimator.evaluation import InputFnEvaluator, ReportMaterializer
 from adaptive_nets.estimator.hooks import CheckpointSaverHook, StopAtStepHook, callbacks_of
 from adaptive_nets.estimator.trained import TrainedEnsemble
 from adaptive_nets.heads import Head
@@ -137,9 +147,23 @@ class Estimator(TrainedEnsemble):
             if len(listed) != 1:
                 raise ValueError(f"Pass exactly one ensembler. Received: {len(listed)} ensemblers.")
             mixture_weight_type = listed[0]
-        self._config = config or RunConfig()
+        or_none(check_instance, "config", config, RunConfig, "an estimator.RunConfig, or None")
+        words = "an adanet.Generator"
+        check_instance("subnetwork_generator", subnetwork_generator, Generator, words)
+        or_none(check_dict, "params", params, object, "a dict by name, or None")
+        or_none(check_function, "metric_fn", metric_fn)
+        or_none(check_integer, "max_iterations", max_iterations, 1)
+        words = "an estimator.ReportMaterializer, or None"
+        or_none(
+            check_instance, "report_materializer", report_materializer, ReportMaterializer, words
+        )
+        words = "an adanet.Evaluator or estimator.Evaluator, or None"
+        or_none(check_instance, "evaluator", evaluator, Evaluator | InputFnEvaluator, words)
+        self._config = RunConfig() if config is None else config
+        if model_dir is not None:
+            model_dir = check_path("model_dir", model_dir)
         found = model_dir or self._config.model_dir
-        if model_dir and self._config.model_dir and str(model_dir) != str(self._config.model_dir):
+        if model_dir and self._config.model_dir and model_dir != self._config.model_dir:
             raise ValueError(
                 "model_dir differs from config.model_dir. Pass only one of the two. Received: "
                 f"model_dir={model_dir!r}, config.model_dir={self._config.model_dir!r}."
@@ -149,6 +173,8 @@ class Estimator(TrainedEnsemble):
             logging.warning("Using a temporary folder as model_dir: %s", found)
         self._config = self._config.replace(model_dir=os.fspath(found))
         self._params, self.metric_fn = dict(params or {}), metric_fn
+        if warm_start_from is not None:
+            warm_start_from = check_path("warm_start_from", warm_start_from)
         self.report_materializer, self._warm_start = report_materializer, warm_start_from
         self._subnetworks = [
             name
@@ -156,7 +182,7 @@ class Estimator(TrainedEnsemble):
                 ("logits", export_subnetwork_logits),
                 ("last_layer", export_subnetwork_last_layer),
             )
-            if wanted
+            if check_bool(f"export_subnetwork_{name}", wanted)
         ]
         self._evaluator = evaluator
         self._settings = {
@@ -217,9 +243,8 @@ class Estimator(TrainedEnsemble):
                 "Pass only one of steps and max_steps. "
                 f"Received: steps={steps!r}, max_steps={max_steps!r}."
             )
-        for name, value in (("steps", steps), ("max_steps", max_steps)):
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} must be > 0. Received: {name}={value!r}.")
+        steps = or_none(check_integer, "steps", steps, 1)
+        max_steps = or_none(check_integer, "max_steps", max_steps, 1)
         self.train_search(input_fn, hooks, steps, max_steps)
         return self
 
@@ -237,7 +262,9 @@ class Estimator(TrainedEnsemble):
         if max_steps is not None and began >= max_steps:
             logging.info("Nothing to train: already at global step %d of %d.", began, max_steps)
             return self._trained()
-        given = inputs.for_training(input_fn, self._config, self._params)
+        allowed = [steps, None if max_steps is None else max_steps - began]
+        most = min((more for more in allowed if more is not None), default=None)
+        given = inputs.for_training(input_fn, self._config, self._params, most)
         limits = [began + more for more in (steps, given.steps) if more is not None]
         limits += [] if max_steps is None else [max_steps]
         settings = dict(self._settings)

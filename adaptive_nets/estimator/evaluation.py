@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_choice, check_function, check_integer, check_text, or_none
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.ensembles.metrics import evaluate_logits
 from adaptive_nets.adanet.fit_data import labelled_rows
@@ -43,11 +44,10 @@ class InputFnEvaluator:
     steps: int | None = None
 
     def __post_init__(self) -> None:
-        if self.objective not in ("minimize", "maximize"):
-            raise ValueError(
-                "objective must be 'minimize' or 'maximize'. "
-                f"Received: objective={self.objective!r}."
-            )
+        check_function("input_fn", self.input_fn)
+        check_text("metric_name", self.metric_name)
+        check_choice("objective", self.objective, ("minimize", "maximize"))
+        or_none(check_integer, "steps", self.steps, 1)
 
     def evaluator(self, config: Any, params: Any) -> Any:
         """Returns the evaluator of the search."""
@@ -74,6 +74,10 @@ class ReportMaterializer:
 
     input_fn: Callable
     steps: int | None = None
+
+    def __post_init__(self) -> None:
+        check_function("input_fn", self.input_fn)
+        or_none(check_integer, "steps", self.steps, 1)
 
     def dataset(self, config: Any, params: Any) -> "tf.data.Dataset":
         """Returns the data."""

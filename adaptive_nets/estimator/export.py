@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from adaptive_nets._checks import check_instance, check_path
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.serving import (
     ServingInputReceiver,
@@ -42,8 +43,9 @@ def export_timestamped(
     Returns:
         Path of the folder, whose name is the time in seconds.
     """
+    check_instance("search", search, AdaNet, "an AdaNet")
     receiver = receiver_of(serving_input_receiver_fn)
-    base, stamp = Path(export_dir_base), int(time.time())
+    base, stamp = Path(check_path("export_dir_base", export_dir_base)), int(time.time())
     while (base / str(stamp)).exists():
         stamp += 1
     return search.export(
@@ -53,7 +55,7 @@ def export_timestamped(
 
 def exports_in(folder: str | os.PathLike) -> list[Path]:
     """Returns the folders named by a timestamp, oldest first."""
-    folder = Path(folder)
+    folder = Path(check_path("folder", folder))
     if not folder.is_dir():
         return []
     return sorted(

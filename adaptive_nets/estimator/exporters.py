@@ -7,6 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adaptive_nets._checks import (
+    check_bool,
+    check_dict,
+    check_function,
+    check_integer,
+    or_none,
+    show,
+)
 from adaptive_nets.atomic_files import atomic_write
 from adaptive_nets.estimator.export import exports_in
 
@@ -23,7 +31,9 @@ class Exporter:
 
     def __init__(self, name: str) -> None:
         if not isinstance(name, str) or not name or os.sep in name:
-            raise ValueError(f"An exporter's name must be a folder name. Received: name={name!r}.")
+            raise ValueError(
+                f"An exporter's name must be a folder name. Received: name={show(name)}."
+            )
         self.name = name
 
     def export(
@@ -59,11 +69,12 @@ class _Saving(Exporter):
         exports_to_keep: int | None = 5,
     ) -> None:
         super().__init__(name)
-        if exports_to_keep is not None and not exports_to_keep > 0:
-            raise ValueError(
-                "exports_to_keep must be > 0, or None to keep all. "
-                f"Received: exports_to_keep={exports_to_keep!r}."
-            )
+        or_none(check_integer, "exports_to_keep", exports_to_keep, 1)
+        check_function("serving_input_receiver_fn", serving_input_receiver_fn)
+        words = "a dict from paths in assets.extra to files"
+        or_none(check_dict, "assets_extra", assets_extra, str | os.PathLike, words)
+        if check_bool("as_text", as_text):
+            raise ValueError("as_text=True is not supported. Received: as_text=True.")
         self.serving_input_receiver_fn, self.assets_extra = serving_input_receiver_fn, assets_extra
         self.as_text, self.exports_to_keep = as_text, exports_to_keep
 
@@ -162,7 +173,7 @@ class BestExporter(_Saving):
                 "Received: serving_input_receiver_fn=None."
             )
         super().__init__(name, serving_input_receiver_fn, assets_extra, as_text, exports_to_keep)
-        self.compare_fn = compare_fn
+        self.compare_fn = check_function("compare_fn", compare_fn)
 
     def export(self, *arguments: Any, **named: Any) -> str | None:
         path = super().export(*arguments, **named)

@@ -8,6 +8,17 @@ from typing import Any
 import keras
 from absl import logging
 
+from adaptive_nets._checks import (
+    check_bool,
+    check_dict,
+    check_function,
+    check_integer,
+    check_list,
+    check_number,
+    check_path,
+    or_none,
+)
+
 
 class RunContext:
     """Lets a hook stop the training."""
@@ -68,7 +79,8 @@ class StopAtStepHook(SessionRunHook):
                 "Pass exactly one of num_steps and last_step. "
                 f"Received: num_steps={num_steps!r}, last_step={last_step!r}."
             )
-        self.num_steps, self.last_step = num_steps, last_step
+        self.num_steps = or_none(check_integer, "num_steps", num_steps, 1)
+        self.last_step = or_none(check_integer, "last_step", last_step, 1)
 
     def limit(self, global_step: int) -> int:
         """Returns the last step of a training that starts after `global_step`."""
@@ -100,15 +112,22 @@ class LoggingTensorHook(SessionRunHook):
                 "Pass exactly one of every_n_iter and every_n_secs, or at_end=True. "
                 f"Received: every_n_iter={every_n_iter!r}, every_n_secs={every_n_secs!r}."
             )
-        self.tensors = tensors if isinstance(tensors, dict) else {name: name for name in tensors}
+        words = "names of what to log, or a dict from labels to them"
+        if isinstance(tensors, dict):
+            self.tensors = check_dict("tensors", tensors, str, words, 1)
+        else:
+            listed = [tensors] if isinstance(tensors, str) else tensors
+            self.tensors = {name: name for name in check_list("tensors", listed, str, words, 1)}
         unknown = set(self.tensors.values()) - {"loss", "global_step"}
         if unknown:
             raise ValueError(
                 "Only 'loss' and 'global_step' can be logged: there is no graph of tensors. "
                 f"Received: {', '.join(sorted(map(str, unknown)))}."
             )
-        self.every_n_iter, self.every_n_secs = every_n_iter, every_n_secs
-        self.at_end, self.formatter = at_end, formatter
+        self.every_n_iter = or_none(check_integer, "every_n_iter", every_n_iter, 1)
+        self.every_n_secs = or_none(check_number, "every_n_secs", every_n_secs, 0)
+        self.at_end = check_bool("at_end", at_end)
+        self.formatter = or_none(check_function, "formatter", formatter)
         self._last, self._values = (0, time.monotonic()), None
 
     def after_run(self, run_context: RunContext, run_values: RunValues) -> None:
@@ -144,7 +163,9 @@ class StepCounterHook(SessionRunHook):
         every_n_secs: float | None = None,
         output_dir: Any = None,
     ) -> None:
-        self.every_n_steps, self.every_n_secs = every_n_steps, every_n_secs
+        self.every_n_steps = or_none(check_integer, "every_n_steps", every_n_steps, 1)
+        self.every_n_secs = or_none(check_number, "every_n_secs", every_n_secs, 0)
+        or_none(check_path, "output_dir", output_dir)
         self.steps_per_second: float | None = None
         self._last: tuple[int, float] | None = None
 
@@ -178,7 +199,8 @@ class CheckpointSaverHook(SessionRunHook):
                 "Checkpoints go by time: pass save_secs instead of save_steps. "
                 f"Received: save_secs={save_secs!r}, save_steps={save_steps!r}."
             )
-        self.checkpoint_dir, self.save_secs = checkpoint_dir, save_secs
+        self.checkpoint_dir = or_none(check_path, "checkpoint_dir", checkpoint_dir)
+        self.save_secs = check_number("save_secs", save_secs, 0, inclusive=False)
 
 
 class HookCallback(keras.callbacks.Callback):
@@ -200,7 +222,7 @@ class HookCallback(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         search = self.model
-        step = search.state.iteration * search.steps_per_iteration + batch + 1
+        step = search.state.steps + batch + 1
         values = RunValues({"global_step": step, "loss": float((logs or {}).get("loss", 0.0))})
         for hook in self.hooks:
             hook.after_run(self.context, values)
@@ -212,19 +234,24 @@ class HookCallback(keras.callbacks.Callback):
             hook.end(None)
 
 
+def check_hooks(hooks: Sequence[Any] | None) -> list[Any]:
+    """Returns hooks as a list.
+
+    Raises:
+        TypeError: A hook is neither a `SessionRunHook` nor a Keras callback.
+    """
+    kinds = SessionRunHook | keras.callbacks.Callback
+    words = "a list of estimator.SessionRunHooks or Keras callbacks, or None"
+    return [] if hooks is None else check_list("hooks", hooks, kinds, words)
+
+
 def callbacks_of(hooks: Sequence[Any] | None) -> list[keras.callbacks.Callback]:
     """Returns the Keras callbacks among the hooks, and one that calls all other hooks.
 
     Raises:
         TypeError: A hook is neither a `SessionRunHook` nor a Keras callback.
     """
-    given = list(hooks or ())
-    for hook in given:
-        if not isinstance(hook, SessionRunHook | keras.callbacks.Callback):
-            raise TypeError(
-                "hooks must be estimator.SessionRunHooks or Keras callbacks. Received: "
-                f"{type(hook).__name__}."
-            )
+    given = check_hooks(hooks)
     played = [hook for hook in given if isinstance(hook, SessionRunHook)]
     callbacks = [hook for hook in given if not isinstance(hook, SessionRunHook)]
     return [*callbacks, *([HookCallback(played)] if played else [])]

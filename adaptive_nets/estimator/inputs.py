@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets.data.alignment import check_aligned
-from adaptive_nets.data.containers import unpack
+from adaptive_nets._checks import check_function
+from adaptive_nets.data.containers import check_aligned, unpack
 from adaptive_nets.data.datasets import is_dataset, is_endless, plain_features, plain_labels
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.estimator.mode_keys import ModeKeys
@@ -39,18 +39,25 @@ def call(input_fn: Callable, mode: str, config: "RunConfig", params: Any) -> Any
     Raises:
         TypeError: `input_fn` is not callable.
     """
-    if not callable(input_fn):
-        raise TypeError(f"input_fn must be a function. Received: {input_fn!r}.")
+    check_function("input_fn", input_fn)
     known = {"mode": mode, "config": config, "params": params}
     names = inspect.signature(input_fn).parameters
     return input_fn(**{name: value for name, value in known.items() if name in names})
 
 
-def for_training(input_fn: Callable, config: "RunConfig", params: Any) -> Given:
+def for_training(
+    input_fn: Callable, config: "RunConfig", params: Any, most: int | None = None
+) -> Given:
     """Returns the training data of an `input_fn`.
 
     Training ends when a finite dataset ends, as in tf.estimator. A batch of tensors is used in
     every step.
+
+    Args:
+        input_fn: The function.
+        config: The `RunConfig`.
+        params: Hyperparameters for `input_fn`.
+        most: Number of batches of which no more are needed. Defaults to `None`: no limit.
 
     Raises:
         ValueError: It returns neither a batched dataset nor tensors of features and labels.
@@ -58,7 +65,7 @@ def for_training(input_fn: Callable, config: "RunConfig", params: Any) -> Given:
     found = call(input_fn, ModeKeys.TRAIN, config, params)
     if is_dataset(found):
         _check_labelled(found)
-        return Given({"x": found}, None if is_endless(found) else _length(found))
+        return Given({"x": found}, None if is_endless(found) else _length(found, most))
     features, labels, *weight = _pair(found)
     rows = len(keras.tree.flatten(features)[0])
     if unpack(found[0], rows).layout == "columns":
@@ -163,6 +170,9 @@ def _pair(found):
     return parts
 
 
-def _length(dataset):
+def _length(dataset, most):
     known = int(dataset.cardinality())
-    return known if known >= 0 else sum(1 for _ in dataset)
+    if known >= 0:
+        return known
+    # To count them is to read them: not more than needed.
+    return sum(1 for _ in (dataset if most is None else dataset.take(most)))

@@ -4,6 +4,17 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from adaptive_nets._checks import (
+    check_function,
+    check_integer,
+    check_list,
+    check_number,
+    check_text,
+    or_none,
+)
+from adaptive_nets.estimator.exporters import Exporter
+from adaptive_nets.estimator.hooks import check_hooks
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainSpec:
@@ -24,10 +35,9 @@ class TrainSpec:
     hooks: Sequence[Any] | None = None
 
     def __post_init__(self) -> None:
-        if not callable(self.input_fn):
-            raise TypeError(f"input_fn must be a function. Received: {self.input_fn!r}.")
-        if self.max_steps is not None and not self.max_steps > 0:
-            raise ValueError(f"max_steps must be > 0. Received: max_steps={self.max_steps!r}.")
+        check_function("input_fn", self.input_fn)
+        or_none(check_integer, "max_steps", self.max_steps, 1)
+        check_hooks(self.hooks)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,13 +68,14 @@ class EvalSpec:
     throttle_secs: float = 600
 
     def __post_init__(self) -> None:
-        if not callable(self.input_fn):
-            raise TypeError(f"input_fn must be a function. Received: {self.input_fn!r}.")
-        if self.steps is not None and not self.steps > 0:
-            raise ValueError(f"steps must be > 0. Received: steps={self.steps!r}.")
+        check_function("input_fn", self.input_fn)
+        or_none(check_integer, "steps", self.steps, 1)
+        or_none(check_text, "name", self.name)
+        check_hooks(self.hooks)
         for name in ("start_delay_secs", "throttle_secs"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be >= 0. Received: {name}={getattr(self, name)!r}.")
+            check_number(name, getattr(self, name), 0)
+        words = "an estimator.Exporter, or a list of them"
+        check_list("exporters", self.listed_exporters, Exporter, words)
         names = [exporter.name for exporter in self.listed_exporters]
         if len(set(names)) < len(names):
             raise ValueError(f"Exporters must have different names. Received: {names}.")

@@ -8,11 +8,23 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_nets._checks import (
+    check_bool,
+    check_choice,
+    check_function,
+    check_integer,
+    check_list,
+    check_path,
+    check_text,
+    or_none,
+    show,
+)
 from adaptive_nets.adanet import AdaNet, Evaluator
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.evaluation import evaluate_search, write_summary
 from adaptive_nets.estimator.export import export_timestamped
+from adaptive_nets.estimator.hooks import check_hooks
 from adaptive_nets.estimator.predictions import batches, single_examples
 
 
@@ -66,11 +78,14 @@ class TrainedEnsemble:
         Raises:
             ValueError: There is no variable with this name.
         """
+        check_text("name", name)
         if name == "global_step":
             return np.asarray(self._trained().global_step)
         found = self._variables()
         if name not in found:
-            raise ValueError(f"There is no variable {name!r}. See get_variable_names().")
+            raise ValueError(
+                f"name must be one of get_variable_names(). Received: name={show(name)}."
+            )
         return np.asarray(found[name])
 
     def evaluate(
@@ -99,6 +114,9 @@ class TrainedEnsemble:
             ValueError: There is no trained model, or the features differ from those of the
                 training.
         """
+        steps = or_none(check_integer, "steps", steps, 1)
+        name = or_none(check_text, "name", name)
+        check_hooks(hooks)
         search = self._trained(checkpoint_path)
         dataset = inputs.for_evaluation(input_fn, steps, self._config, self._params)
         inputs.check_features(dataset, search.schema)
@@ -135,6 +153,10 @@ class TrainedEnsemble:
         Raises:
             ValueError: There is no trained model, or a key is unknown.
         """
+        check_hooks(hooks)
+        check_bool("yield_single_examples", yield_single_examples)
+        keys = [predict_keys] if isinstance(predict_keys, str) else predict_keys
+        or_none(check_list, "predict_keys", keys, str, "names of predictions, or None")
         search = self._trained(checkpoint_path)
         dataset = inputs.for_prediction(input_fn, self._config, self._params)
         inputs.check_features(dataset, search.schema)
@@ -168,10 +190,12 @@ class TrainedEnsemble:
         Raises:
             ValueError: There is no trained model, or the receiver does not match it.
         """
-        if as_text or experimental_mode != "infer":
+        check_function("serving_input_receiver_fn", serving_input_receiver_fn)
+        check_choice("experimental_mode", experimental_mode, ("infer",))
+        if check_bool("as_text", as_text):
             raise ValueError(
-                "Only binary SavedModels for prediction are supported. "
-                f"Received: as_text={as_text!r}, experimental_mode={experimental_mode!r}."
+                "as_text=True is not supported: only binary SavedModels are. "
+                "Received: as_text=True."
             )
         search = self._trained(checkpoint_path)
         return export_timestamped(
@@ -184,6 +208,13 @@ class TrainedEnsemble:
             raise ValueError(
                 f"Could not find a trained model in model_dir '{self.model_dir}'. Call train first."
             )
+        if checkpoint_path is not None:
+            checkpoint_path = check_path("checkpoint_path", checkpoint_path)
+            if not os.path.isfile(checkpoint_path):
+                raise ValueError(
+                    "checkpoint_path must be a state file, as latest_checkpoint() returns. "
+                    f"Received: '{checkpoint_path}', which does not exist."
+                )
         wanted = os.path.basename(checkpoint_path or newest)
         # The content of a state file never changes.
         if self._loaded[0] != wanted:

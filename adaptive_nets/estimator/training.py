@@ -6,6 +6,7 @@ from typing import Any
 
 from absl import logging
 
+from adaptive_nets._checks import check_instance
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.estimator.estimator import Estimator
 from adaptive_nets.estimator.hooks import RunContext, RunValues, SessionRunHook
@@ -39,11 +40,9 @@ def train_and_evaluate(
         TypeError: An argument has the wrong type.
         ValueError: The task is a parameter server, which is not supported.
     """
-    expected = (Estimator, TrainSpec, EvalSpec)
-    given = (estimator, train_spec, eval_spec)
-    for value, kind in zip(given, expected, strict=True):
-        if not isinstance(value, kind):
-            raise TypeError(f"Expected an estimator.{kind.__name__}. Received: {value!r}.")
+    check_instance("estimator", estimator, Estimator, "an estimator.Estimator")
+    check_instance("train_spec", train_spec, TrainSpec, "an estimator.TrainSpec")
+    check_instance("eval_spec", eval_spec, EvalSpec, "an estimator.EvalSpec")
     config = estimator.config
     if config.task_type == "ps":
         raise ValueError(

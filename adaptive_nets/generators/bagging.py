@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_bool, check_instance, check_number
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork, TrainingData
 from adaptive_nets.adanet.candidates.generator import WrappingGenerator
 from adaptive_nets.adanet.candidates.stock.layer_builder import Features
@@ -35,10 +35,9 @@ class Bagging(WrappingGenerator):
     """
 
     def __init__(self, generator: Generator, fraction: float = 1.0, replacement: bool = True):
-        if not isinstance(generator, Generator):
-            raise TypeError(f"generator must be an adanet.Generator. Received: {generator!r}.")
-        most = None if replacement else 1
-        self.generator, self.replacement = generator, bool(replacement)
+        check_instance("generator", generator, Generator, "an adanet.Generator")
+        self.generator, self.replacement = generator, check_bool("replacement", replacement)
+        most = None if self.replacement else 1
         self.fraction = check_number("fraction", fraction, 0, most, inclusive="high")
 
     def generate(

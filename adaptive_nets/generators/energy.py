@@ -12,6 +12,7 @@ from adaptive_nets.adanet.candidates.stock.layer_builder import (
     Features,
     MajoritySetting,
     OptimizedBuilder,
+    activation_name,
     describe_majority,
     flatten_features,
 )
@@ -87,9 +88,9 @@ class Energy(Generator):
         # Checks the arguments.
         EnergyNet(max_layers, max_units, steps=steps)
         check_choice("init", init, ("energy", "random"))
-        check_integer("rows", rows, 10)
-        self.max_layers, self.max_units, self.steps = max_layers, max_units, steps
-        self.rows, self.init, self.activation, self.seed = rows, init, activation, seed
+        self.rows, self.seed = check_integer("rows", rows, 10), check_integer("seed", seed, 0)
+        self.max_layers, self.max_units, self.steps = int(max_layers), int(max_units), int(steps)
+        self.init, self.activation = init, activation_name(activation)
         self.optimizer = describe_optimizer(optimizer)
         self.learning_rate = describe_rate(learning_rate)
         self.majority = describe_majority(majority)

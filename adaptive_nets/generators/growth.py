@@ -9,7 +9,14 @@ import keras
 import numpy as np
 
 from adaptive_nets import growth
-from adaptive_nets._checks import check_integer, check_number
+from adaptive_nets._checks import (
+    check_bool,
+    check_instance,
+    check_integer,
+    check_list,
+    check_number,
+    show,
+)
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Member, Report, Subnetwork
 from adaptive_nets.adanet.candidates.generator import WrappingGenerator
 from adaptive_nets.adanet.candidates.stock.dense import Dense
@@ -92,14 +99,14 @@ class Growth(WrappingGenerator):
         majority: MajoritySetting = 1,
     ):
         generator = Dense() if generator is None else generator
-        if not isinstance(generator, Generator):
-            raise TypeError(f"generator must be an adanet.Generator. Received: {generator!r}.")
-        self.generator, self.fresh = generator, bool(fresh)
-        chosen = [transforms] if isinstance(transforms, str) else list(transforms)
+        check_instance("generator", generator, Generator, "an adanet.Generator")
+        self.generator, self.fresh = generator, check_bool("fresh", fresh)
+        several = [transforms] if isinstance(transforms, str) else transforms
+        words = f"one or several of {', '.join(map(repr, TRANSFORMS))}, each once"
+        chosen = check_list("transforms", several, str, words)
         if not chosen or set(chosen) - set(TRANSFORMS) or len(set(chosen)) < len(chosen):
             raise ValueError(
-                f"transforms must be one or several of {', '.join(map(repr, TRANSFORMS))}, each "
-                f"once. Received: transforms={transforms!r}."
+                f"transforms must be {words}. Received: transforms={show(transforms)}."
             )
         self.transforms = chosen
         self.factor = check_number("factor", factor, 1, inclusive=False)

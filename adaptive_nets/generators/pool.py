@@ -1,5 +1,7 @@
 """`Pool`: subnetworks from the user's own Keras models."""
 
+import contextlib
+import copy
 import json
 import re
 import weakref
@@ -8,6 +10,7 @@ from collections.abc import Callable
 
 import keras
 
+from adaptive_nets._checks import check_dict, check_text
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork
 from adaptive_nets.adanet.candidates.stock.layer_builder import (
     Features,
@@ -78,6 +81,8 @@ class Pool(Generator):
             raise ValueError(
                 f"Pool requires a non-empty dict of models. Received: {type(models).__name__}."
             )
+        for name in models:
+            check_text("The name of each of models", name)
         self._descriptions = {name: _describe(name, model) for name, model in models.items()}
         self.models = dict(models)
         by_name = isinstance(optimizer, dict) and "class_name" not in optimizer
@@ -96,7 +101,8 @@ class Pool(Generator):
         self.learning_rate = describe_rate(learning_rate)
         for name in models:
             make_optimizer(self.optimizer_of(name), self.learning_rate)
-        self.depths = dict(depths or {})
+        words = "a dict of integers by the name of the model, or None"
+        self.depths = check_dict("depths", {} if depths is None else depths, object, words)
         for name, depth in self.depths.items():
             if name not in models:
                 raise ValueError(
@@ -108,6 +114,16 @@ class Pool(Generator):
         self.majority = describe_majority(majority)
         self._majority = majority
         self._trained = weakref.WeakValueDictionary()
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_trained": None}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update({**state, "_trained": weakref.WeakValueDictionary()})
+
+    def __deepcopy__(self, memo: dict) -> "Pool":
+        # Models are copied for each subnetwork, and so are never changed.
+        return copy.copy(self)
 
     def optimizer_of(self, name: str) -> OptimizerSetting:
         """Returns the optimizer setting of one model."""
@@ -164,15 +180,22 @@ class PoolBuilder(Builder):
     def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
         given = self.pool.models[self.name]
         copied = isinstance(given, keras.Layer)
-        model = _copy(self.name, given) if copied else self._make(given)
+        if copied:
+            # Unlike `clone_model`, this does not need the loss.
+            with _copying(self.name):
+                model = fresh_copy(given)
+        else:
+            model = self._make(given)
         try:
-            logits = model(inputs)
+            logits = model(_fitting(model, inputs))
         except Exception as error:
             raise ValueError(
                 f"Pool model '{self.name}' cannot be called on the features: {_first_line(error)}"
             ) from error
         if copied:
-            carry_state(given, model)
+            with _copying(self.name):
+                carry_state(given, model)
+        logits = _flat(logits, units)
         self._check(model, logits, units)
         self.pool.claim(self.name, model)
         layers = layers_in(model)
@@ -251,15 +274,34 @@ def _renamed(config, known):
     return known.get(config, config) if isinstance(config, str) else config
 
 
-def _copy(name, given):
-    """Returns an uncompiled copy; unlike `clone_model`, this does not need the loss."""
+@contextlib.contextmanager
+def _copying(name):
+    """Names the model in errors of copying it."""
     try:
-        return fresh_copy(given)
+        yield
     except Exception as error:
         raise ValueError(
             f"Pool model '{name}' cannot be copied. Pass a function that returns a new model. "
             f"Received: {_first_line(error)}"
         ) from error
+
+
+def _fitting(model, inputs):
+    """Returns the inputs as a model takes them: in a list, if they came in one."""
+    given = getattr(model, "inputs", None) or ()
+    unnamed = isinstance(inputs, dict) and list(inputs) == [
+        f"input_{number}" for number in range(1, len(inputs) + 1)
+    ]
+    if unnamed and len(given) == len(inputs) and {each.name for each in given} != set(inputs):
+        return list(inputs.values())
+    return inputs
+
+
+def _flat(logits, units):
+    """Returns logits without an axis of length 1, which a text layer to tf-idf only announces."""
+    if tuple(getattr(logits, "shape", ())) == (None, 1, units):
+        return keras.layers.Reshape((units,))(logits)
+    return logits
 
 
 def _final_activation(model):

@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 
-from adaptive_nets._seeds import making_layers
 from adaptive_nets.graphs.state import by_path, carry_assets
 from adaptive_nets.keras_internals import layers_in, unsafe_deserialization
 
@@ -30,7 +29,7 @@ def again(
     """
     known = names_in(operation)
     config = by_module({**operation.get_config(), **(settings or {})}, known)
-    with in_scope(known, trust_lambdas), making_layers:
+    with in_scope(known, trust_lambdas):
         new = type(operation).from_config(config)
     _share_functions(operation, new, settings or {})
     carry_assets(operation, new)
@@ -72,7 +71,7 @@ def made_of(config: dict[str, Any], like: Any, trust_lambdas: bool = True) -> An
         trust_lambdas: As for `again`.
     """
     known = names_in(like)
-    with in_scope(known, trust_lambdas), making_layers:
+    with in_scope(known, trust_lambdas):
         return keras.saving.deserialize_keras_object(by_module(config, known))
 
 

@@ -51,7 +51,10 @@ def carry_extras(old: Any, new: Any) -> None:
     set_own_trainable(new, own_trainable(old))
     _assign(_draw_pairs(old, new))
     _assign(_step_pairs(old, new))
-    if hasattr(new, "finalize_state"):
+    if isinstance(old, keras.layers.Discretization):
+        # Its bounds are no weights, and it would make them of the values that it has seen: none.
+        new.summary, new.bin_boundaries = old.summary, old.bin_boundaries
+    elif hasattr(new, "finalize_state"):
         # It computes with values that are made from its weights.
         new.finalize_state()
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import keras
 
+from adaptive_nets._checks import check_integer
+from adaptive_nets.graphs.checks import check_model
 from adaptive_nets.growth.core.plan import Plan
-from adaptive_nets.growth.deepen import plan_deepen
-from adaptive_nets.growth.fuse import plan_fuse, plan_self_fuse
-from adaptive_nets.growth.widen import plan_widen
+from adaptive_nets.growth.deepen import check_deepening, plan_deepen
+from adaptive_nets.growth.fuse import check_fusion, plan_fuse, plan_self_fuse
+from adaptive_nets.growth.widen import check_widening, plan_widen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +53,11 @@ class Widen(Action):
     round_to: int = 1
     seed: int | None = None
 
+    def __post_init__(self) -> None:
+        check_widening(
+            self.widths, self.method, self.noise, self.preserve, self.round_to, self.seed
+        )
+
     def plan(self, model: keras.Model, seed: int | None = None) -> Plan:
         own = seed if self.seed is None else self.seed
         return plan_widen(
@@ -69,6 +76,9 @@ class Deepen(Action):
     seed: int | None = None
     times: int = 2
 
+    def __post_init__(self) -> None:
+        check_deepening(self.after, self.method, self.preserve, self.seed, self.times)
+
     def plan(self, model: keras.Model, seed: int | None = None) -> Plan:
         own = seed if self.seed is None else self.seed
         return plan_deepen(model, self.after, self.method, self.preserve, own, self.times)
@@ -84,6 +94,10 @@ class SelfFuse(Action):
     norm: str = "joint"
     preserve: str = "approximate"
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        check_integer("copies", self.copies, 2)
+        check_fusion(self.cross, self.norm, "mean", self.preserve, self.seed)
 
     def plan(self, model: keras.Model, seed: int | None = None) -> Plan:
         own = seed if self.seed is None else self.seed
@@ -101,6 +115,10 @@ class FuseWith(Action):
     output: str = "mean"
     preserve: str = "exact"
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        check_model("other", self.other)
+        check_fusion(self.cross, self.norm, self.output, self.preserve, self.seed)
 
     def plan(self, model: keras.Model, seed: int | None = None) -> Plan:
         own = seed if self.seed is None else self.seed

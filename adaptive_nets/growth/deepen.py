@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_choice, check_integer
+from adaptive_nets._checks import check_choice, check_integer, check_list, or_none
 from adaptive_nets._seeds import new_seed
+from adaptive_nets.graphs.checks import check_model
 from adaptive_nets.graphs.read import PLAIN_MODELS, functional
 from adaptive_nets.graphs.shared_memory import read
 from adaptive_nets.graphs.state import carry_extras, layer_pairs
@@ -94,9 +96,8 @@ def plan_deepen(
     Returns:
         A plan; `print(plan)` shows what is put where, `adaptive_nets.growth.apply` does it.
     """
-    check_choice("method", method, METHODS)
-    check_choice("preserve", preserve, ("exact", "approximate"))
-    times = check_integer("times", times, 2)
+    times = check_deepening(after, method, preserve, seed, times)
+    check_model("model", model)
     functional(model)
     rule = find_rule(type(model))
     own = None if rule is None else rule.deepening(model, after, method, new_seed(seed))
@@ -117,6 +118,22 @@ def plan_deepen(
         names = [after] if isinstance(after, str) else list(after)
         found = [_named(model, name, method) for name in names]
     return DeepenPlan(model, tuple(found), preserve, new_seed(seed))
+
+
+def check_deepening(after: Any, method: Any, preserve: Any, seed: Any, times: Any) -> int:
+    """Checks the arguments of `deepen` that hold for every model. Returns `times`.
+
+    Raises:
+        ValueError: If one is out of range or of the wrong type.
+    """
+    check_choice("method", method, METHODS)
+    check_choice("preserve", preserve, ("exact", "approximate"))
+    or_none(check_integer, "seed", seed, 0)
+    if isinstance(after, Integral | float):
+        check_integer("after", after, 1)
+    elif after is not None and not isinstance(after, str):
+        check_list("after", after, str, "the name of a layer, a list of names, or a number", 1)
+    return check_integer("times", times, 2)
 
 
 @dataclasses.dataclass

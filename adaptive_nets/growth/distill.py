@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_integer, check_list, check_number, check_text, show
+from adaptive_nets.graphs.checks import check_inputs, check_model
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -58,8 +59,8 @@ class DistillationLoss(keras.losses.Loss):
         name: str = "distillation",
         **kwargs: Any,
     ) -> None:
-        super().__init__(name=name, **kwargs)
-        self.loss = keras.losses.get(loss) or keras.losses.SparseCategoricalCrossentropy(
+        super().__init__(name=check_text("name", name), **kwargs)
+        self.loss = _loss(loss) or keras.losses.SparseCategoricalCrossentropy(
             from_logits=True, reduction="none"
         )
         self.weight = check_number("weight", weight, 0, 1)
@@ -109,11 +110,30 @@ def distillation_targets(
     Raises:
         ValueError: If rows differ, or a source's logits are not finite.
     """
+    sources = check_list("sources", sources, keras.Model, "a list of models", 1)
+    check_integer("batch_size", batch_size, 1)
+    for source in sources:
+        check_model("sources", source)
+        check_inputs("x", x, source)
+    check_inputs("y", y)
+    labels = np.asarray(y).reshape(len(y), -1)
+    if labels.dtype.kind not in "biuf":
+        raise ValueError(f"y must be numbers. Received: y of dtype {labels.dtype}.")
     logits = [np.asarray(source.predict(x, batch_size, verbose=0)) for source in sources]
     mean = np.mean(logits, axis=0)
     if not np.isfinite(mean).all():
         raise ValueError("The sources' mean logits are not finite. Expected trained sources.")
-    labels = np.asarray(y).reshape(len(y), -1)
     if len(labels) != len(mean):
         raise ValueError(f"Expected as many labels as rows. Received: {len(labels)}, {len(mean)}.")
     return np.concatenate([labels.astype(mean.dtype), mean], axis=1)
+
+
+def _loss(given):
+    """Returns a loss of Keras by its name or configuration, or `None`."""
+    try:
+        return keras.losses.get(given)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "loss must be a keras.losses.Loss, the name of one, or a function. "
+            f"Received: loss={show(given)}."
+        ) from error

@@ -2,12 +2,22 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_choice, check_integer
+from adaptive_nets._checks import (
+    check_choice,
+    check_integer,
+    check_list,
+    check_number,
+    check_path,
+    or_none,
+    show,
+)
 from adaptive_nets._seeds import new_seed
+from adaptive_nets.graphs.checks import check_model
 from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.core.grown_values import maps_of
 from adaptive_nets.growth.core.plan import GrowthPlan, apply
@@ -75,11 +85,13 @@ def plan_fuse(
     seed: int | None = None,
 ) -> GrowthPlan:
     """The plan of `fuse`, with the same arguments; nothing is changed."""
-    models = [loaded(model) for model in models]
+    words = "a list of two or more models, or paths of .keras files"
+    models = check_list("models", models, keras.Model | str | os.PathLike, words)
+    models = [check_model("models", loaded(model)) for model in models]
     if len(models) < 2:
         raise ValueError(
             f"Cannot fuse {len(models)} model(s). Expected two or more. To fuse a model with "
-            "itself call adaptive_nets.growth.self_fuse."
+            f"itself call adaptive_nets.growth.self_fuse. Received: {len(models)} in models."
         )
     return _plan(models, cross, norm, output, preserve, seed, identical=False)
 
@@ -87,7 +99,10 @@ def plan_fuse(
 def loaded(model: keras.Model | str | os.PathLike) -> keras.Model:
     """The model itself, or that of a `.keras` file."""
     if isinstance(model, str | os.PathLike):
-        return keras.saving.load_model(model, compile=False)
+        path = check_path("models", model)
+        if not os.path.isfile(path):
+            raise ValueError(f"models must be models or .keras files. Received: no file '{path}'.")
+        return keras.saving.load_model(path, compile=False)
     return model
 
 
@@ -127,6 +142,7 @@ def plan_self_fuse(
 ) -> GrowthPlan:
     """The plan of `self_fuse`, with the same arguments; nothing is changed."""
     copies = check_integer("copies", copies, 2)
+    check_model("model", model)
     rule = find_rule(type(model))
     output = "concatenate" if rule is not None and rule.ends_in_features else "mean"
     plan = _plan([model] * copies, cross, norm, output, preserve, seed, identical=True)
@@ -134,6 +150,26 @@ def plan_self_fuse(
         note = "all copies are equal and will stay equal: pass cross=0.1 to gain capacity"
         plan.remarks = (*plan.remarks, note)
     return plan
+
+
+def check_fusion(cross: Any, norm: Any, output: Any, preserve: Any, seed: Any) -> float | str:
+    """Checks the arguments of `fuse` that hold for all models. Returns `cross`.
+
+    Raises:
+        ValueError: If one is out of range or of the wrong type.
+    """
+    check_choice("norm", norm, ("joint", "grouped"))
+    check_choice("output", output, ("mean", "sum", "concatenate"))
+    check_choice("preserve", preserve, ("exact", "approximate"))
+    or_none(check_integer, "seed", seed, 0)
+    if isinstance(cross, str):
+        return check_choice("cross", cross, ("zero", "random"))
+    try:
+        return check_number("cross", cross, 0)
+    except ValueError:
+        raise ValueError(
+            f"cross must be 'zero', 'random' or a number >= 0. Received: cross={show(cross)}."
+        ) from None
 
 
 def _plan(
@@ -145,14 +181,8 @@ def _plan(
     seed: int | None,
     identical: bool,
 ) -> GrowthPlan:
-    check_choice("norm", norm, ("joint", "grouped"))
-    check_choice("output", output, ("mean", "sum", "concatenate"))
-    check_choice("preserve", preserve, ("exact", "approximate"))
-    if isinstance(cross, str):
-        check_choice("cross", cross, ("zero", "random"))
-        cross = 0.0 if cross == "zero" else cross
-    elif not 0 <= cross < float("inf"):
-        raise ValueError(f"cross must be 'zero', 'random' or a number >= 0. Received: {cross!r}.")
+    cross = check_fusion(cross, norm, output, preserve, seed)
+    cross = 0.0 if cross == "zero" else cross
     trace = Trace(models, norm, identical)
     count = len(models)
     maps, remarks = {}, []

@@ -4,7 +4,9 @@ import contextlib
 
 import keras
 
+from adaptive_nets._checks import check_choice, check_instance
 from adaptive_nets.graphs.adopt import adopt
+from adaptive_nets.graphs.checks import check_model
 from adaptive_nets.growth.core.optimizer_slots import carry_optimizer
 from adaptive_nets.growth.core.plan import GrowthReport, Plan
 
@@ -23,6 +25,9 @@ def grow_in_place(model: keras.Model, plan: Plan, slots: str = "carry") -> Growt
     Raises:
         ValueError: If the model is not compiled, or the plan is of another model.
     """
+    check_model("model", model)
+    check_instance("plan", plan, Plan, "what plan_widen, plan_deepen or plan_fuse returned")
+    check_choice("slots", slots, ("carry", "reset"))
     check_compiled(model)
     if plan.models[0] is not model:
         raise ValueError(

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from numbers import Integral
+from numbers import Integral, Real
+from typing import Any
 
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_choice
+from adaptive_nets._checks import check_choice, check_dict, check_integer, check_number, or_none
 from adaptive_nets._seeds import new_seed
+from adaptive_nets.graphs.checks import check_model
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.plan import GrowthPlan, apply, settle
 from adaptive_nets.growth.core.segments import Segment
@@ -81,8 +83,8 @@ def plan_widen(
     Returns:
         A plan; `print(plan)` shows which layers grow, `adaptive_nets.growth.apply` does it.
     """
-    check_choice("method", method, METHODS)
-    check_choice("preserve", preserve, ("exact", "approximate"))
+    noise, round_to = check_widening(widths, method, noise, preserve, round_to, seed)
+    check_model("model", model)
     trace = Trace([model])
     seed = new_seed(seed)
     segments = trace.segments()
@@ -105,6 +107,34 @@ def plan_widen(
     )
 
 
+def check_widening(
+    widths: Any, method: Any, noise: Any, preserve: Any, round_to: Any, seed: Any
+) -> tuple[float, int]:
+    """Checks the arguments of `widen` that hold for every model.
+
+    Returns:
+        `noise` and `round_to` as Python's numbers.
+
+    Raises:
+        ValueError: If one is out of range or of the wrong type.
+    """
+    check_choice("method", method, METHODS)
+    check_choice("preserve", preserve, ("exact", "approximate"))
+    or_none(check_integer, "seed", seed, 0)
+    if isinstance(widths, Mapping):
+        check_dict("widths", widths, Real, "a factor, or a dict of widths by layer name", 1)
+        for name, width in widths.items():
+            check_number(f"widths[{name!r}]", width, 0, None, False)
+    elif isinstance(widths, Integral) and not isinstance(widths, bool):
+        raise ValueError(
+            f"widths={widths} could mean a factor or a number of units. Expected a float for a "
+            f"factor, or units by layer name. Pass {float(widths)}, or {{layer name: {widths}}}."
+        )
+    else:
+        check_number("widths", widths, 1)
+    return check_number("noise", noise, 0), check_integer("round_to", round_to, 1)
+
+
 def requested(
     trace: Trace,
     segments: list[Segment],
@@ -113,11 +143,6 @@ def requested(
     remarks: list[str],
 ) -> dict[Segment, tuple[int, str | None]]:
     """The wanted size of each segment, and the name by which it was asked for."""
-    if isinstance(widths, Integral) and not isinstance(widths, bool):
-        raise ValueError(
-            f"widths={widths} could mean a factor or a number of units. Expected a float for a "
-            f"factor, or units by layer name. Pass {float(widths)}, or {{layer name: {widths}}}."
-        )
     if not isinstance(widths, Mapping):
         return {
             segment: (_target(segment, widths, round_to, "every layer"), None)
@@ -133,7 +158,8 @@ def requested(
         if record is None:
             raise ValueError(
                 f"Cannot grow {name!r}: the model has no such layer. Expected one of "
-                f"{sorted(r.path for r in trace.records.values() if r.axes)}."
+                f"{sorted(r.path for r in trace.records.values() if r.axes)}. "
+                f"Received: {name!r} among the widths."
             )
         axes = {role: record.axes[role]} if role in record.axes else dict(record.axes)
         if not axes or (role and role not in record.axes):

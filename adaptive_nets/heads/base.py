@@ -113,6 +113,18 @@ class Head(Configurable, ABC):
         """
 
     @property
+    def class_labels(self) -> list[str] | list[int] | list[bool] | None:
+        """The classes as `predict` returns them, in the order of their encoded labels 0, 1, ...
+
+        `None` if a row has no single class, as in regression. A head of your own with one class
+        per row returns them so that `class_weight` can name them.
+
+        Raises:
+            ValueError: They depend on the labels, and `adapt` has not been called.
+        """
+        return None
+
+    @property
     def label_spec(self) -> tuple[tuple[int, ...], str]:
         """Shape (without the batch axis) and dtype of one label as returned by `encode`."""
         return (self.units,), "float32"
@@ -178,6 +190,17 @@ class Head(Configurable, ABC):
         Returns:
             `(offset, scale)`, two lists of `units` floats, or `None` if plain logits near 0 are
             right, as in classification.
+        """
+        return None
+
+    def strata(self, labels: np.ndarray) -> np.ndarray | None:
+        """Returns the class of each row, which splits of the rows keep on both sides.
+
+        Args:
+            labels: Labels as returned by `encode`.
+
+        Returns:
+            `[n]` integers, or `None` if labels are no classes, as in regression.
         """
         return None
 

@@ -26,8 +26,8 @@ from adaptive_nets.heads.surrogate import (
 class BinaryClass(SingleLabel):
     """Binary classification with one logit: sigmoid cross-entropy, or AdaNet's surrogates.
 
-    Labels are 0 and 1, booleans, or any two integers or strings. `adapt` turns the latter into
-    class names, in sorted order; the second one is the positive class.
+    Labels are 0 and 1, booleans, or any two integers or strings. `adapt` turns all but 0 and 1
+    into class names, in sorted order; the second one is the positive class.
 
     Predictions: `"logits"` `[n, 1]`, `"probabilities"` `[n, 2]` of both classes in order, and
     `"classes"` `[n]` (the class names, or their indices if they are strings and the backend is
@@ -41,8 +41,8 @@ class BinaryClass(SingleLabel):
     sigmoid(f) for the cross-entropy and sigmoid(2 f) for the exponential.
 
     Args:
-        class_names: Two strings or integers, negative class first. Defaults to `None`: learned
-            by `adapt`.
+        class_names: Two strings, integers or booleans, negative class first. Defaults to `None`:
+            learned by `adapt`.
         label_smoothing: Float in `[0, 1)`. A label y counts as `y (1 - s) + s / 2`, the
             probability of the positive class over which the loss is the expectation. Defaults to
             `0.0`.
@@ -66,7 +66,7 @@ class BinaryClass(SingleLabel):
 
     def __init__(
         self,
-        class_names: Iterable[str | int] | None = None,
+        class_names: Iterable[str | int | bool] | None = None,
         label_smoothing: float = 0.0,
         name: str = "binary_class",
         surrogate: str = "cross_entropy",

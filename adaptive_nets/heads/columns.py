@@ -12,7 +12,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from adaptive_nets._checks import check_dict
+from adaptive_nets.data.weights import read_weights
 from adaptive_nets.heads.base import Head
+from adaptive_nets.heads.labels import abridge
 
 # Above it not every integer is a float32.
 _EXACT = 2**24
@@ -28,6 +31,8 @@ class Columns:
         label_dtype: Dtype of one label as the head encodes it.
         first_logit: First column of the head's logits.
         units: Number of the head's logits.
+        weight: Column of the head's weights, which labels may have after those of all heads.
+            Defaults to `None`: they never do.
     """
 
     first_label: int
@@ -35,6 +40,7 @@ class Columns:
     label_dtype: str
     first_logit: int
     units: int
+    weight: int | None = None
 
     @property
     def label_width(self) -> int:
@@ -50,6 +56,15 @@ class Columns:
     def logits_of(self, logits: Any) -> Any:
         """Returns the head's logits from the logits of all heads."""
         return logits[:, self.first_logit : self.first_logit + self.units]
+
+    def weights_of(self, labels: Any) -> Any | None:
+        """Returns the head's weights `[n]` from the labels of all heads; `None` without any."""
+        if self.weight is None:
+            return None
+        if labels.shape[1] is None:
+            # In a trace it may not be known whether there are any: ones then take their place.
+            return ops.concatenate([labels, ops.ones_like(labels)], axis=1)[:, self.weight]
+        return labels[:, self.weight] if labels.shape[1] > self.weight else None
 
     def place(self, encoded: Any, head: str) -> np.ndarray:
         """Converts a head's encoded labels to float32 columns `[n, label_width]`.
@@ -81,7 +96,10 @@ def side_by_side(heads: dict[str, Head]) -> dict[str, Columns]:
         shape, dtype = head.label_spec
         found[name] = Columns(label, tuple(shape), dtype, logit, head.units)
         label, logit = label + found[name].label_width, logit + head.units
-    return found
+    return {
+        name: dataclasses.replace(columns, weight=label + k)
+        for k, (name, columns) in enumerate(found.items())
+    }
 
 
 def encode_side_by_side(heads: dict[str, Head], parts: dict[str, Any]) -> np.ndarray:
@@ -112,6 +130,66 @@ def encode_side_by_side(heads: dict[str, Head], parts: dict[str, Any]) -> np.nda
     columns = side_by_side(heads)
     placed = [columns[name].place(labels, name) for name, labels in encoded.items()]
     return np.concatenate(placed, axis=1)
+
+
+def with_weights(
+    labels: Any, weights: dict[str, Any], heads: dict[str, Head], name: str
+) -> np.ndarray:
+    """Returns the labels of all heads with a column of weights for each, as `heads.Multi` does.
+
+    Args:
+        labels: Labels `[n, label columns]`.
+        weights: Weights `[n]` by head; missing heads weigh all rows equally.
+        heads: Heads by name.
+        name: Name of the head of all, for error messages.
+
+    Raises:
+        ValueError: There is no head of that name, or labels or weights are invalid.
+    """
+    width = _width(heads)
+    labels = np.asarray(labels)
+    if labels.ndim != 2 or labels.shape[1] not in (width, width + len(heads)):
+        raise ValueError(
+            f"labels must be what encode returned, of shape [n, {width}]. "
+            f"Received: labels of shape {list(labels.shape)}."
+        )
+    check_dict("weights", weights, object, "a dict of weights by head")
+    unknown = [key for key in weights if key not in heads]
+    if unknown:
+        raise ValueError(
+            f"sample_weight must be one number per row, or a dict by the heads "
+            f"{abridge(list(heads))} of head '{name}'. Received: weights for {abridge(unknown)}."
+        )
+    rows = len(labels)
+    given = {key: read_weights(own, rows, f"weights[{key!r}]") for key, own in weights.items()}
+    columns = [given.get(key, np.ones(rows)) for key in heads]
+    return with_mean_one(np.column_stack([labels[:, :width], *columns]), heads)
+
+
+def with_mean_one(labels: np.ndarray, heads: dict[str, Head]) -> np.ndarray:
+    """Returns labels whose columns of weights, if there are any, have mean 1.
+
+    Args:
+        labels: Labels of all heads, with or without weights.
+        heads: Heads by name.
+
+    Raises:
+        ValueError: The weights of a head are 0 in all rows.
+    """
+    width = _width(heads)
+    weights = labels[:, width:]
+    for name, own in zip(heads, weights.T, strict=False):
+        if not own.any():
+            raise ValueError(
+                f"sample_weight must be greater than 0 in some row for each head. "
+                f"Received: 0 in all of {len(labels)} rows for head '{name}'."
+            )
+    scaled = weights / weights.mean(axis=0, dtype="float64")
+    return np.concatenate([labels[:, :width], scaled], axis=1).astype("float32")
+
+
+def _width(heads):
+    return sum(columns.label_width for columns in side_by_side(heads).values())
 
 
 @contextmanager
@@ -153,8 +231,13 @@ class ColumnsMetric(keras.metrics.Metric):
         self.metric, self.columns = metric, columns
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        own = self.columns.weights_of(y_true)
+        if own is not None and sample_weight is not None:
+            own = own * ops.cast(sample_weight, own.dtype)
         self.metric.update_state(
-            self.columns.labels_of(y_true), self.columns.logits_of(y_pred), sample_weight
+            self.columns.labels_of(y_true),
+            self.columns.logits_of(y_pred),
+            sample_weight if own is None else own,
         )
 
     def result(self) -> Any:

@@ -106,13 +106,25 @@ def read_class_column(y: Any, head: str) -> np.ndarray:
     return array.astype("int64")
 
 
+def are_booleans(y: Any) -> bool:
+    """Returns whether raw labels that a head has read are booleans."""
+    array = keras.ops.convert_to_numpy(y) if keras.ops.is_tensor(y) else np.asarray(y)
+    if array.dtype == object:
+        # As of a pandas column of dtype "boolean".
+        return all(isinstance(value, bool | np.bool_) for value in array.flat)
+    return array.dtype == bool
+
+
 def check_class_names(
-    class_names: Iterable[str | int] | None, least: int, head: str
-) -> list[str] | list[int] | None:
-    """Returns class names as a list of plain `str` or `int`, or raises `ValueError`."""
+    class_names: Iterable[str | int | bool] | None, least: int, head: str
+) -> list[str] | list[int] | list[bool] | None:
+    """Returns class names as a list of plain `str`, `int` or `bool`, or raises `ValueError`."""
     if class_names is None:
         return None
-    rule = f"`class_names` must be at least {least} different names, all strings or all integers"
+    rule = (
+        f"`class_names` must be at least {least} different names: all strings, all integers, or "
+        "True and False"
+    )
     if isinstance(class_names, str) or not isinstance(class_names, Iterable):
         raise ValueError(
             f"Cannot make head '{head}': {rule}. Received: class_names={class_names!r}."
@@ -120,6 +132,8 @@ def check_class_names(
     names = list(class_names)
     if all(isinstance(name, str) for name in names):
         names = [str(name) for name in names]
+    elif names and all(isinstance(name, bool | np.bool_) for name in names):
+        names = [bool(name) for name in names]
     elif all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in names):
         names = [int(name) for name in names]
     else:

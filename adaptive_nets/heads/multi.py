@@ -16,6 +16,8 @@ from adaptive_nets.heads.columns import (
     encode_side_by_side,
     named_refusals,
     side_by_side,
+    with_mean_one,
+    with_weights,
 )
 from adaptive_nets.heads.labels import abridge
 from adaptive_nets.heads.loss_scale import LossScale
@@ -29,6 +31,10 @@ class Multi(Head):
     logits of all heads lie side by side, and so do their encoded labels, as float32. All heads
     share the network and a `"scalar"` mixture weight; `"vector"` and `"matrix"` weights are
     separate for each logit.
+
+    Weights of rows are one number per row, or a dict of such by head, as for targets that not
+    every row has: `fit(x, y, sample_weight={"weight": known})`. So are weights of classes:
+    `class_weight={"species": "balanced"}`.
 
     The loss is Σ_k weight_k loss_k. Nothing else balances the heads: the squared error of a
     target in the thousands dominates a cross-entropy unless its weight is about one over the
@@ -102,6 +108,40 @@ class Multi(Head):
     def encode(self, y: Any) -> np.ndarray:
         return encode_side_by_side(self.heads, self._parts(y))
 
+    def labels_of(self, labels: np.ndarray, name: str) -> np.ndarray:
+        """Returns the encoded labels of one head.
+
+        Args:
+            labels: Labels as returned by `encode`.
+            name: The head's name.
+        """
+        return keras.ops.convert_to_numpy(side_by_side(self.heads)[name].labels_of(labels))
+
+    def attach_weights(self, labels: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
+        """Returns labels with weights of their own for each head, in columns after the labels.
+
+        The loss and the metrics of a head then weigh rows by its column, scaled to mean 1.
+
+        Args:
+            labels: Labels as returned by `encode`.
+            weights: `[n]` weights >= 0 by head. Missing heads weigh all rows equally.
+
+        Raises:
+            ValueError: There is no head of that name.
+        """
+        return with_weights(labels, weights, self.heads, self.name)
+
+    def scale_weights(self, labels: np.ndarray) -> np.ndarray:
+        """Returns labels whose columns of weights, if there are any, have mean 1.
+
+        Args:
+            labels: Labels as returned by `encode` or `attach_weights`, or some rows of them.
+
+        Raises:
+            ValueError: The weights of a head are 0 in all rows.
+        """
+        return with_mean_one(labels, self.heads)
+
     def _parts(self, y: Any) -> dict[str, Any]:
         """Returns the raw labels of each head."""
         expected = ", ".join(repr(name) for name in self.heads)
@@ -132,6 +172,9 @@ class Multi(Head):
         total = 0.0
         for name, columns in side_by_side(self.heads).items():
             part = self.heads[name].loss(columns.labels_of(labels), columns.logits_of(logits))
+            rows = columns.weights_of(labels)
+            if rows is not None:
+                part = part * keras.ops.cast(rows, part.dtype)
             total = total + self.weights[name] * part
         return total
 
@@ -149,6 +192,20 @@ class Multi(Head):
             outputs = self.heads[name].predictions(columns.logits_of(logits))
             found |= {f"{name}/{key}": value for key, value in outputs.items()}
         return found
+
+    def strata(self, labels: np.ndarray) -> np.ndarray | None:
+        """Returns the number of each row's combination of the heads' classes."""
+        found = [
+            head.strata(keras.ops.convert_to_numpy(columns.labels_of(labels)))
+            for head, columns in zip(
+                self.heads.values(), side_by_side(self.heads).values(), strict=True
+            )
+        ]
+        found = [each for each in found if each is not None]
+        if not found:
+            return None
+        _, codes = np.unique(np.stack(found, axis=1), axis=0, return_inverse=True)
+        return np.ravel(codes)
 
     def output_range(
         self, labels: np.ndarray, base: np.ndarray | None = None
@@ -169,7 +226,10 @@ class Multi(Head):
         each, deviation, overall, any_scale = [], [], 0.0, False
         for name, columns in side_by_side(self.heads).items():
             own = keras.ops.convert_to_numpy(columns.labels_of(labels))
-            found = self.heads[name].loss_scale(own, weights)
+            rows = columns.weights_of(labels)
+            if rows is not None:
+                rows = rows if weights is None else rows * weights
+            found = self.heads[name].loss_scale(own, weights if rows is None else rows)
             any_scale = any_scale or found is not None
             ones = (1.0,) * columns.units
             found = found or LossScale(1.0, ones, ones)

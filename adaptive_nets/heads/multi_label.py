@@ -9,10 +9,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_integer, check_number
+from adaptive_nets._checks import check_bool, check_integer, check_number
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.heads.base import Head
-from adaptive_nets.heads.labels import abridge, check_class_names, read_labels
+from adaptive_nets.heads.labels import abridge, are_booleans, check_class_names, read_labels
 from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC
 from adaptive_nets.heads.surrogate import binary_loss
 
@@ -25,7 +25,8 @@ class MultiLabel(Head):
     example, which `adapt` collects into `class_names`, in sorted order.
 
     Predictions: `"logits"` and `"probabilities"` `[n, n_classes]`, and `"classes"`, int32
-    `[n, n_classes]` of 0 and 1 with the columns in the order of `class_names`.
+    `[n, n_classes]` of 0 and 1 with the columns in the order of `class_names`; booleans if the
+    labels are.
 
     Args:
         n_classes: Integer >= 1. Defaults to `None`: learned by `adapt`.
@@ -34,6 +35,8 @@ class MultiLabel(Head):
         label_smoothing: Float in `[0, 1)`. A label y counts as `y (1 - s) + s / 2`. Defaults to
             `0.0`.
         name: String. The head's name in errors and reports. Defaults to `"multi_label"`.
+        boolean: Whether `"classes"` are booleans. Defaults to `False`; `adapt` sets it to `True`
+            for boolean labels.
 
     Example:
 
@@ -55,8 +58,10 @@ class MultiLabel(Head):
         class_names: Iterable[str | int] | None = None,
         label_smoothing: float = 0.0,
         name: str = "multi_label",
+        boolean: bool = False,
     ) -> None:
         super().__init__(name)
+        self.boolean = check_bool("boolean", boolean)
         self.n_classes = None if n_classes is None else check_integer("n_classes", n_classes, 1)
         self.class_names = check_class_names(class_names, 1, name)
         self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1, "low")
@@ -106,6 +111,7 @@ class MultiLabel(Head):
         if rows is None and self.n_classes is None:
             self.n_classes = array.shape[1]
         self.encode(y)
+        self.boolean = self.boolean or (rows is None and are_booleans(y))
         return self
 
     def encode(self, y: Any) -> np.ndarray:
@@ -156,6 +162,11 @@ class MultiLabel(Head):
             )
         return array.astype("float32")
 
+    def strata(self, labels: np.ndarray) -> np.ndarray:
+        """Returns the rarest class of each row, or -1 if it has none."""
+        counts = np.where(labels > 0, labels.sum(axis=0), np.inf)
+        return np.where((labels > 0).any(axis=1), np.argmin(counts, axis=1), -1)
+
     def loss(self, labels: Any, logits: Any) -> Any:
         return binary_loss(labels, logits, self.label_smoothing)
 
@@ -173,7 +184,7 @@ class MultiLabel(Head):
         return {
             "logits": logits,
             "probabilities": ops.sigmoid(logits),
-            "classes": ops.cast(logits > 0, "int32"),
+            "classes": ops.cast(logits > 0, "bool" if self.boolean else "int32"),
         }
 
     def get_config(self) -> dict[str, Any]:
@@ -182,6 +193,8 @@ class MultiLabel(Head):
             "n_classes": self.n_classes,
             "class_names": None if self.class_names is None else list(self.class_names),
             "label_smoothing": self.label_smoothing,
+            # Left out of others, whose configurations in older states do not have it.
+            **({"boolean": True} if self.boolean else {}),
         }
 
 

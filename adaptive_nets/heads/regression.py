@@ -94,8 +94,23 @@ class Regression(Head):
                 f"Cannot adapt head '{self.name}': expected at least one target. "
                 f"Received: shape {list(targets.shape)}."
             )
+        self._check_resolution(read_labels(y, self.name), targets)
         self.dim = targets.shape[1]
         return self
+
+    def _check_resolution(self, given: np.ndarray, targets: np.ndarray) -> None:
+        """Raises a `ValueError` if float32 blurs the targets' differences."""
+        exact = np.reshape(given, targets.shape).astype("float64")
+        error = np.sqrt(np.mean((exact - targets) ** 2, axis=0))
+        deviation = exact.std(axis=0)
+        blurred = np.flatnonzero((deviation > 0) & (error > 0.05 * deviation))
+        if blurred.size:
+            column = exact[:, blurred[0]]
+            raise ValueError(
+                f"Cannot adapt head '{self.name}': float32 cannot tell targets apart whose offset "
+                f"is that large. Subtract it, and add it to the predictions. Received: mean "
+                f"{column.mean():.6g}, deviation {column.std():.2g}."
+            )
 
     def encode(self, y: Any) -> np.ndarray:
         if self.dim is None:

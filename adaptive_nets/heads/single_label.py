@@ -12,14 +12,14 @@ from keras import ops
 
 from adaptive_nets._checks import check_number
 from adaptive_nets.heads.base import Head
-from adaptive_nets.heads.labels import abridge, check_class_names, read_class_column
+from adaptive_nets.heads.labels import abridge, are_booleans, check_class_names, read_class_column
 
 
 class SingleLabel(Head):
     """Converts between labels and class indices for a head with one class per example."""
 
     def __init__(
-        self, class_names: Iterable[str | int] | None, label_smoothing: float, name: str
+        self, class_names: Iterable[str | int | bool] | None, label_smoothing: float, name: str
     ) -> None:
         super().__init__(name)
         self.class_names = check_class_names(class_names, 2, name)
@@ -33,6 +33,12 @@ class SingleLabel(Head):
     def default_output(self) -> str:
         return "classes"
 
+    @property
+    def class_labels(self) -> list[str] | list[int] | list[bool]:
+        if self.class_names is not None:
+            return list(self.class_names)
+        return list(range(max(2, self.units)))
+
     @abstractmethod
     def _class_count(self) -> int | None:
         """Returns the number of classes, or None if it is not known yet."""
@@ -45,6 +51,9 @@ class SingleLabel(Head):
             )
         if self.class_names is None:
             self._learn(values)
+            if self.class_names is None and self.units <= 2 and are_booleans(y):
+                # The labels come back as they came, as booleans.
+                self.class_names = [False, True]
         self._indices(values)
         return self
 
@@ -97,13 +106,17 @@ class SingleLabel(Head):
         table = np.array([position[value] for value in found.tolist()], dtype="int64")
         return table[inverse]
 
+    def strata(self, labels: np.ndarray) -> np.ndarray:
+        return np.ravel(labels).astype("int64")
+
     def _named(self, indices: Any) -> Any:
         names = self.class_names
         if names is None:
             return indices
         if isinstance(names[0], int):
-            wide = max(map(abs, names)) >= 2**31
-            table = ops.convert_to_tensor(np.array(names, "int64" if wide else "int32"))
+            kind = "int64" if max(map(abs, names)) >= 2**31 else "int32"
+            kind = "bool" if isinstance(names[0], bool) else kind
+            table = ops.convert_to_tensor(np.array(names, kind))
             return ops.take(table, indices, axis=0)
         if keras.backend.backend() != "tensorflow":
             return indices

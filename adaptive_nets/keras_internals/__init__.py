@@ -5,6 +5,7 @@ Nothing else in the package may read a private attribute of a Keras object or im
 what it reads. So a new version of Keras is mended here.
 """
 
+from adaptive_nets.keras_internals.draws import seeded
 from adaptive_nets.keras_internals.graph import (
     call_of,
     functional_class,
@@ -52,6 +53,8 @@ from adaptive_nets.keras_internals.training import (
     forget_traces,
     learning_rate_of,
     loss_settings,
+    metric_direction,
+    metrics_list,
     model_of,
     optimized_variables,
     optimizer_slots,
@@ -100,6 +103,8 @@ __all__ = [
     "layers_in",
     "learning_rate_of",
     "loss_settings",
+    "metric_direction",
+    "metrics_list",
     "model_of",
     "nodes_by_depth",
     "operation_class",
@@ -116,6 +121,7 @@ __all__ = [
     "print_message",
     "projection",
     "replica_loss",
+    "seeded",
     "set_initializer",
     "set_learning_rate",
     "set_optimizer",

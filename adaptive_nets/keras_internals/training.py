@@ -1,5 +1,6 @@
 """How Keras keeps what a model is trained with."""
 
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -91,6 +92,24 @@ def loss_settings(loss: keras.losses.Loss) -> dict[str, Any]:
 def model_of(callback: keras.callbacks.Callback) -> keras.Model:
     """A callback's model, without fetching its state first as `callback.model` does under JAX."""
     return callback._model
+
+
+def metric_direction(metric: keras.metrics.Metric) -> str | None:
+    """Whether a metric is better `"up"` or `"down"`; None if Keras does not say."""
+    return getattr(metric, "_direction", None)
+
+
+def metrics_list(directions: dict[str, str]) -> Any:
+    """What `model.metrics` holds, as callbacks with `mode="auto"` read it.
+
+    Args:
+        directions: `"up"` or `"down"` for each metric.
+    """
+    from keras.src.trainers.compile_utils import MetricsList
+
+    return MetricsList(
+        [types.SimpleNamespace(name=n, _direction=way) for n, way in directions.items()]
+    )
 
 
 def print_message(message: str) -> None:

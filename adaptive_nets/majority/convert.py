@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_integer, check_list, check_number, or_none
+from adaptive_nets.graphs.checks import check_inputs
 from adaptive_nets.graphs.compile import compile_like
 from adaptive_nets.graphs.rewrite import class_of, rewritten, serialized
 from adaptive_nets.graphs.state import carry_extras, matched
@@ -89,7 +90,7 @@ def expand(
     check_expansion(**options)
     check_graph(model, "expand")
     chosen = _Chosen(model, include, exclude)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(or_none(check_integer, "seed", seed, 0))
     options["kernel_spread"] = "symmetric"
 
     def change(config: dict[str, Any]) -> dict[str, Any] | None:
@@ -143,6 +144,8 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, Colla
     Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
     """
     check_majority(model, "collapse")
+    if sample is not None:
+        check_inputs("sample", sample, model)
     expected = None if sample is None else _outputs(model, sample)
 
     def change(config: dict[str, Any]) -> dict[str, Any] | None:
@@ -225,12 +228,12 @@ class _Chosen:
         outer = [*model.layers, *(x for m in models for x in m.layers)]
         known = [x for x in layers if type(x) in MAJORITY or _holds_leaves(x, outer)]
         names = {x.name for x in layers if not isinstance(x, keras.layers.InputLayer)}
-        include, exclude = _listed(include), _listed(exclude) or []
+        include, exclude = _listed("include", include), _listed("exclude", exclude) or []
         for each in [*(include or ()), *exclude]:
             if isinstance(each, str) and each not in names:
                 raise ValueError(
                     f"Cannot expand {model.name!r}: it has no layer {each!r}. Expected one of "
-                    f"{', '.join(sorted(names))}."
+                    f"{', '.join(sorted(names))}. Received: {each!r}."
                 )
         if include is None:
             chosen = [x for x in known if type(x) is not keras.layers.Embedding]
@@ -253,10 +256,9 @@ def _holds_leaves(layer: Any, outer: Sequence[Any]) -> bool:
     return any(layer is x for x in outer) and any(type(x) in LEAVES for x in inner)
 
 
-def _listed(which: Which) -> list[str | type] | None:
-    if which is None:
-        return None
-    return [which] if isinstance(which, str | type) else list(which)
+def _listed(name: str, which: Which) -> list[str | type] | None:
+    listed = [which] if isinstance(which, str | type) else which
+    return or_none(check_list, name, listed, str | type, "names or classes of layers, or None")
 
 
 def _matches(layer: Any, which: Sequence[str | type]) -> bool:

@@ -1,19 +1,26 @@
 """Turns stock layers into majority layers: k-fold variables that are read as one tensor."""
 
 import contextlib
+import inspect
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_choice, check_integer, check_number
+from adaptive_nets._checks import check_choice, check_integer, check_number, or_none
 from adaptive_nets.keras_internals import call_context, full_precision, stateless_scope
 from adaptive_nets.majority import kernel as kernels
 
 DRAWS = "mixing_generator_state"
 _held = threading.local()
+_COUNTS = frozenset(
+    ("units", "filters", "num_heads", "key_dim", "input_dim", "output_dim", "depth_multiplier")
+)
+_SIZES = frozenset(("kernel_size", "strides", "dilation_rate"))
+_RATES = frozenset(("dropout", "recurrent_dropout"))
 
 
 class Folded:
@@ -89,6 +96,11 @@ class MajorityMixin:
             "subspace_penalty": subspace_penalty,
         }  # fmt: skip
         check_options(**options)
+        mixing_seed = or_none(check_integer, "mixing_seed", mixing_seed, 0)
+        # Keras itself takes Python's numbers only.
+        args = tuple(map(_plain, args))
+        kwargs = {name: _plain(value) for name, value in kwargs.items()}
+        _check_stock(super().__init__, args, kwargs)
         super().__init__(*args, **kwargs)
         self.set_options(*options.values(), mixing_seed)
 
@@ -236,6 +248,23 @@ class MajorityMixin:
     def get_config(self) -> dict[str, Any]:
         """Returns the stock layer's configuration and the options."""
         return {**super().get_config(), **{name: getattr(self, name) for name in self.options}}
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _check_stock(make: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+    """Checks those arguments of the stock layers that Keras compares unchecked."""
+    given = inspect.signature(make).bind_partial(*args, **kwargs).arguments
+    for name in _COUNTS.intersection(given):
+        check_integer(name, given[name], 1)
+    for name in _SIZES.intersection(given):
+        value = given[name]
+        for size in value if isinstance(value, list | tuple) else [value]:
+            check_integer(name, size, 1)
+    for name in _RATES.intersection(given):
+        check_number(name, given[name], 0, 1)
 
 
 def check_options(**options: Any) -> None:

@@ -2,11 +2,16 @@
 
 import math
 import os
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
+from adaptive_nets._checks import check_instance, check_integer, check_list, show
+from adaptive_nets.energy import RBM
+from adaptive_nets.energy.checks import check_visible
 from adaptive_nets.report.figure import COLORS, check_path, save, style
 
 if TYPE_CHECKING:
@@ -32,6 +37,14 @@ def plot_filters(
         ValueError: The shape does not match the visible units, or the suffix is not supported.
     """
     path = check_path(path)
+    check_instance("machine", machine, RBM, "an energy.RBM")
+    most = check_integer("most", most, 1)
+    if shape is not None:
+        pixels = check_list("shape", shape, Integral, "(height, width) of the images")
+        if len(pixels) != 2 or min(pixels) < 1:
+            raise ValueError(
+                f"shape must be (height, width) of the images. Received: shape={show(shape)}."
+            )
     return save(draw_filters(machine.kernel, shape, most), path)
 
 
@@ -77,7 +90,9 @@ def plot_energies(machine: Any, x: Any, path: str | os.PathLike, samples: int = 
         The path.
     """
     path = check_path(path)
-    drawn = machine.sample(samples, seed=0)
+    check_instance("machine", machine, RBM, "an energy.RBM")
+    check_visible(x, machine)
+    drawn = machine.sample(check_integer("samples", samples, 1), seed=0)
     energies = (np.asarray(machine.free_energy(each)) for each in (x, drawn))
     return save(draw_energies(*energies), path)
 
@@ -112,6 +127,7 @@ def plot_units(history: Any, path: str | os.PathLike) -> Path:
         ValueError: The history has no units, or the suffix is not supported.
     """
     path = check_path(path)
+    check_instance("history", history, keras.callbacks.History, "what InfiniteRBM.fit returned")
     if "units" not in history.history:
         raise ValueError(
             "plot_units needs the history of InfiniteRBM.fit. Received: a history with "

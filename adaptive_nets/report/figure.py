@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adaptive_nets import _checks
 from adaptive_nets.atomic_files import atomic_write
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def style() -> Iterator[None]:
 
 def check_path(path: str | os.PathLike) -> Path:
     """Returns the path, or raises `ValueError` if its suffix is not a supported format."""
-    path = Path(path)
+    path = Path(_checks.check_path("path", path))
     if path.suffix.lower().removeprefix(".") not in FORMATS:
         raise ValueError(
             f"The file name of a plot must end in one of {', '.join(f'.{f}' for f in FORMATS)}. "

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adaptive_nets._checks import check_path
 from adaptive_nets.atomic_files import atomic_write
 from adaptive_nets.report import architecture, curves, mixture
 from adaptive_nets.report.figure import save
@@ -63,7 +64,7 @@ def write_report(search: "AdaNet", folder: str | os.PathLike) -> list[Path]:
     an.report.write_report(search, "report")
     ```
     """
-    folder = Path(folder)
+    folder = Path(check_path("folder", folder))
     learning_curves = frame_of(search, "learning_curves", curves.COLUMNS)
     tree = frame_of(search, "architecture", architecture.COLUMNS)
     weights = frame_of(search, "member_weights", mixture.COLUMNS)

@@ -1,5 +1,6 @@
 """Exports a trained model for TF Serving and LiteRT."""
 
+from adaptive_nets.serving.class_names import named_outputs, read_class_names
 from adaptive_nets.serving.export import export_saved_model
 from adaptive_nets.serving.litert import export_litert
 from adaptive_nets.serving.receivers import (
@@ -15,5 +16,7 @@ __all__ = [
     "build_raw_serving_input_receiver_fn",
     "export_litert",
     "export_saved_model",
+    "named_outputs",
+    "read_class_names",
     "receiver_of",
 ]

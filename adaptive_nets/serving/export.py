@@ -9,8 +9,11 @@ from typing import Any
 
 import keras
 
+from adaptive_nets._checks import check_dict, check_instance, check_path, or_none
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.graphs.checks import check_inputs, check_model
 from adaptive_nets.heads import Head
+from adaptive_nets.serving.class_names import write_class_names
 from adaptive_nets.serving.features import assembled, named_specs, rows_to_serve, served_specs
 from adaptive_nets.serving.receivers import Receiver, example_receiver
 from adaptive_nets.serving.signatures import (
@@ -77,7 +80,7 @@ def export_saved_model(
             nothing is checked. Defaults to `True`.
 
     Returns:
-        The path as a string.
+        The absolute path as a string.
 
     Raises:
         OSError: `path` exists and is not a SavedModel folder, or cannot be written.
@@ -95,12 +98,19 @@ def export_saved_model(
     path = export_saved_model(model, head, "exported")
     ```
     """
-    path = Path(path)
+    path = Path(check_path("path", path))
     if path.exists() and (not path.is_dir() or _is_foreign(path)):
         raise OSError(
             f"Cannot export to '{path}': it exists and is not a SavedModel folder. "
             "Choose another path."
         )
+    check_model("model", model)
+    check_instance("head", head, Head, "a heads.Head")
+    or_none(check_instance, "receiver", receiver, Receiver, "what serving.receiver_of returned")
+    or_none(check_instance, "schema", schema, Schema, "a data.Schema, or None")
+    if subnetworks is not None:
+        check_model("subnetworks", subnetworks)
+    assets_extra = _assets(assets_extra)
     if receiver is not None and example_spec is not None:
         raise ValueError(
             "Pass only one of receiver and example_spec: a receiver parses its own input."
@@ -113,10 +123,8 @@ def export_saved_model(
     elif warmup is not None:
         specs = keras.tree.flatten(tensor_signature(model))
         names = [spec.name for spec in specs] if receiver is None else list(receiver.specs)
+        check_inputs("warmup", warmup, model if receiver is None else None)
         rows = named_rows(warmup, names)
-    for source in (assets_extra or {}).values():
-        if not os.path.isfile(source):
-            raise ValueError(f"assets_extra must name existing files. Received: '{source}'.")
     path.parent.mkdir(parents=True, exist_ok=True)
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -129,13 +137,14 @@ def export_saved_model(
         written = os.path.join(folder, "model")
         archive.write_out(written, verbose=False)
         set_methods(written, kinds)
+        write_class_names(written, head)
         if rows is not None:
             write_warmup(written, rows, [n for n in endpoints if n not in kinds], kinds)
         if schema is not None:
             os.makedirs(os.path.join(written, "assets.extra"), exist_ok=True)
             file = Path(written, "assets.extra", SCHEMA_FILE)
             file.write_text(schema.to_json(), encoding="utf-8")
-        for place, source in (assets_extra or {}).items():
+        for place, source in assets_extra.items():
             copied = os.path.join(written, "assets.extra", place)
             os.makedirs(os.path.dirname(copied), exist_ok=True)
             shutil.copyfile(source, copied)
@@ -160,6 +169,17 @@ class _Read:
 
     def __call__(self, received):
         return assembled(self.schema, received, self.check_values)
+
+
+def _assets(given):
+    """Returns the files to copy, with absolute paths, by their path in `assets.extra`."""
+    words = "a dict from paths in assets.extra to files"
+    found = check_dict("assets_extra", given or {}, str | os.PathLike, words)
+    found = {place: check_path("assets_extra", source) for place, source in found.items()}
+    for source in found.values():
+        if not os.path.isfile(source):
+            raise ValueError(f"assets_extra must name existing files. Received: '{source}'.")
+    return found
 
 
 def _endpoints(model, head, receiver, example_spec, subnetworks, read):

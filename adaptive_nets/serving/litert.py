@@ -6,6 +6,8 @@ from pathlib import Path
 
 import keras
 
+from adaptive_nets._checks import check_instance, check_path
+from adaptive_nets.graphs.checks import check_model
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.signatures import predicting, tensor_signature
 
@@ -19,7 +21,7 @@ def export_litert(model: keras.Model, head: Head, path: str | os.PathLike) -> st
         path: File to write.
 
     Returns:
-        The path as a string.
+        The absolute path as a string.
 
     Example:
 
@@ -33,7 +35,10 @@ def export_litert(model: keras.Model, head: Head, path: str | os.PathLike) -> st
     """
     import tensorflow as tf
 
-    predict, path = predicting(model, head), Path(path)
+    path = Path(check_path("path", path))
+    check_model("model", model)
+    check_instance("head", head, Head, "a heads.Head")
+    predict = predicting(model, head)
 
     def run(features):
         found = predict(features)

@@ -1,10 +1,14 @@
 """Serving receivers: what a server receives and how it becomes features."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
+import numpy as np
+
+from adaptive_nets._checks import check_dict, check_function, check_integer, or_none, show
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -62,10 +66,17 @@ def build_parsing_serving_input_receiver_fn(
     )
     ```
     """
+    import tensorflow as tf
+
+    kinds = (
+        tf.io.FixedLenFeature, tf.io.FixedLenSequenceFeature, tf.io.VarLenFeature,
+        tf.io.RaggedFeature, tf.io.SparseFeature,
+    )  # fmt: skip
+    words = "a dict of tf.io.FixedLenFeature or other features by name"
+    check_dict("feature_spec", feature_spec, kinds, words, 1)
+    or_none(check_integer, "default_batch_size", default_batch_size, 1)
 
     def serving_input_receiver_fn():
-        import tensorflow as tf
-
         examples = tf.compat.v1.placeholder(
             tf.string, [default_batch_size], name="input_example_tensor"
         )
@@ -85,6 +96,15 @@ def build_raw_serving_input_receiver_fn(
             or the number of rows.
         default_batch_size: Number of rows per request. Defaults to `None`: any number.
     """
+    or_none(check_integer, "default_batch_size", default_batch_size, 1)
+    named = features if isinstance(features, dict) else {"features": features}
+    check_dict("features", named, object, "a tensor or array, or a dict of them by name", 1)
+    for value in named.values():
+        if len(getattr(value, "shape", None) or np.shape(value)) < 1:
+            raise ValueError(
+                "features must be a tensor or array of rows, or a dict of them by name. "
+                f"Received: features={show(features)}."
+            )
 
     def serving_input_receiver_fn():
         import tensorflow as tf
@@ -115,6 +135,13 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
     """
     import tensorflow as tf
 
+    check_function("serving_input_receiver_fn", serving_input_receiver_fn)
+    try:
+        inspect.signature(serving_input_receiver_fn).bind()
+    except TypeError as error:
+        raise TypeError(
+            f"serving_input_receiver_fn must be callable without arguments. Received: {error}."
+        ) from error
     kept = {}
 
     def traced():
@@ -171,10 +198,10 @@ def example_receiver(inputs: Any, example_spec: dict[str, Any] | None = None) ->
     named = inputs if isinstance(inputs, dict) else {inputs.name: inputs}
     if example_spec is None:
         example_spec = {name: _feature(name, tensor) for name, tensor in named.items()}
-    elif set(example_spec) != set(named):
+    elif not isinstance(example_spec, dict) or set(example_spec) != set(named):
         raise ValueError(
             f"example_spec must name the model's inputs {sorted(named)}. "
-            f"Received: {sorted(example_spec)}."
+            f"Received: example_spec={show(example_spec)}."
         )
 
     def features(**received):

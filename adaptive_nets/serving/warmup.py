@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_nets.graphs.checks import check_inputs
 from adaptive_nets.serving.signatures import CLASSIFY, REGRESS, example_of
 
 PLACE = os.path.join("assets.extra", "tf_serving_warmup_requests")
@@ -74,6 +75,7 @@ def write_warmup(
 
 def named_rows(rows: Any, names: list[str]) -> dict[str, np.ndarray]:
     """Returns rows of features by the names of a model's inputs."""
+    check_inputs("warmup", rows)
     if isinstance(rows, dict):
         found = {str(name): np.asarray(value) for name, value in rows.items()}
     else:

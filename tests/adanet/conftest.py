@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 import adaptive_nets as an
+from adaptive_nets.adanet import loop
+from adaptive_nets.adanet.placement import local
 from adaptive_nets.adanet.rounds import round as rounds
+from adaptive_nets.adanet.rounds.timing import budget, plan, rehearsal
+from adaptive_nets.adanet.rounds.trainer import RoundTrainer
 
 
 def blobs(rows=240, classes=3, features=6, seed=0):
@@ -103,3 +107,41 @@ def lc():
 def one_step_calls(monkeypatch):
     """Every compiled call takes one step, so that a round has many moments."""
     monkeypatch.setattr(rounds, "TARGET_CALL_SECONDS", 1e-9)
+
+
+class FakeTime:
+    """A clock that only training moves: 50 ms a step, 300 ms a compilation."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+@pytest.fixture
+def fake_time(monkeypatch):
+    fake, plain = FakeTime(), RoundTrainer.run
+
+    def run_round(self, source, indices, start, stop):
+        fake.now += 0.05 * (stop - start) or 0.3
+        return plain(self, source, indices, start, stop)
+
+    monkeypatch.setattr(RoundTrainer, "run", run_round)
+    for module in (budget, plan, rehearsal, local, loop, rounds):
+        monkeypatch.setattr(module, "time", fake)
+    return fake
+
+
+@pytest.fixture
+def hopeless():
+    """Settings under which the second round can only add noise to the first."""
+    frozen = an.generators.Dense(widths=4, depths=[1], optimizer="sgd", learning_rate=1e-12)
+    return {
+        "generator": frozen,
+        "mixture_weights": "uniform",
+        "force_grow": False,
+        "max_iterations": 4,
+        "steps_per_iteration": 1,
+        "adanet_lambda": 0.0,
+    }

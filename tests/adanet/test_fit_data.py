@@ -1,5 +1,7 @@
 """What `fit` is given, from arguments to rows and feeds."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -7,9 +9,9 @@ import tensorflow as tf
 
 from adaptive_nets import heads
 from adaptive_nets.adanet import fit_data
-from adaptive_nets.adanet.fit_data import encode_classes
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.data.batches import Batches
+from adaptive_nets.data.datasets import ReadLimits
 from adaptive_nets.data.feeds import StreamFeed, chunk_steps, finite_feed
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.rows import make_rows
@@ -64,12 +66,43 @@ def test_class_weights_go_by_the_classes_own_names(make):
     np.testing.assert_allclose(found.train.w, expected / expected.mean(), rtol=1e-6)
 
 
-def test_class_weights_by_number_and_unknown_classes():
-    head = heads.MultiClass(3)
-    assert encode_classes(head, {2: 4.0, 0: 1.0}) == {2: 4.0, 0: 1.0}
-    assert encode_classes(head, None) is None
+def test_class_weights_in_other_forms_and_unknown_classes():
+    counts = np.array([(name == NAMES).sum() for name in ("ant", "bee", "cat")])
+    code = np.searchsorted(["ant", "bee", "cat"], NAMES)
+    for given, each in (("balanced", 1 / counts), ([1, 2, 4.0], np.array([1, 2, 4.0]))):
+        expected = each[code]
+        found = read(class_weight=given).train.w
+        np.testing.assert_allclose(found, expected / expected.mean(), rtol=1e-6)
     with refused("class_weight names an unknown class 'dog'"):
         read(class_weight={"dog": 2.0})
+
+
+def test_weights_of_rows_and_classes_are_multiplied_and_balance_takes_both():
+    rows = np.arange(1.0, 21)
+    found = read(class_weight="balanced", sample_weight=rows).train.w
+    totals = [found[name == NAMES].sum() for name in ("ant", "bee", "cat")]
+    np.testing.assert_allclose(totals, totals[0], rtol=1e-5)
+    first = NAMES == "ant"
+    np.testing.assert_allclose(found[first] / found[first][0], rows[first] / rows[first][0], 1e-5)
+
+
+def test_an_endless_dataset_takes_class_weights_by_name_but_counts_none():
+    endless = dataset(X, NAMES).repeat()
+    assert read(endless, None, class_weight={"bee": 3.0}).class_weight == {1: 3.0}
+    with refused("class_weight='balanced' requires finite data"):
+        read(endless, None, class_weight="balanced")
+
+
+def test_weights_by_head_have_mean_1_on_both_sides_of_a_split():
+    y, known = {"a": NAMES, "b": X[:, 0]}, np.arange(20.0)
+    head = heads.Multi({"a": heads.MultiClass(), "b": heads.Regression()})
+    given = {"sample_weight": {"b": known}, "class_weight": {"a": "balanced"}}
+    found = read(X, y, head, validation_split=0.3, **given)
+    for side in (found.train, found.valid):
+        np.testing.assert_allclose(side.y[:, -2:].mean(axis=0), 1.0, rtol=1e-5)
+        rows = side.x[:, 0] / 2
+        np.testing.assert_allclose(side.y[:, -1], rows / rows.mean(), rtol=1e-5)
+        assert side.w is None
 
 
 # Validation -----------------------------------------------------------------------------------
@@ -129,7 +162,7 @@ def test_an_evaluator_judges_on_its_own_data_or_the_validation_data():
             {"x": dataset(X, NAMES).repeat(), "y": None, "validation_split": 0.1},
             "validation_split requires finite data. Pass validation_data",
         ),
-        ({"validation_split": 1.5}, "validation_split must be between 0 and 1"),
+        ({"validation_split": 1.5}, "validation_split must be .* < 1"),
         ({"validation_data": X}, r"validation_data must be \(x, y\).*Received: ndarray"),
         ({"validation_data": (X,)}, "validation_data must be"),
         ({"validation_data": (X[:3], NAMES[:4])}, "same number of rows"),
@@ -223,18 +256,19 @@ def test_a_finite_feed_follows_the_seed():
     np.testing.assert_array_equal(indices, Batches(20, 4, 9).indices(0, 6))
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ("balanced", r"class_weight must be a dict.*Received: str"),
-        ([1.0, 2.0], r"class_weight must be a dict.*Received: list"),
-        ({0: "a"}, r"class_weight\[0\] must be a finite number >= 0.*'a'"),
-        ({0: np.nan}, r"class_weight\[0\] must be"),
-        ({1: -1}, r"class_weight\[1\] must be"),
-        ({7: 1.0}, "unknown class 7"),
-    ],
-)
-def test_class_weights_are_checked_by_class(given, message):
-    head = heads.BinaryClass().adapt([0, 1])
-    with pytest.raises(ValueError, match=r"\A[^\n]*" + message + r"[^\n]*\Z"):
-        encode_classes(head, given)
+def test_datasets_are_read_within_their_limits(caplog):
+    def slow():
+        for k in range(20):
+            time.sleep(0.03)
+            yield X[k : k + 1], NAMES[k : k + 1]
+
+    arguments = fit_data.FitArguments(slow(), None, validation_data=slow())
+    head = heads.MultiClass(class_names=["ant", "bee", "cat"])
+    limits = ReadLimits(batches=15, seconds=0.2)
+    found = fit_data.read_fit_data(head, arguments, None, 0, limits=limits)
+    assert 1 <= len(found.train) <= 8 and 1 <= len(found.valid) <= 4
+    assert "The dataset passed as x was not read to its end" in caplog.text
+    assert "The dataset passed as validation_data was not read to its end" in caplog.text
+    arguments = fit_data.FitArguments(dataset(X, NAMES, batch=1), None, validation_data=(X, NAMES))
+    found = fit_data.read_fit_data(head, arguments, None, 0, limits=ReadLimits(batches=15))
+    assert (len(found.train), len(found.valid)) == (15, 20)

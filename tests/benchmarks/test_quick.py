@@ -53,6 +53,13 @@ def test_search(capsys):
     assert printed.count("outside training") == 1 and "memory after each round, MiB" in printed
 
 
+def test_search_budget(capsys):
+    (cell,) = run("search", "--part", "budget").values()
+    assert set(cell) == {"used", "rounds", "accuracy", "reason", "within"}
+    assert cell["used"] > 0 and cell["rounds"] >= 1 and 0 <= cell["accuracy"] <= 1
+    assert cell["reason"] and cell["reason"] in capsys.readouterr().out
+
+
 def test_accuracy(capsys):
     found = run("accuracy")
     sets = {"breast_cancer", "wine"}

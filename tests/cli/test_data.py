@@ -89,6 +89,14 @@ def test_bytes_become_images_between_0_and_1(tmp_path):
         ([0, 1, 2, 2], "multi_class"),
         ([0.5, 1.0, 2.0, 3.0], "regression"),
         ([[0, 1], [1, 1], [0, 0], [1, 0]], "multi_label"),
+        ([[0, 1], [1, 0], [0, 1], [1, 0]], "binary"),
+        ([[0, 0, 1], [1, 0, 0], [0, 1, 0], [1, 0, 0]], "multi_class"),
+        ([[0.0, 0, 1], [1, 0, 0], [0, 1, 0], [1, 0, 0]], "multi_class"),
+        ([[False, True], [True, False]] * 2, "binary"),
+        ([[0, 0, 1], [1, 0, 0], [0, 0, 0], [1, 0, 0]], "multi_label"),
+        ([[0.2, 0.8], [1, 0], [0, 1], [1, 0]], "regression"),
+        ([[0, 2], [1, 0], [0, 2], [1, 0]], "regression"),
+        ([[0, -1], [-1, 0], [0, -1], [-1, 0]], "regression"),
         ([[0.5, 1], [1, 1], [0, 0], [1, 0]], "regression"),
     ],
 )
@@ -97,6 +105,40 @@ def test_labels_say_what_the_task_is(tmp_path, labels, head):
     dataset = data.load(save(tmp_path / "a.npz", x=x, y=y, x_test=x, y_test=y))
     assert dataset.head == head
     assert dataset.y_train.dtype.kind != "S"
+
+
+def one_hot(classes, columns):
+    return np.eye(columns, dtype=int)[classes]
+
+
+def test_one_hot_labels_become_classes(tmp_path):
+    classes = np.arange(40) % 4
+    dataset = data.load(
+        save(tmp_path / "a.npz", x=np.arange(80.0).reshape(40, 2), y=one_hot(classes, 5))
+    )
+    assert (dataset.head, dataset.one_hot) == ("multi_class", True)
+    assert "multi-class with one-hot labels (--head=multi_label: " in dataset.description
+    # Held out like classes, and the same for every head.
+    whole = data.load(save(tmp_path / "b.npz", x=np.arange(80.0).reshape(40, 2), y=classes))
+    for kind in ("auto", "multi_class"):
+        found = dataset.for_head(kind)
+        np.testing.assert_array_equal(found.y_train, whole.y_train)
+        np.testing.assert_array_equal(found.y_test, whole.y_test)
+        assert (found.head, found.class_names) == ("multi_class", [0, 1, 2, 3, 4])
+    for kind in ("multi_label", "regression"):
+        found = dataset.for_head(kind)
+        np.testing.assert_array_equal(found.y_test, dataset.y_test)
+        assert found.head == kind and "one-hot" not in found.description
+    assert whole.for_head("auto").y_train is whole.y_train
+
+
+@pytest.mark.parametrize(
+    "tested", [one_hot([0, 1], 4), [[1, 1, 0], [0, 0, 1]], [[0, 0, 0], [0, 0, 1]], [0, 1]]
+)
+def test_labels_are_one_hot_in_both_parts_or_not_at_all(tmp_path, tested):
+    x, y = np.zeros((3, 2)), one_hot([0, 1, 2], 3)
+    dataset = data.load(save(tmp_path / "a.npz", x=x, y=y, x_test=x[:2], y_test=np.array(tested)))
+    assert (dataset.head, dataset.one_hot) == ("multi_label", False)
 
 
 def test_rows_without_labels_are_predicted_whole(tmp_path):

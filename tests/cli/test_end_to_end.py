@@ -168,7 +168,7 @@ def test_predict_some_rows_into_a_file(printed, model_dir, iris, tmp_path):
     arguments = (f"--saved_model={model_dir}/export", f"--data=npz:{tmp_path / 'new.npz'}")
     out = tmp_path / "out.csv"
     assert run("predict", *arguments, "--rows=5", f"--output={out}") == ""
-    names = ["class", "probability_0", "probability_1", "probability_2"]
+    names = ["class", *(f"probability_{name}" for name in iris.class_names)]
     frame = pd.read_csv(out)
     assert list(frame.columns) == names
     expected = table("predict", f"--saved_model={model_dir}/export", "--data=iris", "--rows=5")

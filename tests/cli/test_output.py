@@ -53,6 +53,31 @@ def test_columns_that_do_not_fit_the_terminal_go_below(monkeypatch):
         assert cell in words
 
 
+class Board(pd.DataFrame):
+    """A frame with an order and a text of its own, as the leaderboard is."""
+
+    @property
+    def metric_first(self):
+        return pd.DataFrame(self)[["loss", "candidate", "steps"]]
+
+    def __repr__(self):
+        return "its own text"
+
+
+def test_a_leaderboard_shows_its_metric_first_and_fits(monkeypatch, capsys):
+    output.show(Board(FRAME))
+    assert capsys.readouterr().out.split()[:3] == ["loss", "candidate", "steps"]
+    output.show(Board(FRAME), "csv")
+    assert capsys.readouterr().out.splitlines()[0] == "candidate,loss,steps"
+    for width, drawn in (("80", True), ("24", False)):
+        monkeypatch.setattr(sys, "stdout", Terminal())
+        monkeypatch.setenv("COLUMNS", width)
+        output.show(Board(FRAME))
+        shown = sys.stdout.getvalue()
+        assert ("its own text" in shown) != drawn
+        assert not drawn or shown.index("loss") < shown.index("candidate") < shown.index("0.12346")
+
+
 def test_csv_and_json_carry_every_digit(capsys):
     output.show(FRAME, "csv")
     pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(capsys.readouterr().out)), FRAME)

@@ -54,6 +54,14 @@ def test_names_that_do_not_match_are_not_used():
     assert list(table.columns)[1:] == ["probability_0", "probability_1", "probability_2"]
 
 
+def test_names_of_an_output_take_precedence():
+    outputs = {"probabilities": np.zeros((2, 2)), "other": np.zeros((2, 2))}
+    table = predict.as_frame(outputs, ["x", "y"], {"probabilities": ["no", "yes, sir"]})
+    assert list(table.columns) == ["probability_no", "probability_yes, sir", "other_x", "other_y"]
+    table = predict.as_frame(outputs, None, {"probabilities": ["a", "b", "c"]})
+    assert list(table.columns) == ["probability_0", "probability_1", "other_0", "other_1"]
+
+
 class Served(tf.Module):
     """A SavedModel made without Keras."""
 

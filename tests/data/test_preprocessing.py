@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from adaptive_nets import generators, heads
 from adaptive_nets.adanet import AdaNet
-from adaptive_nets.data.preprocessing import standardization
+from adaptive_nets.data.preprocessing import make_preprocessing, standardization
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.schema import Schema
 
@@ -154,3 +154,49 @@ def test_a_feature_space_of_other_features_is_refused():
         search.fit(fewer, labels)
     with pytest.raises(ValueError, match="Received: one array"):
         search.fit(TABLE["age"], labels)
+
+
+class Announced(keras.layers.Layer):
+    """A layer that announces an axis of length 1 too many, or too few."""
+
+    def __init__(self, shape, **kwargs):
+        super().__init__(**kwargs)
+        self.shape = shape
+
+    def call(self, x):
+        return 2.0 * x
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor((None, *self.shape), "float32")
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1), (3,), (None,)])
+def test_shapes_are_those_that_are_computed(shape):
+    x = RNG.normal(size=(6, 3)).astype("float32")
+    model = make_preprocessing(Announced(shape), False, rows(x))
+    assert model.output.shape[1:] in ((3,), (None,))
+    after = keras.Model(model.input, keras.layers.Identity()(model(model.input)))
+    np.testing.assert_array_equal(after(x), 2.0 * x)
+
+
+@pytest.mark.parametrize("mode", ["multi_hot", "count", "tf_idf"])
+@pytest.mark.parametrize("shape", [(6,), (6, 1)])
+def test_text_becomes_one_row_of_numbers(mode, shape):
+    texts = np.array(["a b", "b", "c a", "c c", "b", "a"], object).reshape(shape)
+    layer = keras.layers.TextVectorization(output_mode=mode)
+    layer.adapt(texts.ravel())
+    given = rows(texts)
+    model = make_preprocessing(layer, False, given)
+    assert model.output.shape == (None, layer.vocabulary_size())
+    served = keras.Model(model.input, model(model.input))
+    np.testing.assert_allclose(
+        served.predict(tf.constant(given.x.astype(str)), verbose=0), layer(texts.ravel())
+    )
+
+
+@pytest.mark.parametrize("option", [{"ragged": True}, {"sparse": True, "output_mode": "count"}])
+def test_results_that_are_not_dense_are_refused(option):
+    layer = keras.layers.TextVectorization(**option)
+    layer.adapt(["a b", "c"])
+    with pytest.raises(ValueError, match="^preprocessing must return dense tensors. Received: a"):
+        make_preprocessing(layer, False, rows(np.array(["a b", "c"], object)))

@@ -50,7 +50,9 @@ def test_two_replicas_train_as_one_device_does_and_what_they_leave_is_plain(run,
         for distribute, place in (("one_device", None), ("mirrored", folder + "/search")):
             each = search(distribute, folder=place, penalize_training=True)
             assert each.strategy.num_replicas_in_sync == (1 if place is None else 2)
-            each.fit(X[:640], Y[:640], sample_weight=weight, verbose=0)
+            halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+            each.fit(X[:640], Y[:640], sample_weight=weight, verbose=0, callbacks=[halve])
+            assert abs(each.state.rate_factor - 0.25) < 1e-6
             found.append(each)
         check(*found)
         curves = [each.learning_curves()["loss"].to_numpy() for each in found]

@@ -78,7 +78,7 @@ def test_units_without_weights_are_not_effective(filled):
         assert model.effective_units(x, 0.3) <= model.effective_units(x, 0.01)
         independent = RNG.permuted(x, axis=0)
         assert model.effective_units(independent) == 0
-        with pytest.raises(ValueError, match=r"tolerance must be in \[0, 1\)"):
+        with pytest.raises(ValueError, match=r"tolerance must be a finite number >= 0 and < 1"):
             model.effective_units(x, tolerance=-1)
 
 

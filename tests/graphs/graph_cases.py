@@ -181,6 +181,13 @@ def normalization():
     return keras.Model(x, layers.Dense(2)(norm(x))), rows(4)
 
 
+@case()
+def bins():
+    adapted = layers.Discretization(num_bins=3, epsilon=0.01)
+    adapted.adapt(rows(4))
+    return keras.Sequential([keras.Input((4,)), adapted, layers.Dense(2)]), rows(4)
+
+
 @case(tensorflow=True)
 def vocabularies():
     words = np.array([["red green"], ["blue"], ["red blue blue"], ["green"], ["unseen"]])

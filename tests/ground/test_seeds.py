@@ -1,102 +1,151 @@
-"""Seeded candidates in several threads: all draw from states that belong to the process."""
+"""Seeds: a thread's layers are reproducible, and no state of the process is read or changed."""
 
 import random
 import threading
-import time
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import adaptive_nets as an
-from adaptive_nets._seeds import making_layers, seeded
-from adaptive_nets.graphs.scope import again
+from adaptive_nets.keras_internals import seeded
 
-DENSE, DROPOUT = keras.layers.Dense(2), keras.layers.Dropout(0.5)
+X = np.random.default_rng(0).normal(size=(48, 4)).astype("float32")
+Y = (X[:, 0] * X[:, 1] > 0).astype(int)
 
 
 def drawn(between=lambda: None):
-    """Two draws of each state under one seed, with something done between them."""
+    """What is drawn where no seed was given, with something done in the middle."""
     with seeded(5):
-        first = random.random(), np.random.rand()
+        first = keras.layers.Dense(2)
         between()
-        return *first, random.random(), np.random.rand()
+        dropout = keras.layers.Dropout(0.5)
+        loose = keras.random.uniform((2,))
+    first.build((None, 3))
+    state = keras.ops.convert_to_numpy(dropout.seed_generator.state)
+    return [np.asarray(first.kernel), state, np.asarray(loose)]
 
 
-def seeding(arrived):
+def assert_equal(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_draws_inside_are_reproducible_and_depend_on_the_seed():
+    assert_equal(drawn(), drawn())
     with seeded(6):
-        arrived()
-        time.sleep(0.2)
+        other = keras.layers.Dense(2)
+        other.build((None, 3))
+    assert not np.array_equal(np.asarray(other.kernel), drawn()[0])
 
 
-def copying_layers(arrived):
-    again(DENSE)
-    again(DROPOUT)
-    arrived()
+def test_seeds_may_be_nested():
+    def inside():
+        with seeded(1):
+            keras.layers.Dropout(0.5)
+
+    assert_equal(drawn(inside), drawn())
 
 
-def while_another_thread(act):
-    """Draws, in the middle of which another thread acts, if it is let."""
-    started, arrived = threading.Event(), threading.Event()
+def test_other_threads_draw_from_the_process_meanwhile():
+    found = []
+
+    def act():
+        found.append(keras.layers.Dropout(0.5).seed_generator.state.numpy()[0])
 
     def other():
-        started.wait(10)
-        act(arrived.set)
+        thread = threading.Thread(target=act)
+        thread.start()
+        thread.join()
 
-    def between():
-        started.set()
-        # Whoever is not held back is there long before.
-        arrived.wait(0.5)
-
-    thread = threading.Thread(target=other)
-    thread.start()
-    try:
-        return drawn(between)
-    finally:
-        thread.join(10)
-        assert arrived.is_set()
-
-
-@pytest.mark.parametrize("act", [seeding, copying_layers])
-def test_a_thread_that_makes_layers_does_not_disturb_another(act):
-    assert while_another_thread(act) == drawn()
-
-
-def test_the_callers_states_come_back_after_two_threads():
     random.seed(3)
-    np.random.seed(3)
-    expected = random.random(), np.random.rand()
+    assert_equal(drawn(other), drawn())
     random.seed(3)
-    np.random.seed(3)
-    while_another_thread(seeding)
-    assert (random.random(), np.random.rand()) == expected
+    act()
+    assert found[0] == found[1]
 
 
-def test_one_thread_may_seed_again_inside():
-    alone = drawn()
-    with making_layers, seeded(1):
-        assert drawn() == alone
+def states():
+    """What the process would draw next, from each of its generators."""
+    return [
+        random.getstate(),
+        np.random.get_state()[1:],
+        tf.random.get_global_generator().state.numpy(),
+        tf.random.uniform((3,)).numpy(),
+        keras.ops.convert_to_numpy(keras.random.uniform((3,))),
+        keras.ops.convert_to_numpy(keras.random.normal((3,))),
+    ]
 
 
-def test_two_searches_in_two_threads_find_what_one_finds():
-    x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
-    y = (x[:, 0] * x[:, 1] > 0).astype(int)
+class Noisy(keras.layers.Layer):
+    """Draws without a seed in its call."""
+
+    def call(self, x, training=False):
+        return x + 0.1 * keras.random.normal(keras.ops.shape(x)) if training else x
+
+
+def models():
+    dense = keras.layers.Dense
+    return {
+        "noisy": lambda: keras.Sequential([dense(4, "relu"), Noisy(), dense(1)]),
+        "normed": lambda: keras.Sequential(
+            [dense(4), keras.layers.BatchNormalization(), keras.layers.Dropout(0.3), dense(1)]
+        ),
+    }
+
+
+def search(kind="dense", **settings):
+    generator = {
+        "dense": lambda: an.generators.Dense(4, [1], dropout=0.1),
+        "pool": lambda: an.generators.Pool(models(), majority=2),
+    }[kind]()
+    # What its users create beforehand, the process' state decides.
+    given = keras.layers.Dense(4, kernel_initializer=keras.initializers.GlorotUniform(1))
+    preprocessing = given if kind == "pool" else "auto"
+    return an.AdaNet(
+        an.heads.BinaryClass(), generator, seed=0, max_iterations=2, steps_per_iteration=3,
+        force_grow=True, preprocessing=preprocessing, **settings,
+    )  # fmt: skip
+
+
+def used(made, folder):
+    """Does with a search all that users do."""
+    made.fit(X, Y, validation_split=0.25, verbose=0, batch_size=8)
+    made.predict(X)
+    made.evaluate(X, Y)
+    made.best_single.save(folder / "single.keras")
+    made.export(folder / "export", subnetworks="logits")
+    return made.model.get_weights()
+
+
+@pytest.mark.parametrize("kind", ["dense", "pool"])
+def test_a_search_leaves_the_random_states_of_the_process(kind, tmp_path):
+    settings = {"model_dir": tmp_path / "search"} if kind == "dense" else {}
+    made = search(kind, **settings)
+    keras.utils.set_random_seed(7)
+    expected = states()
+    keras.utils.set_random_seed(7)
+    used(made, tmp_path)
+    if settings:
+        made.fuse()
+        an.AdaNet.load(tmp_path / "search").predict(X)
+    for found, wanted in zip(states(), expected, strict=True):
+        keras.tree.map_structure(np.testing.assert_array_equal, found, wanted)
+
+
+@pytest.mark.parametrize("kind", ["dense", "pool"])
+def test_two_searches_in_two_threads_find_what_one_finds(kind):
     found = {}
 
-    def search(key):
-        made = an.AdaNet(
-            an.heads.BinaryClass(), an.generators.Dense(dropout=0.1), seed=0,
-            max_iterations=1, steps_per_iteration=2, force_grow=True,
-        )  # fmt: skip
-        made.fit(x, y, verbose=0)
-        found[key] = made.model.get_weights()
+    def act(key):
+        found[key] = search(kind).fit(X, Y, verbose=0, batch_size=8).model.get_weights()
 
-    search("alone")
-    threads = [threading.Thread(target=search, args=(key,)) for key in ("one", "other")]
+    act("alone")
+    threads = [threading.Thread(target=act, args=(key,)) for key in ("one", "other")]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     for key in ("one", "other"):
-        for got, expected in zip(found[key], found["alone"], strict=True):
-            np.testing.assert_array_equal(got, expected)
+        assert_equal(found[key], found["alone"])

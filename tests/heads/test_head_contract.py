@@ -218,7 +218,7 @@ def test_bad_labels_are_refused_in_one_line(make, y, words):
         (heads.MultiClass, {"n_classes": 2.5}, "n_classes"),
         (heads.MultiClass, {"n_classes": True}, "n_classes"),
         (heads.MultiClass, {"class_names": ["a", "a"]}, "different"),
-        (heads.MultiClass, {"class_names": ["a", 1]}, "all strings or all integers"),
+        (heads.MultiClass, {"class_names": ["a", 1]}, "all strings, all integers"),
         (heads.MultiClass, {"class_names": 3}, "class_names=3"),
         (heads.MultiClass, {"class_names": ["a", "b"], "n_classes": 3}, "Pass only one of the two"),
         (heads.MultiClass, {"label_smoothing": -0.1}, "label_smoothing"),

@@ -280,3 +280,54 @@ def test_a_configuration_of_unknown_heads_names_the_head():
     with pytest.raises(ValueError, match="Cannot load head 'n' of head 'multi'.*Gone") as caught:
         Multi.from_config(config)
     assert "\n" not in str(caught.value)
+
+
+# Weights of rows by head ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def weighted(multi):
+    """Labels with weights for two of the heads, and these weights with mean 1 for all."""
+    rng = np.random.default_rng(5)
+    given = {"kind": rng.uniform(0, 3, ROWS), "place": (np.arange(ROWS) % 2).astype(float)}
+    labels = multi.attach_weights(multi.encode(Y), given)
+    scaled = {name: given.get(name, np.ones(ROWS)) for name in multi.heads}
+    return labels, {name: w / w.mean() for name, w in scaled.items()}
+
+
+def test_a_heads_weights_weigh_its_loss_alone(multi, alone, weighted):
+    labels, weights = weighted
+    logits = np.random.default_rng(1).normal(size=(ROWS, multi.units)).astype("float32")
+    expected = sum(
+        multi.weights[name]
+        * weights[name]
+        * head.loss(head.encode(Y[name]), logits[:, LOGITS[name]])
+        for name, head in alone.items()
+    )
+    np.testing.assert_allclose(multi.loss(labels, logits), expected, rtol=1e-5)
+    shapes = [tf.TensorSpec([None, None], tf.float32)] * 2
+    traced = tf.function(multi.loss, input_signature=shapes, jit_compile=False)
+    np.testing.assert_allclose(traced(labels, logits), expected, rtol=1e-5)
+
+
+def test_a_heads_weights_weigh_its_metrics_alone(multi, alone, weighted):
+    labels, weights = weighted
+    logits = np.random.default_rng(1).normal(size=(ROWS, multi.units)).astype("float32")
+    rows = np.random.default_rng(2).uniform(0, 2, ROWS).astype("float32")
+    found = multi.metrics()
+    for name, head in alone.items():
+        for key, metric in head.metrics().items():
+            own = (weights[name] * rows).astype("float32")
+            metric.update_state(head.encode(Y[name]), logits[:, LOGITS[name]], own)
+            found[f"{name}/{key}"].update_state(labels, logits, rows)
+            np.testing.assert_allclose(
+                found[f"{name}/{key}"].result(), metric.result(), rtol=1e-5, atol=1e-6
+            )
+
+
+def test_weights_of_unknown_heads_and_of_no_row_are_refused(multi):
+    labels = multi.encode(Y)
+    with pytest.raises(ValueError, match="by the heads 'kind'|by the heads .'kind'.*'colour'"):
+        multi.attach_weights(labels, {"colour": np.ones(ROWS)})
+    with pytest.raises(ValueError, match=r"weights\['place'\] must be .* not all 0"):
+        multi.attach_weights(labels, {"place": np.zeros(ROWS)})

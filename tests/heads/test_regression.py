@@ -117,3 +117,18 @@ def test_targets_that_do_not_fit_are_refused(head, y, words):
 def test_predictions_are_the_logits():
     head = Regression(3)
     np.testing.assert_array_equal(head.predictions(LOGITS)["predictions"], LOGITS)
+
+
+@pytest.mark.parametrize("offset, refused", [(1e5, False), (1e6, False), (1e8, True), (1e9, True)])
+def test_an_offset_that_blurs_the_targets_is_refused(offset, refused):
+    targets = np.random.default_rng(0).normal([0.0, offset], size=(50, 2))
+    if refused:
+        with pytest.raises(ValueError, match="float32 cannot tell targets apart.*deviation"):
+            Regression().adapt(targets)
+    else:
+        Regression().adapt(targets)
+
+
+@pytest.mark.parametrize("value", [16777217, 1e9 + 1])
+def test_targets_that_are_all_equal_are_taken(value):
+    Regression().adapt([value] * 3)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import types
 
 import keras
 import numpy as np
@@ -128,6 +129,23 @@ def test_model_of():
     model = dense_model()
     callback.set_model(model)
     assert internals.model_of(callback) is model
+
+
+def test_metric_direction():
+    assert internals.metric_direction(keras.metrics.AUC()) == "up"
+    assert internals.metric_direction(keras.metrics.MeanSquaredError()) == "down"
+    assert internals.metric_direction(keras.metrics.Mean()) is None
+
+
+@pytest.mark.parametrize(("way", "stops"), [("up", True), ("down", False)])
+def test_metrics_list(way, stops):
+    """`EarlyStopping` reads there whether less is better."""
+    model = types.SimpleNamespace(metrics=[internals.metrics_list({"f": way})], stop_training=False)
+    callback = keras.callbacks.EarlyStopping("val_f")
+    callback.set_model(model)
+    for epoch, value in enumerate((2.0, 1.0)):
+        callback.on_epoch_end(epoch, {"val_f": value})
+    assert model.stop_training == stops
 
 
 def test_print_message():

@@ -89,6 +89,9 @@ class Builder(abc.ABC):
     ) -> Subnetwork:
         """Builds the subnetwork.
 
+        Keras' initializers, dropout and random layers get their seeds from that of the search. What
+        draws from `numpy.random` or `random` needs a generator of its own, with a seed.
+
         Args:
             inputs: KerasTensor, or dict of KerasTensors, of the (preprocessed) features.
             units: Number of logits.

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import keras
 
+from adaptive_nets._checks import check_choice, check_instance, check_integer, check_number, show
+
 if TYPE_CHECKING:
     from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 
@@ -54,9 +56,13 @@ def connect(
             return an.adanet.Subnetwork(logits, second, hidden=[first, second], depth=2)
     ```
     """
-    if which not in CONNECTIONS:
-        raise ValueError(
-            f"which must be one of {', '.join(map(repr, CONNECTIONS))}. Received: which={which!r}."
+    check_choice("which", which, CONNECTIONS)
+    check_instance("x", x, keras.KerasTensor, "a KerasTensor")
+    layer = check_integer("layer", layer, 1)
+    dropout = check_number("dropout", dropout, 0, 1, "low")
+    if previous is not None and not hasattr(previous, "hidden"):
+        raise TypeError(
+            f"previous must be an adanet.Ensemble or None. Received: previous={show(previous)}."
         )
     if previous is None or which == "none":
         return x

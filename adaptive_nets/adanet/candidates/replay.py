@@ -19,16 +19,26 @@ class ReplayGenerator(WrappingGenerator):
         generator: The recorded search's `Generator`.
         chosen: The `Candidate` that won each round.
         reports: All `Report`s of the recorded search, which the generator receives again.
+        rounds: Number of each recorded round, some of which may have changed nothing. Defaults to
+            `None`: 1, 2, ...
     """
 
-    def __init__(self, generator: Generator, chosen: list[Candidate], reports: list[Report]):
+    def __init__(
+        self,
+        generator: Generator,
+        chosen: list[Candidate],
+        reports: list[Report],
+        rounds: list[int] | None = None,
+    ):
         self.generator, self.chosen, self.reports = generator, list(chosen), list(reports)
+        self.rounds = list(range(1, len(self.chosen) + 1) if rounds is None else rounds)
 
     def generate(
         self, previous: Ensemble | None, iteration: int, reports: list[Report]
     ) -> list[Builder]:
-        told = [r for r in self.reports if r.iteration < iteration]
-        proposed = self.generator.generate(previous, iteration, told)
+        recorded = self.rounds[iteration - 1]
+        told = [r for r in self.reports if r.iteration < recorded]
+        proposed = self.generator.generate(previous, recorded, told)
         wanted = self.chosen[iteration - 1].new
         found = [b for b in proposed if b.name in wanted]
         if {b.name for b in found} != set(wanted):
@@ -44,6 +54,7 @@ class ReplayGenerator(WrappingGenerator):
             "generator": describe_object(self.generator),
             "chosen": [dataclasses.asdict(c) for c in self.chosen],
             "reports": [dataclasses.asdict(r) for r in self.reports],
+            "rounds": self.rounds,
         }
 
     @classmethod
@@ -52,6 +63,7 @@ class ReplayGenerator(WrappingGenerator):
             restore_object(config["generator"], "generator"),
             [Candidate(c["name"], c["previous"], tuple(c["new"])) for c in config["chosen"]],
             [Report(**r) for r in config["reports"]],
+            config.get("rounds"),
         )
 
 

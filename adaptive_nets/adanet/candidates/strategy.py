@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from adaptive_nets._checks import check_bool, check_list, check_text, show
 from adaptive_nets.configurable import Configurable
 
 
@@ -26,6 +27,11 @@ class Candidate:
     name: str
     previous: bool
     new: tuple[str, ...]
+
+    def __post_init__(self):
+        check_text("name", self.name)
+        check_bool("previous", self.previous)
+        check_list("new", self.new, str, "a tuple of the names of subnetworks")
 
 
 class Strategy(Configurable, abc.ABC):
@@ -123,6 +129,11 @@ def resolve(strategies: str | Strategy | Iterable[str | Strategy]) -> list[Strat
     """Returns strategies for names or objects."""
     if isinstance(strategies, str | Strategy):
         strategies = (strategies,)
+    if not isinstance(strategies, Iterable):
+        raise ValueError(
+            f"ensemble_strategies must be one or several of {', '.join(map(repr, STRATEGIES))} and "
+            f"adanet.Strategy objects. Received: ensemble_strategies={show(strategies)}."
+        )
     resolved = []
     for strategy in strategies:
         if isinstance(strategy, str) and strategy in STRATEGIES:
@@ -130,7 +141,7 @@ def resolve(strategies: str | Strategy | Iterable[str | Strategy]) -> list[Strat
         if not isinstance(strategy, Strategy):
             raise ValueError(
                 f"Each ensemble strategy must be {', '.join(map(repr, STRATEGIES))} or an "
-                f"adanet.Strategy. Received: {strategy!r}."
+                f"adanet.Strategy. Received: {show(strategy)}."
             )
         resolved.append(strategy)
     if not resolved:

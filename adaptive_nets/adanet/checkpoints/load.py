@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from adaptive_nets._checks import check_path
 from adaptive_nets.adanet.checkpoints.model_dir import PREPROCESSING_FILE, ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.ensembles.member import Member
@@ -76,6 +77,7 @@ def find_state(
     Raises:
         ValueError: The folder holds no search.
     """
+    model_dir = check_path("model_dir", model_dir)
     if not os.path.isdir(model_dir):
         raise ValueError(f"There is no search to load: no folder '{model_dir}'.")
     folder = ModelDirReader(model_dir)

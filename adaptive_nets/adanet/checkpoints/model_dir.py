@@ -21,9 +21,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from adaptive_nets._seeds import making_layers
+from adaptive_nets._checks import check_path
 from adaptive_nets.adanet.checkpoints.codec import decode_nonfinite, encode_nonfinite
 from adaptive_nets.atomic_files import PREFIX, atomic_write
+from adaptive_nets.graphs.separate import separated
+from adaptive_nets.keras_internals import seeded
 from adaptive_nets.serialization import normalize
 
 VERSION = 2
@@ -39,7 +41,7 @@ class ModelDirReader:
     """
 
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+        self.path = Path(check_path("model_dir", path))
 
     def has_state(self) -> bool:
         return self.newest > 0
@@ -102,7 +104,8 @@ class ModelDirReader:
     def load_model(self, name: str) -> keras.Model:
         """Loads the model in one of the folder's files."""
         try:
-            with making_layers:
+            # Weights are read, and the seeds of what draws them are of no use.
+            with seeded(0):
                 return keras.saving.load_model(self.path / name, compile=False)
         except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(
@@ -198,7 +201,7 @@ class ModelDir(ModelDirReader):
     def save_model(self, model: keras.Model, name: str) -> str:
         """Saves a model as `name` (relative, ending in `.keras`), and returns the name."""
         with atomic_write(self.path / name, suffix=".keras") as temporary:
-            model.save(temporary)
+            separated(model).save(temporary)
         return name
 
     def drop_members(self, keep: Iterable[str]) -> None:

@@ -30,6 +30,8 @@ class SearchState:
         stop_reason: Why the last `fit` ended; `""` while it runs.
         seconds: Time spent in rounds.
         stream_chunks: Chunks of an endless dataset used so far.
+        judged_share: Share of the rows that the ensemble was measured on.
+        rate_factor: What callbacks have multiplied all subnetworks' learning rates by.
         partial: The state selected when time ran out in the middle of the next round, or `None`.
             The next `fit` drops it and finishes that round.
         paused: Checkpoint of an interrupted round if there is no `model_dir`, or `None`. It is not
@@ -47,6 +49,8 @@ class SearchState:
     stop_reason: str = ""
     seconds: float = 0.0
     stream_chunks: int = 0
+    judged_share: float = 1.0
+    rate_factor: float = 1.0
     partial: "SearchState | None" = None
     paused: tuple[dict, list[np.ndarray]] | None = dataclasses.field(
         default=None, repr=False, compare=False
@@ -56,6 +60,14 @@ class SearchState:
     def current(self) -> "SearchState":
         """The state to display and to predict with."""
         return self.partial or self
+
+    @property
+    def steps(self) -> int:
+        """Training steps of all its rounds."""
+        taken = {}
+        for entry in self.entries:
+            taken[entry.round] = max(entry.steps, taken.get(entry.round, 0))
+        return sum(taken.values())
 
     @property
     def standing(self) -> Standing:
@@ -92,6 +104,35 @@ class SearchState:
             paused=None,
         )
 
+    def without_checkpoint(self) -> "SearchState":
+        """Returns the state without the checkpoint that it keeps in memory."""
+        return dataclasses.replace(self, paused=None)
+
+    def with_ensemble(self, ensemble: Ensemble, measured: dict) -> "SearchState":
+        """Returns the state with the ensemble of an earlier round.
+
+        What later rounds have selected is withdrawn; their rows stay in the leaderboard.
+        """
+        last, own = ensemble.iteration, f"{ensemble.iteration}/{ensemble.name}"
+
+        def withdrawn(entry):
+            kept = entry.round <= last or (entry.candidate == "previous" and entry.parent == own)
+            if kept or entry.status not in ("selected", "partial"):
+                return entry
+            return dataclasses.replace(entry, status="withdrawn")
+
+        return dataclasses.replace(
+            self,
+            ensemble=ensemble,
+            measured=measured,
+            entries=tuple(map(withdrawn, self.entries)),
+            reports=tuple(
+                dataclasses.replace(r, selected=r.selected and r.iteration <= last)
+                for r in self.reports
+            ),
+            partial=self.partial and self.partial.with_ensemble(ensemble, measured),
+        )
+
     def members(self) -> dict[str, Member]:
         """Returns all members in use by name, each after the members that it reads."""
         used = []
@@ -114,18 +155,18 @@ class SearchState:
             return f"members/{member.name}.keras"
         return f"members/{member.name}.step-{self.partial.entries[-1].steps}.keras"
 
-    def chosen_candidates(self) -> list[Candidate]:
-        """Returns the winner of each round, except for rounds that changed nothing."""
+    def chosen_candidates(self) -> dict[int, Candidate]:
+        """Returns the winner of each round by its number, except for those that changed nothing."""
         won = {e.round: e for e in self.entries if e.status == "selected"}
-        return [
-            Candidate(
+        return {
+            number: Candidate(
                 entry.candidate,
                 entry.parent != "",
                 tuple(r.name for r in self.reports if r.iteration == number and r.selected),
             )
             for number, entry in sorted(won.items())
             if entry.candidate != "previous"
-        ]
+        }
 
     def to_json(self) -> dict:
         return {
@@ -140,6 +181,8 @@ class SearchState:
             "stop_reason": self.stop_reason,
             "seconds": self.seconds,
             "stream_chunks": self.stream_chunks,
+            "judged_share": self.judged_share,
+            "rate_factor": self.rate_factor,
             "partial": None if self.partial is None else self.partial.to_json(),
         }
 
@@ -149,6 +192,8 @@ class SearchState:
         return cls(
             **{name: state[name] for name in plain},
             stream_chunks=state["stream_chunks"],
+            judged_share=state.get("judged_share", 1.0),
+            rate_factor=state.get("rate_factor", 1.0),
             ensemble=state["ensemble"] and ensemble_from_json(state["ensemble"], members),
             entries=tuple(Entry(**e) for e in state["entries"]),
             reports=tuple(Report(**r) for r in state["reports"]),

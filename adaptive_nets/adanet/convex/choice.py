@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from absl import logging
 
 # From simple to rich networks; steps of a half decade.
 LAMBDAS = (0.1, 0.03, 0.01, 0.003, 0.001)
@@ -42,6 +43,10 @@ def choose_lambda(
     """
     folds = _folds(features, signs)
     if folds is None:
+        logging.warning(
+            "A class has less than %d different rows, too few to choose λ on held-out ones: it is "
+            "%g.", _LEAST_ROWS, FALLBACK,
+        )  # fmt: skip
         return FALLBACK, max_depth
     errors = np.zeros((max_depth, len(LAMBDAS)))
     for train, held in _splits(folds):

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from adaptive_nets._checks import check_choice
 from adaptive_nets.adanet.convex.choice import choose_lambda
 from adaptive_nets.adanet.convex.descent import CoordinateDescent
 from adaptive_nets.adanet.convex.network import build_model, decision_values, layer_kernels
@@ -153,7 +154,8 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind != "binary":
             raise ValueError(
-                f"Only binary classification is supported. The type of the target is {kind}."
+                f"Only binary classification is supported. The type of the target is {kind}. "
+                f"Received: y with {len(np.unique(y))} different values."
             )
         weights = read_weights(sample_weight, X)
         X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
@@ -237,8 +239,7 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
             `decision_function` within the rounding of `dtype`.
         """
         check_is_fitted(self)
-        if dtype not in ("float32", "float64"):
-            raise ValueError(f"dtype must be 'float32' or 'float64'. Received: dtype={dtype!r}.")
+        check_choice("dtype", dtype, ("float32", "float64"))
         return build_model(
             self.n_features_in_,
             self.kernels_,

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_consistent_length
 
-from adaptive_nets._checks import check_bool, check_choice, check_integer, check_number
+from adaptive_nets._checks import check_bool, check_choice, check_integer, check_number, show
 from adaptive_nets.adanet.convex.units import ACTIVATIONS, SURROGATES
 
 COMPLEXITIES = ("rademacher", "sqrt_depth")
@@ -21,10 +21,13 @@ def check_parameters(estimator: BaseEstimator) -> None:
     given = estimator.get_params(deep=False)
     for name, names in (("surrogate", tuple(SURROGATES)), ("activation", tuple(ACTIVATIONS))):
         check_choice(name, given[name], names)
-    if not callable(given["complexity"]) and given["complexity"] not in COMPLEXITIES:
+    complexity = given["complexity"]
+    if not callable(complexity) and not (
+        isinstance(complexity, str) and complexity in COMPLEXITIES
+    ):
         raise ValueError(
             "complexity must be 'rademacher', 'sqrt_depth' or a function of the depth. "
-            f"Received: complexity={given['complexity']!r}."
+            f"Received: complexity={show(complexity)}."
         )
     check_number("p", given["p"], 1, 2)
     if isinstance(given["adanet_lambda"], str):

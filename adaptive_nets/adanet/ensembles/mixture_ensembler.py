@@ -8,7 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._seeds import making_layers
+from adaptive_nets._checks import (
+    check_bool,
+    check_choice,
+    check_function,
+    check_integer,
+    check_number,
+)
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
 from adaptive_nets.adanet.ensembles.member import Member
@@ -51,14 +57,13 @@ class MixtureEnsembler(Ensembler):
         tolerance: float = 1e-6,
         max_iterations: int = 500,
     ):
-        if kind not in MIXTURE_KINDS:
-            raise ValueError(
-                f"kind must be one of {', '.join(map(repr, MIXTURE_KINDS))}. "
-                f"Received: kind={kind!r}."
-            )
-        self.kind, self.gamma, self.use_bias, self.refit = kind, gamma, use_bias, refit
+        kind = check_choice("kind", kind, tuple(MIXTURE_KINDS))
+        self.kind, self.gamma = kind, check_function("gamma", gamma)
+        self.use_bias = check_bool("use_bias", use_bias)
+        self.refit = check_choice("refit", refit, ("all", "new"))
         self.reads_last_layer = MIXTURE_KINDS[kind].reads_last_layer
-        self.tolerance, self.max_iterations = tolerance, max_iterations
+        self.tolerance = check_number("tolerance", tolerance, 0, inclusive=False)
+        self.max_iterations = check_integer("max_iterations", max_iterations, 1)
         self._solver: MixtureSolver | None = None
         self._relative: RelativeLoss | None = None
 
@@ -66,6 +71,10 @@ class MixtureEnsembler(Ensembler):
         relative = copy.copy(self)
         relative._solver, relative._relative = None, RelativeLoss(scale)
         return relative
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A solver holds compiled functions, and is made when it is needed.
+        return {**self.__dict__, "_solver": None}
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -130,9 +139,8 @@ class MixtureEnsembler(Ensembler):
     ) -> keras.KerasTensor:
         kind = MIXTURE_KINDS[self.kind]
         bias = [] if mixture.bias is None else [np.asarray(mixture.bias)]
-        with making_layers:
-            layer, tensor = kind.layer(outputs, use_bias=bool(bias))
-            logits = layer(tensor)
+        layer, tensor = kind.layer(outputs, use_bias=bool(bias))
+        logits = layer(tensor)
         weights = [np.asarray(w) for w in mixture.weights]
         layer.set_weights([kind.stack(weights), *bias])
         return logits

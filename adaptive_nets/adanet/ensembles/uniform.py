@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_function
 from adaptive_nets._dtypes import whole, whole_dtype
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
@@ -30,7 +31,7 @@ class UniformEnsembler(Ensembler):
     compared = ("gamma",)
 
     def __init__(self, gamma: Callable[[float], float] | None = None):
-        self.gamma = Penalty() if gamma is None else gamma
+        self.gamma = Penalty() if gamma is None else check_function("gamma", gamma)
         self._loss_scale = 1.0
 
     def relative_to(self, scale: LossScale) -> "UniformEnsembler":

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_text
+from adaptive_nets.adanet.ensembles.assemble import without_idle
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.member import lineage
@@ -20,8 +22,10 @@ from adaptive_nets.graphs.copy import copy_model
 from adaptive_nets.graphs.editable import Connection, Graph, graph_of
 from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth import fuse
+from adaptive_nets.keras_internals import seeded
 
 
+@seeded(0)
 def fuse_ensemble(
     ensemble: Ensemble,
     ensembler: Ensembler,
@@ -47,7 +51,8 @@ def fuse_ensemble(
         ValueError: The ensembler is of an unknown kind, or the members cannot be fused into one
             network.
     """
-    graphs = _weighed(ensemble, ensembler)
+    check_text("name", name)
+    graphs = _weighed(without_idle(ensemble, ensembler), ensembler)
     if len(graphs) > 1:
         align(graphs, seed)
         _check_alike(graphs)

@@ -6,7 +6,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._seeds import making_layers
 from adaptive_nets.adanet.ensembles.member import Member, layer_number
 from adaptive_nets.graphs.editable import CONVOLUTIONS, Connection, Graph
 from adaptive_nets.graphs.read import functional, ordered_nodes
@@ -91,8 +90,7 @@ def _weigh(graph: Graph, read: int, mix: np.ndarray, bias: np.ndarray, fold: boo
             break
         read = step.inputs[0]
     # Full precision at the output, as the ensemble's mixture has it.
-    with making_layers:
-        layer = keras.layers.Dense(mix.shape[-1], dtype="float32")
+    layer = keras.layers.Dense(mix.shape[-1], dtype="float32")
     shape = (None, mix.shape[-1])
     step = graph.add(layer, [read], [shape], weights=[mix.astype("float32"), bias])
     for connection in connections:

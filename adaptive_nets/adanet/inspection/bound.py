@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from adaptive_nets._checks import check_bool, show
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.output_cache import OutputCache
@@ -56,6 +57,9 @@ def generalization_bound(
         ValueError: The search does not meet these conditions, or an argument is invalid.
     """
     check_levels(delta, rho)
+    enforced = check_bool("enforced", enforced)
+    if not hasattr(search, "ensemble"):
+        raise TypeError(f"search must be a fitted AdaNet. Received: search={show(search)}.")
     ensemble = search.ensemble
     _check_search(search)
     if x is None:

@@ -1,10 +1,15 @@
 """The leaderboard as a DataFrame."""
 
 import dataclasses
+import shutil
+import textwrap
+from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
 from adaptive_nets.adanet.rounds.records import Entry
+from adaptive_nets.heads import Head
 
 LEADING = ["round", "candidate", "status", "objective", "loss", "penalty"]
 
@@ -12,17 +17,117 @@ TRAILING = [
     "parameters", "steps", "seconds", "complexity", "gamma", "mixture_weight", "parent",
 ]  # fmt: skip
 
+# Columns that are printed next to the metric if the terminal is wide enough.
+_SHOWN = ("round", "candidate", "status", "objective")
 
-def to_frame(entries: list[Entry]) -> pd.DataFrame:
-    """Returns all entries, the best of each round first."""
+
+class _AnyFrame(type):
+    """The type of a frame that differs from others only in its text.
+
+    Every DataFrame is an instance of it, as `pandas.testing.assert_frame_equal` requires of the
+    frame that it is compared with.
+    """
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, pd.DataFrame)
+
+
+class Leaderboard(pd.DataFrame, metaclass=_AnyFrame):
+    """A DataFrame that prints the main metric first, and only the columns that fit the terminal.
+
+    In all else it is an ordinary DataFrame with all columns. `to_string()` prints them all, and
+    so does a notebook.
+    """
+
+    # The name of the head's main metric; pandas hands it on to frames made of this one.
+    main_metric = None
+    _metadata = ["main_metric"]  # noqa: RUF012 (pandas reads a list)
+
+    @property
+    def _constructor(self) -> type["Leaderboard"]:
+        return Leaderboard
+
+    @property
+    def metric_first(self) -> pd.DataFrame:
+        """The same rows as a plain DataFrame, with the columns in the order of their importance."""
+        metrics = (f"val_{self.main_metric}", self.main_metric)
+        first = dict.fromkeys(c for c in (*metrics, *_SHOWN) if c in self.columns)
+        # By position, as operations of pandas can make two columns of one name.
+        places = [self.columns.get_loc(c) for c in first]
+        if not all(isinstance(place, int) for place in places):
+            return pd.DataFrame(self)
+        rest = [place for place in range(len(self.columns)) if place not in places]
+        return pd.DataFrame(self).iloc[:, [*places, *rest]]
+
+    def __repr__(self) -> str:
+        frame, most = self.metric_first, pd.get_option("display.max_rows")
+        if frame.empty:
+            return super().__repr__()
+        count, gap = len(frame), None
+        if most and count > most:
+            shown = min(pd.get_option("display.min_rows") or most, most)
+            gap = (shown + 1) // 2
+            frame = pd.concat([frame.iloc[:gap], frame.iloc[count - shown // 2 :]])
+        width = shutil.get_terminal_size().columns
+        lines, hidden = _table(frame, gap, width)
+        lines += ["", f"[{count} rows x {len(self.columns)} columns]"]
+        if hidden:
+            lines += textwrap.wrap(f"not shown: {', '.join(hidden)}", width)
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = {"max_rows": pd.get_option("display.max_rows")}
+        return self.metric_first.to_html(**rows, na_rep="-", notebook=True)
+
+
+def _table(frame: pd.DataFrame, gap: int | None, width: int) -> tuple[list[str], list[str]]:
+    """Returns the lines of a table, and the names of the columns for which there is no room."""
+    widest = max(8, width // 3)
+    name = ", ".join(str(each) for each in frame.index.names if each is not None)
+    lines, hidden = _column(name, list(map(str, frame.index)), gap, widest, left=True), []
+    for place, name in enumerate(frame.columns):
+        values = frame.iloc[:, place]
+        left = not pd.api.types.is_numeric_dtype(values)
+        cells = _column(str(name), list(map(_cell, values)), gap, widest, left)
+        if hidden or len(lines[0]) + 2 + len(cells[0]) > width:
+            hidden.append(str(name))
+        else:
+            lines = [f"{line}  {cell}" for line, cell in zip(lines, cells, strict=True)]
+    return [line.rstrip() for line in lines], hidden
+
+
+def _column(name: str, cells: list[str], gap: int | None, widest: int, left: bool) -> list[str]:
+    """Returns a header and cells that are equally long."""
+    cells = [c if len(c) <= widest else f"{c[: widest - 3]}..." for c in (name, *cells)]
+    if gap is not None:
+        cells.insert(gap + 1, "...")
+    size = max(map(len, cells))
+    return [c.ljust(size) if left else c.rjust(size) for c in cells]
+
+
+def _cell(value: Any) -> str:
+    """Returns a value as tables show it: numbers with five digits, and "-" for none."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def to_frame(entries: Sequence[Entry], head: Head | None = None) -> Leaderboard:
+    """Returns all entries, the best of each round first.
+
+    Args:
+        entries: Rows of the leaderboard.
+        head: The head, whose main metric is printed first. Defaults to `None`.
+    """
     rows = []
     for entry in entries:
         row = dataclasses.asdict(entry)
         rows.append({**row.pop("measured"), **row})
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return pd.DataFrame(columns=[*LEADING, *TRAILING])
-    middle = [c for c in frame.columns if c not in LEADING and c not in TRAILING]
-    leading = [c for c in LEADING if c in frame.columns]
-    frame = frame[[*leading, *middle, *TRAILING]]
-    return frame.sort_values(["round", "objective"], kind="stable", ignore_index=True)
+    frame = Leaderboard(rows, columns=None if rows else [*LEADING, *TRAILING])
+    if rows:
+        middle = [c for c in frame.columns if c not in LEADING and c not in TRAILING]
+        leading = [c for c in LEADING if c in frame.columns]
+        frame = frame[[*leading, *middle, *TRAILING]]
+        frame = frame.sort_values(["round", "objective"], kind="stable", ignore_index=True)
+    frame.main_metric = head and head.main_metric[0]
+    return frame

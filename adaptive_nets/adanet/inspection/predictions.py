@@ -4,7 +4,10 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
+from adaptive_nets._checks import check_instance, check_integer, show
+from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.data.datasets import is_batched, read_features
 from adaptive_nets.data.rows import Features
 from adaptive_nets.data.schema import Schema
@@ -30,6 +33,8 @@ def compute_logits(model: keras.Model, x: Any, schema: Schema, batch_size: int) 
 
 def predict_rows(model: keras.Model, features: Features, batch_size: int) -> np.ndarray:
     """Computes the logits of features that were read by a schema."""
+    check_instance("model", model, keras.Model, "a keras.Model")
+    batch_size = check_integer("batch_size", batch_size, 1)
     rows = len(keras.tree.flatten(features)[0])
     if rows == 0:
         return np.zeros((0, *model.output_shape[1:]), model.compute_dtype)
@@ -37,6 +42,9 @@ def predict_rows(model: keras.Model, features: Features, batch_size: int) -> np.
     features = keras.tree.map_structure(
         lambda a: keras.ops.convert_to_tensor(a) if a.dtype == object else a, features
     )
+    if keras.config.floatx() != whole_dtype():
+        # Keras would cast arrays to half precision, but takes batches as they are.
+        features, batch_size = tf.data.Dataset.from_tensor_slices(features).batch(batch_size), None
     return model.predict(features, batch_size=batch_size, verbose=0)
 
 
@@ -54,7 +62,11 @@ def read_output(
         ValueError: The head has no such prediction.
     """
     predictions = head.predictions(keras.ops.convert_to_tensor(logits))
-    output = output or head.default_output
+    given, output = output, head.default_output if output is None else output
+    if given is not None and not isinstance(given, str):
+        raise ValueError(
+            f"output must be one of {', '.join(predictions)}. Received: output={show(output)}."
+        )
     if isinstance(output, dict):
         return {name: _as_array(predictions[key]) for name, key in output.items()}
     if output not in predictions:

@@ -4,9 +4,12 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from absl import logging
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+
+from adaptive_nets._checks import check_choice
 
 if TYPE_CHECKING:
     from adaptive_nets.adanet.rounds.training_state import TrainingState
@@ -17,8 +20,7 @@ WIDTH = 60
 
 def make_progress(verbose: str | int, console: Console | None = None) -> "Progress":
     """Creates the display: 0 silent, 1 live, 2 lines; `"auto"` is live only on a terminal."""
-    if verbose not in ("auto", 0, 1, 2, True, False):
-        raise ValueError(f"verbose must be 'auto', 0, 1 or 2. Received: verbose={verbose!r}.")
+    verbose = check_choice("verbose", verbose, ("auto", 0, 1, 2, True, False))
     if verbose == "auto":
         verbose = 1 if sys.stdout.isatty() else 2
     if not verbose:
@@ -30,15 +32,24 @@ def make_progress(verbose: str | int, console: Console | None = None) -> "Progre
 class Progress:
     """Shows nothing."""
 
-    def round_begin(self, number: int, total: int, names: list[str], steps: int) -> None:
+    def round_begin(self, number: int, total: int | None, names: list[str], steps: int) -> None:
         self.number, self.total, self.names, self.steps = number, total, names, steps
         self.began = time.perf_counter()
+
+    @property
+    def label(self) -> str:
+        """The round, and of how many if that is known."""
+        return f"round {self.number}" + ("" if self.total is None else f"/{self.total}")
 
     def update(self, training: "TrainingState", remaining: float | None) -> None:
         """Called after every compiled call, with the seconds left or `None`."""
 
     def round_end(self, winner: str, objective: float, metrics: dict[str, float]) -> None:
         """Called when the round has been decided."""
+
+    def stopped(self, why: str) -> None:
+        """Called when a search with a time limit has ended, with the reason."""
+        logging.info(why)
 
     def close(self) -> None:
         """Called when the search ends, however it ends."""
@@ -49,10 +60,7 @@ class Progress:
     def summary(self, winner: str, objective: float, metrics: dict[str, float]) -> str:
         seconds = time.perf_counter() - self.began
         shown = "  ".join(f"{k} {v:.4g}" for k, v in metrics.items())
-        return (
-            f"round {self.number}/{self.total}: {winner}  objective {objective:.5g}  {shown}  "
-            f"({seconds:.1f} s)"
-        )
+        return f"{self.label}: {winner}  objective {objective:.5g}  {shown}  ({seconds:.1f} s)"
 
 
 class LineProgress(Progress):
@@ -64,6 +72,9 @@ class LineProgress(Progress):
     def round_end(self, winner: str, objective: float, metrics: dict[str, float]) -> None:
         self.console.print(self.summary(winner, objective, metrics))
 
+    def stopped(self, why: str) -> None:
+        self.console.print(why)
+
 
 class LiveProgress(LineProgress):
     """Shows a live table of the round's subnetworks, replaced by one line at its end."""
@@ -72,7 +83,7 @@ class LiveProgress(LineProgress):
         super().__init__(console)
         self.live = None
 
-    def round_begin(self, number: int, total: int, names: list[str], steps: int) -> None:
+    def round_begin(self, number: int, total: int | None, names: list[str], steps: int) -> None:
         super().round_begin(number, total, names, steps)
         self.live = Live(
             self._table(None, None), console=self.console, transient=True, auto_refresh=False
@@ -96,7 +107,7 @@ class LiveProgress(LineProgress):
             self.live = None
 
     def _table(self, training, remaining):
-        title = f"round {self.number}/{self.total}"
+        title = self.label
         if training is None:
             return Table("subnetwork", "loss", title=f"{title}: compiling", min_width=WIDTH)
         rate = self.rate(training)

@@ -126,6 +126,8 @@ class Complexity(Configurable, abc.ABC):
     Attributes:
         needs_outputs: Whether to call `measured` after training. Defaults to `False`: the result
             of `before` is used.
+        falls_with_rows: Whether it falls with the number of rows, so that the default of λ need
+            not. Defaults to `False`.
 
     Example:
 
@@ -141,6 +143,7 @@ class Complexity(Configurable, abc.ABC):
     """
 
     needs_outputs = False
+    falls_with_rows = False
 
     @abc.abstractmethod
     def before(
@@ -204,6 +207,8 @@ class Rademacher(Complexity):
     complexity = Rademacher(p=1.5, norm_bound=[1.0, 1.2])
     ```
     """
+
+    falls_with_rows = True
 
     def __init__(self, p: float = 2.0, norm_bound: float | Sequence[float] = 1.0):
         self.p, self.norm_bound = check_norm(p), _check_bounds(norm_bound)

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from adaptive_nets._checks import check_choice
+from adaptive_nets._checks import check_choice, check_text
 from adaptive_nets.configurable import Configurable
 from adaptive_nets.data.datasets import is_batched
 from adaptive_nets.heads import Head
@@ -45,6 +45,7 @@ class Evaluator(Configurable):
         check_choice("mode", mode, ("auto", "min", "max"))
         if (x is None) != (y is None) and not is_batched(x):
             raise ValueError("Pass both x and y to an Evaluator, or neither.")
+        check_text("metric", metric)
         self.x, self.y, self.sample_weight = x, y, sample_weight
         self.metric, self.mode = metric, mode
         self._better = None

@@ -14,9 +14,10 @@ from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.adanet.monitoring.hooks import Hooks
 from adaptive_nets.adanet.monitoring.progress import Progress
-from adaptive_nets.adanet.rounds.budget import Budget
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.runner import RoundRunner
+from adaptive_nets.adanet.rounds.timing.budget import Budget
+from adaptive_nets.adanet.rounds.timing.plan import RoundPlan
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.distribute import Group
 
@@ -34,6 +35,7 @@ class RoundJob:
         progress: Progress display.
         budget: Remaining time and steps.
         round: The round of all builders. `None` in a process that only trains shares.
+        plan: What to do with a time limit. Defaults to `None`: nothing but to obey it.
     """
 
     number: int
@@ -44,6 +46,7 @@ class RoundJob:
     progress: Progress
     budget: Budget
     round: Round | None = None
+    plan: RoundPlan | None = None
 
     @property
     def names(self) -> list[str]:
@@ -58,7 +61,10 @@ class RoundJob:
         """Sets up a round of some of the builders."""
         state = self.checkpointer.state
         kept = state.members().values()
-        return self.runner.set_up(builders, self.number, state.ensemble, kept)
+        steps = None if self.plan is None else self.plan.expected_steps()
+        return self.runner.set_up(
+            builders, self.number, state.ensemble, kept, steps, state.rate_factor
+        )
 
 
 class Placement(abc.ABC):
@@ -84,6 +90,11 @@ class Placement(abc.ABC):
         """Whether this process only trains its share, and adopts the chief's decisions."""
         return False
 
+    @property
+    def apart(self) -> str | None:
+        """Its name if other processes train subnetworks, which callbacks do not reach."""
+        return None
+
     def is_chief(self, group: Group) -> bool:
         """Returns whether this process decides rounds and writes the state."""
         return group.is_chief
@@ -92,7 +103,7 @@ class Placement(abc.ABC):
         """Raises a `ValueError` for settings that it does not support."""
 
     def check_fit(  # noqa: B027 (most placements take all data)
-        self, data: FitData, time_limit: float | None, max_steps: int | None
+        self, data: FitData, time_limit: float | None, max_steps: int | None, steps: int
     ) -> None:
         """Raises a `ValueError` for data or limits of `fit` that it does not support."""
 

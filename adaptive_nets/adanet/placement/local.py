@@ -19,15 +19,15 @@ class LocalPlacement(Placement):
 
     def train(self, job: RoundJob) -> str:
         round_, budget = job.round, job.budget
-        last = budget.max_steps - (job.number - 1) * round_.steps
+        last = budget.max_steps - job.checkpointer.state.steps
         scalars = CandidateScalars(self._scalars_folder(job), job.names, round_.steps)
         saved = time.perf_counter()
         try:
-            while not round_.done:
-                left = budget.training_seconds(round_, job.runner.rows, job.runner.data.batch_size)
+            while not self._done(job):
+                left = budget.training_seconds()
                 # The first round always takes a step, since there is no model without it.
                 known = job.checkpointer.state.ensemble is not None or round_.training.step
-                if self._agreed(job, left <= 0 and known):
+                if self._agreed(job, known and budget.ends_training(round_.step_seconds)):
                     return "time_limit"
                 if round_.training.step >= last:
                     return "max_steps"
@@ -41,6 +41,13 @@ class LocalPlacement(Placement):
         finally:
             scalars.close()
         return ""
+
+    def _done(self, job):
+        """Returns whether the round has ended, by its steps or by its share of the time."""
+        if job.plan is not None and job.plan.open_steps and not job.round.done:
+            (steps,) = job.context.group.agree(job.plan.adjusted_steps(job.round))
+            job.round.steps = job.progress.steps = int(steps)
+        return job.round.done
 
     def _advance(self, job, left, last, scalars):
         training = job.round.training

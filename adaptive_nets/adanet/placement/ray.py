@@ -139,7 +139,7 @@ class _Dispatch:
         parts = {
             range(s, total, count): TrainingState.from_header(h) for s, h in self.headers.items()
         }
-        steps = self.job.context.settings.steps_per_iteration
+        steps = self.job.context.settings.steps
         whole = TrainingState.joined(parts, total, steps)
         own = parts[range(share, total, count)]
         self.job.hooks.call_begin(own.step)

@@ -81,7 +81,9 @@ class Worker:
         if self.share != share:
             own = self.builders[share::count]
             kept = self.state.members().values()
-            self.round = self.runner.set_up(own, number, self.state.ensemble, kept)
+            self.round = self.runner.set_up(
+                own, number, self.state.ensemble, kept, self.state.rate_factor
+            )
             if found is not None:
                 # Ray's arrays are read-only.
                 self.round.restore(found[0], [np.array(a) for a in found[1]])

@@ -24,6 +24,10 @@ class SharedPlacement(Placement):
         given = self.settings.distribute
         return "one_device" if given == "auto" else given
 
+    @property
+    def apart(self) -> str:
+        return self.name
+
     def check(self) -> None:
         for name in ("model_dir", "seed"):
             if getattr(self.settings, name) is None:
@@ -42,11 +46,12 @@ class SharedPlacement(Placement):
         """Returns whether a strategy can train shares."""
         return distribute != "multi_worker"
 
-    def check_fit(self, data: FitData, time_limit: float | None, max_steps: int | None) -> None:
+    def check_fit(
+        self, data: FitData, time_limit: float | None, max_steps: int | None, steps: int
+    ) -> None:
         # Processes do not stop together mid-round.
         given = {"an endless dataset": data.stream, "time_limit": time_limit}
         found = [name for name, value in given.items() if value is not None]
-        steps = self.settings.steps_per_iteration
         if max_steps is not None and max_steps % steps:
             found.append(f"max_steps={max_steps}")
         if found:

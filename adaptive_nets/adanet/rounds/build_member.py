@@ -8,11 +8,12 @@ import keras
 import numpy as np
 
 from adaptive_nets._dtypes import whole_dtype
-from adaptive_nets._seeds import derive_seed, seeded
+from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
 from adaptive_nets.adanet.ensembles.member import Member, layer_number
 from adaptive_nets.data.specs import Spec, make_inputs
-from adaptive_nets.keras_internals import call_of
+from adaptive_nets.graphs.unique_names import check_names, named_model
+from adaptive_nets.keras_internals import call_of, seeded
 from adaptive_nets.majority import expand
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def build_member(
         read = _read(outputs.values(), frozen)
         if read:
             inputs = {**(inputs if isinstance(inputs, dict) else {"features": inputs}), **read}
-        model = keras.Model(inputs, outputs, name=f"subnetwork_{name}")
+        model = named_model(inputs, outputs, f"subnetwork_{name}")
+        check_names(model, f"Builder '{builder.name}'")
     if builder.majority:
         draws = derive_seed(seed, iteration, builder.name, "majority")
         model = expand(model, seed=draws, **builder.majority)

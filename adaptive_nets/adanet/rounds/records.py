@@ -21,7 +21,9 @@ class Entry:
         round: The round, from 1.
         candidate: Name of the candidate ensemble. `"previous"` is the previous ensemble.
         status: `"selected"`, `"rejected"`, `"partial"` (selected when time ran out in the middle
-            of the round) or `"diverged at step n"`.
+            of the round), `"unjudged"` (a subnetwork of a round that was stopped before a tenth
+            of its steps), `"withdrawn"` (selected, until a callback went back to an earlier
+            round's ensemble) or `"diverged at step n"`.
         objective: The minimised value; lower is better.
         measured: Losses and metrics by column name (`val_` for validation data).
         parameters: Number of parameters of all members together.
@@ -100,12 +102,12 @@ def leaderboard_entries(
         add(c.ensemble.name, status if c is winner else "rejected", c.ensemble, c.measured, grown)
     nan = float("nan")
     for member, step in zip(round_.members, t.diverged, strict=True):
-        if step:
+        if step or not scored:
             rows.append(
                 Entry(
-                    round_.number, member.builder, f"diverged at step {step}", nan, {},
-                    member.parameters, int(step), t.seconds, member.complexity,
-                    gamma(member.complexity), nan, parent,
+                    round_.number, member.builder, f"diverged at step {step}" if step else
+                    "unjudged", nan, {}, member.parameters, int(step) or t.step, t.seconds,
+                    member.complexity, gamma(member.complexity), nan, parent,
                 )
             )  # fmt: skip
     return rows

@@ -5,6 +5,7 @@ import time
 import keras
 import numpy as np
 
+from adaptive_nets.adanet.candidates.stock.learning_rates import LearningRates
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer
 from adaptive_nets.adanet.rounds.training_state import TrainingState
@@ -28,6 +29,7 @@ class Round:
 
     Attributes:
         training: `TrainingState`.
+        rates: `LearningRates` of the members.
         step_seconds: Seconds per step, or `None` before the first.
         consistent: Whether the weights match `training.step`. `False` while a call runs.
     """
@@ -46,6 +48,7 @@ class Round:
         self.feed, self.steps = feed, steps
         count = len(members)
         self.training = TrainingState.begin(count, steps)
+        self.rates = LearningRates(trainer.optimizers)
         self.step_seconds = None
         self.consistent = True
         self._chunk = None

@@ -23,8 +23,14 @@ from adaptive_nets.adanet.rounds.records import (
 )
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.scoring import CandidateScorer, ScoredCandidate
-from adaptive_nets.adanet.rounds.selection import DivergedError, candidate_ensembles, select_best
+from adaptive_nets.adanet.rounds.selection import (
+    DivergedError,
+    candidate_ensembles,
+    select_best,
+    trained_enough,
+)
 from adaptive_nets.adanet.rounds.setup import set_up_round
+from adaptive_nets.adanet.rounds.timing.rehearsal import ClosingCost, on_part, rehearse_closing
 from adaptive_nets.data.feeds import StreamFeed, chunk_steps
 from adaptive_nets.data.spool import Spool
 
@@ -81,8 +87,8 @@ class RoundRunner:
         stream_chunks: Chunks of an endless dataset that earlier calls have used.
 
     Attributes:
-        train: Training `OutputCache`.
-        scorer: `CandidateScorer`.
+        train: Training `OutputCache` of all rows.
+        scorer: `CandidateScorer`, of all rows or a part of them.
         stream: Feed of an endless dataset, or `None`.
     """
 
@@ -97,21 +103,37 @@ class RoundRunner:
             for rows in (data.train, data.valid, data.judged, data.reported)
         )
         if data.stream is not None:
-            chunk = chunk_steps(data.train, data.batch_size, settings.steps_per_iteration)
+            chunk = chunk_steps(data.train, data.batch_size, settings.steps)
             self.stream = StreamFeed(
                 data.stream, context.head, data.batch_size, chunk, context.preprocessor,
                 stream_chunks, data.class_weight, context.schema,
             )  # fmt: skip
-        self.scorer = CandidateScorer(
+        self.scorer = self._whole = CandidateScorer(
             context.head, context.ensembler, settings.evaluator, self.train, self.valid,
             (judged or self.valid) if settings.evaluator is not None else None, reported,
             self._mixture_chunks if self.stream is not None else None,
         )  # fmt: skip
 
-    @property
-    def rows(self) -> int:
-        """Number of rows that ensembles are measured on, in all data sets together."""
-        return sum(len(view.rows) for view in self.scorer.views)
+    def rehearse(self, round_: Round, previous: Ensemble | None, seconds: float) -> ClosingCost:
+        """Returns what it will take to decide a round, measured on a part of the rows.
+
+        Args:
+            round_: The round, set up.
+            previous: The current ensemble, or `None`.
+            seconds: Time that may be spent on it.
+        """
+        wanted = candidate_ensembles(round_, self.context.settings.strategies, previous)
+        cost = rehearse_closing(self.scorer, wanted, round_.members, previous, seconds)
+        if self.stream is None:
+            return cost
+        # Mixture weights are solved for on further rows of the stream.
+        more = len(wanted) * MIXTURE_CHUNKS * MIXTURE_ROWS
+        row = cost.rows / len(self.train.rows) + self.stream.row_seconds
+        return dataclasses.replace(cost, fixed=cost.fixed + more * row)
+
+    def score_on_part(self, share: float) -> None:
+        """Weighs and measures candidate ensembles on a share of the rows from now on."""
+        self.scorer = on_part(self._whole, share)
 
     def set_up(
         self,
@@ -119,6 +141,8 @@ class RoundRunner:
         number: int,
         previous: Ensemble | None,
         kept: Iterable[Member] = (),
+        expected_steps: int | None = None,
+        rate_factor: float = 1.0,
     ) -> Round:
         """Sets up a round for training.
 
@@ -127,15 +151,21 @@ class RoundRunner:
             number: The round, from 1.
             previous: The current ensemble, or `None`.
             kept: Members whose outputs are still needed. Defaults to none.
+            expected_steps: About how many steps it will train. Defaults to `None`: those of the
+                settings.
+            rate_factor: Factor of all learning rates. Defaults to 1.
         """
         kept = list(kept)
-        for view in self.scorer.views:
+        for view in {id(v): v for v in (self.train, *self.scorer.views)}.values():
             view.keep_only(kept)
             if previous is not None:
                 view.outputs(previous.members)
-        return set_up_round(
-            self.context, self.data, self.train, self.stream, builders, number, previous
-        )
+        round_ = set_up_round(
+            self.context, self.data, self.train, self.stream, builders, number, previous,
+            expected_steps,
+        )  # fmt: skip
+        round_.rates.scale(rate_factor)
+        return round_
 
     def measure_again(self, standing: Standing) -> Standing:
         """Returns the same ensemble with its objective on the data of this call."""
@@ -166,6 +196,8 @@ class RoundRunner:
         round_.check_weights()
         wanted = candidate_ensembles(round_, settings.strategies, previous)
         new = {m.builder: m for m in round_.survivors}
+        if partial and not trained_enough(round_, previous):
+            wanted, new = [], {}
         self._finalize(new.values())
         scored = [self.scorer.score_candidate(c, round_.number, new, previous) for c in wanted]
         winner = self._select(round_, scored, previous, settings.force_grow and not partial)
@@ -197,8 +229,8 @@ class RoundRunner:
         rule = self.context.settings.complexity_rule
         if rule.needs_outputs:
             for member in members:
-                (out,) = self.train.outputs([member])
-                member.complexity = rule.measured(out["last_layer"], self.train.rows.w)
+                (out,) = self.scorer.train.outputs([member])
+                member.complexity = rule.measured(out["last_layer"], self.scorer.train.rows.w)
 
     def _select(self, round_, scored, previous, force_grow) -> ScoredCandidate | None:
         """Returns the winner, which in all processes is the chief's choice."""

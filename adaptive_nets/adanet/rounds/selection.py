@@ -1,11 +1,13 @@
 """Which candidate ensembles a round tries, and which of them it selects."""
 
 import numpy as np
+from absl import logging
 
 from adaptive_nets.adanet.candidates.strategy import Candidate, Strategy, propose_candidates
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.scoring import ScoredCandidate
+from adaptive_nets.adanet.rounds.timing.budget import LEAST_SHARE
 
 
 class DivergedError(RuntimeError):
@@ -34,6 +36,29 @@ def select_best(
     if previous is not None and not force_grow and best >= previous.objective - slack:
         return None
     return winner
+
+
+def trained_enough(round_: Round, previous: Ensemble | None) -> bool:
+    """Returns whether a round that was cut short may be judged.
+
+    Subnetworks that have trained less than a tenth of the round's steps are hardly more than
+    their random initial weights, and do not compete. Without a previous ensemble there is
+    nothing else to return, so that they do all the same, with a warning.
+
+    Args:
+        round_: The `Round`.
+        previous: The current ensemble, or `None`.
+    """
+    step = round_.training.step
+    if step >= LEAST_SHARE * round_.steps:
+        return True
+    if previous is None:
+        logging.warning(
+            "The first round was stopped after %d of %d steps. The ensemble is hardly trained: "
+            "allow more time or steps, or call fit again, which goes on with the round.",
+            step, round_.steps,
+        )  # fmt: skip
+    return previous is None
 
 
 def candidate_ensembles(

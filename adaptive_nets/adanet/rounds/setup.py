@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from absl import logging
 
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
@@ -18,6 +19,7 @@ from adaptive_nets.adanet.rounds.trainer import RoundTrainer, loss_scaled
 from adaptive_nets.adanet.rounds.xla import prefers_xla
 from adaptive_nets.data.feeds import JoinedFeed, StreamFeed, finite_feed
 from adaptive_nets.data.spool import Spool
+from adaptive_nets.graphs.loadable import why_not_loaded
 
 
 def set_up_round(
@@ -28,6 +30,7 @@ def set_up_round(
     builders: Sequence[Builder],
     number: int,
     previous: Ensemble | None,
+    expected_steps: int | None = None,
 ) -> Round:
     """Sets up a `Round` for training.
 
@@ -39,6 +42,8 @@ def set_up_round(
         builders: The round's builders.
         number: The round, from 1.
         previous: The current ensemble, or `None`.
+        expected_steps: About how many steps it will train. Defaults to `None`: those of the
+            settings.
     """
     scales = base = None
     if context.settings.training == "residual":
@@ -54,10 +59,11 @@ def set_up_round(
             )
             for b in builders
         ]  # fmt: skip
-    steps, jit_compile = context.settings.steps_per_iteration, context.settings.jit_compile
+    _check_loads(members, context)
+    steps, jit_compile = context.settings.steps, context.settings.jit_compile
     if jit_compile == "auto":
         jit_compile = context.strategy.num_replicas_in_sync == 1 and prefers_xla(
-            [m.model for m in members], steps
+            [m.model for m in members], expected_steps or steps
         )
     own = [b.training_data(len(train.rows), _seed(context, number, b)) for b in builders]
     groups = [1 + k if given is not None else 0 for k, given in enumerate(own)]
@@ -76,6 +82,32 @@ def set_up_round(
             jit_compile, groups, penalties(context, members), context.loss_unit,
         )  # fmt: skip
     return Round(number, members, trainer, feed, steps, context.group)
+
+
+def _check_loads(members, context):
+    """Says before training what could not be loaded from a file afterwards.
+
+    Raises:
+        ValueError: A subnetwork could not be loaded from the search's folder.
+    """
+    for member in members:
+        reason = why_not_loaded(member.model)
+        if reason is None:
+            continue
+        cure = (
+            "Register its class or function with keras.saving.register_keras_serializable, give "
+            "it a get_config, and pass named functions in place of lambdas"
+        )
+        if context.settings.model_dir is not None:
+            raise ValueError(
+                f"The subnetwork of builder '{member.builder}' could not be loaded from "
+                f"model_dir: {reason} {cure}; or search without model_dir."
+            )
+        if context.group.is_chief:
+            logging.warning(
+                "A saved search.model could not be loaded with the subnetwork of builder '%s': %s "
+                "%s. It can be exported.", member.builder, reason, cure,
+            )  # fmt: skip
 
 
 def complexity_of(
@@ -106,7 +138,7 @@ def _seed(context, number, builder):
 
 
 def _finite_feed(context, data, train, builders, own, members, base, previous, number):
-    steps, size = context.settings.steps_per_iteration, data.batch_size
+    steps, size = context.settings.steps, data.batch_size
     shared = [m for m, given in zip(members, own, strict=True) if given is None or given.x is None]
     seed = derive_seed(context.seed, number, "batches")
     common = finite_feed(train.rows, size, steps, base, seed, train.hidden(shared))

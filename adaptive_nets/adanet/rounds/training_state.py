@@ -62,7 +62,14 @@ class TrainingState:
             if self.step % self.window == 0:
                 self.curve.append((self.partial / self.window).tolist())
                 self.partial = np.zeros_like(self.partial)
+                self._thin_out()
         self.seconds += seconds
+
+    def _thin_out(self):
+        # A round whose steps follow from the time has more of them than it began with.
+        if len(self.curve) == 2 * CURVE_POINTS:
+            pairs = np.reshape(self.curve, (CURVE_POINTS, 2, -1))
+            self.curve, self.window = pairs.mean(axis=1).tolist(), 2 * self.window
 
     @classmethod
     def joined(

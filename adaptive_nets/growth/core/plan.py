@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from adaptive_nets._checks import check_instance
 from adaptive_nets._deprecation import warn_renamed
+from adaptive_nets.graphs.checks import check_inputs
 from adaptive_nets.graphs.compile import compile_like
 from adaptive_nets.graphs.read import check_finite
 from adaptive_nets.growth.core.axis_map import AxisMap
@@ -68,6 +70,7 @@ def apply(plan: "Plan", sample: Any = None) -> tuple[keras.Model, "GrowthReport"
     Raises:
         ValueError: If a source holds values that are not finite.
     """
+    check_instance("plan", plan, Plan, "what plan_widen, plan_deepen or plan_fuse returned")
     return plan.apply(sample)
 
 
@@ -150,6 +153,8 @@ class Plan(abc.ABC):
         self, sample: Any = None
     ) -> tuple[keras.Model, "GrowthReport", list[Carried]]:
         """As `apply`, but not compiled, and with the weights that carry old values."""
+        if sample is not None:
+            check_inputs("sample", sample, self.models[0])
         started = time.perf_counter()
         check_finite(self.models)
         grown, pairs = self.grow()

@@ -1,11 +1,13 @@
 """Gradients and Hessian-vector products of a model's loss, without a Hessian."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
+from adaptive_nets._checks import show
 from adaptive_nets.keras_internals import compiled_loss
 
 Values = list[Any]
@@ -107,10 +109,14 @@ def loss_of(model: keras.Model, loss: Any) -> Callable[[Any, Any], Any]:
                 f"compiled={model.compiled}."
             )
         return compiled
+    given = loss
     if isinstance(loss, str | dict):
-        loss = keras.losses.get(loss)
+        with contextlib.suppress(TypeError, ValueError):
+            loss = keras.losses.get(loss)
     if not callable(loss):
-        raise TypeError(f"loss must be a Keras loss, its name or a function. Received: {loss!r}.")
+        raise TypeError(
+            f"loss must be a Keras loss, its name or a function. Received: loss={show(given)}."
+        )
     return lambda y, outputs: _mean(loss(y, outputs))
 
 

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from adaptive_nets._checks import check_instance, check_integer, check_number, or_none
+from adaptive_nets.graphs.checks import check_inputs, check_model
 from adaptive_nets.growth.core.plan import GrowthPlan
 from adaptive_nets.growth.dynamics.derivatives import Derivatives, OnBatch
 from adaptive_nets.growth.dynamics.growth_map import conflict_of_growth
@@ -142,9 +144,17 @@ def diagnose(
     Reference: Barrett and Dherin, "Implicit Gradient Regularization", arXiv 2009.11162; McCandlish
     et al., "An Empirical Model of Large-Batch Training", arXiv 1812.06162, for the best rate.
     """
+    check_model("model", model)
+    check_inputs("x", x, model)
+    check_inputs("y", y)
+    if any(np.asarray(part).dtype.kind not in "biuf" for part in keras.tree.flatten(y)):
+        raise ValueError("y must be numbers. Received: y of text.")
+    batch_size = check_integer("batch_size", batch_size, 1)
+    batches = or_none(check_integer, "batches", batches, 1)
+    or_none(check_instance, "plan", plan, GrowthPlan, "a plan of plan_widen or plan_fuse, or None")
     derivatives = Derivatives(model, loss)
     rate = _rate(model, learning_rate)
-    after = rate if second_rate is None else _rate(model, second_rate)
+    after = rate if second_rate is None else _rate(model, second_rate, "second_rate")
     parts = batches_of(derivatives, x, y, batch_size, batches)
     values = derivatives.values()
     here = measure(parts, values)
@@ -205,7 +215,7 @@ def batches_of(
     return found
 
 
-def _rate(model: keras.Model, rate: float | None) -> float:
+def _rate(model: keras.Model, rate: float | None, name: str = "learning_rate") -> float:
     if rate is None:
         optimizer = getattr(model, "optimizer", None)
         if optimizer is None:
@@ -215,9 +225,7 @@ def _rate(model: keras.Model, rate: float | None) -> float:
                 "learning_rate=None."
             )
         rate = float(ops.convert_to_numpy(optimizer.learning_rate))
-    if not 0 < rate < float("inf"):
-        raise ValueError(f"learning_rate must be a finite number > 0. Received: {rate!r}.")
-    return float(rate)
+    return check_number(name, rate, 0, inclusive=False)
 
 
 def _layer_norms(model: keras.Model, gradient: list[np.ndarray]) -> Mapping[str, float]:

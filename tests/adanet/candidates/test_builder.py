@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from adaptive_nets._seeds import derive_seed, seeded
+from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
 from adaptive_nets.adanet.rounds.build_member import build_member
 from adaptive_nets.data.specs import FeatureSpec, make_inputs
@@ -93,13 +93,6 @@ def test_the_callers_random_state_is_left_alone():
     first = member().model.get_weights()[0]
     random.seed(4)
     np.testing.assert_array_equal(member().model.get_weights()[0], first)
-
-
-def test_seeded_is_reproducible():
-    with seeded(5):
-        a = random.random(), np.random.rand()
-    with seeded(5):
-        assert (random.random(), np.random.rand()) == a
 
 
 def test_seeds_of_different_purposes_differ():

@@ -26,6 +26,8 @@ FIELDS = {
     "stop_reason": "callback",
     "seconds": 1.5,
     "stream_chunks": 3,
+    "judged_share": 0.5,
+    "rate_factor": 0.25,
 }
 # Kept in memory only, where a search has no folder.
 NOT_WRITTEN = {"paused"}

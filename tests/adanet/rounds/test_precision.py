@@ -54,10 +54,6 @@ def test_offsets_and_scales_survive(precision, features, scale, offset):
     assert np.isfinite(search.predict(X * features)).all()
 
 
-def test_features_of_a_million_survive_a_mixed_policy():
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        assert fitted(an.heads.Regression(), X * 1e6, Z).evaluate(X * 1e6, Z)["r2"] > 0.7
-    finally:
-        keras.config.set_dtype_policy(before)
+@pytest.mark.parametrize("precision", ["mixed_float16", "float16"], indirect=True)
+def test_features_of_a_million_survive_half_precision(precision):
+    assert fitted(an.heads.Regression(), X * 1e6, Z).evaluate(X * 1e6, Z)["r2"] > 0.7

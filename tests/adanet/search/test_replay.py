@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 import adaptive_nets as an
+from adaptive_nets.adanet.candidates.generator import Report
+from adaptive_nets.adanet.candidates.replay import ReplayGenerator
+from adaptive_nets.adanet.candidates.strategy import Candidate
 
 
 def settings():
@@ -95,3 +98,22 @@ def test_another_generator_is_refused(recorded, lc):
     other = {"generator": an.generators.Dense(widths=[7], depths=[1])}
     with pytest.raises(ValueError, match="Round 1 cannot be replayed: it selected"):
         an.AdaNet.replay(folder, *lc.blobs(60), settings=other, verbose=0)
+
+
+def test_a_generator_is_asked_for_the_recorded_rounds(lc):
+    """Rounds that changed nothing leave gaps, which a generator that counts must not notice."""
+
+    class Counting(an.adanet.Generator):
+        asked = ()
+
+        def generate(self, previous, iteration, reports):
+            self.asked = (*self.asked, (iteration, [r.iteration for r in reports]))
+            return lc.small().settings.generator.generate(previous, iteration, reports)
+
+    counting, winner = Counting(), Candidate("grow", False, ("1_layer_dense",))
+    told = [Report(k, "1_layer_dense", {}, {}, {}, True, "trained") for k in (1, 2, 3)]
+    replayed = ReplayGenerator(counting, [winner, winner], told, [1, 3])
+    for number in (1, 2):
+        replayed.generate(None, number, [])
+    assert counting.asked == ((1, []), (3, [1, 2]))
+    assert ReplayGenerator(counting, [winner, winner], told).rounds == [1, 2]

@@ -9,10 +9,6 @@ import numpy as np
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets.adanet import loop
-from adaptive_nets.adanet.placement import local
-from adaptive_nets.adanet.rounds import budget
-from adaptive_nets.adanet.rounds import round as rounds_module
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer
 
 
@@ -65,31 +61,6 @@ def test_time_limit_within_the_first_round_of_a_wide_model(lc):
     assert search.leaderboard().status.tolist() == ["partial"]
     assert 1 <= search.leaderboard().steps[0] < 100000
     assert search.predict(x[:5]).shape == (5,)
-
-
-class FakeTime:
-    """A clock that only training moves: 50 ms a step, 300 ms a compilation."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def perf_counter(self):
-        return self.now
-
-
-@pytest.fixture
-def fake_time(monkeypatch):
-    fake, plain = FakeTime(), RoundTrainer.run
-
-    def run_round(self, source, indices, start, stop):
-        fake.now += 0.05 * (stop - start) or 0.3
-        return plain(self, source, indices, start, stop)
-
-    monkeypatch.setattr(RoundTrainer, "run", run_round)
-    for module in (budget, local, loop):
-        monkeypatch.setattr(module, "time", fake)
-    monkeypatch.setattr(rounds_module, "time", fake)
-    return fake
 
 
 def test_time_limits_anywhere_end_like_none(lc, data, fake_time, tmp_path):
@@ -264,20 +235,6 @@ def test_callbacks_end_however_training_ends(lc, data, monkeypatch):
 
 
 # No improvement ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def hopeless():
-    """Settings under which the second round can only add noise to the first."""
-    frozen = an.generators.Dense(widths=4, depths=[1], optimizer="sgd", learning_rate=1e-12)
-    return {
-        "generator": frozen,
-        "mixture_weights": "uniform",
-        "force_grow": False,
-        "max_iterations": 4,
-        "steps_per_iteration": 1,
-        "adanet_lambda": 0.0,
-    }
 
 
 def test_no_improvement_ends_the_search_for_good(lc, data, hopeless, tmp_path):

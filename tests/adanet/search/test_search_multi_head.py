@@ -195,7 +195,7 @@ CASES = {
     "array": ((X, GOOD["kind"]), {}, "head 'multi': expected a dict"),
     "text": ((X, {**GOOD, "size": ["x"] * 60}), {}, "head 'size': expected numbers"),
     "wide": ((X, {**GOOD, "kind": np.eye(3)[GOOD["kind"]]}), {}, "head 'kind'.*argmax"),
-    "class_weight": ((X, GOOD), {"class_weight": {0: 2.0}}, "class_weight.*Use sample_weight"),
+    "class_weight": ((X, GOOD), {"class_weight": {0: 2.0}}, "class_weight must be a dict by"),
     "new class": (
         (X, GOOD), {"validation_data": (X, {**GOOD, "kind": GOOD["kind"] + 1})},
         r"head 'kind'.*Received: \[3\]",

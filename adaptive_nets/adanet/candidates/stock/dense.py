@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import keras
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_choice, check_number, show
 from adaptive_nets.adanet.candidates.builder import Subnetwork
 from adaptive_nets.adanet.candidates.generator import Report
 from adaptive_nets.adanet.candidates.stock.layer_builder import (
@@ -12,6 +12,7 @@ from adaptive_nets.adanet.candidates.stock.layer_builder import (
     Features,
     MajoritySetting,
     OptimizedBuilder,
+    activation_name,
     check_sizes,
     flatten_features,
 )
@@ -73,11 +74,10 @@ class Dense(DepthGenerator):
     ):
         super().__init__(depths, optimizer, learning_rate, connect, connection_dropout, majority)
         self.widths = check_sizes("widths", widths)
-        if norm not in (None, "batch", "layer"):
-            raise ValueError(f"norm must be None, 'batch' or 'layer'. Received: norm={norm!r}.")
-        self.activation, self.norm = _activation_name(activation), norm
+        self.norm = check_choice("norm", norm, (None, "batch", "layer"))
+        self.activation = activation_name(activation)
         self.dropout = check_number("dropout", dropout, 0, 1, "low")
-        constraint = keras.constraints.get(kernel_constraint)
+        constraint = _constraint(kernel_constraint)
         self.kernel_constraint = constraint and keras.constraints.serialize(constraint)
 
     def generate(
@@ -130,15 +130,12 @@ class DenseBuilder(OptimizedBuilder):
         return Subnetwork(keras.layers.Dense(units)(x), x, hidden, depth)
 
 
-def _activation_name(activation):
+def _constraint(given):
+    """Returns a constraint of Keras, by its name or configuration, or `None`."""
     try:
-        name = keras.activations.serialize(keras.activations.get(activation))
-        known = keras.activations.get(name)
-    except Exception:
-        name = known = None
-    if not isinstance(name, str) or not callable(known):
+        return keras.constraints.get(given)
+    except (TypeError, ValueError) as error:
         raise ValueError(
-            "activation must be the name of a Keras activation. "
-            f"Received: activation={activation!r}."
-        )
-    return activation if isinstance(activation, str) else name
+            "kernel_constraint must be a keras.constraints.Constraint, the name of one, or None. "
+            f"Received: kernel_constraint={show(given)}."
+        ) from error

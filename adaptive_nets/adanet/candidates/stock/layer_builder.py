@@ -1,11 +1,11 @@
 """Shared parts of the stock generators: depths that follow the ensemble, checked settings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
 
-from adaptive_nets._checks import check_choice, check_integer, check_number
+from adaptive_nets._checks import check_choice, check_integer, check_number, show
 from adaptive_nets.adanet.candidates.builder import Builder
 from adaptive_nets.adanet.candidates.connections import CONNECTIONS, connect
 from adaptive_nets.adanet.candidates.generator import Generator
@@ -141,6 +141,21 @@ def check_sizes(name: str, values: int | Iterable[int], least: int = 1) -> list[
     return listed
 
 
+def activation_name(activation: str | Callable) -> str:
+    """Returns the name of a Keras activation, or raises a `ValueError`."""
+    try:
+        name = keras.activations.serialize(keras.activations.get(activation))
+        known = keras.activations.get(name)
+    except Exception:
+        name = known = None
+    if not isinstance(name, str) or not callable(known):
+        raise ValueError(
+            "activation must be the name of a Keras activation. "
+            f"Received: activation={show(activation)}."
+        )
+    return activation if isinstance(activation, str) else name
+
+
 def refuse_strings(inputs: Features) -> None:
     """Raises a `ValueError` for features that hold strings, naming the first."""
     named = inputs if isinstance(inputs, dict) else {inputs.name: inputs}
@@ -148,7 +163,7 @@ def refuse_strings(inputs: Features) -> None:
         if tensor.dtype == "string":
             raise ValueError(
                 f"Feature '{name}' holds strings, which this generator cannot read. Encode them "
-                "first (keras.utils.FeatureSpace) or use generators.Pool."
+                "first (keras.utils.FeatureSpace) or use generators.Pool. Received: dtype string."
             )
 
 

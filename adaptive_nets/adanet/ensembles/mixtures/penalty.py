@@ -2,6 +2,7 @@
 
 import keras
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.configurable import Configurable
 
 
@@ -25,7 +26,8 @@ class Penalty(Configurable):
     """
 
     def __init__(self, adanet_lambda: float = 0.0, adanet_beta: float = 0.0):
-        self.adanet_lambda, self.adanet_beta = float(adanet_lambda), float(adanet_beta)
+        self.adanet_lambda = check_number("adanet_lambda", adanet_lambda, 0)
+        self.adanet_beta = check_number("adanet_beta", adanet_beta, 0)
 
     def __call__(self, complexity: float) -> float:
         return self.adanet_lambda * complexity + self.adanet_beta

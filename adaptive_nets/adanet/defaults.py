@@ -1,0 +1,51 @@
+"""`Defaults`: the settings of a search that follow from its data where they are not given."""
+
+import dataclasses
+import math
+from typing import Any
+
+# What a round reads its rows, and between how many steps.
+EPOCHS, LEAST_STEPS, MOST_STEPS = 20, 100, 5000
+
+
+@dataclasses.dataclass(frozen=True)
+class Defaults:
+    """What `"auto"` stands for among the arguments of a search.
+
+    A round reads the rows 20 times, in 100 to 5,000 steps. λ falls with the number of rows m as
+    Rademacher complexities do: it is 1/sqrt(m), and relative to the size of the loss, so that few
+    rows are not fitted by many members (AdaNet, theorem 1 and lemma 2). Without rows to count, as
+    in endless data, the values below hold.
+
+    Args:
+        steps: Training steps per round. Defaults to 500.
+        adanet_lambda: λ. Defaults to 1e-3.
+    """
+
+    steps: int = 500
+    adanet_lambda: float = 1e-3
+
+    @classmethod
+    def of_rows(cls, rows: int, batch_size: int, falls_with_rows: bool = False) -> "Defaults":
+        """Returns the defaults for training rows.
+
+        Args:
+            rows: Number of training rows, m.
+            batch_size: Rows per step.
+            falls_with_rows: Whether the complexity falls with m itself. Defaults to `False`.
+        """
+        steps = min(max(EPOCHS * rows // batch_size, LEAST_STEPS), MOST_STEPS)
+        return cls(steps) if falls_with_rows else cls(steps, 1.0 / math.sqrt(rows))
+
+    @classmethod
+    def of_state(cls, stored: dict[str, Any]) -> "Defaults":
+        """Returns what a stored search uses, given or not."""
+        given, known = stored["settings"], stored.get("defaults") or {}
+        names = {"steps": "steps_per_iteration", "adanet_lambda": "adanet_lambda"}
+        values = {field: given[name] for field, name in names.items()}
+        values = {k: known.get(k, getattr(cls, k)) if v == "auto" else v for k, v in values.items()}
+        return cls(**values)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the defaults as JSON values."""
+        return dataclasses.asdict(self)

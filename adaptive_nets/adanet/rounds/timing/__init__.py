@@ -1,0 +1,1 @@
+"""How a call of `fit` uses its time: limits, measurements, shares of rounds."""

@@ -1,0 +1,124 @@
+"""`RoundPlan`: divides the time of a call of `fit` into rounds."""
+
+import time
+
+from adaptive_nets.adanet.defaults import EPOCHS, Defaults
+from adaptive_nets.adanet.rounds.records import Entry
+from adaptive_nets.adanet.rounds.round import Round
+from adaptive_nets.adanet.rounds.timing.budget import Budget
+from adaptive_nets.adanet.settings import SearchSettings
+
+# Rounds in a row that may gain less than a thousandth of the loss's unit before a search ends.
+PATIENCE, LEAST_GAIN = 2, 1e-3
+
+# Steps a second of a small model, as long as nothing has been measured.
+USUAL_SPEED = 1000.0
+
+
+# In less time a round does not win back what a slower compiler takes.
+COMPILING_PAYS = 5.0
+
+
+class RoundPlan:
+    """What a search does with a time limit where its settings leave it open.
+
+    With `steps_per_iteration="auto"` the rounds share the time: each trains for at least 500 steps,
+    or the default number if that is less, and goes on until its share is over or it has read the
+    rows as often as by default. With `max_iterations="auto"` rounds go on until the time is over,
+    or the last ones have gained next to nothing. Without a time limit both have fixed defaults.
+    Values that are set are kept.
+
+    Args:
+        settings: `SearchSettings`.
+        budget: Limits on time and steps.
+        epoch_steps: Steps that read all rows once; infinity for an endless dataset.
+        unit: What the loss is measured in. Defaults to 1.
+    """
+
+    def __init__(
+        self, settings: SearchSettings, budget: Budget, epoch_steps: float, unit: float = 1.0
+    ):
+        self.budget, self.unit = budget, unit
+        self.rounds = settings.rounds
+        self.force_grow = settings.force_grow
+        timed = budget.limit is not None
+        self.open_steps = timed and settings.steps_per_iteration == "auto"
+        self.open_rounds = timed and settings.max_iterations == "auto"
+        # The default for the rows is the most where time decides; to do with less may be needed.
+        steps, usual = settings.steps, Defaults.steps
+        self.most = max(steps, EPOCHS * epoch_steps)
+        self.steps = min(steps, usual) if self.open_steps else steps
+        self.begun = 0
+        self.step_seconds: float | None = None
+        self._start, self._remaining, self._left = 0.0, float("inf"), 1
+        self._began: float | None = None
+        self._first = 0
+
+    def begin_round(self, done: int) -> None:
+        """Gives the next round its share of the time.
+
+        Args:
+            done: Number of completed rounds of the search.
+        """
+        if not self.open_steps:
+            return
+        self._left = max(1, self.rounds - (self.begun if self.open_rounds else done))
+        self.begun += 1
+        self._start, self._remaining = time.perf_counter(), self.budget.remaining()
+        self._began = None
+
+    def seconds_left(self) -> float:
+        """Returns the seconds that the round may still train.
+
+        They change while it does, as it becomes known what a round takes besides.
+        """
+        least = self.least_seconds()
+        share = max(self._remaining / self._left, least)
+        if self._remaining - share < least:
+            share = self._remaining
+        return self._start + share - self.budget.keeps - time.perf_counter()
+
+    def least_seconds(self) -> float:
+        """Returns the seconds that a round is worth: at least half of it must be training."""
+        around = (self.budget.opening_seconds or 0.0) + self.budget.keeps
+        least = self.steps if self.open_steps else 0
+        return around + max(around, least * (self.step_seconds or 0.0))
+
+    def expected_steps(self) -> int:
+        """Returns about how many steps the next round will train, by which it is compiled."""
+        if not self.open_steps:
+            return self.steps
+        seconds = max(0.0, self.seconds_left())
+        if seconds < COMPILING_PAYS:
+            return self.steps
+        speed = USUAL_SPEED if self.step_seconds is None else 1.0 / self.step_seconds
+        return max(self.steps, int(min(self.most, seconds * speed)))
+
+    def adjusted_steps(self, round_: Round) -> int:
+        """Returns the number of steps of a round in training, given the time left."""
+        if not self.open_steps:
+            return round_.steps
+        step, now = round_.training.step, time.perf_counter()
+        if self._began is None:
+            self._began, self._first = now, step
+        taken = step - self._first
+        if taken:
+            self.step_seconds = (now - self._began) / taken
+        left = self.seconds_left()
+        over = left <= 0 or self.budget.ends_training(round_.step_seconds)
+        more = 0 if over else max(1, int(left / self.step_seconds)) if taken else self.steps
+        return max(self.steps, int(min(self.most, step + more)))
+
+    def stalled(self, entries: tuple[Entry, ...], won: bool) -> bool:
+        """Returns whether a search is over because its rounds gain nothing.
+
+        Args:
+            entries: The leaderboard, with that of the newest round.
+            won: Whether the newest round has improved the ensemble.
+        """
+        if not self.open_rounds or self.force_grow:
+            return not won
+        chosen = {e.round: e.objective for e in entries if e.status == "selected"}
+        objectives = [chosen[number] for number in sorted(chosen)][-PATIENCE - 1 :]
+        gain = objectives[0] - objectives[-1]
+        return len(objectives) > PATIENCE and gain < LEAST_GAIN * self.unit

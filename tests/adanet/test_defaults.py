@@ -1,0 +1,103 @@
+"""What "auto" stands for among a search's arguments."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import adaptive_nets as an
+from adaptive_nets.adanet.defaults import Defaults
+
+RNG = np.random.default_rng(0)
+
+
+def rows(n):
+    x = RNG.normal(size=(n, 3)).astype("float32")
+    return x, (x[:, 0] > 0).astype(int)
+
+
+def search(**settings):
+    settings = {"max_iterations": 1, "seed": 0, **settings}
+    return an.AdaNet(an.heads.BinaryClass(), an.generators.Dense(4, [1]), **settings)
+
+
+def used(fitted):
+    settings = fitted.results.context.settings
+    return settings.steps, settings.penalty
+
+
+@pytest.mark.parametrize(
+    ("n", "batch", "steps"),
+    [(1, 1, 100), (100, 32, 100), (331, 32, 206), (3673, 32, 2295), (11340, 32, 5000),
+     (11340, 256, 885), (1_000_000, 32, 5000)],
+)  # fmt: skip
+def test_a_round_reads_the_rows_20_times_within_bounds(n, batch, steps):
+    defaults = Defaults.of_rows(n, batch)
+    assert defaults.steps == steps
+    assert defaults.adanet_lambda == 1 / math.sqrt(n)
+    assert Defaults.of_rows(n, batch, falls_with_rows=True) == Defaults(steps, 1e-3)
+
+
+def test_fit_uses_what_its_rows_give():
+    fitted = search().fit(*rows(160), validation_split=0.1, batch_size=16, verbose=0)
+    assert used(fitted) == (180, 1 / 12)  # 144 rows are left.
+    assert fitted.global_step == 180
+    selected = fitted.leaderboard().iloc[0]
+    assert selected["steps"] == 180
+
+
+def test_given_values_are_kept():
+    fitted = search(steps_per_iteration=7, adanet_lambda=0.0).fit(*rows(40), verbose=0)
+    assert used(fitted) == (7, 0.0) and fitted.global_step == 7
+
+
+def test_a_complexity_that_falls_with_the_rows_keeps_its_weight():
+    x, y = rows(40)
+    for complexity, expected in (
+        ("rademacher", 1e-3),
+        ("std", 40**-0.5),
+        (lambda s: 1.0, 40**-0.5),
+    ):
+        ready = search(complexity=complexity, steps_per_iteration=1).fit(x, y, verbose=0)
+        assert used(ready) == (1, expected)
+
+
+def test_endless_data_has_no_rows_to_count():
+    x, y = rows(40)
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    endless = tf.data.Dataset.from_tensor_slices((x, y)).batch(8).repeat().with_options(options)
+    fitted = search().fit(endless, max_steps=2, verbose=0)
+    assert used(fitted) == (500, 1e-3)
+
+
+def test_a_search_goes_on_with_what_it_began_with(tmp_path):
+    x, y = rows(64)
+    search(model_dir=tmp_path, max_iterations=1).fit(x, y, verbose=0)
+    state = max(tmp_path.glob("state*.json"))
+    assert json.loads(state.read_text())["defaults"] == {"steps": 100, "adanet_lambda": 0.125}
+    loaded = an.AdaNet.load(tmp_path)
+    assert used(loaded) == (100, 0.125) and loaded.settings.steps_per_iteration == "auto"
+    # The same numbers, given, are the same search; others are not.
+    again = search(
+        model_dir=tmp_path, max_iterations=2, steps_per_iteration=100, adanet_lambda=0.125
+    )
+    assert used(again.fit(x, y, verbose=0)) == (100, 0.125)
+    with pytest.raises(ValueError, match="steps_per_iteration: stored 100, now 99"):
+        search(model_dir=tmp_path, steps_per_iteration=99).fit(x, y, verbose=0)
+    with pytest.raises(ValueError, match="adanet_lambda: stored 0.125, now 0.1"):
+        search(model_dir=tmp_path, adanet_lambda=0.1).fit(x, y, verbose=0)
+
+
+def test_more_members_must_pay_on_few_rows():
+    """Noise is not fitted: λ is large on few rows, and a search on them stops early."""
+    x, noise = RNG.normal(size=(60, 5)).astype("float32"), RNG.normal(size=60)
+    head, generator = an.heads.Regression(), an.generators.Dense(16, [1])
+    sizes = [
+        len(an.AdaNet(head, generator, max_iterations=4, steps_per_iteration=30, seed=0, **given)
+            .fit(x, noise, verbose=0).ensemble.members)
+        for given in ({}, {"adanet_lambda": 1e-3})
+    ]  # fmt: skip
+    assert sizes[0] < sizes[1]

@@ -1,0 +1,31 @@
+"""A Keras that draws its seeds elsewhere fails here by name."""
+
+import random
+
+import keras
+import pytest
+
+from adaptive_nets import keras_internals as internals
+
+pytestmark = pytest.mark.backend_agnostic
+
+
+def drawn():
+    layer = keras.layers.Dropout(0.5)
+    loose = keras.random.uniform((2,))
+    seed = keras.initializers.GlorotUniform().seed
+    return [*keras.ops.convert_to_numpy(layer.seed_generator.state), *loose, seed]
+
+
+def test_seeded():
+    keras.utils.set_random_seed(3)
+    expected = drawn()
+    keras.utils.set_random_seed(3)
+    state = random.getstate()
+    found = []
+    for _ in range(2):
+        with internals.seeded(1):
+            found.append(drawn())
+    assert found[0] == found[1] != expected
+    assert random.getstate() == state
+    assert drawn() == expected

@@ -1,0 +1,15 @@
+"""Valid calls of all public functions."""
+
+import calls_models
+import calls_search
+import calls_service
+import calls_serving
+import calls_tasks
+
+CALLS = (
+    *calls_search.CALLS,
+    *calls_tasks.CALLS,
+    *calls_models.CALLS,
+    *calls_service.CALLS,
+    *calls_serving.CALLS,
+)

@@ -1,0 +1,323 @@
+"""Valid calls of searches, heads, generators and data."""
+
+import call_things as t
+import numpy as np
+from call_kinds import (
+    choice,
+    count,
+    fixed,
+    flag,
+    function,
+    instance,
+    lazy,
+    listing,
+    mapping,
+    number,
+    path,
+    rows,
+    text,
+)
+from call_outcomes import Call
+
+import adaptive_nets as an
+
+ad, generators = an.adanet, an.generators
+NAN = float("nan")
+WEIGHTS = np.ones(24)
+# A weight per row is a number; nothing else is.
+BAD_WEIGHTS = (
+    "soup",
+    3,
+    [1.0],
+    {"a": WEIGHTS},
+    -WEIGHTS,
+    WEIGHTS * NAN,
+    WEIGHTS * 0,
+    np.ones((24, 2)),
+    np.full(24, "a"),
+    np.full(24, None),
+    WEIGHTS * 1j,
+    True,
+    object(),
+)
+LABELS = rows(t.Y.astype("float32"), width=False).but(t.Y[:5], t.Y + 0.5, np.eye(3)[t.Y], t.Y[:0])
+FEATURES = rows(t.X, width=False).but(
+    t.X[:5], t.X[:0], np.zeros((24, 0)), {}, [], {"a": t.X[:2], "b": t.X}
+)
+DATASETS = {"x": FEATURES, "y": LABELS}
+
+
+def weights(none=True):
+    return fixed(WEIGHTS).but(*BAD_WEIGHTS)
+
+
+FIT = {
+    "x": DATASETS["x"],
+    "y": LABELS.but(np.zeros(24, int)),
+    "sample_weight": weights(),
+    "class_weight": fixed(None).but(
+        "soup",
+        3,
+        [1.0],
+        {7: 1.0},
+        {0: -1.0},
+        {0: "a"},
+        {0: NAN},
+        {None: 1.0},
+        np.ones((3, 1)),
+        {"a": 1.0},
+        True,
+        object(),
+        NAN,
+    ),
+    "validation_data": fixed(None).but(
+        "soup",
+        3,
+        t.X,
+        (t.X,),
+        (t.X, t.Y, WEIGHTS, 1),
+        (t.X[:3], t.Y[:4]),
+        {},
+        object(),
+        [],
+        True,
+        (t.X[:, :2], t.Y),
+        (t.X, t.Y + 7),
+        (t.X * NAN, t.Y),
+    ),
+    "validation_split": number(0.25, None, 1, none=True).but(-0.1, 1.5, 1),
+    "report_data": fixed(None).but("soup", 3, t.X, (t.X,), (t.X[:3], t.Y[:4]), object(), True),
+    "batch_size": count(8),
+    "time_limit": number(60.0, 0, none=True).but(allow=(float("inf"),)),
+    "max_steps": count(100, none=True),
+    "callbacks": listing([], none=True, empty=True).but("soup", [3], {}, allow=({"a": 1},)),
+    "verbose": choice(0).but(7, -1, 2.5, allow=(True,)),
+}
+SEARCH = {
+    "head": instance(t.head),
+    "generator": instance(lazy(lambda: generators.Dense(4)), none=True),
+    "max_iterations": count(2),
+    "steps_per_iteration": count(5),
+    "ensemble_strategies": fixed(("grow",)).but(
+        "soup", 3, [], [3], ["soup"], None, {}, True, object()
+    ),
+    "mixture_weights": choice("scalar"),
+    "mixture_bias": flag(False),
+    "training": choice("residual"),
+    "refit": choice("all"),
+    "adanet_lambda": number(0.1, None).but(-0.1),
+    "adanet_beta": number(0.1, None).but(-0.1),
+    "complexity": choice("sqrt_depth"),
+    "evaluator": instance(lazy(lambda: ad.Evaluator(t.X, t.Y)), none=True),
+    "force_grow": flag(False),
+    "penalize_training": flag(False),
+    "preprocessing": choice("auto", none=True),
+    "distribute": fixed(None).but("soup", 3, [], {}, object(), True, NAN),
+    "placement": choice("replicated"),
+    "model_dir": path("run", none=True),
+    "seed": count(1, 0, none=True),
+    "jit_compile": flag(False).but("soup"),
+    "checkpoint_seconds": number(5.0, None).but(-1),
+    "cache_bytes": count(1 << 20),
+}
+KERNEL = {
+    "surrogate": choice("logistic"),
+    "p": number(2.0).but(0.5, 2.5),
+    "norm_bound": number(1.0, 0).but([1.0], [-1, 1], ["a", "b"], [], allow=([0.5], np.ndarray)),
+    "adanet_lambda": number(0.1).but(-1),
+    "adanet_beta": number(0.1).but(-1),
+    "complexity": choice("sqrt_depth"),
+    "max_iterations": count(2),
+    "max_depth": count(2),
+    "activation": choice("relu"),
+    "corrective_passes": count(1, 0),
+    "fit_intercept": flag(True),
+    "tolerance": number(0.1).but(-1),
+}
+
+
+def method(make, name):
+    """Returns a function that gets a method of something made when it is called."""
+    return lambda: getattr(make(), name)
+
+
+def fitted_kernel(**settings):
+    return ad.ConvexAdaNet(**settings).fit(t.X, t.FLAGS)
+
+
+PREDICT = {
+    "x": FEATURES.but(t.X[:, :2], allow=({},)),
+    "output": choice("classes", none=True).but(allow=("",)),
+    "batch_size": count(8),
+}
+# Any number of rows is right where there are no labels.
+PREDICT["x"] = rows(t.X).but(t.X[:, :2], {}, {"a": t.X})
+CALLS = [
+    Call("AdaNet", lambda: an.AdaNet, SEARCH),
+    Call("AdaNet.fit", method(t.search, "fit"), FIT),
+    Call("AdaNet.predict", method(t.fitted, "predict"), PREDICT),
+    Call("AdaNet.predict_proba", method(t.fitted, "predict_proba"), {"x": PREDICT["x"]}),
+    Call(
+        "AdaNet.evaluate",
+        method(t.fitted, "evaluate"),
+        {
+            **DATASETS,
+            "sample_weight": weights(),
+            "batch_size": count(8),
+            "model": instance(None, none=True),
+        },
+    ),
+    Call("AdaNet.score", method(t.fitted, "score"), {**DATASETS, "sample_weight": weights()}),
+    Call(
+        "AdaNet.set_params",
+        method(t.search, "set_params"),
+        {
+            k: v
+            for k, v in SEARCH.items()
+            if k in ("max_iterations", "training", "seed", "model_dir")
+        },
+    ),
+    Call("AdaNet.fuse", method(t.fitted, "fuse"), {"name": text("net")}),
+    Call(
+        "AdaNet.export",
+        method(t.fitted, "export"),
+        {
+            "path": path("out"),
+            "fuse": flag(False),
+            "subnetworks": fixed(()).but("soup", 3, ["soup"], [3], {}, None, True, object()),
+            "example_spec": fixed(None).but("soup", 3, [], {"a": 1}, object()),
+            "receiver": instance(None, none=True),
+            "warmup": fixed(None).but("soup", 3, object(), np.ones((2, 9)), t.X * NAN),
+            "assets_extra": mapping(None, none=True, empty=True),
+        },
+    ),
+    Call(
+        "AdaNet.load",
+        lambda: an.AdaNet.load,
+        {
+            "model_dir": path(t.stored),
+            "state_file": path(None, none=True),
+            "max_iterations": count(3),
+        },
+    ),
+    Call(
+        "AdaNet.replay",
+        lambda: an.AdaNet.replay,
+        {
+            "model_dir": path(t.stored),
+            **DATASETS,
+            "verbose": FIT["verbose"],
+            "settings": fixed(None).but("soup", 3, [1], {"soup": 1}, {"seed": "a"}, object(), True),
+        },
+    ),
+    Call(
+        "adanet.Candidate",
+        lambda: ad.Candidate,
+        {
+            "name": text("a"),
+            "previous": flag(True),
+            "new": listing(("a",), empty=True).but("soup", (3,), allow=()),
+        },
+    ),
+    Call("adanet.ConvexAdaNet", lambda: fitted_kernel, KERNEL),
+    Call(
+        "adanet.ConvexAdaNet.fit",
+        lambda: ad.ConvexAdaNet(max_iterations=2).fit,
+        {
+            "X": rows(t.X, width=False),
+            "y": fixed(t.FLAGS).but(
+                "soup", 3, None, t.FLAGS[:3], t.Y, t.FLAGS * 0, t.TARGETS, object(), t.X
+            ),
+            "sample_weight": weights(),
+        },
+        ("X", "y", "sample_weight"),
+    ),
+    Call("adanet.ConvexAdaNet.predict", method(t.convex, "predict"), {"X": rows(t.X)}, ("X",)),
+    Call(
+        "adanet.ConvexAdaNet.to_keras", method(t.convex, "to_keras"), {"dtype": choice("float32")}
+    ),
+    Call(
+        "adanet.Evaluator",
+        lambda: ad.Evaluator,
+        {
+            "x": fixed(t.X),
+            "y": fixed(t.Y),
+            "sample_weight": fixed(None),
+            "metric": text("loss"),
+            "mode": choice("auto"),
+        },
+    ),
+    Call(
+        "adanet.MixtureEnsembler",
+        lambda: ad.MixtureEnsembler,
+        {
+            "kind": choice("scalar"),
+            "gamma": function(ad.Penalty(0.1)),
+            "use_bias": flag(False),
+            "refit": choice("all"),
+            "tolerance": number(1e-6, 0),
+            "max_iterations": count(5),
+        },
+    ),
+    Call(
+        "adanet.UniformEnsembler",
+        lambda: ad.UniformEnsembler,
+        {"gamma": function(ad.Penalty(0.1), none=True)},
+    ),
+    Call(
+        "adanet.NormBall",
+        lambda: ad.NormBall,
+        {"p": number(2.0).but(0.5, -1, allow=(float("inf"),)), "max_norm": number(1.0, 0)},
+    ),
+    Call(
+        "adanet.Penalty",
+        lambda: ad.Penalty,
+        {"adanet_lambda": number(0.1).but(-1), "adanet_beta": number(0.1).but(-1)},
+    ),
+    Call(
+        "adanet.Rademacher",
+        lambda: ad.Rademacher,
+        {
+            "p": number(2.0).but(0.5, allow=(float("inf"),)),
+            "norm_bound": KERNEL["norm_bound"].but(allow=([1.0],)),
+        },
+    ),
+    Call(
+        "adanet.TrainingData",
+        lambda: ad.TrainingData,
+        {
+            "indices": fixed(None).but(
+                "soup", 3, [], {}, object(), ["a"], [1.5], [-1], np.ones((2, 2), int)
+            ),
+            "sample_weight": fixed(WEIGHTS).but(
+                "soup", 3, {}, object(), -WEIGHTS, WEIGHTS * NAN, np.full(24, "a"), WEIGHTS * 0
+            ),
+        },
+    ),
+    Call(
+        "adanet.connect",
+        lambda: ad.connect,
+        {
+            "x": instance(lazy(lambda: t.dense().layers[1].output)),
+            "previous": instance(None, none=True),
+            "layer": count(1),
+            "which": choice("all"),
+            "dropout": number(0.1, None, 1).but(-0.1),
+        },
+    ),
+    Call(
+        "adanet.generalization_bound",
+        lambda: ad.generalization_bound,
+        {
+            "search": instance(t.bounded),
+            "delta": number(0.05, 0, 1),
+            "rho": number(0.1, 0),
+            "x": PREDICT["x"],
+            "sample_weight": weights(),
+            "enforced": flag(False),
+            "y": fixed(t.FLAGS).but(
+                "soup", 3, t.FLAGS[:3], t.Y, t.FLAGS + 0.5, object(), t.FLAGS * NAN
+            ),
+        },
+    ),
+]

@@ -1,0 +1,286 @@
+"""Valid calls of estimators, serving, distribution and reports."""
+
+import call_things as t
+import keras
+import tensorflow as tf
+from call_kinds import (
+    NAN,
+    choice,
+    count,
+    fixed,
+    flag,
+    function,
+    instance,
+    lazy,
+    listing,
+    mapping,
+    model,
+    number,
+    path,
+    text,
+)
+from call_outcomes import Call
+from calls_search import SEARCH, method
+
+import adaptive_nets as an
+
+es, serving = an.estimator, an.serving
+INPUT_FN = function(t.input_fn)
+HOOKS = listing(None, none=True, empty=True).but("soup", [3], {}, allow=({"a": 1},))
+STEPS = count(2, none=True)
+PARAMS = mapping(None, none=True, empty=True).but(allow=({"a": t.RNG}, dict))
+RECEIVER = function(t.receiver_fn)
+ASSETS = mapping(None, none=True, empty=True)
+EXPORTER = {
+    "name": text("best").but("a/b"),
+    "serving_input_receiver_fn": function(lambda: None),
+    "assets_extra": ASSETS,
+    "as_text": flag(False).but(True),
+    "exports_to_keep": count(1, none=True),
+}
+FINAL = {k: v for k, v in EXPORTER.items() if k != "exports_to_keep"}
+EVALUATOR = {
+    "input_fn": INPUT_FN,
+    "metric_name": text("loss"),
+    "objective": choice("minimize"),
+    "steps": STEPS,
+}
+SEARCHED = {
+    "head": instance(t.head),
+    "max_iteration_steps": count(2),
+    "force_grow": flag(False),
+    "ensemble_strategies": SEARCH["ensemble_strategies"],
+    "metric_fn": function(None, none=True),
+    "model_dir": path("run", none=True),
+    "max_iterations": count(1, none=True),
+    "config": instance(None, none=True),
+    "params": PARAMS,
+    "export_subnetwork_logits": flag(False),
+    "export_subnetwork_last_layer": flag(False),
+    "mixture_weight_type": choice("scalar"),
+    "adanet_lambda": number(0.1).but(-1),
+    "adanet_beta": number(0.1).but(-1),
+    "use_bias": flag(False),
+    "warm_start_from": path(None, none=True),
+    "evaluator": instance(None, none=True),
+    "report_materializer": instance(None, none=True),
+    "ensemblers": instance(None, none=True).but([]),
+}
+
+
+@lazy
+def subnetworks():
+    return an.generators.Dense(4)
+
+
+@lazy
+def train_spec():
+    return es.TrainSpec(t.input_fn, max_steps=2)
+
+
+@lazy
+def eval_spec():
+    return es.EvalSpec(t.input_fn)
+
+
+def new_estimator():
+    return es.Estimator(t.head(), subnetworks(), 2, max_iterations=1)
+
+
+FEATURE_SPEC = mapping(lazy(lambda: {"x": tf.io.FixedLenFeature([3], tf.float32)})).but(
+    {3: tf.io.FixedLenFeature([3], tf.float32)}
+)
+CALLS = [
+    Call(
+        "estimator.Estimator",
+        lambda: es.Estimator,
+        {"subnetwork_generator": instance(subnetworks), **SEARCHED},
+    ),
+    Call(
+        "estimator.AutoEnsembleEstimator",
+        lambda: es.AutoEnsembleEstimator,
+        {
+            "candidate_pool": mapping(lazy(lambda: {"a": t.dense()})).but(
+                {"": t.dense()}, [t.dense(), 3]
+            ),
+            "optimizer": choice("adam").but({"a": 1}),
+            "learning_rate": number(0.1, 0, none=True),
+            "head": SEARCHED["head"],
+            "max_iteration_steps": count(2),
+            "config": SEARCHED["config"],
+            "params": PARAMS,
+        },
+    ),
+    Call(
+        "estimator.AutoEnsembleSubestimator",
+        lambda: es.AutoEnsembleSubestimator,
+        {
+            "model": model(t.dense).but(allow=(type(lambda: 0), type, type(keras.layers.Dense))),
+            "train_input_fn": function(None, none=True),
+            "optimizer": choice("adam", none=True),
+        },
+    ),
+    Call(
+        "estimator.Estimator.train",
+        lambda: new_estimator().train,
+        {
+            "input_fn": INPUT_FN,
+            "hooks": HOOKS,
+            "steps": count(2, none=True),
+            "saving_listeners": fixed(None),
+        },
+    ),
+    Call(
+        "estimator.Estimator.evaluate",
+        method(t.estimator, "evaluate"),
+        {
+            "input_fn": INPUT_FN,
+            "steps": STEPS,
+            "hooks": HOOKS,
+            "checkpoint_path": path(None, none=True).but("no_such_file"),
+            "name": text("a", none=True),
+        },
+    ),
+    Call(
+        "estimator.Estimator.predict",
+        method(t.estimator, "predict"),
+        {
+            "input_fn": function(t.features_fn),
+            "hooks": HOOKS,
+            "predict_keys": listing(None, none=True).but("soup", ["soup"], allow=([], ())),
+            "checkpoint_path": path(None, none=True).but("no_such_file"),
+            "yield_single_examples": flag(True),
+        },
+    ),
+    Call(
+        "estimator.Estimator.export_saved_model",
+        method(t.estimator, "export_saved_model"),
+        {
+            "export_dir_base": path("out"),
+            "serving_input_receiver_fn": function(t.receiver_fn()),
+            "assets_extra": ASSETS,
+            "as_text": flag(False).but(True),
+            "checkpoint_path": path(None, none=True).but("no_such_file"),
+            "experimental_mode": choice("infer"),
+        },
+    ),
+    Call(
+        "estimator.Estimator.get_variable_value",
+        method(t.estimator, "get_variable_value"),
+        {"name": text("global_step").but("soup")},
+    ),
+    Call(
+        "estimator.BestExporter",
+        lambda: es.BestExporter,
+        {**EXPORTER, "compare_fn": function(max), "event_file_pattern": fixed(None)},
+    ),
+    Call("estimator.LatestExporter", lambda: es.LatestExporter, EXPORTER),
+    Call("estimator.FinalExporter", lambda: es.FinalExporter, FINAL),
+    Call("estimator.Exporter", lambda: es.Exporter, {"name": EXPORTER["name"]}),
+    Call(
+        "estimator.CheckpointSaverHook",
+        lambda: es.CheckpointSaverHook,
+        {
+            "checkpoint_dir": path("run", none=True),
+            "save_secs": number(5.0, 0, none=True),
+            "save_steps": count(None, none=True),
+        },
+    ),
+    Call(
+        "estimator.LoggingTensorHook",
+        lambda: es.LoggingTensorHook,
+        {
+            "tensors": listing(("loss",)),
+            "every_n_iter": count(5, none=True),
+            "every_n_secs": fixed(None).but("soup", -1.0, NAN, object()),
+            "at_end": flag(False),
+            "formatter": function(str, none=True),
+        },
+    ),
+    Call(
+        "estimator.StepCounterHook",
+        lambda: es.StepCounterHook,
+        {
+            "every_n_steps": count(5, none=True),
+            "every_n_secs": fixed(None).but("soup", -1.0, NAN, object()),
+            "output_dir": path(None, none=True),
+        },
+    ),
+    Call("estimator.StopAtStepHook", lambda: es.StopAtStepHook, {"num_steps": count(5)}),
+    Call("estimator.StopAtStepHook.last", lambda: es.StopAtStepHook, {"last_step": count(5)}),
+    Call("estimator.Evaluator", lambda: es.Evaluator, EVALUATOR),
+    Call("estimator.InputFnEvaluator", lambda: es.InputFnEvaluator, EVALUATOR),
+    Call(
+        "estimator.ReportMaterializer",
+        lambda: es.ReportMaterializer,
+        {"input_fn": INPUT_FN, "steps": STEPS},
+    ),
+    Call(
+        "estimator.TrainSpec",
+        lambda: es.TrainSpec,
+        {"input_fn": INPUT_FN, "max_steps": STEPS, "hooks": HOOKS},
+    ),
+    Call(
+        "estimator.EvalSpec",
+        lambda: es.EvalSpec,
+        {
+            "input_fn": INPUT_FN,
+            "steps": STEPS,
+            "name": text("a", none=True),
+            "hooks": HOOKS,
+            "exporters": listing(None, none=True, empty=True).but("soup", [3]),
+            "start_delay_secs": number(1.0).but(-1),
+            "throttle_secs": number(1.0).but(-1),
+        },
+    ),
+    Call(
+        "estimator.RunConfig",
+        lambda: es.RunConfig,
+        {
+            "model_dir": path("run", none=True),
+            "tf_random_seed": count(1, 0, none=True),
+            "save_summary_steps": count(100, none=True),
+            "save_checkpoints_steps": count(None, none=True),
+            "save_checkpoints_secs": number(5.0, 0, none=True),
+            "keep_checkpoint_max": count(5, 0, none=True),
+            "log_step_count_steps": count(5, none=True),
+            "train_distribute": fixed(None).but("soup", 3, [1], {}, object()),
+            "experimental_distribute": fixed(None).but("soup", 3, object()),
+            "eval_distribute": fixed(None).but("soup", 3, object()),
+        },
+    ),
+    Call(
+        "estimator.train_and_evaluate",
+        lambda: es.train_and_evaluate,
+        {
+            "estimator": instance(lazy(new_estimator)),
+            "train_spec": instance(train_spec),
+            "eval_spec": instance(eval_spec),
+        },
+    ),
+    Call(
+        "serving.build_raw_serving_input_receiver_fn",
+        lambda: serving.build_raw_serving_input_receiver_fn,
+        {
+            "features": mapping(lazy(lambda: {"x": tf.TensorSpec([None, 3])})).but(allow=([1],)),
+            "default_batch_size": count(None, none=True),
+        },
+    ),
+    Call(
+        "serving.build_parsing_serving_input_receiver_fn",
+        lambda: serving.build_parsing_serving_input_receiver_fn,
+        {"feature_spec": FEATURE_SPEC, "default_batch_size": count(None, none=True)},
+    ),
+    Call(
+        "estimator.export.export_timestamped",
+        lambda: es.export.export_timestamped,
+        {
+            "search": instance(t.fitted),
+            "export_dir_base": path("out"),
+            "serving_input_receiver_fn": function(t.receiver_fn()),
+            "assets_extra": ASSETS,
+            "subnetworks": fixed(()).but("soup", 3, ["soup"], [3], {}, None, True, object()),
+        },
+    ),
+    Call("estimator.export.exports_in", lambda: es.export.exports_in, {"folder": path("out")}),
+]

@@ -1,0 +1,184 @@
+"""Valid calls of serving, distribution and reports."""
+
+import call_things as t
+import keras
+import numpy as np
+import tensorflow as tf
+from call_kinds import (
+    NAN,
+    THING,
+    choice,
+    count,
+    fixed,
+    function,
+    instance,
+    lazy,
+    listing,
+    mapping,
+    model,
+    path,
+    rows,
+    text,
+)
+from call_outcomes import Call
+from calls_service import ASSETS
+
+import adaptive_nets as an
+from adaptive_nets.serving import export_litert
+
+serving, dist, report = an.serving, an.distribute, an.report
+
+
+@lazy
+def one_device():
+    return tf.distribute.get_strategy()
+
+
+@lazy
+def frame():
+    return t.fitted()
+
+
+@lazy
+def fixed_dict():
+    return {}
+
+
+@lazy
+def units():
+    found = keras.callbacks.History()
+    found.history = {"units": [1, 2]}
+    return found
+
+
+EXPORT = {
+    "model": model(t.dense),
+    "head": instance(t.head),
+    "path": path("out"),
+    "example_spec": fixed(None).but("soup", 3, [1], {"a": 1}, object()),
+    "receiver": instance(None, none=True),
+    "subnetworks": model(None, none=True),
+    "warmup": fixed(None).but("soup", 3, object(), np.ones((2, 9)), t.X * NAN, {"a": t.X}),
+    "assets_extra": ASSETS,
+    "schema": instance(None, none=True),
+}
+CALLS = [
+    # Serving
+    Call("serving.export_saved_model", lambda: serving.export_saved_model, EXPORT),
+    Call(
+        "serving.export_litert",
+        lambda: export_litert,
+        {"model": model(t.dense), "head": instance(t.head), "path": path("a.tflite")},
+    ),
+    Call(
+        "serving.receiver_of",
+        lambda: serving.receiver_of,
+        {
+            "serving_input_receiver_fn": function(t.receiver_fn()).but(
+                lambda: 3, lambda: None, lambda x: x
+            )
+        },
+    ),
+    # Distribution
+    Call(
+        "distribute.make_strategy",
+        lambda: dist.make_strategy,
+        {
+            "distribute": fixed(None).but(
+                "soup", "", 3, -1.5, True, [1], {}, object(), NAN, np.ones(2)
+            )
+        },
+    ),
+    Call(
+        "distribute.share_of",
+        lambda: dist.share_of,
+        {"batch_size": count(8), "strategy": instance(one_device)},
+    ),
+    Call(
+        "distribute.is_multi_worker",
+        lambda: dist.is_multi_worker,
+        {"strategy": instance(one_device)},
+    ),
+    Call("distribute.Group", lambda: dist.Group, {"strategy": instance(one_device)}),
+    Call(
+        "distribute.Ray",
+        lambda: dist.Ray,
+        {
+            "address": text(None, none=True),
+            "workers": count(1, none=True),
+            "options": mapping(lazy(lambda: {"num_cpus": 1}), empty=True).but(
+                allow=({"a": THING},)
+            ),
+        },
+    ),
+    Call(
+        "distribute.Task",
+        lambda: dist.Task,
+        {
+            "kind": choice("chief"),
+            "index": count(0, 0),
+            "workers": count(1),
+            "cluster": mapping(fixed_dict, empty=True),
+        },
+    ),
+    Call(
+        "distribute.task_from_environment",
+        lambda: dist.task_from_environment,
+        {"text": fixed("{}").but("soup", 3, "[]", "3", '{"cluster": 3}', object(), [], True)},
+    ),
+    # Reports
+    Call(
+        "report.plot_architecture",
+        lambda: report.plot_architecture,
+        {
+            "source": instance(frame),
+            "path": path("a.png").but("a.soup", "a"),
+            "mixture_weights": instance(None, none=True),
+        },
+    ),
+    Call(
+        "report.plot_learning_curves",
+        lambda: report.plot_learning_curves,
+        {"source": instance(frame), "path": path("a.png").but("a.soup", "a")},
+    ),
+    Call(
+        "report.plot_mixture_weights",
+        lambda: report.plot_mixture_weights,
+        {"source": instance(frame), "path": path("a.png").but("a.soup", "a")},
+    ),
+    Call(
+        "report.plot_filters",
+        lambda: report.plot_filters,
+        {
+            "machine": instance(t.machine),
+            "path": path("a.png").but("a.soup"),
+            "shape": listing((2, 3), none=True).but((2, 2), (2,), (-2, -3), "soup", (1.5, 4)),
+            "most": count(4),
+        },
+    ),
+    Call(
+        "report.plot_energies",
+        lambda: report.plot_energies,
+        {
+            "machine": instance(t.machine),
+            "x": rows(t.BITS),
+            "path": path("a.png").but("a.soup"),
+            "samples": count(4),
+        },
+    ),
+    Call(
+        "report.plot_units",
+        lambda: report.plot_units,
+        {
+            "history": fixed(units).but(
+                {"units": [1]}, "soup", 3, None, {}, [], {"a": [1]}, object(), True
+            ),
+            "path": path("a.png").but("a.soup"),
+        },
+    ),
+    Call(
+        "report.write_report",
+        lambda: report.write_report,
+        {"search": instance(frame), "folder": path("out")},
+    ),
+]

@@ -1,0 +1,294 @@
+"""Valid calls of heads, generators and data."""
+
+import call_things as t
+import numpy as np
+from call_kinds import (
+    choice,
+    count,
+    fixed,
+    flag,
+    instance,
+    lazy,
+    listing,
+    mapping,
+    number,
+    rows,
+    text,
+)
+from call_outcomes import Call
+from calls_search import LABELS, NAN, PREDICT, WEIGHTS, method
+
+import adaptive_nets as an
+
+heads, generators, data = an.heads, an.generators, an.data
+DEPTHS = count(lazy(lambda: [1]), 0, none=True).but([], [1.5], ["a"], [-1], [True], allow=([2],))
+OPTIMIZER = choice("adam").but({"a": 1}, [], allow=({},))
+RATE = number(0.1, 0, none=True)
+MAJORITY = count(2, 1, none=True).but({"soup": 3}, {"factor": "a"}, allow=({},))
+CALLS = [
+    # Heads
+    Call(
+        "heads.BinaryClass",
+        lambda: heads.BinaryClass,
+        {
+            "class_names": fixed(["a", "b"]).but(
+                "ab",
+                3,
+                ["a"],
+                ["a", "a"],
+                [1, "b"],
+                [1.5, 2],
+                ["a", "b", "c"],
+                [None, "a"],
+                object(),
+                True,
+            ),
+            "label_smoothing": number(0.1, None, 1).but(-0.1),
+            "name": text("a"),
+            "surrogate": choice("logistic"),
+        },
+    ),
+    Call(
+        "heads.MultiClass",
+        lambda: heads.MultiClass,
+        {
+            "n_classes": count(3, 2, none=True),
+            "label_smoothing": number(0.1, None, 1).but(-0.1),
+            "class_names": fixed(None).but(
+                "ab", 3, ["a"], ["a", "a", "b"], [1, "b", 2], object(), True
+            ),
+            "name": text("a"),
+        },
+    ),
+    Call(
+        "heads.MultiLabel",
+        lambda: heads.MultiLabel,
+        {
+            "n_classes": count(3, 1, none=True),
+            "label_smoothing": number(0.1, None, 1).but(-0.1),
+            "class_names": fixed(None).but(
+                "ab", 3, [], ["a", "a", "b"], [1, "b", 2], object(), True
+            ),
+            "name": text("a"),
+            "boolean": flag(False),
+        },
+    ),
+    Call(
+        "heads.Regression",
+        lambda: heads.Regression,
+        {
+            "dim": count(1, none=True),
+            "name": text("a"),
+            "loss": choice("huber"),
+        },
+    ),
+    Call(
+        "heads.Multi",
+        lambda: heads.Multi,
+        {
+            "heads": mapping(lazy(lambda: {"a": heads.BinaryClass(), "b": heads.Regression()})).but(
+                {"a/b": heads.BinaryClass()}, [heads.BinaryClass(), heads.BinaryClass()]
+            ),
+            "weights": fixed([1.0, 2.0]).but(
+                "ab", 3, [1.0], [1, "a"], [-1, 1], [0, 1], {"c": 1}, object(), [1, NAN]
+            ),
+            "name": text("a"),
+        },
+    ),
+    Call(
+        "heads.Multi.attach_weights",
+        method(t.multi, "attach_weights"),
+        {
+            "labels": fixed(np.zeros((24, 2), "float32")).but(
+                "soup", 3, None, [], np.zeros(24), np.zeros((24, 5))
+            ),
+            "weights": fixed({"a": WEIGHTS}).but(
+                "soup",
+                3,
+                None,
+                [1],
+                {"c": WEIGHTS},
+                {"a": WEIGHTS[:3]},
+                {"a": -WEIGHTS},
+                {"a": "x"},
+                {"a": WEIGHTS * 0},
+            ),
+        },
+    ),
+    *(
+        Call(
+            f"heads.{type(head).__name__}.{name}",
+            method(lambda head=head: head, name),
+            {"y": labels},
+        )
+        for name in ("adapt", "encode")
+        for head, labels in (
+            (
+                heads.BinaryClass(["a", "b"]),
+                rows(t.FLAGS.astype("float32"), width=False).but(
+                    t.Y, t.FLAGS + 0.5, np.eye(2)[t.FLAGS], np.array(["a", "c"]), allow=(True, 3)
+                ),
+            ),
+            (
+                heads.MultiClass(3),
+                LABELS.but(allow=(np.ndarray,)).but(-t.Y - 1, t.Y + 0.5, np.eye(3)[t.Y], t.Y * 1j),
+            ),
+            (heads.MultiLabel(3), rows(np.eye(3)[t.Y], width=True).but(t.Y, np.eye(3) * 2)),
+            (heads.Regression(1), rows(t.TARGETS, width=False).but(t.X, ["a"])),
+        )
+    ),
+    # Generators
+    Call(
+        "generators.Dense",
+        lambda: generators.Dense,
+        {
+            "widths": count(4).but([], [0], ["a"], [1.5], [True], allow=([2],)),
+            "depths": DEPTHS,
+            "activation": choice("relu", none=True),
+            "norm": choice("batch", none=True),
+            "dropout": number(0.1, None, 1).but(-0.1),
+            "optimizer": OPTIMIZER,
+            "learning_rate": RATE,
+            "connect": choice("none"),
+            "connection_dropout": number(0.1, None, 1).but(-0.1),
+            "kernel_constraint": choice("max_norm", none=True),
+            "majority": MAJORITY,
+        },
+    ),
+    Call(
+        "generators.Conv",
+        lambda: generators.Conv,
+        {
+            "filters": count(4).but([], [0], ["a"], [1.5], allow=([2],)),
+            "depths": DEPTHS,
+            "dropout": number(0.1, None, 1).but(-0.1),
+            "optimizer": OPTIMIZER,
+            "learning_rate": RATE,
+            "connect": choice("none"),
+            "connection_dropout": number(0.1, None, 1).but(-0.1),
+            "majority": MAJORITY,
+        },
+    ),
+    Call(
+        "generators.Energy",
+        lambda: generators.Energy,
+        {
+            "max_layers": count(1),
+            "max_units": count(4),
+            "steps": count(2),
+            "rows": count(100),
+            "init": choice("energy"),
+            "activation": choice("relu", none=True),
+            "optimizer": OPTIMIZER,
+            "learning_rate": RATE,
+            "majority": MAJORITY,
+            "seed": count(0, 0),
+        },
+    ),
+    Call(
+        "generators.Growth",
+        lambda: generators.Growth,
+        {
+            "generator": instance(lazy(lambda: generators.Dense(4)), none=True),
+            "transforms": fixed(("widen",)).but(
+                "soup", 3, [], ["soup"], None, [3], {}, object(), True
+            ),
+            "factor": number(2.0, 1),
+            "layers": count(1),
+            "fresh": flag(False),
+            "max_parameters": count(10, none=True),
+            "optimizer": OPTIMIZER,
+            "learning_rate": RATE,
+            "majority": MAJORITY,
+        },
+    ),
+    Call(
+        "generators.Pool",
+        lambda: generators.Pool,
+        {
+            "models": mapping(lazy(lambda: {"a": t.dense()})).but({"a": "soup"}, {"": t.dense()}),
+            "optimizer": OPTIMIZER,
+            "learning_rate": RATE,
+            "depths": mapping(None, none=True, empty=True).but({"a": -1}, {"a": 1.5}, {"b": 1}),
+            "majority": MAJORITY,
+        },
+    ),
+    Call(
+        "generators.Bagging",
+        lambda: generators.Bagging,
+        {
+            "generator": instance(lazy(lambda: generators.Dense(4))),
+            "fraction": number(0.5, 0),
+            "replacement": flag(True),
+        },
+    ),
+    # Data
+    Call(
+        "data.Feature",
+        lambda: data.Feature,
+        {
+            "name": text("a").but(allow=("",)),
+            "key": text("a"),
+            "kind": text("number"),
+            "dtype": choice("float32"),
+            "shape": listing((3,), empty=True).but(
+                "soup", (-1,), (1.5,), ("a",), {}, allow=([None],)
+            ),
+            "missing": flag(False),
+            "source": text("array").but(allow=("",)),
+        },
+    ),
+    Call(
+        "data.Schema",
+        lambda: data.Schema,
+        {
+            "features": listing(lazy(lambda: t.schema().features)).but("soup"),
+            "layout": choice("array"),
+        },
+    ),
+    Call(
+        "data.Schema.infer",
+        lambda: data.Schema.infer,
+        {
+            "x": rows(t.X, width=False, finite=False, text=True).but({}, np.zeros((24, 0))),
+        },
+    ),
+    Call("data.Schema.read", lambda: t.schema().read, {"x": PREDICT["x"]}),
+    Call(
+        "data.Schema.from_json",
+        lambda: data.Schema.from_json,
+        {
+            "text": fixed(lazy(lambda: t.schema().to_json())).but(
+                "soup",
+                3,
+                None,
+                "{}",
+                "[]",
+                "3",
+                b"\0",
+                {},
+                object(),
+                '{"layout": "array"}',
+                '{"layout": "array", "features": [1]}',
+            ),
+        },
+    ),
+    Call(
+        "data.Schema.from_dict",
+        lambda: data.Schema.from_dict,
+        {
+            "values": fixed(lazy(lambda: t.schema().to_dict())).but(
+                "soup",
+                3,
+                None,
+                {},
+                [],
+                object(),
+                {"layout": "array"},
+                {"layout": "array", "features": [1]},
+                {"layout": "array", "features": [{"name": "a"}]},
+                {"layout": "array", "features": [3]},
+            ),
+        },
+    ),
+]
