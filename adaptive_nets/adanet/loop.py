@@ -20,8 +20,8 @@ from adaptive_nets.adanet.rounds.timing.budget import LEAST_SHARE, Budget
 from adaptive_nets.adanet.rounds.timing.plan import RoundPlan
 from adaptive_nets.keras_internals import seeded
 
-# Share of the time left for measuring what a decision takes.
-REHEARSAL_SHARE = 0.15
+# Share of the time left for measuring what a decision takes, and the seconds that are too few.
+REHEARSAL_SHARE, LEAST_REHEARSAL = 0.15, 0.3
 
 # To write a round's new members and the state.
 SAVING_SECONDS = 0.3
@@ -145,7 +145,8 @@ class SearchLoop:
         except KeyboardInterrupt:
             self.checkpointer.checkpoint(job.round)
             raise
-        self.step_seconds = job.round.step_seconds
+        training = job.round.training
+        self.step_seconds = training.seconds / max(1, training.step)
         closing = time.perf_counter()
         if interrupted:
             self.checkpointer.checkpoint(job.round)
@@ -165,8 +166,10 @@ class SearchLoop:
     def _rehearse(self, job):
         """Measures what it will take to decide the first round."""
         budget, began = self.budget, time.perf_counter()
-        spare = REHEARSAL_SHARE * budget.remaining()
-        if budget.limit is None or budget.closing is not None or spare < 0.3:
+        if budget.limit is None or budget.closing is not None:
+            return
+        (spare,) = self.context.group.agree(REHEARSAL_SHARE * budget.remaining())
+        if spare < LEAST_REHEARSAL:
             return
         cost = self.runner.rehearse(job.round, self.state.ensemble, spare)
         written = SAVING_SECONDS if self.checkpointer.writer is not None else 0.0

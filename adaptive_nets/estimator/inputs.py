@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import check_function
-from adaptive_nets.data.containers import check_aligned, unpack
+from adaptive_nets.data.alignment import check_aligned
+from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.datasets import is_dataset, is_endless, plain_features, plain_labels
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.estimator.mode_keys import ModeKeys

@@ -192,6 +192,19 @@ def _width(heads):
     return sum(columns.label_width for columns in side_by_side(heads).values())
 
 
+def combined_strata(heads: dict[str, Head], labels: np.ndarray) -> np.ndarray | None:
+    """Returns the number of each row's combination of the heads' classes, or `None` without any."""
+    found = [
+        heads[name].strata(ops.convert_to_numpy(columns.labels_of(labels)))
+        for name, columns in side_by_side(heads).items()
+    ]
+    found = [each for each in found if each is not None]
+    if not found:
+        return None
+    _, codes = np.unique(np.stack(found, axis=1), axis=0, return_inverse=True)
+    return np.ravel(codes)
+
+
 @contextmanager
 def named_refusals(name: str) -> Iterator[None]:
     """Adds the head's name to an error that lacks it, such as that of a custom head."""

@@ -9,10 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_config, check_number
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.columns import (
     ColumnsMetric,
+    combined_strata,
     encode_side_by_side,
     named_refusals,
     side_by_side,
@@ -194,18 +195,7 @@ class Multi(Head):
         return found
 
     def strata(self, labels: np.ndarray) -> np.ndarray | None:
-        """Returns the number of each row's combination of the heads' classes."""
-        found = [
-            head.strata(keras.ops.convert_to_numpy(columns.labels_of(labels)))
-            for head, columns in zip(
-                self.heads.values(), side_by_side(self.heads).values(), strict=True
-            )
-        ]
-        found = [each for each in found if each is not None]
-        if not found:
-            return None
-        _, codes = np.unique(np.stack(found, axis=1), axis=0, return_inverse=True)
-        return np.ravel(codes)
+        return combined_strata(self.heads, labels)
 
     def output_range(
         self, labels: np.ndarray, base: np.ndarray | None = None
@@ -254,7 +244,7 @@ class Multi(Head):
         Raises:
             ValueError: The class of a head, or an object in its configuration, is not registered.
         """
-        heads = []
+        heads, config = [], check_config(cls, config)
         for serialized in config["heads"]:
             try:
                 heads.append(keras.saving.deserialize_keras_object(serialized))

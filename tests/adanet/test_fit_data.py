@@ -272,3 +272,12 @@ def test_datasets_are_read_within_their_limits(caplog):
     arguments = fit_data.FitArguments(dataset(X, NAMES, batch=1), None, validation_data=(X, NAMES))
     found = fit_data.read_fit_data(head, arguments, None, 0, limits=ReadLimits(batches=15))
     assert (len(found.train), len(found.valid)) == (15, 20)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_validation_rows_have_their_share_of_every_class(seed):
+    labels = np.array([0] * 90 + [1] * 8 + [2] * 2)
+    x = np.arange(100.0)[:, None]
+    found = read(x, labels, validation_split=0.25, seed=seed)
+    assert np.bincount(found.valid.y, minlength=3).tolist() in ([22, 2, 1], [23, 1, 1])
+    assert np.bincount(found.train.y, minlength=3).min() == 1

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from adaptive_nets import heads
-from adaptive_nets.data.rows import make_rows, split_rows
-from adaptive_nets.data.strata import draw_rows, split_indices
+from adaptive_nets.data.rows import draw_rows, make_rows, split_indices, split_rows
 
 RNG = np.random.default_rng(0)
 

@@ -287,3 +287,21 @@ def test_hooks_and_callbacks_are_played(tmp_path):
         est.LoggingTensorHook(["dense/kernel"], every_n_iter=5)
     with pytest.raises(ValueError, match="Checkpoints go by time"):
         est.CheckpointSaverHook(save_steps=5)
+
+
+def test_a_dataset_of_unknown_length_is_not_read_beyond_the_steps(tmp_path):
+    read = []
+
+    def batches():
+        for k in range(1000):
+            read.append(k)
+            yield X[:32], Y[:32]
+
+    def input_fn():
+        spec = (tf.TensorSpec((32, 64), tf.float32), tf.TensorSpec((32,), tf.int64))
+        return tf.data.Dataset.from_generator(batches, output_signature=spec)
+
+    estimator = made(tmp_path, max_iteration_steps=4)
+    estimator.train(input_fn, max_steps=2)
+    # Once to count them, once to read a whole round's, and the first batch for its size.
+    assert max(read) <= 3 and len(read) <= 2 + 4 + 1

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from adaptive_nets._checks import check_choice, check_text
+from adaptive_nets._checks import check_choice, check_dict, check_text
 from adaptive_nets.configurable import Configurable
 from adaptive_nets.data.datasets import is_batched
 from adaptive_nets.heads import Head
@@ -72,7 +72,8 @@ class Evaluator(Configurable):
     @classmethod
     def from_config(cls, config: dict) -> "Evaluator":
         """Creates an evaluator without its own data, which a configuration does not hold."""
-        return cls(metric=config["metric"], mode=config["mode"])
+        given = check_dict("config", config, object, "the output of Evaluator.get_config", 1)
+        return cls(**{name: given[name] for name in ("metric", "mode") if name in given})
 
     def _maximise(self):
         mode = (self._better or "auto") if self.mode == "auto" else self.mode

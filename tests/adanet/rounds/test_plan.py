@@ -5,7 +5,6 @@ import types
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets.adanet.defaults import EPOCHS
 from adaptive_nets.adanet.rounds.records import Entry
 from adaptive_nets.adanet.rounds.timing import budget as budgets
 from adaptive_nets.adanet.rounds.timing import plan as plans
@@ -70,7 +69,12 @@ def test_a_cut_round_is_as_long_as_the_least(clock):
 
 def test_few_rows_are_not_read_without_end(clock):
     plan, _ = make(1000, epoch_steps=30)
-    assert train(plan, clock, 0.001) == 30 * EPOCHS
+    assert train(plan, clock, 0.001) == 30 * plans.MOST_EPOCHS
+    # Time that is too short for another round is used all the same.
+    clock.seconds = 0.0
+    plan, budget = make(10, epoch_steps=20)
+    budget.opening_seconds, budget.closing = 1.0, ClosingCost(2.0, 0.0)
+    assert train(plan, clock, 0.001) == pytest.approx(8000, abs=1)
     plan, _ = make(1000, epoch_steps=1)
     assert train(plan, clock, 0.001) == 500
     plan, _ = make(100, epoch_steps=float("inf"))
@@ -84,6 +88,8 @@ def test_values_that_are_set_are_kept(clock):
     plan, _ = make(None)
     assert (plan.open_steps, plan.open_rounds) == (False, False)
     assert plan.expected_steps() == 500
+    plan, _ = make(1000, force_grow=True)  # which would grow without end
+    assert (plan.open_steps, plan.open_rounds) == (True, False)
     plan, _ = make(1000, max_iterations=2)
     assert (plan.open_steps, plan.open_rounds) == (True, False)
     plan, _ = make(1000, steps_per_iteration=30)

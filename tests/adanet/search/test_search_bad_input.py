@@ -131,6 +131,14 @@ CASES = {
     "evaluator of an unknown metric": (
         (X, Y), {}, {"evaluator": an.adanet.Evaluator(X, Y, metric="speed")}, "Unknown metric",
     ),
+    "evaluator of one class": (
+        (X, Y % 2), {},
+        {
+            "head": an.heads.BinaryClass(),
+            "evaluator": an.adanet.Evaluator(X[Y % 2 == 1], Y[Y % 2 == 1], metric="auc"),
+        },
+        "metric 'auc' is undefined on the rows that it judges by.*of 1 class",
+    ),
     "nothing proposed": ((X, Y), {}, proposing(), "at least one builder. .* round 1"),
     "None proposed": ((X, Y), {}, proposing(None), "at least one builder. .* round 1"),
     "no builder": ((X, Y), {}, proposing("dense"), "must return adanet.Builder.*Received: str"),

@@ -2,7 +2,7 @@
 
 import time
 
-from adaptive_nets.adanet.defaults import EPOCHS, Defaults
+from adaptive_nets.adanet.defaults import MANY_EPOCHS, Defaults
 from adaptive_nets.adanet.rounds.records import Entry
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.timing.budget import Budget
@@ -10,6 +10,9 @@ from adaptive_nets.adanet.settings import SearchSettings
 
 # Rounds in a row that may gain less than a thousandth of the loss's unit before a search ends.
 PATIENCE, LEAST_GAIN = 2, 1e-3
+
+# A round whose steps follow from the time reads its rows at most this many times.
+MOST_EPOCHS = MANY_EPOCHS
 
 # Steps a second of a small model, as long as nothing has been measured.
 USUAL_SPEED = 1000.0
@@ -40,14 +43,14 @@ class RoundPlan:
     ):
         self.budget, self.unit = budget, unit
         self.rounds = settings.rounds
-        self.force_grow = settings.force_grow
         timed = budget.limit is not None
         self.open_steps = timed and settings.steps_per_iteration == "auto"
-        self.open_rounds = timed and settings.max_iterations == "auto"
+        # A search that grows whatever it gains would not end by itself.
+        self.open_rounds = timed and settings.max_iterations == "auto" and not settings.force_grow
         # The default for the rows is the most where time decides; to do with less may be needed.
-        steps, usual = settings.steps, Defaults.steps
-        self.most = max(steps, EPOCHS * epoch_steps)
-        self.steps = min(steps, usual) if self.open_steps else steps
+        steps = settings.steps
+        self.most = max(steps, MOST_EPOCHS * epoch_steps)
+        self.steps = min(steps, Defaults.steps) if self.open_steps else steps
         self.begun = 0
         self.step_seconds: float | None = None
         self._start, self._remaining, self._left = 0.0, float("inf"), 1
@@ -107,7 +110,12 @@ class RoundPlan:
         left = self.seconds_left()
         over = left <= 0 or self.budget.ends_training(round_.step_seconds)
         more = 0 if over else max(1, int(left / self.step_seconds)) if taken else self.steps
-        return max(self.steps, int(min(self.most, step + more)))
+        return max(self.steps, int(min(self._most_steps(), step + more)))
+
+    def _most_steps(self):
+        # What would be too little for another round is not left unused.
+        after = self.budget.remaining() - 2 * self.budget.keeps
+        return self.most if after > self.least_seconds() else float("inf")
 
     def stalled(self, entries: tuple[Entry, ...], won: bool) -> bool:
         """Returns whether a search is over because its rounds gain nothing.
@@ -116,7 +124,7 @@ class RoundPlan:
             entries: The leaderboard, with that of the newest round.
             won: Whether the newest round has improved the ensemble.
         """
-        if not self.open_rounds or self.force_grow:
+        if not self.open_rounds:
             return not won
         chosen = {e.round: e.objective for e in entries if e.status == "selected"}
         objectives = [chosen[number] for number in sorted(chosen)][-PATIENCE - 1 :]

@@ -13,7 +13,7 @@ from adaptive_nets.adanet.ensembles.output_cache import OutputCache
 from adaptive_nets.adanet.rounds.finalize import RECALIBRATION_ROWS
 from adaptive_nets.adanet.rounds.scoring import CandidateScorer
 from adaptive_nets.adanet.rounds.timing.budget import ClosingCost
-from adaptive_nets.data.strata import draw_rows
+from adaptive_nets.data.rows import draw_rows
 from adaptive_nets.majority.recalibrate import normalizations
 
 FEW_ROWS = 2048
