@@ -114,6 +114,11 @@ class RoundRunner:
             self._mixture_chunks if self.stream is not None else None,
         )  # fmt: skip
 
+    @property
+    def rows(self) -> int:
+        """Number of rows that ensembles are measured on, in all data sets together."""
+        return sum(len(view.rows) for view in self.scorer.views)
+
     def rehearse(self, round_: Round, previous: Ensemble | None, seconds: float) -> ClosingCost:
         """Returns what it will take to decide a round, measured on a part of the rows.
 
