@@ -198,7 +198,7 @@ class SearchLoop:
             self.state.iteration + 1, seconds, max(0.0, self.budget.remaining()), self.budget.limit,
             100 * share,
         )  # fmt: skip
-        self.runner.score_on_part(share)
+        self.runner.score_on_part(share, LEAST_JUDGED)
         self._measure_again(share)
 
     def _measure_again(self, share=1.0):

@@ -136,9 +136,14 @@ class RoundRunner:
         row = cost.rows / len(self.train.rows) + self.stream.row_seconds
         return dataclasses.replace(cost, fixed=cost.fixed + more * row)
 
-    def score_on_part(self, share: float) -> None:
-        """Weighs and measures candidate ensembles on a share of the rows from now on."""
-        self.scorer = on_part(self._whole, share)
+    def score_on_part(self, share: float, least: int) -> None:
+        """Weighs and measures candidate ensembles on a share of the rows from now on.
+
+        Args:
+            share: The share of the rows.
+            least: Number of rows that each data set keeps at least.
+        """
+        self.scorer = on_part(self._whole, share, least)
 
     def set_up(
         self,
