@@ -75,8 +75,8 @@ class AdaNet(ScikitLearnFace, Portable):
         head: The task, a `heads.Head`. It is copied, and `fit` adapts the copy, `search.head`.
         generator: An `adanet.Generator`. Defaults to `generators.Dense()`.
         max_iterations: Maximum number of rounds. `"auto"` is 5; with a `time_limit`, any number.
-        steps_per_iteration: Steps per round. `"auto"` reads the rows 20 times, in 100 to 5,000
-            steps (500 of endless data); with a `time_limit`, as far as it allows.
+        steps_per_iteration: Steps per round. `"auto"` reads the rows 10 to 20 times, in 100 to
+            5,000 steps (500 of endless data); with a `time_limit`, as far as it allows.
         ensemble_strategies: One or several of `"grow"`, `"solo"`, `"all"` and `adanet.Strategy`s.
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"` or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
@@ -84,7 +84,7 @@ class AdaNet(ScikitLearnFace, Portable):
         refit: Which mixture weights each round solves for: `"all"`, or only `"new"` (the paper).
         adanet_lambda: λ >= 0, relative to the size of the loss. At 0, the weights of an ensemble
             that fits its training data perfectly have no finite optimum. `"auto"` is
-            1 / sqrt(rows); 1e-3 with `"rademacher"` or endless data.
+            1 / sqrt(rows), at most 0.1; 1e-3 with `"rademacher"` or endless data.
         adanet_beta: β >= 0. Defaults to 0.
         complexity: `"sqrt_depth"`, `"rademacher"` (lemma 2, p = 2, Λ = 1), `"std"` (AdaNet.SD), an
             `adanet.Complexity`, or a function from an `adanet.Subnetwork` to r >= 0.

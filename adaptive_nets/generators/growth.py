@@ -11,7 +11,7 @@ import numpy as np
 from adaptive_nets import growth
 from adaptive_nets._checks import (
     check_bool,
-    check_instance,
+    check_config,
     check_integer,
     check_list,
     check_number,
@@ -33,6 +33,7 @@ from adaptive_nets.adanet.candidates.stock.optimizers import (
     make_optimizer,
 )
 from adaptive_nets.generators.grown import grown_subnetwork, logits_model
+from adaptive_nets.keras_internals import draw_seed
 from adaptive_nets.serialization import describe_object, restore_object
 
 TRANSFORMS = ("widen", "deepen", "fuse")
@@ -99,7 +100,8 @@ class Growth(WrappingGenerator):
         majority: MajoritySetting = 1,
     ):
         generator = Dense() if generator is None else generator
-        check_instance("generator", generator, Generator, "an adanet.Generator")
+        if not isinstance(generator, Generator):
+            raise TypeError(f"generator must be an adanet.Generator. Received: {show(generator)}.")
         self.generator, self.fresh = generator, check_bool("fresh", fresh)
         several = [transforms] if isinstance(transforms, str) else transforms
         words = f"one or several of {', '.join(map(repr, TRANSFORMS))}, each once"
@@ -194,7 +196,8 @@ class Growth(WrappingGenerator):
 
     @classmethod
     def from_config(cls, config: dict) -> "Growth":
-        generator = restore_object(config["generator"], "generator")
+        given = check_config(cls, config).get("generator")
+        generator = None if given is None else restore_object(given, "generator")
         return cls(**{**config, "generator": generator})
 
 
@@ -213,8 +216,7 @@ class GrownBuilder(Builder):
         self.majority = generator.majority
 
     def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
-        # A search seeds NumPy for each builder.
-        seed = int(np.random.randint(2**31))
+        seed = draw_seed()
         plan = self.generator.plan(self.transform, self.members, seed)
         model = growth.apply(plan)[0]
         deeper = self.generator.layers if self.transform == "deepen" else 0

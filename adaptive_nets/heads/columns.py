@@ -132,19 +132,6 @@ def encode_side_by_side(heads: dict[str, Head], parts: dict[str, Any]) -> np.nda
     return np.concatenate(placed, axis=1)
 
 
-def combined_strata(heads: dict[str, Head], labels: np.ndarray) -> np.ndarray | None:
-    """Returns the number of each row's combination of the heads' classes, or `None` without any."""
-    found = [
-        heads[name].strata(ops.convert_to_numpy(columns.labels_of(labels)))
-        for name, columns in side_by_side(heads).items()
-    ]
-    found = [each for each in found if each is not None]
-    if not found:
-        return None
-    _, codes = np.unique(np.stack(found, axis=1), axis=0, return_inverse=True)
-    return np.ravel(codes)
-
-
 def with_weights(
     labels: Any, weights: dict[str, Any], heads: dict[str, Head], name: str
 ) -> np.ndarray:
@@ -203,6 +190,19 @@ def with_mean_one(labels: np.ndarray, heads: dict[str, Head]) -> np.ndarray:
 
 def _width(heads):
     return sum(columns.label_width for columns in side_by_side(heads).values())
+
+
+def combined_strata(heads: dict[str, Head], labels: np.ndarray) -> np.ndarray | None:
+    """Returns the number of each row's combination of the heads' classes, or `None` without any."""
+    found = [
+        heads[name].strata(ops.convert_to_numpy(columns.labels_of(labels)))
+        for name, columns in side_by_side(heads).items()
+    ]
+    found = [each for each in found if each is not None]
+    if not found:
+        return None
+    _, codes = np.unique(np.stack(found, axis=1), axis=0, return_inverse=True)
+    return np.ravel(codes)
 
 
 @contextmanager

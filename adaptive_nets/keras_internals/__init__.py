@@ -5,7 +5,7 @@ Nothing else in the package may read a private attribute of a Keras object or im
 what it reads. So a new version of Keras is mended here.
 """
 
-from adaptive_nets.keras_internals.draws import seeded
+from adaptive_nets.keras_internals.draws import draw_seed, seeded
 from adaptive_nets.keras_internals.graph import (
     call_of,
     functional_class,
@@ -90,6 +90,7 @@ __all__ = [
     "create_states",
     "custom_scale_class",
     "direct_layers",
+    "draw_seed",
     "drop_all_reduce",
     "forget_traces",
     "full_precision",

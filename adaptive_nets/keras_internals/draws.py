@@ -35,6 +35,13 @@ class _Draws:
 _DRAWS = _Draws()
 
 
+def draw_seed() -> int:
+    """Draws a seed as Keras does for what was given none: inside `seeded`, from its source."""
+    from keras.src.random.seed_generator import make_default_seed
+
+    return make_default_seed()
+
+
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Makes the layers and initializers that this thread creates inside reproducible.

@@ -20,8 +20,12 @@ def served_specs(model: keras.Model, schema: Schema | None) -> Any:
     """
     import tensorflow as tf
 
-    if schema is None or schema.layout == "array":
+    if schema is None:
         return tensor_signature(model)
+    if schema.layout == "array":
+        spec = tensor_signature(model)
+        scalar = schema.features[0].shape == ()
+        return tf.TensorSpec(None, spec.dtype, name=spec.name) if scalar else spec
     specs = named_specs(schema)
     return {
         f.key: specs[f.key] if f.shape else tf.TensorSpec(None, f.dtype, name=f.key)

@@ -30,22 +30,22 @@ def used(fitted):
 
 @pytest.mark.parametrize(
     ("n", "batch", "steps"),
-    [(1, 1, 100), (100, 32, 100), (331, 32, 206), (3673, 32, 2295), (11340, 32, 5000),
-     (11340, 256, 885), (1_000_000, 32, 5000)],
+    [(1, 1, 100), (100, 32, 100), (640, 32, 212), (5000, 32, 2343), (10000, 256, 781),
+     (11340, 32, 5000), (11340, 256, 885), (1_000_000, 32, 5000)],
 )  # fmt: skip
-def test_a_round_reads_the_rows_20_times_within_bounds(n, batch, steps):
+def test_a_round_reads_the_rows_several_times_within_bounds(n, batch, steps):
     defaults = Defaults.of_rows(n, batch)
     assert defaults.steps == steps
-    assert defaults.adanet_lambda == 1 / math.sqrt(n)
+    assert defaults.adanet_lambda == min(1 / math.sqrt(n), 0.1)
     assert Defaults.of_rows(n, batch, falls_with_rows=True) == Defaults(steps, 1e-3)
 
 
 def test_fit_uses_what_its_rows_give():
-    fitted = search().fit(*rows(160), validation_split=0.1, batch_size=16, verbose=0)
-    assert used(fitted) == (180, 1 / 12)  # 144 rows are left.
-    assert fitted.global_step == 180
+    fitted = search().fit(*rows(640), validation_split=0.1, batch_size=16, verbose=0)
+    assert used(fitted) == (380, 1 / 24)  # 576 rows are left.
+    assert fitted.global_step == 380
     selected = fitted.leaderboard().iloc[0]
-    assert selected["steps"] == 180
+    assert selected["steps"] == 380
 
 
 def test_given_values_are_kept():
@@ -54,11 +54,11 @@ def test_given_values_are_kept():
 
 
 def test_a_complexity_that_falls_with_the_rows_keeps_its_weight():
-    x, y = rows(40)
+    x, y = rows(256)
     for complexity, expected in (
         ("rademacher", 1e-3),
-        ("std", 40**-0.5),
-        (lambda s: 1.0, 40**-0.5),
+        ("std", 0.0625),
+        (lambda s: 1.0, 0.0625),
     ):
         ready = search(complexity=complexity, steps_per_iteration=1).fit(x, y, verbose=0)
         assert used(ready) == (1, expected)
@@ -74,20 +74,20 @@ def test_endless_data_has_no_rows_to_count():
 
 
 def test_a_search_goes_on_with_what_it_began_with(tmp_path):
-    x, y = rows(64)
+    x, y = rows(256)
     search(model_dir=tmp_path, max_iterations=1).fit(x, y, verbose=0)
     state = max(tmp_path.glob("state*.json"))
-    assert json.loads(state.read_text())["defaults"] == {"steps": 100, "adanet_lambda": 0.125}
+    assert json.loads(state.read_text())["defaults"] == {"steps": 100, "adanet_lambda": 0.0625}
     loaded = an.AdaNet.load(tmp_path)
-    assert used(loaded) == (100, 0.125) and loaded.settings.steps_per_iteration == "auto"
+    assert used(loaded) == (100, 0.0625) and loaded.settings.steps_per_iteration == "auto"
     # The same numbers, given, are the same search; others are not.
     again = search(
-        model_dir=tmp_path, max_iterations=2, steps_per_iteration=100, adanet_lambda=0.125
+        model_dir=tmp_path, max_iterations=2, steps_per_iteration=100, adanet_lambda=0.0625
     )
-    assert used(again.fit(x, y, verbose=0)) == (100, 0.125)
+    assert used(again.fit(x, y, verbose=0)) == (100, 0.0625)
     with pytest.raises(ValueError, match="steps_per_iteration: stored 100, now 99"):
         search(model_dir=tmp_path, steps_per_iteration=99).fit(x, y, verbose=0)
-    with pytest.raises(ValueError, match="adanet_lambda: stored 0.125, now 0.1"):
+    with pytest.raises(ValueError, match="adanet_lambda: stored 0.0625, now 0.1"):
         search(model_dir=tmp_path, adanet_lambda=0.1).fit(x, y, verbose=0)
 
 

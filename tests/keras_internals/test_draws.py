@@ -17,6 +17,15 @@ def drawn():
     return [*keras.ops.convert_to_numpy(layer.seed_generator.state), *loose, seed]
 
 
+def test_draw_seed():
+    random.seed(2)
+    expected = random.Random(2).randint(1, int(1e9))
+    assert internals.draw_seed() == expected
+    with internals.seeded(2):
+        assert internals.draw_seed() == expected
+        assert internals.draw_seed() != expected
+
+
 def test_seeded():
     keras.utils.set_random_seed(3)
     expected = drawn()

@@ -30,6 +30,7 @@ class _Pickler(pickle.Pickler):
         return NotImplemented
 
 
+@seeded(0)
 def write_model(model: keras.Layer) -> bytes:
     """Returns a model, or a layer, as a `.keras` file that can be read."""
     if isinstance(model, keras.Model) and hasattr(model, "inputs"):
@@ -83,7 +84,7 @@ def pack_settings(settings: SearchSettings) -> dict[str, bytes]:
     Raises:
         ValueError: One cannot be pickled. The message names it.
     """
-    given = settings.as_arguments()
+    given = {**settings.as_arguments(), "defaults": settings.defaults}
     return {name: pack(value, f"its {name}") for name, value in given.items()}
 
 
@@ -109,7 +110,7 @@ def copy_settings(settings: SearchSettings) -> SearchSettings:
             raise ValueError(
                 f"The search cannot be copied, because its {name} cannot: {reason[0]}"
             ) from error
-    return SearchSettings(**copied)
+    return SearchSettings(**copied, defaults=settings.defaults)
 
 
 def pack_context(context: SearchContext | None, settings: SearchSettings) -> dict[str, Any] | None:
@@ -140,6 +141,7 @@ def unpack_context(
     return SearchContext(settings, preprocessor=preprocessor, group=group, **found)
 
 
+@seeded(0)
 def copy_context(
     context: SearchContext | None, settings: SearchSettings, copied: SearchSettings, group: Group
 ) -> SearchContext | None:
@@ -180,6 +182,7 @@ def unpack_state(packed: dict[str, Any]) -> SearchState:
     return _restored(packed["record"], packed["paused"], packed["members"], models)
 
 
+@seeded(0)
 def copy_state(state: SearchState) -> SearchState:
     """Returns a state whose members are copies."""
     members = state.members()

@@ -113,9 +113,11 @@ def build_model(
     inputs = keras.Input((features,), dtype=dtype, name="features")
     read, outputs = inputs, []
     for depth, kernel in enumerate(kernels, start=1):
+        # Zeros, for a random kernel would draw from the process' random state.
         layer = keras.layers.Dense(
-            kernel.shape[1], use_bias=False, dtype=dtype, name=f"layer_{depth}"
-        )
+            kernel.shape[1], use_bias=False, kernel_initializer="zeros", dtype=dtype,
+            name=f"layer_{depth}",
+        )  # fmt: skip
         outputs.append(layer(read))
         layer.set_weights([kernel])
         if depth < len(kernels):
@@ -126,7 +128,7 @@ def build_model(
     if len(outputs) > 1:
         joined = keras.layers.Concatenate(dtype=dtype, name="units")(outputs)
     mixture = np.concatenate(mixtures) if mixtures else np.zeros(features)
-    logits = keras.layers.Dense(1, dtype=dtype, name="logits")
+    logits = keras.layers.Dense(1, kernel_initializer="zeros", dtype=dtype, name="logits")
     model = keras.Model(inputs, logits(joined), name="convex_adanet")
     logits.set_weights([mixture[:, None], np.array([intercept])])
     return model

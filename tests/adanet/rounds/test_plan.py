@@ -2,17 +2,14 @@
 
 import types
 
-import numpy as np
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets.adanet.defaults import EPOCHS
 from adaptive_nets.adanet.rounds.records import Entry
 from adaptive_nets.adanet.rounds.timing import budget as budgets
 from adaptive_nets.adanet.rounds.timing import plan as plans
 from adaptive_nets.adanet.rounds.timing.budget import Budget, ClosingCost
 from adaptive_nets.adanet.rounds.timing.plan import RoundPlan
-from adaptive_nets.adanet.rounds.training_state import TrainingState
 from adaptive_nets.adanet.settings import SearchSettings
 
 
@@ -72,7 +69,7 @@ def test_a_cut_round_is_as_long_as_the_least(clock):
 
 def test_few_rows_are_not_read_without_end(clock):
     plan, _ = make(1000, epoch_steps=30)
-    assert train(plan, clock, 0.001) == 30 * EPOCHS
+    assert train(plan, clock, 0.001) == 30 * plans.MOST_EPOCHS
     # Time that is too short for another round is used all the same.
     clock.seconds = 0.0
     plan, budget = make(10, epoch_steps=20)
@@ -127,15 +124,3 @@ def test_small_shares_are_not_worth_a_slow_compiler(clock):
     plan, _ = make(100)
     plan.begin_round(0)
     assert plan.expected_steps() == 19000
-
-
-def test_a_round_that_goes_on_keeps_the_form_of_its_learning_curve():
-    state = TrainingState.begin(1, 100)
-    losses = np.arange(1000.0)[:, None]
-    for part in np.array_split(losses, 7):
-        state.add(part, 0.1)
-    assert state.window == 8 and len(state.curve) == 125
-    assert np.ravel(state.curve).tolist() == losses.reshape(125, 8).mean(axis=1).tolist()
-    again = TrainingState.begin(1, 100)
-    again.add(losses, 0.1)
-    assert again.curve == state.curve

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import random
 
 import keras
 import numpy as np
@@ -60,6 +61,17 @@ def test_a_fitted_search_goes_on_in_its_copy(copied, lc):
         np.testing.assert_array_equal(old, new)
     search.max_iterations = 2
     lc.assert_same(search.fit(x, y, verbose=0), other)
+
+
+@BOTH
+def test_copying_leaves_the_random_states_of_the_process(copied, lc):
+    x, y = lc.blobs(60)
+    search = lc.small(max_iterations=1).fit(x, y, verbose=0)
+    before = random.getstate(), np.random.get_state()[1:]
+    copied(search)
+    keras.tree.map_structure(
+        np.testing.assert_array_equal, before, (random.getstate(), np.random.get_state()[1:])
+    )
 
 
 @BOTH

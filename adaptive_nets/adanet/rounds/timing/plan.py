@@ -2,7 +2,7 @@
 
 import time
 
-from adaptive_nets.adanet.defaults import EPOCHS, Defaults
+from adaptive_nets.adanet.defaults import MANY_EPOCHS, Defaults
 from adaptive_nets.adanet.rounds.records import Entry
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.timing.budget import Budget
@@ -10,6 +10,9 @@ from adaptive_nets.adanet.settings import SearchSettings
 
 # Rounds in a row that may gain less than a thousandth of the loss's unit before a search ends.
 PATIENCE, LEAST_GAIN = 2, 1e-3
+
+# A round whose steps follow from the time reads its rows at most this many times.
+MOST_EPOCHS = MANY_EPOCHS
 
 # Steps a second of a small model, as long as nothing has been measured.
 USUAL_SPEED = 1000.0
@@ -45,9 +48,9 @@ class RoundPlan:
         # A search that grows whatever it gains would not end by itself.
         self.open_rounds = timed and settings.max_iterations == "auto" and not settings.force_grow
         # The default for the rows is the most where time decides; to do with less may be needed.
-        steps, usual = settings.steps, Defaults.steps
-        self.most = max(steps, EPOCHS * epoch_steps)
-        self.steps = min(steps, usual) if self.open_steps else steps
+        steps = settings.steps
+        self.most = max(steps, MOST_EPOCHS * epoch_steps)
+        self.steps = min(steps, Defaults.steps) if self.open_steps else steps
         self.begun = 0
         self.step_seconds: float | None = None
         self._start, self._remaining, self._left = 0.0, float("inf"), 1
