@@ -52,7 +52,7 @@ def open_search(lc, model_dir=None, **settings):
 
 
 def test_rounds_left_open_use_the_time(lc, data, fake_time, monkeypatch):
-    monkeypatch.setattr(plan, "EPOCHS", 1e9)
+    monkeypatch.setattr(plan, "MOST_EPOCHS", 1e9)
     monkeypatch.setattr(plan, "PATIENCE", 99)
     began = fake_time.now
     search = open_search(lc).fit(*data, verbose=0, time_limit=50)
