@@ -3,6 +3,7 @@
 NumPy's scalars count as Python's. A bool is no number, though Python makes it an integer.
 """
 
+import inspect
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -241,6 +242,35 @@ def check_dict(name: str, value: Any, kind: Any, words: str, least: int = 0) -> 
     if len(value) < least:
         raise ValueError(f"{name} must be {words}, at least {least}. Received: {name}={value!r}.")
     return dict(value)
+
+
+def check_config(kind: type, config: Any) -> dict[str, Any]:
+    """Refuses what cannot be the configuration of a class.
+
+    Args:
+        kind: The class.
+        config: What was passed to its `from_config`.
+
+    Returns:
+        A copy of the configuration.
+
+    Raises:
+        ValueError: If it is no dict of the constructor's arguments.
+    """
+    known = inspect.signature(kind).parameters.values()
+    names = {p.name for p in known}
+    needed = {p.name for p in known if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD}
+    others = any(p.kind is p.VAR_KEYWORD for p in known)
+    if (
+        not isinstance(config, Mapping)
+        or not needed <= config.keys()
+        or (not others and not config.keys() <= names)
+    ):
+        raise ValueError(
+            f"config must be the output of {kind.__name__}.get_config, a dict of "
+            f"{', '.join(sorted(names))}. Received: config={show(config)}."
+        )
+    return dict(config)
 
 
 def or_none(check: Callable[..., Any], name: str, value: Any, *limits: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar, Self
 
+from adaptive_nets._checks import check_config
+
 
 class Configurable:
     """An object that its class and its constructor's arguments describe.
@@ -26,7 +28,7 @@ class Configurable:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The object that `get_config` described."""
-        return cls(**config)
+        return cls(**check_config(cls, config))
 
     def __eq__(self, other: object) -> bool:
         if self is other:

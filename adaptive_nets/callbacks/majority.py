@@ -8,7 +8,7 @@ import keras
 
 from adaptive_nets._checks import check_integer, check_path, check_text, show
 from adaptive_nets.graphs.adopt import adopt
-from adaptive_nets.graphs.checks import check_inputs
+from adaptive_nets.graphs.read import check_inputs
 from adaptive_nets.growth.in_place import check_compiled
 from adaptive_nets.keras_internals import print_message
 from adaptive_nets.majority import CollapseReport, collapse, recalibrate_in_place

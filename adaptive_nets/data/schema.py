@@ -287,6 +287,9 @@ class Schema:
         count = len(self.features)
         if count == 1:
             return [values]
+        # A list of no rows has no names either.
+        if isinstance(values, list | tuple) and not values:
+            return [[]] * count
         array = as_array(values, "features")
         if self.layout != "columns" or array.ndim != 2 or array.shape[1] != count:
             raise ValueError(

@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_bool, check_integer, check_number, check_path
+from adaptive_nets._checks import (
+    check_bool,
+    check_choice,
+    check_integer,
+    check_number,
+    check_path,
+)
 from adaptive_nets._deprecation import renamed_attribute
 from adaptive_nets.energy.checks import check_beta, check_rows
 from adaptive_nets.energy.inspection import contributions, gains
@@ -244,9 +250,8 @@ class EnergyNet:
         """
         if not hasattr(self, "report"):
             raise ValueError("The structure is not known yet. Call fit(x) first.")
-        if init not in ("energy", "random"):
-            raise ValueError(f"init must be 'energy' or 'random'. Received: init={init!r}.")
-        units = head if isinstance(head, int) else head.units
+        check_choice("init", init, ("energy", "random"))
+        units = check_integer("head", getattr(head, "units", head), 1)
         inputs = keras.Input(self.input_shape)
         x = self.hidden(inputs, init, activation)[-1]
         return keras.Model(inputs, keras.layers.Dense(units, name="logits")(x))

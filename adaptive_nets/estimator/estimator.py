@@ -147,18 +147,10 @@ class Estimator(TrainedEnsemble):
             if len(listed) != 1:
                 raise ValueError(f"Pass exactly one ensembler. Received: {len(listed)} ensemblers.")
             mixture_weight_type = listed[0]
-        or_none(check_instance, "config", config, RunConfig, "an estimator.RunConfig, or None")
-        words = "an adanet.Generator"
-        check_instance("subnetwork_generator", subnetwork_generator, Generator, words)
-        or_none(check_dict, "params", params, object, "a dict by name, or None")
-        or_none(check_function, "metric_fn", metric_fn)
-        or_none(check_integer, "max_iterations", max_iterations, 1)
-        words = "an estimator.ReportMaterializer, or None"
-        or_none(
-            check_instance, "report_materializer", report_materializer, ReportMaterializer, words
-        )
-        words = "an adanet.Evaluator or estimator.Evaluator, or None"
-        or_none(check_instance, "evaluator", evaluator, Evaluator | InputFnEvaluator, words)
+        _check_arguments(
+            subnetwork_generator, evaluator, report_materializer, metric_fn, config,
+            max_iterations, params,
+        )  # fmt: skip
         self._config = RunConfig() if config is None else config
         if model_dir is not None:
             model_dir = check_path("model_dir", model_dir)
@@ -296,3 +288,19 @@ class Estimator(TrainedEnsemble):
         folder = ModelDir(self.model_dir)
         if not folder.has_state():
             folder.begin_from(self._warm_start)
+
+
+def _check_arguments(
+    subnetwork_generator, evaluator, report_materializer, metric_fn, config, max_iterations, params
+):
+    """Checks the arguments of an `Estimator` that `AdaNet` does not take."""
+    or_none(check_instance, "config", config, RunConfig, "an estimator.RunConfig, or None")
+    words = "an adanet.Generator"
+    check_instance("subnetwork_generator", subnetwork_generator, Generator, words)
+    or_none(check_dict, "params", params, object, "a dict by name, or None")
+    or_none(check_function, "metric_fn", metric_fn)
+    or_none(check_integer, "max_iterations", max_iterations, 1)
+    words = "an estimator.ReportMaterializer, or None"
+    or_none(check_instance, "report_materializer", report_materializer, ReportMaterializer, words)
+    words = "an adanet.Evaluator or estimator.Evaluator, or None"
+    or_none(check_instance, "evaluator", evaluator, Evaluator | InputFnEvaluator, words)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_bool, check_instance, check_number
+from adaptive_nets._checks import check_bool, check_config, check_number, show
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork, TrainingData
 from adaptive_nets.adanet.candidates.generator import WrappingGenerator
 from adaptive_nets.adanet.candidates.stock.layer_builder import Features
@@ -35,7 +35,8 @@ class Bagging(WrappingGenerator):
     """
 
     def __init__(self, generator: Generator, fraction: float = 1.0, replacement: bool = True):
-        check_instance("generator", generator, Generator, "an adanet.Generator")
+        if not isinstance(generator, Generator):
+            raise TypeError(f"generator must be an adanet.Generator. Received: {show(generator)}.")
         self.generator, self.replacement = generator, check_bool("replacement", replacement)
         most = None if self.replacement else 1
         self.fraction = check_number("fraction", fraction, 0, most, inclusive="high")
@@ -55,6 +56,7 @@ class Bagging(WrappingGenerator):
 
     @classmethod
     def from_config(cls, config: dict) -> "Bagging":
+        config = check_config(cls, config)
         return cls(**{**config, "generator": restore_object(config["generator"], "generator")})
 
 

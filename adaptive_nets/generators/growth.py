@@ -11,7 +11,7 @@ import numpy as np
 from adaptive_nets import growth
 from adaptive_nets._checks import (
     check_bool,
-    check_instance,
+    check_config,
     check_integer,
     check_list,
     check_number,
@@ -100,7 +100,8 @@ class Growth(WrappingGenerator):
         majority: MajoritySetting = 1,
     ):
         generator = Dense() if generator is None else generator
-        check_instance("generator", generator, Generator, "an adanet.Generator")
+        if not isinstance(generator, Generator):
+            raise TypeError(f"generator must be an adanet.Generator. Received: {show(generator)}.")
         self.generator, self.fresh = generator, check_bool("fresh", fresh)
         several = [transforms] if isinstance(transforms, str) else transforms
         words = f"one or several of {', '.join(map(repr, TRANSFORMS))}, each once"
@@ -195,7 +196,8 @@ class Growth(WrappingGenerator):
 
     @classmethod
     def from_config(cls, config: dict) -> "Growth":
-        generator = restore_object(config["generator"], "generator")
+        given = check_config(cls, config).get("generator")
+        generator = None if given is None else restore_object(given, "generator")
         return cls(**{**config, "generator": generator})
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-from adaptive_nets._checks import check_integer
-from adaptive_nets.graphs.checks import check_model
+from adaptive_nets._checks import check_config, check_integer
+from adaptive_nets.graphs.read import check_model
 from adaptive_nets.growth.core.plan import Plan
 from adaptive_nets.growth.deepen import check_deepening, plan_deepen
 from adaptive_nets.growth.fuse import check_fusion, plan_fuse, plan_self_fuse
@@ -38,7 +38,7 @@ class Action(abc.ABC):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Action":
         """The action of a configuration."""
-        return cls(**config)
+        return cls(**check_config(cls, config))
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -132,5 +132,6 @@ class FuseWith(Action):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "FuseWith":
+        config = check_config(cls, config)
         other = keras.saving.deserialize_keras_object(config["other"])
         return cls(**{**config, "other": other})

@@ -10,7 +10,6 @@ import numpy as np
 
 from adaptive_nets._checks import check_choice, check_integer, check_list, or_none
 from adaptive_nets._seeds import new_seed
-from adaptive_nets.graphs.checks import check_model
 from adaptive_nets.graphs.read import PLAIN_MODELS, functional
 from adaptive_nets.graphs.shared_memory import read
 from adaptive_nets.graphs.state import carry_extras, layer_pairs
@@ -97,7 +96,6 @@ def plan_deepen(
         A plan; `print(plan)` shows what is put where, `adaptive_nets.growth.apply` does it.
     """
     times = check_deepening(after, method, preserve, seed, times)
-    check_model("model", model)
     functional(model)
     rule = find_rule(type(model))
     own = None if rule is None else rule.deepening(model, after, method, new_seed(seed))
@@ -129,9 +127,9 @@ def check_deepening(after: Any, method: Any, preserve: Any, seed: Any, times: An
     check_choice("method", method, METHODS)
     check_choice("preserve", preserve, ("exact", "approximate"))
     or_none(check_integer, "seed", seed, 0)
-    if isinstance(after, Integral | float):
-        check_integer("after", after, 1)
-    elif after is not None and not isinstance(after, str):
+    if isinstance(after, bool | float | np.bool_):
+        check_integer("after", after)
+    elif after is not None and not isinstance(after, str | Integral):
         check_list("after", after, str, "the name of a layer, a list of names, or a number", 1)
     return check_integer("times", times, 2)
 

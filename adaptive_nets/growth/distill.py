@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import check_integer, check_list, check_number, check_text, show
-from adaptive_nets.graphs.checks import check_inputs, check_model
+from adaptive_nets.graphs.read import check_inputs, check_model
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")

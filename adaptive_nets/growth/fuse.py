@@ -17,7 +17,6 @@ from adaptive_nets._checks import (
     show,
 )
 from adaptive_nets._seeds import new_seed
-from adaptive_nets.graphs.checks import check_model
 from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.core.grown_values import maps_of
 from adaptive_nets.growth.core.plan import GrowthPlan, apply
@@ -87,7 +86,7 @@ def plan_fuse(
     """The plan of `fuse`, with the same arguments; nothing is changed."""
     words = "a list of two or more models, or paths of .keras files"
     models = check_list("models", models, keras.Model | str | os.PathLike, words)
-    models = [check_model("models", loaded(model)) for model in models]
+    models = [loaded(model) for model in models]
     if len(models) < 2:
         raise ValueError(
             f"Cannot fuse {len(models)} model(s). Expected two or more. To fuse a model with "
@@ -142,7 +141,6 @@ def plan_self_fuse(
 ) -> GrowthPlan:
     """The plan of `self_fuse`, with the same arguments; nothing is changed."""
     copies = check_integer("copies", copies, 2)
-    check_model("model", model)
     rule = find_rule(type(model))
     output = "concatenate" if rule is not None and rule.ends_in_features else "mean"
     plan = _plan([model] * copies, cross, norm, output, preserve, seed, identical=True)

@@ -6,7 +6,7 @@ import keras
 
 from adaptive_nets._checks import check_choice, check_instance
 from adaptive_nets.graphs.adopt import adopt
-from adaptive_nets.graphs.checks import check_model
+from adaptive_nets.graphs.read import check_model
 from adaptive_nets.growth.core.optimizer_slots import carry_optimizer
 from adaptive_nets.growth.core.plan import GrowthReport, Plan
 

@@ -2,15 +2,21 @@
 
 import math
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_choice, check_dict, check_integer, check_number, or_none
+from adaptive_nets._checks import (
+    check_choice,
+    check_dict,
+    check_integer,
+    check_number,
+    or_none,
+    show,
+)
 from adaptive_nets._seeds import new_seed
-from adaptive_nets.graphs.checks import check_model
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.plan import GrowthPlan, apply, settle
 from adaptive_nets.growth.core.segments import Segment
@@ -84,7 +90,6 @@ def plan_widen(
         A plan; `print(plan)` shows which layers grow, `adaptive_nets.growth.apply` does it.
     """
     noise, round_to = check_widening(widths, method, noise, preserve, round_to, seed)
-    check_model("model", model)
     trace = Trace([model])
     seed = new_seed(seed)
     segments = trace.segments()
@@ -122,16 +127,16 @@ def check_widening(
     check_choice("preserve", preserve, ("exact", "approximate"))
     or_none(check_integer, "seed", seed, 0)
     if isinstance(widths, Mapping):
-        check_dict("widths", widths, Real, "a factor, or a dict of widths by layer name", 1)
+        check_dict("widths", widths, object, "a factor, or a dict of widths by layer name", 1)
         for name, width in widths.items():
-            check_number(f"widths[{name!r}]", width, 0, None, False)
+            _check_width(width, name)
     elif isinstance(widths, Integral) and not isinstance(widths, bool):
         raise ValueError(
             f"widths={widths} could mean a factor or a number of units. Expected a float for a "
             f"factor, or units by layer name. Pass {float(widths)}, or {{layer name: {widths}}}."
         )
     else:
-        check_number("widths", widths, 1)
+        _check_width(widths, "every layer")
     return check_number("noise", noise, 0), check_integer("round_to", round_to, 1)
 
 
@@ -188,13 +193,23 @@ def requested(
     return wanted
 
 
-def _target(segment: Segment, width: float, round_to: int, name: str) -> int:
-    size = segment.sizes[0]
-    if isinstance(width, bool) or not isinstance(width, int | float | np.number):
+def _check_width(width: Any, name: str) -> None:
+    """Refuses what is neither a number of units nor a factor by which a layer grows."""
+    number = isinstance(width, int | float | np.number) and not np.iscomplexobj(width)
+    if isinstance(width, bool) or not number:
         raise TypeError(
             f"Cannot grow {name!r}: a width is a number of units (int) or a factor (float). "
-            f"Received: {width!r}."
+            f"Received: {show(width)}."
         )
+    if not width >= 1 or not math.isfinite(width):
+        raise ValueError(
+            f"Cannot grow {name!r} by a factor of {width}: growth never shrinks. Pass a finite "
+            f"factor >= 1. Received: {width}."
+        )
+
+
+def _target(segment: Segment, width: float, round_to: int, name: str) -> int:
+    size = segment.sizes[0]
     if isinstance(width, Integral):
         if width < size:
             raise ValueError(
@@ -202,11 +217,6 @@ def _target(segment: Segment, width: float, round_to: int, name: str) -> int:
                 f"units >= {size}. Received: units={width}."
             )
         return int(width)
-    if not width >= 1 or not math.isfinite(width):
-        raise ValueError(
-            f"Cannot grow {name!r} by a factor of {width}: growth never shrinks. Pass a finite "
-            f"factor >= 1. Received: {width}."
-        )
     target = round(size * width)
     step = math.lcm(round_to, segment.block)
     return size if target <= size else -(-target // step) * step

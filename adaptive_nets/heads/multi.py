@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_config, check_number
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.columns import (
     ColumnsMetric,
@@ -244,7 +244,7 @@ class Multi(Head):
         Raises:
             ValueError: The class of a head, or an object in its configuration, is not registered.
         """
-        heads = []
+        heads, config = [], check_config(cls, config)
         for serialized in config["heads"]:
             try:
                 heads.append(keras.saving.deserialize_keras_object(serialized))

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_integer
+from adaptive_nets._checks import check_config, check_integer
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import read_labels
@@ -206,7 +206,7 @@ class Regression(Head):
         Raises:
             ValueError: The loss is a function or class that is not registered with Keras.
         """
-        config = dict(config)
+        config = check_config(cls, config)
         loss = config.get("loss")
         if isinstance(loss, dict):
             try:

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import check_integer, check_list, check_number, or_none
-from adaptive_nets.graphs.checks import check_inputs
 from adaptive_nets.graphs.compile import compile_like
+from adaptive_nets.graphs.read import check_inputs
 from adaptive_nets.graphs.rewrite import class_of, rewritten, serialized
 from adaptive_nets.graphs.state import carry_extras, matched
 from adaptive_nets.keras_internals import layers_in, own_variables
@@ -145,7 +145,7 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, Colla
     """
     check_majority(model, "collapse")
     if sample is not None:
-        check_inputs("sample", sample, model)
+        check_inputs("sample", sample)
     expected = None if sample is None else _outputs(model, sample)
 
     def change(config: dict[str, Any]) -> dict[str, Any] | None:

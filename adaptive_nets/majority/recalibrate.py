@@ -10,7 +10,7 @@ import numpy as np
 
 from adaptive_nets._checks import check_integer, show
 from adaptive_nets._deprecation import renamed_function
-from adaptive_nets.graphs.checks import check_inputs
+from adaptive_nets.graphs.read import check_inputs
 from adaptive_nets.keras_internals import layers_in
 from adaptive_nets.majority.refusals import check_graph
 
@@ -74,7 +74,7 @@ def estimate_statistics_in_place(
             "data must be arrays of inputs, or an iterable of batches. "
             f"Received: data={show(data)}."
         )
-    if isinstance(data, np.ndarray | list | tuple | dict):
+    if isinstance(data, np.ndarray | list | tuple | dict) and len(data):
         check_inputs("data", data, model)
     norms = normalizations(model)
     number = -1

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from adaptive_nets._checks import check_instance, check_path
 from adaptive_nets.heads import Head, Multi
 from adaptive_nets.serving.signatures import class_names
 
@@ -20,6 +21,7 @@ def named_outputs(head: Head) -> dict[str, list[str]]:
         Dict such as `{"probabilities": ["setosa", "versicolor", "virginica"]}`; empty for heads
         without classes.
     """
+    check_instance("head", head, Head, "a heads.Head")
     if isinstance(head, Multi):
         parts = {name: named_outputs(each) for name, each in head.heads.items()}
         return {f"{part}/{k}": names for part, found in parts.items() for k, names in found.items()}
@@ -39,5 +41,5 @@ def write_class_names(folder: str | os.PathLike, head: Head) -> None:
 
 def read_class_names(folder: str | os.PathLike) -> dict[str, list[str]]:
     """Reads the names from a SavedModel; there are none if another program has written it."""
-    file = Path(folder, "assets.extra", CLASSES_FILE)
+    file = Path(check_path("folder", folder), "assets.extra", CLASSES_FILE)
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

@@ -11,7 +11,7 @@ import keras
 
 from adaptive_nets._checks import check_dict, check_instance, check_path, or_none
 from adaptive_nets.data.schema import Schema
-from adaptive_nets.graphs.checks import check_inputs, check_model
+from adaptive_nets.graphs.read import check_inputs, check_model
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.class_names import write_class_names
 from adaptive_nets.serving.features import assembled, named_specs, rows_to_serve, served_specs

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from adaptive_nets._checks import check_instance, check_path
-from adaptive_nets.graphs.checks import check_model
+from adaptive_nets.graphs.read import check_model
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.signatures import predicting, tensor_signature
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets.graphs.checks import check_inputs
+from adaptive_nets.graphs.read import check_inputs
 from adaptive_nets.serving.signatures import CLASSIFY, REGRESS, example_of
 
 PLACE = os.path.join("assets.extra", "tf_serving_warmup_requests")

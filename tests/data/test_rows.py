@@ -343,3 +343,30 @@ def test_refusals_are_one_line():
     with pytest.raises(ValueError) as caught:
         as_features([[1.0, 2.0], [3.0]])
     assert not re.search(r"\n", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("w", "message"),
+    [
+        (np.ones((20, 2)), r"one number per row. Received: an array of shape \(20, 2\) for 20"),
+        (np.ones((10, 2)), r"one number per row. Received: an array of shape \(10, 2\) for 20"),
+        (2.0, "must be an array of rows. Received: float"),
+        ("balanced", "use class_weight. Received: str"),
+        ({0: 1.0}, "use class_weight. Received: dict"),
+        (np.ma.masked_equal(np.arange(20), 3), "masked value, first in row 3"),
+        (pd.date_range("2020", periods=20), "dtype datetime64"),
+        ([1.0] * 19 + [None], "missing value None, first in row 19"),
+        (pd.array([1] * 19 + [None], dtype="Int64"), "finite.*first in row 19"),
+        ([1j] * 20, "dtype complex128"),
+        ([[1], [2, 3]], "rows have one shape"),
+    ],
+)
+def test_what_are_no_weights_is_refused(w, message):
+    with refused(message):
+        make_rows(np.ones((20, 2)), [0, 1] * 10, heads.BinaryClass(), w)
+
+
+def test_weights_of_any_size_and_container_have_mean_1():
+    for w in (np.full(20, 1e308), pd.Series([2] * 20), np.full((20, 1), 3, "uint8"), [True] * 20):
+        found = make_rows(np.ones((20, 2)), [0, 1] * 10, heads.BinaryClass(), w).w
+        assert found.tolist() == [1.0] * 20

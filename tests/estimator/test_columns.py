@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 import tensorflow as tf
 
@@ -73,3 +74,36 @@ def test_receivers_take_them(trained, tmp_path):
     ]  # fmt: skip
     found = served.signatures["predict"](examples=tf.constant(examples))
     np.testing.assert_allclose(found["logits"], logits, rtol=1e-5, atol=1e-6)
+
+
+def tables(frame=FRAME, make=lambda f: f, labels=True):
+    y = pd.Series(Y, index=frame.index)
+    return lambda: (make(frame), y) if labels else make(frame)
+
+
+TABLES = {
+    "pandas": lambda f: f,
+    "polars": lambda f: pl.from_dict(f.to_dict("list")),
+    "dict": dict,
+    "row dicts": lambda f: f.to_dict("records"),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_of_an_input_fn_keep_their_names(trained, kind):
+    found, make = trained.evaluate(input_fn()), TABLES[kind]
+    backwards = FRAME[["hours", "age"]]
+    assert trained.evaluate(tables(backwards, make)) == found
+    rows = list(trained.predict(input_fn(labels=False), "logits"))
+    assert list(trained.predict(tables(backwards, make), "logits")) == rows
+    assert list(trained.predict(tables(backwards, make, labels=False), "logits")) == rows
+    with pytest.raises(ValueError, match=r"\Ainput_fn must return the features.*'hours'[^\n]*\Z"):
+        trained.evaluate(tables(FRAME[["age"]], make))
+    with pytest.raises(ValueError, match=r"\A'age' must be finite[^\n]*\Z"):
+        list(trained.predict(tables(FRAME.assign(age=np.nan), make, labels=False)))
+
+
+def test_rows_of_an_input_fn_that_are_paired_wrongly_are_refused(trained):
+    y = pd.Series(Y, index=FRAME.index[::-1])
+    with pytest.raises(ValueError, match="same labels in another order"):
+        trained.evaluate(lambda: (FRAME, y))

@@ -72,6 +72,19 @@ def test_before_the_first_decision_there_is_no_checkpoint(tmp_path):
     assert found.latest_checkpoint() and found.evaluate(TEST)["global_step"] == 20
 
 
+def test_callbacks_among_the_hooks_do_in_a_search_what_they_do_in_keras(tmp_path):
+    with pytest.raises(ValueError, match="SwapEMAWeights: .*use_ema=True"):
+        made(tmp_path).train(TRAIN, max_steps=40, hooks=[keras.callbacks.SwapEMAWeights()])
+    assert not list(tmp_path.iterdir())
+    halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    # The first round's loss is the highest.
+    best = keras.callbacks.EarlyStopping("loss", mode="max", restore_best_weights=True)
+    made(tmp_path).train(TRAIN, max_steps=40, hooks=[halve, best])
+    found = an.AdaNet.load(tmp_path)
+    assert found.state.rate_factor == pytest.approx(0.25)
+    assert found.state.iteration == 2 and len(found.ensemble.members) == 1
+
+
 def examples(rows):
     return [
         tf.train.Example(

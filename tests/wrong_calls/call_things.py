@@ -63,6 +63,13 @@ def structure():
 
 
 @once
+def learnt():
+    found = an.energy.EnergyNet(max_layers=1, max_units=4, steps=2, seed=0)
+    found.fit(X)
+    return found
+
+
+@once
 def head():
     return an.heads.MultiClass(3)
 
@@ -140,5 +147,5 @@ def receiver_fn():
 
 def train_all():
     """Makes what has to be trained, before training is stopped at its first step."""
-    for make in (fitted, bounded, stored, convex, estimator):
+    for make in (fitted, bounded, learnt, stored, convex, estimator):
         make()

@@ -305,6 +305,11 @@ CALLS = [
         method(t.structure, "fit"),
         {"x": rows(t.X, width=False).but(t.X[0])},
     ),
+    Call(
+        "energy.EnergyNet.build",
+        lambda: t.learnt().build,
+        {"head": instance(t.head).but(allow=(3,)), "init": choice("random")},
+    ),
     # Callbacks
     Call(
         "callbacks.GrowthSchedule",

@@ -79,6 +79,8 @@ CALLS = [
             )
         },
     ),
+    Call("serving.named_outputs", lambda: serving.named_outputs, {"head": instance(t.head)}),
+    Call("serving.read_class_names", lambda: serving.read_class_names, {"folder": path("out")}),
     # Distribution
     Call(
         "distribute.make_strategy",

@@ -25,6 +25,17 @@ DEPTHS = count(lazy(lambda: [1]), 0, none=True).but([], [1.5], ["a"], [-1], [Tru
 OPTIMIZER = choice("adam").but({"a": 1}, [], allow=({},))
 RATE = number(0.1, 0, none=True)
 MAJORITY = count(2, 1, none=True).but({"soup": 3}, {"factor": "a"}, allow=({},))
+
+
+def made(kind):
+    """An object of a class, with as few arguments as it takes."""
+    if kind is heads.Multi:
+        return t.multi()
+    if kind is an.adanet.MixtureEnsembler:
+        return kind("scalar", an.adanet.Penalty(0.1))
+    return kind(generators.Dense(4)) if kind is generators.Bagging else kind()
+
+
 CALLS = [
     # Heads
     Call(
@@ -135,6 +146,33 @@ CALLS = [
             ),
             (heads.MultiLabel(3), rows(np.eye(3)[t.Y], width=True).but(t.Y, np.eye(3) * 2)),
             (heads.Regression(1), rows(t.TARGETS, width=False).but(t.X, ["a"])),
+        )
+    ),
+    *(
+        Call(
+            f"{kind.__module__.split('.')[1]}.{kind.__name__}.from_config",
+            lambda kind=kind: kind.from_config,
+            {
+                "config": fixed(lazy(lambda kind=kind: made(kind).get_config())).but(
+                    "soup", 3, None, [], {"soup": 1}, object(), True, {"nome": 3}
+                )
+            },
+        )
+        for kind in (
+            heads.BinaryClass,
+            heads.MultiClass,
+            heads.MultiLabel,
+            heads.Regression,
+            heads.Multi,
+            generators.Dense,
+            generators.Conv,
+            generators.Energy,
+            generators.Growth,
+            generators.Bagging,
+            an.adanet.MixtureEnsembler,
+            an.adanet.UniformEnsembler,
+            an.growth.Widen,
+            an.growth.Deepen,
         )
     ),
     # Generators

@@ -11,6 +11,7 @@ import numpy as np
 from adaptive_nets._checks import (
     check_bool,
     check_choice,
+    check_config,
     check_function,
     check_integer,
     check_number,
@@ -88,6 +89,7 @@ class MixtureEnsembler(Ensembler):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "MixtureEnsembler":
+        config = check_config(cls, config)
         return cls(**{**config, "gamma": restore_object(config["gamma"], "mixture_weights")})
 
     def fit(

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_function
+from adaptive_nets._checks import check_config, check_function
 from adaptive_nets._dtypes import whole, whole_dtype
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
@@ -73,4 +73,5 @@ class UniformEnsembler(Ensembler):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "UniformEnsembler":
-        return cls(restore_object(config["gamma"], "mixture_weights"))
+        given = check_config(cls, config).get("gamma")
+        return cls(None if given is None else restore_object(given, "mixture_weights"))

@@ -75,7 +75,9 @@ class Leaderboard(pd.DataFrame, metaclass=_AnyFrame):
             lines += textwrap.wrap(f"not shown: {', '.join(hidden)}", width)
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
+        if not pd.get_option("display.notebook_repr_html"):
+            return None
         rows = {"max_rows": pd.get_option("display.max_rows")}
         return self.metric_first.to_html(**rows, na_rep="-", notebook=True)
 
@@ -98,11 +100,19 @@ def _table(frame: pd.DataFrame, gap: int | None, width: int) -> tuple[list[str],
 
 def _column(name: str, cells: list[str], gap: int | None, widest: int, left: bool) -> list[str]:
     """Returns a header and cells that are equally long."""
-    cells = [c if len(c) <= widest else f"{c[: widest - 3]}..." for c in (name, *cells)]
+    cells = [_shortened(cell, widest) for cell in (name, *cells)]
     if gap is not None:
         cells.insert(gap + 1, "...")
     size = max(map(len, cells))
     return [c.ljust(size) if left else c.rjust(size) for c in cells]
+
+
+def _shortened(text: str, widest: int) -> str:
+    """Returns the text without its middle if it is too long: names differ at either end."""
+    if len(text) <= widest:
+        return text
+    end = (widest - 3) // 2
+    return f"{text[: widest - 3 - end]}...{text[-end:]}"
 
 
 def _cell(value: Any) -> str:

@@ -24,6 +24,7 @@ _REFUSED = {
     "compile": "the head is its loss, and the generator holds the optimizers",
     "load_weights": "pass AdaNet the model_dir of the search to go on with",
 }
+_TOO_EARLY = "there is no ensemble before the end of the first round"
 
 
 class SearchWeights(list):
@@ -85,6 +86,8 @@ class SearchModel:
     def get_weights(self) -> list[Any]:
         """Returns the weights of the ensemble's model, for `set_weights`."""
         current = self._keeper.state.current
+        if current.ensemble is None:
+            raise _no_attribute("get_weights", _TOO_EARLY)
         return SearchWeights(self.search.model.get_weights(), current.ensemble, current.measured)
 
     def set_weights(self, weights: list[Any]) -> None:
@@ -125,6 +128,8 @@ class SearchModel:
         search = vars(self).get("search")
         if name in _WRITING and not search.is_chief:
             return lambda *args, **kwargs: None
+        if name in _OF_MODEL and self._keeper.state.current.ensemble is None:
+            raise _no_attribute(name, _TOO_EARLY)
         if name in _OF_MODEL:
             return getattr(search.model, name)
         if name in _REFUSED:

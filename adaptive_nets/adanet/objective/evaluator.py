@@ -4,8 +4,9 @@ from typing import Any
 
 import keras
 
-from adaptive_nets._checks import check_choice, check_text
+from adaptive_nets._checks import check_choice, check_dict, check_text
 from adaptive_nets.configurable import Configurable
+from adaptive_nets.data.datasets import is_batched
 from adaptive_nets.heads import Head
 
 
@@ -14,7 +15,8 @@ class Evaluator(Configurable):
     """Judges candidate ensembles by a metric on held-out data, instead of by the objective.
 
     Args:
-        x: Features. Defaults to `None`: the validation data of `fit`.
+        x: Features, or batches of features and labels. Defaults to `None`: the validation data of
+            `fit`.
         y: Labels. Defaults to `None`.
         sample_weight: Row weights. Defaults to `None`.
         metric: `"loss"` or the name of one of the head's metrics. Defaults to `"loss"`.
@@ -41,7 +43,7 @@ class Evaluator(Configurable):
         mode: str = "auto",
     ):
         check_choice("mode", mode, ("auto", "min", "max"))
-        if (x is None) != (y is None) and not hasattr(x, "element_spec"):
+        if (x is None) != (y is None) and not is_batched(x):
             raise ValueError("Pass both x and y to an Evaluator, or neither.")
         check_text("metric", metric)
         self.x, self.y, self.sample_weight = x, y, sample_weight
@@ -70,7 +72,8 @@ class Evaluator(Configurable):
     @classmethod
     def from_config(cls, config: dict) -> "Evaluator":
         """Creates an evaluator without its own data, which a configuration does not hold."""
-        return cls(metric=config["metric"], mode=config["mode"])
+        given = check_dict("config", config, object, "the output of Evaluator.get_config", 1)
+        return cls(**{name: given[name] for name in ("metric", "mode") if name in given})
 
     def _maximise(self):
         mode = (self._better or "auto") if self.mode == "auto" else self.mode

@@ -11,9 +11,8 @@ import keras
 
 from adaptive_nets._checks import check_instance
 from adaptive_nets._deprecation import warn_renamed
-from adaptive_nets.graphs.checks import check_inputs
 from adaptive_nets.graphs.compile import compile_like
-from adaptive_nets.graphs.read import check_finite
+from adaptive_nets.graphs.read import check_finite, check_inputs
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.compare import random_inputs, relative_gap
 from adaptive_nets.growth.core.grown_model import build_grown, carried_weights

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets._checks import check_instance, check_integer, check_number, or_none
-from adaptive_nets.graphs.checks import check_inputs, check_model
+from adaptive_nets.graphs.read import check_inputs
 from adaptive_nets.growth.core.plan import GrowthPlan
 from adaptive_nets.growth.dynamics.derivatives import Derivatives, OnBatch
 from adaptive_nets.growth.dynamics.growth_map import conflict_of_growth
@@ -144,7 +144,7 @@ def diagnose(
     Reference: Barrett and Dherin, "Implicit Gradient Regularization", arXiv 2009.11162; McCandlish
     et al., "An Empirical Model of Large-Batch Training", arXiv 1812.06162, for the best rate.
     """
-    check_model("model", model)
+    derivatives = Derivatives(model, loss)
     check_inputs("x", x, model)
     check_inputs("y", y)
     if any(np.asarray(part).dtype.kind not in "biuf" for part in keras.tree.flatten(y)):
@@ -152,7 +152,6 @@ def diagnose(
     batch_size = check_integer("batch_size", batch_size, 1)
     batches = or_none(check_integer, "batches", batches, 1)
     or_none(check_instance, "plan", plan, GrowthPlan, "a plan of plan_widen or plan_fuse, or None")
-    derivatives = Derivatives(model, loss)
     rate = _rate(model, learning_rate)
     after = rate if second_rate is None else _rate(model, second_rate, "second_rate")
     parts = batches_of(derivatives, x, y, batch_size, batches)

@@ -98,6 +98,12 @@ def test_a_wide_terminal_shows_all_columns_and_a_narrow_one_still_fits(monkeypat
         assert max(map(len, str(board(3, name="long" * 30)).splitlines())) <= max(width, 24)
 
 
+def test_long_names_keep_both_ends(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = str(board(3, name="long" * 30)).splitlines()
+    assert lines[2].split()[4].startswith("longlong") and lines[2].split()[4].endswith("long_1")
+
+
 def test_the_rows_that_pandas_would_show_are_shown(monkeypatch):
     with pd.option_context("display.max_rows", 8, "display.min_rows", 4):
         shown = [line.split()[0] for line in str(board(9)).splitlines()[1:6]]
@@ -134,6 +140,8 @@ def test_it_is_a_frame_like_any_other(tmp_path):
     pd.testing.assert_frame_equal(again, frame, check_dtype=False)
     pd.testing.assert_frame_equal(frame, again, check_dtype=False)
     assert frame.groupby("round").size().tolist() == [5, 2]
+    with pd.option_context("display.notebook_repr_html", False):
+        assert frame._repr_html_() is None
     html = frame._repr_html_()
     assert html.index("<th>val_accuracy") < html.index("<th>accuracy") < html.index("<th>round")
     assert all(f"<th>{column}</th>" in html for column in frame.columns)

@@ -241,6 +241,17 @@ def test_rates_are_not_set_in_a_batch(lc, data):
         lc.small().fit(*data, verbose=0, callbacks=[Warm()])
 
 
+@pytest.mark.parametrize("name", ["layers", "get_weights", "save"])
+def test_the_model_is_unknown_before_the_end_of_the_first_round(lc, data, name):
+    class Early(kc.Callback):
+        def on_train_begin(self, logs=None):
+            assert name == "get_weights" or not hasattr(self.model, name)
+            getattr(self.model, name)()
+
+    with pytest.raises(AttributeError, match=f"{name}.*before the end of the first round"):
+        lc.small().fit(*data, verbose=0, callbacks=[Early()])
+
+
 def test_the_rate_is_unknown_before_the_first_round(lc, data):
     class Early(kc.Callback):
         def on_train_begin(self, logs=None):

@@ -252,7 +252,7 @@ def test_what_cannot_be_diagnosed_is_refused():
         dynamics.diagnose(keras.Sequential([layers.Dense(2)]), x, y, 0.1, "mse")
     with pytest.raises(ValueError, match="at least two whole batches.*64 rows"):
         dynamics.diagnose(model, x, y, 0.1, squared, batch_size=40)
-    with pytest.raises(ValueError, match="learning_rate must be.*Received: -1"):
+    with pytest.raises(ValueError, match="learning_rate must be.*Received: learning_rate=-1"):
         dynamics.diagnose(model, x, y, -1, squared)
     with pytest.raises(TypeError, match="no Keras model"):
         dynamics.diagnose(max, x, y, 0.1, squared)

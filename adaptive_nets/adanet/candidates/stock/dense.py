@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import keras
 
-from adaptive_nets._checks import check_choice, check_number, show
+from adaptive_nets._checks import check_number, show
 from adaptive_nets.adanet.candidates.builder import Subnetwork
 from adaptive_nets.adanet.candidates.generator import Report
 from adaptive_nets.adanet.candidates.stock.layer_builder import (
@@ -74,7 +74,9 @@ class Dense(DepthGenerator):
     ):
         super().__init__(depths, optimizer, learning_rate, connect, connection_dropout, majority)
         self.widths = check_sizes("widths", widths)
-        self.norm = check_choice("norm", norm, (None, "batch", "layer"))
+        if norm is not None and not (isinstance(norm, str) and norm in ("batch", "layer")):
+            raise ValueError(f"norm must be None, 'batch' or 'layer'. Received: norm={show(norm)}.")
+        self.norm = norm
         self.activation = activation_name(activation)
         self.dropout = check_number("dropout", dropout, 0, 1, "low")
         constraint = _constraint(kernel_constraint)

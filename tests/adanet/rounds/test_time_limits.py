@@ -3,7 +3,6 @@
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets.adanet import settings
 from adaptive_nets.adanet.rounds.scoring import CandidateScorer
 from adaptive_nets.adanet.rounds.timing import plan, rehearsal
 
@@ -52,9 +51,8 @@ def open_search(lc, model_dir=None, **settings):
 
 
 def test_rounds_left_open_use_the_time(lc, data, fake_time, monkeypatch):
-    monkeypatch.setattr(plan, "MOST_EPOCHS", 1e9)
+    monkeypatch.setattr(plan, "EPOCHS", 1e9)
     monkeypatch.setattr(plan, "PATIENCE", 99)
-    monkeypatch.setattr(settings, "DEFAULT_STEPS", 50)
     began = fake_time.now
     search = open_search(lc).fit(*data, verbose=0, time_limit=50)
     assert 0.9 * 50 <= fake_time.now - began <= 50
@@ -65,7 +63,7 @@ def test_rounds_left_open_use_the_time(lc, data, fake_time, monkeypatch):
     assert steps.between(150, 210).all()
     assert set(board.status) == {"selected", "rejected"}
     assert search.global_step == steps.sum() == search.state.steps
-    assert len(search.learning_curves().query("round == 1")) >= 100
+    assert len(search.learning_curves().query("round == 1")) > 90
     # The next call goes on with further rounds.
     search.fit(*data, verbose=0, time_limit=10)
     assert search.state.iteration > 5
