@@ -330,7 +330,7 @@ def models_of_one_name():
 
 @habit
 def odd_names():
-    names = ["a.b", "self", "x" * 60, "1_2", "model", "A", "-"]
+    names = ["a.b", "self", "x" * 60, "1-2"]
     return search({name: top(layers.Dense(2, name="a.b->c")) for name in names}, VECTOR)
 
 
