@@ -133,8 +133,7 @@ def read_batches(
     sizes = []
 
     def labelled():
-        found = _iterate(batches)
-        for element in found if limits is None else limits.apply(found):
+        for element in _iterate(batches):
             if not isinstance(element, tuple | list) or len(element) not in (2, 3):
                 raise ValueError(
                     "Batches must be (features, labels) or (features, labels, weights). "
@@ -146,7 +145,8 @@ def read_batches(
             sizes.append(len(keras.tree.flatten(element[0])[0]))
             yield element
 
-    x, y, *w = _collect(labelled(), limit, None, False)
+    elements = labelled() if limits is None else limits.apply(labelled())
+    x, y, *w = _collect(elements, limit, None, False)
     return x, y, (w[0] if w else None), sizes[0]
 
 

@@ -111,7 +111,11 @@ def weigh(
         by_head[key] = _of_classes(head.labels_of(labels, key), weight, before)
     if by_head:
         labels = head.attach_weights(labels, by_head)
-    return labels, None if w is None else (w / w.mean()).astype("float32")
+    if w is None:
+        return labels, None
+    # The sum of large weights overflows, unless they are divided first.
+    w = w / w.max()
+    return labels, (w / w.mean()).astype("float32")
 
 
 def scale_head_weights(head: Any, rows: Any) -> Any:

@@ -348,17 +348,15 @@ def test_refusals_are_one_line():
 @pytest.mark.parametrize(
     ("w", "message"),
     [
-        (np.ones((20, 2)), r"one number per row. Received: an array of shape \(20, 2\) for 20"),
-        (np.ones((10, 2)), r"one number per row. Received: an array of shape \(10, 2\) for 20"),
-        (2.0, "must be an array of rows. Received: float"),
-        ("balanced", "use class_weight. Received: str"),
-        ({0: 1.0}, "use class_weight. Received: dict"),
-        (np.ma.masked_equal(np.arange(20), 3), "masked value, first in row 3"),
-        (pd.date_range("2020", periods=20), "dtype datetime64"),
-        ([1.0] * 19 + [None], "missing value None, first in row 19"),
-        (pd.array([1] * 19 + [None], dtype="Int64"), "finite.*first in row 19"),
-        ([1j] * 20, "dtype complex128"),
-        ([[1], [2, 3]], "rows have one shape"),
+        (np.ones((20, 2)), r"one per row. Received: .*ndarray of shape \[20, 2\]"),
+        (np.ones((10, 2)), r"one per row. Received: .*ndarray of shape \[10, 2\]"),
+        (2.0, "one per row. Received: .*float"),
+        ("balanced", "one per row. Received: sample_weight='balanced'"),
+        (np.ma.masked_equal(np.arange(20), 3), "masked array with 1 masked"),
+        (pd.date_range("2020", periods=20), "in row 0"),
+        ([1.0] * 19 + [None], "Received: None in row 19"),
+        (pd.array([1] * 19 + [None], dtype="Int64"), "1 masked"),
+        ([1j] * 20, "Received: 1j in row 0"),
     ],
 )
 def test_what_are_no_weights_is_refused(w, message):

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from adaptive_nets import heads
-from adaptive_nets.data.rows import make_rows, read_weights
+from adaptive_nets.data.rows import make_rows
+from adaptive_nets.data.weights import read_weights
 
 X = np.arange(40.0).reshape(20, 2)
 Y = np.arange(20) % 3

@@ -73,7 +73,7 @@ def test_names_are_the_same_classes_in_any_container(head, holder):
         ([decimal.Decimal(1)] * 3, "Received: Decimal"),
         (sparse.csr_matrix([[0], [1], [0]]), "one label per example.*csr_matrix"),
         (tf.ragged.constant([[1], [0, 1]]), "RaggedTensor"),
-        ((v for v in CLASSES), "Received: generator"),
+        pytest.param((v for v in CLASSES), "Received: generator", id="generator"),
         ({0, 1}, "Received: set"),
         (3, "Received: int"),
         ("abc", "Received: str"),
