@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from adaptive_nets._checks import check_choice
+from adaptive_nets._checks import show
 from adaptive_nets.adanet.convex.choice import choose_lambda
 from adaptive_nets.adanet.convex.descent import CoordinateDescent
 from adaptive_nets.adanet.convex.network import build_model, decision_values, layer_kernels
@@ -239,7 +239,10 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
             `decision_function` within the rounding of `dtype`.
         """
         check_is_fitted(self)
-        check_choice("dtype", dtype, ("float32", "float64"))
+        if not isinstance(dtype, str) or dtype not in ("float32", "float64"):
+            raise ValueError(
+                f"dtype must be 'float32' or 'float64'. Received: dtype={show(dtype)}."
+            )
         return build_model(
             self.n_features_in_,
             self.kernels_,
