@@ -285,6 +285,17 @@ def or_none(check: Callable[..., Any], name: str, value: Any, *limits: Any) -> A
     return None if value is None else check(name, value, *limits)
 
 
+def plain(value: Any) -> Any:
+    """Returns NumPy's scalars as Python's, also in dicts, lists and tuples."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) is dict:
+        return {key: plain(entry) for key, entry in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(plain, value))
+    return value
+
+
 def show(value: Any) -> str:
     """Returns a value as text that is short enough for one line of an error message."""
     if isinstance(value, np.ndarray) and value.ndim:

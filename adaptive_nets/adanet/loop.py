@@ -16,12 +16,15 @@ from adaptive_nets.adanet.monitoring.hooks import Hooks
 from adaptive_nets.adanet.monitoring.progress import Progress
 from adaptive_nets.adanet.placement.base import Placement, RoundJob
 from adaptive_nets.adanet.rounds.runner import Decision, RoundRunner
-from adaptive_nets.adanet.rounds.timing.budget import LEAST_SHARE, Budget
+from adaptive_nets.adanet.rounds.timing.budget import LEAST_SHARE, Budget, ClosingCost
 from adaptive_nets.adanet.rounds.timing.plan import RoundPlan
 from adaptive_nets.keras_internals import seeded
 
 # Share of the time left for measuring what a decision takes, and the seconds that are too few.
 REHEARSAL_SHARE, LEAST_REHEARSAL = 0.15, 0.3
+
+# Fewer rows are not judged on, however short the time.
+LEAST_JUDGED = 10_000
 
 # To write a round's new members and the state.
 SAVING_SECONDS = 0.3
@@ -170,8 +173,9 @@ class SearchLoop:
             return
         (spare,) = self.context.group.agree(REHEARSAL_SHARE * budget.remaining())
         if spare < LEAST_REHEARSAL:
-            return
-        cost = self.runner.rehearse(job.round, self.state.ensemble, spare)
+            cost = ClosingCost.unmeasured(self.runner.rows)
+        else:
+            cost = self.runner.rehearse(job.round, self.state.ensemble, spare)
         written = SAVING_SECONDS if self.checkpointer.writer is not None else 0.0
         budget.closing = dataclasses.replace(cost, fixed=cost.fixed + written)
         budget.note("rehearsing a decision", time.perf_counter() - began)
@@ -182,7 +186,8 @@ class SearchLoop:
         if self.budget.limit is None:
             return
         (share,) = self.context.group.agree(self.budget.share_to_judge())
-        if share == 1.0:
+        share = max(share, LEAST_JUDGED / self.runner.rows)
+        if share >= 1.0:
             return
         seconds = self.budget.keeps
         self.budget.judges_on(share)
@@ -190,10 +195,10 @@ class SearchLoop:
         logging.warning(
             "Deciding round %d would take %.0f of the %.0f s left of time_limit=%g: candidate "
             "ensembles are weighed and measured on %.2g %% of the rows, drawn at random.",
-            self.state.iteration + 1, seconds, self.budget.remaining(), self.budget.limit,
+            self.state.iteration + 1, seconds, max(0.0, self.budget.remaining()), self.budget.limit,
             100 * share,
         )  # fmt: skip
-        self.runner.score_on_part(share)
+        self.runner.score_on_part(share, LEAST_JUDGED)
         self._measure_again(share)
 
     def _measure_again(self, share=1.0):

@@ -41,8 +41,9 @@ class SearchResults:
     def stop_reason(self) -> str:
         """Why the last `fit` ended.
 
-        One of `"max_iterations"`, `"no_improvement"`, `"time_limit"`, `"max_steps"` and
-        `"callback"`.
+        One of `"max_iterations"`, `"no_improvement"` (the last round has not improved the
+        ensemble; with a time limit and `max_iterations="auto"`, the last two gained less than a
+        thousandth of the loss's unit), `"time_limit"`, `"max_steps"` and `"callback"`.
         """
         return self.state.stop_reason
 

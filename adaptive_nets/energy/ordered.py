@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from adaptive_nets._checks import check_bool, check_integer, check_number
+from adaptive_nets._checks import check_bool, check_integer, check_number, or_none
 from adaptive_nets.energy.checks import check_beta
 from adaptive_nets.energy.gibbs import move_chains
 from adaptive_nets.energy.learning.contrast import free_energy_gaps
@@ -106,9 +106,8 @@ class InfiniteRBM(OrderedRBM):
         capacity: int = 64,
         **kwargs: Any,
     ) -> None:
-        check_integer("capacity", capacity, 1)
-        if max_units is not None:
-            check_integer("max_units", max_units, 1)
+        capacity = check_integer("capacity", capacity, 1)
+        max_units = or_none(check_integer, "max_units", max_units, 1)
         check_number("l1", l1, 0)
         kwargs = {"kernel_initializer": "zeros", "gibbs_steps": 10, **kwargs}
         kwargs.pop("units", None)

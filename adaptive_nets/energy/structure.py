@@ -176,10 +176,10 @@ class EnergyNet:
             )
         check_number("learning_rate", learning_rate, 0, inclusive=False)
         check_number("min_gain", min_gain, 0)
-        self.max_layers, self.max_units, self.beta = max_layers, max_units, float(beta)
-        self.tolerance, self.min_gain, self.steps = tolerance, min_gain, steps
+        self.max_layers, self.max_units, self.beta = int(max_layers), int(max_units), float(beta)
+        self.tolerance, self.min_gain, self.steps = float(tolerance), float(min_gain), int(steps)
         self.learning_rate = float(learning_rate)
-        self.batch_size, self.gibbs_steps = batch_size, gibbs_steps
+        self.batch_size, self.gibbs_steps = int(batch_size), int(gibbs_steps)
         self.validation_split = float(validation_split)
         self.control, self.seed = check_bool("control", control), check_integer("seed", seed, 0)
         self.model_dir = (

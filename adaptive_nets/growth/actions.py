@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from adaptive_nets._checks import check_config, check_integer
+from adaptive_nets._checks import check_config, check_integer, plain
 from adaptive_nets.graphs.read import check_model
 from adaptive_nets.growth.core.plan import Plan
 from adaptive_nets.growth.deepen import check_deepening, plan_deepen
@@ -18,6 +18,11 @@ from adaptive_nets.growth.widen import check_widening, plan_widen
 @dataclasses.dataclass(frozen=True)
 class Action(abc.ABC):
     """Base class of actions; `plan(model)` says what would be done to a model."""
+
+    def __post_init__(self) -> None:
+        # A frozen dataclass is only changed while it is made.
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, plain(getattr(self, field.name)))
 
     @abc.abstractmethod
     def plan(self, model: keras.Model, seed: int | None = None) -> Plan:
@@ -54,6 +59,7 @@ class Widen(Action):
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_widening(
             self.widths, self.method, self.noise, self.preserve, self.round_to, self.seed
         )
@@ -77,6 +83,7 @@ class Deepen(Action):
     times: int = 2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_deepening(self.after, self.method, self.preserve, self.seed, self.times)
 
     def plan(self, model: keras.Model, seed: int | None = None) -> Plan:
@@ -96,6 +103,7 @@ class SelfFuse(Action):
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_integer("copies", self.copies, 2)
         check_fusion(self.cross, self.norm, "mean", self.preserve, self.seed)
 
@@ -117,6 +125,7 @@ class FuseWith(Action):
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_model("other", self.other)
         check_fusion(self.cross, self.norm, self.output, self.preserve, self.seed)
 

@@ -87,7 +87,7 @@ def expand(
         "kernel_spread": kernel_spread, "bias_factor": bias_factor, "regularize": regularize,
         "subspace_penalty": subspace_penalty,
     }  # fmt: skip
-    check_expansion(**options)
+    options = check_expansion(**options)
     check_graph(model, "expand")
     chosen = _Chosen(model, include, exclude)
     rng = np.random.default_rng(or_none(check_integer, "seed", seed, 0))
@@ -110,18 +110,21 @@ def expand(
     return expanded
 
 
-def check_expansion(kernel_spread: float = 0.1, **options: Any) -> None:
+def check_expansion(kernel_spread: float = 0.1, **options: Any) -> dict[str, Any]:
     """Checks options of `expand`.
 
     Args:
         kernel_spread: As in `expand`. Defaults to `0.1`.
         **options: The other options.
 
+    Returns:
+        The options as Python's values.
+
     Raises:
         ValueError: An option is out of range.
     """
-    check_options(**options)
-    check_number("kernel_spread", kernel_spread, 0)
+    spread = check_number("kernel_spread", kernel_spread, 0)
+    return {**check_options(**options), "kernel_spread": spread}
 
 
 def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, CollapseReport]:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_choice, check_integer, check_number, or_none
+from adaptive_nets._checks import check_choice, check_integer, check_number, or_none, plain
 from adaptive_nets.keras_internals import call_context, full_precision, stateless_scope
 from adaptive_nets.majority import kernel as kernels
 
@@ -95,11 +94,10 @@ class MajorityMixin:
             "kernel_spread": kernel_spread, "bias_factor": bias_factor, "regularize": regularize,
             "subspace_penalty": subspace_penalty,
         }  # fmt: skip
-        check_options(**options)
+        options = check_options(**options)
         mixing_seed = or_none(check_integer, "mixing_seed", mixing_seed, 0)
         # Keras itself takes Python's numbers only.
-        args = tuple(map(_plain, args))
-        kwargs = {name: _plain(value) for name, value in kwargs.items()}
+        args, kwargs = plain(args), plain(kwargs)
         _check_stock(super().__init__, args, kwargs)
         super().__init__(*args, **kwargs)
         self.set_options(*options.values(), mixing_seed)
@@ -250,10 +248,6 @@ class MajorityMixin:
         return {**super().get_config(), **{name: getattr(self, name) for name in self.options}}
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def _check_stock(make: Any, args: tuple, kwargs: dict[str, Any]) -> None:
     """Checks those arguments of the stock layers that Keras compares unchecked."""
     given = inspect.signature(make).bind_partial(*args, **kwargs).arguments
@@ -267,8 +261,8 @@ def _check_stock(make: Any, args: tuple, kwargs: dict[str, Any]) -> None:
         check_number(name, given[name], 0, 1)
 
 
-def check_options(**options: Any) -> None:
-    """Checks the options of a majority layer.
+def check_options(**options: Any) -> dict[str, Any]:
+    """Checks the options of a majority layer. Returns them as Python's values.
 
     Raises:
         ValueError: A factor is not an integer >= 1, or a name is unknown.
@@ -286,6 +280,7 @@ def check_options(**options: Any) -> None:
             check_number(name, value, 0)
         else:
             check_integer(name, value, 1)
+    return plain(options)
 
 
 def _refusal(layer: Any, what: str) -> str:

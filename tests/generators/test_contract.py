@@ -227,6 +227,10 @@ def test_a_search_goes_on_from_its_folder(kind, tmp_path):
     proposed = [f"2_{b.name}" for b in make(1).generate(previous, 2, list(reports))]
     first, second = loaded.ensemble.members
     assert (first.name, second.name in proposed) == (previous.members[0].name, True)
+    loaded.model.save(tmp_path / "model.keras")
+    plain = keras.saving.load_model(tmp_path / "model.keras")
+    found = keras.ops.convert_to_numpy(plain(x, training=False))
+    np.testing.assert_allclose(found, loaded.predict(x, "logits"), rtol=1e-6, atol=1e-6)
 
 
 def test_the_users_own_reads_reports(ensemble):

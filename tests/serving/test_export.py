@@ -52,6 +52,17 @@ def test_signature_gives_the_heads_predictions(tmp_path, head, units, outputs):
     assert next(iter(serve(features=tf.constant(X[:1])).values())).shape[0] == 1
 
 
+def test_one_value_per_row_may_come_without_an_axis(tmp_path):
+    inputs = keras.Input((1,), name="features")
+    net = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+    schema = an.data.Schema.infer(X[:, 0])
+    path = export_saved_model(net, an.heads.MultiClass(3), tmp_path / "export", schema=schema)
+    serve = tf.saved_model.load(path).signatures["predict"]
+    expected = net(X[:, :1])
+    for given in (X[:, 0], X[:, :1]):
+        np.testing.assert_allclose(serve(features=tf.constant(given))["logits"], expected)
+
+
 def test_dict_features_keep_their_names(tmp_path):
     inputs = {n: keras.Input((2,), name=n) for n in ("left", "right")}
     total = keras.layers.Add()(list(inputs.values()))

@@ -1,6 +1,7 @@
 """What valid calls are made with. Everything is made once."""
 
 import functools
+import tempfile
 
 import keras
 import numpy as np
@@ -90,7 +91,17 @@ def search():
 
 @once
 def fitted():
-    return search().fit(X, Y, verbose=0)
+    """A fitted search with a folder."""
+    found = an.AdaNet(
+        an.heads.MultiClass(), an.generators.Dense(4, [1]), max_iterations=1,
+        steps_per_iteration=2, seed=0, model_dir=tempfile.mkdtemp(),
+    )  # fmt: skip
+    return found.fit(X, Y, verbose=0)
+
+
+@lazy
+def stored():
+    return fitted().model_dir
 
 
 @once
@@ -100,17 +111,6 @@ def bounded():
         steps_per_iteration=2, seed=0, complexity="rademacher",
     )  # fmt: skip
     return found.fit(X, FLAGS, verbose=0)
-
-
-@once
-def stored(folder=None):
-    import tempfile
-
-    found = an.AdaNet(
-        an.heads.MultiClass(), an.generators.Dense(4, [1]), max_iterations=1,
-        steps_per_iteration=2, seed=0, model_dir=folder or tempfile.mkdtemp(),
-    )  # fmt: skip
-    return found.fit(X, Y, verbose=0).model_dir
 
 
 @once
@@ -147,5 +147,5 @@ def receiver_fn():
 
 def train_all():
     """Makes what has to be trained, before training is stopped at its first step."""
-    for make in (fitted, bounded, learnt, stored, convex, estimator):
+    for make in (fitted, bounded, learnt, convex, estimator):
         make()

@@ -90,7 +90,7 @@ FIT = {
     "batch_size": count(8),
     "time_limit": number(60.0, 0, none=True).but(allow=(float("inf"),)),
     "max_steps": count(100, none=True),
-    "callbacks": listing([], none=True, empty=True).but("soup", [3], {}, allow=({"a": 1},)),
+    "callbacks": listing([], none=True, empty=True).but("soup", [3], {}, allow=([None],)),
     "verbose": choice(0).but(7, -1, 2.5, allow=(True,)),
 }
 SEARCH = {

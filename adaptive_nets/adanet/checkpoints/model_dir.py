@@ -24,7 +24,7 @@ import numpy as np
 from adaptive_nets._checks import check_path
 from adaptive_nets.adanet.checkpoints.codec import decode_nonfinite, encode_nonfinite
 from adaptive_nets.atomic_files import PREFIX, atomic_write
-from adaptive_nets.graphs.separate import separated
+from adaptive_nets.graphs.loadable import separated
 from adaptive_nets.keras_internals import seeded
 from adaptive_nets.serialization import normalize
 

@@ -17,7 +17,7 @@ from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.distribute import Group
-from adaptive_nets.graphs.separate import copied_apart, separated
+from adaptive_nets.graphs.loadable import copied_apart, separated
 from adaptive_nets.keras_internals import seeded
 
 

@@ -13,7 +13,7 @@ from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.member import Member, lineage, run_all
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
 from adaptive_nets.data.specs import Spec, make_inputs
-from adaptive_nets.graphs.separate import separated
+from adaptive_nets.graphs.loadable import separated
 from adaptive_nets.graphs.unique_names import named_model
 from adaptive_nets.keras_internals import seeded
 

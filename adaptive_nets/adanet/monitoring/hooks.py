@@ -76,7 +76,8 @@ class Hooks:
         self._callbacks = keras.callbacks.CallbackList(
             playing,
             epochs=settings.rounds,
-            steps=settings.steps,
+            # Unknown where it follows from the data and the time.
+            steps=None if settings.steps_per_iteration == "auto" else settings.steps,
             verbose=1 if self._search.is_chief else 0,
         )
         for callback in playing:
@@ -120,6 +121,9 @@ class Hooks:
             rates: Their learning rates, or `None` if other processes train them.
         """
         self._model.optimizer.begin_round(rates)
+        if self._callbacks.params["steps"] is None:
+            # `ProgbarLogger` takes the steps of one round for those of all.
+            self._callbacks.set_params(self._callbacks.params)
         self._callbacks.on_epoch_begin(number - 1)
         self._call("on_round_begin", number, logs={"candidates": names})
         self._model.optimizer.begin_training(self._keeper.context.group.agree)

@@ -114,6 +114,11 @@ class RoundRunner:
             self._mixture_chunks if self.stream is not None else None,
         )  # fmt: skip
 
+    @property
+    def rows(self) -> int:
+        """Number of rows that ensembles are measured on, in all data sets together."""
+        return sum(len(view.rows) for view in self.scorer.views)
+
     def rehearse(self, round_: Round, previous: Ensemble | None, seconds: float) -> ClosingCost:
         """Returns what it will take to decide a round, measured on a part of the rows.
 
@@ -131,9 +136,14 @@ class RoundRunner:
         row = cost.rows / len(self.train.rows) + self.stream.row_seconds
         return dataclasses.replace(cost, fixed=cost.fixed + more * row)
 
-    def score_on_part(self, share: float) -> None:
-        """Weighs and measures candidate ensembles on a share of the rows from now on."""
-        self.scorer = on_part(self._whole, share)
+    def score_on_part(self, share: float, least: int) -> None:
+        """Weighs and measures candidate ensembles on a share of the rows from now on.
+
+        Args:
+            share: The share of the rows.
+            least: Number of rows that each data set keeps at least.
+        """
+        self.scorer = on_part(self._whole, share, least)
 
     def set_up(
         self,

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_instance, check_integer, check_number, or_none
+from adaptive_nets._checks import check_integer, check_number, or_none
 from adaptive_nets.graphs.read import check_inputs
 from adaptive_nets.growth.core.plan import GrowthPlan
 from adaptive_nets.growth.dynamics.derivatives import Derivatives, OnBatch
@@ -151,7 +151,6 @@ def diagnose(
         raise ValueError("y must be numbers. Received: y of text.")
     batch_size = check_integer("batch_size", batch_size, 1)
     batches = or_none(check_integer, "batches", batches, 1)
-    or_none(check_instance, "plan", plan, GrowthPlan, "a plan of plan_widen or plan_fuse, or None")
     rate = _rate(model, learning_rate)
     after = rate if second_rate is None else _rate(model, second_rate, "second_rate")
     parts = batches_of(derivatives, x, y, batch_size, batches)

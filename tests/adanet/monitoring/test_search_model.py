@@ -60,7 +60,7 @@ def stop(search):
 
 def test_a_round_that_time_cut_short_is_taken_back_too(lc, data, plain, one_step_calls):
     search = lc.small(max_iterations=2)
-    search.fit(*data, verbose=0, callbacks=[worst_is_best(), lc.StopAt(2, 3)])
+    search.fit(*data, verbose=0, callbacks=[worst_is_best(), lc.StopAt(2, 5)])
     same_weights(search, plain[1])
     assert "withdrawn" in set(search.leaderboard().status)
     # The round goes on where it was, as its base is still the same ensemble.
@@ -259,6 +259,15 @@ def test_the_rate_is_unknown_before_the_first_round(lc, data):
 
     with pytest.raises(ValueError, match="known from the beginning of its first round"):
         lc.small().fit(*data, verbose=0, callbacks=[Early()])
+
+
+def test_steps_that_follow_from_the_data_are_unknown_in_each_round(lc, data):
+    bar, seen = kc.ProgbarLogger(), []
+    watch = kc.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(bar.target))
+    lc.small(steps_per_iteration="auto").fit(*data, verbose=0, callbacks=[bar, watch])
+    assert seen == [None, None]
+    lc.small(max_iterations=1).fit(*data, verbose=0, callbacks=[bar, watch])
+    assert seen[2:] == [6]
 
 
 def test_a_search_callback_that_is_also_one_of_keras_finds_what_that_asks_for(lc, data):

@@ -27,9 +27,9 @@ WORKING = {
         "objective", patience=9, restore_best_weights=True
     ),
     "ReduceLROnPlateau": lambda folder: kc.ReduceLROnPlateau(
-        "val_loss", factor=0.5, patience=1, min_delta=10
+        "val_loss", factor=0.9, patience=1, min_delta=10
     ),
-    "LearningRateScheduler": lambda folder: kc.LearningRateScheduler(lambda epoch, rate: rate / 4),
+    "LearningRateScheduler": lambda folder: kc.LearningRateScheduler(lambda _, rate: rate * 0.8),
     "ModelCheckpoint": lambda folder: kc.ModelCheckpoint(folder / "{epoch}.keras"),
     "BackupAndRestore": lambda folder: kc.BackupAndRestore(folder / "backup"),
     "TensorBoard": lambda folder: kc.TensorBoard(
@@ -107,9 +107,9 @@ def test_all_rounds_are_trained_and_told(fitted):
 
 
 def test_learning_rates_are_those_of_both_callbacks(fitted):
-    # A quarter in each round, and half after the second and third, which do not improve by 10.
-    assert fitted.search.state.rate_factor == pytest.approx(0.25**3 * 0.5**2, rel=1e-5)
-    rates = [0.1 / 4, 0.1 / 16, 0.1 / 4**3 / 2]
+    # 0.8 in each round, and 0.9 after the second and third, which do not improve by 10.
+    assert fitted.search.state.rate_factor == pytest.approx(0.8**3 * 0.9**2, rel=1e-5)
+    rates = [0.1 * 0.8, 0.1 * 0.8**2, 0.1 * 0.8**3 * 0.9]
     assert fitted.History.history["learning_rate"] == pytest.approx(rates, rel=1e-5)
 
 

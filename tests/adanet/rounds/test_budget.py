@@ -76,6 +76,11 @@ def test_fewer_rows_are_judged_if_all_would_take_too_much_of_the_time(clock):
     budget.judges_on(share)
     assert budget.keeps == pytest.approx(15.0)
     assert Budget(None).share_to_judge() == 1.0
+    # What would save little is not left out.
+    clock.seconds += 49
+    budget.closing = ClosingCost(3.0, 0.4)
+    assert budget.share_to_judge() == 1.0
+    assert ClosingCost.unmeasured(10**6).seconds() == pytest.approx(4.0)
 
 
 def test_a_limit_that_was_not_kept_is_said(clock, caplog):

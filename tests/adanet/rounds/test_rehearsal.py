@@ -40,6 +40,9 @@ def test_a_part_has_its_share_of_every_data_set_and_its_outputs(scorer):
     again = rehearsal.on_part(scorer, 0.1)
     np.testing.assert_array_equal(part.train.rows.x, again.train.rows.x)
     assert len(rehearsal.on_part(scorer, 1.0).train.rows) == ROWS
+    # A small data set is left whole.
+    part = rehearsal.on_part(scorer, 0.1, least=3000)
+    assert [len(view.rows) for view in part.views] == [3000, 2000]
 
 
 @pytest.mark.parametrize("row_seconds", [1e-5, 1e-3, 1e-2])

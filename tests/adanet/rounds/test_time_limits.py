@@ -3,6 +3,7 @@
 import pytest
 
 import adaptive_nets as an
+from adaptive_nets.adanet import loop
 from adaptive_nets.adanet.rounds.scoring import CandidateScorer
 from adaptive_nets.adanet.rounds.timing import plan, rehearsal
 
@@ -97,6 +98,7 @@ def test_fewer_rows_are_judged_if_time_is_short(lc, fake_time, monkeypatch, tmp_
 
     monkeypatch.setattr(CandidateScorer, "score_candidate", slow)
     monkeypatch.setattr(rehearsal, "FEW_ROWS", 20)
+    monkeypatch.setattr(loop, "LEAST_JUDGED", 100)
     began = fake_time.now
     search = lc.small(tmp_path, steps_per_iteration=200).fit(x, y, verbose=0, time_limit=20)
     assert fake_time.now - began <= 20 + 2
@@ -109,3 +111,9 @@ def test_fewer_rows_are_judged_if_time_is_short(lc, fake_time, monkeypatch, tmp_
     search.fit(x, y, verbose=0)
     assert search.state.judged_share == 1.0
     assert search.state.measured["loss"] == pytest.approx(search.evaluate(x, y)["loss"], abs=1e-5)
+
+
+def test_few_rows_are_all_judged_however_short_the_time(lc, data, fake_time, caplog):
+    search = lc.small(steps_per_iteration=40).fit(*data, verbose=0, time_limit=0.5)
+    assert search.stop_reason == "time_limit" and search.state.judged_share == 1.0
+    assert "drawn at random" not in caplog.text

@@ -126,7 +126,7 @@ def describe_majority(
             f"{', '.join(MAJORITY_OPTIONS)}. Received: {', '.join(map(repr, unknown))}."
         )
     options = {"factor": 3, "kernel_spread": kernel_spread, **options}
-    check_expansion(**options)
+    options = check_expansion(**options)
     return options if options["factor"] > 1 else None
 
 

@@ -5,8 +5,8 @@ import time
 
 from absl import logging
 
-# Kept to decide a round as long as nothing has been measured.
-UNMEASURED_CLOSING = 1.0
+# Kept to decide a round as long as nothing has been measured: in all, and for each row.
+UNMEASURED_CLOSING, UNMEASURED_ROW = 1.0, 3e-6
 
 # What was measured may take a little longer the next time.
 MARGIN = 1.1
@@ -14,6 +14,9 @@ MARGIN = 1.1
 # Deciding a round may take the greater share of the time left; if it would take more, the rows are
 # limited such that it takes the smaller one.
 MOST_CLOSING_SHARE, CLOSING_SHARE = 0.4, 0.3
+
+# Rows that cost fewer seconds are all judged on.
+LEAST_SAVING = 0.5
 
 # A subnetwork competes once it has trained this share of its round's steps.
 LEAST_SHARE = 0.1
@@ -30,6 +33,11 @@ class ClosingCost:
 
     fixed: float
     rows: float
+
+    @classmethod
+    def unmeasured(cls, rows: int) -> "ClosingCost":
+        """Returns what small models cost, if there is no time to measure it."""
+        return cls(UNMEASURED_CLOSING, UNMEASURED_ROW * rows)
 
     def seconds(self, share: float = 1.0) -> float:
         """Returns the seconds to score them on a share of the rows."""
@@ -108,7 +116,8 @@ class Budget:
         """Returns the share of the rows now judged on that the time left suffices for."""
         if self.limit is None or self.closing is None:
             return 1.0
-        if self.closing.seconds() <= MOST_CLOSING_SHARE * self.remaining():
+        enough = self.closing.seconds() <= MOST_CLOSING_SHARE * self.remaining()
+        if enough or self.closing.rows < LEAST_SAVING:
             return 1.0
         return self.closing.share_within(CLOSING_SHARE * self.remaining())
 

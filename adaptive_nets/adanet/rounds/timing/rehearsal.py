@@ -1,5 +1,6 @@
 """Measures on a part of the rows what it takes to decide a round."""
 
+import copy
 import time
 from collections.abc import Sequence
 
@@ -41,10 +42,13 @@ def rehearse_closing(
     largest = max(len(view.rows) for view in scorer.views)
     share = few = min(1.0, FEW_ROWS / largest)
     arguments = candidates, members, previous
+    # No rows of a stream are used up.
+    finite = copy.copy(scorer)
+    finite.chunks = None
     # The first time also traces what later rounds do not trace again.
-    _score(on_part(scorer, few), *arguments)
+    _score(on_part(finite, few), *arguments)
     began = time.perf_counter()
-    found = newest = _score(on_part(scorer, few), *arguments)
+    found = newest = _score(on_part(finite, few), *arguments)
     # Until the rows, and not what comes with each call, take most of the time.
     while (
         share < 1.0
@@ -52,7 +56,7 @@ def rehearse_closing(
         and (share == few or time.perf_counter() - began + 8 * (newest - found) < seconds)
     ):
         share = min(1.0, 8 * share)
-        newest = _score(on_part(scorer, share), *arguments)
+        newest = _score(on_part(finite, share), *arguments)
     slope = 0.0
     if few < 1.0:
         slope = max(0.0, newest - found) / (share - few) if share > few else found / few
@@ -60,20 +64,29 @@ def rehearse_closing(
     return ClosingCost(max(0.0, found - slope * few) + statistics, slope)
 
 
-def on_part(scorer: CandidateScorer, share: float) -> CandidateScorer:
-    """Returns a scorer of rows drawn at random, the same each time: a share of every data set."""
-    parts = {id(view): _part(view, share, scorer.head) for view in scorer.views}
+def on_part(scorer: CandidateScorer, share: float, least: int = 1) -> CandidateScorer:
+    """Returns a scorer of rows drawn at random, the same each time: a share of every data set.
+
+    Args:
+        scorer: The scorer of all rows.
+        share: The share of the rows.
+        least: Number of rows of which a data set keeps at least so many. Defaults to 1.
+    """
+    parts = {id(view): _part(view, share, least, scorer.head) for view in scorer.views}
     own = [
         view and parts[id(view)]
         for view in (scorer.train, scorer.valid, scorer.judged, scorer.reported)
     ]
-    return CandidateScorer(scorer.head, scorer.ensembler, scorer.evaluator, *own)
+    return CandidateScorer(
+        scorer.head, scorer.ensembler, scorer.evaluator, *own, chunks=scorer.chunks
+    )
 
 
-def _part(view, share, head):
+def _part(view, share, least, head):
     count = len(view.rows)
-    if share < 1.0:
-        chosen = draw_rows(head.strata(view.rows.y), count, max(1, round(share * count)), seed=0)
+    wanted = max(round(share * count), least)
+    if wanted < count:
+        chosen = draw_rows(head.strata(view.rows.y), count, wanted, seed=0)
     else:
         chosen = slice(None)
     part = OutputCache(view.rows.take(chosen), view.keep_last_layer, view.cache_limit)

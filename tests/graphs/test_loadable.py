@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from adaptive_nets.graphs.separate import copied_apart, separated
+from adaptive_nets.graphs.loadable import copied_apart, separated
 from adaptive_nets.keras_internals import layers_in
 
 X = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")

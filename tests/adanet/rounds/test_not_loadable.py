@@ -52,6 +52,24 @@ LAYERS = {
 }
 
 
+@keras.saving.register_keras_serializable(package="loadable")
+class Subclassed(keras.Model):
+    """A model of the user's own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = keras.layers.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def compiled():
+    model = Subclassed()
+    model.compile(loss=lambda y, found: found)
+    return model
+
+
 def make(layer):
     return lambda: keras.Sequential([keras.Input((4,)), layer(), keras.layers.Dense(1)])
 
@@ -77,6 +95,7 @@ def test_a_folder_refuses_what_it_could_not_give_back(name, tmp_path):
         lambda: keras.layers.Lambda(registered),
         lambda: keras.layers.Activation(registered),
         lambda: keras.layers.Activation("relu"),
+        compiled,
         lambda: keras.layers.Dense(2, activation="gelu", kernel_constraint="unit_norm"),
     ],
 )
