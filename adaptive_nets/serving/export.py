@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from adaptive_nets._checks import check_dict, check_instance, check_path, or_none
+from adaptive_nets._checks import check_bool, check_dict, check_instance, check_path, or_none
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.graphs.read import check_inputs, check_model
 from adaptive_nets.heads import Head
@@ -19,6 +19,7 @@ from adaptive_nets.serving.receivers import Receiver, example_receiver
 from adaptive_nets.serving.signatures import (
     DEFAULT,
     PREDICT,
+    check_units,
     model_inputs,
     predicting,
     received,
@@ -115,7 +116,8 @@ def export_saved_model(
         raise ValueError(
             "Pass only one of receiver and example_spec: a receiver parses its own input."
         )
-    read = _Read(schema, check_values)
+    check_units(model, head)
+    read = _Read(schema, check_bool("check_values", check_values))
     endpoints, kinds = _endpoints(model, head, receiver, example_spec, subnetworks, read)
     rows = None
     if warmup is not None and schema is not None and receiver is None:

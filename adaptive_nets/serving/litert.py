@@ -9,7 +9,7 @@ import keras
 from adaptive_nets._checks import check_instance, check_path
 from adaptive_nets.graphs.read import check_model
 from adaptive_nets.heads import Head
-from adaptive_nets.serving.signatures import predicting, tensor_signature
+from adaptive_nets.serving.signatures import check_units, predicting, tensor_signature
 
 
 def export_litert(model: keras.Model, head: Head, path: str | os.PathLike) -> str:
@@ -38,6 +38,7 @@ def export_litert(model: keras.Model, head: Head, path: str | os.PathLike) -> st
     path = Path(check_path("path", path))
     check_model("model", model)
     check_instance("head", head, Head, "a heads.Head")
+    check_units(model, head)
     predict = predicting(model, head)
 
     def run(features):

@@ -34,6 +34,20 @@ def model_inputs(model: keras.Model) -> Any:
     return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
 
+def check_units(model: keras.Model, head: Head) -> None:
+    """Refuses a model whose outputs are not the logits of a head.
+
+    Raises:
+        ValueError: It has another number of outputs than the head has logits.
+    """
+    shape = model.output_shape
+    if not isinstance(shape, tuple) or shape[-1] != head.units:
+        raise ValueError(
+            f"model must output the logits of head '{head.name}', of shape (None, {head.units}). "
+            f"Received: a model with outputs of shape {shape}."
+        )
+
+
 def predicting(
     model: keras.Model, head: Head, subnetworks: keras.Model | None = None
 ) -> Callable[[Any], dict[str, Any]]:

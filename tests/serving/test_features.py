@@ -155,3 +155,14 @@ def test_rows_are_served_by_name_or_refused(table, mixed):
         "age": (3,), "more": (3, 2), "n": (3,), "word": (3,)}  # fmt: skip
     with pytest.raises(ValueError, match="missing: 'b c'"):
         rows_to_serve(FRAME[["age"]], schema)
+
+
+def test_what_is_not_the_heads_model_or_no_option_is_refused(tmp_path, table):
+    _, schema = table
+    export = [export_saved_model, an.serving.export_litert]
+    for function in export:
+        with pytest.raises(ValueError, match=r"logits of head 'multi_class', of shape \(None, 3\)"):
+            function(table_model(), an.heads.MultiClass(3), tmp_path / "model")
+    with pytest.raises(ValueError, match="check_values must be True or False"):
+        exported(tmp_path / "model", table_model(), schema, check_values="no")
+    assert not list(tmp_path.iterdir())
