@@ -168,7 +168,7 @@ def test_leaderboard_columns(fitted):
     members, norms = fitted.ensemble.members, fitted.ensemble.mixture.norms()
     chosen = board[(board.status == "selected") & (board.candidate != "previous")].iloc[-1]
     assert chosen.complexity == members[-1].complexity == 1.0
-    gamma = [fitted.settings.ensembler.gamma(m.complexity) for m in members]
+    gamma = [fitted.context.settings.ensembler.gamma(m.complexity) for m in members]
     assert chosen.gamma == gamma[-1]
     assert chosen.penalty == pytest.approx(np.dot(gamma, norms))
     metrics = set(fitted.head.metrics())
