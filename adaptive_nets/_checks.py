@@ -1,6 +1,6 @@
 """Checks of arguments: one wording and one exception for all public functions.
 
-NumPy's scalars count as Python's. A bool is no number, though Python makes it an integer.
+NumPy's scalars count as Python's. A bool is not a number, though Python makes it an integer.
 """
 
 import inspect
@@ -78,7 +78,7 @@ def check_number(
         The value as Python's float.
 
     Raises:
-        ValueError: If it is no number, not finite or out of range.
+        ValueError: If it is not a number, not finite or out of range.
     """
     value = _scalar(value)
     number = isinstance(value, Real) and not isinstance(value, bool)
@@ -165,7 +165,7 @@ def check_function(name: str, value: Any) -> Any:
         The value.
 
     Raises:
-        TypeError: If it is no function.
+        TypeError: If it is not a function.
     """
     if not callable(value):
         raise TypeError(f"{name} must be a function. Received: {name}={show(value)}.")
@@ -255,7 +255,7 @@ def check_config(kind: type, config: Any) -> dict[str, Any]:
         A copy of the configuration.
 
     Raises:
-        ValueError: If it is no dict of the constructor's arguments.
+        ValueError: If it is not a dict of the constructor's arguments.
     """
     known = inspect.signature(kind).parameters.values()
     names = {p.name for p in known}

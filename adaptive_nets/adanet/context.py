@@ -93,7 +93,7 @@ class SearchContext:
         given = {**self.settings.to_json(), "fit": self._fit_settings(), "seed": self.seed}
         stored = {**state["settings"], "fit": state["fit"], "seed": state["seed"]}
         used = Defaults(self.settings.steps, self.settings.penalty)
-        # A default that is given is no other search than one that is left open.
+        # To pass the default explicitly is the same search.
         for settings, values in ((given, used), (stored, Defaults.of_state(state))):
             settings.pop("max_iterations")
             settings |= {"steps_per_iteration": values.steps, "adanet_lambda": values.adanet_lambda}

@@ -157,7 +157,7 @@ class AdaNet(ScikitLearnFace, Portable):
                 `(features, labels[, weights])`: a `PyDataset`, generator, or `tf.data.Dataset`,
                 which is streamed if endless, else read once. See `search.schema`.
             y: Labels in the head's form. Omit for a dataset.
-            sample_weight: One weight >= 0 per row; for `heads.Multi` also a dict of these by head.
+            sample_weight: One weight >= 0 per row; for `heads.Multi` also a dict by head.
             class_weight: `"balanced"`, a dict from class to weight, or a list in their order.
             validation_data: `(x, y[, sample_weight])` or batches: measured, and used by an
                 `Evaluator` without data.

@@ -233,7 +233,7 @@ def _check_not_none(part):
 
 
 def _check_batch(number, structure, element):
-    """Refuses a batch that is of another structure than the first, or that is no batch."""
+    """Refuses a batch whose structure differs from that of the first, or that is not a batch."""
     flat = keras.tree.flatten(element)
     if any(np.ndim(part) == 0 for part in flat):
         raise ValueError(

@@ -74,7 +74,7 @@ def parse_schema(text: Any) -> dict[str, Any]:
     """Returns the JSON values in a schema's text.
 
     Raises:
-        TypeError: It is no text.
+        TypeError: It is not text.
         ValueError: It is not JSON.
     """
     check_instance("text", text, str, "the output of Schema.to_json")

@@ -68,7 +68,7 @@ def read_weights(given: Any, rows: int, name: str = "sample_weight") -> np.ndarr
 
 
 def _number(value):
-    """Returns a weight as a float, and NaN for what is no number, such as text."""
+    """Returns a weight as a float, and NaN for what is not a number, such as text."""
     return float(value) if isinstance(value, bool | int | float) else np.nan
 
 

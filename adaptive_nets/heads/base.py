@@ -200,7 +200,7 @@ class Head(Configurable, ABC):
             labels: Labels as returned by `encode`.
 
         Returns:
-            `[n]` integers, or `None` if labels are no classes, as in regression.
+            `[n]` integers, or `None` if labels are not classes, as in regression.
         """
         return None
 

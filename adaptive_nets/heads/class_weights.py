@@ -26,7 +26,7 @@ def read_class_weight(
         given: `None`; `"balanced"`, which gives all classes the same total weight; a dict from
             class, as in the raw labels, to a number >= 0, in which missing classes have weight 1;
             or a list or array of such numbers in the order of the classes. For `heads.Multi`, a
-            dict of these by head.
+            dict of such lists or dicts by head.
         labels: Training labels as encoded by the head, or `None` if not all of them are known.
         sample_weight: The rows' weights, which `"balanced"` takes into account. Defaults to
             `None`: all are equal.

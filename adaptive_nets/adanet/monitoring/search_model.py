@@ -139,7 +139,7 @@ class SearchModel:
                 return getattr(search, name)
         except AttributeError:
             pass
-        raise _no_attribute(name, "it is no single model")
+        raise _no_attribute(name, "a search is not a single model")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("failed", "history"):

@@ -43,7 +43,7 @@ def trained_enough(round_: Round, previous: Ensemble | None) -> bool:
 
     Subnetworks that have trained less than a tenth of the round's steps are hardly more than
     their random initial weights, and do not compete. Without a previous ensemble there is
-    nothing else to return, so that they do all the same, with a warning.
+    nothing else to return, so they compete anyway, with a warning.
 
     Args:
         round_: The `Round`.
