@@ -54,7 +54,7 @@ def test_search(capsys):
 
 
 def test_search_budget(capsys):
-    (cell,) = run("search", "--part", "budget").values()
+    (cell,) = run("search", "--part", "budget")["budget"].values()
     assert set(cell) == {"used", "rounds", "accuracy", "reason", "within"}
     assert cell["used"] > 0 and cell["rounds"] >= 1 and 0 <= cell["accuracy"] <= 1
     assert cell["reason"] and cell["reason"] in capsys.readouterr().out

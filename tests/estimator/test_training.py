@@ -280,7 +280,7 @@ def test_models_of_the_users_own(tmp_path):
 
 def test_specs_and_configs_refuse_what_they_cannot_be(monkeypatch, tmp_path):
     for make, words in (
-        (lambda: est.TrainSpec(TRAIN, max_steps=0), "max_steps must be > 0"),
+        (lambda: est.TrainSpec(TRAIN, max_steps=0), "max_steps must be an integer >= 1"),
         (lambda: est.EvalSpec(TEST, steps=0), "steps must be > 0"),
         (lambda: est.EvalSpec(TEST, throttle_secs=-1), "throttle_secs must be >= 0"),
         (lambda: est.LatestExporter("a/b", PARSING), "name must be a folder name"),

@@ -147,25 +147,23 @@ def test_bagging_gives_each_candidate_a_bootstrap_of_its_own(lc, data, tmp_path)
     ("given", "error"),
     [
         ({"indices": [0, 100]}, "indices of builder 'net' must be .* row numbers from 0 to 99"),
-        ({"indices": [-1]}, "row numbers from 0 to 99"),
+        ({"indices": [-1]}, "non-empty array of row numbers >= 0"),
         ({"indices": []}, "non-empty array of row numbers"),
-        ({"indices": [0.5]}, "dtype float64"),
+        ({"indices": [0.5]}, r"row numbers >= 0.*\[0.5\]"),
         ({"sample_weight": np.ones(7)}, "weights of builder 'net' must be 100 finite numbers"),
         ({"sample_weight": np.full(100, -1.0)}, "finite numbers >= 0"),
-        (
-            {"sample_weight": np.zeros(100)},
-            "weights of builder 'net' must not be zero in every row",
-        ),
+        ({"sample_weight": np.zeros(100)}, "finite numbers >= 0, .* not all 0"),
         ({"x": np.ones((9, 2)), "y": np.zeros(9, int)}, "training data of builder 'net' must have"),
         ({"x": np.ones((9, 6)), "y": np.zeros(8, int)}, "same number of rows"),
         ({"x": np.ones((9, 6)), "y": np.full(9, 7)}, "out of range|not among its classes"),
     ],
 )
 def test_own_data_that_does_not_fit_is_refused_by_name(lc, data, given, error):
-    search = lc.small(generator=Builders(("net", an.adanet.TrainingData(**given))))
+    search = None
     with pytest.raises(ValueError, match=error):
+        search = lc.small(generator=Builders(("net", an.adanet.TrainingData(**given))))
         search.fit(*data, verbose=0)
-    assert search.state.iteration == 0
+    assert search is None or search.state.iteration == 0
 
 
 @pytest.mark.parametrize(

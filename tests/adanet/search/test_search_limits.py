@@ -137,7 +137,7 @@ def test_time_enough_is_no_limit(lc, data):
 
 @pytest.mark.parametrize("limit", [0, -1, float("nan"), 0.0])
 def test_time_limit_must_be_positive(lc, data, limit):
-    with pytest.raises(ValueError, match="time_limit must be > 0"):
+    with pytest.raises(ValueError, match="time_limit must be a finite number > 0"):
         lc.small().fit(*data, verbose=0, time_limit=limit)
 
 
