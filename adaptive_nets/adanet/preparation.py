@@ -108,7 +108,9 @@ def prepare(
             f"fit.features: stored '{error.expected}', now '{error.received}'. {error} Use the "
             "same settings or another model_dir."
         ) from error
-    settings = dataclasses.replace(settings, defaults=_defaults(settings, data, before, stored))
+    settings = dataclasses.replace(
+        settings, defaults=_defaults(settings, head, data, before, stored)
+    )
     _tell_renamed(data.schema, group)
     share_of(data.batch_size, group.strategy)
     placement.check_fit(data, given.time_limit, given.max_steps, settings.steps)
@@ -180,7 +182,7 @@ def _seed(settings, before, stored, group):
     return seed
 
 
-def _defaults(settings, data, before, stored):
+def _defaults(settings, head, data, before, stored):
     if before is not None:
         return before.settings.defaults
     if stored is not None:
@@ -188,7 +190,8 @@ def _defaults(settings, data, before, stored):
     if data.stream is not None:
         return Defaults()
     falls = settings.complexity_rule.falls_with_rows
-    return Defaults.of_rows(len(data.train), data.batch_size, falls)
+    classes = head.strata(data.train.y) is not None
+    return Defaults.of_rows(len(data.train), data.batch_size, classes, falls)
 
 
 def _loss_scale(head, data, before, stored):

@@ -75,8 +75,8 @@ class AdaNet(ScikitLearnFace, Portable):
         head: The task, a `heads.Head`. It is copied, and `fit` adapts the copy, `search.head`.
         generator: An `adanet.Generator`. Defaults to `generators.Dense()`.
         max_iterations: Maximum number of rounds. `"auto"` is 5; with a `time_limit`, any number.
-        steps_per_iteration: Steps per round. `"auto"` reads the rows 10 to 20 times, in 100 to
-            5,000 steps (500 of endless data); with a `time_limit`, as far as it allows.
+        steps_per_iteration: Steps per round. `"auto"` reads the rows 20 times (few rows without
+            classes 10 times), in 100 to 5,000 steps; with a `time_limit`, as far as it allows.
         ensemble_strategies: One or several of `"grow"`, `"solo"`, `"all"` and `adanet.Strategy`s.
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"` or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.

@@ -29,23 +29,26 @@ def used(fitted):
 
 
 @pytest.mark.parametrize(
-    ("n", "batch", "steps"),
-    [(1, 1, 100), (100, 32, 100), (640, 32, 212), (5000, 32, 2343), (10000, 256, 781),
-     (11340, 32, 5000), (11340, 256, 885), (1_000_000, 32, 5000)],
+    ("n", "batch", "steps", "of_numbers"),
+    [(1, 1, 100, 100), (100, 32, 100, 100), (640, 32, 400, 212), (5000, 32, 3125, 2343),
+     (10000, 256, 781, 781), (11340, 32, 5000, 5000), (1_000_000, 32, 5000, 5000)],
 )  # fmt: skip
-def test_a_round_reads_the_rows_several_times_within_bounds(n, batch, steps):
+def test_a_round_reads_the_rows_several_times_within_bounds(n, batch, steps, of_numbers):
     defaults = Defaults.of_rows(n, batch)
-    assert defaults.steps == steps
-    assert defaults.adanet_lambda == min(1 / math.sqrt(n), 0.1)
+    assert defaults == Defaults(steps, min(1 / math.sqrt(n), 0.1))
+    assert Defaults.of_rows(n, batch, classes=False) == Defaults(of_numbers, defaults.adanet_lambda)
     assert Defaults.of_rows(n, batch, falls_with_rows=True) == Defaults(steps, 1e-3)
 
 
 def test_fit_uses_what_its_rows_give():
-    fitted = search().fit(*rows(640), validation_split=0.1, batch_size=16, verbose=0)
-    assert used(fitted) == (380, 1 / 24)  # 576 rows are left.
-    assert fitted.global_step == 380
+    x, y = rows(640)
+    fitted = search().fit(x, y, validation_split=0.1, batch_size=32, verbose=0)
+    assert used(fitted) == (360, 1 / 24)  # 576 rows are left.
+    assert fitted.global_step == 360
     selected = fitted.leaderboard().iloc[0]
-    assert selected["steps"] == 380
+    assert selected["steps"] == 360
+    of_numbers = an.AdaNet(an.heads.Regression(), an.generators.Dense(4, [1]), max_iterations=1)
+    assert used(of_numbers.fit(x, y, batch_size=64, verbose=0)) == (106, 640**-0.5)
 
 
 def test_given_values_are_kept():
@@ -77,15 +80,15 @@ def test_a_search_goes_on_with_what_it_began_with(tmp_path):
     x, y = rows(256)
     search(model_dir=tmp_path, max_iterations=1).fit(x, y, verbose=0)
     state = max(tmp_path.glob("state*.json"))
-    assert json.loads(state.read_text())["defaults"] == {"steps": 100, "adanet_lambda": 0.0625}
+    assert json.loads(state.read_text())["defaults"] == {"steps": 160, "adanet_lambda": 0.0625}
     loaded = an.AdaNet.load(tmp_path)
-    assert used(loaded) == (100, 0.0625) and loaded.settings.steps_per_iteration == "auto"
+    assert used(loaded) == (160, 0.0625) and loaded.settings.steps_per_iteration == "auto"
     # The same numbers, given, are the same search; others are not.
     again = search(
-        model_dir=tmp_path, max_iterations=2, steps_per_iteration=100, adanet_lambda=0.0625
+        model_dir=tmp_path, max_iterations=2, steps_per_iteration=160, adanet_lambda=0.0625
     )
-    assert used(again.fit(x, y, verbose=0)) == (100, 0.0625)
-    with pytest.raises(ValueError, match="steps_per_iteration: stored 100, now 99"):
+    assert used(again.fit(x, y, verbose=0)) == (160, 0.0625)
+    with pytest.raises(ValueError, match="steps_per_iteration: stored 160, now 99"):
         search(model_dir=tmp_path, steps_per_iteration=99).fit(x, y, verbose=0)
     with pytest.raises(ValueError, match="adanet_lambda: stored 0.0625, now 0.1"):
         search(model_dir=tmp_path, adanet_lambda=0.1).fit(x, y, verbose=0)

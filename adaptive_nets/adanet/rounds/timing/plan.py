@@ -2,7 +2,7 @@
 
 import time
 
-from adaptive_nets.adanet.defaults import MANY_EPOCHS, Defaults
+from adaptive_nets.adanet.defaults import EPOCHS, Defaults
 from adaptive_nets.adanet.rounds.records import Entry
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.timing.budget import Budget
@@ -12,7 +12,7 @@ from adaptive_nets.adanet.settings import SearchSettings
 PATIENCE, LEAST_GAIN = 2, 1e-3
 
 # A round whose steps follow from the time reads its rows at most this many times.
-MOST_EPOCHS = MANY_EPOCHS
+MOST_EPOCHS = EPOCHS
 
 # Steps a second of a small model, as long as nothing has been measured.
 USUAL_SPEED = 1000.0
