@@ -140,10 +140,10 @@ def test_config_carries_the_adapted_state_through_json(case):
     )
     # Another test may have registered its own class of the documented name since.
     name = keras.saving.get_registered_name(type(head))
-    through_keras = keras.saving.deserialize_keras_object(
-        json.loads(json.dumps(keras.saving.serialize_keras_object(head))),
-        custom_objects={name: type(head)},
-    )
+    with keras.saving.custom_object_scope({name: type(head)}):
+        through_keras = keras.saving.deserialize_keras_object(
+            json.loads(json.dumps(keras.saving.serialize_keras_object(head)))
+        )
     assert type(through_keras) is type(head)
     assert through_keras.get_config() == head.get_config()
 
