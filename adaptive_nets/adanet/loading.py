@@ -111,7 +111,7 @@ def replay_search(
     """
     check_dict("settings", settings or {}, object, "a dict of constructor arguments, or None")
     settings = {"model_dir": None, **(settings or {})}
-    unknown = sorted(settings.keys() - {field.name for field in dataclasses.fields(SearchSettings)})
+    unknown = sorted(settings.keys() - set(SearchSettings.argument_names()))
     if unknown:
         raise ValueError(
             f"settings must be constructor arguments of AdaNet. Received: {', '.join(unknown)}."

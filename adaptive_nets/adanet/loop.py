@@ -23,7 +23,7 @@ from adaptive_nets.keras_internals import seeded
 # Share of the time left for measuring what a decision takes, and the seconds that are too few.
 REHEARSAL_SHARE, LEAST_REHEARSAL = 0.15, 0.3
 
-# Fewer rows are not judged on, however short the time.
+# Candidates are judged on at least this many rows, however short the time is.
 LEAST_JUDGED = 10_000
 
 # To write a round's new members and the state.

@@ -126,10 +126,18 @@ class SearchSettings:
         """Whether members' last layers are needed as well as their logits."""
         return self.ensembler.reads_last_layer or self.complexity_rule.needs_outputs
 
+    @classmethod
+    def argument_names(cls) -> list[str]:
+        """Returns the names of the arguments of `AdaNet`."""
+        return [field.name for field in dataclasses.fields(cls) if field.name != "defaults"]
+
     def as_arguments(self) -> dict[str, Any]:
         """Returns the settings by name, as `AdaNet` takes them."""
-        names = (field.name for field in dataclasses.fields(self))
-        return {name: getattr(self, name) for name in names if name != "defaults"}
+        return {name: getattr(self, name) for name in self.argument_names()}
+
+    def same_arguments(self, other: "SearchSettings") -> bool:
+        """Returns whether the arguments are the same objects; `defaults` may differ."""
+        return all(getattr(other, k) is v for k, v in self.as_arguments().items())
 
     def to_json(self) -> dict[str, Any]:
         """Returns the settings that identify a search, as JSON values."""

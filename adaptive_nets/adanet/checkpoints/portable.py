@@ -84,8 +84,7 @@ def pack_settings(settings: SearchSettings) -> dict[str, bytes]:
     Raises:
         ValueError: One cannot be pickled. The message names it.
     """
-    given = {**settings.as_arguments(), "defaults": settings.defaults}
-    return {name: pack(value, f"its {name}") for name, value in given.items()}
+    return {name: pack(value, f"its {name}") for name, value in settings.as_arguments().items()}
 
 
 def unpack_settings(packed: dict[str, bytes]) -> SearchSettings:
@@ -110,7 +109,7 @@ def copy_settings(settings: SearchSettings) -> SearchSettings:
             raise ValueError(
                 f"The search cannot be copied, because its {name} cannot: {reason[0]}"
             ) from error
-    return SearchSettings(**copied, defaults=settings.defaults)
+    return SearchSettings(**copied)
 
 
 def pack_context(context: SearchContext | None, settings: SearchSettings) -> dict[str, Any] | None:
@@ -124,8 +123,8 @@ def pack_context(context: SearchContext | None, settings: SearchSettings) -> dic
         return None
     kept = ("head", "schema", "batch_size", "seed", "fingerprint", "loss_scale", "preprocessing")
     packed: dict[str, Any] = {name: pack(getattr(context, name), f"its {name}") for name in kept}
-    same = context.settings is settings
-    return {**packed, "settings": None if same else pack_settings(context.settings)}
+    own = None if settings.same_arguments(context.settings) else pack_settings(context.settings)
+    return {**packed, "settings": own, "defaults": context.settings.defaults}
 
 
 def unpack_context(
@@ -136,7 +135,9 @@ def unpack_context(
         return None
     if packed["settings"] is not None:
         settings = unpack_settings(packed["settings"])
-    found = {name: pickle.loads(value) for name, value in packed.items() if name != "settings"}
+    settings = dataclasses.replace(settings, defaults=packed["defaults"])
+    apart = ("settings", "defaults")
+    found = {name: pickle.loads(value) for name, value in packed.items() if name not in apart}
     preprocessor = Preprocessor(found.pop("preprocessing"))
     return SearchContext(settings, preprocessor=preprocessor, group=group, **found)
 
@@ -155,8 +156,9 @@ def copy_context(
     """
     if context is None:
         return None
-    if context.settings is not settings:
+    if not settings.same_arguments(context.settings):
         copied = copy_settings(context.settings)
+    copied = dataclasses.replace(copied, defaults=context.settings.defaults)
     model = context.preprocessing and copied_apart(context.preprocessing)
     return dataclasses.replace(
         context, settings=copied, head=copy.deepcopy(context.head), group=group,

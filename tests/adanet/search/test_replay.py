@@ -117,3 +117,9 @@ def test_a_generator_is_asked_for_the_recorded_rounds(lc):
         replayed.generate(None, number, [])
     assert counting.asked == ((1, []), (3, [1, 2]))
     assert ReplayGenerator(counting, [winner, winner], told).rounds == [1, 2]
+
+
+def test_only_arguments_of_the_constructor_are_settings(tmp_path):
+    for name in ("defaults", "penalty", "widths"):
+        with pytest.raises(ValueError, match=f"must be constructor arguments .* {name}\\.$"):
+            an.AdaNet.replay(tmp_path, [[1.0]], [1], settings={name: 1})

@@ -70,7 +70,7 @@ def on_part(scorer: CandidateScorer, share: float, least: int = 1) -> CandidateS
     Args:
         scorer: The scorer of all rows.
         share: The share of the rows.
-        least: Number of rows of which a data set keeps at least so many. Defaults to 1.
+        least: The fewest rows that a data set keeps, if it has as many. Defaults to 1.
     """
     parts = {id(view): _part(view, share, least, scorer.head) for view in scorer.views}
     own = [
