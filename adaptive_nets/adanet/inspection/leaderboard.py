@@ -85,26 +85,24 @@ class Leaderboard(pd.DataFrame, metaclass=_AnyFrame):
 def _table(frame: pd.DataFrame, gap: int | None, width: int) -> tuple[list[str], list[str]]:
     """Returns the lines of a table, and the names of the columns for which there is no room."""
     widest = max(8, width // 3)
-    name = ", ".join(str(each) for each in frame.index.names if each is not None)
-    lines, hidden = _column(name, list(map(str, frame.index)), gap, widest, left=True), []
-    for place, name in enumerate(frame.columns):
-        values = frame.iloc[:, place]
-        left = not pd.api.types.is_numeric_dtype(values)
-        cells = _column(str(name), list(map(_cell, values)), gap, widest, left)
-        if hidden or len(lines[0]) + 2 + len(cells[0]) > width:
-            hidden.append(str(name))
-        else:
-            lines = [f"{line}  {cell}" for line, cell in zip(lines, cells, strict=True)]
-    return [line.rstrip() for line in lines], hidden
 
+    def shortened(value):
+        return _shortened(_cell(value), widest)
 
-def _column(name: str, cells: list[str], gap: int | None, widest: int, left: bool) -> list[str]:
-    """Returns a header and cells that are equally long."""
-    cells = [_shortened(cell, widest) for cell in (name, *cells)]
+    cells = pd.DataFrame(frame.astype(object).map(shortened)).rename(columns=shortened)
+    cells.index = cells.index.map(lambda label: _shortened(str(label), widest))
+    cells.index.name = None
+    # In the corner of the header; under its own name an index has a line of its own.
+    cells.columns.name = ", ".join(str(each) for each in frame.index.names if each is not None)
     if gap is not None:
-        cells.insert(gap + 1, "...")
-    size = max(map(len, cells))
-    return [c.ljust(size) if left else c.rjust(size) for c in cells]
+        dots = pd.DataFrame("...", index=["..."], columns=cells.columns)
+        cells = pd.concat([cells.iloc[:gap], dots, cells.iloc[gap:]])
+    count, lines = 0, []
+    for count in range(len(frame.columns), 0, -1):
+        lines = cells.iloc[:, :count].to_string().splitlines()
+        if max(map(len, lines)) <= width:
+            break
+    return lines, [str(name) for name in frame.columns[count:]]
 
 
 def _shortened(text: str, widest: int) -> str:
