@@ -60,6 +60,8 @@ def open_archive(file: IO[bytes], max_bytes: int, expansion: int, floor: int) ->
     """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
+    if file.read(6) == np.lib.format.MAGIC_PREFIX:
+        raise ValueError("it holds a single array instead of named arrays")
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
@@ -104,8 +106,8 @@ def _check_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
         raise ValueError(f"its array {info.filename!r} is damaged ({error})") from error
     if dtype.hasobject:
         raise ValueError(
-            f"its array {info.filename[:-4]!r} holds Python objects. Expected numbers or text "
-            "(dtype=str): Object arrays cannot be loaded when allow_pickle=False"
+            f"its array {info.filename[:-4]!r} holds Python objects, which could run code. "
+            "Expected numbers or text, of a dtype such as float32 or str"
         )
     if begun + math.prod(shape) * dtype.itemsize != info.file_size:
         raise ValueError(f"its array {info.filename!r} has another size than it declares")
