@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._pieces import MAPPED_BYTES, release
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -76,10 +78,19 @@ class Spool:
         """Returns the collected rows as an array or a memory map, which must not be written to."""
         if self._file is None:
             parts, self._parts = self._parts, []
-            return parts[0] if len(parts) == 1 else np.concatenate(parts)
+            return parts[0] if len(parts) == 1 else self._joined(parts)
         self._file.flush()
         shape = (self.rows, *self._like.shape[1:])
-        return np.memmap(self._file, dtype=self._like.dtype, mode="c", shape=shape)
+        return np.memmap(self._file, dtype=self._like.dtype, mode="r+", shape=shape)
+
+    def _joined(self, parts):
+        """Returns the rows of parts, each of which is freed once it is copied."""
+        found, start = np.empty((self.rows, *self._like.shape[1:]), self._like.dtype), 0
+        for place, part in enumerate(parts):
+            found[start : start + len(part)] = part
+            start, parts[place] = start + len(part), None
+            del part
+        return found
 
 
 def as_tensor(array: np.ndarray) -> "tf.Tensor":
@@ -110,11 +121,15 @@ def run_in_blocks(function: Callable, x: Any, block: int, make_store: Callable[[
     """
     import tensorflow as tf
 
-    spools = None
-    for start in range(0, len(keras.tree.flatten(x)[0]), block):
+    spools, flat = None, keras.tree.flatten(x)
+    every = max(1, MAPPED_BYTES // max(1, block * sum(a[:1].nbytes for a in flat)))
+    for number, start in enumerate(range(0, len(flat[0]), block), 1):
         piece = keras.tree.map_structure(
             lambda a, s=start: tf.convert_to_tensor(np.asarray(a[s : s + block])), x
         )
+        if number % every == 0:
+            for array in flat:
+                release(array)
         out = function(piece)
         if spools is None:
             spools = keras.tree.map_structure(lambda _: make_store(), out)
