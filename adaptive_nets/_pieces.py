@@ -12,6 +12,8 @@ PIECE_NUMBERS = 1 << 20
 VIEW_BYTES = 1 << 28
 # Bytes of a memory map that are read before its pages are let go of.
 MAPPED_BYTES = 1 << 26
+# Rows of a memory map that are gathered before its pages are let go of.
+GATHERED_ROWS = 1024
 
 
 def pieces(rows: int, width: int) -> Iterator[slice]:
@@ -61,13 +63,31 @@ def release(array: Any) -> None:
         base.madvise(mmap.MADV_DONTNEED)
 
 
+def gather(array: Any, index: np.ndarray) -> np.ndarray:
+    """Returns the rows of an array by their numbers, an array in any order.
+
+    A page of a memory map that is read brings its neighbours into memory, so that few rows in a
+    random order can bring all of the file. Its pages are let go of in between.
+    """
+    source = getattr(array, "source", array)
+    if not isinstance(source, np.memmap) or len(index) <= GATHERED_ROWS:
+        return np.asarray(array[index])
+    found = np.empty((len(index), *array.shape[1:]), array.dtype)
+    for start in range(0, len(index), GATHERED_ROWS):
+        found[start : start + GATHERED_ROWS] = array[index[start : start + GATHERED_ROWS]]
+        release(array)
+    return found
+
+
 def choose_rows(array: Any, index: np.ndarray | slice) -> Any:
     """Returns some rows of an array: a copy, or a `ChosenRows` where that would be large."""
     if isinstance(index, slice):
         return array[index]
+    index = np.asarray(index)
+    index = np.flatnonzero(index) if index.dtype == bool else index
     if array.dtype != object and array[:1].nbytes * len(index) > VIEW_BYTES:
-        return ChosenRows(array, np.asarray(index))
-    return array[index]
+        return ChosenRows(array, index)
+    return gather(array, index)
 
 
 class ChosenRows:
@@ -75,11 +95,10 @@ class ChosenRows:
 
     Args:
         source: The array, or other `ChosenRows` of it.
-        index: `[rows]` row numbers, or a mask.
+        index: `[rows]` row numbers.
     """
 
     def __init__(self, source: Any, index: np.ndarray):
-        index = np.flatnonzero(index) if index.dtype == bool else index
         if isinstance(source, ChosenRows):
             source, index = source.source, source.index[index]
         self.source, self.index = source, index
@@ -108,7 +127,7 @@ class ChosenRows:
         return len(self.index)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        return np.asarray(self.source[self.index[rows]])
+        return gather(self.source, self.index[rows])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self[:], dtype)

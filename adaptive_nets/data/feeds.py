@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from adaptive_nets._pieces import release
+from adaptive_nets._pieces import gather
 from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.rows import LabelEncoder, Rows, make_rows
 from adaptive_nets.data.schema import Schema
@@ -18,8 +18,9 @@ from adaptive_nets.data.weights import ClassWeight
 CHUNK_STEPS = 256
 
 CHUNK_BYTES = 64 << 20
-# Up to this many bytes, rows are handed to the compiled function as a whole.
-RESIDENT_BYTES = 1 << 30
+# Up to this many bytes, rows are handed to the compiled function as a whole, as a copy in the
+# machine's memory or in that of an accelerator.
+RESIDENT_BYTES, ACCELERATOR_BYTES = 1 << 28, 1 << 30
 
 
 def chunk_steps(rows: Rows, batch_size: int, steps: int, frozen: Sequence[np.ndarray] = ()) -> int:
@@ -131,8 +132,11 @@ class FiniteFeed:
             self._source["hidden"] = hidden
         arrays = keras.tree.flatten(self._source)
         on_disk = any(isinstance(a, np.memmap) for a in arrays)
-        large = sum(a.nbytes for a in arrays) > RESIDENT_BYTES
-        self._resident = not (large or (on_disk and tf.config.list_logical_devices("GPU")))
+        accelerated = bool(tf.config.list_logical_devices("GPU"))
+        large = sum(a.nbytes for a in arrays) > (
+            ACCELERATOR_BYTES if accelerated else RESIDENT_BYTES
+        )
+        self._resident = not (large or (on_disk and accelerated))
         if self._resident:
             self._source = keras.tree.map_structure(as_tensor, self._source)
 
@@ -143,10 +147,8 @@ class FiniteFeed:
             return [self._source], [tf.constant(indices)]
         flat = indices.reshape(-1)
         source = keras.tree.map_structure(
-            lambda a: tf.convert_to_tensor(np.asarray(a[flat])), self._source
+            lambda a: tf.convert_to_tensor(gather(a, flat)), self._source
         )
-        for array in keras.tree.flatten(self._source):
-            release(array)
         return [source], [tf.reshape(tf.range(len(flat)), indices.shape)]
 
     def variant(

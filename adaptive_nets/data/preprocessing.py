@@ -37,7 +37,9 @@ class Preprocessor:
         flat = keras.tree.flatten(rows.x)
         width = sum(int(np.prod(a.shape[1:])) for a in flat)
         block = int(np.clip((64 << 20) // (4 * max(1, width)), 1, 8192))
-        x = run_in_blocks(self._function, rows.x, block, lambda: Spool(MEMORY_LIMIT))
+        x = run_in_blocks(
+            self._function, rows.x, block, lambda rows: Spool(MEMORY_LIMIT, expected=rows)
+        )
         return Rows(x, rows.y, rows.w)
 
 
