@@ -5,7 +5,8 @@ import os
 from typing import Any, Self
 
 from adaptive_nets.adanet.checkpoints import portable
-from adaptive_nets.adanet.checkpoints.model_dir import ModelDir, ModelDirReader
+from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
+from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.placement.base import make_placement
 from adaptive_nets.adanet.preparation import Known

@@ -12,6 +12,7 @@ import math
 import pathlib
 import time
 import warnings
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -294,14 +295,23 @@ class EnergyNet:
             return self._layer(number, rows, held_out)
         path = self.model_dir / f"layer_{number + 1}_{self._key(rows, held_out)}.npz"
         if path.exists():
-            with np.load(path) as found:
-                report = LayerReport(**json.loads(str(found["report"])))
-                return report, (found["kernel"], found["bias"])
+            try:
+                with np.load(path, allow_pickle=False) as found:
+                    # Older files do not say which layer they hold.
+                    if "layer" in found and str(found["layer"]) != path.stem:
+                        raise ValueError("it is that of another layer")
+                    report = LayerReport(**json.loads(str(found["report"])))
+                    return report, (found["kernel"], found["bias"])
+            except (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError,
+                    zipfile.BadZipFile) as error:  # fmt: skip
+                warnings.warn(
+                    f"'{path}' cannot be read ({error}); the layer is learnt again.", stacklevel=2
+                )
         report, weights = self._layer(number, rows, held_out)
         self.model_dir.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.npz")
         text = json.dumps(dataclasses.asdict(report))
-        np.savez(part, kernel=weights[0], bias=weights[1], report=text)
+        np.savez(part, kernel=weights[0], bias=weights[1], report=text, layer=path.stem)
         part.replace(path)
         return report, weights
 
