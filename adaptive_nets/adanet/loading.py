@@ -51,6 +51,8 @@ def load_search(
     """
     state_file = or_none(check_path, "state_file", state_file)
     folder = open_folder(model_dir)
+    # Looked up first: a state that comes later has not been read.
+    left = folder.newest
 
     def load(stored):
         search = cls(**restore_settings(stored, {"model_dir": model_dir, **settings}))
@@ -62,7 +64,7 @@ def load_search(
             found.batch_size, found.seed, found.fingerprint, Preprocessor(found.preprocessing),
             search.group, LossScale.from_json(stored.get("loss_scale")),
         )  # fmt: skip
-        search.adopt(context, found.state)
+        search.adopt(context, found.state, left=(str(folder.path), left))
         return search
 
     search = folder.read_whole(load, state_file)

@@ -19,36 +19,36 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets.adanet.checkpoints.files.checkpoint_file import (
-    read_checkpoint,
-    write_checkpoint,
+from adaptive_nets.adanet.checkpoints.adoption import (
+    adopted_manifest,
+    check_free,
+    check_place,
+    check_writable,
+    readable_state,
 )
+from adaptive_nets.adanet.checkpoints.files.checkpoint_file import write_checkpoint
 from adaptive_nets.adanet.checkpoints.files.manifest import (
-    CHECKPOINT_NAME,
     FOLDERS,
     MANIFEST_FILE,
     MODEL_NAME,
-    MOST_BYTES,
     PREPROCESSING_FILE,
     STATE_NAME,
     Manifest,
 )
 from adaptive_nets.adanet.checkpoints.files.sealing import (
-    DamagedError,
     Digest,
     digest_of,
     is_intact,
-    read_bytes,
 )
 from adaptive_nets.adanet.checkpoints.files.state_file import (
     number_of,
-    read_state,
     state_name,
     with_unknown,
     write_state,
 )
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
-from adaptive_nets.atomic_files import atomic_write, temporary_name
+from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError, WriterLease
+from adaptive_nets.atomic_files import atomic_write, sweep
 from adaptive_nets.graphs.loadable import separated
 
 # The newest states are kept, of this many rounds at least.
@@ -61,6 +61,11 @@ class ModelDir(ModelDirReader):
     Args:
         path: The folder. If it is missing, the first write creates it.
 
+    Attributes:
+        lease: The `WriterLease` that is confirmed before each change, or `None`, the default, for
+            none.
+        take_lease: Function that takes the lease before the first change, or `None`, the default.
+
     Raises:
         OSError: The folder cannot be written to.
         ValueError: A name that the search needs is taken by a file that is not the search's.
@@ -68,73 +73,17 @@ class ModelDir(ModelDirReader):
 
     def __init__(self, path: str | os.PathLike):
         super().__init__(path)
+        self.lease: WriterLease | None = None
+        self.take_lease: Callable[[], WriterLease] | None = None
         self._own: Manifest | None = None
         self._states: dict[str, dict | None] = {}
-        _check_path(self.path)
+        self._removed = False
+        check_place(self.path)
         if not self.has_state():
-            _check_writable(self.path)
-        self._check_strange()
+            check_writable(self.path)
+        check_free(self)
 
     # What is whose -------------------------------------------------------------------------------
-
-    def _check_strange(self):
-        """Refuses a folder in which files of others stand in the way."""
-        known, strange = self._adopted(), []
-        for name in (MANIFEST_FILE, PREPROCESSING_FILE, "members"):
-            path = self.path / name
-            if not os.path.lexists(path):
-                continue
-            if path.is_symlink():
-                strange.append(f"'{name}' is a link")
-            elif path.is_dir() != (name == "members"):
-                strange.append(f"'{name}' is {'a folder' if path.is_dir() else 'no folder'}")
-            elif not self._is_known(name, known):
-                strange.append(f"'{name}' is of another origin")
-        taken = set(self._there(CHECKPOINT_NAME)) - known.files
-        strange += [f"'{name}' is of another origin" for name in sorted(taken)]
-        if strange:
-            raise ValueError(
-                f"model_dir '{self.path}' has files that this search has not written, under names "
-                f"that it needs: {', '.join(strange)}. Nothing was changed. Move them away, or use "
-                "another model_dir."
-            )
-
-    def _is_known(self, name, known):
-        """Returns whether a file, or the manifest though it may not be whole, is a search's."""
-        if name != MANIFEST_FILE or self.manifest() is not None:
-            return name != PREPROCESSING_FILE or name in known.files
-        states = [self._readable(name) for name in known.files if STATE_NAME.fullmatch(name)]
-        if any(state is not None and "search" in state for state in states):
-            return True
-        try:
-            begin = read_bytes(self.path, MANIFEST_FILE, MOST_BYTES)
-        except DamagedError:
-            return False
-        return begin.startswith(b'{\n "manifest": ')
-
-    def _adopted(self):
-        """Returns the folder's manifest, or one of what the states there name."""
-        found = self.manifest()
-        if found is not None:
-            return found
-        states = {}
-        for name in sorted(self._there(STATE_NAME), key=number_of, reverse=True):
-            # One that cannot be read stays as it is: nothing shows that it is the search's.
-            if (state := self._readable(name)) is not None:
-                states[name] = state
-        searches = [s["search"] for s in states.values() if "search" in s]
-        search = searches[0] if searches else Manifest.begin().search
-        own = {n: s for n, s in states.items() if s.get("search") in (None, search)}
-        files = {*own, *(file for state in own.values() for file in state["files"])}
-        for name in self._there(CHECKPOINT_NAME) if own else ():
-            try:
-                header, _ = read_checkpoint(self.path, name)
-            except DamagedError:
-                # Of versions that wrote no manifest.
-                files |= set() if searches else {name}
-            else:
-                files |= {name} if header.get("search") in (None, search) else set()
-        return Manifest(search, frozenset(files))
 
     def check_names(self, names: Iterable[str]) -> None:
         """Checks that files can be written under some names.
@@ -145,7 +94,7 @@ class ModelDir(ModelDirReader):
         Raises:
             ValueError: One is taken by a file that is not the search's.
         """
-        known = self._own or self._adopted()
+        known = self._own or adopted_manifest(self)
         for name in names:
             path = self.path / name
             if name in known.files or not os.path.lexists(path):
@@ -155,6 +104,19 @@ class ModelDir(ModelDirReader):
                 "changed. Move the file away, or use another model_dir."
             )
 
+    def confirm(self) -> None:
+        """Raises an error if another process writes to the folder, or has taken it over."""
+        if self.lease is None and self.take_lease is not None:
+            seen = self.newest
+            self.lease = self.take_lease()
+            if self.newest != seen:
+                raise ModelDirInUseError(
+                    f"model_dir '{self.path}' has been written to by another fit meanwhile. "
+                    "Nothing was changed. Call fit again."
+                )
+        if self.lease is not None:
+            self.lease.confirm()
+
     def _open(self) -> Manifest:
         """Begins to write: finds out what is the search's, and sweeps what was left half written.
 
@@ -162,26 +124,22 @@ class ModelDir(ModelDirReader):
             The manifest.
         """
         if self._own is None:
-            _check_writable(self.path)
-            self._own = self._adopted()
-            for name in self._own.files:
-                temporary_name(self.path / name).unlink(missing_ok=True)
+            check_writable(self.path)
+            self.confirm()
+            self._own = adopted_manifest(self)
+            sweep(self.path)
+            sweep(self.path / "members")
             names = [n for n in self._own.files if STATE_NAME.fullmatch(n)]
-            self._states = {name: self._readable(name) for name in names}
+            self._states = {name: readable_state(self.path, name) for name in names}
         return self._own
-
-    def _readable(self, name):
-        try:
-            return read_state(self.path, name)
-        except ValueError:
-            return None
 
     def _reserve(self, new, going=()):
         """Writes the manifest before files are written and removed."""
         self._own = self._open().with_names(new, going, self.path)
-        self._own.write(self.path)
+        self._own.write(self.path, self.confirm)
 
     def _remove(self, names):
+        self.confirm()
         for name in names:
             self._states.pop(name, None)
             (self.path / name).unlink(missing_ok=True)
@@ -190,7 +148,7 @@ class ModelDir(ModelDirReader):
         """Makes the manifest say exactly what is there, once nothing more will be written."""
         unsettled = self._own or self.manifest()
         if unsettled is not None and unsettled.unsure:
-            self._open().settled(self.path).write(self.path)
+            self._open().settled(self.path).write(self.path, self.confirm)
         self._own = None
 
     def subfolder(self, name: str) -> Path:
@@ -205,15 +163,21 @@ class ModelDir(ModelDirReader):
         return self.path / name
 
     def remove(self) -> None:
-        """Removes all files of the search, and the folder if nothing else is in it."""
+        """Removes all files of the search."""
         own = self._open()
         self._remove(own.files - set(FOLDERS))
         for name in own.files & set(FOLDERS):
             shutil.rmtree(self.path / name, ignore_errors=True)
         (self.path / MANIFEST_FILE).unlink(missing_ok=True)
-        for folder in (self.path / "members", self.path):
+        with contextlib.suppress(OSError):
+            (self.path / "members").rmdir()
+        self._removed = True
+
+    def leave(self) -> None:
+        """Removes the folder if `remove` has left it empty."""
+        if self._removed:
             with contextlib.suppress(OSError):
-                folder.rmdir()
+                self.path.rmdir()
 
     # States --------------------------------------------------------------------------------------
 
@@ -235,9 +199,9 @@ class ModelDir(ModelDirReader):
         """
         self._open()
         held = {key for key, (_, known) in models.items() if is_intact(self.path, key, known)}
-        names = self._file_names(models, held)
+        names = _file_names(models, held, self._is_taken)
         number = self._next_number()
-        stale = self._stale_states(round_)
+        stale = _stale_states(self._states, round_)
         dropped = self.checkpoint_names() if drop_checkpoints else []
         fresh = [names[key] for key in models if key not in held]
         self._reserve([*fresh, state_name(number)], [*stale, *dropped])
@@ -267,8 +231,7 @@ class ModelDir(ModelDirReader):
         self.check_names(state["files"])
         self._reserve([*state["files"], state_name(number)])
         for name, digest in state["files"].items():
-            path = self.path / name
-            with atomic_write(path, temporary=temporary_name(path)) as written:
+            with atomic_write(self.path / name, ".keras", self.confirm) as written:
                 shutil.copyfile(source.path / name, written)
             copied = digest_of(self.path, name)
             if digest not in (None, copied):
@@ -281,43 +244,15 @@ class ModelDir(ModelDirReader):
     def _write(self, number, state):
         name = state_name(number)
         files = {n: digest._asdict() for n, digest in state["files"].items()}
-        write_state(self.path / name, {**state, "files": files}, self._own.search)
+        write_state(self.path / name, {**state, "files": files}, self._own.search, self.confirm)
         self._states[name] = state
 
     def _next_number(self):
         """Returns the number of the next state; names that others have taken are left out."""
-        names = [*self._open().files, *self._there(STATE_NAME)]
+        names = [*self._open().files, *self.there(STATE_NAME)]
         return max((number_of(n) for n in names if STATE_NAME.fullmatch(n)), default=0) + 1
 
-    def _stale_states(self, round_):
-        """Returns the states that are out of date once the next one, of a round, is written."""
-        listed = sorted(self._states, key=number_of, reverse=True)
-        kept, newest = set(listed[: KEPT - 1]), {}
-        for name in listed:
-            if self._states[name] is not None:
-                newest.setdefault(self._states[name]["record"]["iteration"], name)
-        others = [name for known, name in newest.items() if known not in (0, round_)]
-        kept |= set(others[: KEPT - 1])
-        oldest = min((number_of(n) for n in kept if self._states[n] is not None), default=0)
-        # One that cannot be read now may be read later, as long as it is not older than all others.
-        kept |= {n for n in listed if self._states[n] is None and number_of(n) > oldest}
-        return [name for name in listed if name not in kept]
-
     # Models --------------------------------------------------------------------------------------
-
-    def _file_names(self, models, held):
-        """Returns the name of each model's file. What a state needs is never overwritten."""
-        names, used = {}, set(held)
-        for key in models:
-            name, count = key, 1
-            while key not in held and (
-                name in used or (name != key and name in models) or self._is_taken(name)
-            ):
-                count += 1
-                name = f"{key.removesuffix('.keras')}.{count}.keras"
-            names[key] = name
-            used.add(name)
-        return names
 
     def preprocessing_digest(self) -> Digest | None:
         """Returns the digest of the search's preprocessing as the newest state has it."""
@@ -338,8 +273,7 @@ class ModelDir(ModelDirReader):
 
     def _save(self, model, name) -> Digest:
         """Saves a model as one of the folder's files, and returns the file's digest."""
-        path = self.path / name
-        with atomic_write(path, temporary=temporary_name(path)) as temporary:
+        with atomic_write(self.path / name, ".keras", self.confirm) as temporary:
             separated(model).save(temporary)
             written = Path(temporary)
             return digest_of(written.parent, written.name)
@@ -360,7 +294,7 @@ class ModelDir(ModelDirReader):
         there = [n for n in self.checkpoint_names() if n != name]
         self._reserve([name], there[:-1])
         header = {**header, "search": self._own.search}
-        write_checkpoint(self.path / name, header, arrays)
+        write_checkpoint(self.path / name, header, arrays, self.confirm)
         self._remove(there[:-1])
 
     def drop_checkpoints(self) -> None:
@@ -370,24 +304,31 @@ class ModelDir(ModelDirReader):
             self._remove(there)
 
 
-def _check_path(folder):
-    """Checks that a folder is or could be one."""
-    above = folder.absolute()
-    while not os.path.lexists(above) and above != above.parent:
-        above = above.parent
-    if not above.is_dir():
-        raise _not_writable(folder, "Not a directory")
+def _stale_states(states, round_):
+    """Returns the states that are out of date once the next one, of a round, is written."""
+    listed = sorted(states, key=number_of, reverse=True)
+    kept, newest = set(listed[: KEPT - 1]), {}
+    for name in listed:
+        if states[name] is not None:
+            newest.setdefault(states[name]["record"]["iteration"], name)
+    others = [name for known, name in newest.items() if known not in (0, round_)]
+    kept |= set(others[: KEPT - 1])
+    oldest = min((number_of(n) for n in kept if states[n] is not None), default=0)
+    # One that cannot be read now may be read later, as long as it is not older than all others.
+    kept |= {n for n in listed if states[n] is None and number_of(n) > oldest}
+    return [name for name in listed if name not in kept]
 
 
-def _check_writable(folder):
-    above = folder.absolute()
-    while not above.exists() and above != above.parent:
-        above = above.parent
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise _not_writable(folder, "Permission denied")
-
-
-def _not_writable(folder, reason):
-    return OSError(
-        f"model_dir must be a folder that can be written to. Received: '{folder}' ({reason})."
-    )
+def _file_names(models, held, is_taken):
+    """Returns the name of each model's file. What a state needs is never overwritten."""
+    names, used = {}, set(held)
+    for key in models:
+        name, count = key, 1
+        while key not in held and (
+            name in used or (name != key and name in models) or is_taken(name)
+        ):
+            count += 1
+            name = f"{key.removesuffix('.keras')}.{count}.keras"
+        names[key] = name
+        used.add(name)
+    return names

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from adaptive_nets.adanet.checkpoints.files.state_file import (
     read_state,
 )
 from adaptive_nets.keras_internals import seeded
+from adaptive_nets.model_files import load_model
 
 T = TypeVar("T")
 
@@ -68,7 +70,7 @@ class ModelDirReader:
         """
         manifest = self.manifest()
         if manifest is None:
-            names = self._there(STATE_NAME)
+            names = self.there(STATE_NAME)
         else:
             names = [
                 name
@@ -86,6 +88,23 @@ class ModelDirReader:
 
     def has_state(self) -> bool:
         return self.newest > 0
+
+    def is_finished(self, rounds: int) -> bool:
+        """Returns whether nothing is left to do, and nothing is half done.
+
+        Args:
+            rounds: The maximum number of rounds.
+        """
+        manifest, names = self.manifest(), self.state_names()
+        if not names or self.checkpoint_names() or (manifest is not None and manifest.unsure):
+            return False
+        try:
+            record = read_state(self.path, names[-1])["record"]
+        except ValueError:
+            return False
+        ended, reason = record["iteration"] >= rounds, record["stop_reason"]
+        over = reason == "no_improvement" or (reason == "max_iterations" and ended)
+        return over and record["partial"] is None
 
     def read_state(self, path: str | os.PathLike | None = None) -> dict | None:
         """Reads the newest state that is whole, or returns `None` if there is none at all.
@@ -185,7 +204,7 @@ class ModelDirReader:
         if manifest is None:
             return False
         owners = set()
-        for name in {*names, *self._there(STATE_NAME)}:
+        for name in {*names, *self.there(STATE_NAME)}:
             try:
                 owners.add(read_state(self.path, name).get("search"))
             except ValueError:
@@ -220,14 +239,9 @@ class ModelDirReader:
         try:
             # Weights are read, and the seeds of what draws them are of no use.
             with seeded(0):
-                return keras.saving.load_model(self.path / name, compile=False)
-        except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"'{self.path / name}' cannot be loaded: {str(error).splitlines()[0]} If it has "
-                "layers of your own, register them with "
-                "keras.saving.register_keras_serializable first."
-                f"{describe_versions(state or {})}"
-            ) from error
+                return load_model(self.path / name)
+        except ValueError as error:
+            raise ValueError(f"{error}{describe_versions(state or {})}") from error
 
     def read_checkpoint(self) -> tuple[dict, list[np.ndarray]] | None:
         """Reads the newest checkpoint that is whole, or returns `None` if there is none."""
@@ -249,7 +263,7 @@ class ModelDirReader:
 
     def checkpoint_names(self) -> list[str]:
         """Returns the names of the checkpoints that are there, oldest first."""
-        manifest, there = self.manifest(), self._there(CHECKPOINT_NAME)
+        manifest, there = self.manifest(), self.there(CHECKPOINT_NAME)
         if manifest is not None:
             there = [name for name in there if name in manifest.files]
         return sorted(there, key=_step_of)
@@ -260,7 +274,7 @@ class ModelDirReader:
         if manifest is not None and header.get("search") not in (None, manifest.search):
             raise DamagedError(self.path / name, "is a checkpoint of another search")
 
-    def _there(self, form):
+    def there(self, form: re.Pattern) -> list[str]:
         """Returns the names in the folder of a certain form."""
         try:
             return [name for name in os.listdir(self.path) if form.fullmatch(name)]

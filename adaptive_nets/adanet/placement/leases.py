@@ -3,10 +3,7 @@
 import contextlib
 import os
 import re
-import threading
-import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +14,13 @@ from adaptive_nets.adanet.checkpoints.files.checkpoint_file import (
 )
 from adaptive_nets.adanet.checkpoints.files.manifest import CHECKPOINT_NAME
 from adaptive_nets.adanet.checkpoints.files.sealing import DamagedError
+from adaptive_nets.adanet.checkpoints.heartbeat import LOST_SECONDS, Silence, heartbeat
 from adaptive_nets.adanet.rounds.round import Round
-from adaptive_nets.atomic_files import PREFIX
-
-# A process without a sign of life for this long is considered lost.
-LOST_SECONDS = 20.0
-
-HEARTBEAT_SECONDS = 1.0
+from adaptive_nets.atomic_files import sweep
 
 _CLAIM_NAME = re.compile(r"claim_\d{6,}")
-# Of a share's files, those that are no checkpoints; a lost process may have left half of one.
-_OTHER_NAMES = re.compile(rf"claim_\d{{6,}}|done|{re.escape(PREFIX)}checkpoint-\d{{9,}}\.npz")
+# Of a share's files, those that are no checkpoints.
+_OTHER_NAMES = re.compile(r"claim_\d{6,}|done")
 
 
 class WorkLeases:
@@ -57,7 +50,7 @@ class WorkLeases:
         self.path, self.count, self.rank = Path(path), count, rank
         self.search = search
         self.lost_seconds = LOST_SECONDS if lost_seconds is None else lost_seconds
-        self._seen: dict[Path, tuple[float, float]] = {}
+        self._silence = Silence()
 
     @classmethod
     def of_round(
@@ -88,24 +81,9 @@ class WorkLeases:
     def all_done(self) -> bool:
         return all(self.is_done(share) for share in range(self.count))
 
-    @contextlib.contextmanager
-    def heartbeat(self, share: int) -> Iterator[None]:
+    def heartbeat(self, share: int) -> contextlib.AbstractContextManager[None]:
         """Touches the claim while the block runs, even while it compiles."""
-        claim, ended = self._claims(share)[-1], threading.Event()
-
-        def beat():
-            while not ended.wait(HEARTBEAT_SECONDS):
-                # The chief may have finished the round.
-                with contextlib.suppress(OSError):
-                    os.utime(claim)
-
-        thread = threading.Thread(target=beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+        return heartbeat(self._claims(share)[-1])
 
     def save(self, share: int, round_: Round) -> None:
         """Writes a checkpoint of a share."""
@@ -150,6 +128,7 @@ class WorkLeases:
             for form in (CHECKPOINT_NAME, _OTHER_NAMES):
                 for name in self._named(share, form):
                     (folder / name).unlink(missing_ok=True)
+            sweep(folder)
             _remove_empty(folder)
         _remove_empty(self.path)
         _remove_empty(self.path.parent)
@@ -186,15 +165,9 @@ class WorkLeases:
         try:
             if claim.read_bytes() == str(self.rank).encode():
                 return True
-            touched = claim.stat().st_mtime
+            return self._silence.seconds(claim) > self.lost_seconds
         except OSError:
             return False
-        # Machines' clocks differ, so only changes of the time count.
-        before, since = self._seen.get(claim, (None, 0.0))
-        if before != touched:
-            self._seen[claim] = (touched, time.monotonic())
-            return False
-        return time.monotonic() - since > self.lost_seconds
 
 
 def _remove_empty(folder):

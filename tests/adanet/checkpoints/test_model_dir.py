@@ -8,7 +8,8 @@ import pytest
 from adaptive_nets import atomic_files
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
-from adaptive_nets.atomic_files import atomic_write
+from adaptive_nets.atomic_files import PREFIX, atomic_write
+from adaptive_nets.processes import Process, this_machine
 from adaptive_nets.serialization import differences
 
 
@@ -137,7 +138,7 @@ def test_checkpoint_holds_no_pickle(tmp_path):
     folder = ModelDir(tmp_path)
     folder.write_checkpoint(1, header(1), [])
     np.savez(tmp_path / "checkpoint-000000001.npz", header=np.array([{"round": 1}], dtype=object))
-    with pytest.warns(UserWarning, match="not an array of its shape"):
+    with pytest.warns(UserWarning, match="holds Python objects"):
         assert folder.read_checkpoint() is None
 
 
@@ -153,7 +154,8 @@ def test_two_checkpoints_are_kept(tmp_path):
 def test_sweep_takes_what_a_killed_process_was_writing_and_nothing_else(tmp_path):
     (tmp_path / "members").mkdir()
     write(ModelDir(tmp_path))
-    for name in (".writing-state-000001.json", ".writing-x", "members/.writing-y.keras", "mine"):
+    ended = f"{PREFIX}{Process(this_machine(), 2**22 + 1, 0).name}-{'0' * 16}.json"
+    for name in (ended, f"members/{ended}", ".writing-x", "members/.writing-y.keras", "mine"):
         (tmp_path / name).write_text("")
     write(ModelDir(tmp_path))
     left = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}

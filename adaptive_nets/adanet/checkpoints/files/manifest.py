@@ -3,7 +3,7 @@
 import dataclasses
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from adaptive_nets.adanet.checkpoints.files.sealed_json import (
     seal,
 )
 from adaptive_nets.adanet.checkpoints.files.sealing import DamagedError, read_bytes
-from adaptive_nets.atomic_files import atomic_write, temporary_name
+from adaptive_nets.atomic_files import atomic_write
 
 MANIFEST_FILE = "manifest.json"
 PREPROCESSING_FILE = "preprocessing.keras"
@@ -80,16 +80,20 @@ class Manifest:
             raise NotWholeError("does not name a search")
         return cls(search, frozenset(files), frozenset(unsure))
 
-    def write(self, folder: Path) -> None:
-        """Writes the manifest."""
+    def write(self, folder: Path, confirm: Callable[[], None]) -> None:
+        """Writes the manifest.
+
+        Args:
+            folder: The folder.
+            confirm: As for `atomic_write`.
+        """
         values = {
             "manifest": _FORMAT,
             "search": self.search,
             "files": sorted(self.files),
             "unsure": sorted(self.unsure),
         }
-        path = folder / MANIFEST_FILE
-        with atomic_write(path, temporary=temporary_name(path)) as name:
+        with atomic_write(folder / MANIFEST_FILE, ".json", confirm) as name:
             Path(name).write_bytes(seal(values))
 
     def with_names(self, new: Iterable[str], going: Iterable[str], folder: Path) -> Self:

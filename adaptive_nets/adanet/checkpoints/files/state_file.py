@@ -1,7 +1,7 @@
 """The state files of a search: written sealed, read only if they are whole."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from adaptive_nets.adanet.checkpoints.files.sealed_json import (
 )
 from adaptive_nets.adanet.checkpoints.files.sealing import DamagedError, Digest, read_bytes
 from adaptive_nets.adanet.checkpoints.files.state_schema import check_state
-from adaptive_nets.atomic_files import atomic_write, temporary_name
+from adaptive_nets.atomic_files import atomic_write
 from adaptive_nets.serialization import normalize
 
 # The format that is written; version 2, which was not sealed, is read too.
@@ -66,17 +66,20 @@ def describe_versions(stored: Mapping[str, Any]) -> str:
     return f" It was written with {then}; this process has {now}."
 
 
-def write_state(path: Path, state: dict[str, Any], search: str) -> None:
+def write_state(
+    path: Path, state: dict[str, Any], search: str, confirm: Callable[[], None]
+) -> None:
     """Writes a state.
 
     Args:
         path: The file, whose name has the state's number.
         state: Its values, without those that this function adds.
         search: What tells the search from all others.
+        confirm: As for `atomic_write`.
     """
     added = {"search": search, "number": number_of(path.name), "written_by": versions()}
     text = seal(encode_nonfinite({"version": VERSION, **added, **state}))
-    with atomic_write(path, temporary=temporary_name(path)) as name:
+    with atomic_write(path, ".json", confirm) as name:
         Path(name).write_bytes(text)
 
 
