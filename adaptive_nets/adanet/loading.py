@@ -14,7 +14,7 @@ from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.heads.loss_scale import LossScale
-from adaptive_nets.keras_internals import seeded
+from adaptive_nets.keras_internals import check_not_forked, seeded
 from adaptive_nets.serialization import restore_object
 
 S = TypeVar("S")
@@ -45,6 +45,7 @@ def load_search(
         ValueError: The folder holds no search, or a part of it cannot be rebuilt and was not
             passed.
     """
+    check_not_forked("AdaNet.load")
     state_file = or_none(check_path, "state_file", state_file)
     # Looked up first: a state that comes later has not been read.
     left = ModelDirReader(model_dir).newest

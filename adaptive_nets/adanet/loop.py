@@ -1,10 +1,10 @@
 """The loop over rounds that `AdaNet.fit` runs."""
 
 import dataclasses
-import time
 
 from absl import logging
 
+from adaptive_nets import clock
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
@@ -132,25 +132,26 @@ class SearchLoop:
 
     def _lead(self, job) -> str:
         """Runs a round that this process decides; returns why to stop, or `""`."""
-        began = time.perf_counter()
+        began = clock.now()
         job.round = job.set_up(job.builders)
         rounds = None if self.plan.open_rounds else self.context.settings.rounds
         self.progress.round_begin(job.number, rounds, job.names, job.round.steps)
         self.hooks.round_begin(job.number, job.names, job.round.rates)
         try:
             self.placement.prepare(job)
-            self.budget.opened(time.perf_counter() - began)
+            self.budget.opened(clock.now() - began)
             self._rehearse(job)
             folder = self.checkpointer.folder
             if folder is not None and not folder.has_state():
                 self.checkpointer.commit(self.state)
             interrupted = self.placement.train(job)
-        except KeyboardInterrupt:
+        # Python, or a handler of the user's own, ends a process by one of these.
+        except (KeyboardInterrupt, SystemExit):
             self.checkpointer.checkpoint(job.round)
             raise
         training = job.round.training
         self.step_seconds = training.seconds / max(1, training.step)
-        closing = time.perf_counter()
+        closing = clock.now()
         if interrupted:
             self.checkpointer.checkpoint(job.round)
         previous = self.state.ensemble
@@ -160,7 +161,7 @@ class SearchLoop:
         self._keep(decision, bool(interrupted), began)
         members = 1 + len(previous.members) if previous else 1
         self.budget.decided(
-            time.perf_counter() - closing, members, 1 + len(self.state.current.ensemble.members)
+            clock.now() - closing, members, 1 + len(self.state.current.ensemble.members)
         )
         self.placement.decided(job)
         self._tell(job.number, decision.winner)
@@ -168,7 +169,7 @@ class SearchLoop:
 
     def _rehearse(self, job):
         """Measures what it will take to decide the first round."""
-        budget, began = self.budget, time.perf_counter()
+        budget, began = self.budget, clock.now()
         if budget.limit is None or budget.closing is not None:
             return
         (spare,) = self.context.group.agree(REHEARSAL_SHARE * budget.remaining())
@@ -178,7 +179,7 @@ class SearchLoop:
             cost = self.runner.rehearse(job.round, self.state.ensemble, spare)
         written = SAVING_SECONDS if self.checkpointer.writer is not None else 0.0
         budget.closing = dataclasses.replace(cost, fixed=cost.fixed + written)
-        budget.note("rehearsing a decision", time.perf_counter() - began)
+        budget.note("rehearsing a decision", clock.now() - began)
         self._limit_rows()
 
     def _limit_rows(self):
@@ -207,7 +208,7 @@ class SearchLoop:
 
     def _keep(self, decision: Decision, interrupted: bool, began: float):
         """Saves the outcome of a round."""
-        after = self.state.after(decision, time.perf_counter() - began)
+        after = self.state.after(decision, clock.now() - began)
         after = dataclasses.replace(after, rate_factor=self.hooks.rate_factor)
         if interrupted:
             after = dataclasses.replace(self.state, partial=after)

@@ -1,13 +1,13 @@
 """Feeds of the compiled training function: chunks of steps in a seeded order or from a stream."""
 
 import copy
-import time
 from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from adaptive_nets import clock
 from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.rows import LabelEncoder, Rows, make_rows
 from adaptive_nets.data.schema import Schema
@@ -75,9 +75,9 @@ class StreamFeed:
 
     def rows(self) -> Rows:
         """Returns the next chunk's rows, checked and preprocessed."""
-        began = time.perf_counter()
+        began = clock.now()
         x, y, *w = next(self._iterator)
-        self.row_seconds = (time.perf_counter() - began) / (self.chunk * self.batch_size)
+        self.row_seconds = (clock.now() - began) / (self.chunk * self.batch_size)
         self.used += 1
         rows = make_rows(x, y, self.head, w[0] if w else None, self.class_weight, self.schema)
         return self.preprocess(rows)

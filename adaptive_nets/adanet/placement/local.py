@@ -1,7 +1,6 @@
 """`LocalPlacement`: trains all subnetworks together, in this process or on all its replicas."""
 
-import time
-
+from adaptive_nets import clock
 from adaptive_nets.adanet.monitoring.tensorboard import CandidateScalars
 from adaptive_nets.adanet.placement.base import Placement, RoundJob, register_placement
 
@@ -21,7 +20,7 @@ class LocalPlacement(Placement):
         round_, budget = job.round, job.budget
         last = budget.max_steps - job.checkpointer.state.steps
         scalars = CandidateScalars(self._scalars_folder(job), job.names, round_.steps)
-        saved = time.perf_counter()
+        saved = clock.now()
         try:
             while not self._done(job):
                 left = budget.training_seconds()
@@ -34,10 +33,10 @@ class LocalPlacement(Placement):
                 self._advance(job, left, last, scalars)
                 if not round_.done and self._agreed(job, job.hooks.stop_requested):
                     return "callback"
-                if time.perf_counter() - saved >= self.settings.checkpoint_seconds:
+                if clock.now() - saved >= self.settings.checkpoint_seconds:
                     if job.checkpointer.folder is not None:
                         job.checkpointer.checkpoint(round_)
-                    saved = time.perf_counter()
+                    saved = clock.now()
         finally:
             scalars.close()
         return ""

@@ -50,6 +50,14 @@ def test_a_second_writer_is_refused_until_the_first_has_ended(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_copy_of_a_folder_that_is_written_to_is_free(tmp_path):
+    with WriterLease(tmp_path / "search").held():
+        shutil.copytree(tmp_path / "search", tmp_path / "copy")
+        with WriterLease(tmp_path / "copy").held():
+            pass
+        assert not (tmp_path / "copy" / LEASE_FOLDER).exists()
+
+
 def test_what_else_is_in_the_folder_stays(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with WriterLease(tmp_path).held():
@@ -183,7 +191,7 @@ def test_a_linked_lease_folder_is_refused(tmp_path):
 # A race -------------------------------------------------------------------------------------------
 
 RACE = """if True:
-    import fcntl, os, random, signal, sys, time
+    import fcntl, os, random, signal, sys, time, traceback
     from adaptive_nets import processes
     from adaptive_nets.adanet.checkpoints import heartbeat, writer_lease
     from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError, WriterLease
@@ -222,6 +230,8 @@ RACE = """if True:
         if child == 0:
             try:
                 work(number)
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(1)
         return child
