@@ -27,6 +27,7 @@ from adaptive_nets._checks import (
 from adaptive_nets._deprecation import renamed_attribute
 from adaptive_nets.energy.checks import check_beta, check_rows
 from adaptive_nets.energy.inspection import contributions, gains
+from adaptive_nets.energy.layer_files import read_layer, write_layer
 from adaptive_nets.energy.ordered import InfiniteRBM
 
 if TYPE_CHECKING:
@@ -293,16 +294,11 @@ class EnergyNet:
         if self.model_dir is None:
             return self._layer(number, rows, held_out)
         path = self.model_dir / f"layer_{number + 1}_{self._key(rows, held_out)}.npz"
-        if path.exists():
-            with np.load(path) as found:
-                report = LayerReport(**json.loads(str(found["report"])))
-                return report, (found["kernel"], found["bias"])
+        found = read_layer(path, [field.name for field in dataclasses.fields(LayerReport)])
+        if found is not None:
+            return LayerReport(**found[0]), found[1]
         report, weights = self._layer(number, rows, held_out)
-        self.model_dir.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.npz")
-        text = json.dumps(dataclasses.asdict(report))
-        np.savez(part, kernel=weights[0], bias=weights[1], report=text)
-        part.replace(path)
+        write_layer(path, dataclasses.asdict(report), weights)
         return report, weights
 
     def _key(self, rows, held_out):
