@@ -174,7 +174,9 @@ class MixtureSolver:
             return gradient
 
         if term.pieces > SAMPLE_STEP:
-            x, _ = search.minimize(gradient_of(term.sample(SAMPLE_STEP)), x, 100 * self.tolerance, limit)
+            x, _ = search.minimize(
+                gradient_of(term.sample(SAMPLE_STEP)), x, 100 * self.tolerance, limit
+            )
         x, objective = search.minimize(gradient_of(term), x, self.tolerance, limit)
         w, b = x[:size].reshape(shape), x[size:] if free_bias else b
         return Solution(w, b, float(objective), search.iterations, search.residual)
