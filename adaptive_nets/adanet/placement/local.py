@@ -63,4 +63,4 @@ class LocalPlacement(Placement):
 
     def _scalars_folder(self, job):
         writer = job.checkpointer.writer
-        return writer and writer.path / "tensorboard" / f"round_{job.number}"
+        return writer and writer.subfolder("tensorboard") / f"round_{job.number}"
