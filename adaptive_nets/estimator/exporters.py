@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from absl import logging
+
 from adaptive_nets._checks import (
     check_bool,
     check_dict,
@@ -187,7 +189,16 @@ class BestExporter(_Saving):
         kept, self._result = self._kept(export_path), eval_result
         if not kept.exists():
             return True
-        best = json.loads(kept.read_text())
+        try:
+            best = json.loads(kept.read_text(encoding="utf-8"))
+            if not isinstance(best, dict):
+                raise ValueError("it is not an object")
+        except (OSError, ValueError, RecursionError) as error:
+            logging.warning(
+                "'%s', which holds the best result so far, cannot be read (%s): the result of this "
+                "evaluation takes its place, and is exported.", kept, error,
+            )  # fmt: skip
+            return True
         return self.compare_fn(best_eval_result=best, current_eval_result=eval_result)
 
     def _kept(self, export_path: str) -> Path:
