@@ -113,8 +113,9 @@ def replay_search(
     again = an.AdaNet.replay("first", x[100:], y[100:], verbose=0)
     ```
     """
-    check_dict("settings", settings or {}, object, "a dict of constructor arguments, or None")
-    settings = {"model_dir": None, **(settings or {})}
+    words = "a dict of constructor arguments, or None"
+    given = or_none(check_dict, "settings", settings, object, words)
+    settings = {"model_dir": None, **(given or {})}
     unknown = sorted(settings.keys() - set(SearchSettings.argument_names()))
     if unknown:
         raise ValueError(

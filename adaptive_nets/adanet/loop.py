@@ -5,7 +5,6 @@ import dataclasses
 import tensorflow as tf
 from absl import logging
 
-from adaptive_nets import clock
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
@@ -20,6 +19,7 @@ from adaptive_nets.adanet.rounds.runner import Decision, RoundRunner
 from adaptive_nets.adanet.rounds.timing.budget import LEAST_SHARE, Budget, ClosingCost
 from adaptive_nets.adanet.rounds.timing.plan import RoundPlan
 from adaptive_nets.keras_internals import seeded
+from adaptive_nets.machine import clock
 
 # Share of the time left for measuring what a decision takes, and the seconds that are too few.
 REHEARSAL_SHARE, LEAST_REHEARSAL = 0.15, 0.3

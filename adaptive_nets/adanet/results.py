@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_bool, check_list
+from adaptive_nets._checks import check_bool, check_list, show
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.assemble import assemble, assemble_members, assemble_single
@@ -282,5 +282,5 @@ def _chosen_outputs(subnetworks):
     several = [subnetworks] if isinstance(subnetworks, str) else subnetworks
     wanted = check_list("subnetworks", several, str, words)
     if set(wanted) - {"logits", "last_layer"}:
-        raise ValueError(f"subnetworks must be {words}. Received: subnetworks={subnetworks!r}.")
+        raise ValueError(f"subnetworks must be {words}. Received: subnetworks={show(subnetworks)}.")
     return wanted

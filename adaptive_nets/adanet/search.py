@@ -11,7 +11,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import keras
 import tensorflow as tf
 
-from adaptive_nets import clock
 from adaptive_nets.adanet.candidates.builder import Subnetwork
 from adaptive_nets.adanet.candidates.generator import Generator
 from adaptive_nets.adanet.candidates.stock.dense import Dense
@@ -39,6 +38,7 @@ from adaptive_nets.data.spool import MEMORY_LIMIT
 from adaptive_nets.distribute import Ray
 from adaptive_nets.heads import Head
 from adaptive_nets.keras_internals import check_not_forked
+from adaptive_nets.machine import clock
 
 P, R = ParamSpec("P"), TypeVar("R")
 # Arguments that are fixed when the search is created.

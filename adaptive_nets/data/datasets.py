@@ -8,12 +8,12 @@ import keras
 import numpy as np
 from absl import logging
 
-from adaptive_nets import clock
 from adaptive_nets.data.alignment import check_aligned
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.rows import Features
 from adaptive_nets.data.spool import MEMORY_LIMIT, Spool
 from adaptive_nets.data.values import as_array, first_masked
+from adaptive_nets.machine import clock
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_choice, check_integer, or_none, show
+from adaptive_nets._checks import check_choice, check_integer, check_nesting, or_none, show
 from adaptive_nets.energy import inspection
-from adaptive_nets.energy.checks import check_rows, check_unlabelled, check_visible, yields_batches
+from adaptive_nets.energy.checks import check_rows, check_unlabelled, check_visible
 from adaptive_nets.energy.compiled import compile_default, has_accelerator
 from adaptive_nets.energy.energies import free_energy, hidden_means
 from adaptive_nets.energy.gibbs import add_chains, move_chains
@@ -18,6 +18,7 @@ from adaptive_nets.energy.learning.divergence import Watch
 from adaptive_nets.energy.likelihood import Likelihood, log_likelihood
 from adaptive_nets.energy.order import Parameters, Unordered
 from adaptive_nets.energy.units import VISIBLE
+from adaptive_nets.graphs.read import yields_batches
 
 METHODS = ("pcd", "cd")
 
@@ -66,6 +67,11 @@ class RBM(keras.Model):
     model.free_energy(x)  # (100,), in nats
     ```
     """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        # Keras walks through all arguments before any is checked.
+        check_nesting(args, kwargs)
+        return super().__new__(cls, *args, **kwargs)
 
     def __init__(
         self,
@@ -228,7 +234,8 @@ class RBM(keras.Model):
 
     def transform(self, x: Any, batch_size: int = 1024) -> np.ndarray:
         """Returns P(h = 1 | x) of the trained units, `(rows, units)`."""
-        x, batch_size = check_visible(x, self), check_integer("batch_size", batch_size, 1)
+        batch_size = check_integer("batch_size", batch_size, 1)
+        x = check_visible(x, self, batches=True)
         return self.predict(x, batch_size=batch_size, verbose=0)[:, : self.n_units]
 
     def reconstruct(self, x: Any) -> np.ndarray:

@@ -3,17 +3,17 @@
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from absl import logging
 
 from adaptive_nets._checks import (
     check_bool,
     check_dict,
     check_function,
     check_integer,
+    check_text,
     or_none,
     show,
 )
@@ -175,6 +175,7 @@ class BestExporter(_Saving):
                 "Received: serving_input_receiver_fn=None."
             )
         super().__init__(name, serving_input_receiver_fn, assets_extra, as_text, exports_to_keep)
+        or_none(check_text, "event_file_pattern", event_file_pattern)
         self.compare_fn = check_function("compare_fn", compare_fn)
 
     def export(self, *arguments: Any, **named: Any) -> str | None:
@@ -190,14 +191,13 @@ class BestExporter(_Saving):
         if not kept.exists():
             return True
         try:
-            best = json.loads(kept.read_text(encoding="utf-8"))
-            if not isinstance(best, dict):
-                raise ValueError("it is not an object")
-        except (OSError, ValueError, RecursionError) as error:
-            logging.warning(
-                "'%s', which holds the best result so far, cannot be read (%s): the result of this "
-                "evaluation takes its place, and is exported.", kept, error,
-            )  # fmt: skip
+            best = check_dict("best", json.loads(kept.read_text("utf-8")), object, "a dict")
+        except (OSError, ValueError, TypeError, RecursionError):
+            warnings.warn(
+                f"{kept} is damaged: expected the metrics of the best export as JSON. The new "
+                "result is exported and becomes the one to beat.",
+                stacklevel=2,
+            )
             return True
         return self.compare_fn(best_eval_result=best, current_eval_result=eval_result)
 

@@ -185,7 +185,7 @@ class _Read:
 def _assets(given):
     """Returns the files to copy, with absolute paths, by their path in `assets.extra`."""
     words = "a dict from paths in assets.extra to files"
-    found = check_dict("assets_extra", given or {}, str | os.PathLike, words)
+    found = or_none(check_dict, "assets_extra", given, str | os.PathLike, words) or {}
     found = {place: check_path("assets_extra", source) for place, source in found.items()}
     for source in found.values():
         if not os.path.isfile(source):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets import clock
 from adaptive_nets.adanet.rounds import round as rounds
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer
+from adaptive_nets.machine import clock
 
 
 def blobs(rows=240, classes=3, features=6, seed=0):

@@ -42,7 +42,7 @@ def test_an_iterator_is_not_read_further_either():
 @pytest.fixture
 def clock(monkeypatch):
     now = types.SimpleNamespace(seconds=0.0)
-    monkeypatch.setattr("adaptive_nets.clock.now", lambda: now.seconds)
+    monkeypatch.setattr("adaptive_nets.machine.clock.now", lambda: now.seconds)
     return now
 
 

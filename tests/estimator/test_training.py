@@ -143,16 +143,6 @@ def test_the_best_is_exported_and_remembered(trained, tmp_path):
     assert [str(p) for p in est.export.exports_in(tmp_path / "e")] == [found[2]]
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[1]", '{"loss": 0.1', "\x00\xff"])
-def test_a_damaged_best_result_is_named_and_replaced(trained, tmp_path, caplog, damage):
-    kept = tmp_path / "e" / "best.json"
-    kept.parent.mkdir()
-    kept.write_text(damage)
-    best = est.BestExporter("best", PARSING)
-    assert best.wants(str(tmp_path / "e"), {"loss": 0.5}, False)
-    assert f"'{kept}', which holds the best result so far, cannot be read" in caplog.text
-
-
 def test_exports_are_numbered_upwards_where_the_clock_was_set_back(trained, tmp_path):
     (tmp_path / "e" / "4000000000").mkdir(parents=True)
     exporter = est.LatestExporter("latest", PARSING, exports_to_keep=1)

@@ -74,7 +74,7 @@ def read_output(
     if output not in predictions:
         raise ValueError(
             f"Unknown output: head '{head.name}' has {', '.join(predictions)}. "
-            f"Received: output={output!r}."
+            f"Received: output={show(output)}."
         )
     return _as_array(predictions[output])
 

@@ -1,8 +1,8 @@
 """`LocalPlacement`: trains all subnetworks together, in this process or on all its replicas."""
 
-from adaptive_nets import clock
 from adaptive_nets.adanet.monitoring.tensorboard import CandidateScalars
 from adaptive_nets.adanet.placement.base import Placement, RoundJob, register_placement
+from adaptive_nets.machine import clock
 
 
 @register_placement("replicated")

@@ -5,13 +5,13 @@ import statistics
 import keras
 import numpy as np
 
-from adaptive_nets import clock
 from adaptive_nets.adanet.candidates.stock.learning_rates import LearningRates
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer
 from adaptive_nets.adanet.rounds.training_state import TrainingState
 from adaptive_nets.data.feeds import FiniteFeed, StreamFeed
 from adaptive_nets.distribute import Group
+from adaptive_nets.machine import clock
 
 TARGET_CALL_SECONDS = 0.2
 

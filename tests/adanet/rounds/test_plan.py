@@ -15,7 +15,7 @@ from adaptive_nets.adanet.settings import SearchSettings
 @pytest.fixture
 def clock(monkeypatch):
     now = types.SimpleNamespace(seconds=0.0)
-    monkeypatch.setattr("adaptive_nets.clock.now", lambda: now.seconds)
+    monkeypatch.setattr("adaptive_nets.machine.clock.now", lambda: now.seconds)
     return now
 
 

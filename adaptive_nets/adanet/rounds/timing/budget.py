@@ -4,7 +4,7 @@ import dataclasses
 
 from absl import logging
 
-from adaptive_nets import clock
+from adaptive_nets.machine import clock
 
 # Kept to decide a round as long as nothing has been measured: in all, and for each row.
 UNMEASURED_CLOSING, UNMEASURED_ROW = 1.0, 3e-6

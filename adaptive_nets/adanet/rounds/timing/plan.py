@@ -1,11 +1,11 @@
 """`RoundPlan`: divides the time of a call of `fit` into rounds."""
 
-from adaptive_nets import clock
 from adaptive_nets.adanet.defaults import EPOCHS, Defaults
 from adaptive_nets.adanet.rounds.records import Entry
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.timing.budget import Budget
 from adaptive_nets.adanet.settings import SearchSettings
+from adaptive_nets.machine import clock
 
 # Rounds in a row that may gain less than a thousandth of the loss's unit before a search ends.
 PATIENCE, LEAST_GAIN = 2, 1e-3

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from adaptive_nets import clock
 from adaptive_nets.adanet.candidates.strategy import Candidate
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.member import Member
@@ -15,6 +14,7 @@ from adaptive_nets.adanet.rounds.finalize import RECALIBRATION_ROWS
 from adaptive_nets.adanet.rounds.scoring import CandidateScorer
 from adaptive_nets.adanet.rounds.timing.budget import ClosingCost
 from adaptive_nets.data.rows import draw_rows
+from adaptive_nets.machine import clock
 from adaptive_nets.majority.recalibrate import normalizations
 
 FEW_ROWS = 2048

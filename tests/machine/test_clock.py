@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from adaptive_nets import clock
+from adaptive_nets.machine import clock
 
 pytestmark = pytest.mark.backend_agnostic
 
@@ -60,7 +60,7 @@ def test_where_nobody_watches_all_time_counts(machine):
 
 CHILD = """if True:
     import time
-    from adaptive_nets import clock
+    from adaptive_nets.machine import clock
     clock.LONGEST_GAP, clock.TICK_SECONDS = 0.4, 0.02
     with clock.watching():
         began, passed = clock.now(), time.perf_counter()

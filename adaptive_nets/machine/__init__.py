@@ -1,0 +1,1 @@
+"""What the operating system tells: how much time has passed, and which process wrote a file."""
