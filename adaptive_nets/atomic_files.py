@@ -61,6 +61,23 @@ def atomic_write(
         name.unlink(missing_ok=True)
 
 
+@contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """Yields a new folder that is removed in the end, after those that killed processes have left.
+
+    Args:
+        parent: The folder that it is made in. Missing ones are made.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    sweep(parent)
+    folder = parent / temporary_name()
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def sweep(folder: Path) -> None:
     """Removes what killed processes have left half written in a folder.
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import tensorflow as tf
 from absl import logging
 
 from adaptive_nets._seeds import derive_seed
@@ -137,7 +138,22 @@ class SearchLoop:
                 number, builders, self.runner, self.checkpointer, self.hooks, self.progress,
                 self.budget, plan=self.plan,
             )  # fmt: skip
-            return self._follow(job) if self.placement.follows else self._lead(job)
+            try:
+                return self._follow(job) if self.placement.follows else self._lead(job)
+            except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+                raise self._out_of_memory(number, error) from error
+
+    def _out_of_memory(self, number, error):
+        """Returns an error that says what is kept, and what may help."""
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        if "No space left" in reason:
+            return OSError(reason)
+        kept = f"as of round {number - 1}" if number > 1 else "as it was before"
+        return MemoryError(
+            f"Memory ran out in round {number}: {reason}. The search is kept {kept}, and fit goes "
+            "on from there. Use fewer or smaller candidates, a smaller batch_size or cache_bytes, "
+            "or a machine with more memory."
+        )
 
     def _lead(self, job) -> str:
         """Runs a round that this process decides; returns why to stop, or `""`."""

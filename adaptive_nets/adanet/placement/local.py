@@ -9,6 +9,9 @@ from adaptive_nets.machine import clock
 class LocalPlacement(Placement):
     """Trains a round in this process. With a multi-worker strategy, all workers do the same."""
 
+    # Whether the scalars of an earlier round could not be written: one warning is enough.
+    _unwritable = False
+
     def prepare(self, job: RoundJob) -> None:
         # A stream need not yield the same sample again.
         job.checkpointer.resume(job.round, same_data=job.runner.stream is not None)
@@ -39,6 +42,7 @@ class LocalPlacement(Placement):
                     saved = clock.now()
         finally:
             scalars.close()
+            self._unwritable = self._unwritable or scalars.failed
         return ""
 
     def _done(self, job):
@@ -63,4 +67,6 @@ class LocalPlacement(Placement):
 
     def _scalars_folder(self, job):
         writer = job.checkpointer.writer
-        return writer and writer.subfolder("tensorboard") / f"round_{job.number}"
+        if self._unwritable or writer is None:
+            return None
+        return writer.subfolder("tensorboard") / f"round_{job.number}"
