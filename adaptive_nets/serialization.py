@@ -9,23 +9,27 @@ configuration; the configuration is `None` of what no file can hold, such as a l
 stands in a file is ever imported.
 """
 
-import importlib
+import copy
 import numbers
 from typing import Any
 
 import keras
 
-# What registers the classes of this package; of modules no other is loaded to find one.
-_OWN_PACKAGES = ("heads", "generators", "adanet")
+from adaptive_nets.contracts import (
+    check_kind,
+    check_names,
+    described_class,
+    keras_class,
+    registered,
+)
 
-# Where Keras' own classes are looked up.
-_KERAS_MODULES = (
-    keras, keras.layers, keras.optimizers, keras.optimizers.schedules, keras.losses,
-    keras.constraints, keras.initializers, keras.regularizers, keras.metrics, keras.utils,
-)  # fmt: skip
-
-# Keras has more names for a model than it exports.
-_KERAS_NAMES = {"Functional": "Model"}
+# What an argument of `AdaNet` may be, where it is not called so itself.
+_KINDS = {
+    "ensemble_strategies": "strategy",
+    "mixture_weights": "ensembler",
+    "preprocessing": "layer",
+    "learning_rate": "schedule",
+}
 
 # Classes that were described by their module only, as 0.1.0 did.
 _OLD_CLASSES = {
@@ -69,29 +73,79 @@ def describe_object(value: Any) -> Any:
     return {"registered": _name_of(value), "config": {} if registered else None}
 
 
-def restore_object(value: Any, setting: str) -> Any:
-    """The setting that `describe_object` described; a description of 0.1.0 will do.
+def restore_object(value: Any, setting: str, kind: str | None = None) -> Any:
+    """The setting that `describe_object` or Keras described; a description of 0.1.0 will do.
 
     Args:
         value: The description.
         setting: The constructor argument of `AdaNet` that it is, or is a part of.
+        kind: As for `make_object`. Defaults to `None`: what the setting takes.
 
     Raises:
-        ValueError: Its class or function is not registered, or its configuration does not say all.
+        ValueError: As for `make_object`. The message says which argument to pass instead.
+    """
+    try:
+        return make_object(value, kind or _KINDS.get(setting, setting))
+    except ValueError as error:
+        if str(error).startswith("The search's "):
+            raise
+        raise ValueError(
+            f"The search's {setting} cannot be rebuilt from its state: "
+            f"{str(error).removesuffix('.')}. Pass it: AdaNet.load(model_dir, {setting}=...)."
+        ) from error
+
+
+def make_object(value: Any, kind: str) -> Any:
+    """The object, or the list of objects, of a description; other values as they are.
+
+    Names are looked up at every depth, and what they lead to is compared with what is expected,
+    before anything is made of a configuration.
+
+    Args:
+        value: The description.
+        kind: What is expected, a key of the contracts, such as `"loss"`.
+
+    Raises:
+        ValueError: A class or function is not known or of another kind, or a configuration does
+            not say all. The message is one line.
     """
     value = normalize(value)
+    check_names(value)
+    return _made(value, kind)
+
+
+def _made(value, kind):
     if isinstance(value, list):
-        return [restore_object(v, setting) for v in value]
-    if not _is_description(value):
+        return [_made(v, kind) for v in value]
+    if _is_description(value):
+        name, config = value["registered"], value["config"]
+        found = _find(name)
+    elif isinstance(value, dict) and {"class_name", "config"} <= value.keys():
+        name, config = value.get("registered_name") or value["class_name"], value["config"]
+        found = described_class(value)
+    else:
+        if isinstance(value, str) and registered(value) is not None:
+            # Keras takes names for what is registered under them.
+            check_kind(registered(value), kind)
         return value
-    name, config = value["registered"], value["config"]
-    found = _find(name)
-    if found is None or config is None or config.get("own_data"):
-        raise ValueError(
-            f"The search's {setting} ({name}) cannot be rebuilt from its state: "
-            f"{_why(found, config)}. Pass it: AdaNet.load(model_dir, {setting}=...)."
-        )
-    return found.from_config(config) if hasattr(found, "from_config") else found
+    if not found or config is None or (isinstance(config, dict) and config.get("own_data")):
+        raise ValueError(f"{name}: {_why(found, config)}")
+    check_kind(found, kind)
+    if not isinstance(found, type):
+        return found
+    try:
+        # Keras changes what it reads.
+        if "class_name" in value and value.get("module") is not None:
+            return keras.saving.deserialize_keras_object(copy.deepcopy(value))
+        return found.from_config(copy.deepcopy(config))
+    except Exception as error:
+        text = " ".join(str(error).split())
+        if isinstance(error, ValueError) and text.startswith("The search's "):
+            raise
+        kept = isinstance(error, ValueError) and text
+        text = text if kept else f"{type(error).__name__}: {text}"
+        text = text if len(text) <= 400 else f"{text[:400]}..."
+        raise ValueError(f"{name}: {text}") from error
 
 
 def normalize(value: Any) -> Any:
@@ -148,16 +202,7 @@ def _name_of(thing):
 def _find(name):
     """The class or function of that name, or `None`."""
     package, _, plain = name.rpartition(">")
-    if package == "keras":
-        plain = _KERAS_NAMES.get(plain, plain)
-        listed = (getattr(module, plain, None) for module in _KERAS_MODULES)
-        return next((thing for thing in listed if hasattr(thing, "from_config")), None)
-    found = keras.saving.get_registered_object(name)
-    if found is None and package == "adaptive_nets":
-        for own in _OWN_PACKAGES:
-            importlib.import_module(f"adaptive_nets.{own}")
-        found = keras.saving.get_registered_object(name)
-    return found
+    return keras_class(plain) if package == "keras" else registered(name)
 
 
 def _why(found, config):

@@ -31,9 +31,9 @@ DYNAMIC_IMPORTS = {
     "adaptive_nets/growth/core/registry.py": (
         "rules for the layers of an optional package are loaded when such a layer is met"
     ),
-    "adaptive_nets/serialization.py": (
-        "a class named in a state file is registered by one of _OWN_PACKAGES, which stand above; "
-        "no name that stands in a file is imported"
+    "adaptive_nets/contracts.py": (
+        "a class of this package that a file names is registered by a room that stands above, and "
+        "is derived from the base that its place asks for; no name that a file holds is imported"
     ),
 }
 

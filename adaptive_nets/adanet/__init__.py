@@ -6,6 +6,7 @@ from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
 from adaptive_nets.adanet.candidates.connections import connect
 from adaptive_nets.adanet.candidates.generator import Generator, Report
 from adaptive_nets.adanet.candidates.strategy import All, Candidate, Grow, Solo, Strategy
+from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.member import Member
@@ -46,6 +47,7 @@ __all__ = [
     "Member",
     "Mixture",
     "MixtureEnsembler",
+    "ModelDirInUseError",
     "NormBall",
     "OutputDeviation",
     "Penalty",

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from adaptive_nets._checks import check_dict, check_path, or_none
 from adaptive_nets.adanet.candidates.replay import ReplayGenerator, ReplayStrategy
 from adaptive_nets.adanet.checkpoints.load import find_state, read_search, restore_settings
+from adaptive_nets.adanet.checkpoints.model_dir import ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.defaults import Defaults
@@ -45,6 +46,8 @@ def load_search(
             passed.
     """
     state_file = or_none(check_path, "state_file", state_file)
+    # Looked up first: a state that comes later has not been read.
+    left = ModelDirReader(model_dir).newest
     stored, folder = find_state(model_dir, state_file)
     search = cls(**restore_settings(stored, {"model_dir": model_dir, **settings}))
     found = read_search(stored, folder)
@@ -54,7 +57,7 @@ def load_search(
         found.batch_size, found.seed, found.fingerprint, Preprocessor(found.preprocessing),
         search.group, LossScale.from_json(stored.get("loss_scale")),
     )  # fmt: skip
-    search.adopt(context, found.state)
+    search.adopt(context, found.state, left=(str(folder.path), left))
     return search
 
 

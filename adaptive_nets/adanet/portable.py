@@ -1,12 +1,16 @@
 """`Portable`: the part of `AdaNet` that is copied and pickled."""
 
+import contextlib
 import copy
 import os
+from collections.abc import Iterator
 from typing import Any, Self
 
+from adaptive_nets._checks import check_number
 from adaptive_nets.adanet.checkpoints import portable
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir, ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
+from adaptive_nets.adanet.checkpoints.writer_lease import WriterLease
 from adaptive_nets.adanet.placement.base import make_placement
 from adaptive_nets.adanet.preparation import Known
 from adaptive_nets.adanet.results import SearchResults
@@ -34,31 +38,54 @@ class Portable:
         self.group = Group(self.strategy)
         self.is_chief = self._placement.is_chief(self.group)
         self.stop_training = False
-        self._copied_at = None
+        # The folder of the last call, and the number of its newest state.
+        self._left = ("", 0)
         self._known = Known(None, SearchState(), None)
         self._results = SearchResults(None, SearchState())
 
-    def _folder(self, path: str | os.PathLike | None) -> ModelDirReader | None:
-        """Returns the folder in which a search is kept, or `None`.
+    @contextlib.contextmanager
+    def _opened(
+        self, path: str | os.PathLike | None, lock_timeout: float
+    ) -> Iterator[ModelDirReader | None]:
+        """Opens the folder in which a search is kept; the chief alone writes to it meanwhile.
 
         Args:
-            path: Its path: the search's own or a callback's.
+            path: Its path: the search's own or a callback's. `None` for none.
+            lock_timeout: Seconds to wait for another writer to end.
 
         Raises:
-            ValueError: Another copy of the search has continued there.
+            ModelDirInUseError: Another `fit` writes to it.
+            ValueError: Another search has continued there from what this one knows.
         """
+        lock_timeout = check_number("lock_timeout", lock_timeout, 0)
         if path is None:
-            return None
-        kind = ModelDir if self.is_chief else ModelDirReader
-        folder = kind(path)
-        if self._copied_at is not None and folder.newest not in (0, self._copied_at):
+            yield None
+        elif not self.is_chief:
+            yield ModelDirReader(path)
+        else:
+            folder = ModelDir(path)
+            with WriterLease(folder.path).held(lock_timeout) as folder.lease:
+                self._check_left(folder)
+                try:
+                    yield folder
+                finally:
+                    newest = folder.newest
+                    # Of what another writer has added since, this search knows nothing.
+                    with contextlib.suppress(OSError):
+                        folder.confirm()
+                        self._left = str(folder.path), newest
+
+    def _check_left(self, folder: ModelDir) -> None:
+        """Refuses a folder in which another search has gone on from what this one knows."""
+        path, number = self._left
+        fitted = self._known.context is not None
+        if fitted and path == str(folder.path) and folder.newest > number:
             raise ValueError(
-                f"model_dir '{path}' holds the rounds of another copy of this "
-                "search, which has continued since they were copied. Expected one of them to use "
-                "the folder. Load it with AdaNet.load, or copy the folder for the other."
+                f"model_dir '{folder.path}' holds the rounds of another copy of this search, or of "
+                "another process, which has continued since this one used it last. Expected one of "
+                "them to use the folder. Load it with AdaNet.load to go on from there, or use "
+                "another folder."
             )
-        self._copied_at = None
-        return folder
 
     def __copy__(self) -> Self:
         new = type(self).__new__(type(self))
@@ -69,7 +96,6 @@ class Portable:
         new = type(self).__new__(type(self))
         memo[id(self)] = new
         new._begin(portable.copy_settings(self.settings))
-        self._mark()
         new.__dict__.update(copy.deepcopy(self._own(), memo))
         context, state, schema = self._known.context, self._known.state, self._known.schema
         new.adopt(
@@ -80,7 +106,6 @@ class Portable:
         return new
 
     def __getstate__(self) -> dict[str, Any]:
-        self._mark()
         return {
             "settings": portable.pack_settings(self.settings),
             "context": portable.pack_context(self._known.context, self.settings),
@@ -98,9 +123,3 @@ class Portable:
     def _own(self) -> dict[str, Any]:
         """Returns the other attributes, such as those of a derived class."""
         return {name: value for name, value in self.__dict__.items() if name not in _MADE}
-
-    def _mark(self) -> None:
-        """Notes what the folder holds as the search is copied."""
-        fitted = self.settings.model_dir is not None and self._known.context is not None
-        if fitted and self._copied_at is None:
-            self._copied_at = ModelDirReader(self.settings.model_dir).newest

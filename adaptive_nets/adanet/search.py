@@ -146,6 +146,7 @@ class AdaNet(ScikitLearnFace, Portable):
         validation_data: Any = None, validation_split: float = 0.0, report_data: Any = None,
         batch_size: int = 32, time_limit: float | None = None, max_steps: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None, verbose: str | int = "auto",
+        lock_timeout: float = 0.0,
     ) -> "AdaNet":  # fmt: skip
         """Runs rounds until a limit is reached, no improvement is found, or a callback stops it.
 
@@ -169,9 +170,12 @@ class AdaNet(ScikitLearnFace, Portable):
             callbacks: Keras callbacks or `callbacks.SearchCallback`s; an epoch is a round. See
                 `docs/callbacks.md` for what each can do.
             verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
+            lock_timeout: Seconds to wait for another `fit` on this `model_dir` to end. Defaults to
+                0: refuse at once.
 
         Raises:
             ValueError: The data or an argument is invalid. Nothing was written or lost.
+            ModelDirInUseError: Another `fit` is writing to the `model_dir`.
             DivergedError: All subnetworks of a round had a non-finite loss.
             distribute.WorkersLostError: A process was lost; restart all of them.
         """
@@ -182,25 +186,31 @@ class AdaNet(ScikitLearnFace, Portable):
         budget, hooks = Budget(time_limit, max_steps), Hooks(callbacks, self)
         shown = self.is_chief and not hooks.shows_progress
         progress = make_progress(verbose if shown else 0)
-        folder, self.stop_training = self._folder(hooks.model_dir(self.model_dir)), False
-        ready = prepare(self.settings, given, self._known, self._placement, self.group, folder)
-        if ready.resumed is not None:
-            self.adopt(ready.resumed, ready.state)
-        if ready.finished:
-            return self
-        publish = functools.partial(self.adopt, ready.context)
-        keeper = Checkpointer(ready.context, ready.state, folder, publish)
-        hooks.check(keeper, ready.data.valid is not None, self._placement.apart)
-        with hooks, contextlib.closing(progress), self.group.together():
-            SearchLoop(
-                ready.context, ready.data, self._placement, keeper, hooks, progress, budget
-            ).run(ready.other_data)
+        self.stop_training = False
+        with self._opened(hooks.model_dir(self.model_dir), lock_timeout) as folder:
+            ready = prepare(self.settings, given, self._known, self._placement, self.group, folder)
+            if ready.resumed is not None:
+                self.adopt(ready.resumed, ready.state)
+            if ready.finished:
+                return self
+            publish = functools.partial(self.adopt, ready.context)
+            keeper = Checkpointer(ready.context, ready.state, folder, publish)
+            hooks.check(keeper, ready.data.valid is not None, self._placement.apart)
+            with hooks, contextlib.closing(progress), self.group.together():
+                SearchLoop(
+                    ready.context, ready.data, self._placement, keeper, hooks, progress, budget
+                ).run(ready.other_data)
         return self
 
     def adopt(
-        self, context: SearchContext | None, state: SearchState, schema: Schema | None = None
-    ) -> None:
-        """Adopts a saved state. Without a context, `schema` is the one that `fit` requires."""
+        self, context: SearchContext | None, state: SearchState, schema: Schema | None = None,
+        left: tuple[str, int] | None = None,
+    ) -> None:  # fmt: skip
+        """Adopts a saved state. Without a context, `schema` is the one that `fit` requires.
+
+        `left` names the folder that it was read from, and its newest state's number.
+        """
+        self._left = left or self._left
         self._known = Known(context, state, schema if context is None else context.schema)
         self._results = SearchResults(context, state)
 

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from adaptive_nets.keras_internals import learning_rate_of, set_learning_rate
+from adaptive_nets.serialization import make_object
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -29,6 +30,10 @@ class Rewarmed(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         return {"schedule": self.schedule, "start": self.start, "steps": self.steps}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Rewarmed":
+        return cls(**{**config, "schedule": make_object(config["schedule"], "schedule")})
 
 
 class Warmup:

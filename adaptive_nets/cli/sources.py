@@ -4,12 +4,13 @@ import contextlib
 import importlib
 import sys
 import types
-import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
+
+from adaptive_nets.array_files import load_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,13 +75,8 @@ def npz_all(path: str) -> dict[str, np.ndarray]:
         OSError: The file cannot be read.
     """
     try:
-        # Pickled objects run code when loaded, so they are never allowed.
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, Mapping):
-            raise ValueError("it contains a single array instead of named arrays")
-        with archive:
-            return {name: archive[name] for name in archive}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        return load_arrays(path)
+    except ValueError as error:
         raise ValueError(
             f"Cannot read {path!r} as an .npz file of plain arrays: {error}"
         ) from error

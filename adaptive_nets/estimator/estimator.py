@@ -20,6 +20,7 @@ from adaptive_nets._checks import (
 )
 from adaptive_nets.adanet import AdaNet, Ensembler, Evaluator, Generator
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
+from adaptive_nets.adanet.checkpoints.writer_lease import WriterLease
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.evaluation import InputFnEvaluator, ReportMaterializer
@@ -287,8 +288,9 @@ class Estimator(TrainedEnsemble):
         if self._warm_start is None:
             return
         folder = ModelDir(self.model_dir)
-        if not folder.has_state():
-            folder.begin_from(self._warm_start)
+        with WriterLease(folder.path).held() as folder.lease:
+            if not folder.has_state():
+                folder.begin_from(self._warm_start)
 
 
 def _check_arguments(

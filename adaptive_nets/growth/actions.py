@@ -13,6 +13,7 @@ from adaptive_nets.growth.core.plan import Plan
 from adaptive_nets.growth.deepen import check_deepening, plan_deepen
 from adaptive_nets.growth.fuse import check_fusion, plan_fuse, plan_self_fuse
 from adaptive_nets.growth.widen import check_widening, plan_widen
+from adaptive_nets.serialization import make_object
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,5 +143,4 @@ class FuseWith(Action):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "FuseWith":
         config = check_config(cls, config)
-        other = keras.saving.deserialize_keras_object(config["other"])
-        return cls(**{**config, "other": other})
+        return cls(**{**config, "other": make_object(config["other"], "layer")})

@@ -8,6 +8,7 @@ import numpy as np
 
 from adaptive_nets._checks import check_integer, check_list, check_number, check_text, show
 from adaptive_nets.graphs.read import check_inputs, check_model
+from adaptive_nets.serialization import make_object
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -87,7 +88,7 @@ class DistillationLoss(keras.losses.Loss):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "DistillationLoss":
         config = dict(config)
-        config["loss"] = keras.saving.deserialize_keras_object(config["loss"])
+        config["loss"] = make_object(config["loss"], "loss")
         return cls(**config)
 
 

@@ -25,6 +25,7 @@ from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import Scales, Writes, variable_of
 from adaptive_nets.growth.fusable_settings import check_settings
+from adaptive_nets.model_files import load_model
 
 
 def fuse(
@@ -101,7 +102,7 @@ def loaded(model: keras.Model | str | os.PathLike) -> keras.Model:
         path = check_path("models", model)
         if not os.path.isfile(path):
             raise ValueError(f"models must be models or .keras files. Received: no file '{path}'.")
-        return keras.saving.load_model(path, compile=False)
+        return load_model(path)
     return model
 
 

@@ -16,6 +16,7 @@ from adaptive_nets._checks import check_array, check_dict
 from adaptive_nets.data.weights import read_weights
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import abridge
+from adaptive_nets.serialization import make_object
 
 # Above it not every integer is a float32.
 _EXACT = 2**24
@@ -238,7 +239,7 @@ class ColumnsMetric(keras.metrics.Metric):
     ) -> None:
         super().__init__(name=name, dtype=dtype)
         if isinstance(metric, dict):
-            metric = keras.saving.deserialize_keras_object(metric)
+            metric = make_object(metric, "metric")
         if isinstance(columns, dict):
             columns = Columns(**{**columns, "label_shape": tuple(columns["label_shape"])})
         self.metric, self.columns = metric, columns

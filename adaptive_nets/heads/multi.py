@@ -22,6 +22,7 @@ from adaptive_nets.heads.columns import (
 )
 from adaptive_nets.heads.labels import abridge
 from adaptive_nets.heads.loss_scale import LossScale
+from adaptive_nets.serialization import make_object
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -247,13 +248,14 @@ class Multi(Head):
         heads, config = [], check_config(cls, config)
         for serialized in config["heads"]:
             try:
-                heads.append(keras.saving.deserialize_keras_object(serialized))
-            except (TypeError, ValueError) as error:
+                heads.append(make_object(serialized, "head"))
+            except ValueError as error:
+                own = serialized.get("config") if isinstance(serialized, dict) else None
+                name = own.get("name") if isinstance(own, dict) else None
                 raise ValueError(
-                    f"Cannot load head '{serialized['config'].get('name')}' of head "
-                    f"'{config.get('name')}'. Import the module that registers its class and "
-                    f"functions with keras.saving.register_keras_serializable. "
-                    f"Received: {serialized.get('class_name')} ({str(error).splitlines()[0]})."
+                    f"Cannot load head '{name}' of head '{config.get('name')}'. Import the module "
+                    "that registers its class and functions with "
+                    f"keras.saving.register_keras_serializable. Received: {error}."
                 ) from error
         return cls(**{**config, "heads": heads})
 

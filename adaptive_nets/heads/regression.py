@@ -17,6 +17,7 @@ from adaptive_nets.heads.labels import read_labels
 from adaptive_nets.heads.loss_scale import LossScale, measure_loss_scale
 from adaptive_nets.heads.metrics import R2
 from adaptive_nets.keras_internals import loss_settings
+from adaptive_nets.serialization import make_object
 
 _LOSSES = {
     "mean_squared_error": keras.losses.mean_squared_error,
@@ -210,14 +211,14 @@ class Regression(Head):
         loss = config.get("loss")
         if isinstance(loss, dict):
             try:
-                config["loss"] = keras.saving.deserialize_keras_object(loss)
-            except (TypeError, ValueError) as error:
+                config["loss"] = make_object(loss, "loss")
+            except ValueError as error:
                 raise ValueError(
                     f"Cannot load head '{config.get('name')}': its loss is not registered. "
                     f"Import the module that decorates it with "
                     f"keras.saving.register_keras_serializable, or load inside "
                     f"keras.saving.custom_object_scope. "
-                    f"Received: {show(_name_of(loss))}."
+                    f"Received: {show(_name_of(loss))} ({error})."
                 ) from error
         return cls(**config)
 

@@ -13,6 +13,7 @@ from adaptive_nets.keras_internals import (
 )
 from adaptive_nets.majority.folding import MajorityMixin, check_options
 from adaptive_nets.majority.layers import MAJORITY
+from adaptive_nets.serialization import make_object
 
 # Layers that are replaced inside others. Embeddings stay single, as in `expand`.
 LEAVES = tuple(
@@ -35,7 +36,7 @@ class MajorityComposite(keras.Layer):
 
     def __init__(self, layer: Any, **options: Any) -> None:
         if isinstance(layer, dict):
-            layer = keras.saving.deserialize_keras_object(layer)
+            layer = make_object(layer, "layer")
         super().__init__(name=layer.name, dtype=layer.dtype_policy)
         check_options(**{k: v for k, v in options.items() if k != "mixing_seed"})
         self.layer = layer

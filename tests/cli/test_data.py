@@ -161,8 +161,8 @@ X, Y = np.zeros((8, 2)), np.array([0, 1] * 4)
         ({"x": X}, "no array named y or train_y or y_train"),
         ({"x": X, "y": Y, "x_test": X}, "no array named y_test"),
         ({"x": X, "y": Y, "test_y": Y}, "no array named x_test"),
-        ({"x": X, "y": Y.astype(object)}, "as an .npz file of plain arrays: Object arrays cannot"),
-        ({"x": X.astype(object), "y": Y}, "as an .npz file of plain arrays: Object arrays cannot"),
+        ({"x": X, "y": Y.astype(object)}, "array '[xy]' holds Python objects"),
+        ({"x": X.astype(object), "y": Y}, "array '[xy]' holds Python objects"),
         ({"x": X.astype(str), "y": Y}, "features must be numbers. Received: dtype <U32"),
         ({"x": X, "y": Y[:-1]}, r"training part.*shapes \(8, 2\) and \(7,\)"),
         ({"x": X[:0], "y": Y[:0]}, "at least one. Received: shapes"),
@@ -195,7 +195,7 @@ def test_pickled_object_is_not_run(tmp_path):
             return (open, (str(tmp_path / "sprung"), "w"))
 
     np.savez(tmp_path / "a.npz", x=X, y=np.array([Trap()] * 8, dtype=object))
-    with pytest.raises(ValueError, match="Object arrays cannot"):
+    with pytest.raises(ValueError, match="holds Python objects"):
         data.load(f"npz:{tmp_path / 'a.npz'}")
     assert not (tmp_path / "sprung").exists()
 

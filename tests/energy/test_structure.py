@@ -9,6 +9,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
 
 import adaptive_nets as an
+from adaptive_nets.energy.layer_files import read_layer, write_layer
 
 X, Y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")
@@ -104,7 +105,24 @@ def test_finished_layers_are_not_learnt_again(tmp_path, monkeypatch):
     assert again.fit(X[:300]) == report and not calls
     for one, other in zip(first.layers, again.layers, strict=True):
         np.testing.assert_array_equal(one[0], other[0])
-    assert not list(tmp_path.glob("*.part*"))
+    assert all(path.name.startswith("layer_") for path in tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_used_is_learnt_again(tmp_path):
+    path, weights = tmp_path / "layer.npz", (np.ones((2, 3), "f4"), np.ones(2, "f4"))
+    write_layer(path, {"width": 2}, weights)
+    whole = path.read_bytes()
+    assert read_layer(path, 3)[0] == {"width": 2}
+    assert read_layer(tmp_path / "absent.npz", 3) is None
+    with pytest.warns(UserWarning, match="shapes"):
+        assert read_layer(path, 4) is None
+    for damaged in (b"", whole[:50], bytes(len(whole))):
+        path.write_bytes(damaged)
+        with pytest.warns(UserWarning, match=r"layer\.npz' is learnt again"):
+            assert read_layer(path, 3) is None
+    write_layer(path, {"width": 2}, (weights[0] * np.nan, weights[1]))
+    with pytest.warns(UserWarning, match="not finite"):
+        assert read_layer(path, 3) is None
 
 
 def test_the_same_seed_gives_the_same_structure():

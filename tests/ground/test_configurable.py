@@ -8,7 +8,7 @@ import pytest
 import adaptive_nets as an
 from adaptive_nets.adanet import Penalty
 from adaptive_nets.configurable import Configurable
-from adaptive_nets.serialization import describe_object, normalize, restore_object
+from adaptive_nets.serialization import describe_object, make_object, normalize, restore_object
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets_tests")
@@ -72,6 +72,16 @@ OBJECTS = {
     ),
 }
 
+KINDS = {
+    an.heads.Head: "head",
+    an.adanet.Generator: "generator",
+    an.adanet.Strategy: "strategy",
+    an.adanet.Complexity: "complexity",
+    an.adanet.Ensembler: "ensembler",
+    an.adanet.Evaluator: "evaluator",
+    Penalty: "penalty",
+}
+
 
 @pytest.mark.parametrize("make, other", OBJECTS.values(), ids=OBJECTS)
 def test_it_is_known_by_class_and_configuration(make, other):
@@ -81,7 +91,8 @@ def test_it_is_known_by_class_and_configuration(make, other):
     described = json.loads(json.dumps(describe_object(made)))
     package = described["registered"].partition(">")[0]
     assert package == "adaptive_nets"
-    restored = restore_object(described, "setting")
+    kind = next(kind for base, kind in KINDS.items() if isinstance(made, base))
+    restored = restore_object(described, "setting", kind)
     assert restored == made and type(restored) is type(made)
     assert describe_object(restored) == described
 
@@ -140,7 +151,8 @@ def test_keras_own_classes_are_found_without_a_registry():
     ):
         described = json.loads(json.dumps(describe_object(made)))
         assert described["registered"] == f"keras>{type(made).__name__}"
-        restored = restore_object(described, "preprocessing")
+        kind = "layer" if isinstance(made, keras.Layer) else "optimizer"
+        restored = restore_object(described, "preprocessing", kind)
         assert type(restored) is type(made)
         assert describe_object(restored) == described
         path = f"{type(made).__module__}.{type(made).__name__}"
@@ -149,7 +161,7 @@ def test_keras_own_classes_are_found_without_a_registry():
 
 
 def test_what_is_not_registered_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"\(Unregistered\).*not? .*registered.*generator=\.\.\."):
+    with pytest.raises(ValueError, match=r"Unregistered: no .*registered.*generator=\.\.\."):
         restore_object(describe_object(Unregistered(3)), "generator")
 
 
@@ -165,6 +177,35 @@ def test_no_name_in_a_file_is_imported(tmp_path, monkeypatch):
     ):
         with pytest.raises(ValueError, match=r"Pass it: AdaNet.load\(model_dir, head=...\)"):
             restore_object(description, "head")
+
+
+KERAS_ADAM = {"module": "keras.optimizers", "class_name": "Adam", "config": {}}
+
+
+@pytest.mark.parametrize("description, kind", [
+    (describe_object(an.generators.Dense()), "head"),
+    (describe_object(an.heads.MultiClass()), "generator"),
+    (describe_object(an.adanet.Grow()), "ensembler"),
+    (describe_object(an.heads.MultiClass()), "penalty"),
+    (describe_object(keras.layers.Dense(2)), "optimizer"),
+    (describe_object(squared), "head"),
+    (KERAS_ADAM, "loss"),
+    (KERAS_ADAM, "schedule"),
+    ({"class_name": "function", "module": "builtins", "config": "relu"}, "optimizer"),
+    ("adaptive_nets>Grow", "loss"),
+    (describe_object(an.adanet.Grow()), "max_iterations"),
+])  # fmt: skip
+def test_another_kind_of_object_is_refused_before_it_is_made(description, kind, monkeypatch):
+    def made(cls, config=None, **kwargs):
+        pytest.fail("an object was made")
+
+    for each in (an.generators.Dense, an.heads.MultiClass, an.adanet.Grow, keras.layers.Dense,
+                 keras.optimizers.Adam):  # fmt: skip
+        monkeypatch.setattr(each, "from_config", classmethod(made))
+        monkeypatch.setattr(each, "__init__", made)
+    with pytest.raises(ValueError, match="was expected|takes no object") as caught:
+        make_object(description, kind)
+    assert "\n" not in str(caught.value)
 
 
 def old(path, name, config):

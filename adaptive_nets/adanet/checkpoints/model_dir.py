@@ -23,6 +23,7 @@ import numpy as np
 
 from adaptive_nets._checks import check_path
 from adaptive_nets.adanet.checkpoints.codec import decode_nonfinite, encode_nonfinite
+from adaptive_nets.adanet.checkpoints.writer_lease import WriterLease
 from adaptive_nets.atomic_files import PREFIX, atomic_write
 from adaptive_nets.graphs.loadable import separated
 from adaptive_nets.keras_internals import seeded
@@ -145,12 +146,17 @@ class ModelDir(ModelDirReader):
     Args:
         path: The folder. If it is missing, the first write creates it.
 
+    Attributes:
+        lease: The `WriterLease` that is confirmed before each change, or `None`, the default, for
+            none.
+
     Raises:
         OSError: The folder cannot be written to.
     """
 
     def __init__(self, path: str | os.PathLike):
         super().__init__(path)
+        self.lease: WriterLease | None = None
         try:
             self._probe()
         except OSError as error:
@@ -167,8 +173,14 @@ class ModelDir(ModelDirReader):
         with tempfile.TemporaryFile(dir=folder):
             pass
 
+    def confirm(self) -> None:
+        """Raises an error if another process has taken the folder over."""
+        if self.lease is not None:
+            self.lease.confirm()
+
     def sweep(self) -> None:
         """Removes the temporary files of a killed process."""
+        self.confirm()
         for path in [*self.path.glob(f"{PREFIX}*"), *self.path.glob(f"members/{PREFIX}*")]:
             path.unlink(missing_ok=True)
 
@@ -178,7 +190,7 @@ class ModelDir(ModelDirReader):
         text = json.dumps(
             encode_nonfinite({"version": VERSION, **state}), indent=1, allow_nan=False
         )
-        with atomic_write(self.path / f"state-{number:06d}.json") as name:
+        with atomic_write(self.path / f"state-{number:06d}.json", confirm=self.confirm) as name:
             Path(name).write_text(text, encoding="utf-8")
         for _, old in self._numbered("state-*.json")[:-KEPT]:
             old.unlink(missing_ok=True)
@@ -194,18 +206,19 @@ class ModelDir(ModelDirReader):
         if state is None:
             raise ValueError(f"There is no search to start from in '{other}'.")
         for name in self.named(state):
-            with atomic_write(self.path / name, suffix=".keras") as written:
+            with atomic_write(self.path / name, ".keras", self.confirm) as written:
                 shutil.copyfile(source.path / name, written)
         self.write_state({k: v for k, v in state.items() if k != "version"})
 
     def save_model(self, model: keras.Model, name: str) -> str:
         """Saves a model as `name` (relative, ending in `.keras`), and returns the name."""
-        with atomic_write(self.path / name, suffix=".keras") as temporary:
+        with atomic_write(self.path / name, ".keras", self.confirm) as temporary:
             separated(model).save(temporary)
         return name
 
     def drop_members(self, keep: Iterable[str]) -> None:
         """Removes member files that no kept state file names."""
+        self.confirm()
         named = set(keep)
         for _, path in self._numbered("state-*.json"):
             try:
@@ -220,12 +233,13 @@ class ModelDir(ModelDirReader):
         """Writes all arrays of a round at a step, then deletes older checkpoints."""
         named = {f"a{i:05d}": np.asarray(a) for i, a in enumerate(arrays)}
         path = self.path / f"checkpoint-{step:09d}.npz"
-        with atomic_write(path, suffix=".npz") as name, open(name, "wb") as file:
+        with atomic_write(path, ".npz", self.confirm) as name, open(name, "wb") as file:
             np.savez(file, header=np.frombuffer(json.dumps(header).encode(), "uint8"), **named)
         for _, old in self._numbered("checkpoint-*.npz")[:-2]:
             old.unlink(missing_ok=True)
 
     def drop_checkpoints(self) -> None:
         """Removes all checkpoints."""
+        self.confirm()
         for _, path in self._numbered("checkpoint-*.npz"):
             path.unlink(missing_ok=True)

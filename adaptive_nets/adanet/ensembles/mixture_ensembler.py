@@ -90,7 +90,8 @@ class MixtureEnsembler(Ensembler):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "MixtureEnsembler":
         config = check_config(cls, config)
-        return cls(**{**config, "gamma": restore_object(config["gamma"], "mixture_weights")})
+        gamma = restore_object(config["gamma"], "mixture_weights", "penalty")
+        return cls(**{**config, "gamma": gamma})
 
     def fit(
         self,

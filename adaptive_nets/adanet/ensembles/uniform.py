@@ -74,4 +74,4 @@ class UniformEnsembler(Ensembler):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "UniformEnsembler":
         given = check_config(cls, config).get("gamma")
-        return cls(None if given is None else restore_object(given, "mixture_weights"))
+        return cls(None if given is None else restore_object(given, "mixture_weights", "penalty"))

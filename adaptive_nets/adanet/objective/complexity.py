@@ -12,6 +12,7 @@ import numpy as np
 
 from adaptive_nets._checks import check_number, show
 from adaptive_nets.configurable import Configurable
+from adaptive_nets.contracts import registered
 from adaptive_nets.data.rows import Rows
 
 if TYPE_CHECKING:
@@ -285,8 +286,8 @@ class FunctionComplexity(Complexity):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "FunctionComplexity":
-        function = keras.saving.get_registered_object(config["function"])
-        if function is None:
+        function = registered(config["function"])
+        if function is None or isinstance(function, type):
             raise ValueError(
                 f"The complexity function '{config['function']}' is not registered with "
                 "keras.saving.register_keras_serializable. Pass it as complexity=..."

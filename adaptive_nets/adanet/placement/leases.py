@@ -1,22 +1,14 @@
 """`WorkLeases`: which process trains which share of a round, and who replaces a lost one."""
 
 import contextlib
-import os
 import shutil
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from adaptive_nets.adanet.checkpoints.heartbeat import LOST_SECONDS, Silence, heartbeat
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.adanet.rounds.round import Round
-
-# A process without a sign of life for this long is considered lost.
-LOST_SECONDS = 20.0
-
-HEARTBEAT_SECONDS = 1.0
 
 
 class WorkLeases:
@@ -37,7 +29,7 @@ class WorkLeases:
     def __init__(self, path: Path, count: int, rank: int, lost_seconds: float | None = None):
         self.path, self.count, self.rank = Path(path), count, rank
         self.lost_seconds = LOST_SECONDS if lost_seconds is None else lost_seconds
-        self._seen: dict[Path, tuple[float, float]] = {}
+        self._silence = Silence()
 
     @classmethod
     def of_round(cls, model_dir: Path, number: int, count: int, rank: int) -> "WorkLeases":
@@ -59,24 +51,9 @@ class WorkLeases:
     def all_done(self) -> bool:
         return all(self.is_done(share) for share in range(self.count))
 
-    @contextlib.contextmanager
-    def heartbeat(self, share: int) -> Iterator[None]:
+    def heartbeat(self, share: int) -> contextlib.AbstractContextManager[None]:
         """Touches the claim while the block runs, even while it compiles."""
-        claim, ended = self._claims(share)[-1], threading.Event()
-
-        def beat():
-            while not ended.wait(HEARTBEAT_SECONDS):
-                # The chief may have finished the round.
-                with contextlib.suppress(OSError):
-                    os.utime(claim)
-
-        thread = threading.Thread(target=beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+        return heartbeat(self._claims(share)[-1])
 
     def save(self, share: int, round_: Round) -> None:
         """Writes a checkpoint of a share."""
@@ -123,12 +100,6 @@ class WorkLeases:
         try:
             if claim.read_text() == str(self.rank):
                 return True
-            touched = claim.stat().st_mtime
+            return self._silence.seconds(claim) > self.lost_seconds
         except OSError:
             return False
-        # Machines' clocks differ, so only changes of the time count.
-        before, since = self._seen.get(claim, (None, 0.0))
-        if before != touched:
-            self._seen[claim] = (touched, time.monotonic())
-            return False
-        return time.monotonic() - since > self.lost_seconds

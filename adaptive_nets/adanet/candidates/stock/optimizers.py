@@ -7,9 +7,14 @@ import keras
 from keras.optimizers.schedules import LearningRateSchedule
 
 from adaptive_nets._checks import check_number, show
+from adaptive_nets.serialization import make_object
 
 OptimizerSetting = str | dict | keras.optimizers.Optimizer
 RateSetting = float | dict | LearningRateSchedule | None
+
+_NAMES = {
+    name.lower(): name for name, found in vars(keras.optimizers).items() if isinstance(found, type)
+}
 
 
 def describe_optimizer(optimizer: OptimizerSetting) -> str | dict:
@@ -35,7 +40,7 @@ def describe_rate(learning_rate: RateSetting) -> float | dict | None:
     try:
         if isinstance(learning_rate, LearningRateSchedule):
             return keras.optimizers.schedules.serialize(learning_rate)
-        made = keras.optimizers.schedules.deserialize(copy.deepcopy(learning_rate))
+        made = make_object(learning_rate, "schedule")
     except Exception as error:
         raise _bad_rate(learning_rate) from error
     if not isinstance(made, LearningRateSchedule):
@@ -56,7 +61,6 @@ def make_optimizer(
         ValueError: The optimizer is unknown, or the learning rate is invalid.
     """
     config = describe_optimizer(optimizer)
-    # Keras modifies the config that it deserializes.
     config = {"class_name": config, "config": {}} if isinstance(config, str) else config
     learning_rate = describe_rate(learning_rate)
     try:
@@ -64,10 +68,12 @@ def make_optimizer(
         if learning_rate is not None:
             # Set in the config: an optimizer created with a schedule accepts no number afterwards.
             list(_configs(config))[-1]["learning_rate"] = learning_rate
-        made = keras.optimizers.deserialize(config)
+        # Keras' own go by their names in any case.
+        config["class_name"] = _NAMES.get(config["class_name"].lower(), config["class_name"])
+        made = make_object(config, "optimizer")
     except Exception as error:
         raise _bad_optimizer(optimizer) from error
-    # Keras returns an unknown name unchanged.
+    # Other values than descriptions come back as they are.
     if not isinstance(made, keras.optimizers.Optimizer):
         raise _bad_optimizer(optimizer)
     return made
