@@ -11,13 +11,13 @@ import time
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets import processes
 from adaptive_nets.adanet.checkpoints import heartbeat, model_dir, writer_lease
 from adaptive_nets.adanet.checkpoints.writer_lease import (
     LEASE_FOLDER,
     ModelDirInUseError,
     WriterLease,
 )
+from adaptive_nets.files import processes
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -192,7 +192,7 @@ def test_a_linked_lease_folder_is_refused(tmp_path):
 
 RACE = """if True:
     import fcntl, os, random, signal, sys, time, traceback
-    from adaptive_nets import processes
+    from adaptive_nets.files import processes
     from adaptive_nets.adanet.checkpoints import heartbeat, writer_lease
     from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError, WriterLease
 
