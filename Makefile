@@ -25,7 +25,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast contract lint lowest bench build clean
+.PHONY: help venv demo test test-fast fuzz contract lint lowest bench build clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ test: lint ## lint, then every test, and under JAX those of the ground floor's c
 
 test-fast: venv ## the quick tests on TensorFlow, for between two changes
 	$(BIN)/python -m pytest $(EVERY_CORE) -m "not slow"
+
+fuzz: venv ## public calls and stored files with values of all kinds, 120 s; FUZZ_SECONDS=3600 FUZZ_SEED=1
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(or $(FUZZ_SECONDS),120) --seed $(or $(FUZZ_SEED),0)
 
 contract: venv ## the growth contract with every case, and stock models whole, on TensorFlow and JAX
 	WHOLE_CONTRACT=1 $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT) tests/growth/rules/test_applications.py

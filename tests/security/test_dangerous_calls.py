@@ -45,10 +45,10 @@ SAFE = {
     ("adanet/candidates/stock/dense.py", "keras.constraints.get"): (2, GIVEN),
     ("adanet/candidates/stock/layer_builder.py", "keras.activations.get"): (
         2, "names and functions only; descriptions are refused before"),
-    ("adanet/checkpoints/load.py", "folder.load_model"): (2, "it is model_files.load_model"),
+    ("adanet/checkpoints/load.py", "folder.load_model"): (2, "it is files.models.load_model"),
     ("adanet/checkpoints/portable.py", "keras.saving.load_model"): (1, PICKLED),
     ("adanet/checkpoints/portable.py", "pickle.loads"): (3, PICKLED),
-    ("adanet/checkpoints/reader.py", "load_model"): (1, "it is model_files.load_model"),
+    ("adanet/checkpoints/reader.py", "load_model"): (1, "it is files.models.load_model"),
     ("adanet/fusion/stages.py", "step.kind.from_config"): (1, IN_MEMORY),
     ("adanet/monitoring/check_callbacks.py", "importlib.util.find_spec"): (
         1, "asks for constants of the package, and loads nothing"),
@@ -56,7 +56,7 @@ SAFE = {
         2, "the modules of its own room, as they are installed"),
     ("adanet/placement/ray_worker.py", "pickle.loads"): (
         1, "what the driver of the same search has sent through Ray's object store"),
-    ("array_files.py", "np.load"): (1, "allow_pickle=False, and sizes were checked first"),
+    ("files/arrays.py", "np.load"): (1, "allow_pickle=False, and sizes were checked first"),
     ("cli/app.py", "importlib.import_module"): (2, ITS_NAMES),
     ("cli/app.py", "getattr"): (1, ITS_NAMES),
     ("cli/predict.py", "tf.saved_model.load"): (
@@ -86,7 +86,7 @@ SAFE = {
     ("growth/core/registry.py", "importlib.import_module"): (1, ITS_NAMES),
     ("growth/distill.py", "keras.losses.get"): (1, GIVEN),
     ("growth/dynamics/derivatives.py", "keras.losses.get"): (1, GIVEN),
-    ("growth/fuse.py", "load_model"): (1, "it is model_files.load_model"),
+    ("growth/fuse.py", "load_model"): (1, "it is files.models.load_model"),
     ("growth/rules/hub/backbones.py", "type(source).from_config"): (1, IN_MEMORY),
     ("growth/rules/hub/deepening.py", "type(model).from_config"): (1, IN_MEMORY),
     ("growth/rules/hub/t5.py", "type(layer).from_config"): (1, IN_MEMORY),
@@ -96,7 +96,7 @@ SAFE = {
     ("majority/kernel.py", "keras.initializers.get"): (1, "a layer's setting, as Keras reads it"),
     ("majority/kernel.py", "keras.regularizers.get"): (1, "a layer's setting, as Keras reads it"),
     ("majority/kernel.py", "kind.from_config"): (1, IN_MEMORY),
-    ("model_files.py", "keras.saving.load_model"): (
+    ("files/models.py", "keras.saving.load_model"): (
         1, "the file was checked first; it may name code only with trust=True"),
     ("serialization.py", "found.from_config"): (1, CHECKED),
     ("serialization.py", "keras.saving.deserialize_keras_object"): (

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
-from adaptive_nets._checks import check_choice, check_integer, check_number, show
+from adaptive_nets._checks import check_choice, check_integer, check_list, check_number, show
 from adaptive_nets.adanet.candidates.builder import Builder
 from adaptive_nets.adanet.candidates.connections import CONNECTIONS, connect
 from adaptive_nets.adanet.candidates.generator import Generator
@@ -134,11 +135,12 @@ def describe_majority(
 def check_sizes(name: str, values: int | Iterable[int], least: int = 1) -> list[int]:
     """Returns one or several integers as a list, none below `least` and none twice."""
     several = isinstance(values, Iterable) and not isinstance(values, str)
-    listed = [check_integer(name, value, least) for value in (values if several else [values])]
-    if not listed:
-        raise ValueError(f"{name} must be one or several integers. Received: {name}={values!r}.")
+    several = several and not (isinstance(values, np.ndarray) and not values.ndim)
+    words = "one or several integers"
+    given = check_list(name, values, object, words, 1) if several else [values]
+    listed = [check_integer(name, value, least) for value in given]
     if len(set(listed)) < len(listed):
-        raise ValueError(f"{name} must be distinct. Received: {name}={values!r}.")
+        raise ValueError(f"{name} must be distinct. Received: {name}={show(values)}.")
     return listed
 
 
