@@ -18,9 +18,9 @@ from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
+from adaptive_nets.files.models import reading
 from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.keras_internals import check_not_forked, seeded
-from adaptive_nets.model_files import reading
 from adaptive_nets.serialization import restore_object
 
 S = TypeVar("S")

@@ -196,13 +196,13 @@ def test_each_place_of_a_state_takes_only_what_belongs_there(copy, traps, capsys
     hostile = traps.hostile()
     turns = itertools.cycle(hostile)
     tried = 0
-    for place in top:
+    for place in top if WHOLE else top[::2]:
         for name in hostile if WHOLE else (next(turns),):
             write_state(copy, put(state_of(copy), place, hostile[name]))
             refused(traps, an.AdaNet.load, copy, capsys)
             tried += 1
             write_state(copy, state)
-    assert tried > 80
+    assert tried > 40
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         an.AdaNet.load(copy)
