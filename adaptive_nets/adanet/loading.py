@@ -18,7 +18,7 @@ from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.heads.loss_scale import LossScale
-from adaptive_nets.keras_internals import seeded
+from adaptive_nets.keras_internals import check_not_forked, seeded
 from adaptive_nets.serialization import restore_object
 
 S = TypeVar("S")
@@ -49,6 +49,7 @@ def load_search(
         ValueError: The folder holds no search or only damaged ones, or a part of it cannot be
             rebuilt and was not passed.
     """
+    check_not_forked("AdaNet.load")
     state_file = or_none(check_path, "state_file", state_file)
     folder = open_folder(model_dir)
     # Looked up first: a state that comes later has not been read.
@@ -124,8 +125,9 @@ def replay_search(
     again = an.AdaNet.replay("first", x[100:], y[100:], verbose=0)
     ```
     """
-    check_dict("settings", settings or {}, object, "a dict of constructor arguments, or None")
-    settings = {"model_dir": None, **(settings or {})}
+    words = "a dict of constructor arguments, or None"
+    given = or_none(check_dict, "settings", settings, object, words)
+    settings = {"model_dir": None, **(given or {})}
     unknown = sorted(settings.keys() - set(SearchSettings.argument_names()))
     if unknown:
         raise ValueError(

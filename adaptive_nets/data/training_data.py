@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets._checks import show
+from adaptive_nets._checks import check_array, show
 from adaptive_nets.data.weights import read_weights
 
 
@@ -54,7 +54,13 @@ class TrainingData:
         if self.indices is not None:
             _check_indices(self.indices)
         if self.sample_weight is not None:
-            read_weights(self.sample_weight, len(np.atleast_1d(self.sample_weight)))
+            given = check_array("sample_weight", self.sample_weight, "an array of numbers >= 0")
+            if not given.size:
+                raise ValueError(
+                    "sample_weight must be numbers >= 0, one per row. "
+                    f"Received: sample_weight={show(self.sample_weight)}."
+                )
+            read_weights(self.sample_weight, len(np.atleast_1d(given)))
 
     def check(self, rows: int, builder: str) -> None:
         """Raises a `ValueError` for indices or weights that do not fit the data.

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_dict, check_function, check_integer, or_none, show
+from adaptive_nets._checks import (
+    check_array,
+    check_dict,
+    check_function,
+    check_integer,
+    or_none,
+    show,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -98,13 +105,14 @@ def build_raw_serving_input_receiver_fn(
     """
     or_none(check_integer, "default_batch_size", default_batch_size, 1)
     named = features if isinstance(features, dict) else {"features": features}
-    check_dict("features", named, object, "a tensor or array, or a dict of them by name", 1)
+    words = "a tensor or array of rows, or a dict of them by name"
+    check_dict("features", named, object, words, 1)
     for value in named.values():
-        if len(getattr(value, "shape", None) or np.shape(value)) < 1:
-            raise ValueError(
-                "features must be a tensor or array of rows, or a dict of them by name. "
-                f"Received: features={show(features)}."
-            )
+        shape = getattr(value, "shape", None)
+        if shape is None or not hasattr(value, "dtype"):
+            shape = check_array("features", value, words).shape
+        if len(shape) < 1 or _dtype_of(value) is None:
+            raise ValueError(f"features must be {words}. Received: features={show(features)}.")
 
     def serving_input_receiver_fn():
         import tensorflow as tf
@@ -121,6 +129,16 @@ def build_raw_serving_input_receiver_fn(
         return ServingInputReceiver(received, dict(received))
 
     return serving_input_receiver_fn
+
+
+def _dtype_of(value):
+    """Returns TensorFlow's dtype of a tensor or array, or `None` where it has none."""
+    import tensorflow as tf
+
+    try:
+        return tf.as_dtype(value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype)
+    except Exception:
+        return None
 
 
 def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
@@ -167,7 +185,7 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
         raise ValueError(
             "serving_input_receiver_fn must create its receiver tensors with "
             "tf.compat.v1.placeholder, or be made by a serving.build_..._fn. Received: "
-            f"{eager[0]!r}."
+            f"{show(eager[0])}."
         )
     pruned = wrapped.prune(feeds=list(named.values()), fetches=flat)
     structure = keras.tree.map_structure(lambda _: None, kept["features"])

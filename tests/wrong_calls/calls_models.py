@@ -18,6 +18,7 @@ from call_kinds import (
     path,
     rows,
     text,
+    whole,
 )
 from call_outcomes import Call
 from calls_search import method
@@ -27,7 +28,11 @@ import adaptive_nets as an
 growth, majority, energy, callbacks = an.growth, an.majority, an.energy, an.callbacks
 SEED = count(0, 0, none=True).but("a")
 PRESERVE = choice("approximate")
-AFTER = fixed("hidden").but("soup", -1, 2.5, [], ["soup"], {}, True, object(), NAN)
+AFTER = (
+    fixed("hidden")
+    .but("soup", -1, 2.5, [], ["soup"], {}, True, object(), NAN)
+    .where(lambda value: whole(value) and value >= 0)
+)
 CROSS = number(0.1, None).but(-0.1, "soup", allow=("0.5",))
 WIDTHS = number(2.0, 0).but(0.5, {}, {"soup": 3}, {"hidden": 0}, {"hidden": "a"}, {"hidden": NAN})
 PAIR = listing(lazy(lambda: [t.dense(), t.dense()])).but("soup", ["soup", "soup"], {}, lazy)
@@ -170,7 +175,7 @@ CALLS = [
     ),
     Call(
         "growth.grow_in_place",
-        lambda: in_place,
+        lambda: in_place(t.fresh()),
         {
             "plan": instance(None, none=True),
             "slots": choice("carry"),
@@ -186,7 +191,7 @@ CALLS = [
         "growth.DistillationLoss",
         lambda: growth.DistillationLoss,
         {
-            "loss": choice("mse", none=True),
+            "loss": choice("mse", none=True).where(callable),
             "weight": number(0.5).but(-1, 2),
             "temperature": number(2.0, 0),
             "name": text("a"),
@@ -365,9 +370,12 @@ CALLS = [
 ]
 
 
-def in_place(plan, slots, model=None):
-    """Grows a new model each time, by its own plan unless another is given."""
-    grown = t.fresh() if model is None else model
-    return growth.grow_in_place(
-        grown, growth.plan_widen(grown, 2.0) if plan is None else plan, slots
-    )
+def in_place(new):
+    """Returns a function that grows a new model, by its own plan unless another is given."""
+
+    def grow(plan, slots, model=None):
+        grown = new if model is None else model
+        plan = growth.plan_widen(grown, 2.0) if plan is None else plan
+        return growth.grow_in_place(grown, plan, slots)
+
+    return grow

@@ -9,6 +9,8 @@ from call_kinds import (
     flag,
     function,
     instance,
+    is_none_of,
+    is_some,
     lazy,
     listing,
     mapping,
@@ -47,8 +49,14 @@ FEATURES = rows(t.X, width=False).but(
 DATASETS = {"x": FEATURES, "y": LABELS}
 
 
+def is_weights(value):
+    """Whether a value is 24 weights of rows, or none."""
+    numbers = np.ones(24) if value is None else np.asarray(value, float)
+    return numbers.shape in ((24,), (24, 1)) and np.isfinite(numbers).all() and min(numbers) >= 0
+
+
 def weights(none=True):
-    return fixed(WEIGHTS).but(*BAD_WEIGHTS)
+    return fixed(WEIGHTS).but(*BAD_WEIGHTS).where(is_weights)
 
 
 FIT = {
@@ -151,7 +159,7 @@ PREDICT = {
     "batch_size": count(8),
 }
 # Any number of rows is right where there are no labels.
-PREDICT["x"] = rows(t.X).but(t.X[:, :2], {}, {"a": t.X})
+PREDICT["x"] = rows(t.X).but(t.X[:, :2], {}, {"a": t.X}).where(is_none_of)
 CALLS = [
     Call("AdaNet", lambda: an.AdaNet, SEARCH),
     Call("AdaNet.fit", method(t.search, "fit"), FIT),
@@ -240,9 +248,9 @@ CALLS = [
         "adanet.Evaluator",
         lambda: ad.Evaluator,
         {
-            "x": fixed(t.X),
-            "y": fixed(t.Y),
-            "sample_weight": fixed(None),
+            "x": fixed(t.X).where(is_some),
+            "y": fixed(t.Y).where(is_some),
+            "sample_weight": fixed(None).where(is_some),
             "metric": text("loss"),
             "mode": choice("auto"),
         },

@@ -10,6 +10,7 @@ from call_kinds import (
     fixed,
     flag,
     function,
+    has_rows,
     instance,
     lazy,
     listing,
@@ -262,7 +263,10 @@ CALLS = [
         "serving.build_raw_serving_input_receiver_fn",
         lambda: serving.build_raw_serving_input_receiver_fn,
         {
-            "features": mapping(lazy(lambda: {"x": tf.TensorSpec([None, 3])})).but(allow=([1],)),
+            "features": mapping(lazy(lambda: {"x": tf.TensorSpec([None, 3])}))
+            .but(allow=([1],))
+            .where(has_rows)
+            .where(lambda value: len(value.shape) > 0 and value.dtype is not object),
             "default_batch_size": count(None, none=True),
         },
     ),

@@ -7,7 +7,9 @@ from call_kinds import (
     count,
     fixed,
     flag,
+    has_rows,
     instance,
+    is_none_of,
     lazy,
     listing,
     mapping,
@@ -130,7 +132,7 @@ CALLS = [
         Call(
             f"heads.{type(head).__name__}.{name}",
             method(lambda head=head: head, name),
-            {"y": labels},
+            {"y": labels.where(is_none_of) if name == "encode" else labels},
         )
         for name in ("adapt", "encode")
         for head, labels in (
@@ -153,9 +155,10 @@ CALLS = [
             f"{kind.__module__.split('.')[1]}.{kind.__name__}.from_config",
             lambda kind=kind: kind.from_config,
             {
-                "config": fixed(lazy(lambda kind=kind: made(kind).get_config())).but(
-                    "soup", 3, None, [], {"soup": 1}, object(), True, {"nome": 3}
-                )
+                "config": fixed(lazy(lambda kind=kind: made(kind).get_config()))
+                .but("soup", 3, None, [], {"soup": 1}, object(), True, {"nome": 3})
+                # All arguments have defaults.
+                .where(lambda value: type(value) is dict and value == {})
             },
         )
         for kind in (
@@ -288,7 +291,10 @@ CALLS = [
         "data.Schema.infer",
         lambda: data.Schema.infer,
         {
-            "x": rows(t.X, width=False, finite=False, text=True).but({}, np.zeros((24, 0))),
+            "x": rows(t.X, width=False, finite=False, text=True)
+            .but({}, np.zeros((24, 0)))
+            .where(has_rows)
+            .where(is_none_of),
         },
     ),
     Call("data.Schema.read", lambda: t.schema().read, {"x": PREDICT["x"]}),

@@ -48,7 +48,7 @@ from adaptive_nets.adanet.checkpoints.files.state_file import (
 )
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError, WriterLease
-from adaptive_nets.atomic_files import atomic_write, sweep
+from adaptive_nets.files.atomic import atomic_write, sweep
 from adaptive_nets.graphs.loadable import separated
 
 # The newest states are kept, of this many rounds at least.

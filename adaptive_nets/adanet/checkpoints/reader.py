@@ -31,8 +31,8 @@ from adaptive_nets.adanet.checkpoints.files.state_file import (
     number_of,
     read_state,
 )
+from adaptive_nets.files.models import load_model
 from adaptive_nets.keras_internals import seeded
-from adaptive_nets.model_files import load_model
 
 T = TypeVar("T")
 

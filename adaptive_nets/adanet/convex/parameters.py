@@ -46,7 +46,7 @@ def check_parameters(estimator: BaseEstimator) -> None:
     if several and len(bounds) < given["max_depth"]:
         raise ValueError(
             f"norm_bound must be one number, or one for each of {given['max_depth']} layers. "
-            f"Received: norm_bound={given['norm_bound']!r}."
+            f"Received: norm_bound={show(given['norm_bound'])}."
         )
 
 

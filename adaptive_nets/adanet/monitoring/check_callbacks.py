@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from adaptive_nets._checks import show
 from adaptive_nets.heads import Head
 from adaptive_nets.keras_internals import metric_direction
 
@@ -70,7 +71,7 @@ def _each(given) -> Iterator[keras.callbacks.Callback]:
         made = isinstance(given, type) and issubclass(given, keras.callbacks.Callback)
         hint = f" Create one: {given.__name__}(...)." if made else ""
         raise TypeError(
-            f"callbacks must be Keras callbacks. Received: {given!r} "
+            f"callbacks must be Keras callbacks. Received: {show(given)} "
             f"({type(given).__name__}).{hint}"
         )
 

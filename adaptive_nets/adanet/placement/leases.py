@@ -16,7 +16,7 @@ from adaptive_nets.adanet.checkpoints.files.manifest import CHECKPOINT_NAME, ste
 from adaptive_nets.adanet.checkpoints.files.sealing import DamagedError
 from adaptive_nets.adanet.checkpoints.heartbeat import LOST_SECONDS, Silence, heartbeat
 from adaptive_nets.adanet.rounds.round import Round
-from adaptive_nets.atomic_files import sweep
+from adaptive_nets.files.atomic import sweep
 
 _CLAIM_NAME = re.compile(r"claim_\d{6,}")
 # Of a share's files, those that are no checkpoints.

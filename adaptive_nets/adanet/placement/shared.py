@@ -4,6 +4,7 @@ import abc
 
 import tensorflow as tf
 
+from adaptive_nets._checks import show
 from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.adanet.placement.base import Placement, RoundJob
 from adaptive_nets.adanet.placement.leases import WorkLeases
@@ -39,7 +40,7 @@ class SharedPlacement(Placement):
             raise ValueError(
                 f"placement='{self.name}' trains each subnetwork in one process, and requires "
                 "distribute=None, 'auto', 'one_device' or 'mirrored'. "
-                f"Received: distribute={self.settings.distribute!r}."
+                f"Received: distribute={show(self.settings.distribute)}."
             )
 
     def takes_strategy(self, distribute: str | tf.distribute.Strategy | None) -> bool:

@@ -5,11 +5,11 @@ import os
 import numpy as np
 import pytest
 
-from adaptive_nets import atomic_files
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
-from adaptive_nets.atomic_files import PREFIX, atomic_write
-from adaptive_nets.processes import Process, this_machine
+from adaptive_nets.files import atomic
+from adaptive_nets.files.atomic import PREFIX, atomic_write
+from adaptive_nets.files.processes import Process, this_machine
 from adaptive_nets.serialization import differences
 
 
@@ -66,14 +66,14 @@ def test_whole_file_replaces_only_on_success(tmp_path):
 
 def test_whole_file_is_synced_before_it_gets_its_name(tmp_path, monkeypatch):
     calls = []
-    monkeypatch.setattr(atomic_files.os, "fsync", lambda handle: calls.append("sync"))
+    monkeypatch.setattr(atomic.os, "fsync", lambda handle: calls.append("sync"))
     replace = os.replace
 
     def replacing(old, new):
         calls.append("replace")
         replace(old, new)
 
-    monkeypatch.setattr(atomic_files.os, "replace", replacing)
+    monkeypatch.setattr(atomic.os, "replace", replacing)
     with atomic_write(tmp_path / "file"):
         pass
     assert calls == ["sync", "replace", "sync"]

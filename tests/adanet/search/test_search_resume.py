@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets import atomic_files
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer
 from adaptive_nets.adanet.rounds.training_state import TrainingState
-from adaptive_nets.processes import Process, this_machine
+from adaptive_nets.files import atomic
+from adaptive_nets.files.processes import Process, this_machine
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ class Snapshots:
                 self.take(f"drop {path.name}", path)
             return unlink(path, **kwargs)
 
-        monkeypatch.setattr(atomic_files.os, "replace", replacing)
+        monkeypatch.setattr(atomic.os, "replace", replacing)
         monkeypatch.setattr(Path, "unlink", unlinking)
 
     def take(self, what, path):

@@ -18,6 +18,7 @@ from adaptive_nets.adanet.candidates.stock.layer_builder import (
 )
 from adaptive_nets.adanet.candidates.stock.optimizers import OptimizerSetting, RateSetting
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
+from adaptive_nets.serialization import make_object
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -135,7 +136,7 @@ class DenseBuilder(OptimizedBuilder):
 def _constraint(given):
     """Returns a constraint of Keras, by its name or configuration, or `None`."""
     try:
-        return keras.constraints.get(given)
+        return keras.constraints.get(make_object(given, "constraint"))
     except (TypeError, ValueError) as error:
         raise ValueError(
             "kernel_constraint must be a keras.constraints.Constraint, the name of one, or None. "

@@ -18,8 +18,8 @@ from adaptive_nets.adanet.checkpoints.files.json_schema import (
 )
 from adaptive_nets.adanet.checkpoints.files.sealed_json import NotWholeError
 from adaptive_nets.adanet.checkpoints.files.sealing import DamagedError, check_file
-from adaptive_nets.array_files import load_arrays
-from adaptive_nets.atomic_files import atomic_write
+from adaptive_nets.files.arrays import load_arrays
+from adaptive_nets.files.atomic import atomic_write
 
 _VERSION = 3
 

@@ -14,7 +14,7 @@ from adaptive_nets.adanet.checkpoints.files.sealed_json import (
     seal,
 )
 from adaptive_nets.adanet.checkpoints.files.sealing import DamagedError, read_bytes
-from adaptive_nets.atomic_files import atomic_write
+from adaptive_nets.files.atomic import atomic_write
 
 MANIFEST_FILE = "manifest.json"
 PREPROCESSING_FILE = "preprocessing.keras"

@@ -20,7 +20,7 @@ from adaptive_nets.adanet.checkpoints.files.sealed_json import (
 )
 from adaptive_nets.adanet.checkpoints.files.sealing import DamagedError, Digest, read_bytes
 from adaptive_nets.adanet.checkpoints.files.state_schema import check_state
-from adaptive_nets.atomic_files import atomic_write
+from adaptive_nets.files.atomic import atomic_write
 from adaptive_nets.serialization import normalize
 
 # The format that is written; version 2, which was not sealed, is read too.
