@@ -9,7 +9,9 @@ does not say what is wrong. The test beside it runs a sample; WHOLE_DAMAGE=1 mak
 
 import argparse
 import collections
+import contextlib
 import dataclasses
+import functools
 import pathlib
 import random
 import shutil
@@ -75,10 +77,8 @@ def stopped(folder, seed=0):
 
 def killed(folder, seed=0):
     """A search that ended in the middle of a round without another word."""
-    try:
+    with contextlib.suppress(SystemExit):
         search(folder, seed=seed).fit(*data(), verbose=0, callbacks=[Stop(SystemExit())])
-    except SystemExit:
-        pass
 
 
 def outputs(found):
@@ -180,23 +180,17 @@ def sweep(folder: pathlib.Path, flips: int, fits: int, seed: int = 0, scenes=Non
         sample: Number of damages, each at one door. Defaults to `None`: all.
     """
     rng = random.Random(seed)
-    undisturbed = outputs(search(None).fit(*data(), verbose=0))
-    going_on = outputs(search(None, ROUNDS + 1).fit(*data(), verbose=0))
     for scene in scenes or (finished, stopped, killed):
         name = scene.__name__
         whole, foreign = folder / name / "whole", folder / name / "foreign"
         scene(whole)
         scene(foreign, seed=1)
         states = sorted(p.name for p in whole.glob("state-*.json"))
-        older = [
-            outputs(an.AdaNet.load(whole, state_file=s)) for s in states[-4:] if _good(whole, s)
-        ]
+        older = [outputs(an.AdaNet.load(whole, state_file=s)) for s in states if _good(whole, s)]
         newest = outputs(an.AdaNet.load(whole))
-        rounds, end = (ROUNDS + 1, going_on) if scene is finished else (ROUNDS, undisturbed)
-        doors = {
-            "load": lambda copy: outputs(an.AdaNet.load(copy)),
-            "fit": lambda copy: outputs(search(copy, rounds).fit(*data(), verbose=0)),
-        }
+        rounds = ROUNDS + (scene is finished)
+        end = outputs(search(None, rounds).fit(*data(), verbose=0))
+        doors = {"load": _load, "fit": functools.partial(_fit, rounds=rounds)}
         cases = []
         for file in stored_files(whole):
             others = _alike(whole, file) + [p for p in [foreign / file] if p.exists()]
@@ -211,9 +205,18 @@ def sweep(folder: pathlib.Path, flips: int, fits: int, seed: int = 0, scenes=Non
             shutil.copytree(whole, copy)
             damage(copy / file)
             expected = (newest, older) if door == "load" else (end, [])
-            kind, text = look(lambda: doors[door](copy), *expected, pathlib.Path(file).name)
+            act = functools.partial(doors[door], copy)
+            kind, text = look(act, *expected, pathlib.Path(file).name)
             shutil.rmtree(copy)
             yield Outcome(name, file, label, door, kind, text)
+
+
+def _load(folder):
+    return outputs(an.AdaNet.load(folder))
+
+
+def _fit(folder, rounds):
+    return outputs(search(folder, rounds).fit(*data(), verbose=0))
 
 
 def _good(folder, state):

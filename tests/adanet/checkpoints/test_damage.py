@@ -16,7 +16,7 @@ def test_a_damaged_file_is_recovered_from_or_named(tmp_path):
     if WHOLE:
         found = list(damage.sweep(tmp_path, flips=200, fits=20))
     else:
-        found = list(damage.sweep(tmp_path, 4, 0, scenes=[damage.stopped], sample=30))
+        found = list(damage.sweep(tmp_path, 4, 0, scenes=[damage.stopped], sample=16))
     print(damage.table(found))
     assert not damage.faults(found)
     assert {outcome.kind for outcome in found} >= {"recovered", "refused"}
