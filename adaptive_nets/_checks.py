@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets._values import MOST, elements, show, tried
+from adaptive_nets._values import elements, is_shallow, show, tried
 
 # What a computer's integers hold.
 _INTEGERS = range(-(2**63), 2**63)
@@ -249,32 +249,6 @@ def check_array(name: str, value: Any, words: str = "an array of rows") -> np.nd
         raise ValueError(f"{name} must be {words}. Received: {name}={show(value)}.") from error
 
 
-def check_nesting(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Refuses a list or dict that holds itself, or is nested more deeply than arguments are.
-
-    For constructors of Keras, which walk through all that they are passed.
-
-    Args:
-        args: The positional arguments.
-        kwargs: The arguments by name.
-
-    Raises:
-        ValueError: If one has more than 64 levels.
-    """
-    positions = {f"argument {k}": value for k, value in enumerate(args, start=1)}
-    for name, value in {**positions, **kwargs}.items():
-        level, depth = [value], 0
-        while level and depth <= 64 and len(level) <= MOST:
-            parts = (v for v in level if type(v) in (list, tuple, dict))
-            level = [v for part in parts for v in _parts(part)]
-            depth += 1
-        if level:
-            raise ValueError(
-                f"{name} must not hold itself or be nested more than 64 times. "
-                f"Received: {name}={show(value)}."
-            )
-
-
 def check_dict(name: str, value: Any, kind: Any, words: str, least: int = 0) -> dict:
     """Refuses what is not a dict from text to objects of a class.
 
@@ -363,10 +337,6 @@ def _scalar(value: Any) -> Any:
     return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
-def _parts(value: list | tuple | dict) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value
-
-
 def _is_finite(value: Real) -> bool:
     """Whether a number is finite as a float."""
     try:
@@ -377,3 +347,25 @@ def _is_finite(value: Real) -> bool:
 
 def _is_bool(value: Any) -> bool:
     return isinstance(value, bool | np.bool_)
+
+
+def check_nesting(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Refuses a list or dict that holds itself, or is nested more deeply than arguments are.
+
+    Keras' layers walk through all arguments before any is checked, and would end with a
+    `RecursionError`: so this is for their `__new__`.
+
+    Args:
+        args: The positional arguments.
+        kwargs: The arguments by name.
+
+    Raises:
+        ValueError: If one has more than 64 levels.
+    """
+    positions = {f"argument {k}": value for k, value in enumerate(args, start=1)}
+    for name, value in {**positions, **kwargs}.items():
+        if not is_shallow(value):
+            raise ValueError(
+                f"{name} must not hold itself or be nested more than 64 times. "
+                f"Received: {name}={show(value)}."
+            )

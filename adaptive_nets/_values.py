@@ -42,3 +42,13 @@ def show(value: Any) -> str:
     if text is None:
         return f"an object of {type(value).__name__} that cannot be printed"
     return text if len(text) <= 120 else f"{text[:100]}... ({type(value).__name__})"
+
+
+def is_shallow(value: Any) -> bool:
+    """Returns whether lists and dicts within a value have an end after 64 levels."""
+    level, depth = [value], 0
+    while level and depth <= 64 and len(level) <= MOST:
+        parts = (v for v in level if type(v) in (list, tuple, dict))
+        level = [v for part in parts for v in (part.values() if type(part) is dict else part)]
+        depth += 1
+    return not level

@@ -78,8 +78,8 @@ class SearchLoop:
         seed = derive_seed(self.context.seed, self.state.iteration, "fit")
         with seeded(seed), self.placement.session(self.context, self.data, self.checkpointer):
             # A partial result stays in force until its round is decided again.
-            self.checkpointer.state = dataclasses.replace(self.state, stop_reason="")
-            self.checkpointer.sweep()
+            before = self.state
+            began = self.checkpointer.state = dataclasses.replace(before, stop_reason="")
             if other_data or self.state.judged_share < 1.0:
                 self._measure_again()
             reason = self._reason_to_stop()
@@ -87,17 +87,25 @@ class SearchLoop:
                 self._prepare_generator()
             while not reason:
                 reason = self._round() or self._reason_to_stop()
-            self.checkpointer.commit(dataclasses.replace(self.state, stop_reason=reason))
+            if self.state is began and reason == before.stop_reason:
+                # Nothing has changed, so nothing is written.
+                self.checkpointer.adopt(before)
+            else:
+                self.checkpointer.commit(dataclasses.replace(self.state, stop_reason=reason))
             if self.state.partial is None:
                 self.checkpointer.drop_checkpoints()
+            self.checkpointer.settle()
             if self.budget.limit is not None:
                 self.progress.stopped(self.budget.report(reason))
         return self.state
 
     def _prepare_generator(self):
         writer = self.checkpointer.writer
+        generator = self.context.settings.generator
         folder = writer and writer.path / "generator"
-        self.context.settings.generator.prepare(self.runner.train.rows.x, folder)
+        if writer is not None and generator.needs_features:
+            folder = writer.subfolder("generator")
+        generator.prepare(self.runner.train.rows.x, folder)
 
     def _reason_to_stop(self):
         (found,) = self.context.group.agree(_REASONS.index(self._own_reason_to_stop()))
@@ -125,6 +133,7 @@ class SearchLoop:
             )
             self._limit_rows()
             self.plan.begin_round(self.state.iteration)
+            self.checkpointer.check_names(number, [builder.name for builder in builders])
             job = RoundJob(
                 number, builders, self.runner, self.checkpointer, self.hooks, self.progress,
                 self.budget, plan=self.plan,

@@ -20,7 +20,6 @@ from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.fit_data import FitArguments
-from adaptive_nets.adanet.interruption import ended_by_signals
 from adaptive_nets.adanet.loading import load_search, replay_search
 from adaptive_nets.adanet.loop import SearchLoop
 from adaptive_nets.adanet.monitoring.hooks import Hooks
@@ -39,6 +38,7 @@ from adaptive_nets.distribute import Ray
 from adaptive_nets.heads import Head
 from adaptive_nets.keras_internals import check_not_forked
 from adaptive_nets.machine import clock
+from adaptive_nets.machine.signals import ended_by_signals
 
 P, R = ParamSpec("P"), TypeVar("R")
 # Arguments that are fixed when the search is created.

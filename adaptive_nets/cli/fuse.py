@@ -6,8 +6,8 @@ from pathlib import Path
 from absl import flags as absl_flags
 
 from adaptive_nets import growth
-from adaptive_nets.atomic_files import atomic_write
 from adaptive_nets.cli import flags, output
+from adaptive_nets.files.atomic import atomic_write
 
 
 def fuse(values: absl_flags.FlagValues) -> None:

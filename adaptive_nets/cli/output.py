@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from adaptive_nets.atomic_files import atomic_write
+from adaptive_nets.files.atomic import atomic_write
 
 PROGRAM = "adaptive-nets"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets.array_files import load_arrays
-from adaptive_nets.atomic_files import atomic_write
+from adaptive_nets.files.arrays import load_arrays
+from adaptive_nets.files.atomic import atomic_write
 
 Weights = tuple[np.ndarray, np.ndarray]
 

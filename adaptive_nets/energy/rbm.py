@@ -23,8 +23,16 @@ from adaptive_nets.graphs.read import yields_batches
 METHODS = ("pcd", "cd")
 
 
+class _Machine(keras.Model):
+    """A model whose arguments have an end."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        check_nesting(args, kwargs)
+        return super().__new__(cls, *args, **kwargs)
+
+
 @keras.saving.register_keras_serializable(package="adaptive_nets")
-class RBM(keras.Model):
+class RBM(_Machine):
     """A restricted Boltzmann machine.
 
     The energy is `E(v, h) = -c·v - h·(W v + b)` for binary visible units and
@@ -67,11 +75,6 @@ class RBM(keras.Model):
     model.free_energy(x)  # (100,), in nats
     ```
     """
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        # Keras walks through all arguments before any is checked.
-        check_nesting(args, kwargs)
-        return super().__new__(cls, *args, **kwargs)
 
     def __init__(
         self,
@@ -234,9 +237,8 @@ class RBM(keras.Model):
 
     def transform(self, x: Any, batch_size: int = 1024) -> np.ndarray:
         """Returns P(h = 1 | x) of the trained units, `(rows, units)`."""
-        batch_size = check_integer("batch_size", batch_size, 1)
-        x = check_visible(x, self, batches=True)
-        return self.predict(x, batch_size=batch_size, verbose=0)[:, : self.n_units]
+        x, size = check_visible(x, self, batches=True), check_integer("batch_size", batch_size, 1)
+        return self.predict(x, batch_size=size, verbose=0)[:, : self.n_units]
 
     def reconstruct(self, x: Any) -> np.ndarray:
         """Returns the mean of the visible units given the hidden probabilities, shaped as `x`."""

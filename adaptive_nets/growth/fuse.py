@@ -17,6 +17,7 @@ from adaptive_nets._checks import (
     show,
 )
 from adaptive_nets._seeds import new_seed
+from adaptive_nets.files.models import load_model, reading
 from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.core.grown_values import maps_of
 from adaptive_nets.growth.core.plan import GrowthPlan, apply
@@ -25,7 +26,6 @@ from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import Scales, Writes, variable_of
 from adaptive_nets.growth.fusable_settings import check_settings
-from adaptive_nets.model_files import load_model, reading
 
 
 def fuse(

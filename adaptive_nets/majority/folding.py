@@ -85,7 +85,6 @@ class MajorityMixin:
     )  # fmt: skip
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        # Keras walks through all arguments before any is checked.
         check_nesting(args, kwargs)
         return super().__new__(cls, *args, **kwargs)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adaptive_nets._checks import check_path
-from adaptive_nets.atomic_files import atomic_write, sweep
+from adaptive_nets.files.atomic import atomic_write, sweep
 from adaptive_nets.report import architecture, curves, mixture
 from adaptive_nets.report.figure import save
 from adaptive_nets.report.frames import frame_of

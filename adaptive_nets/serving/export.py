@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from adaptive_nets._checks import check_bool, check_dict, check_instance, check_path, or_none
-from adaptive_nets.atomic_files import temporary_folder
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.files.atomic import temporary_folder
 from adaptive_nets.graphs.read import check_inputs, check_model
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.class_names import write_class_names

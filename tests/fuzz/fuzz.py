@@ -25,6 +25,7 @@ from collections import Counter
 
 HERE = pathlib.Path(__file__).resolve().parent
 TESTS = HERE.parent
+PROGRAM = __file__
 OBSCURE = 0.01
 SILENCE = 120
 
@@ -47,7 +48,7 @@ def work(options):
     """Makes calls until time is over; prints the number of each before, and the outcome after."""
     faulthandler.enable()
     sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "wrong_calls")]
-    import drawing
+    import fuzz_draws
     from call_outcomes import no_work
     from call_things import train_all
 
@@ -58,15 +59,15 @@ def work(options):
     last = options.first + options.calls
     numbers = options.only or range(options.first, last)
     with no_work():
-        drawing.enter()
+        fuzz_draws.enter()
         for number in numbers:
             if time.monotonic() > until and not options.only:
                 break
-            call, chosen = drawing.draw(options.seed, number, options.part)
-            line = {"number": number, "call": drawing.shown(call, chosen)}
+            call, chosen = fuzz_draws.draw(options.seed, number, options.part)
+            line = {"number": number, "call": fuzz_draws.shown(call, chosen)}
             out.write(json.dumps(line) + "\n")
             began = time.monotonic()
-            kind, said = drawing.outcome(call, chosen)
+            kind, said = fuzz_draws.outcome(call, chosen)
             seconds = round(time.monotonic() - began, 3)
             out.write(json.dumps({**line, "kind": kind, "said": said, "seconds": seconds}) + "\n")
     out.write(json.dumps({"done": True}) + "\n")
@@ -79,7 +80,7 @@ def watch(options, found):
         The number to go on from, or `None` where all is done.
     """
     child = subprocess.Popen(
-        [sys.executable, __file__, "--child", *_as_arguments(options)],
+        [sys.executable, PROGRAM, "--child", *_as_arguments(options)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if not options.only else None,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},

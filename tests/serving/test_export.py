@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import adaptive_nets as an
-from adaptive_nets.processes import Process
+from adaptive_nets.files.processes import Process
 from adaptive_nets.serving import export_saved_model
 
 

@@ -175,7 +175,7 @@ CALLS = [
     ),
     Call(
         "growth.grow_in_place",
-        lambda: in_place,
+        lambda: in_place(t.fresh()),
         {
             "plan": instance(None, none=True),
             "slots": choice("carry"),
@@ -370,9 +370,12 @@ CALLS = [
 ]
 
 
-def in_place(plan, slots, model=None):
-    """Grows a new model each time, by its own plan unless another is given."""
-    grown = t.fresh() if model is None else model
-    return growth.grow_in_place(
-        grown, growth.plan_widen(grown, 2.0) if plan is None else plan, slots
-    )
+def in_place(new):
+    """Returns a function that grows a new model, by its own plan unless another is given."""
+
+    def grow(plan, slots, model=None):
+        grown = new if model is None else model
+        plan = growth.plan_widen(grown, 2.0) if plan is None else plan
+        return growth.grow_in_place(grown, plan, slots)
+
+    return grow

@@ -14,7 +14,7 @@ from pathlib import Path
 from absl import logging
 
 from adaptive_nets.adanet.checkpoints.heartbeat import LOST_SECONDS, Silence, heartbeat
-from adaptive_nets.machine.processes import Process
+from adaptive_nets.files.processes import Process
 
 # A folder in `model_dir` that exists only while somebody writes there.
 LEASE_FOLDER = "writer.lease"

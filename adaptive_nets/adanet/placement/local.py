@@ -67,8 +67,6 @@ class LocalPlacement(Placement):
 
     def _scalars_folder(self, job):
         writer = job.checkpointer.writer
-        return (
-            None
-            if self._unwritable
-            else writer and writer.path / "tensorboard" / f"round_{job.number}"
-        )
+        if self._unwritable or writer is None:
+            return None
+        return writer.subfolder("tensorboard") / f"round_{job.number}"

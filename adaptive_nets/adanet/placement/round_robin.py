@@ -54,7 +54,9 @@ class RoundRobinPlacement(SharedPlacement):
 
     def leases(self, job: RoundJob) -> WorkLeases:
         folder = job.checkpointer.folder.path
-        return WorkLeases.of_round(folder, job.number, self.task.workers, self.task.rank)
+        return WorkLeases.of_round(
+            folder, job.number, self.task.workers, self.task.rank, self.search(job)
+        )
 
     def train_shares(self, job: RoundJob) -> None:
         self._train_until(job, lambda: False)

@@ -17,7 +17,7 @@ from adaptive_nets.adanet.checkpoints.writer_lease import (
     ModelDirInUseError,
     WriterLease,
 )
-from adaptive_nets.machine import processes
+from adaptive_nets.files import processes
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -192,7 +192,7 @@ def test_a_linked_lease_folder_is_refused(tmp_path):
 
 RACE = """if True:
     import fcntl, os, random, signal, sys, time, traceback
-    from adaptive_nets.machine import processes
+    from adaptive_nets.files import processes
     from adaptive_nets.adanet.checkpoints import heartbeat, writer_lease
     from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError, WriterLease
 

@@ -6,25 +6,28 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from adaptive_nets._pieces import pieces
 from adaptive_nets.adanet.ensembles.mixtures.kinds import MixtureKind
 
 Loss = Callable[[Any, Any], Any]
-
-# Numbers of members' outputs and of logits in a piece, which stay in the processor's cache. Only a
-# piece is held in float64, so that a problem takes little more memory than its outputs.
-PIECE_NUMBERS = 1 << 20
 
 
 class DataTerm:
     """The mean loss of weighed members on rows, as a function of weights and bias.
 
+    Only a piece of the rows is held in float64, so that a problem takes little more memory than the
+    members' outputs.
+
     Args:
         term: Compiled functions, which all problems of one loss and kind share.
-        h: Members' outputs as joined by the kind: an array, or what returns one for a slice.
+        h: Members' outputs as joined by the kind: an array or a `RowWise`.
         y: Encoded labels of `n` rows.
-        base: `[n, units]` fixed part of the logits, or `None`.
+        base: `[n, units]` fixed part of the logits, an array or a `RowWise`; or `None`.
         weights: `[n]` row weights, or `None`.
         units: Number of logits.
+
+    Attributes:
+        pieces: Slices in which the rows are read.
     """
 
     def __init__(
@@ -32,24 +35,19 @@ class DataTerm:
         term: "CompiledTerm",
         h: Any,
         y: np.ndarray,
-        base: np.ndarray | None,
+        base: Any,
         weights: np.ndarray | None,
         units: int,
     ):
         self._term, self._given, self._units = term, (h, y, base, weights), units
         each = int(np.prod(np.shape(h[:1]))) + 2 * units
         self.rows = len(y)
-        self._size = max(1, PIECE_NUMBERS // each)
-        self._whole = self._piece(slice(None)) if self.pieces == 1 else None
+        self.pieces = list(pieces(self.rows, each))
+        self._whole = self._piece(slice(None)) if len(self.pieces) == 1 else None
         self._functions = {}
 
-    @property
-    def pieces(self) -> int:
-        """Number of pieces in which the rows are read."""
-        return -(-self.rows // self._size)
-
     def sample(self, step: int) -> "DataTerm":
-        """Returns the term on every `step`-th row. Nothing is copied."""
+        """Returns the term on every `step`-th row."""
         parts = (None if a is None else a[::step] for a in self._given)
         return DataTerm(self._term, *parts, self._units)
 
@@ -64,8 +62,8 @@ class DataTerm:
     def _sum(self, name, w, b):
         given = tf.constant(w), tf.constant(b)
         total = None
-        for k in range(self.pieces):
-            piece = self._whole or self._piece(slice(k * self._size, (k + 1) * self._size))
+        for rows in self.pieces:
+            piece = self._whole or self._piece(rows)
             if name not in self._functions:
                 self._functions[name] = self._term.function(name, *piece, *given)
             found = [part.numpy() for part in self._functions[name](*piece, *given)]

@@ -82,7 +82,7 @@ class MixtureSolver:
         *,
         start: np.ndarray,
         gamma: np.ndarray | float,
-        base: np.ndarray | None = None,
+        base: Any = None,
         weights: np.ndarray | None = None,
         bias: np.ndarray | None = None,
         max_iterations: int | None = None,
@@ -90,11 +90,11 @@ class MixtureSolver:
         """Solves from a starting point.
 
         Args:
-            h: Members' outputs, joined by the kind: an array, or what returns one for a slice.
+            h: Members' outputs, joined by the kind: an array or a `RowWise`.
             y: Encoded labels of `n` rows.
             start: Initial weights.
             gamma: Γ >= 0 of each weight, in the shape of `start` (or broadcast to it).
-            base: `[n, units]` fixed part of the logits. Defaults to `None`.
+            base: `[n, units]` fixed part of the logits, also a `RowWise`. Defaults to `None`.
             weights: `[n]` row weights with mean 1. Defaults to `None`: all are equal.
             bias: Initial bias `[units]`. Defaults to `None`: the bias stays zero.
             max_iterations: Replaces the solver's own limit in this call. Defaults to `None`.
@@ -103,7 +103,7 @@ class MixtureSolver:
             A `Solution`.
         """
         limit = self.max_iterations if max_iterations is None else max_iterations
-        units = self.kind.units(h, start)
+        units = self.kind.units(h[:1], start)
         w = np.array(start, "float64")
         gamma = np.broadcast_to(np.asarray(gamma, "float64"), w.shape)
         b = np.zeros(units) if bias is None else np.array(bias, "float64")
@@ -173,7 +173,7 @@ class MixtureSolver:
 
             return gradient
 
-        if term.pieces > SAMPLE_STEP:
+        if len(term.pieces) > SAMPLE_STEP:
             x, _ = search.minimize(
                 gradient_of(term.sample(SAMPLE_STEP)), x, 100 * self.tolerance, limit
             )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from adaptive_nets.machine.processes import Process
+from adaptive_nets.files.processes import Process
 
 # A killed process may leave files and folders that begin like this.
 PREFIX = ".writing-"

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets.adanet import interruption
 from adaptive_nets.adanet.checkpoints.writer_lease import LEASE_FOLDER
+from adaptive_nets.machine import signals
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs POSIX signals")
 
@@ -25,7 +25,7 @@ def handlers():
 def ends(monkeypatch):
     """The signals that would have ended the process."""
     found = []
-    monkeypatch.setattr(interruption.signal, "raise_signal", found.append)
+    monkeypatch.setattr(signals.signal, "raise_signal", found.append)
     return found
 
 
@@ -85,7 +85,7 @@ def test_handlers_of_ones_own_and_ignored_signals_stay(ends):
     seen = []
     own = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number)) or True
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with interruption.ended_by_signals():
+    with signals.ended_by_signals():
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGHUP)
     assert own is not None and seen == [signal.SIGTERM] and not ends
@@ -94,7 +94,7 @@ def test_handlers_of_ones_own_and_ignored_signals_stay(ends):
 
 def test_a_second_signal_does_not_disturb_the_saving(ends):
     saved = []
-    with pytest.raises(interruption.TerminatedError), interruption.ended_by_signals():
+    with pytest.raises(signals.TerminatedError), signals.ended_by_signals():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
@@ -108,7 +108,7 @@ def test_in_another_thread_nothing_is_changed():
     seen = []
 
     def run():
-        with interruption.ended_by_signals():
+        with signals.ended_by_signals():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=run)
@@ -121,7 +121,7 @@ def test_in_another_thread_nothing_is_changed():
 def test_a_forked_child_ends_at_once(python):
     code = """if True:
         import os, signal, time
-        from adaptive_nets.adanet.interruption import ended_by_signals
+        from adaptive_nets.machine.signals import ended_by_signals
         with ended_by_signals():
             child = os.fork()
             if child == 0:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from adaptive_nets import atomic_files
-from adaptive_nets.atomic_files import atomic_write, sweep, temporary_folder
-from adaptive_nets.processes import Process
+from adaptive_nets.files import atomic
+from adaptive_nets.files.atomic import atomic_write, sweep, temporary_folder
+from adaptive_nets.files.processes import Process
 
 pytestmark = pytest.mark.backend_agnostic
 
@@ -33,7 +33,7 @@ def test_what_ended_processes_have_left_is_swept(tmp_path):
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {own, other, ".writing-mine", gone[:-1], "mine.txt"}
     # Another machine's process cannot be seen; after a day it is done.
-    old = time.time() - 2 * atomic_files.OLD_SECONDS
+    old = time.time() - 2 * atomic.OLD_SECONDS
     for name in (own, other):
         os.utime(tmp_path / name, (old, old))
     sweep(tmp_path)

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from call_outcomes import make_prepared, prepare
 from calls_all import CALLS
-from values import POOL
+from fuzz_values import POOL, small_model
 
 # The kinds of outcome that are faults; "clear" is a refusal, and "valid" a call that is right.
 FAULTS = ("obscure", "nonsense", "changed", "crash", "hang")
@@ -63,6 +63,9 @@ def enter():
     """Lays what values of the pool name into the working folder, which is empty."""
     pathlib.Path("folder").mkdir()
     pathlib.Path("file.txt").write_text("soup")
+    # What is made once draws random numbers then.
+    small_model()
+    t.dense()
 
 
 def _sweep():

@@ -14,8 +14,8 @@ import h5py
 import keras
 
 from adaptive_nets._checks import check_bool, check_dict, check_path
-from adaptive_nets.array_files import MAX_BYTES, open_archive
 from adaptive_nets.contracts import check_names, custom_scope
+from adaptive_nets.files.arrays import MAX_BYTES, open_archive
 
 # Keras stores without compression, and what others have compressed is weights, not zeros.
 _EXPANSION = 20
