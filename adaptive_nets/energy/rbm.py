@@ -228,7 +228,10 @@ class RBM(_Machine):
             x: `(rows, visible)`: an array or a SciPy sparse matrix.
         """
         x = check_visible(x, self)
+        if 0 in x.shape:
+            raise ValueError(f"x must have at least one row and column. Received: x={show(x)}.")
         self.ensure_built(x.shape)
+        x = ops.convert_to_numpy(x) if ops.is_tensor(x) else x
         self.visible_variable.assign(self.kind.bias(np.ravel(x.mean(axis=0))))
 
     def own_callbacks(self) -> list[keras.callbacks.Callback]:
@@ -285,11 +288,15 @@ class RBM(_Machine):
 
 def _read(module, name, given):
     """Returns an initializer or a regularizer of Keras, by its name or configuration."""
+    error = None
     try:
-        return module.get(given)
-    except (TypeError, ValueError) as error:
-        kind = module.__name__.rpartition(".")[2]
-        raise ValueError(
-            f"{name} must be the name or configuration of one of keras.{kind}, or an object. "
-            f"Received: {name}={show(given)}."
-        ) from error
+        # Layers and classes can be called too, as functions can.
+        if not isinstance(given, keras.Layer | type):
+            return module.get(given)
+    except Exception as raised:
+        error = raised
+    kind = module.__name__.rpartition(".")[2]
+    raise ValueError(
+        f"{name} must be the name or configuration of one of keras.{kind}, or an object. "
+        f"Received: {name}={show(given)}."
+    ) from error

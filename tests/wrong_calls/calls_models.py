@@ -9,13 +9,16 @@ from call_kinds import (
     count,
     fixed,
     flag,
+    has_rows,
     instance,
+    keyed,
     lazy,
     listing,
     mapping,
     model,
     number,
     path,
+    real,
     rows,
     text,
     whole,
@@ -76,7 +79,28 @@ def without(arguments, *names):
 
 
 ACTION = instance(lazy(lambda: growth.Widen(2.0)))
-DATA = {"x": rows(t.X), "y": fixed(t.Y).but("soup", None, t.Y[:3], object(), np.full(24, "a"))}
+
+
+def is_sizes(value):
+    """Whether a value is the shape of an output without its first axis."""
+    sizes = value if isinstance(value, list | tuple) else [value]
+    return all(size is None or (whole(size) and size > 0) for size in sizes)
+
+
+def in_batches(value):
+    """Whether a value yields batches, which are read later."""
+    return hasattr(value, "element_spec") or hasattr(value, "__next__")
+
+
+DATA = {
+    "x": rows(t.X).where(lambda x: np.shape(x) == (24, 3)),
+    "y": fixed(t.Y)
+    .but("soup", None, t.Y[:3], object(), np.full(24, "a"))
+    .where(lambda y: np.isfinite(np.asarray(y, float)).all() and len(y) == 24),
+}
+# Batches are not looked at before they are read, nor rows that are read at the end.
+BATCHES = rows(t.X, none=True, width=False, finite=False, text=True).where(has_rows)
+BATCHES = BATCHES.where(in_batches)
 RBM = {
     "units": count(4),
     "visible": choice("binary"),
@@ -99,7 +123,7 @@ MAJORITY = {
     "mixing_seed": SEED,
 }
 LAYERS = {
-    "MajorityDense": {"units": count(4), "activation": choice("relu", none=True)},
+    "MajorityDense": {"units": count(4), "activation": choice("relu", none=True).where(callable)},
     "MajorityConv1D": {
         "filters": count(4),
         "kernel_size": count(3).but(allow=([2],)),
@@ -117,7 +141,10 @@ LAYERS = {
         "kernel_size": count(3).but(allow=([2],)),
     },
     "MajorityDepthwiseConv2D": {"kernel_size": count(3).but(allow=([2],))},
-    "MajorityEinsumDense": {"equation": fixed("ab,bc->ac"), "output_shape": fixed(4)},
+    "MajorityEinsumDense": {
+        "equation": fixed("ab,bc->ac"),
+        "output_shape": fixed(4).where(is_sizes),
+    },
     "MajorityEmbedding": {"input_dim": count(8), "output_dim": count(4)},
     "MajorityGRU": {"units": count(4), "dropout": number(0.1).but(-1, 2)},
     "MajorityGRUCell": {"units": count(4)},
@@ -150,7 +177,7 @@ CALLS = [
     Call(
         "growth.Widen",
         lambda: growth.Widen,
-        without(WIDEN, "model") | {"widths": WIDTHS.but(allow=({"soup": 3},))},
+        without(WIDEN, "model") | {"widths": WIDTHS.but(allow=({"soup": 3},)).where(keyed(real))},
     ),
     Call("growth.deepen", lambda: growth.deepen, DEEPEN),
     Call("growth.plan_deepen", lambda: growth.plan_deepen, DEEPEN),
@@ -200,7 +227,11 @@ CALLS = [
     Call(
         "growth.register_rule",
         lambda: lambda classes: growth.register_rule(classes),
-        {"classes": fixed(keras.layers.Dense).but("soup", 3, None, object(), [])},
+        {
+            "classes": fixed(keras.layers.Dense)
+            .but("soup", 3, None, object(), [])
+            .where(lambda kind: isinstance(kind, type) and issubclass(kind, keras.Layer))
+        },
     ),
     Call(
         "growth.dynamics.diagnose",
@@ -225,12 +256,12 @@ CALLS = [
     Call(
         "majority.recalibrate",
         lambda: majority.recalibrate,
-        {"model": model(t.dense), "data": rows(t.X), "batch_size": count(8)},
+        {"model": model(t.dense), "data": rows(t.X).where(in_batches), "batch_size": count(8)},
     ),
     Call(
         "majority.recalibrate_in_place",
         lambda: majority.recalibrate_in_place,
-        {"model": model(t.dense), "data": rows(t.X), "batch_size": count(8)},
+        {"model": model(t.dense), "data": rows(t.X).where(in_batches), "batch_size": count(8)},
     ),
     # Energy
     Call("energy.RBM", lambda: energy.RBM, RBM),
@@ -250,7 +281,10 @@ CALLS = [
     Call(
         "energy.RBM.fit",
         lambda: energy.RBM(4).fit,
-        {"x": rows(t.BITS, width=False), "batch_size": count(8, none=True)},
+        {
+            "x": rows(t.BITS, width=False).where(in_batches).where(lambda x: hasattr(x, "nnz")),
+            "batch_size": count(8, none=True).where(lambda value: True),
+        },
     ),
     Call(
         "energy.RBM.adapt",
@@ -313,7 +347,7 @@ CALLS = [
     Call(
         "energy.EnergyNet.build",
         lambda: t.learnt().build,
-        {"head": instance(t.head).but(allow=(3,)), "init": choice("random")},
+        {"head": instance(t.head).but(allow=(3,)).where(whole), "init": choice("random")},
     ),
     # Callbacks
     Call(
@@ -345,8 +379,8 @@ CALLS = [
         "callbacks.CollapseOnEnd",
         lambda: callbacks.CollapseOnEnd,
         {
-            "calibration_data": rows(t.X, none=True, width=False, finite=False, text=True),
-            "sample": rows(t.X, none=True, width=False, finite=False, text=True),
+            "calibration_data": BATCHES,
+            "sample": BATCHES,
             "verbose": count(0, 0).but(allow=(True,)),
         },
     ),
@@ -357,7 +391,7 @@ CALLS = [
             "filepath": path("a.keras"),
             "monitor": text("loss"),
             "validation_data": fixed((t.X, t.Y)).but("soup", 3, (t.X, t.Y, t.Y, t.Y), object(), []),
-            "calibration_data": rows(t.X, none=True, width=False, finite=False, text=True),
+            "calibration_data": BATCHES,
             "batch_size": count(8),
         },
     ),

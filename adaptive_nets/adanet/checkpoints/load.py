@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from adaptive_nets._checks import check_path
+from adaptive_nets._checks import check_path, show
 from adaptive_nets.adanet.checkpoints.model_dir import PREPROCESSING_FILE, ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.ensembles.member import Member
@@ -79,7 +79,10 @@ def find_state(
     """
     model_dir = check_path("model_dir", model_dir)
     if not os.path.isdir(model_dir):
-        raise ValueError(f"There is no search to load: no folder '{model_dir}'.")
+        raise ValueError(
+            f"There is no search to load: no folder {show(model_dir)}. "
+            f"Received: model_dir={show(model_dir)}."
+        )
     folder = ModelDirReader(model_dir)
     state = folder.read_state(state_file)
     if state is None:
