@@ -6,15 +6,19 @@ from typing import Any, TypeVar
 
 from adaptive_nets._checks import check_dict, check_path, or_none
 from adaptive_nets.adanet.candidates.replay import ReplayGenerator, ReplayStrategy
-from adaptive_nets.adanet.checkpoints.load import find_state, read_search, restore_settings
-from adaptive_nets.adanet.checkpoints.model_dir import ModelDirReader
+from adaptive_nets.adanet.checkpoints.load import (
+    open_folder,
+    read_search,
+    restore_settings,
+    same_ensembler,
+)
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.heads.loss_scale import LossScale
-from adaptive_nets.keras_internals import seeded
+from adaptive_nets.keras_internals import check_not_forked, seeded
 from adaptive_nets.serialization import restore_object
 
 S = TypeVar("S")
@@ -33,8 +37,8 @@ def load_search(
     Args:
         cls: `AdaNet`, or a subclass.
         model_dir: Folder of a search.
-        state_file: One of its state files, of which the newest three are kept. Defaults to
-            `None`: the newest.
+        state_file: One of its state files, of which those of three rounds are kept. Defaults to
+            `None`: the newest one that is whole.
         **settings: Constructor arguments to replace: `max_iterations`, or what JSON cannot hold
             (a generator of functions, a complexity function, an evaluator's data).
 
@@ -42,22 +46,31 @@ def load_search(
         The search.
 
     Raises:
-        ValueError: The folder holds no search, or a part of it cannot be rebuilt and was not
-            passed.
+        ValueError: The folder holds no search or only damaged ones, or a part of it cannot be
+            rebuilt and was not passed.
     """
+    check_not_forked("AdaNet.load")
     state_file = or_none(check_path, "state_file", state_file)
+    folder = open_folder(model_dir)
     # Looked up first: a state that comes later has not been read.
-    left = ModelDirReader(model_dir).newest
-    stored, folder = find_state(model_dir, state_file)
-    search = cls(**restore_settings(stored, {"model_dir": model_dir, **settings}))
-    found = read_search(stored, folder)
-    used = dataclasses.replace(search.settings, defaults=Defaults.of_state(stored))
-    context = SearchContext(
-        used, restore_object(stored["adapted_head"], "head"), found.schema,
-        found.batch_size, found.seed, found.fingerprint, Preprocessor(found.preprocessing),
-        search.group, LossScale.from_json(stored.get("loss_scale")),
-    )  # fmt: skip
-    search.adopt(context, found.state, left=(str(folder.path), left))
+    left = folder.newest
+
+    def load(stored):
+        search = cls(**restore_settings(stored, {"model_dir": model_dir, **settings}))
+        same = same_ensembler(stored, search.settings.to_json())
+        found = read_search(stored, folder, search.settings.ensembler if same else None)
+        used = dataclasses.replace(search.settings, defaults=Defaults.of_state(stored))
+        context = SearchContext(
+            used, restore_object(stored["adapted_head"], "head"), found.schema,
+            found.batch_size, found.seed, found.fingerprint, Preprocessor(found.preprocessing),
+            search.group, LossScale.from_json(stored.get("loss_scale")),
+        )  # fmt: skip
+        search.adopt(context, found.state, left=(str(folder.path), left))
+        return search
+
+    search = folder.read_whole(load, state_file)
+    if search is None:
+        raise ValueError(f"There is no search to load in '{model_dir}'.")
     return search
 
 

@@ -19,6 +19,7 @@ from adaptive_nets.adanet.inspection import summaries
 from adaptive_nets.adanet.inspection.leaderboard import to_frame
 from adaptive_nets.adanet.inspection.predictions import compute_logits, predict_rows, read_output
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.keras_internals import check_not_forked
 from adaptive_nets.serving import export_saved_model
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class SearchResults:
         It maps raw features to logits (for a regression, to predictions), and loads without
         adaptive_nets.
         """
+        check_not_forked("AdaNet.model")
         ensemble = self.ensemble
         if "model" not in self._models:
             self._models["model"] = assemble(

@@ -294,7 +294,8 @@ class EnergyNet:
         if self.model_dir is None:
             return self._layer(number, rows, held_out)
         path = self.model_dir / f"layer_{number + 1}_{self._key(rows, held_out)}.npz"
-        found = read_layer(path, rows.shape[1])
+        names = [field.name for field in dataclasses.fields(LayerReport)]
+        found = read_layer(path, rows.shape[1], names)
         if found is not None:
             return LayerReport(**found[0]), found[1]
         report, weights = self._layer(number, rows, held_out)

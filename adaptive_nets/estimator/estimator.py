@@ -288,6 +288,8 @@ class Estimator(TrainedEnsemble):
         if self._warm_start is None:
             return
         folder = ModelDir(self.model_dir)
+        if folder.has_state():
+            return
         with WriterLease(folder.path).held() as folder.lease:
             if not folder.has_state():
                 folder.begin_from(self._warm_start)

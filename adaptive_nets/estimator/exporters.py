@@ -17,8 +17,8 @@ from adaptive_nets._checks import (
     or_none,
     show,
 )
-from adaptive_nets.atomic_files import atomic_write
 from adaptive_nets.estimator.export import exports_in
+from adaptive_nets.files.atomic import atomic_write
 
 if TYPE_CHECKING:
     from adaptive_nets.estimator.estimator import Estimator

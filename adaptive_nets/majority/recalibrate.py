@@ -60,7 +60,8 @@ def normalizations(model: keras.Model) -> list[keras.layers.BatchNormalization]:
         for layer in layers_in(model)
         if isinstance(layer, keras.layers.BatchNormalization)
         and layer.trainable
-        and not layer.renorm
+        # Older versions of Keras do not have it.
+        and not getattr(layer, "renorm", False)
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adaptive_nets import _checks
-from adaptive_nets.atomic_files import atomic_write
+from adaptive_nets.files.atomic import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -143,6 +143,14 @@ def test_the_best_is_exported_and_remembered(trained, tmp_path):
     assert [str(p) for p in est.export.exports_in(tmp_path / "e")] == [found[2]]
 
 
+def test_exports_are_numbered_upwards_where_the_clock_was_set_back(trained, tmp_path):
+    (tmp_path / "e" / "4000000000").mkdir(parents=True)
+    exporter = est.LatestExporter("latest", PARSING, exports_to_keep=1)
+    path = exporter.export(trained, str(tmp_path / "e"), None, {}, False)
+    assert [str(p) for p in est.export.exports_in(tmp_path / "e")] == [path]
+    assert pathlib.Path(path).name == "4000000001"
+
+
 @pytest.mark.parametrize("kind", ["examples", "raw", "own"])
 def test_exports_take_what_the_receiver_says(kind, trained, tmp_path):
     def own():

@@ -107,7 +107,9 @@ RBM = {
     "method": choice("pcd"),
     "gibbs_steps": count(1),
     "chains": count(4),
-    "kernel_initializer": choice("zeros").but(allow=(None, np.ndarray)),
+    "kernel_initializer": choice("zeros")
+    .but(allow=(None, np.ndarray))
+    .where(lambda value: hasattr(value, "shape") or callable(value)),
     "kernel_regularizer": choice("l2", none=True),
     "seed": SEED,
 }

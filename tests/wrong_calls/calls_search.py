@@ -200,7 +200,9 @@ CALLS = [
         {
             "path": path("out"),
             "fuse": flag(False),
-            "subnetworks": fixed(()).but("soup", 3, ["soup"], [3], {}, None, True, object()),
+            "subnetworks": fixed(())
+            .but("soup", 3, ["soup"], [3], {}, None, True, object())
+            .where(lambda value: len(value) == 0),
             "example_spec": fixed(None).but("soup", 3, [], {"a": 1}, object()),
             "receiver": instance(None, none=True),
             "warmup": fixed(None).but("soup", 3, object(), np.ones((2, 9)), t.X * NAN),

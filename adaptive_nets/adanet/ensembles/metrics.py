@@ -3,21 +3,29 @@
 import keras
 import numpy as np
 
+from adaptive_nets._pieces import RowWise, pieces
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.heads import Head
 
 
-def mean_loss(head: Head, logits: np.ndarray, rows: Rows) -> float:
+def mean_loss(head: Head, logits: np.ndarray | RowWise, rows: Rows) -> float:
     """Returns the weighted mean of the head's loss, in float64."""
-    loss = keras.ops.convert_to_numpy(head.loss(rows.y, np.asarray(logits, "float64")))
-    return float(np.mean(loss if rows.w is None else loss * rows.w))
+    return _measure(head, logits, rows, {})["loss"]
 
 
-def evaluate_logits(head: Head, logits: np.ndarray, rows: Rows) -> dict:
-    """Returns the loss and all of the head's metrics for logits."""
-    measured = {"loss": mean_loss(head, logits, rows)}
-    logits = np.asarray(logits, "float32")
-    for name, metric in head.metrics().items():
-        metric.update_state(rows.y, logits, sample_weight=rows.w)
-        measured[name] = float(metric.result())
-    return measured
+def evaluate_logits(head: Head, logits: np.ndarray | RowWise, rows: Rows) -> dict[str, float]:
+    """Returns the loss and all of the head's metrics for logits, which are read piece by piece."""
+    return _measure(head, logits, rows, head.metrics())
+
+
+def _measure(head, logits, rows, metrics):
+    losses = np.empty(len(rows))
+    for some in pieces(len(rows), head.units):
+        piece, labels = np.asarray(logits[some]), rows.y[some]
+        weights = None if rows.w is None else rows.w[some]
+        loss = keras.ops.convert_to_numpy(head.loss(labels, piece.astype("float64")))
+        losses[some] = loss if weights is None else loss * weights
+        for metric in metrics.values():
+            metric.update_state(labels, piece.astype("float32"), sample_weight=weights)
+    found = {name: float(metric.result()) for name, metric in metrics.items()}
+    return {"loss": float(np.mean(losses)), **found}

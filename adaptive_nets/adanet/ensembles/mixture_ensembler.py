@@ -16,6 +16,7 @@ from adaptive_nets._checks import (
     check_integer,
     check_number,
 )
+from adaptive_nets._pieces import RowWise
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
 from adaptive_nets.adanet.ensembles.member import Member
@@ -155,15 +156,15 @@ class MixtureEnsembler(Ensembler):
         begin = old[first:] + [kind.initial(o) for o in outputs[len(old) :]]
         gammas = [self.gamma(m.complexity) for m in members]
         each = [self._gamma_of(w, g) for w, g in zip(begin, gammas[first:], strict=True)]
-        bias = None
+        fixed, bias = Mixture(tuple(old[:first])), None
         if self.use_bias:
             units = outputs[0]["logits"].shape[-1]
             bias = np.zeros(units) if start is None or start.bias is None else start.bias
         return MixtureProblem(
-            joined=kind.join(outputs[first:]),
+            joined=RowWise(kind.join, outputs[first:]),
             start=kind.stack(begin),
             gamma=kind.stack(each),
-            base=self.apply(Mixture(tuple(old)), outputs[:first]) if first else None,
+            base=RowWise(lambda o: self.apply(fixed, o), outputs[:first]) if first else None,
             bias=bias,
             fixed=tuple(old[:first]),
             free=tuple(begin),
@@ -190,10 +191,10 @@ class MixtureEnsembler(Ensembler):
                 relative.of(loss), self.kind, self.tolerance, self.max_iterations
             )
         solution = self._solver.solve(
-            np.asarray(problem.joined, "float64") / of_outputs, labels,
+            problem.joined.divided(of_outputs), labels,
             start=problem.start / of_weights,
             gamma=problem.gamma * of_weights / relative.overall,
-            base=None if problem.base is None else problem.base / unit, weights=weights,
+            base=problem.base and problem.base.divided(unit), weights=weights,
             bias=None if problem.bias is None else problem.bias / unit,
             max_iterations=max_iterations,
         )  # fmt: skip

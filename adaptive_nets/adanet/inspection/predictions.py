@@ -12,6 +12,7 @@ from adaptive_nets.data.datasets import is_batched, read_features
 from adaptive_nets.data.rows import Features
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.heads import Head
+from adaptive_nets.keras_internals import check_not_forked
 
 
 def compute_logits(model: keras.Model, x: Any, schema: Schema, batch_size: int) -> np.ndarray:
@@ -33,6 +34,7 @@ def compute_logits(model: keras.Model, x: Any, schema: Schema, batch_size: int) 
 
 def predict_rows(model: keras.Model, features: Features, batch_size: int) -> np.ndarray:
     """Computes the logits of features that were read by a schema."""
+    check_not_forked("A prediction")
     check_instance("model", model, keras.Model, "a keras.Model")
     batch_size = check_integer("batch_size", batch_size, 1)
     rows = len(keras.tree.flatten(features)[0])

@@ -1,10 +1,10 @@
 """Checks that a metric can tell candidate ensembles apart on given rows."""
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from adaptive_nets._pieces import pieces
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.heads import Head
 
@@ -23,9 +23,12 @@ def check_defined(head: Head, metric: str, rows: Rows) -> None:
     if metric == "loss":
         return
     seen = set()
-    for logits in _predictions(len(rows), head.units):
+    for predict in _predictions(head.units):
         found = head.metrics()[metric]
-        found.update_state(rows.y, logits, sample_weight=rows.w)
+        for some in pieces(len(rows), head.units):
+            weights = None if rows.w is None else rows.w[some]
+            logits = predict(some.stop - some.start)
+            found.update_state(rows.y[some], logits, sample_weight=weights)
         value = float(found.result())
         if np.isfinite(value):
             seen.add(round(value, 6))
@@ -39,16 +42,25 @@ def check_defined(head: Head, metric: str, rows: Rows) -> None:
     )
 
 
-def _predictions(rows: int, units: int) -> Iterator[np.ndarray]:
-    """Yields logits of many kinds: at random, all high or low, one class after another."""
+def _predictions(units: int) -> Iterator[Callable[[int], np.ndarray]]:
+    """Yields logits of many kinds: at random, all high or low, one class after another.
+
+    Each is a function from a number of rows to as many logits, which is called piece by piece.
+    """
     rng = np.random.default_rng(0)
-    noise = (rng.normal(size=(rows, units)).astype("float32") for _ in itertools.count())
-    yield from itertools.islice(noise, 2)
+
+    def noise(rows):
+        return rng.normal(size=(rows, units)).astype("float32")
+
+    def same(logits):
+        return lambda rows: np.tile(logits, (rows, 1))
+
+    yield from [noise] * 2
     for level in (3.0, -3.0):
-        yield np.full((rows, units), level, "float32")
+        yield same(np.full(units, level, "float32"))
     for k in range(min(units, 32)):
-        yield np.tile(np.where(np.arange(units) == k, np.float32(3), np.float32(-3)), (rows, 1))
-    yield from itertools.islice(noise, 8)
+        yield same(np.where(np.arange(units) == k, np.float32(3), np.float32(-3)))
+    yield from [noise] * 8
 
 
 def _wanted(head, rows):

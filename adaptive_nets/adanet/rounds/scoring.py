@@ -1,8 +1,10 @@
 """`CandidateScorer`: weighs and scores candidate ensembles."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Sequence
 
+from adaptive_nets._pieces import RowWise
 from adaptive_nets.adanet.candidates.strategy import Candidate
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
@@ -101,7 +103,7 @@ class CandidateScorer:
         return measured, self.evaluator.value(found)
 
     def _logits(self, view, members, mixture):
-        return self.ensembler.apply(mixture, view.outputs(members))
+        return RowWise(functools.partial(self.ensembler.apply, mixture), view.outputs(members))
 
     def single_loss(self, member: Member) -> float:
         """Returns the loss of a single subnetwork on the data that ensembles are judged by."""

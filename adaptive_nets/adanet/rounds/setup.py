@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import logging
 
+from adaptive_nets._pieces import RowWise
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
 from adaptive_nets.adanet.context import SearchContext
@@ -20,6 +21,9 @@ from adaptive_nets.adanet.rounds.xla import prefers_xla
 from adaptive_nets.data.feeds import JoinedFeed, StreamFeed, finite_feed
 from adaptive_nets.data.spool import Spool
 from adaptive_nets.graphs.loadable import why_not_loaded
+
+# Up to this many logits of the previous ensemble are held in float64.
+WIDE_NUMBERS = 1 << 24
 
 
 def set_up_round(
@@ -130,7 +134,11 @@ def complexity_of(
 def _base(context, view, previous):
     if previous is None:
         return None
-    return context.settings.ensembler.apply(previous.mixture, view.outputs(previous.members))
+    ensembler, outputs = context.settings.ensembler, view.outputs(previous.members)
+    logits = RowWise(lambda rows: ensembler.apply(previous.mixture, rows), outputs)
+    units = context.head.units
+    # Subtracted from targets, it keeps their digits; many logits are of classes.
+    return logits.whole(units, "float64" if len(logits) * units <= WIDE_NUMBERS else "float32")
 
 
 def _seed(context, number, builder):

@@ -1,5 +1,7 @@
 """Mixture weights: the solver against other solvers of the same convex problem."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from mixture_equations import EQUATIONS, reads_last_layer, transposed
@@ -7,8 +9,13 @@ from mixture_equations import shape as shape_of
 from scipy import optimize, special
 from sklearn.linear_model import Lasso
 
+from adaptive_nets import _pieces as pieces
 from adaptive_nets import heads
+from adaptive_nets.adanet.ensembles.ensemble import Mixture
+from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
 from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS
+from adaptive_nets.adanet.ensembles.mixtures.penalty import Penalty
 from adaptive_nets.adanet.ensembles.mixtures.proximal import MixtureSolver
 
 RNG = np.random.default_rng(0)
@@ -154,7 +161,7 @@ def test_the_objective_never_rises_over_the_iterations():
     p = {"h": x.astype("float32"), "y": y.astype("float32"), "gamma": np.full((8, 1), 1e-4)}
     p |= {"start": np.ones((8, 2)), "base": None, "weights": None, "bias": None}
     values = [objective("squared", "matrix", p, p["start"], np.zeros(2))]
-    for k in range(1, 81):
+    for k in (*range(1, 20), *range(20, 81, 5)):
         found = solver("squared", "matrix").solve(**p, max_iterations=k)
         assert found.iterations == k
         values.append(objective("squared", "matrix", p, found.weights, found.bias))
@@ -208,6 +215,61 @@ def test_a_warm_start_needs_fewer_steps():
     again = solver("softmax", "scalar").solve(**{**p, "start": first.weights, "bias": first.bias})
     assert 2 * again.iterations < first.iterations
     np.testing.assert_allclose(again.weights, first.weights, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", EQUATIONS)
+@pytest.mark.parametrize("loss", HEADS)
+@pytest.mark.parametrize("limit", [None, 5000], ids=["few passes", "proximal gradient"])
+def test_rows_in_pieces_have_the_minimum_of_all_rows(loss, kind, limit, monkeypatch):
+    p = problem(loss, kind, extras=True)
+    whole = solver(loss, kind).solve(**p, max_iterations=limit)
+    monkeypatch.setattr(pieces, "PIECE_NUMBERS", 400)
+    found = solver(loss, kind).solve(**p, max_iterations=limit)
+    np.testing.assert_allclose(found.objective, whole.objective, rtol=1e-11)
+    np.testing.assert_allclose(found.weights, whole.weights, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(found.bias, whole.bias, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("loss", HEADS)
+def test_few_weights_take_fewer_passes_to_the_same_minimum(loss):
+    p = problem(loss, "scalar", extras=True)
+    few = solver(loss, "scalar").solve(**p)
+    many = solver(loss, "scalar").solve(**p, max_iterations=5000)
+    assert few.iterations < many.iterations
+    np.testing.assert_allclose(few.objective, many.objective, rtol=1e-11)
+    np.testing.assert_allclose(few.weights, many.weights, atol=1e-6)
+    _, slope, _ = smooth(loss, "scalar", p, few.weights, few.bias)
+    kept = few.weights != 0
+    np.testing.assert_allclose((slope + p["gamma"] * np.sign(few.weights))[kept], 0, atol=2e-9)
+    assert kept.any() and (np.abs(slope)[~kept] <= p["gamma"][~kept]).all()
+
+
+def test_a_separable_problem_without_penalty_ends():
+    x = np.linspace(-1, 1, 40).reshape(-1, 1, 1).astype("float32")
+    y = (x[:, 0] > 0).astype("float32")
+    found = solver("logistic", "scalar").solve(x, y, start=np.ones(1), gamma=0.0)
+    assert np.isfinite(found.weights).all() and found.objective < 1e-6
+    assert found.iterations < 5000
+
+
+def test_a_problem_is_solved_in_less_memory_than_its_logits(monkeypatch):
+    rng = np.random.default_rng(0)
+    rows, units = 3000, 400
+    y = rng.integers(0, units, rows).astype("int32")
+    outputs = [{"logits": rng.normal(size=(rows, units)).astype("float32")} for _ in range(2)]
+    for each in outputs:
+        each["logits"][np.arange(rows), y] += 3
+    monkeypatch.setattr(pieces, "PIECE_NUMBERS", 1 << 15)
+    ensembler = MixtureEnsembler("scalar", Penalty(1e-3, 0.0), refit="new")
+    members = [Member(f"1_{k}", 1, None, 1, 1.0) for k in range(2)]
+    loss, start = heads.MultiClass(units).loss, Mixture((np.float64(1.0),))
+    tracemalloc.start()
+    mixture = ensembler.fit(outputs, y, None, members=members, start=start, loss=loss)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert mixture.weights[0] == 1.0 and mixture.weights[1] > 0.5
+    # Before, the outputs were stacked and held in float64: three times their size.
+    assert peak < 0.5 * sum(each["logits"].nbytes for each in outputs)
 
 
 def test_combine_sums_the_weighed_members():

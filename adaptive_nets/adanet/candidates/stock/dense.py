@@ -18,6 +18,7 @@ from adaptive_nets.adanet.candidates.stock.layer_builder import (
 )
 from adaptive_nets.adanet.candidates.stock.optimizers import OptimizerSetting, RateSetting
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
+from adaptive_nets.serialization import make_object
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -138,7 +139,7 @@ def _constraint(given):
     try:
         # Layers and classes can be called too, as functions can.
         if not isinstance(given, keras.Layer | type):
-            return keras.constraints.get(given)
+            return keras.constraints.get(make_object(given, "constraint"))
     except Exception as raised:
         error = raised
     raise ValueError(

@@ -1,5 +1,6 @@
 """Shared parts of the stock generators: depths that follow the ensemble, checked settings."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -145,12 +146,13 @@ def check_sizes(name: str, values: int | Iterable[int], least: int = 1) -> list[
 
 def activation_name(activation: str | Callable) -> str:
     """Returns the name of a Keras activation, or raises a `ValueError`."""
-    try:
-        name = keras.activations.serialize(keras.activations.get(activation))
-        known = keras.activations.get(name)
-    except Exception:
-        name = known = None
-    if not isinstance(name, str) or not callable(known):
+    name = known = None
+    # Keras would make an object of a description.
+    if isinstance(activation, str) or callable(activation):
+        with contextlib.suppress(Exception):
+            name = keras.activations.serialize(keras.activations.get(activation))
+            known = keras.activations.get(name)
+    if not isinstance(name, str) or not callable(known) or isinstance(known, type):
         raise ValueError(
             "activation must be the name of a Keras activation. "
             f"Received: activation={show(activation)}."

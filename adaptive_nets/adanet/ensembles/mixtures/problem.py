@@ -4,13 +4,16 @@ import dataclasses
 
 import numpy as np
 
+from adaptive_nets._pieces import RowWise
+
 
 @dataclasses.dataclass(frozen=True)
 class MixtureProblem:
     """The convex problem of an ensemble's mixture weights.
 
     Args:
-        joined: Outputs of the members whose weights are free, joined by their `MixtureKind`.
+        joined: Outputs of the members whose weights are free, joined by their `MixtureKind` where
+            they are read.
         start: Initial values of the free weights, stacked.
         gamma: Γ of each free weight, in the same shape.
         base: `[n, units]` logits of the members whose weights are fixed, or `None`.
@@ -20,10 +23,10 @@ class MixtureProblem:
         gammas: Γ of each member, those with fixed weights first.
     """
 
-    joined: np.ndarray
+    joined: RowWise
     start: np.ndarray
     gamma: np.ndarray
-    base: np.ndarray | None
+    base: RowWise | None
     bias: np.ndarray | None
     fixed: tuple[np.ndarray, ...]
     free: tuple[np.ndarray, ...]

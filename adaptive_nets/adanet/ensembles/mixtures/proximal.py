@@ -1,21 +1,25 @@
-"""The convex problem of the mixture weights, solved by monotone accelerated proximal gradient.
+"""The convex problem of the mixture weights, solved by proximal steps.
 
     minimise over (w, b)   (1/m) Σ_i v_i loss(y_i, base_i + Σ_j w_j·h_j(x_i) + b) + Σ Γ |w|
 
-(AdaNet, equation 4, with any loss that is convex in the logits). Monotone FISTA with a
-backtracked step and the soft threshold as proximal map: the objective never rises.
+(AdaNet, equation 4, with any loss that is convex in the logits). Few weights are found by proximal
+BFGS, many by monotone FISTA with a backtracked step and the soft threshold as proximal map: the
+objective never rises.
 """
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from adaptive_nets.adanet.ensembles.mixtures.data_term import CompiledTerm, DataTerm, Loss
 from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS
+from adaptive_nets.adanet.ensembles.mixtures.quasi_newton import ProximalBFGS
 
-Loss = Callable[[Any, Any], Any]
+# Up to this many unknowns are solved by proximal BFGS, which passes over the rows less often.
+FEW_UNKNOWN = 64
+# Where rows take more pieces than this, it begins on every so many-th of them.
+SAMPLE_STEP = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +45,8 @@ class Solution:
 class MixtureSolver:
     """Solves for the mixture weights of one kind under one loss.
 
-    The compiled loop takes any number of rows, members and units, so a search traces it once.
+    Rows are read in pieces, of which only one is held in float64. Few weights are found by proximal
+    BFGS (`quasi_newton.py`), which takes fewer passes over the rows to the same minimum.
 
     Args:
         loss: Function `(labels, logits) -> [n]`, convex in the logits, `keras.ops` only.
@@ -63,17 +68,21 @@ class MixtureSolver:
     def __init__(self, loss: Loss, kind: str, tolerance: float = 1e-6, max_iterations: int = 500):
         self.loss, self.kind = loss, MIXTURE_KINDS[kind]
         self.tolerance, self.max_iterations = tolerance, max_iterations
-        self.traces = 0
-        self._function = tf.function(self._solve, reduce_retracing=True, autograph=False)
+        self._term = CompiledTerm(loss, self.kind)
+
+    @property
+    def traces(self) -> int:
+        """How often the loss, or its gradient, was traced: the larger number."""
+        return max(self._term.traces.values())
 
     def solve(
         self,
-        h: np.ndarray,
+        h: Any,
         y: np.ndarray,
         *,
         start: np.ndarray,
         gamma: np.ndarray | float,
-        base: np.ndarray | None = None,
+        base: Any = None,
         weights: np.ndarray | None = None,
         bias: np.ndarray | None = None,
         max_iterations: int | None = None,
@@ -81,11 +90,11 @@ class MixtureSolver:
         """Solves from a starting point.
 
         Args:
-            h: Members' outputs, joined by the kind.
+            h: Members' outputs, joined by the kind: an array or a `RowWise`.
             y: Encoded labels of `n` rows.
             start: Initial weights.
             gamma: Γ >= 0 of each weight, in the shape of `start` (or broadcast to it).
-            base: `[n, units]` fixed part of the logits. Defaults to `None`.
+            base: `[n, units]` fixed part of the logits, also a `RowWise`. Defaults to `None`.
             weights: `[n]` row weights with mean 1. Defaults to `None`: all are equal.
             bias: Initial bias `[units]`. Defaults to `None`: the bias stays zero.
             max_iterations: Replaces the solver's own limit in this call. Defaults to `None`.
@@ -93,90 +102,81 @@ class MixtureSolver:
         Returns:
             A `Solution`.
         """
-        f = np.float64
-        limit = np.int32(self.max_iterations if max_iterations is None else max_iterations)
-        units = self.kind.units(h, start)
-        base = np.zeros((1, units), f) if base is None else np.asarray(base, f)
-        weights = np.ones((1,), f) if weights is None else np.asarray(weights, f)
-        free_bias = bias is not None
-        bias = np.zeros(units, f) if bias is None else np.asarray(bias, f)
-        start = np.asarray(start, f)
-        gamma = np.broadcast_to(np.asarray(gamma, f), start.shape)
-        labels = tf.cast(y, tf.float64) if np.asarray(y).dtype.kind == "f" else y
-        result = self._call(
-            np.asarray(h, f), labels, base, weights, gamma, start, bias, f(free_bias), limit
-        )
-        w, b, objective, iterations, residual = (t.numpy() for t in result)
-        return Solution(w, b, float(objective), int(iterations), float(residual))
+        limit = self.max_iterations if max_iterations is None else max_iterations
+        units = self.kind.units(h[:1], start)
+        w = np.array(start, "float64")
+        gamma = np.broadcast_to(np.asarray(gamma, "float64"), w.shape)
+        b = np.zeros(units) if bias is None else np.array(bias, "float64")
+        term = DataTerm(self._term, h, y, base, weights, units)
+        unknown = w.size + (0 if bias is None else units)
+        if unknown <= FEW_UNKNOWN and max_iterations is None:
+            return self._solve_by_few_passes(term, w, b, gamma, bias is not None, limit)
+        return self._solve(term, w, b, gamma, bias is not None, limit)
 
-    def _call(self, *arrays):
-        specs = [tf.TensorSpec([None] * np.ndim(a), tf.as_dtype(a.dtype)) for a in arrays]
-        function = self._function.get_concrete_function(*specs)
-        return function(*(tf.convert_to_tensor(a) for a in arrays))
+    def _solve(self, term, w, b, gamma, free_bias, limit) -> Solution:
+        """Monotone FISTA."""
 
-    def _solve(self, h, y, base, v, gamma, w0, b0, free_bias, limit):
-        self.traces += 1
-
-        def value(w, b):
-            return tf.reduce_mean(v * self.loss(y, base + self.kind.combine(h, w) + b))
-
-        def value_and_gradient(w, b):
-            with tf.GradientTape() as tape:
-                tape.watch([w, b])
-                smooth = value(w, b)
-            gw, gb = tape.gradient(smooth, [w, b])
+        def gradient(w, b):
+            smooth, gw, gb = term.gradient(w, b)
             return smooth, gw, gb * free_bias
 
-        def prox(w, gw, b, gb, step):
-            z = w - step * gw
-            return tf.sign(z) * tf.nn.relu(tf.abs(z) - step * gamma), b - step * gb
-
         def penalty(w):
-            return tf.reduce_sum(gamma * tf.abs(w))
+            return float(np.sum(gamma * np.abs(w)))
 
-        half, one = tf.constant(0.5, tf.float64), tf.constant(1.0, tf.float64)
-        infinite = tf.constant(np.inf, tf.float64)
+        def attempt(wy, by, f_y, gw, gb, step):
+            z = wy - step * gw
+            wz = np.sign(z) * np.maximum(np.abs(z) - step * gamma, 0.0)
+            bz = by - step * gb
+            dw, db = wz - wy, bz - by
+            model = f_y + np.sum(gw * dw) + np.sum(gb * db)
+            square = np.sum(dw**2) + np.sum(db**2)
+            smooth = term.value(wz, bz)
+            slack = 1e-12 * max(abs(f_y), 1.0)
+            moved = max(np.abs(dw).max(initial=0.0), np.abs(db).max(initial=0.0))
+            return wz, bz, smooth, moved, bool(smooth <= model + 0.5 * square / step + slack)
 
-        def body(k, w, b, wy, by, t, f_w, step, _residual, _stalled):
-            f_y, gw, gb = value_and_gradient(wy, by)
-
-            def attempt(step):
-                wz, bz = prox(wy, gw, by, gb, step)
-                dw, db = wz - wy, bz - by
-                model = f_y + tf.reduce_sum(gw * dw) + tf.reduce_sum(gb * db)
-                square = tf.reduce_sum(dw**2) + tf.reduce_sum(db**2)
-                smooth = value(wz, bz)
-                slack = 1e-12 * tf.maximum(tf.abs(f_y), one)
-                return wz, bz, smooth, smooth <= model + half * square / step + slack
-
-            def shrink(step, _wz, _bz, _smooth, _ok):
-                return (step * half, *attempt(step * half))
-
-            trial = tf.minimum(step * 1.5, tf.constant(1e12, tf.float64))
-            step, wz, bz, smooth, _ = tf.while_loop(
-                lambda step, _wz, _bz, _s, ok: ~ok & (step > 1e-14),
-                shrink,
-                (trial, *attempt(trial)),
-            )
-            moved = tf.maximum(tf.reduce_max(tf.abs(wz - wy)), tf.reduce_max(tf.abs(bz - by)))
-            objective = smooth + penalty(wz)
-            better = objective <= f_w
-            # A step that would raise F is dropped and momentum is reset (Beck, Teboulle).
-            t_next = tf.where(better, half * (1.0 + tf.sqrt(1.0 + 4.0 * t**2)), one)
-            momentum = tf.where(better, (t - 1.0) / t_next, one - one)
-            w_next, b_next = tf.where(better, wz, w), tf.where(better, bz, b)
-            wy_next = w_next + momentum * (w_next - w)
-            by_next = b_next + momentum * (b_next - b)
+        objective = term.value(w, b) + penalty(w)
+        wy, by, t, step, residual, taken = w, b, 1.0, 1.0, np.inf, 0
+        while taken < limit and residual > self.tolerance:
+            f_y, gw, gb = gradient(wy, by)
+            step = min(1.5 * step, 1e12)
+            wz, bz, smooth, moved, enough = attempt(wy, by, f_y, gw, gb, step)
+            while not enough and step > 1e-14:
+                step *= 0.5
+                wz, bz, smooth, moved, enough = attempt(wy, by, f_y, gw, gb, step)
+            found = smooth + penalty(wz)
+            better = bool(found <= objective)
             # A plain step that cannot lower F has reached the precision of the arithmetic.
-            stalled = ~better & tf.reduce_all(wy == w) & tf.reduce_all(by == b)
-            residual = tf.where(better | stalled, moved / step, infinite)
-            f_next = tf.minimum(objective, f_w)
-            return k + 1, w_next, b_next, wy_next, by_next, t_next, f_next, step, residual, stalled
+            stalled = not better and np.array_equal(wy, w) and np.array_equal(by, b)
+            residual = moved / step if better or stalled else np.inf
+            # A step that would raise F is dropped and momentum is reset (Beck, Teboulle).
+            t_next = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * t**2)) if better else 1.0
+            momentum = (t - 1.0) / t_next if better else 0.0
+            w_next, b_next = (wz, bz) if better else (w, b)
+            wy, by = w_next + momentum * (w_next - w), b_next + momentum * (b_next - b)
+            w, b, t, objective = w_next, b_next, t_next, min(found, objective)
+            taken += 1
+            if stalled:
+                break
+        return Solution(w, b, float(objective), taken, float(residual))
 
-        f0 = value(w0, b0) + penalty(w0)
-        k, w, b, _, _, _, f, _, residual, _ = tf.while_loop(
-            lambda k, *rest: (k < limit) & (rest[-2] > self.tolerance) & ~rest[-1],
-            body,
-            (0, w0, b0, w0, b0, one, f0, one, infinite, False),
-        )
-        return w, b, f, k, residual
+    def _solve_by_few_passes(self, term, w, b, gamma, free_bias, limit) -> Solution:
+        """Proximal BFGS, from the solution on a part of the rows."""
+        shape, size = w.shape, w.size
+        x = np.concatenate([w.ravel(), b]) if free_bias else w.ravel()
+        search = ProximalBFGS(np.concatenate([gamma.ravel(), np.zeros(x.size - size)]))
+
+        def gradient_of(term):
+            def gradient(x):
+                value, gw, gb = term.gradient(x[:size].reshape(shape), x[size:] if free_bias else b)
+                return value, np.concatenate([gw.ravel(), gb]) if free_bias else gw.ravel()
+
+            return gradient
+
+        if len(term.pieces) > SAMPLE_STEP:
+            x, _ = search.minimize(
+                gradient_of(term.sample(SAMPLE_STEP)), x, 100 * self.tolerance, limit
+            )
+        x, objective = search.minimize(gradient_of(term), x, self.tolerance, limit)
+        w, b = x[:size].reshape(shape), x[size:] if free_bias else b
+        return Solution(w, b, float(objective), search.iterations, search.residual)
