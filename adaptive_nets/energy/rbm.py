@@ -9,7 +9,13 @@ from keras import ops
 
 from adaptive_nets._checks import check_choice, check_integer, check_nesting, or_none, show
 from adaptive_nets.energy import inspection
-from adaptive_nets.energy.checks import check_rows, check_unlabelled, check_visible
+from adaptive_nets.energy.checks import (
+    check_rows,
+    check_unlabelled,
+    check_visible,
+    means_of,
+    visible_size,
+)
 from adaptive_nets.energy.compiled import compile_default, has_accelerator
 from adaptive_nets.energy.energies import free_energy, hidden_means
 from adaptive_nets.energy.gibbs import add_chains, move_chains
@@ -108,7 +114,7 @@ class RBM(_Machine):
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates the variables for rows of a known length."""
-        size = input_shape[-1]
+        size = visible_size(input_shape)
         self.visible_variable = self.add_weight(shape=(size,), initializer="zeros", name="visible")
         self.add_hidden(self.capacity, size)
         self.count = self.add_weight(
@@ -228,11 +234,8 @@ class RBM(_Machine):
             x: `(rows, visible)`: an array or a SciPy sparse matrix.
         """
         x = check_visible(x, self)
-        if 0 in x.shape:
-            raise ValueError(f"x must have at least one row and column. Received: x={show(x)}.")
         self.ensure_built(x.shape)
-        x = ops.convert_to_numpy(x) if ops.is_tensor(x) else x
-        self.visible_variable.assign(self.kind.bias(np.ravel(x.mean(axis=0))))
+        self.visible_variable.assign(self.kind.bias(means_of(x)))
 
     def own_callbacks(self) -> list[keras.callbacks.Callback]:
         """Returns the callbacks that watch `fit`."""

@@ -139,6 +139,11 @@ def check_inputs(name: str, data: Any, model: keras.Model | None = None) -> None
     inputs = getattr(model, "inputs", None) or []
     for array, wanted in zip(found, inputs, strict=False):
         shape = tuple(wanted.shape)
+        if (array.dtype.kind in "USO") != (wanted.dtype == "string"):
+            raise ValueError(
+                f"{name} must be of the dtype of the model's input, {wanted.dtype}. "
+                f"Received: {name}={show(array)}."
+            )
         same = array.ndim == len(shape) and all(
             s in (None, n) for s, n in zip(shape[1:], array.shape[1:], strict=True)
         )

@@ -81,12 +81,6 @@ def without(arguments, *names):
 ACTION = instance(lazy(lambda: growth.Widen(2.0)))
 
 
-def is_sizes(value):
-    """Whether a value is the shape of an output without its first axis."""
-    sizes = value if isinstance(value, list | tuple) else [value]
-    return all(size is None or (whole(size) and size > 0) for size in sizes)
-
-
 def in_batches(value):
     """Whether a value yields batches, which are read later."""
     return hasattr(value, "element_spec") or hasattr(value, "__next__")
@@ -114,57 +108,6 @@ RBM = {
     "seed": SEED,
 }
 BITS = rows(t.BITS)
-MAJORITY = {
-    "factor": count(2),
-    "distribution": choice("dirichlet"),
-    "scope": choice("layer"),
-    "kernel_spread": fixed("independent").but("soup", NAN, -1.0, [], None, {}, True, object()),
-    "bias_factor": count(1),
-    "regularize": choice("mean"),
-    "subspace_penalty": number(0.0).but(-1),
-    "mixing_seed": SEED,
-}
-LAYERS = {
-    "MajorityDense": {"units": count(4), "activation": choice("relu", none=True).where(callable)},
-    "MajorityConv1D": {
-        "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
-    },
-    "MajorityConv2D": {
-        "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
-    },
-    "MajorityConv2DTranspose": {
-        "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
-    },
-    "MajorityConv3D": {
-        "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
-    },
-    "MajorityDepthwiseConv2D": {"kernel_size": count(3).but(allow=([2],))},
-    "MajorityEinsumDense": {
-        "equation": fixed("ab,bc->ac"),
-        "output_shape": fixed(4).where(is_sizes),
-    },
-    "MajorityEmbedding": {"input_dim": count(8), "output_dim": count(4)},
-    "MajorityGRU": {"units": count(4), "dropout": number(0.1).but(-1, 2)},
-    "MajorityGRUCell": {"units": count(4)},
-    "MajorityLSTM": {"units": count(4), "dropout": number(0.1).but(-1, 2)},
-    "MajorityLSTMCell": {"units": count(4)},
-    "MajorityMultiHeadAttention": {"num_heads": count(2), "key_dim": count(4)},
-    "MajoritySeparableConv2D": {
-        "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
-    },
-}
-EXPAND = {k: v for k, v in MAJORITY.items() if k != "mixing_seed"} | {
-    "model": model(t.dense),
-    "kernel_spread": number(0.1).but(-1),
-    "seed": SEED,
-    "include": listing(["hidden"], none=True, empty=True).but("soup", ["soup"]),
-    "exclude": listing(None, none=True, empty=True).but("soup", ["soup"]),
-}
 GROWING = {
     "slots": choice("carry"),
     "warmup_steps": count(0, 0),
@@ -248,22 +191,6 @@ CALLS = [
             "plan": instance(None, none=True),
             "second_rate": number(0.1, 0, none=True),
         },
-    ),
-    Call("majority.expand", lambda: majority.expand, EXPAND),
-    Call(
-        "majority.collapse",
-        lambda: majority.collapse,
-        {"model": model(t.expanded), "sample": rows(t.X, none=True)},
-    ),
-    Call(
-        "majority.recalibrate",
-        lambda: majority.recalibrate,
-        {"model": model(t.dense), "data": rows(t.X).where(in_batches), "batch_size": count(8)},
-    ),
-    Call(
-        "majority.recalibrate_in_place",
-        lambda: majority.recalibrate_in_place,
-        {"model": model(t.dense), "data": rows(t.X).where(in_batches), "batch_size": count(8)},
     ),
     # Energy
     Call("energy.RBM", lambda: energy.RBM, RBM),
@@ -396,12 +323,6 @@ CALLS = [
             "calibration_data": BATCHES,
             "batch_size": count(8),
         },
-    ),
-    *(
-        Call(
-            f"layers.{name}", lambda name=name: getattr(an.layers, name), own | MAJORITY, tuple(own)
-        )
-        for name, own in LAYERS.items()
     ),
 ]
 
