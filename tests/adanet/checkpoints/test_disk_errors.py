@@ -10,7 +10,7 @@ import random
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets import atomic_files
+from adaptive_nets.files import atomic
 
 ERRORS = ["ENOSPC", "EROFS", "EDQUOT", "EIO", "ESTALE"]
 EVERY = os.environ.get("DISK_ERRORS") == "all"
@@ -43,9 +43,9 @@ class Disk:
                 self.take("create")
             return opened(path, flags, *args, **kwargs)
 
-        monkeypatch.setattr(atomic_files.os, "fsync", syncing)
-        monkeypatch.setattr(atomic_files.os, "replace", replacing)
-        monkeypatch.setattr(atomic_files.os, "open", opening)
+        monkeypatch.setattr(atomic.os, "fsync", syncing)
+        monkeypatch.setattr(atomic.os, "replace", replacing)
+        monkeypatch.setattr(atomic.os, "open", opening)
 
     def take(self, what):
         self.moments.append(what)
