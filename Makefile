@@ -14,12 +14,18 @@ JAX_TESTS += $(addprefix tests/majority/test_,layers.py collapse_callbacks.py)
 JAX_TESTS += $(addprefix tests/energy/test_,exact.py)
 # Trains with JAX alone.
 JAX_TESTS += tests/research/test_quick.py
+LOWEST := .venv-lowest
+LOWEST_TOOLS := hypothesis psutil pytest scikit-learn
+LOWEST_TESTS := $(addprefix tests/,files ground security heads graphs keras_internals majority/test_layers.py)
+LOWEST_TESTS += $(addprefix tests/data/test_,preprocessing.py rows.py spool.py weights.py)
+LOWEST_TESTS += $(addprefix tests/growth/test_,actions.py deepen.py distill.py fuse.py widen.py)
+LOWEST_TESTS += $(addprefix tests/adanet/,checkpoints objective search/test_search_load.py search/test_replay.py)
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast contract lint bench build clean
+.PHONY: help venv demo test test-fast fuzz contract lint lowest bench build clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -49,6 +55,9 @@ test: lint ## lint, then every test, and under JAX those of the ground floor's c
 test-fast: venv ## the quick tests on TensorFlow, for between two changes
 	$(BIN)/python -m pytest $(EVERY_CORE) -m "not slow"
 
+fuzz: venv ## public calls and stored files with values of all kinds, 120 s; FUZZ_SECONDS=3600 FUZZ_SEED=1
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(or $(FUZZ_SECONDS),120) --seed $(or $(FUZZ_SEED),0)
+
 contract: venv ## the growth contract with every case, and stock models whole, on TensorFlow and JAX
 	WHOLE_CONTRACT=1 $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT) tests/growth/rules/test_applications.py
 	WHOLE_CONTRACT=1 KERAS_BACKEND=jax $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT)
@@ -57,6 +66,12 @@ lint: venv ## format, lint and the floors
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
+
+lowest: ## the core of the tests on the declared minimum of each dependency
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(PYTHON) tests/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install -qq --constraint $(LOWEST)/constraints.txt --editable . $(LOWEST_TOOLS)
+	$(LOWEST)/bin/python -m pytest -p no:cacheprovider $(LOWEST_TESTS)
 
 bench: venv ## the timed comparisons; QUICK=1 in seconds, AGAINST=checkout adds steps.py
 	@set -e; for name in search growth majority energy serving convex; do \
@@ -69,5 +84,5 @@ build: venv ## wheel and sdist into dist/
 	$(BIN)/python -m build --outdir dist
 
 clean: ## remove everything these targets made
-	rm -rf $(VENV) .build dist runs *.egg-info .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) .build dist runs *.egg-info .pytest_cache .ruff_cache .import_linter_cache
 	find adaptive_nets tests -name __pycache__ -prune -exec rm -rf {} +

@@ -11,6 +11,8 @@ first used.
 
 import importlib
 
+from adaptive_nets._version import __version__ as __version__
+
 # Type checkers and editors take it for true; `typing` itself would cost import time.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
         serving,
     )
     from adaptive_nets.adanet import AdaNet
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AdaNet",

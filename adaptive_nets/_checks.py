@@ -12,6 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_nets._values import elements, is_shallow, show, tried
+
+# What a computer's integers hold.
+_INTEGERS = range(-(2**63), 2**63)
+
 
 def check_choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
     """Refuses a value that is not among the choices.
@@ -28,6 +33,7 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> Any:
         ValueError: If it is another value.
     """
     # What is compared must be a scalar: an array would raise an error of its own.
+    value = _scalar(value)
     scalar = value is None or isinstance(value, str | Real | np.generic)
     same = [c for c in choices if scalar and _is_bool(value) == _is_bool(c) and value == c]
     if not same:
@@ -48,13 +54,15 @@ def check_integer(name: str, value: Any, minimum: int | None = None) -> int:
         The value as Python's int.
 
     Raises:
-        ValueError: If it is no integer or too small.
+        ValueError: If it is no integer, too small, or needs more than 64 bits.
     """
     value = _scalar(value)
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or (minimum is not None and value < minimum):
         bound = "" if minimum is None else f" >= {minimum}"
         raise ValueError(f"{name} must be an integer{bound}. Received: {name}={show(value)}.")
+    if int(value) not in _INTEGERS:
+        raise ValueError(f"{name} must be an integer of 64 bits. Received: {name}={show(value)}.")
     return int(value)
 
 
@@ -83,7 +91,7 @@ def check_number(
     value = _scalar(value)
     number = isinstance(value, Real) and not isinstance(value, bool)
     with_low, with_high = inclusive in (True, "low"), inclusive in (True, "high")
-    if number and math.isfinite(value):
+    if number and _is_finite(value):
         above = low is None or value > low or (with_low and value == low)
         below = high is None or value < high or (with_high and value == high)
         if above and below:
@@ -130,7 +138,11 @@ def check_path(name: str, value: Any) -> str:
     Raises:
         ValueError: If it is something else, or empty.
     """
-    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    path = None
+    if isinstance(value, str | os.PathLike):
+        path = tried(lambda: os.fspath(value))
+        # Half of a pair of UTF-16 is no name of a file.
+        path = path if tried(lambda: os.fsencode(path)) is not None else None
     if not isinstance(path, str) or not path.strip() or "\0" in path:
         raise ValueError(f"{name} must be a path. Received: {name}={show(value)}.")
     return path if "://" in path else os.path.abspath(os.path.expanduser(path))
@@ -210,12 +222,33 @@ def check_list(name: str, value: Any, kind: Any, words: str, least: int = 0) -> 
         ValueError: If it is too short.
     """
     listed = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
-    found = list(value) if listed and not (isinstance(value, np.ndarray) and not value.ndim) else []
-    if not listed or not all(isinstance(element, kind) for element in found):
+    found = elements(value) if listed else None
+    if found is None or not all(isinstance(element, kind) for element in found):
         raise TypeError(f"{name} must be {words}. Received: {name}={show(value)}.")
     if len(found) < least:
         raise ValueError(f"{name} must be {words}, at least {least}. Received: {len(found)}.")
     return found
+
+
+def check_array(name: str, value: Any, words: str = "an array of rows") -> np.ndarray:
+    """Refuses what NumPy cannot read as one array.
+
+    Args:
+        name: Name of the argument.
+        value: What was passed for it: an array, tensor, table or nested list.
+        words: What is expected.
+
+    Returns:
+        The array, of any dtype.
+
+    Raises:
+        ValueError: If NumPy cannot read it.
+    """
+    try:
+        return np.asarray(value)
+    except Exception as error:
+        # Objects run code of their own when they are read, which may raise anything.
+        raise ValueError(f"{name} must be {words}. Received: {name}={show(value)}.") from error
 
 
 def check_dict(name: str, value: Any, kind: Any, words: str, least: int = 0) -> dict:
@@ -235,13 +268,16 @@ def check_dict(name: str, value: Any, kind: Any, words: str, least: int = 0) -> 
         TypeError: If it is something else, or a key or value is.
         ValueError: If it is too short.
     """
-    if not isinstance(value, Mapping) or not all(
-        isinstance(key, str) and isinstance(entry, kind) for key, entry in value.items()
+    found = tried(lambda: dict(value.items())) if isinstance(value, Mapping) else None
+    if found is None or not all(
+        isinstance(key, str) and isinstance(entry, kind) for key, entry in found.items()
     ):
         raise TypeError(f"{name} must be {words}. Received: {name}={show(value)}.")
-    if len(value) < least:
-        raise ValueError(f"{name} must be {words}, at least {least}. Received: {name}={value!r}.")
-    return dict(value)
+    if len(found) < least:
+        raise ValueError(
+            f"{name} must be {words}, at least {least}. Received: {name}={show(value)}."
+        )
+    return found
 
 
 def check_config(kind: type, config: Any) -> dict[str, Any]:
@@ -261,16 +297,18 @@ def check_config(kind: type, config: Any) -> dict[str, Any]:
     names = {p.name for p in known}
     needed = {p.name for p in known if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD}
     others = any(p.kind is p.VAR_KEYWORD for p in known)
+    found = tried(lambda: dict(config.items())) if isinstance(config, Mapping) else None
     if (
-        not isinstance(config, Mapping)
-        or not needed <= config.keys()
-        or (not others and not config.keys() <= names)
+        found is None
+        or not needed <= found.keys()
+        or (not others and not found.keys() <= names)
+        or not all(isinstance(key, str) for key in found)
     ):
         raise ValueError(
             f"config must be the output of {kind.__name__}.get_config, a dict of "
             f"{', '.join(sorted(names))}. Received: config={show(config)}."
         )
-    return dict(config)
+    return found
 
 
 def or_none(check: Callable[..., Any], name: str, value: Any, *limits: Any) -> Any:
@@ -286,22 +324,18 @@ def or_none(check: Callable[..., Any], name: str, value: Any, *limits: Any) -> A
 
 
 def plain(value: Any) -> Any:
-    """Returns NumPy's scalars as Python's, also in dicts, lists and tuples."""
+    """Returns NumPy's scalars as Python's, also in dicts, lists and tuples that have an end."""
+    return _plain(value) if is_shallow(value) else value
+
+
+def _plain(value):
     if isinstance(value, np.generic):
         return value.item()
     if type(value) is dict:
-        return {key: plain(entry) for key, entry in value.items()}
+        return {key: _plain(entry) for key, entry in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(map(plain, value))
+        return type(value)(map(_plain, value))
     return value
-
-
-def show(value: Any) -> str:
-    """Returns a value as text that is short enough for one line of an error message."""
-    if isinstance(value, np.ndarray) and value.ndim:
-        return f"an array of shape {list(value.shape)} and dtype {value.dtype}"
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 120 else f"{text[:100]}... ({type(value).__name__})"
 
 
 def _scalar(value: Any) -> Any:
@@ -309,5 +343,35 @@ def _scalar(value: Any) -> Any:
     return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
+def _is_finite(value: Real) -> bool:
+    """Whether a number is finite as a float."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def _is_bool(value: Any) -> bool:
     return isinstance(value, bool | np.bool_)
+
+
+def check_nesting(args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Refuses a list or dict that holds itself, or is nested more deeply than arguments are.
+
+    Keras' layers walk through all arguments before any is checked, and would end with a
+    `RecursionError`: so this is for their `__new__`.
+
+    Args:
+        args: The positional arguments.
+        kwargs: The arguments by name.
+
+    Raises:
+        ValueError: If one has more than 64 levels.
+    """
+    positions = {f"argument {k}": value for k, value in enumerate(args, start=1)}
+    for name, value in {**positions, **kwargs}.items():
+        if not is_shallow(value):
+            raise ValueError(
+                f"{name} must not hold itself or be nested more than 64 times. "
+                f"Received: {name}={show(value)}."
+            )

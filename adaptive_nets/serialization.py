@@ -85,7 +85,9 @@ def restore_object(value: Any, setting: str, kind: str | None = None) -> Any:
         ValueError: As for `make_object`. The message says which argument to pass instead.
     """
     try:
-        return make_object(value, kind or _KINDS.get(setting, setting))
+        value = normalize(value)
+        check_names(value)
+        return _made(value, kind or _KINDS.get(setting, setting))
     except ValueError as error:
         if str(error).startswith("The search's "):
             raise
@@ -99,7 +101,8 @@ def make_object(value: Any, kind: str) -> Any:
     """The object, or the list of objects, of a description; other values as they are.
 
     Names are looked up at every depth, and what they lead to is compared with what is expected,
-    before anything is made of a configuration.
+    before anything is made of a configuration. Where Keras has been told to trust what it reads
+    (`safe_mode=False`), a description may hold code.
 
     Args:
         value: The description.
@@ -110,8 +113,23 @@ def make_object(value: Any, kind: str) -> Any:
             not say all. The message is one line.
     """
     value = normalize(value)
-    check_names(value)
+    if not _keras_trusts():
+        check_names(value)
+    elif isinstance(value, dict) and "class_name" in value:
+        return keras.saving.deserialize_keras_object(copy.deepcopy(value))
     return _made(value, kind)
+
+
+def _keras_trusts():
+    """Whether Keras reads code here; it says so itself when it is given some."""
+    try:
+        keras.saving.deserialize_keras_object({"class_name": "__lambda__", "config": {"value": 0}})
+    except ValueError:
+        return False
+    except Exception:
+        # It has tried to read what was no code.
+        return True
+    return True
 
 
 def _made(value, kind):
@@ -128,8 +146,10 @@ def _made(value, kind):
             # Keras takes names for what is registered under them.
             check_kind(registered(value), kind)
         return value
-    if not found or config is None or (isinstance(config, dict) and config.get("own_data")):
-        raise ValueError(f"{name}: {_why(found, config)}")
+    if not found or config is None:
+        raise ValueError(f"{name}: it is not known here")
+    if isinstance(config, dict) and config.get("own_data"):
+        raise ValueError(f"{name}: its data is not in the state")
     check_kind(found, kind)
     if not isinstance(found, type):
         return found
@@ -203,17 +223,6 @@ def _find(name):
     """The class or function of that name, or `None`."""
     package, _, plain = name.rpartition(">")
     return keras_class(plain) if package == "keras" else registered(name)
-
-
-def _why(found, config):
-    if config is None:
-        return "no file can hold it"
-    if found is None:
-        return (
-            "no class or function of that name is registered with "
-            "keras.saving.register_keras_serializable; import the module that does"
-        )
-    return "its data is not in the state"
 
 
 def differences(stored: Any, given: Any, path: str = "") -> list[str]:

@@ -1,8 +1,8 @@
 """The loop over rounds that `AdaNet.fit` runs."""
 
 import dataclasses
-import time
 
+import tensorflow as tf
 from absl import logging
 
 from adaptive_nets._seeds import derive_seed
@@ -19,6 +19,7 @@ from adaptive_nets.adanet.rounds.runner import Decision, RoundRunner
 from adaptive_nets.adanet.rounds.timing.budget import LEAST_SHARE, Budget, ClosingCost
 from adaptive_nets.adanet.rounds.timing.plan import RoundPlan
 from adaptive_nets.keras_internals import seeded
+from adaptive_nets.machine import clock
 
 # Share of the time left for measuring what a decision takes, and the seconds that are too few.
 REHEARSAL_SHARE, LEAST_REHEARSAL = 0.15, 0.3
@@ -77,8 +78,8 @@ class SearchLoop:
         seed = derive_seed(self.context.seed, self.state.iteration, "fit")
         with seeded(seed), self.placement.session(self.context, self.data, self.checkpointer):
             # A partial result stays in force until its round is decided again.
-            self.checkpointer.state = dataclasses.replace(self.state, stop_reason="")
-            self.checkpointer.sweep()
+            before = self.state
+            began = self.checkpointer.state = dataclasses.replace(before, stop_reason="")
             if other_data or self.state.judged_share < 1.0:
                 self._measure_again()
             reason = self._reason_to_stop()
@@ -86,17 +87,25 @@ class SearchLoop:
                 self._prepare_generator()
             while not reason:
                 reason = self._round() or self._reason_to_stop()
-            self.checkpointer.commit(dataclasses.replace(self.state, stop_reason=reason))
+            if self.state is began and reason == before.stop_reason:
+                # Nothing has changed, so nothing is written.
+                self.checkpointer.adopt(before)
+            else:
+                self.checkpointer.commit(dataclasses.replace(self.state, stop_reason=reason))
             if self.state.partial is None:
                 self.checkpointer.drop_checkpoints()
+            self.checkpointer.settle()
             if self.budget.limit is not None:
                 self.progress.stopped(self.budget.report(reason))
         return self.state
 
     def _prepare_generator(self):
         writer = self.checkpointer.writer
+        generator = self.context.settings.generator
         folder = writer and writer.path / "generator"
-        self.context.settings.generator.prepare(self.runner.train.rows.x, folder)
+        if writer is not None and generator.needs_features:
+            folder = writer.subfolder("generator")
+        generator.prepare(self.runner.train.rows.x, folder)
 
     def _reason_to_stop(self):
         (found,) = self.context.group.agree(_REASONS.index(self._own_reason_to_stop()))
@@ -124,33 +133,50 @@ class SearchLoop:
             )
             self._limit_rows()
             self.plan.begin_round(self.state.iteration)
+            self.checkpointer.check_names(number, [builder.name for builder in builders])
             job = RoundJob(
                 number, builders, self.runner, self.checkpointer, self.hooks, self.progress,
                 self.budget, plan=self.plan,
             )  # fmt: skip
-            return self._follow(job) if self.placement.follows else self._lead(job)
+            try:
+                return self._follow(job) if self.placement.follows else self._lead(job)
+            except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+                raise self._out_of_memory(number, error) from error
+
+    def _out_of_memory(self, number, error):
+        """Returns an error that says what is kept, and what may help."""
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        if "No space left" in reason:
+            return OSError(reason)
+        kept = f"as of round {number - 1}" if number > 1 else "as it was before"
+        return MemoryError(
+            f"Memory ran out in round {number}: {reason}. The search is kept {kept}, and fit goes "
+            "on from there. Use fewer or smaller candidates, a smaller batch_size or cache_bytes, "
+            "or a machine with more memory."
+        )
 
     def _lead(self, job) -> str:
         """Runs a round that this process decides; returns why to stop, or `""`."""
-        began = time.perf_counter()
+        began = clock.now()
         job.round = job.set_up(job.builders)
         rounds = None if self.plan.open_rounds else self.context.settings.rounds
         self.progress.round_begin(job.number, rounds, job.names, job.round.steps)
         self.hooks.round_begin(job.number, job.names, job.round.rates)
         try:
             self.placement.prepare(job)
-            self.budget.opened(time.perf_counter() - began)
+            self.budget.opened(clock.now() - began)
             self._rehearse(job)
             folder = self.checkpointer.folder
             if folder is not None and not folder.has_state():
                 self.checkpointer.commit(self.state)
             interrupted = self.placement.train(job)
-        except KeyboardInterrupt:
+        # Python, or a handler of the user's own, ends a process by one of these.
+        except (KeyboardInterrupt, SystemExit):
             self.checkpointer.checkpoint(job.round)
             raise
         training = job.round.training
         self.step_seconds = training.seconds / max(1, training.step)
-        closing = time.perf_counter()
+        closing = clock.now()
         if interrupted:
             self.checkpointer.checkpoint(job.round)
         previous = self.state.ensemble
@@ -160,7 +186,7 @@ class SearchLoop:
         self._keep(decision, bool(interrupted), began)
         members = 1 + len(previous.members) if previous else 1
         self.budget.decided(
-            time.perf_counter() - closing, members, 1 + len(self.state.current.ensemble.members)
+            clock.now() - closing, members, 1 + len(self.state.current.ensemble.members)
         )
         self.placement.decided(job)
         self._tell(job.number, decision.winner)
@@ -168,7 +194,7 @@ class SearchLoop:
 
     def _rehearse(self, job):
         """Measures what it will take to decide the first round."""
-        budget, began = self.budget, time.perf_counter()
+        budget, began = self.budget, clock.now()
         if budget.limit is None or budget.closing is not None:
             return
         (spare,) = self.context.group.agree(REHEARSAL_SHARE * budget.remaining())
@@ -178,7 +204,7 @@ class SearchLoop:
             cost = self.runner.rehearse(job.round, self.state.ensemble, spare)
         written = SAVING_SECONDS if self.checkpointer.writer is not None else 0.0
         budget.closing = dataclasses.replace(cost, fixed=cost.fixed + written)
-        budget.note("rehearsing a decision", time.perf_counter() - began)
+        budget.note("rehearsing a decision", clock.now() - began)
         self._limit_rows()
 
     def _limit_rows(self):
@@ -207,7 +233,7 @@ class SearchLoop:
 
     def _keep(self, decision: Decision, interrupted: bool, began: float):
         """Saves the outcome of a round."""
-        after = self.state.after(decision, time.perf_counter() - began)
+        after = self.state.after(decision, clock.now() - began)
         after = dataclasses.replace(after, rate_factor=self.hooks.rate_factor)
         if interrupted:
             after = dataclasses.replace(self.state, partial=after)

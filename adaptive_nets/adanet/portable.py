@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from adaptive_nets._checks import check_number
 from adaptive_nets.adanet.checkpoints import portable
-from adaptive_nets.adanet.checkpoints.model_dir import ModelDir, ModelDirReader
+from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
+from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.checkpoints.writer_lease import WriterLease
 from adaptive_nets.adanet.placement.base import make_placement
@@ -64,7 +65,16 @@ class Portable:
             yield ModelDirReader(path)
         else:
             folder = ModelDir(path)
-            with WriterLease(folder.path).held(lock_timeout) as folder.lease:
+            with contextlib.ExitStack() as stack:
+
+                def take_lease():
+                    return stack.enter_context(WriterLease(folder.path).held(lock_timeout))
+
+                # Of a finished search nothing is written, not even a lease.
+                if folder.is_finished(self.settings.rounds):
+                    folder.take_lease = take_lease
+                else:
+                    folder.lease = take_lease()
                 self._check_left(folder)
                 try:
                     yield folder
@@ -72,8 +82,10 @@ class Portable:
                     newest = folder.newest
                     # Of what another writer has added since, this search knows nothing.
                     with contextlib.suppress(OSError):
-                        folder.confirm()
+                        if folder.lease is not None:
+                            folder.lease.confirm()
                         self._left = str(folder.path), newest
+            folder.leave()
 
     def _check_left(self, folder: ModelDir) -> None:
         """Refuses a folder in which another search has gone on from what this one knows."""

@@ -9,8 +9,8 @@ from absl import logging
 
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.generator import propose_builders
-from adaptive_nets.adanet.checkpoints.load import read_schema, read_search
-from adaptive_nets.adanet.checkpoints.model_dir import ModelDirReader
+from adaptive_nets.adanet.checkpoints.load import read_schema, read_search, same_ensembler
+from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.defaults import MOST_STEPS, Defaults
@@ -89,7 +89,9 @@ def prepare(
         ValueError: The data or an argument is invalid, or the folder holds another search.
     """
     before, state = known.context, known.state
-    stored = folder.read_state() if folder is not None and before is None else None
+    stored, found = None, None
+    if folder is not None and before is None:
+        stored, found = folder.read_whole(_reader(settings, folder)) or (None, None)
     seed = _seed(settings, before, stored, group)
     head = copy.deepcopy(settings.head if before is None else before.head)
     if stored is not None:
@@ -123,7 +125,6 @@ def prepare(
     seen = before and before.fingerprint
     if stored is not None:
         context.check_same(stored, folder.path)
-        found = read_search(stored, folder)
         state, seen, preprocessor = (
             found.state,
             found.fingerprint,
@@ -149,6 +150,16 @@ def prepare(
     begun = stored is not None or state.current.ensemble is not None or state.paused is not None
     resumed = dataclasses.replace(context, fingerprint=seen) if begun else None
     return Prepared(context, state, data, other_data, finished, resumed)
+
+
+def _reader(settings, folder):
+    """Returns the function that loads a state, which other settings than its own refuse later."""
+
+    def load(stored):
+        same = same_ensembler(stored, settings.to_json())
+        return stored, read_search(stored, folder, settings.ensembler if same else None)
+
+    return load
 
 
 def _read_limits(settings, given, group):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_bool, check_list
+from adaptive_nets._checks import check_bool, check_list, show
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.assemble import assemble, assemble_members, assemble_single
@@ -19,6 +19,7 @@ from adaptive_nets.adanet.inspection import summaries
 from adaptive_nets.adanet.inspection.leaderboard import to_frame
 from adaptive_nets.adanet.inspection.predictions import compute_logits, compute_output, predict_rows
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.keras_internals import check_not_forked
 from adaptive_nets.serving import export_saved_model
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class SearchResults:
         It maps raw features to logits (for a regression, to predictions), and loads without
         adaptive_nets.
         """
+        check_not_forked("AdaNet.model")
         ensemble = self.ensemble
         if "model" not in self._models:
             self._models["model"] = assemble(
@@ -271,7 +273,9 @@ class SearchResults:
 
     def _check_fitted(self):
         if self.state.current.ensemble is None:
-            raise ValueError("This search has no ensemble yet. Call fit first.")
+            raise ValueError(
+                "This search has no ensemble yet. Call fit first. Received: a search without one."
+            )
 
 
 def _chosen_outputs(subnetworks):
@@ -280,5 +284,5 @@ def _chosen_outputs(subnetworks):
     several = [subnetworks] if isinstance(subnetworks, str) else subnetworks
     wanted = check_list("subnetworks", several, str, words)
     if set(wanted) - {"logits", "last_layer"}:
-        raise ValueError(f"subnetworks must be {words}. Received: subnetworks={subnetworks!r}.")
+        raise ValueError(f"subnetworks must be {words}. Received: subnetworks={show(subnetworks)}.")
     return wanted

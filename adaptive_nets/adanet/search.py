@@ -36,6 +36,9 @@ from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import MEMORY_LIMIT
 from adaptive_nets.distribute import Ray
 from adaptive_nets.heads import Head
+from adaptive_nets.keras_internals import check_not_forked
+from adaptive_nets.machine import clock
+from adaptive_nets.machine.signals import ended_by_signals
 
 P, R = ParamSpec("P"), TypeVar("R")
 # Arguments that are fixed when the search is created.
@@ -151,7 +154,8 @@ class AdaNet(ScikitLearnFace, Portable):
         """Runs rounds until a limit is reached, no improvement is found, or a callback stops it.
 
         Calling `fit` again, or in a new process with the same `model_dir`, continues where the
-        search stopped, even mid-round. Returns the search itself.
+        search stopped, even mid-round. Returns the search itself. Ctrl-C, SIGTERM and SIGHUP save a
+        checkpoint first.
 
         Args:
             x: Array, tensor, table (pandas, polars, Arrow), dict or list of arrays; or batches of
@@ -165,7 +169,8 @@ class AdaNet(ScikitLearnFace, Portable):
             validation_split: Fraction of rows to hold out; `validation_data` takes precedence.
             report_data: Like `validation_data`, for the metrics in the generator's reports only.
             batch_size: Rows per step, unless `x` yields batches. Defaults to 32.
-            time_limit: Seconds to use. A round cut short is judged; the next `fit` ends it.
+            time_limit: Seconds to use, without those in which the process was stopped. A round cut
+                short is judged; the next `fit` ends it.
             max_steps: Total training steps, including earlier calls. Ends `fit` as `time_limit`.
             callbacks: Keras callbacks or `callbacks.SearchCallback`s; an epoch is a round. See
                 `docs/callbacks.md` for what each can do.
@@ -179,6 +184,7 @@ class AdaNet(ScikitLearnFace, Portable):
             DivergedError: All subnetworks of a round had a non-finite loss.
             distribute.WorkersLostError: A process was lost; restart all of them.
         """
+        check_not_forked("AdaNet.fit")
         given = FitArguments(
             x, y, sample_weight, class_weight, validation_data, validation_split, report_data,
             batch_size, time_limit, max_steps,
@@ -187,7 +193,8 @@ class AdaNet(ScikitLearnFace, Portable):
         shown = self.is_chief and not hooks.shows_progress
         progress = make_progress(verbose if shown else 0)
         self.stop_training = False
-        with self._opened(hooks.model_dir(self.model_dir), lock_timeout) as folder:
+        kept = self._opened(hooks.model_dir(self.model_dir), lock_timeout)
+        with ended_by_signals(), clock.watching(), kept as folder:
             ready = prepare(self.settings, given, self._known, self._placement, self.group, folder)
             if ready.resumed is not None:
                 self.adopt(ready.resumed, ready.state)

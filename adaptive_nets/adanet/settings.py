@@ -186,7 +186,7 @@ def _check_choices(s):
     if s.penalize_training and make_complexity(s.complexity).needs_outputs:
         raise ValueError(
             "penalize_training requires a complexity that is known before training. "
-            f"Received: complexity={s.complexity!r}."
+            f"Received: complexity={show(s.complexity)}."
         )
     mixture = s.mixture_weights
     named = isinstance(mixture, str) and mixture in (*MIXTURE_KINDS, "uniform")

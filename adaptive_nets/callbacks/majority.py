@@ -8,7 +8,7 @@ import keras
 
 from adaptive_nets._checks import check_integer, check_path, check_text, show
 from adaptive_nets.graphs.adopt import adopt
-from adaptive_nets.graphs.read import check_inputs
+from adaptive_nets.graphs.read import check_inputs, yields_batches
 from adaptive_nets.growth.in_place import check_compiled
 from adaptive_nets.keras_internals import print_message
 from adaptive_nets.majority import CollapseReport, collapse, recalibrate_in_place
@@ -78,13 +78,20 @@ class CollapsedCheckpoint(keras.callbacks.ModelCheckpoint):
         **kwargs: Any,
     ) -> None:
         filepath, monitor = check_path("filepath", filepath), check_text("monitor", monitor)
+        if not filepath.endswith((".keras", ".weights.h5")):
+            raise ValueError(
+                "filepath must end in '.keras', or in '.weights.h5' where only weights are saved. "
+                f"Received: filepath={show(filepath)}."
+            )
         super().__init__(filepath, monitor, **kwargs)
         pair = isinstance(validation_data, tuple | list) and len(validation_data) in (1, 2, 3)
-        if not pair and not (validation_data is None or _is_data(validation_data)):
+        if not pair and not (validation_data is None or yields_batches(validation_data)):
             raise ValueError(
                 "validation_data must be (x, y), (x, y, sample_weight) or a dataset. "
                 f"Received: validation_data={show(validation_data)}."
             )
+        for part in validation_data if pair else ():
+            check_inputs("validation_data", part)
         self.validation_data = validation_data
         self.calibration_data = _checked("calibration_data", calibration_data)
         self.batch_size = check_integer("batch_size", batch_size, 1)
@@ -222,16 +229,9 @@ class CollapseOnEnd(keras.callbacks.Callback):
             print_message(f"\n{self.report}")
 
 
-def _is_data(given: Any) -> bool:
-    """Returns whether it yields batches, rather than being arrays."""
-    if isinstance(given, str | bytes | list | tuple | dict) or hasattr(given, "shape"):
-        return False
-    return isinstance(given, keras.utils.PyDataset) or hasattr(given, "__iter__")
-
-
 def _checked(name: str, given: Any) -> Any:
     """Returns rows or batches of them, or raises a `ValueError`."""
-    if given is not None and not _is_data(given):
+    if given is not None and not yields_batches(given):
         check_inputs(name, given)
     return given
 

@@ -156,7 +156,7 @@ def _one_line(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     text = " ".join(str(error).split("\n\n")[0].split())
-    if isinstance(error, (ValueError, TypeError, OSError, ImportError)) and text:
+    if isinstance(error, (ValueError, TypeError, OSError, ImportError, MemoryError)) and text:
         return text
     # This error is not explained by the command line, so its type is shown.
     kind = type(error).__name__

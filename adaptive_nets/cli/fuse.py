@@ -1,11 +1,13 @@
 """`adaptive-nets fuse`: fuses trained models into one larger model."""
 
 import os
+from pathlib import Path
 
 from absl import flags as absl_flags
 
 from adaptive_nets import growth
-from adaptive_nets.cli import flags
+from adaptive_nets.cli import flags, output
+from adaptive_nets.files.atomic import atomic_write
 
 
 def fuse(values: absl_flags.FlagValues) -> None:
@@ -19,6 +21,7 @@ def fuse(values: absl_flags.FlagValues) -> None:
     for path in values.sources:
         if not os.path.isfile(path):
             raise OSError(f"File not found: {path!r}. Expected a model saved as .keras.")
+    output.check_target("--out", values.out, values.sources)
     cross = values.cross
     if cross not in ("zero", "random"):
         try:
@@ -32,6 +35,7 @@ def fuse(values: absl_flags.FlagValues) -> None:
     )
     print(plan)
     model, report = growth.apply(plan)
-    model.save(values.out)
+    with atomic_write(Path(values.out), suffix=".keras") as name:
+        model.save(name)
     print(str(report).partition("\n")[0])
     print(f"Wrote {values.out}")

@@ -4,8 +4,12 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
+
+from adaptive_nets.files.atomic import atomic_write
 
 PROGRAM = "adaptive-nets"
 
@@ -27,6 +31,51 @@ def show(frame: pd.DataFrame, form: str = "table") -> None:
         _draw(frame)
     else:
         print(_plain(_ordered(frame)))
+
+
+def check_target(flag: str, target: str | None, sources: Iterable[str | None]) -> None:
+    """Refuses to write over what a command reads.
+
+    Args:
+        flag: The flag that names the target, for the message.
+        target: The file or folder to be written, or `None` for standard output.
+        sources: Files and folders that are read; others, such as names of data sets, and `None`
+            are passed over.
+
+    Raises:
+        ValueError: The target is one of them, holds one of them, or is a file inside of one.
+    """
+    if target is None or not os.path.exists(target):
+        return
+    path = Path(target).resolve()
+    # A data set may be given as `csv:FILE`.
+    named = [source.removeprefix("csv:") for source in sources if source]
+    for source in named:
+        read = Path(source).resolve()
+        if not read.exists():
+            continue
+        same = os.path.samefile(target, source) or path in read.parents
+        if same or (read in path.parents and path.is_file() and path.suffix != ".csv"):
+            raise ValueError(
+                f"{flag}={target} would overwrite {source}, which is read. Choose another {flag}."
+            )
+
+
+def write_csv(frame: pd.DataFrame, target: str | None) -> None:
+    """Writes a frame as CSV, a file whole or not at all.
+
+    Args:
+        frame: DataFrame to write, without its index.
+        target: The file, or `None` for standard output.
+    """
+    if target is None:
+        frame.to_csv(sys.stdout, index=False)
+    elif os.path.exists(target) and not os.path.isfile(target):
+        # A pipe or a terminal is not replaced by a file.
+        frame.to_csv(target, index=False)
+    else:
+        with atomic_write(Path(os.path.realpath(target))) as name:
+            frame.to_csv(name, index=False)
 
 
 def command_line(subcommand: str, **options: object) -> str:

@@ -1,14 +1,12 @@
 """`adaptive-nets predict`: predictions of a SavedModel or a search, as CSV."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 from absl import flags as absl_flags
 
 from adaptive_nets import adanet, serving
-from adaptive_nets.cli import data, flags, tables
+from adaptive_nets.cli import data, flags, output, tables
 from adaptive_nets.data import Schema
 
 _BATCH = 1024
@@ -22,6 +20,9 @@ def predict(values: absl_flags.FlagValues) -> None:
     Args:
         values: Parsed flags of the subcommand.
     """
+    output.check_target(
+        "--output", values.output, (values.data, values.saved_model, values.model_dir)
+    )
     options = flags.data_options(values)
     if values.saved_model:
         schema = tables.schema_of(values.saved_model)
@@ -43,7 +44,7 @@ def predict(values: absl_flags.FlagValues) -> None:
             wanted = tuple(first.values())
         outputs = {name: search.predict(rows, output=name) for name in wanted}
     frame = as_frame(outputs, class_names, names)
-    frame.to_csv(values.output or sys.stdout, index=False)
+    output.write_csv(frame, values.output)
 
 
 def from_saved_model(
@@ -81,8 +82,8 @@ def from_saved_model(
         for start in range(0, max(count, 1), _BATCH)
     ]  # fmt: skip
     return {
-        output: np.concatenate([batch[output].numpy() for batch in batches])
-        for output in serve.structured_outputs
+        name: np.concatenate([batch[name].numpy() for batch in batches])
+        for name in serve.structured_outputs
     }
 
 
@@ -102,17 +103,17 @@ def as_frame(
         Columns such as `class`, `probability_setosa` or `prediction`.
     """
     columns = {}
-    for output in (*_COLUMNS, *sorted(set(outputs) - {*_COLUMNS})):
-        if output not in outputs or output.rpartition("/")[2] == "logits":
+    for kind in (*_COLUMNS, *sorted(set(outputs) - {*_COLUMNS})):
+        if kind not in outputs or kind.rpartition("/")[2] == "logits":
             continue
-        label, array = _COLUMNS.get(output, output), outputs[output]
+        label, array = _COLUMNS.get(kind, kind), outputs[kind]
         if array.dtype == object:
             array = np.char.decode(array.astype(bytes), "utf-8")
         if array.ndim == 1 or array.shape[1] == 1:
             columns[label] = array.reshape(-1)
             continue
         width = array.shape[1]
-        known = ((names or {}).get(output), class_names, range(width))
+        known = ((names or {}).get(kind), class_names, range(width))
         found = next(each for each in known if each is not None and len(each) == width)
         for index, name in enumerate(found):
             columns[f"{label}_{name}"] = array[:, index]

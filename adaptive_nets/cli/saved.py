@@ -36,4 +36,5 @@ def export(values: absl_flags.FlagValues) -> None:
     Args:
         values: Parsed flags of the subcommand.
     """
+    output.check_target("--path", values.path, (values.model_dir,))
     print(adanet.AdaNet.load(values.model_dir).export(values.path))

@@ -27,6 +27,7 @@ def search(values: absl_flags.FlagValues) -> None:
     Args:
         values: Parsed flags of the subcommand.
     """
+    output.check_target("--export", values.export, (values.data, values.model_dir))
     dataset = data.load(values.data, **flags.data_options(values)).for_head(values.head)
     engine = adanet.AdaNet(
         head_for(dataset),

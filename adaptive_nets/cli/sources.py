@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import logging
 
-from adaptive_nets.array_files import load_arrays
+from adaptive_nets.files.arrays import load_arrays
 
 if TYPE_CHECKING:
     import pandas as pd

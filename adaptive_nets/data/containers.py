@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_nets._checks import show
+
 
 @dataclasses.dataclass(frozen=True)
 class Container:
@@ -55,6 +57,26 @@ def unpack(x: Any, rows: int | None = None, inputs: int | None = None) -> Contai
         if all(map(_is_named_series, x)):
             return Container("columns", _records([r.to_dict() for r in x]), "entry of row Series")
     return Container("array", {"features": x}, "array")
+
+
+def check_given(name: str, given: Any) -> None:
+    """Refuses what can be neither features nor labels nor weights, whatever the task is.
+
+    Args:
+        name: Name of the argument.
+        given: What was passed for it.
+
+    Raises:
+        ValueError: If it holds no rows: text, a number, a class or function, or nothing at all.
+    """
+    size = None
+    if hasattr(given, "__len__") and not isinstance(given, type | str | bytes):
+        try:
+            size = len(given)
+        except Exception:
+            size = None
+    if not size:
+        raise ValueError(f"{name} must have at least one row. Received: {name}={show(given)}.")
 
 
 def _named(items, what):
@@ -113,6 +135,8 @@ def _column(series):
 def _records(rows):
     """Returns a list of dicts, one per row, as columns."""
     names = list(rows[0])
+    if not names:
+        raise ValueError("Rows must have at least one named feature. Received: an empty dict.")
     for place, row in enumerate(rows):
         if set(row) != set(names):
             odd = sorted(map(str, set(row) ^ set(names)))

@@ -1,7 +1,6 @@
 """Checks `tf.data` datasets and reads them into arrays."""
 
 import dataclasses
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.rows import Features
 from adaptive_nets.data.spool import MEMORY_LIMIT, NO_LIMIT, Spool
 from adaptive_nets.data.values import as_array, first_masked
+from adaptive_nets.machine import clock
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -80,7 +80,7 @@ class ReadLimits:
 
     def apply(self, elements: Iterable) -> Iterator:
         """Yields elements within the limits, and at least one. Logs what has been left out."""
-        began, rows = time.perf_counter(), 0
+        began, rows = clock.now(), 0
         for number, element in enumerate(elements, 1):
             rows += len(keras.tree.flatten(element)[0])
             yield element
@@ -90,7 +90,7 @@ class ReadLimits:
                     rows,
                 )  # fmt: skip
                 return
-            elapsed = time.perf_counter() - began
+            elapsed = clock.now() - began
             if self.seconds is not None and elapsed > self.seconds:
                 logging.warning(
                     "The dataset passed as %s was not read to its end, which would leave too "
@@ -240,7 +240,9 @@ def plain_labels(part: Any) -> Any:
 
 def _check_not_none(part):
     if part is None:
-        raise ValueError("Batches must not hold None. Leave out labels or weights instead.")
+        raise ValueError(
+            "Batches must not hold None. Leave out labels or weights instead. Received: None."
+        )
 
 
 def _check_batch(number, structure, element):

@@ -1,7 +1,6 @@
 """Feeds of the compiled training function: chunks of steps in a seeded order or from a stream."""
 
 import copy
-import time
 from collections.abc import Callable, Sequence
 
 import keras
@@ -14,6 +13,7 @@ from adaptive_nets.data.rows import LabelEncoder, Rows, make_rows
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import as_tensor
 from adaptive_nets.data.weights import ClassWeight
+from adaptive_nets.machine import clock
 
 CHUNK_STEPS = 256
 
@@ -77,9 +77,9 @@ class StreamFeed:
 
     def rows(self) -> Rows:
         """Returns the next chunk's rows, checked and preprocessed."""
-        began = time.perf_counter()
+        began = clock.now()
         x, y, *w = next(self._iterator)
-        self.row_seconds = (time.perf_counter() - began) / (self.chunk * self.batch_size)
+        self.row_seconds = (clock.now() - began) / (self.chunk * self.batch_size)
         self.used += 1
         rows = make_rows(x, y, self.head, w[0] if w else None, self.class_weight, self.schema)
         return self.preprocess(rows)

@@ -66,7 +66,7 @@ def check_feature(feature: Any) -> None:
         except TypeError as error:
             raise ValueError(
                 f"dtype must be 'string' or the name of a numeric dtype. Received: "
-                f"dtype={feature.dtype!r}."
+                f"dtype={show(feature.dtype)}."
             ) from error
 
 

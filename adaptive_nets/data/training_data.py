@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets._checks import show
+from adaptive_nets._checks import check_array, show
 from adaptive_nets.data.weights import read_weights
 
 
@@ -54,7 +54,13 @@ class TrainingData:
         if self.indices is not None:
             _check_indices(self.indices)
         if self.sample_weight is not None:
-            read_weights(self.sample_weight, len(np.atleast_1d(self.sample_weight)))
+            given = check_array("sample_weight", self.sample_weight, "an array of numbers >= 0")
+            if not given.size:
+                raise ValueError(
+                    "sample_weight must be numbers >= 0, one per row. "
+                    f"Received: sample_weight={show(self.sample_weight)}."
+                )
+            read_weights(self.sample_weight, len(np.atleast_1d(given)))
 
     def check(self, rows: int, builder: str) -> None:
         """Raises a `ValueError` for indices or weights that do not fit the data.
@@ -88,10 +94,7 @@ class TrainingData:
 
 def _check_indices(indices):
     """Refuses what can be no row numbers of any data."""
-    try:
-        index = np.asarray(indices)
-    except ValueError:
-        index = np.empty(())
+    index = check_array("indices", indices, "an array of row numbers >= 0")
     if index.ndim != 1 or index.dtype.kind not in "iu" or not len(index) or index.min() < 0:
         raise ValueError(
             "indices must be a non-empty array of row numbers >= 0. "

@@ -6,6 +6,7 @@ import numpy as np
 
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets._pieces import blocks
+from adaptive_nets._values import show, tried
 
 # Dtypes of features are not narrower than those of the data.
 _WIDER = {"uint16": "int32", "uint32": "int64", "uint64": "int64"}
@@ -91,7 +92,8 @@ def _as_array(values, title):
         # rounds a list of whole numbers of which some need more than 63 bits.
         if array.dtype.kind in "US" or (array.dtype.kind == "f" and _is_large(array)):
             array = np.asarray(values, dtype=object)
-    except (ValueError, TypeError) as error:
+    except Exception as error:
+        # Objects run code of their own when they are read, which may raise anything.
         raise ValueError(
             f"{title} must be an array whose rows have one shape. Received: "
             f"{type(values).__name__} of rows that differ in length, or that are no arrays."
@@ -115,7 +117,7 @@ def _read_objects(array, title):
     if found.dtype.kind not in "fiub" or (found.dtype.kind == "f" and not fraction):
         raise ValueError(
             f"{title} must be numbers that fit in 64 bits. Received: whole numbers up to "
-            f"{max(array.flat, key=abs)}."
+            f"{show(max(array.flat, key=abs))}."
         )
     return found
 
@@ -127,7 +129,8 @@ def _why_no_values(array, title):
         if is_missing(value):
             found, mend = f"missing value {value!r}", "Impute or drop such rows."
         elif not isinstance(value, _TEXT + _NUMBERS):
-            found = f"{type(value).__name__} {' '.join(str(value).split())[:40]!r}"
+            text = tried(lambda value=value: " ".join(str(value).split())[:40])
+            found = f"{type(value).__name__} {text!r}"
             mend = "Convert such values, or pass an array [rows, ...] of numbers."
         elif isinstance(value, _TEXT) != isinstance(first, _TEXT):
             found, mend = f"{type(value).__name__} after {type(first).__name__}", "Convert them."

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
+from adaptive_nets._checks import show
+
 # Weights by encoded class; for several heads, such a dict for each head.
 ClassWeight = dict[int, float] | dict[str, dict[int, float]]
 
@@ -44,16 +46,18 @@ def read_weights(given: Any, rows: int, name: str = "sample_weight") -> np.ndarr
             f"{rule}. Received: a masked array with {np.ma.count_masked(given)} masked."
         )
     try:
-        array = keras.ops.convert_to_numpy(given) if keras.ops.is_tensor(given) else None
+        tensor = keras.ops.is_tensor(given) and not isinstance(given, keras.KerasTensor)
+        array = keras.ops.convert_to_numpy(given) if tensor else None
         array = np.asarray(given) if array is None else array
         if array.dtype.kind in "US":
             # NumPy has made text of the numbers among strings.
             array = np.asarray(given, dtype=object)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{rule}. Received: {str(error).splitlines()[0]}.") from error
+    except Exception as error:
+        # Objects run code of their own when they are read, which may raise anything.
+        raise ValueError(f"{rule}. Received: {name}={show(given)}.") from error
     if array.shape not in ((rows,), (rows, 1)):
         text = isinstance(given, str | bytes) or given is None
-        found = repr(given) if text else f"{type(given).__name__} of shape {list(array.shape)}"
+        found = show(given) if text else f"{type(given).__name__} of shape {list(array.shape)}"
         raise ValueError(f"{rule}. Received: {name}={found}.")
     array = array.reshape(rows)
     numbers = array.dtype.kind in "biuf"
@@ -61,7 +65,7 @@ def read_weights(given: Any, rows: int, name: str = "sample_weight") -> np.ndarr
     bad = ~np.isfinite(found) | (found < 0)
     if bad.any():
         row = int(np.argmax(bad))
-        raise ValueError(f"{rule}. Received: {array.tolist()[row]!r} in row {row}.")
+        raise ValueError(f"{rule}. Received: {show(array.tolist()[row])} in row {row}.")
     if rows and not found.any():
         raise ValueError(f"{rule}, and not all 0. Received: 0 in every row.")
     return found

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 
-from adaptive_nets._checks import check_choice, check_dict, check_instance, check_integer
+from adaptive_nets._checks import check_choice, check_dict, check_instance, check_integer, show
 
 # In the order of their ranks.
 TRAINING = ("chief", "worker")
@@ -115,5 +115,6 @@ def task_from_environment(text: str | None = None) -> Task:
 def _malformed(what, text):
     example = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}'
     return ValueError(
-        f"TF_CONFIG cannot be used: {what}. Expected JSON such as {example}. Received: {text!r}."
+        f"TF_CONFIG cannot be used: {what}. Expected JSON such as {example}. "
+        f"Received: {show(text)}."
     )

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from scipy import sparse
 
-from adaptive_nets._checks import check_integer, check_number, show
+from adaptive_nets._checks import check_array, check_integer, check_list, check_number, show
+from adaptive_nets.graphs.read import yields_batches
 
 
 def check_beta(beta: Any) -> None:
@@ -39,12 +40,7 @@ def check_rows(x: Any, visible: str, batch_size: int | None) -> tuple[np.ndarray
     """
     if sparse.issparse(x):
         return _check_sparse(x, visible, batch_size)
-    try:
-        x = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(
-            f"x must be rows of equal length. Received: {str(error).splitlines()[0]}."
-        ) from error
+    x = check_array("x", x, "rows of equal length")
     if x.ndim != 2 or len(x) < 2 or not x.shape[1]:
         raise ValueError(
             f"x must have two axes and at least two rows. Received: x of shape {x.shape}."
@@ -71,32 +67,23 @@ def check_rows(x: Any, visible: str, batch_size: int | None) -> tuple[np.ndarray
     return x, _batch_size(len(x), batch_size)
 
 
-def yields_batches(x: Any) -> bool:
-    """Returns whether it is a dataset or another iterable of batches, rather than an array."""
-    if isinstance(x, str | bytes | list | tuple | dict) or hasattr(x, "shape"):
-        return False
-    return isinstance(x, keras.utils.PyDataset) or hasattr(x, "__iter__")
-
-
-def check_visible(x: Any, machine: Any = None, name: str = "x") -> Any:
+def check_visible(x: Any, machine: Any = None, name: str = "x", batches: bool = False) -> Any:
     """Raises `ValueError` for what are not rows of a machine's visible units.
 
     Args:
-        x: Array, tensor or SciPy sparse matrix. Datasets are not looked at.
+        x: Array, tensor or SciPy sparse matrix.
         machine: An `RBM`. Defaults to `None`: of any number of visible units.
         name: Name of the argument. Defaults to `"x"`.
+        batches: Whether datasets will do too, which are not looked at. Defaults to `False`.
 
     Returns:
         The rows; lists as an array.
     """
-    if yields_batches(x):
+    if batches and yields_batches(x):
         return x
-    try:
-        array = x if keras.ops.is_tensor(x) or sparse.issparse(x) else np.asarray(x)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{name} must be an array (rows, visible). Received: {str(error).splitlines()[0]}."
-        ) from error
+    words = "an array (rows, visible)"
+    given = keras.ops.is_tensor(x) or sparse.issparse(x)
+    array = x if given else check_array(name, x, words)
     size = machine.visible_variable.shape[0] if machine is not None and machine.built else None
     if len(array.shape) != 2 or size not in (None, array.shape[1]):
         raise ValueError(
@@ -109,6 +96,21 @@ def check_visible(x: Any, machine: Any = None, name: str = "x") -> Any:
         what = "NaN or infinite values" if array.dtype.kind == "f" else f"dtype {array.dtype}"
         raise ValueError(f"{name} must be finite numbers. Received: {what}.")
     return array
+
+
+def visible_size(input_shape: Any) -> int:
+    """Returns the number of visible units of a machine for rows of a shape."""
+    words = "the shape of rows, (None, visible)"
+    sizes = check_list("input_shape", input_shape, int | np.integer | None, words, 1)
+    return check_integer("input_shape[-1]", sizes[-1], 1)
+
+
+def means_of(x: Any) -> np.ndarray:
+    """Returns the mean of each column of rows that `check_visible` has checked."""
+    if 0 in x.shape:
+        raise ValueError(f"x must have at least one row and column. Received: x={show(x)}.")
+    x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else x
+    return np.ravel(x.mean(axis=0))
 
 
 def _check_sparse(x, visible, batch_size):

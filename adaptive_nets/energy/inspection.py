@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_integer, check_number, or_none
+from adaptive_nets._checks import check_integer, check_number, or_none, show
 from adaptive_nets.energy.checks import check_visible
 from adaptive_nets.energy.compiled import as_tensors, compiled, kept
 from adaptive_nets.energy.energies import hidden_means
@@ -23,8 +23,9 @@ NUMBERS = 1 << 22
 
 def in_blocks(function: Any, x: Any, rows: int = ROWS) -> np.ndarray:
     """Returns a function's outputs on rows, computed in blocks."""
-    check_visible(x)
-    x = np.asarray(x)
+    x = np.asarray(check_visible(x))
+    if not len(x):
+        raise ValueError(f"x must have at least one row. Received: x={show(x)}.")
     parts = [x[i : i + rows] for i in range(0, len(x), rows)]
     return np.concatenate([ops.convert_to_numpy(function(each)) for each in parts])
 
@@ -111,7 +112,7 @@ def pseudo_likelihood(model: Any, x: Any) -> np.ndarray:
     if not model.kind.uniform:
         raise ValueError(
             "The pseudo-likelihood needs binary visible units. Use log_likelihood instead. "
-            f"Received: a model with visible={model.visible!r}."
+            f"Received: a model with visible={show(model.visible)}."
         )
     check_visible(x, model)
     count = ops.convert_to_tensor(model.n_units, "int32")

@@ -7,9 +7,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_choice, check_integer, or_none, show
+from adaptive_nets._checks import check_choice, check_integer, check_nesting, or_none, show
 from adaptive_nets.energy import inspection
-from adaptive_nets.energy.checks import check_rows, check_unlabelled, check_visible, yields_batches
+from adaptive_nets.energy.checks import (
+    check_rows,
+    check_unlabelled,
+    check_visible,
+    means_of,
+    visible_size,
+)
 from adaptive_nets.energy.compiled import compile_default, has_accelerator
 from adaptive_nets.energy.energies import free_energy, hidden_means
 from adaptive_nets.energy.gibbs import add_chains, move_chains
@@ -18,12 +24,21 @@ from adaptive_nets.energy.learning.divergence import Watch
 from adaptive_nets.energy.likelihood import Likelihood, log_likelihood
 from adaptive_nets.energy.order import Parameters, Unordered
 from adaptive_nets.energy.units import VISIBLE
+from adaptive_nets.graphs.read import yields_batches
 
 METHODS = ("pcd", "cd")
 
 
+class _Machine(keras.Model):
+    """A model whose arguments have an end."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        check_nesting(args, kwargs)
+        return super().__new__(cls, *args, **kwargs)
+
+
 @keras.saving.register_keras_serializable(package="adaptive_nets")
-class RBM(keras.Model):
+class RBM(_Machine):
     """A restricted Boltzmann machine.
 
     The energy is `E(v, h) = -c·v - h·(W v + b)` for binary visible units and
@@ -99,7 +114,7 @@ class RBM(keras.Model):
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates the variables for rows of a known length."""
-        size = input_shape[-1]
+        size = visible_size(input_shape)
         self.visible_variable = self.add_weight(shape=(size,), initializer="zeros", name="visible")
         self.add_hidden(self.capacity, size)
         self.count = self.add_weight(
@@ -220,7 +235,7 @@ class RBM(keras.Model):
         """
         x = check_visible(x, self)
         self.ensure_built(x.shape)
-        self.visible_variable.assign(self.kind.bias(np.ravel(x.mean(axis=0))))
+        self.visible_variable.assign(self.kind.bias(means_of(x)))
 
     def own_callbacks(self) -> list[keras.callbacks.Callback]:
         """Returns the callbacks that watch `fit`."""
@@ -228,8 +243,8 @@ class RBM(keras.Model):
 
     def transform(self, x: Any, batch_size: int = 1024) -> np.ndarray:
         """Returns P(h = 1 | x) of the trained units, `(rows, units)`."""
-        x, batch_size = check_visible(x, self), check_integer("batch_size", batch_size, 1)
-        return self.predict(x, batch_size=batch_size, verbose=0)[:, : self.n_units]
+        x, size = check_visible(x, self, batches=True), check_integer("batch_size", batch_size, 1)
+        return self.predict(x, batch_size=size, verbose=0)[:, : self.n_units]
 
     def reconstruct(self, x: Any) -> np.ndarray:
         """Returns the mean of the visible units given the hidden probabilities, shaped as `x`."""
@@ -276,11 +291,15 @@ class RBM(keras.Model):
 
 def _read(module, name, given):
     """Returns an initializer or a regularizer of Keras, by its name or configuration."""
+    error = None
     try:
-        return module.get(given)
-    except (TypeError, ValueError) as error:
-        kind = module.__name__.rpartition(".")[2]
-        raise ValueError(
-            f"{name} must be the name or configuration of one of keras.{kind}, or an object. "
-            f"Received: {name}={show(given)}."
-        ) from error
+        # Layers and classes can be called too, as functions can.
+        if not isinstance(given, keras.Layer | type):
+            return module.get(given)
+    except Exception as raised:
+        error = raised
+    kind = module.__name__.rpartition(".")[2]
+    raise ValueError(
+        f"{name} must be the name or configuration of one of keras.{kind}, or an object. "
+        f"Received: {name}={show(given)}."
+    ) from error

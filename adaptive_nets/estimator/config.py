@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from adaptive_nets._checks import check_integer, check_number, check_path, or_none
+from adaptive_nets._checks import check_integer, check_number, check_path, or_none, show
 from adaptive_nets.distribute import Task, make_strategy, task_from_environment
 from adaptive_nets.distribute.strategies import check_strategy
 
@@ -61,8 +61,8 @@ class RunConfig:
         if self.save_checkpoints_steps is not None and self.save_checkpoints_secs is not None:
             raise ValueError(
                 "Pass only one of save_checkpoints_steps and save_checkpoints_secs. Received: "
-                f"save_checkpoints_steps={self.save_checkpoints_steps!r}, "
-                f"save_checkpoints_secs={self.save_checkpoints_secs!r}."
+                f"save_checkpoints_steps={show(self.save_checkpoints_steps)}, "
+                f"save_checkpoints_secs={show(self.save_checkpoints_secs)}."
             )
         for name in ("save_checkpoints_steps", "log_step_count_steps", "save_summary_steps"):
             or_none(check_integer, name, getattr(self, name), 1)
@@ -80,7 +80,7 @@ class RunConfig:
             if getattr(self, name) is not None:
                 raise ValueError(
                     f"{name} is not supported: evaluation uses one device. Use train_distribute. "
-                    f"Received: {name}={getattr(self, name)!r}."
+                    f"Received: {name}={show(getattr(self, name))}."
                 )
 
     @property

@@ -16,6 +16,7 @@ from adaptive_nets._checks import (
     check_integer,
     check_path,
     or_none,
+    show,
 )
 from adaptive_nets.adanet import AdaNet, Ensembler, Evaluator, Generator
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
@@ -159,7 +160,7 @@ class Estimator(TrainedEnsemble):
         if model_dir and self._config.model_dir and model_dir != self._config.model_dir:
             raise ValueError(
                 "model_dir differs from config.model_dir. Pass only one of the two. Received: "
-                f"model_dir={model_dir!r}, config.model_dir={self._config.model_dir!r}."
+                f"model_dir={show(model_dir)}, config.model_dir={show(self._config.model_dir)}."
             )
         if found is None:
             found = tempfile.mkdtemp()
@@ -226,15 +227,15 @@ class Estimator(TrainedEnsemble):
         Raises:
             ValueError: Both `steps` and `max_steps` are given, or the data have another structure.
         """
-        if saving_listeners:
+        if saving_listeners is not None:
             raise ValueError(
                 "saving_listeners is not supported. Use hooks or Keras callbacks. "
-                f"Received: saving_listeners={saving_listeners!r}."
+                f"Received: saving_listeners={show(saving_listeners)}."
             )
         if steps is not None and max_steps is not None:
             raise ValueError(
                 "Pass only one of steps and max_steps. "
-                f"Received: steps={steps!r}, max_steps={max_steps!r}."
+                f"Received: steps={show(steps)}, max_steps={show(max_steps)}."
             )
         steps = or_none(check_integer, "steps", steps, 1)
         max_steps = or_none(check_integer, "max_steps", max_steps, 1)
@@ -287,6 +288,8 @@ class Estimator(TrainedEnsemble):
         if self._warm_start is None:
             return
         folder = ModelDir(self.model_dir)
+        if folder.has_state():
+            return
         with WriterLease(folder.path).held() as folder.lease:
             if not folder.has_state():
                 folder.begin_from(self._warm_start)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -12,7 +13,7 @@ from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.ensembles.metrics import evaluate_logits
 from adaptive_nets.adanet.fit_data import labelled_rows
 from adaptive_nets.adanet.inspection.predictions import predict_rows
-from adaptive_nets.adanet.monitoring.tensorboard import write_scalar
+from adaptive_nets.adanet.monitoring.tensorboard import Scalars
 from adaptive_nets.estimator import inputs
 from adaptive_nets.heads import BinaryClass, Regression
 
@@ -115,15 +116,11 @@ def evaluate_search(
 
 
 def write_summary(folder: str, found: dict[str, Any]) -> None:
-    """Writes metrics for TensorBoard at their global step."""
-    import tensorflow as tf
-
-    writer = tf.summary.create_file_writer(folder)
-    with writer.as_default(step=found["global_step"]):
-        for name, value in found.items():
-            if name != "global_step":
-                write_scalar(name, value)
-    writer.close()
+    """Writes metrics for TensorBoard at their global step; warns where that fails."""
+    scalars = Scalars([Path(folder)])
+    named = {name: value for name, value in found.items() if name != "global_step"}
+    scalars.write(found["global_step"], [named])
+    scalars.close()
 
 
 def _usual(head, logits, rows):

@@ -41,13 +41,14 @@ def export_timestamped(
         subnetworks: Outputs of each subnetwork, as in `AdaNet.export`. Defaults to `()`.
 
     Returns:
-        Path of the folder, whose name is the time in seconds.
+        Path of the folder, whose name is the time in seconds, or the next number if there is one
+        as high already.
     """
     check_instance("search", search, AdaNet, "an AdaNet")
     receiver = receiver_of(serving_input_receiver_fn)
-    base, stamp = Path(check_path("export_dir_base", export_dir_base)), int(time.time())
-    while (base / str(stamp)).exists():
-        stamp += 1
+    base = Path(check_path("export_dir_base", export_dir_base))
+    # Servers take the highest number, so it rises even where the clock was set back.
+    stamp = max(int(time.time()), *(1 + int(path.name) for path in exports_in(base)[-1:]), 0)
     return search.export(
         base / str(stamp), receiver=receiver, assets_extra=assets_extra, subnetworks=subnetworks
     )

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,12 @@ from adaptive_nets._checks import (
     check_dict,
     check_function,
     check_integer,
+    check_text,
     or_none,
     show,
 )
-from adaptive_nets.atomic_files import atomic_write
 from adaptive_nets.estimator.export import exports_in
+from adaptive_nets.files.atomic import atomic_write
 
 if TYPE_CHECKING:
     from adaptive_nets.estimator.estimator import Estimator
@@ -173,6 +175,7 @@ class BestExporter(_Saving):
                 "Received: serving_input_receiver_fn=None."
             )
         super().__init__(name, serving_input_receiver_fn, assets_extra, as_text, exports_to_keep)
+        or_none(check_text, "event_file_pattern", event_file_pattern)
         self.compare_fn = check_function("compare_fn", compare_fn)
 
     def export(self, *arguments: Any, **named: Any) -> str | None:
@@ -187,7 +190,15 @@ class BestExporter(_Saving):
         kept, self._result = self._kept(export_path), eval_result
         if not kept.exists():
             return True
-        best = json.loads(kept.read_text())
+        try:
+            best = check_dict("best", json.loads(kept.read_text("utf-8")), object, "a dict")
+        except (OSError, ValueError, TypeError, RecursionError):
+            warnings.warn(
+                f"{kept} is damaged: expected the metrics of the best export as JSON. The new "
+                "result is exported and becomes the one to beat.",
+                stacklevel=2,
+            )
+            return True
         return self.compare_fn(best_eval_result=best, current_eval_result=eval_result)
 
     def _kept(self, export_path: str) -> Path:

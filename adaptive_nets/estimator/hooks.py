@@ -17,6 +17,7 @@ from adaptive_nets._checks import (
     check_number,
     check_path,
     or_none,
+    show,
 )
 
 
@@ -77,7 +78,7 @@ class StopAtStepHook(SessionRunHook):
         if (num_steps is None) == (last_step is None):
             raise ValueError(
                 "Pass exactly one of num_steps and last_step. "
-                f"Received: num_steps={num_steps!r}, last_step={last_step!r}."
+                f"Received: num_steps={show(num_steps)}, last_step={show(last_step)}."
             )
         self.num_steps = or_none(check_integer, "num_steps", num_steps, 1)
         self.last_step = or_none(check_integer, "last_step", last_step, 1)
@@ -107,10 +108,11 @@ class LoggingTensorHook(SessionRunHook):
         at_end: bool = False,
         formatter: Callable[[dict], str] | None = None,
     ) -> None:
+        at_end = check_bool("at_end", at_end)
         if (every_n_iter is None) == (every_n_secs is None) and not at_end:
             raise ValueError(
                 "Pass exactly one of every_n_iter and every_n_secs, or at_end=True. "
-                f"Received: every_n_iter={every_n_iter!r}, every_n_secs={every_n_secs!r}."
+                f"Received: every_n_iter={show(every_n_iter)}, every_n_secs={show(every_n_secs)}."
             )
         words = "names of what to log, or a dict from labels to them"
         if isinstance(tensors, dict):
@@ -126,7 +128,7 @@ class LoggingTensorHook(SessionRunHook):
             )
         self.every_n_iter = or_none(check_integer, "every_n_iter", every_n_iter, 1)
         self.every_n_secs = or_none(check_number, "every_n_secs", every_n_secs, 0)
-        self.at_end = check_bool("at_end", at_end)
+        self.at_end = at_end
         self.formatter = or_none(check_function, "formatter", formatter)
         self._last, self._values = (0, time.monotonic()), None
 
@@ -197,7 +199,7 @@ class CheckpointSaverHook(SessionRunHook):
         if save_steps is not None or save_secs is None:
             raise ValueError(
                 "Checkpoints go by time: pass save_secs instead of save_steps. "
-                f"Received: save_secs={save_secs!r}, save_steps={save_steps!r}."
+                f"Received: save_secs={show(save_secs)}, save_steps={show(save_steps)}."
             )
         self.checkpoint_dir = or_none(check_path, "checkpoint_dir", checkpoint_dir)
         self.save_secs = check_number("save_secs", save_secs, 0, inclusive=False)

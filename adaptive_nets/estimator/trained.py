@@ -1,9 +1,7 @@
 """The part of `Estimator` that reads its `model_dir`: metrics, predictions, exports."""
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from adaptive_nets._checks import (
     show,
 )
 from adaptive_nets.adanet import AdaNet, Evaluator
+from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.evaluation import evaluate_search, write_summary
@@ -43,7 +42,6 @@ class TrainedEnsemble:
     _subnetworks: list[str]
 
     def __init__(self) -> None:
-        self._decided: dict[str, bool] = {}
         self._loaded: tuple[str | None, AdaNet | None] = (None, None)
 
     @property
@@ -63,10 +61,9 @@ class TrainedEnsemble:
 
     def latest_checkpoint(self) -> str | None:
         """Returns the path of the newest state file with an ensemble, or `None` without one."""
-        folder = Path(self.model_dir)
         # The first state file is written before anything is trained.
-        files = sorted(folder.glob("state-*.json"), reverse=True)
-        return next((str(file) for file in files if self._is_decided(file)), None)
+        found = ModelDirReader(self.model_dir).newest_with_ensemble()
+        return found and os.path.join(self.model_dir, found)
 
     def get_variable_names(self) -> list[str]:
         """Returns the names of the ensemble's variables, and `"global_step"`."""
@@ -212,8 +209,8 @@ class TrainedEnsemble:
             checkpoint_path = check_path("checkpoint_path", checkpoint_path)
             if not os.path.isfile(checkpoint_path):
                 raise ValueError(
-                    f"State file '{checkpoint_path}' does not exist: checkpoint_path must be one "
-                    "that latest_checkpoint() returned."
+                    f"State file {show(checkpoint_path)} does not exist: checkpoint_path must be "
+                    "one that latest_checkpoint() returned."
                 )
         wanted = os.path.basename(checkpoint_path or newest)
         # The content of a state file never changes.
@@ -229,16 +226,6 @@ class TrainedEnsemble:
     def load(self, checkpoint_path: str) -> AdaNet:
         """Returns the search stored in a state file."""
         return self._trained(checkpoint_path)
-
-    def _is_decided(self, file):
-        """Returns whether a state file, whose content never changes, has an ensemble."""
-        if file.name not in self._decided:
-            try:
-                record = json.loads(file.read_text(encoding="utf-8"))["record"]
-            except (OSError, ValueError, KeyError):
-                return False
-            self._decided[file.name] = bool(record["ensemble"] or record["partial"])
-        return self._decided[file.name]
 
     def _variables(self):
         members = self._trained().ensemble.members

@@ -1,12 +1,12 @@
 """What a Keras model's graph says of it; nothing is changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from adaptive_nets._checks import show
+from adaptive_nets._checks import check_array, show
 from adaptive_nets.graphs.shared_memory import read
 from adaptive_nets.keras_internals import (
     functional_class,
@@ -16,6 +16,7 @@ from adaptive_nets.keras_internals import (
 )
 
 # Models that are nothing but their graph: a class derived from these may be more.
+_AXES = 64  # More than NumPy's arrays have.
 PLAIN_MODELS = (functional_class(), keras.Model, keras.Sequential)
 
 
@@ -81,6 +82,17 @@ def check_finite(models: Sequence[keras.Model]) -> None:
                 )
 
 
+def yields_batches(x: Any) -> bool:
+    """Returns whether it is a dataset or another iterable of batches, rather than an array."""
+    if isinstance(x, type) or hasattr(x, "shape"):
+        return False
+    # `tf.data.Dataset` has an `element_spec`; PyTorch's loaders have a `batch_size`.
+    known = isinstance(x, keras.utils.PyDataset | Iterator)
+    known = known or hasattr(x, "element_spec") or hasattr(x, "batch_size")
+    # A class of one's own that is walked through; collections have a length.
+    return known or (hasattr(x, "__iter__") and not hasattr(x, "__len__"))
+
+
 def check_model(name: str, model: Any) -> keras.Model:
     """Refuses what is not a built Keras model.
 
@@ -116,13 +128,22 @@ def check_inputs(name: str, data: Any, model: keras.Model | None = None) -> None
     Raises:
         ValueError: If they are something else, or not finite.
     """
-    arrays = [data] if _is_nested_numbers(data) else keras.tree.flatten(data)
+    try:
+        arrays = [data] if _is_nested_numbers(data) else keras.tree.flatten(data)
+    except Exception:
+        # A list may hold itself, or be nested more deeply than Python follows.
+        arrays = []
     if not arrays:
         raise ValueError(f"{name} must be an array of rows. Received: {name}={show(data)}.")
     found = [_array(name, part) for part in arrays]
     inputs = getattr(model, "inputs", None) or []
     for array, wanted in zip(found, inputs, strict=False):
         shape = tuple(wanted.shape)
+        if (array.dtype.kind in "USO") != (wanted.dtype == "string"):
+            raise ValueError(
+                f"{name} must be of the dtype of the model's input, {wanted.dtype}. "
+                f"Received: {name}={show(array)}."
+            )
         same = array.ndim == len(shape) and all(
             s in (None, n) for s, n in zip(shape[1:], array.shape[1:], strict=True)
         )
@@ -138,23 +159,23 @@ def _is_nested_numbers(data):
     """Returns whether it is a list of lists of numbers, rather than a list of arrays."""
     if not isinstance(data, list | tuple) or not data:
         return False
-    while isinstance(data, list | tuple) and data:
+    for _ in range(_AXES):
+        if not isinstance(data, list | tuple) or not data:
+            return not hasattr(data, "shape")
         data = data[0]
-    return not hasattr(data, "shape")
+    return False
 
 
 def _array(name, part):
-    try:
-        array = keras.ops.convert_to_numpy(part) if keras.ops.is_tensor(part) else np.asarray(part)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{name} must be an array of rows. Received: {str(error).splitlines()[0]}."
-        ) from error
+    tensor = keras.ops.is_tensor(part) and not isinstance(part, keras.KerasTensor)
+    array = keras.ops.convert_to_numpy(part) if tensor else check_array(name, part)
     text = array.dtype.kind in "US" or (
         array.dtype == object and all(isinstance(v, str | bytes) for v in array.flat)
     )
-    if array.ndim == 0 or not (
-        text or array.dtype.kind in "biuf" or array.dtype.name == "bfloat16"
+    if (
+        array.ndim == 0
+        or not len(array)
+        or not (text or array.dtype.kind in "biuf" or array.dtype.name == "bfloat16")
     ):
         raise ValueError(f"{name} must be an array of rows. Received: {name}={show(part)}.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from adaptive_nets._checks import show
 from adaptive_nets.keras_internals import call_of, layers_in, origin
 
 
@@ -52,7 +53,7 @@ def check_names(model: keras.Model, what: str) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.>-]+", layer.name):
             raise ValueError(
                 f"{what} has a layer whose name TensorFlow cannot use. Expected letters from a to "
-                f"z, digits, '_', '-' and '.'. Received: name={layer.name!r}. Rename it."
+                f"z, digits, '_', '-' and '.'. Received: name={show(layer.name)}. Rename it."
             )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_choice, check_integer, check_list, or_none
+from adaptive_nets._checks import check_choice, check_integer, check_list, or_none, show
 from adaptive_nets._seeds import new_seed
 from adaptive_nets.graphs.read import PLAIN_MODELS, functional
 from adaptive_nets.graphs.shared_memory import read
@@ -237,7 +237,7 @@ def _spread(model: keras.Model, count: int, method: str) -> list[tuple[str, Any]
     if isinstance(count, bool) or count < 0:
         raise ValueError(
             f"Cannot deepen {model.name!r} by {count} layers: growth never shrinks. Expected a "
-            f"whole number >= 0. Received: after={count!r}."
+            f"whole number >= 0. Received: after={show(count)}."
         )
     for view in views(model):
         places = [x for x in Places(view, method).candidates() if _inner(view, x)]

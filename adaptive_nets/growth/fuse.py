@@ -1,7 +1,7 @@
 """Deep Fusion: trained small models side by side in a big one."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -17,6 +17,7 @@ from adaptive_nets._checks import (
     show,
 )
 from adaptive_nets._seeds import new_seed
+from adaptive_nets.files.models import load_model, reading
 from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.core.grown_values import maps_of
 from adaptive_nets.growth.core.plan import GrowthPlan, apply
@@ -25,7 +26,6 @@ from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import Scales, Writes, variable_of
 from adaptive_nets.growth.fusable_settings import check_settings
-from adaptive_nets.model_files import load_model
 
 
 def fuse(
@@ -35,6 +35,9 @@ def fuse(
     output: str = "mean",
     preserve: str = "exact",
     seed: int | None = None,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    trust: bool = False,
 ) -> keras.Model:
     """Joins trained models of one topology into a big one that starts where they ended.
 
@@ -49,6 +52,10 @@ def fuse(
             "concatenate" puts their features side by side, for models that end in features.
         preserve: "exact" or "approximate".
         seed: Makes all draws repeatable.
+        custom_objects: Classes and functions by name that the files may name besides those that
+            are registered. Defaults to `None`.
+        trust: Whether the files may hold and name code, which then runs. Use it only for files
+            that you, or people you trust, have written. Defaults to `False`.
 
     Returns:
         The fused model, not compiled. All its parameters are trainable as the sources' were.
@@ -73,7 +80,10 @@ def fuse(
 
     Reference: Mazzawi et al., "Deep Fusion", arXiv 2306.11903, section 3.
     """
-    return apply(plan_fuse(models, cross, norm, output, preserve, seed))[0]
+    plan = plan_fuse(
+        models, cross, norm, output, preserve, seed, custom_objects=custom_objects, trust=trust
+    )
+    return apply(plan)[0]
 
 
 def plan_fuse(
@@ -83,11 +93,15 @@ def plan_fuse(
     output: str = "mean",
     preserve: str = "exact",
     seed: int | None = None,
+    *,
+    custom_objects: Mapping[str, Any] | None = None,
+    trust: bool = False,
 ) -> GrowthPlan:
     """The plan of `fuse`, with the same arguments; nothing is changed."""
     words = "a list of two or more models, or paths of .keras files"
     models = check_list("models", models, keras.Model | str | os.PathLike, words)
-    models = [loaded(model) for model in models]
+    with reading(custom_objects, trust):
+        models = [loaded(model) for model in models]
     if len(models) < 2:
         raise ValueError(
             f"Cannot fuse {len(models)} model(s). Expected two or more. To fuse a model with "

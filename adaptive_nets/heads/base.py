@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import show
 from adaptive_nets.configurable import Configurable
 from adaptive_nets.heads.loss_scale import LossScale
 
@@ -83,7 +84,7 @@ class Head(Configurable, ABC):
         if not isinstance(name, str) or not name:
             raise ValueError(
                 f"Cannot make a {type(self).__name__} head: `name` must be a non-empty string. "
-                f"Received: name={name!r}."
+                f"Received: name={show(name)}."
             )
         self.name = name
 

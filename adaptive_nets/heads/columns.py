@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_dict
+from adaptive_nets._checks import check_array, check_dict
 from adaptive_nets.data.weights import read_weights
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import abridge
@@ -148,7 +148,7 @@ def with_weights(
         ValueError: There is no head of that name, or labels or weights are invalid.
     """
     width = _width(heads)
-    labels = np.asarray(labels)
+    labels = check_array("labels", labels, f"what encode returned, of shape [n, {width}]")
     if labels.ndim != 2 or labels.shape[1] not in (width, width + len(heads)):
         raise ValueError(
             f"labels must be what encode returned, of shape [n, {width}]. "

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._values import elements, show
+
 
 def read_labels(y: Any, head: str) -> np.ndarray:
     """Reads raw labels into one array without missing or non-finite values.
@@ -35,17 +37,17 @@ def read_labels(y: Any, head: str) -> np.ndarray:
         if array.dtype.kind in "US" and not isinstance(y, np.ndarray):
             # NumPy has turned numbers and NaN among the strings of a list into strings.
             array = np.asarray(y, dtype=object)
-    except (TypeError, ValueError) as error:
+    except Exception as error:
+        # Objects run code of their own when they are read, which may raise anything.
         raise ValueError(
             f"Cannot read the labels of head '{head}': expected one array, list, pandas object or "
-            f"tensor with one label per row. Received: {type(y).__name__} "
-            f"({str(error).splitlines()[0]})."
+            f"tensor with one label per row. Received: {type(y).__name__} {show(y)}."
         ) from error
     if array.ndim == 0:
         raise ValueError(
             f"Cannot read the labels of head '{head}': expected one label per example, "
             f"of shape [n] or [n, k]. Received: {type(y).__name__} "
-            f"{' '.join(str(y).split())[:60]!r}."
+            f"{show(y)}."
         )
     if array.dtype.kind in "OUST":
         array = _read_objects(array, head)
@@ -125,11 +127,12 @@ def check_class_names(
         f"`class_names` must be at least {least} different names: all strings, all integers, or "
         "True and False"
     )
-    if isinstance(class_names, str) or not isinstance(class_names, Iterable):
+    listed = isinstance(class_names, Iterable) and not isinstance(class_names, str | bytes)
+    names = elements(class_names) if listed else None
+    if names is None:
         raise ValueError(
-            f"Cannot make head '{head}': {rule}. Received: class_names={class_names!r}."
+            f"Cannot make head '{head}': {rule}. Received: class_names={show(class_names)}."
         )
-    names = list(class_names)
     if all(isinstance(name, str) for name in names):
         names = [str(name) for name in names]
     elif names and all(isinstance(name, bool | np.bool_) for name in names):
@@ -137,9 +140,9 @@ def check_class_names(
     elif all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in names):
         names = [int(name) for name in names]
     else:
-        raise ValueError(f"Cannot make head '{head}': {rule}. Received: class_names={names}.")
+        raise ValueError(f"Cannot make head '{head}': {rule}. Received: class_names={show(names)}.")
     if len(names) < least or len(set(names)) != len(names):
-        raise ValueError(f"Cannot make head '{head}': {rule}. Received: class_names={names}.")
+        raise ValueError(f"Cannot make head '{head}': {rule}. Received: class_names={show(names)}.")
     return names
 
 
@@ -155,7 +158,7 @@ def _read_objects(array: np.ndarray, head: str) -> np.ndarray:
         if _is_missing(value):
             raise ValueError(
                 f"Cannot read the labels of head '{head}': a label is missing. Remove or fill such "
-                f"rows. Received: {value!r} as label {row}."
+                f"rows. Received: {show(value)} as label {row}."
             )
     strings = sum(isinstance(value, str) for value in values)
     if strings == len(values):

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_config, check_number
+from adaptive_nets._checks import check_config, check_number, show
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.columns import (
     ColumnsMetric,
@@ -269,25 +269,25 @@ def _named_heads(heads: Any, name: str) -> dict[str, Head]:
     if not pairs:
         raise ValueError(
             f"Cannot make head '{name}': `heads` must be a dict of heads by name or a list of "
-            f"heads, with at least one. Received: heads={heads!r}."
+            f"heads, with at least one. Received: heads={show(heads)}."
         )
     named = {}
     for key, head in pairs:
         if not isinstance(head, Head) or isinstance(head, Multi):
             raise ValueError(
                 f"Cannot make head '{name}': each of `heads` must be a heads.Head other than "
-                f"Multi. Pass all heads to a single Multi. Received: {key!r}: {head!r}."
+                f"Multi. Pass all heads to a single Multi. Received: {show(key)}: {show(head)}."
             )
         # A slash separates a head's name from that of its metric or output.
         if not isinstance(key, str) or not key or "/" in key:
             raise ValueError(
                 f"Cannot make head '{name}': the name of a head must be a non-empty string "
-                f"without '/'. Received: {key!r}."
+                f"without '/'. Received: {show(key)}."
             )
         if key in named:
             raise ValueError(
                 f"Cannot make head '{name}': its heads must have different names. Pass "
-                f"`name` to each, or a dict of heads by name. Received: two named {key!r}."
+                f"`name` to each, or a dict of heads by name. Received: two named {show(key)}."
             )
         named[key] = copy.deepcopy(head)
         named[key].name = key
@@ -303,11 +303,11 @@ def _named_weights(weights: Any, names: list[str], head: str) -> dict[str, float
     elif isinstance(weights, Sequence) and len(weights) == len(names):
         given = dict(zip(names, weights, strict=True))
     else:
-        raise ValueError(f"Cannot make head '{head}': {rule}. Received: weights={weights!r}.")
+        raise ValueError(f"Cannot make head '{head}': {rule}. Received: weights={show(weights)}.")
     for name, weight in given.items():
         if name not in names:
             raise ValueError(
-                f"Cannot make head '{head}': {rule}. Received: weight {weight!r} for {name!r}."
+                f"Cannot make head '{head}': {rule}. Received: weight {show(weight)} for {name!r}."
             )
         check_number(f"weights[{name!r}]", weight, 0, inclusive=False)
     return {name: float(given.get(name, 1.0)) for name in names}

@@ -11,6 +11,7 @@ from keras import ops
 
 from adaptive_nets._checks import check_bool, check_integer, check_number
 from adaptive_nets._dtypes import whole_dtype
+from adaptive_nets._values import elements
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import abridge, are_booleans, check_class_names, read_labels
 from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC
@@ -202,8 +203,8 @@ def _name_rows(y: Any) -> list[list[str]] | None:
     """Returns the class names of each example, or None if labels are not given by name."""
     if getattr(y, "ndim", 1) != 1 or not isinstance(y, Iterable):
         return None
-    rows = list(y)
-    if not all(isinstance(row, (list, tuple, set, frozenset)) for row in rows):
+    rows = elements(y)
+    if rows is None or not all(isinstance(row, (list, tuple, set, frozenset)) for row in rows):
         return None
     if not all(isinstance(name, str) for row in rows for name in row):
         return None

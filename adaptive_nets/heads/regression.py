@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_config, check_integer
+from adaptive_nets._checks import check_config, check_integer, show
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import read_labels
@@ -67,7 +67,7 @@ class Regression(Head):
             raise ValueError(
                 f"Cannot make head '{name}': `loss` must be one of {', '.join(_LOSSES)}, a "
                 f"keras.losses.Loss object or a function of labels and predictions. "
-                f"Received: loss={loss!r}."
+                f"Received: loss={show(loss)}."
             )
         self.loss_function = loss
 
@@ -128,7 +128,7 @@ class Regression(Head):
             raise ValueError(
                 f"Cannot encode labels for head '{self.name}': expected numbers. For classes use "
                 f"MultiClass; convert numbers stored as text with y.astype('float32'). "
-                f"Received: string {array.ravel()[0]!r}."
+                f"Received: string {show(array.ravel()[0])}."
             )
         if array.ndim == 1:
             array = array[:, None]
@@ -160,7 +160,7 @@ class Regression(Head):
             raise ValueError(
                 f"Cannot use the loss of head '{self.name}': it must return one value per "
                 f"example, shape [n] or [n, dim]; do not average over the batch. "
-                f"Received: shape {list(each.shape)} from {self.loss_function!r}."
+                f"Received: shape {list(each.shape)} from {show(self.loss_function)}."
             )
         return each if len(each.shape) == 1 else ops.mean(each, axis=-1)
 
@@ -194,7 +194,7 @@ class Regression(Head):
             raise ValueError(
                 f"Cannot save head '{self.name}': a lambda cannot be saved by name. Pass a named "
                 f"function decorated with keras.saving.register_keras_serializable. "
-                f"Received: loss={loss!r}."
+                f"Received: loss={show(loss)}."
             )
         if not isinstance(loss, str):
             loss = _serialize(loss)
@@ -218,7 +218,7 @@ class Regression(Head):
                     f"Import the module that decorates it with "
                     f"keras.saving.register_keras_serializable, or load inside "
                     f"keras.saving.custom_object_scope. "
-                    f"Received: {_name_of(loss)!r} ({error})."
+                    f"Received: {show(_name_of(loss))} ({error})."
                 ) from error
         return cls(**config)
 

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from adaptive_nets._checks import show
+
 # The exponential continues as its tangent from here, so that no logit makes it infinite.
 _TANGENT_FROM = 50.0
 
@@ -25,7 +27,7 @@ def check_surrogate(surrogate: str, head: str) -> str:
     if not isinstance(surrogate, str) or surrogate not in SURROGATES:
         raise ValueError(
             f"Cannot make head '{head}': `surrogate` must be one of "
-            f"{', '.join(map(repr, SURROGATES))}. Received: surrogate={surrogate!r}."
+            f"{', '.join(map(repr, SURROGATES))}. Received: surrogate={show(surrogate)}."
         )
     return surrogate
 

@@ -6,6 +6,7 @@ what it reads. So a new version of Keras is mended here.
 """
 
 from adaptive_nets.keras_internals.draws import draw_seed, seeded
+from adaptive_nets.keras_internals.forking import check_not_forked
 from adaptive_nets.keras_internals.graph import (
     call_of,
     functional_class,
@@ -85,6 +86,7 @@ __all__ = [
     "attention_setting",
     "call_context",
     "call_of",
+    "check_not_forked",
     "compiled_loss",
     "convolution_classes",
     "create_states",

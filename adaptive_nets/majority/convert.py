@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_integer, check_list, check_number, or_none
+from adaptive_nets._checks import check_integer, check_list, check_number, or_none, show
 from adaptive_nets.graphs.compile import compile_like
 from adaptive_nets.graphs.read import check_inputs
 from adaptive_nets.graphs.rewrite import class_of, rewritten, serialized
@@ -235,8 +235,8 @@ class _Chosen:
         for each in [*(include or ()), *exclude]:
             if isinstance(each, str) and each not in names:
                 raise ValueError(
-                    f"Cannot expand {model.name!r}: it has no layer {each!r}. Expected one of "
-                    f"{', '.join(sorted(names))}. Received: {each!r}."
+                    f"Cannot expand {model.name!r}: it has no layer {show(each)}. Expected one of "
+                    f"{', '.join(sorted(names))}. Received: {show(each)}."
                 )
         if include is None:
             chosen = [x for x in known if type(x) is not keras.layers.Embedding]

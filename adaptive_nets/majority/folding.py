@@ -9,7 +9,15 @@ from typing import Any
 import keras
 from keras import ops
 
-from adaptive_nets._checks import check_choice, check_integer, check_number, or_none, plain
+from adaptive_nets._checks import (
+    check_choice,
+    check_integer,
+    check_nesting,
+    check_number,
+    check_text,
+    or_none,
+    plain,
+)
 from adaptive_nets.keras_internals import call_context, full_precision, stateless_scope
 from adaptive_nets.majority import kernel as kernels
 
@@ -75,6 +83,10 @@ class MajorityMixin:
         "factor", "distribution", "scope", "kernel_spread", "bias_factor", "regularize",
         "subspace_penalty", "mixing_seed",
     )  # fmt: skip
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        check_nesting(args, kwargs)
+        return super().__new__(cls, *args, **kwargs)
 
     def __init__(
         self,
@@ -257,6 +269,12 @@ def _check_stock(make: Any, args: tuple, kwargs: dict[str, Any]) -> None:
         value = given[name]
         for size in value if isinstance(value, list | tuple) else [value]:
             check_integer(name, size, 1)
+    if "equation" in given:
+        check_text("equation", given["equation"])
+    if {"equation", "output_shape"} <= given.keys():
+        sizes = given["output_shape"]
+        for size in sizes if isinstance(sizes, list | tuple) else [sizes]:
+            or_none(check_integer, "output_shape", size, 1)
     for name in _RATES.intersection(given):
         check_number(name, given[name], 0, 1)
 

@@ -227,10 +227,9 @@ def become(layer: keras.Layer, *options: Any) -> None:
     layer.set_options(*options)
 
 
-for _kind in STOCK:
-    _kind.__doc__ = inspect.cleandoc(_kind.__doc__).replace(
-        "{options}",
-        inspect.cleandoc(MajorityMixin.__doc__)[
-            inspect.cleandoc(MajorityMixin.__doc__).index("Args") :
-        ],
-    )
+# `python -OO` drops docstrings.
+if MajorityMixin.__doc__:
+    _options = inspect.cleandoc(MajorityMixin.__doc__)
+    _options = _options[_options.index("Args") :]
+    for _kind in STOCK:
+        _kind.__doc__ = inspect.cleandoc(_kind.__doc__).replace("{options}", _options)

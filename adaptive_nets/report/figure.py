@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adaptive_nets import _checks
-from adaptive_nets.atomic_files import atomic_write
+from adaptive_nets.files.atomic import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,7 +52,7 @@ def check_path(path: str | os.PathLike) -> Path:
     if path.suffix.lower().removeprefix(".") not in FORMATS:
         raise ValueError(
             f"The file name of a plot must end in one of {', '.join(f'.{f}' for f in FORMATS)}. "
-            f"Received: path='{path}'."
+            f"Received: path={_checks.show(str(path))}."
         )
     return path
 

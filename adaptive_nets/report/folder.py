@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adaptive_nets._checks import check_path
-from adaptive_nets.atomic_files import atomic_write
+from adaptive_nets.files.atomic import atomic_write, sweep
 from adaptive_nets.report import architecture, curves, mixture
 from adaptive_nets.report.figure import save
 from adaptive_nets.report.frames import frame_of
@@ -80,6 +80,7 @@ def write_report(search: "AdaNet", folder: str | os.PathLike) -> list[Path]:
         "mixture_weights": mixture.draw_mixture_weights(weights),
     }
     written = []
+    sweep(folder)
     for name, table in tables.items():
         written.append(_write(folder / f"{name}.csv", table.to_csv(index=False)))
         if name in figures:

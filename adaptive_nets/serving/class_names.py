@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from adaptive_nets._checks import check_instance, check_path
+from adaptive_nets._checks import check_dict, check_instance, check_list, check_path
 from adaptive_nets.heads import Head, Multi
 from adaptive_nets.serving.signatures import class_names
 
@@ -42,4 +42,16 @@ def write_class_names(folder: str | os.PathLike, head: Head) -> None:
 def read_class_names(folder: str | os.PathLike) -> dict[str, list[str]]:
     """Reads the names from a SavedModel; there are none if another program has written it."""
     file = Path(check_path("folder", folder), "assets.extra", CLASSES_FILE)
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    if not file.is_file():
+        return {}
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        names = check_dict("names", found, list, "a dict of lists")
+        return {
+            key: check_list("names", given, str | int, "a list") for key, given in names.items()
+        }
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"'{file}' is damaged: expected the class names as JSON, a dict of lists by the name "
+            "of the output. Export the SavedModel again."
+        ) from error

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import keras
 
 from adaptive_nets._checks import check_bool, check_dict, check_instance, check_path, or_none
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.files.atomic import temporary_folder
 from adaptive_nets.graphs.read import check_inputs, check_model
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.class_names import write_class_names
@@ -127,7 +127,6 @@ def export_saved_model(
         names = [spec.name for spec in specs] if receiver is None else list(receiver.specs)
         check_inputs("warmup", warmup, model if receiver is None else None)
         rows = named_rows(warmup, names)
-    path.parent.mkdir(parents=True, exist_ok=True)
     archive = keras.export.ExportArchive()
     archive.track(model)
     if subnetworks is not None:
@@ -135,7 +134,7 @@ def export_saved_model(
     for name, (function, signature) in endpoints.items():
         archive.add_endpoint(name, function, input_signature=[signature])
     # Each export has its own temporary folder, so that concurrent exports do not collide.
-    with tempfile.TemporaryDirectory(prefix=".exporting-", dir=path.parent) as folder:
+    with temporary_folder(path.parent) as folder:
         written = os.path.join(folder, "model")
         archive.write_out(written, verbose=False)
         set_methods(written, kinds)
@@ -150,11 +149,21 @@ def export_saved_model(
             copied = os.path.join(written, "assets.extra", place)
             os.makedirs(os.path.dirname(copied), exist_ok=True)
             shutil.copyfile(source, copied)
-        if path.exists():
-            os.rename(path, os.path.join(folder, "replaced"))
-        os.rename(written, path)
-        shutil.rmtree(os.path.join(folder, "replaced"), ignore_errors=True)
+        _move(written, path, os.path.join(folder, "replaced"))
     return str(path)
+
+
+def _move(written, path, replaced):
+    """Moves an export to its place; what was there goes to `replaced`, but back after an error."""
+    before = path.exists()
+    if before:
+        os.rename(path, replaced)
+    try:
+        os.rename(written, path)
+    except BaseException:
+        if before:
+            os.rename(replaced, path)
+        raise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +185,7 @@ class _Read:
 def _assets(given):
     """Returns the files to copy, with absolute paths, by their path in `assets.extra`."""
     words = "a dict from paths in assets.extra to files"
-    found = check_dict("assets_extra", given or {}, str | os.PathLike, words)
+    found = or_none(check_dict, "assets_extra", given, str | os.PathLike, words) or {}
     found = {place: check_path("assets_extra", source) for place, source in found.items()}
     for source in found.values():
         if not os.path.isfile(source):

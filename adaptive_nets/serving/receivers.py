@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_dict, check_function, check_integer, or_none, show
+from adaptive_nets._checks import (
+    check_array,
+    check_dict,
+    check_function,
+    check_integer,
+    or_none,
+    show,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -98,13 +105,14 @@ def build_raw_serving_input_receiver_fn(
     """
     or_none(check_integer, "default_batch_size", default_batch_size, 1)
     named = features if isinstance(features, dict) else {"features": features}
-    check_dict("features", named, object, "a tensor or array, or a dict of them by name", 1)
+    words = "a tensor or array of rows, or a dict of them by name"
+    check_dict("features", named, object, words, 1)
     for value in named.values():
-        if len(getattr(value, "shape", None) or np.shape(value)) < 1:
-            raise ValueError(
-                "features must be a tensor or array of rows, or a dict of them by name. "
-                f"Received: features={show(features)}."
-            )
+        shape = getattr(value, "shape", None)
+        if shape is None or not hasattr(value, "dtype"):
+            shape = check_array("features", value, words).shape
+        if len(shape) < 1 or _dtype_of(value) is None:
+            raise ValueError(f"features must be {words}. Received: features={show(features)}.")
 
     def serving_input_receiver_fn():
         import tensorflow as tf
@@ -123,6 +131,16 @@ def build_raw_serving_input_receiver_fn(
     return serving_input_receiver_fn
 
 
+def _dtype_of(value):
+    """Returns TensorFlow's dtype of a tensor or array, or `None` where it has none."""
+    import tensorflow as tf
+
+    try:
+        return tf.as_dtype(value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype)
+    except Exception:
+        return None
+
+
 def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
     """Converts a `serving_input_receiver_fn` of tf.estimator, with placeholders, to a receiver.
 
@@ -138,7 +156,7 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
     check_function("serving_input_receiver_fn", serving_input_receiver_fn)
     try:
         inspect.signature(serving_input_receiver_fn).bind()
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise TypeError(
             f"serving_input_receiver_fn must be callable without arguments. Received: {error}."
         ) from error
@@ -159,7 +177,15 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
         named = received if isinstance(received, dict) else {EXAMPLES: received}
         kept.update(named=named, features=found.features)
 
-    wrapped = tf.compat.v1.wrap_function(traced, [])
+    try:
+        wrapped = tf.compat.v1.wrap_function(traced, [])
+    except Exception as error:
+        if str(error).startswith(("serving_input_receiver_fn", "receiver_tensors_alternatives")):
+            raise
+        raise ValueError(
+            "serving_input_receiver_fn must return a ServingInputReceiver. Received: it raised "
+            f"{type(error).__name__}, {show(str(error))}."
+        ) from error
     named = {str(name): tensor for name, tensor in kept["named"].items()}
     flat = keras.tree.flatten(kept["features"])
     eager = [t for t in [*named.values(), *flat] if getattr(t, "graph", None) is not wrapped.graph]
@@ -167,7 +193,7 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
         raise ValueError(
             "serving_input_receiver_fn must create its receiver tensors with "
             "tf.compat.v1.placeholder, or be made by a serving.build_..._fn. Received: "
-            f"{eager[0]!r}."
+            f"{show(eager[0])}."
         )
     pruned = wrapped.prune(feeds=list(named.values()), fetches=flat)
     structure = keras.tree.map_structure(lambda _: None, kept["features"])

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets.adanet import loop
-from adaptive_nets.adanet.placement import local
 from adaptive_nets.adanet.rounds import round as rounds
-from adaptive_nets.adanet.rounds.timing import budget, plan, rehearsal
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer
+from adaptive_nets.machine import clock
 
 
 def blobs(rows=240, classes=3, features=6, seed=0):
@@ -115,9 +113,6 @@ class FakeTime:
     def __init__(self):
         self.now = 0.0
 
-    def perf_counter(self):
-        return self.now
-
 
 @pytest.fixture
 def fake_time(monkeypatch):
@@ -128,8 +123,7 @@ def fake_time(monkeypatch):
         return plain(self, source, indices, start, stop)
 
     monkeypatch.setattr(RoundTrainer, "run", run_round)
-    for module in (budget, plan, rehearsal, local, loop, rounds):
-        monkeypatch.setattr(module, "time", fake)
+    monkeypatch.setattr(clock, "now", lambda: fake.now)
     return fake
 
 

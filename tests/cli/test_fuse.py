@@ -58,3 +58,34 @@ def test_sources_that_do_not_match_are_one_line(tmp_path, capsys):
     assert app.main(["fuse", *files, f"--out={tmp_path / 'c.keras'}"]) == 1
     assert "different depth" in capsys.readouterr().err
     assert not (tmp_path / "c.keras").exists()
+
+
+def test_a_source_is_not_overwritten(tmp_path, capsys):
+    for number in range(2):
+        save(tmp_path / f"{number}.keras", 3, number)
+    (tmp_path / "link.keras").symlink_to(tmp_path / "1.keras")
+    files = [tmp_path / f"{number}.keras" for number in range(2)]
+    sources, before = [str(file) for file in files], [file.read_bytes() for file in files]
+    for out in (sources[0], f"{tmp_path}/./1.keras", tmp_path / "link.keras"):
+        assert app.main(["fuse", *sources, f"--out={out}"]) == 1
+        error = capsys.readouterr().err
+        assert "would overwrite" in error and error.count("\n") == 1
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path, capsys, monkeypatch):
+    for number in range(2):
+        save(tmp_path / f"{number}.keras", 3, number)
+    (tmp_path / "big.keras").write_bytes(b"old")
+
+    def full(model, path, *args, **kwargs):
+        with open(path, "wb") as file:
+            file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(keras.Model, "save", full)
+    files = [str(tmp_path / f"{number}.keras") for number in range(2)]
+    assert app.main(["fuse", *files, f"--out={tmp_path / 'big.keras'}"]) == 1
+    assert "No space left" in capsys.readouterr().err
+    assert (tmp_path / "big.keras").read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0.keras", "1.keras", "big.keras"]

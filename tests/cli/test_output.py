@@ -114,3 +114,49 @@ def test_module_form_works_when_pasted(monkeypatch, started):
     line = output.command_line("--version")
     done = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("adaptive-nets ")
+
+
+def test_what_is_read_is_not_overwritten(tmp_path):
+    data, folder = tmp_path / "data.csv", tmp_path / "model"
+    data.write_text("x\n1\n")
+    (folder / "members").mkdir(parents=True)
+    (folder / "state.json").write_text("")
+    sources = (f"csv:{data}", None, str(folder), "digits")
+    for target in (data, folder, folder / "state.json", tmp_path, folder / "members" / ".."):
+        with pytest.raises(
+            ValueError, match=f"--output={target} would overwrite .*, which is read"
+        ):
+            output.check_target("--output", str(target), sources)
+    for target in (None, tmp_path / "new.csv", folder / "new.csv", "/dev/stdout"):
+        output.check_target("--output", target and str(target), sources)
+
+
+def test_csv_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    frame, target = pd.DataFrame({"a": [1]}), tmp_path / "out.csv"
+    output.write_csv(frame, str(target))
+    assert target.read_text() == "a\n1\n"
+
+    def full(self, path, **options):
+        with open(path, "w") as file:
+            file.write("ha")
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pd.DataFrame, "to_csv", full)
+        with pytest.raises(OSError, match="No space"):
+            output.write_csv(frame, str(target))
+    assert target.read_text() == "a\n1\n" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_csv_goes_to_a_pipe(tmp_path):
+    import os
+    import threading
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    thread = threading.Thread(
+        target=output.write_csv, args=(pd.DataFrame({"a": [1]}), str(pipe)), daemon=True
+    )
+    thread.start()
+    assert pipe.read_text() == "a\n1\n" and pipe.is_fifo()
+    thread.join()

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adaptive_nets.data import datasets
 from adaptive_nets.data.datasets import ReadLimits, read_batches, read_dataset
 
 
@@ -43,8 +42,7 @@ def test_an_iterator_is_not_read_further_either():
 @pytest.fixture
 def clock(monkeypatch):
     now = types.SimpleNamespace(seconds=0.0)
-    fake = types.SimpleNamespace(perf_counter=lambda: now.seconds)
-    monkeypatch.setattr(datasets, "time", fake)
+    monkeypatch.setattr("adaptive_nets.machine.clock.now", lambda: now.seconds)
     return now
 
 

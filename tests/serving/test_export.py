@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import adaptive_nets as an
+from adaptive_nets.files.processes import Process
 from adaptive_nets.serving import export_saved_model
 
 
@@ -86,6 +87,34 @@ def test_a_failed_export_leaves_the_old_one(tmp_path, monkeypatch):
         export_saved_model(model(seed=1), an.heads.MultiClass(3), path)
     assert {p: p.read_bytes() for p in path.rglob("*") if p.is_file()} == before
     assert os.listdir(tmp_path) == ["export"]
+
+
+def test_an_export_that_cannot_be_moved_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "export"
+    export_saved_model(model(), an.heads.MultiClass(3), path)
+    before = {p: p.read_bytes() for p in path.rglob("*") if p.is_file()}
+    plain = os.rename
+
+    def rename(old, new):
+        if str(old).endswith("model") and new == path:
+            raise OSError("stale file handle")
+        plain(old, new)
+
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(OSError, match="stale"):
+        export_saved_model(model(seed=1), an.heads.MultiClass(3), path)
+    assert {p: p.read_bytes() for p in path.rglob("*") if p.is_file()} == before
+    assert os.listdir(tmp_path) == ["export"]
+
+
+def test_what_a_killed_export_has_left_is_swept_by_the_next(tmp_path):
+    own = Process.current()
+    gone = Process(own.machine, own.pid, own.started - 1)
+    for process in (gone, own):
+        left = tmp_path / f".writing-{process.name}-{'0' * 16}"
+        (left / "model").mkdir(parents=True)
+    export_saved_model(model(), an.heads.MultiClass(3), tmp_path / "export")
+    assert sorted(os.listdir(tmp_path)) == [left.name, "export"]
 
 
 @pytest.mark.parametrize("place", ["file", "folder"])

@@ -87,30 +87,56 @@ def make(call: Call, name: str | None = None, number: int = 0) -> str:
     """Makes a call, with one wrong value.
 
     Returns:
+        What `make_with` says.
+    """
+    if name is None:
+        return make_with(call, {})
+    return make_with(call, {name: 1 if number < 0 else call.arguments[name].wrong[number]})
+
+
+def make_with(call: Call, values: dict[str, Any]) -> str:
+    """Makes a call, with some values in place of the valid ones.
+
+    Returns:
         `"accepted"`, `"clear: ..."`, `"raw: ..."` or `"hang"`.
     """
-    given = {key: argument.make() for key, argument in call.arguments.items()}
-    if name is not None:
-        given[name] = 1 if number < 0 else call.arguments[name].wrong[number]
+    return make_prepared(call, values, prepare(call, values))
+
+
+def prepare(call: Call, values: dict[str, Any]) -> Callable[[], Any]:
+    """Returns a function without arguments that makes the call."""
+    given = {key: argument.make() for key, argument in call.arguments.items()} | values
     function = call.function()
+    return lambda: function(**given)
+
+
+def make_prepared(call: Call, values: dict[str, Any], function: Callable[[], Any]) -> str:
+    """Makes a call that `prepare` has prepared.
+
+    Returns:
+        What `make_with` says.
+    """
     signal.alarm(SECONDS)
     try:
-        found = function(**given)
+        found = function()
         if isinstance(found, Iterator):
-            next(found)
+            next(found, None)
         return "accepted"
     except WorkBegan:
         return "accepted"
     except TooLong:
         return "hang"
     except Exception as error:
-        return _judge(error, call, name)
+        return _judge(error, call, values)
     finally:
         signal.alarm(0)
 
 
-def _judge(error, call, name):
-    said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+def _judge(error, call, values):
+    try:
+        said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    except Exception:
+        said = "(a message that cannot be printed)"
     told = f"{type(error).__name__}: {said.splitlines()[0][:300] if said else ''}"
     trace, frames = error.__traceback__, []
     while trace is not None:
@@ -120,13 +146,15 @@ def _judge(error, call, name):
         # Python itself refuses unknown and missing arguments of what was called.
         isinstance(error, TypeError) and re.search(r"(unexpected|required).* argument", said)
     )
-    checked = name in call.handed_on or name == "no_such_argument"
+    checked = not {*values}.isdisjoint((*call.handed_on, "no_such_argument"))
     theirs = checked and any(checker in "".join(frames) for checker in CHECKERS)
+    # What the system says of a path names it.
+    theirs = theirs or (isinstance(error, OSError) and error.filename is not None)
     known = isinstance(error, ValueError | TypeError | KeyError | OSError | ImportError)
-    named = name is None or re.search(rf"(?<![a-z]){re.escape(name)}(?![a-z])", said)
+    named = any(re.search(rf"(?<![a-z]){re.escape(name)}(?![a-z])", said) for name in values)
     if theirs and "/sklearn/" in "".join(frames):
         return f"clear: {told}"
     one_line = len(said.strip().splitlines()) == 1
-    if known and (ours or theirs) and one_line and (named or "eceived" in said):
+    if known and (ours or theirs) and one_line and (named or not values or "eceived" in said):
         return f"clear: {told}"
     return f"raw: {told}  [{pathlib.Path(frames[-1]).name}]"

@@ -160,7 +160,7 @@ def propose_candidates(
                 raise ValueError(
                     f"Candidate '{candidate.name}' of strategy {type(strategy).__name__} must "
                     f"contain at least one of the subnetworks {', '.join(new)}, and no others. "
-                    f"Received: {candidate.new!r}."
+                    f"Received: {show(candidate.new)}."
                 )
             found.setdefault((candidate.previous and previous, candidate.new), candidate)
     names = [c.name for c in found.values()]

@@ -1,10 +1,15 @@
 """`Checkpointer`: keeps the state of a search and the checkpoints within its rounds."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from adaptive_nets.adanet.checkpoints import probe
 from adaptive_nets.adanet.checkpoints.codec import member_to_json
-from adaptive_nets.adanet.checkpoints.model_dir import PREPROCESSING_FILE, ModelDir, ModelDirReader
+from adaptive_nets.adanet.checkpoints.files.manifest import PREPROCESSING_FILE
+from adaptive_nets.adanet.checkpoints.files.sealing import Digest
+from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
+from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.rounds.round import Round
@@ -33,16 +38,31 @@ class Checkpointer:
     ):
         self.context, self.state, self.folder = context, state, folder
         self._publish = publish
+        # The probe's outputs of members, which do not change.
+        self._answers: dict[str, Any] = {}
 
     @property
     def writer(self) -> ModelDir | None:
         """The folder, if this process writes to it."""
         return self.folder if isinstance(self.folder, ModelDir) else None
 
-    def sweep(self) -> None:
-        """Removes the temporary files of a killed process."""
+    def check_names(self, number: int, builders: Iterable[str]) -> None:
+        """Checks before a round that its members can be written.
+
+        Args:
+            number: The round, from 1.
+            builders: Names of its builders.
+
+        Raises:
+            ValueError: A file of another origin stands in the way.
+        """
         if self.writer is not None:
-            self.writer.sweep()
+            self.writer.check_names(f"members/{number}_{name}.keras" for name in builders)
+
+    def settle(self) -> None:
+        """Called when nothing more will be written."""
+        if self.writer is not None:
+            self.writer.settle()
 
     def commit(self, state: SearchState) -> None:
         """Saves a state, then makes it the current one."""
@@ -87,29 +107,40 @@ class Checkpointer:
             self.writer.drop_checkpoints()
 
     def _write(self, state):
-        folder = self.writer
-        preprocessing = self.context.preprocessing
-        if preprocessing is not None and not folder.has_state():
-            folder.save_model(preprocessing, PREPROCESSING_FILE)
         members = state.members()
-        files = {name: state.file(member) for name, member in members.items()}
-        for name, member in members.items():
-            # Members of earlier rounds never change.
-            kept = member.iteration <= self.state.iteration
-            if not kept or not (folder.path / files[name]).exists():
-                folder.save_model(member.model, files[name])
-        described = {
-            name: {**member_to_json(member), "file": files[name]}
-            for name, member in members.items()
-        }
-        folder.write_state(
-            {
+        models = {state.file(m): (m.model, _digest(m)) for m in members.values()}
+        preprocessing = self.context.preprocessing
+        if preprocessing is not None:
+            stored = self.writer.preprocessing_digest()
+            models[PREPROCESSING_FILE] = (preprocessing, stored)
+        keys = {name: state.file(member) for name, member in members.items()}
+
+        def describe(found):
+            described = {}
+            for name, member in members.items():
+                file, digest = found[keys[name]]
+                member.stored = (file, *digest)
+                described[name] = {**member_to_json(member), "file": file}
+            return {
                 **self.context.header(),
                 "members": described,
-                "files": list(files.values()),
+                "files": dict(found.values()),
                 "record": state.to_json(),
+                "probe": self._probe(state),
             }
+
+        ended = state.iteration > self.state.iteration
+        self.writer.commit(state.iteration, describe, models, drop_checkpoints=ended)
+
+    def _probe(self, state):
+        context = self.context
+        if not context.group.alone:
+            return {"skipped": "several processes train together"}
+        ensembler, spec = context.settings.ensembler, context.spec
+        return probe.describe(
+            state.current.ensemble, ensembler, spec, context.preprocessing, self._answers
         )
-        folder.drop_members(files.values())
-        if state.iteration > self.state.iteration:
-            folder.drop_checkpoints()
+
+
+def _digest(member):
+    return None if member.stored is None else Digest(*member.stored[1:])

@@ -1,143 +1,58 @@
 """The folder of a search. Every file is written atomically, and none is pickled.
 
 model_dir/
-  state-000003.json          configuration, ensemble, leaderboard, reports; newest valid wins
+  manifest.json              names of all these files; others in the folder are left alone
+  state-000003.json          configuration, ensemble, leaderboard, reports; newest whole one wins
   members/1_dense_2.keras    weights of subnetworks that a state file names
   preprocessing.keras
   checkpoint-0000500.npz     weights and optimizer slots in the middle of a round
   tensorboard/round_1/...    scalars of each subnetwork
 """
 
-import json
+import contextlib
 import os
-import re
 import shutil
-import tempfile
-import warnings
-import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_path
-from adaptive_nets.adanet.checkpoints.codec import decode_nonfinite, encode_nonfinite
-from adaptive_nets.adanet.checkpoints.writer_lease import WriterLease
-from adaptive_nets.atomic_files import PREFIX, atomic_write
+from adaptive_nets.adanet.checkpoints.adoption import (
+    adopted_manifest,
+    check_free,
+    check_place,
+    check_writable,
+    readable_state,
+)
+from adaptive_nets.adanet.checkpoints.files.checkpoint_file import write_checkpoint
+from adaptive_nets.adanet.checkpoints.files.manifest import (
+    FOLDERS,
+    MANIFEST_FILE,
+    MODEL_NAME,
+    PREPROCESSING_FILE,
+    STATE_NAME,
+    Manifest,
+)
+from adaptive_nets.adanet.checkpoints.files.sealing import (
+    Digest,
+    digest_of,
+    is_intact,
+)
+from adaptive_nets.adanet.checkpoints.files.state_file import (
+    number_of,
+    state_name,
+    with_unknown,
+    write_state,
+)
+from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
+from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError, WriterLease
+from adaptive_nets.files.atomic import atomic_write, sweep
 from adaptive_nets.graphs.loadable import separated
-from adaptive_nets.keras_internals import seeded
-from adaptive_nets.serialization import normalize
 
-VERSION = 2
+# The newest states are kept, of this many rounds at least.
 KEPT = 3
-PREPROCESSING_FILE = "preprocessing.keras"
-
-
-class ModelDirReader:
-    """Reads the folder of a search, and writes nothing.
-
-    Args:
-        path: The folder.
-    """
-
-    def __init__(self, path: str | os.PathLike):
-        self.path = Path(check_path("model_dir", path))
-
-    def has_state(self) -> bool:
-        return self.newest > 0
-
-    @property
-    def newest(self) -> int:
-        """The number of the newest state file, or 0 if there is none."""
-        numbered = self._numbered("state-*.json")
-        return numbered[-1][0] if numbered else 0
-
-    @staticmethod
-    def named(state: dict) -> list[str]:
-        """Returns the model files that a state needs."""
-        return [*state["files"], *([PREPROCESSING_FILE] if state["preprocessed"] else [])]
-
-    def read_state(self, path: str | os.PathLike | None = None) -> dict | None:
-        """Reads the newest readable state, or returns `None` if there is none.
-
-        Args:
-            path: State file to read instead of the newest. Defaults to `None`.
-        """
-        numbered = self._numbered("state-*.json")
-        if path is not None:
-            numbered = [(n, p) for n, p in numbered if p.name == Path(path).name]
-            if not numbered:
-                raise ValueError(f"State file '{path}' does not exist in '{self.path}'.")
-        for _, path in reversed(numbered):
-            try:
-                state = decode_nonfinite(json.loads(path.read_text(encoding="utf-8")))
-                version = state["version"]
-            except (ValueError, KeyError, TypeError, OSError) as error:
-                warnings.warn(
-                    f"State file '{path}' cannot be read ({type(error).__name__}); falling back "
-                    "to the previous one.",
-                    stacklevel=2,
-                )
-                continue
-            if version != VERSION:
-                age, cure = (
-                    ("a newer", "Upgrade adaptive_nets.")
-                    if version > VERSION
-                    else ("an older", "Use another model_dir, or that version.")
-                )
-                raise ValueError(
-                    f"'{path}' was written by {age} version of adaptive_nets (format {version}; "
-                    f"this version reads {VERSION}). {cure}"
-                )
-            missing = [n for n in state.get("files", []) if not (self.path / n).exists()]
-            if missing:
-                warnings.warn(
-                    f"State file '{path}' names missing files ({', '.join(missing)}); falling "
-                    "back to the previous one.",
-                    stacklevel=2,
-                )
-                continue
-            described = ("settings", "adapted_head")
-            return {k: normalize(v) if k in described else v for k, v in state.items()}
-        return None
-
-    def load_model(self, name: str) -> keras.Model:
-        """Loads the model in one of the folder's files."""
-        try:
-            # Weights are read, and the seeds of what draws them are of no use.
-            with seeded(0):
-                return keras.saving.load_model(self.path / name, compile=False)
-        except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"'{self.path / name}' cannot be loaded: {str(error).splitlines()[0]} If it has "
-                "layers of your own, register them with "
-                "keras.saving.register_keras_serializable first."
-            ) from error
-
-    def read_checkpoint(self) -> tuple[dict, list[np.ndarray]] | None:
-        """Reads the newest readable checkpoint, or returns `None` if there is none."""
-        for _, path in reversed(self._numbered("checkpoint-*.npz")):
-            try:
-                with np.load(path, allow_pickle=False) as archive:
-                    header = json.loads(archive["header"].tobytes().decode())
-                    names = sorted(n for n in archive.files if n != "header")
-                    return header, [archive[n] for n in names]
-            except (ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
-                warnings.warn(
-                    f"Checkpoint '{path}' cannot be read ({type(error).__name__}); falling back "
-                    "to the previous one.",
-                    stacklevel=2,
-                )
-        return None
-
-    def _numbered(self, pattern):
-        found = []
-        for path in self.path.glob(pattern):
-            match = re.search(r"-(\d+)\.\w+$", path.name)
-            if match:
-                found.append((int(match[1]), path))
-        return sorted(found)
 
 
 class ModelDir(ModelDirReader):
@@ -147,99 +62,280 @@ class ModelDir(ModelDirReader):
         path: The folder. If it is missing, the first write creates it.
 
     Attributes:
-        lease: The `WriterLease` that is confirmed before each change, or `None`, the default, for
-            none.
+        lease: The `WriterLease` that is confirmed before each change, or `None`, the default.
+        take_lease: Function that takes the lease before the first change, or `None`, the default.
 
     Raises:
         OSError: The folder cannot be written to.
+        ValueError: A name that the search needs is taken by a file that is not the search's.
     """
 
     def __init__(self, path: str | os.PathLike):
         super().__init__(path)
         self.lease: WriterLease | None = None
-        try:
-            self._probe()
-        except OSError as error:
-            raise OSError(
-                f"model_dir must be a folder that can be written to. Received: '{path}' "
-                f"({error.strerror or error})."
-            ) from error
+        self.take_lease: Callable[[], WriterLease] | None = None
+        self._own: Manifest | None = None
+        self._states: dict[str, dict | None] = {}
+        self._removed = False
+        check_place(self.path)
+        if not self.has_state():
+            check_writable(self.path)
+        check_free(self)
 
-    def _probe(self):
-        """Tests whether the folder is writable, without leaving anything behind."""
-        folder = self.path.absolute()
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+    # What is whose -------------------------------------------------------------------------------
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Checks that files can be written under some names.
+
+        Args:
+            names: Names of model files.
+
+        Raises:
+            ValueError: One is taken by a file that is not the search's.
+        """
+        known = self._own or adopted_manifest(self)
+        for name in names:
+            path = self.path / name
+            if name in known.files or not os.path.lexists(path):
+                continue
+            raise ValueError(
+                f"'{path}' has not been written by this search, which needs the name. Nothing was "
+                "changed. Move the file away, or use another model_dir."
+            )
 
     def confirm(self) -> None:
-        """Raises an error if another process has taken the folder over."""
+        """Raises an error if another process writes to the folder, or has taken it over."""
+        if self.lease is None and self.take_lease is not None:
+            seen = self.newest
+            self.lease = self.take_lease()
+            if self.newest != seen:
+                raise ModelDirInUseError(
+                    f"model_dir '{self.path}' has been written to by another fit meanwhile. "
+                    "Nothing was changed. Call fit again."
+                )
         if self.lease is not None:
             self.lease.confirm()
 
-    def sweep(self) -> None:
-        """Removes the temporary files of a killed process."""
-        self.confirm()
-        for path in [*self.path.glob(f"{PREFIX}*"), *self.path.glob(f"members/{PREFIX}*")]:
-            path.unlink(missing_ok=True)
+    def _open(self) -> Manifest:
+        """Begins to write: finds out what is the search's, and sweeps what was left half written.
 
-    def write_state(self, state: dict) -> None:
-        """Writes the next state file, then deletes the oldest ones."""
-        number = self.newest + 1
-        text = json.dumps(
-            encode_nonfinite({"version": VERSION, **state}), indent=1, allow_nan=False
-        )
-        with atomic_write(self.path / f"state-{number:06d}.json", confirm=self.confirm) as name:
-            Path(name).write_text(text, encoding="utf-8")
-        for _, old in self._numbered("state-*.json")[:-KEPT]:
-            old.unlink(missing_ok=True)
+        Returns:
+            The manifest.
+        """
+        if self._own is None:
+            check_writable(self.path)
+            self.confirm()
+            self._own = adopted_manifest(self)
+            sweep(self.path)
+            sweep(self.path / "members")
+            names = [n for n in self._own.files if STATE_NAME.fullmatch(n)]
+            self._states = {name: readable_state(self.path, name) for name in names}
+        return self._own
+
+    def _reserve(self, new, going=()):
+        """Writes the manifest before files are written and removed."""
+        self._own = self._open().with_names(new, going, self.path)
+        self._own.write(self.path, self.confirm)
+
+    def _remove(self, names):
+        self.confirm()
+        for name in names:
+            self._states.pop(name, None)
+            # A search writes no folders under these names.
+            if not _is_folder(self.path / name):
+                (self.path / name).unlink(missing_ok=True)
+
+    def settle(self) -> None:
+        """Makes the manifest say exactly what is there, once nothing more will be written."""
+        unsettled = self._own or self.manifest()
+        if unsettled is not None and unsettled.unsure:
+            self._open().settled(self.path).write(self.path, self.confirm)
+        self._own = None
+
+    def subfolder(self, name: str) -> Path:
+        """Returns a folder in this one for files that are not listed.
+
+        Args:
+            name: `"tensorboard"` or `"generator"`.
+        """
+        if not os.path.lexists(self.path / name):
+            self._reserve([name])
+            (self.path / name).mkdir(exist_ok=True)
+        return self.path / name
+
+    def remove(self) -> None:
+        """Removes all files of the search."""
+        own = self._open()
+        self._remove(own.files - set(FOLDERS))
+        for name in own.files & set(FOLDERS):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        (self.path / MANIFEST_FILE).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (self.path / "members").rmdir()
+        self._removed = True
+
+    def leave(self) -> None:
+        """Removes the folder if `remove` has left it empty."""
+        if self._removed:
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
+
+    # States --------------------------------------------------------------------------------------
+
+    def commit(
+        self,
+        round_: int,
+        describe: Callable[[dict[str, tuple[str, Digest]]], dict[str, Any]],
+        models: dict[str, tuple[keras.Model, Digest | None]],
+        drop_checkpoints: bool = False,
+    ) -> None:
+        """Writes the next state with the models that it needs, then removes what is out of date.
+
+        Args:
+            round_: Number of the last finished round.
+            describe: Function from the name and digest of each model's file to the state's values.
+            models: Each model by the name for its file, with the digest of the file of this name
+                that holds it already, or `None`.
+            drop_checkpoints: Whether to remove all checkpoints then. Defaults to `False`.
+        """
+        self._open()
+        held = {key for key, (_, known) in models.items() if is_intact(self.path, key, known)}
+        names = _file_names(models, held, self._is_taken)
+        number = self._next_number()
+        stale = _stale_states(self._states, round_)
+        dropped = self.checkpoint_names() if drop_checkpoints else []
+        fresh = [names[key] for key in models if key not in held]
+        self._reserve([*fresh, state_name(number)], [*stale, *dropped])
+        found = {
+            key: (names[key], known if key in held else self._save(model, names[key]))
+            for key, (model, known) in models.items()
+        }
+        state = describe(found)
+        before = max((n for n in self._states if self._states[n]), key=number_of, default=None)
+        if before is not None:
+            state = with_unknown(state, self._states[before])
+        self._write(number, state)
+        self._remove([*stale, *dropped])
+        self._drop_models()
 
     def begin_from(self, other: str | os.PathLike) -> None:
-        """Copies the state of another search, for this one to start from.
+        """Copies the newest whole state of another search, for this one to start from.
 
         Raises:
-            ValueError: The other folder holds no search.
+            ValueError: The other folder holds no search, or none that is whole.
         """
         source = ModelDirReader(other)
         state = source.read_state()
         if state is None:
             raise ValueError(f"There is no search to start from in '{other}'.")
-        for name in self.named(state):
+        number = self._next_number()
+        self.check_names(state["files"])
+        self._reserve([*state["files"], state_name(number)])
+        for name, digest in state["files"].items():
             with atomic_write(self.path / name, ".keras", self.confirm) as written:
                 shutil.copyfile(source.path / name, written)
-        self.write_state({k: v for k, v in state.items() if k != "version"})
+            copied = digest_of(self.path, name)
+            if digest not in (None, copied):
+                raise ValueError(f"'{source.path / name}' changed while it was copied.")
+            state["files"][name] = copied
+        own = ("version", "search", "number", "written_by", "sha256")
+        self._write(number, {k: v for k, v in state.items() if k not in own})
+        self.settle()
 
-    def save_model(self, model: keras.Model, name: str) -> str:
-        """Saves a model as `name` (relative, ending in `.keras`), and returns the name."""
+    def _write(self, number, state):
+        name = state_name(number)
+        files = {n: digest._asdict() for n, digest in state["files"].items()}
+        write_state(self.path / name, {**state, "files": files}, self._own.search, self.confirm)
+        self._states[name] = state
+
+    def _next_number(self):
+        """Returns the number of the next state; names that others have taken are left out."""
+        names = [*self._open().files, *self.there(STATE_NAME)]
+        return max((number_of(n) for n in names if STATE_NAME.fullmatch(n)), default=0) + 1
+
+    # Models --------------------------------------------------------------------------------------
+
+    def preprocessing_digest(self) -> Digest | None:
+        """Returns the digest of the search's preprocessing as the newest state has it."""
+        self._open()
+        for name in sorted(self._states, key=number_of, reverse=True):
+            if self._states[name] is not None:
+                found = self._states[name]["files"].get(PREPROCESSING_FILE)
+                # Before there were digests.
+                there = self._states[name]["preprocessed"] and found is None
+                return digest_of(self.path, PREPROCESSING_FILE) if there else found
+        return None
+
+    def _is_taken(self, name):
+        if name not in self._own.files or not os.path.lexists(self.path / name):
+            return os.path.lexists(self.path / name)
+        if _is_folder(self.path / name):
+            return True
+        needed = [s["files"].get(name) for s in self._states.values() if s and name in s["files"]]
+        return any(digest is None or is_intact(self.path, name, digest) for digest in needed)
+
+    def _save(self, model, name) -> Digest:
+        """Saves a model as one of the folder's files, and returns the file's digest."""
         with atomic_write(self.path / name, ".keras", self.confirm) as temporary:
             separated(model).save(temporary)
-        return name
+            written = Path(temporary)
+            return digest_of(written.parent, written.name)
 
-    def drop_members(self, keep: Iterable[str]) -> None:
-        """Removes member files that no kept state file names."""
-        self.confirm()
-        named = set(keep)
-        for _, path in self._numbered("state-*.json"):
-            try:
-                named |= set(json.loads(path.read_text(encoding="utf-8")).get("files", []))
-            except (ValueError, OSError):
-                continue
-        for path in (self.path / "members").glob("*.keras"):
-            if f"members/{path.name}" not in named:
-                path.unlink(missing_ok=True)
+    def _drop_models(self):
+        """Removes models that no state needs, unless a state cannot be read at present."""
+        if not all(self._states.values()):
+            return
+        needed = {name for state in self._states.values() for name in state["files"]}
+        models = {name for name in self._own.files if MODEL_NAME.fullmatch(name)}
+        self._remove(models - needed)
+
+    # Checkpoints ---------------------------------------------------------------------------------
 
     def write_checkpoint(self, step: int, header: dict, arrays: list[np.ndarray]) -> None:
         """Writes all arrays of a round at a step, then deletes older checkpoints."""
-        named = {f"a{i:05d}": np.asarray(a) for i, a in enumerate(arrays)}
-        path = self.path / f"checkpoint-{step:09d}.npz"
-        with atomic_write(path, ".npz", self.confirm) as name, open(name, "wb") as file:
-            np.savez(file, header=np.frombuffer(json.dumps(header).encode(), "uint8"), **named)
-        for _, old in self._numbered("checkpoint-*.npz")[:-2]:
-            old.unlink(missing_ok=True)
+        name = f"checkpoint-{step:09d}.npz"
+        there = [n for n in self.checkpoint_names() if n != name]
+        self._reserve([name], there[:-1])
+        header = {**header, "search": self._own.search}
+        write_checkpoint(self.path / name, header, arrays, self.confirm)
+        self._remove(there[:-1])
 
     def drop_checkpoints(self) -> None:
-        """Removes all checkpoints."""
-        self.confirm()
-        for _, path in self._numbered("checkpoint-*.npz"):
-            path.unlink(missing_ok=True)
+        """Removes all checkpoints of the search."""
+        if there := self.checkpoint_names():
+            self._open()
+            self._remove(there)
+
+
+def _stale_states(states, round_):
+    """Returns the states that are out of date once the next one, of a round, is written."""
+    listed = sorted(states, key=number_of, reverse=True)
+    kept, newest = set(listed[: KEPT - 1]), {}
+    for name in listed:
+        if states[name] is not None:
+            newest.setdefault(states[name]["record"]["iteration"], name)
+    others = [name for known, name in newest.items() if known not in (0, round_)]
+    kept |= set(others[: KEPT - 1])
+    oldest = min((number_of(n) for n in kept if states[n] is not None), default=0)
+    # One that cannot be read now may be read later, as long as it is not older than all others.
+    kept |= {n for n in listed if states[n] is None and number_of(n) > oldest}
+    return [name for name in listed if name not in kept]
+
+
+def _file_names(models, held, is_taken):
+    """Returns the name of each model's file. What a state needs is never overwritten."""
+    names, used = {}, set(held)
+    for key in models:
+        name, count = key, 1
+        while key not in held and (
+            name in used or (name != key and name in models) or is_taken(name)
+        ):
+            count += 1
+            name = f"{key.removesuffix('.keras')}.{count}.keras"
+        names[key] = name
+        used.add(name)
+    return names
+
+
+def _is_folder(path):
+    return path.is_dir() and not path.is_symlink()

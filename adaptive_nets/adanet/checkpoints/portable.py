@@ -172,7 +172,7 @@ def pack_state(state: SearchState) -> dict[str, Any]:
         "record": state.to_json(),
         "paused": state.paused,
         "members": {
-            name: {**member_to_json(member), "model": pack(member.model, f"its member '{name}'")}
+            name: {**_described(member), "model": pack(member.model, f"its member '{name}'")}
             for name, member in state.members().items()
         },
     }
@@ -188,10 +188,14 @@ def unpack_state(packed: dict[str, Any]) -> SearchState:
 def copy_state(state: SearchState) -> SearchState:
     """Returns a state whose members are copies."""
     members = state.members()
-    described = {name: member_to_json(member) for name, member in members.items()}
+    described = {name: _described(member) for name, member in members.items()}
     models = {name: copied_apart(member.model) for name, member in members.items()}
     record = copy.deepcopy(state.to_json())
     return _restored(record, copy.deepcopy(state.paused), described, models)
+
+
+def _described(member):
+    return {**member_to_json(member), "stored": member.stored}
 
 
 def _restored(record, paused, described, models):

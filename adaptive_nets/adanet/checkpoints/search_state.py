@@ -151,6 +151,8 @@ class SearchState:
         A state's files are never overwritten with other weights. Members of a partial round,
         whose training continues, therefore have the step in their file names.
         """
+        if member.stored is not None:
+            return member.stored[0]
         if member.iteration <= self.iteration or self.partial is None:
             return f"members/{member.name}.keras"
         return f"members/{member.name}.step-{self.partial.entries[-1].steps}.keras"
@@ -195,9 +197,15 @@ class SearchState:
             judged_share=state.get("judged_share", 1.0),
             rate_factor=state.get("rate_factor", 1.0),
             ensemble=state["ensemble"] and ensemble_from_json(state["ensemble"], members),
-            entries=tuple(Entry(**e) for e in state["entries"]),
-            reports=tuple(Report(**r) for r in state["reports"]),
-            curves=tuple(Curve(**c) for c in state["curves"]),
+            entries=_rows(Entry, state["entries"]),
+            reports=_rows(Report, state["reports"]),
+            curves=_rows(Curve, state["curves"]),
             best_single=state["best_single"] and members[state["best_single"]],
             partial=state["partial"] and cls.from_json(state["partial"], members),
         )
+
+
+def _rows(kind, rows):
+    """Returns rows as objects, without the keys that only later versions know."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    return tuple(kind(**{name: row[name] for name in names}) for row in rows)

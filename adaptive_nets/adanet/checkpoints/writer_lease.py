@@ -14,7 +14,7 @@ from pathlib import Path
 from absl import logging
 
 from adaptive_nets.adanet.checkpoints.heartbeat import LOST_SECONDS, Silence, heartbeat
-from adaptive_nets.processes import Process
+from adaptive_nets.files.processes import Process
 
 # A folder in `model_dir` that exists only while somebody writes there.
 LEASE_FOLDER = "writer.lease"
@@ -140,9 +140,10 @@ class WriterLease:
     def _standing(self, file):
         """Returns whether the process behind a file is "alive", "lost" or "unknown"."""
         process = Process.from_name(file.name)
-        if process.is_here:
-            return "lost" if process.is_gone else "alive"
         try:
+            if process.is_here:
+                copied = not file.name.startswith(self._name_of(process))
+                return "lost" if copied or process.is_gone else "alive"
             if self._silence.seconds(file) > self.lost_seconds:
                 return "lost"
         except FileNotFoundError:
@@ -151,9 +152,13 @@ class WriterLease:
 
     def _enter(self, lost):
         """Enters a file, and removes those of lost processes; returns whether it is alone."""
-        own = self.path / f"{self._process.name}-{secrets.token_hex(8)}"
         try:
             self._make_folders()
+            own = self.path / f"{self._name_of(self._process)}{secrets.token_hex(8)}"
+        except (FileNotFoundError, FileExistsError):
+            # Somebody has removed an empty folder meanwhile, here or below.
+            return False
+        try:
             with open(own, "x", encoding="utf-8") as file:
                 json.dump(
                     {
@@ -168,7 +173,6 @@ class WriterLease:
                 each.unlink(missing_ok=True)
             alone = not self._files()
         except FileNotFoundError:
-            # Somebody has removed the empty folder meanwhile.
             self._own, alone = None, False
         except BaseException:
             self._own = own
@@ -179,6 +183,10 @@ class WriterLease:
             own.unlink(missing_ok=True)
             time.sleep(random.uniform(0.0, POLL_SECONDS))
         return alone
+
+    def _name_of(self, process):
+        """Returns how the files of a process begin, if they are not in a copy of its folder."""
+        return f"{process.name}-{os.stat(self._folder).st_ino}-"
 
     def _make_folders(self):
         missing, folder = [], self._folder

@@ -163,7 +163,7 @@ class ConvexAdaNet(ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise ValueError(
                 "y must have two classes among the rows of positive weight. "
-                f"Received: one class, {self.classes_[0]!r}."
+                f"Received: one class, {show(self.classes_[0])}."
             )
         signs = np.where(y == self.classes_[1], 1.0, -1.0)
         self.adanet_lambda_, layers = self.adanet_lambda, self.max_depth

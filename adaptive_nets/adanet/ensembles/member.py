@@ -20,6 +20,8 @@ class Member:
         complexity: The measure r in the objective.
         attributes: The `attributes` of the `Subnetwork`. Defaults to none.
         parents: The frozen members whose hidden layers it reads. Defaults to none.
+        stored: Name, SHA-256 and size of the file in `model_dir` that holds its model. Defaults to
+            `None`: there is none.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Member:
     complexity: float
     attributes: dict = dataclasses.field(default_factory=dict)
     parents: tuple["Member", ...] = ()
+    stored: tuple[str, str, int] | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def parameters(self) -> int:

@@ -94,7 +94,7 @@ def _check_search(search):
     if not isinstance(search.complexity, Rademacher):
         raise ValueError(
             "Theorem 1 requires Rademacher complexities: search with complexity='rademacher'. "
-            f"Received: complexity={search.complexity!r}."
+            f"Received: complexity={show(search.complexity)}."
         )
     if search.ensemble.mixture.bias is not None:
         raise ValueError(

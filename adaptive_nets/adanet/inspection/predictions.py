@@ -16,6 +16,7 @@ from adaptive_nets.data.rows import Features
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import NO_LIMIT, Spool
 from adaptive_nets.heads import Head
+from adaptive_nets.keras_internals import check_not_forked
 
 # Numbers of features and logits that are held at a time, besides the features that were given.
 HELD_NUMBERS = 1 << 23
@@ -61,6 +62,7 @@ def compute_output(
 
 def predict_rows(model: keras.Model, features: Features, batch_size: int) -> np.ndarray:
     """Computes the logits of features that were read by a schema."""
+    check_not_forked("A prediction")
     check_instance("model", model, keras.Model, "a keras.Model")
     batch_size = check_integer("batch_size", batch_size, 1)
     flat = keras.tree.flatten(features)
@@ -188,7 +190,7 @@ def read_output(
     if output not in predictions:
         raise ValueError(
             f"Unknown output: head '{head.name}' has {', '.join(predictions)}. "
-            f"Received: output={output!r}."
+            f"Received: output={show(output)}."
         )
     return _as_array(predictions[output])
 

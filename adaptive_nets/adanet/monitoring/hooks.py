@@ -1,7 +1,6 @@
 """Keras callbacks of a search."""
 
 import os
-import shutil
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -99,8 +98,8 @@ class Hooks:
         self._callbacks.on_train_end()
         finished = error is None and self._keeper.state.partial is None
         delete = any(backup.delete_checkpoint for backup in self._backups[:1])
-        if delete and finished and self._search.is_chief:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if delete and finished and self._keeper.writer is not None:
+            self._keeper.writer.remove()
 
     @property
     def stop_requested(self) -> bool:

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from adaptive_nets._checks import show
+
 if TYPE_CHECKING:
     from adaptive_nets.adanet.candidates.stock.learning_rates import LearningRates
 
@@ -43,7 +45,7 @@ class SearchOptimizer:
         if isinstance(value, keras.optimizers.schedules.LearningRateSchedule) or callable(value):
             raise ValueError(
                 "The learning rate of a search can be set to a number only. Pass schedules to the "
-                f"generator, as its learning_rate. Received: {value!r}."
+                f"generator, as its learning_rate. Received: {show(value)}."
             )
         value = float(keras.ops.convert_to_numpy(value))
         if not 0 < value < float("inf") or not rates.initial:

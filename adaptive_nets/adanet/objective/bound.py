@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_number, show
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,11 +160,14 @@ def theorem_1(
     complexities = np.asarray(complexities, "float64")
     if margins.ndim != 1 or not margins.size or not np.isfinite(margins).all():
         raise ValueError(
-            f"margins must be a non-empty vector of finite numbers. Received: margins={margins!r}."
+            "margins must be a non-empty vector of finite numbers. "
+            f"Received: margins={show(margins)}."
         )
     for name, values in (("norms", norms), ("complexities", complexities)):
         if values.ndim != 1 or not (np.isfinite(values) & (values >= 0)).all():
-            raise ValueError(f"{name} must be finite numbers >= 0. Received: {name}={values}.")
+            raise ValueError(
+                f"{name} must be finite numbers >= 0. Received: {name}={show(values)}."
+            )
     if len(norms) != len(complexities) or depth < len(norms) or rows < 1:
         raise ValueError(
             "Expected as many norms as complexities, at most depth of them, and rows >= 1. "

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_number, show
 from adaptive_nets._pieces import blocks
+from adaptive_nets._values import tried
 from adaptive_nets.configurable import Configurable
 from adaptive_nets.contracts import registered
 from adaptive_nets.data.rows import Rows
@@ -96,7 +97,7 @@ def rademacher_bound(
     if len(bounds) < depth:
         raise ValueError(
             f"norm_bound must be one number, or one for each of {depth} layers. "
-            f"Received: norm_bound={norm_bound}."
+            f"Received: norm_bound={show(norm_bound)}."
         )
     products = math.prod(2.0 * bound for bound in bounds[:depth])
     inputs = float(sample.features) * math.prod(float(width) for width in widths)
@@ -106,9 +107,12 @@ def rademacher_bound(
 
 def check_norm(p: float) -> float:
     """Checks the order of a norm, a number from 1 to infinity, and returns it."""
-    if not isinstance(p, numbers.Real) or isinstance(p, bool) or not p >= 1:
-        raise ValueError(f"p must be a number >= 1 or infinity. Received: p={p!r}.")
-    return float(p)
+    if isinstance(p, numbers.Real) and not isinstance(p, bool) and p >= 1:
+        # Integers may be too large for a float.
+        found = tried(lambda: float(p))
+        if found is not None:
+            return found
+    raise ValueError(f"p must be a number >= 1 or infinity. Received: p={show(p)}.")
 
 
 def _check_bounds(norm_bound):
@@ -278,7 +282,8 @@ class FunctionComplexity(Complexity):
         except (TypeError, ValueError) as error:
             name = getattr(self.function, "__name__", type(self.function).__name__)
             raise ValueError(
-                f"The complexity function '{name}' must return a number >= 0. Received: {value!r}."
+                f"The complexity function '{name}' must return a number >= 0. "
+                f"Received: {show(value)}."
             ) from error
 
     def get_config(self) -> dict[str, Any]:
@@ -312,7 +317,7 @@ def make_complexity(value: str | Complexity | Callable[["Subnetwork"], float]) -
         return FunctionComplexity(value)
     raise ValueError(
         f"complexity must be one of {', '.join(map(repr, COMPLEXITIES))}, an adanet.Complexity, "
-        f"or a function of an adanet.Subnetwork. Received: complexity={value!r}."
+        f"or a function of an adanet.Subnetwork. Received: complexity={show(value)}."
     )
 
 

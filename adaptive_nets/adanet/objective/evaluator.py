@@ -4,8 +4,9 @@ from typing import Any
 
 import keras
 
-from adaptive_nets._checks import check_choice, check_dict, check_text
+from adaptive_nets._checks import check_choice, check_dict, check_text, show
 from adaptive_nets.configurable import Configurable
+from adaptive_nets.data.containers import check_given, unpack
 from adaptive_nets.data.datasets import is_batched
 from adaptive_nets.heads import Head
 
@@ -46,6 +47,12 @@ class Evaluator(Configurable):
         if (x is None) != (y is None) and not is_batched(x):
             raise ValueError("Pass both x and y to an Evaluator, or neither.")
         check_text("metric", metric)
+        if x is not None and not is_batched(x):
+            # Whether they suit the search is seen when it reads them.
+            unpack(x)
+            for name, given in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+                if given is not None:
+                    check_given(name, given)
         self.x, self.y, self.sample_weight = x, y, sample_weight
         self.metric, self.mode = metric, mode
         self._better = None
@@ -61,7 +68,7 @@ class Evaluator(Configurable):
         if self.metric not in known:
             raise ValueError(
                 f"Unknown metric for head '{head.name}': expected one of {', '.join(known)}. "
-                f"Received: metric={self.metric!r}."
+                f"Received: metric={show(self.metric)}."
             )
         name, better = head.main_metric
         self._better = better if self.metric == name else None
@@ -73,6 +80,11 @@ class Evaluator(Configurable):
     def from_config(cls, config: dict) -> "Evaluator":
         """Creates an evaluator without its own data, which a configuration does not hold."""
         given = check_dict("config", config, object, "the output of Evaluator.get_config", 1)
+        if not given.keys() <= {"metric", "mode", "own_data"}:
+            raise ValueError(
+                "config must be the output of Evaluator.get_config, a dict of metric, mode and "
+                f"own_data. Received: config={show(config)}."
+            )
         return cls(**{name: given[name] for name in ("metric", "mode") if name in given})
 
     def _maximise(self):

@@ -8,6 +8,7 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from adaptive_nets._checks import show
 from adaptive_nets.adanet.candidates.builder import Builder
 from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
 from adaptive_nets.adanet.context import SearchContext
@@ -169,7 +170,7 @@ def make_placement(settings: SearchSettings) -> Placement:
     if factory is None:
         raise ValueError(
             f"placement must be one of {', '.join(map(repr, sorted(_FACTORIES)))}. "
-            f"Received: placement={given!r}."
+            f"Received: placement={show(given)}."
         )
     placement = factory(settings)
     placement.check()

@@ -1,14 +1,16 @@
 """`LocalPlacement`: trains all subnetworks together, in this process or on all its replicas."""
 
-import time
-
 from adaptive_nets.adanet.monitoring.tensorboard import CandidateScalars
 from adaptive_nets.adanet.placement.base import Placement, RoundJob, register_placement
+from adaptive_nets.machine import clock
 
 
 @register_placement("replicated")
 class LocalPlacement(Placement):
     """Trains a round in this process. With a multi-worker strategy, all workers do the same."""
+
+    # Whether the scalars of an earlier round could not be written: one warning is enough.
+    _unwritable = False
 
     def prepare(self, job: RoundJob) -> None:
         # A stream need not yield the same sample again.
@@ -21,7 +23,7 @@ class LocalPlacement(Placement):
         round_, budget = job.round, job.budget
         last = budget.max_steps - job.checkpointer.state.steps
         scalars = CandidateScalars(self._scalars_folder(job), job.names, round_.steps)
-        saved = time.perf_counter()
+        saved = clock.now()
         try:
             while not self._done(job):
                 left = budget.training_seconds()
@@ -34,12 +36,13 @@ class LocalPlacement(Placement):
                 self._advance(job, left, last, scalars)
                 if not round_.done and self._agreed(job, job.hooks.stop_requested):
                     return "callback"
-                if time.perf_counter() - saved >= self.settings.checkpoint_seconds:
+                if clock.now() - saved >= self.settings.checkpoint_seconds:
                     if job.checkpointer.folder is not None:
                         job.checkpointer.checkpoint(round_)
-                    saved = time.perf_counter()
+                    saved = clock.now()
         finally:
             scalars.close()
+            self._unwritable = self._unwritable or scalars.failed
         return ""
 
     def _done(self, job):
@@ -64,4 +67,6 @@ class LocalPlacement(Placement):
 
     def _scalars_folder(self, job):
         writer = job.checkpointer.writer
-        return writer and writer.path / "tensorboard" / f"round_{job.number}"
+        if self._unwritable or writer is None:
+            return None
+        return writer.subfolder("tensorboard") / f"round_{job.number}"

@@ -65,7 +65,8 @@ class RayPlacement(SharedPlacement):
                 self.pool.close()
 
     def leases(self, job: RoundJob) -> WorkLeases:
-        return WorkLeases.of_round(job.checkpointer.folder.path, job.number, self.count, 0)
+        folder = job.checkpointer.folder.path
+        return WorkLeases.of_round(folder, job.number, self.count, 0, self.search(job))
 
     def train_shares(self, job: RoundJob) -> None:
         self.pool.open()

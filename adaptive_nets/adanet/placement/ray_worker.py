@@ -14,7 +14,7 @@ import numpy as np
 
 from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.load import read_search
-from adaptive_nets.adanet.checkpoints.model_dir import ModelDirReader
+from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.adanet.rounds.runner import RoundRunner

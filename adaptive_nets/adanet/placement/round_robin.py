@@ -54,7 +54,9 @@ class RoundRobinPlacement(SharedPlacement):
 
     def leases(self, job: RoundJob) -> WorkLeases:
         folder = job.checkpointer.folder.path
-        return WorkLeases.of_round(folder, job.number, self.task.workers, self.task.rank)
+        return WorkLeases.of_round(
+            folder, job.number, self.task.workers, self.task.rank, self.search(job)
+        )
 
     def train_shares(self, job: RoundJob) -> None:
         self._train_until(job, lambda: False)
@@ -103,14 +105,19 @@ class RoundRobinPlacement(SharedPlacement):
             round_.restore(*found)
         round_.compile()
         saved, names = time.perf_counter(), [b.name for b in builders]
-        while not round_.done and not over():
-            job.hooks.call_begin(round_.training.step)
-            round_.advance()
-            losses = round_.training.losses
-            job.hooks.call_end(round_.training.step, names, losses, losses)
-            if time.perf_counter() - saved >= self.settings.checkpoint_seconds:
+        try:
+            while not round_.done and not over():
+                job.hooks.call_begin(round_.training.step)
+                round_.advance()
+                losses = round_.training.losses
+                job.hooks.call_end(round_.training.step, names, losses, losses)
+                if time.perf_counter() - saved >= self.settings.checkpoint_seconds:
+                    leases.save(share, round_)
+                    saved = time.perf_counter()
+        except (KeyboardInterrupt, SystemExit):
+            if round_.consistent:
                 leases.save(share, round_)
-                saved = time.perf_counter()
+            raise
         if round_.done:
             leases.save(share, round_)
             leases.complete(share)

@@ -4,6 +4,7 @@ import abc
 
 import tensorflow as tf
 
+from adaptive_nets._checks import show
 from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.adanet.placement.base import Placement, RoundJob
 from adaptive_nets.adanet.placement.leases import WorkLeases
@@ -39,7 +40,7 @@ class SharedPlacement(Placement):
             raise ValueError(
                 f"placement='{self.name}' trains each subnetwork in one process, and requires "
                 "distribute=None, 'auto', 'one_device' or 'mirrored'. "
-                f"Received: distribute={self.settings.distribute!r}."
+                f"Received: distribute={show(self.settings.distribute)}."
             )
 
     def takes_strategy(self, distribute: str | tf.distribute.Strategy | None) -> bool:
@@ -79,7 +80,7 @@ class SharedPlacement(Placement):
             places = range(share, len(job.builders), leases.count)
             if not places:
                 continue
-            found = leases.read(share)
+            found = self._result(leases, share, job)
             if found is None or not job.round.put(*found, places):
                 raise ValueError(
                     f"Share {share} of round {job.number} in '{leases.path}' cannot be read. "
@@ -89,6 +90,24 @@ class SharedPlacement(Placement):
         job.round.training = TrainingState.joined(parts, len(job.builders), job.round.steps)
         return ""
 
+    def _result(self, leases, share, job):
+        """Returns the result of a share, which is trained again from where it is whole."""
+        found = leases.read(share)
+        if not _is_result(found, job.round.steps):
+            leases.reopen(share)
+            self.train_shares(job)
+            found = leases.read(share)
+        return found if _is_result(found, job.round.steps) else None
+
+    def search(self, job: RoundJob) -> str:
+        """Returns what tells the job's search from others, the same in all processes."""
+        return f"{job.context.fingerprint}/{job.context.seed}"
+
     def decided(self, job: RoundJob) -> None:
         # The shares are needed until the decision is written.
         self.leases(job).clear()
+
+
+def _is_result(found, steps):
+    """Returns whether a checkpoint is that of the end of a round."""
+    return found is not None and (found[0]["step"] >= steps or all(found[0]["diverged"]))

@@ -1,6 +1,6 @@
 """`Round`: the training of one round."""
 
-import time
+import statistics
 
 import keras
 import numpy as np
@@ -11,6 +11,7 @@ from adaptive_nets.adanet.rounds.trainer import RoundTrainer
 from adaptive_nets.adanet.rounds.training_state import TrainingState
 from adaptive_nets.data.feeds import FiniteFeed, StreamFeed
 from adaptive_nets.distribute import Group
+from adaptive_nets.machine import clock
 
 TARGET_CALL_SECONDS = 0.2
 
@@ -30,7 +31,7 @@ class Round:
     Attributes:
         training: `TrainingState`.
         rates: `LearningRates` of the members.
-        step_seconds: Seconds per step, or `None` before the first.
+        step_seconds: Seconds per step, the median of the last calls; `None` before the first.
         consistent: Whether the weights match `training.step`. `False` while a call runs.
     """
 
@@ -49,7 +50,7 @@ class Round:
         count = len(members)
         self.training = TrainingState.begin(count, steps)
         self.rates = LearningRates(trainer.optimizers)
-        self.step_seconds = None
+        self.step_seconds, self._newest = None, []
         self.consistent = True
         self._chunk = None
 
@@ -77,12 +78,14 @@ class Round:
         (wanted,) = map(int, self.group.agree(wanted))
         left = int(min(self.steps, last)) - t.step
         stop = min(offset + wanted, self.feed.chunk, offset + left)
-        began = time.perf_counter()
+        began = clock.now()
         self.consistent = False
         losses = self.trainer.run(source, indices, offset, stop)
-        elapsed = time.perf_counter() - began
+        elapsed = clock.now() - began
         taken = stop - offset
-        self.step_seconds = elapsed / taken
+        # A single call that was held up, by a disk or another process, says nothing about the next.
+        self._newest = [*self._newest, elapsed / taken][-3:]
+        self.step_seconds = statistics.median_low(self._newest)
         t.add(losses, elapsed)
         self.consistent = True
         return losses

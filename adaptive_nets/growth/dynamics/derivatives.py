@@ -134,7 +134,7 @@ def _compile(loss: Callable) -> tuple[Callable, Callable]:
         return _with_jax(loss)
     raise NotImplementedError(
         "Cannot diagnose under this backend: second derivatives are written for two. Expected "
-        f"KERAS_BACKEND=tensorflow or jax. Received: {backend!r}."
+        f"KERAS_BACKEND=tensorflow or jax. Received: {show(backend)}."
     )
 
 

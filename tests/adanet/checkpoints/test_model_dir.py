@@ -1,17 +1,52 @@
-"""Files of a search: whole or not there, newest readable first."""
+"""The folder of a search: whole or not there, newest whole state first, nobody else's files."""
 
-import json
-import math
 import os
 
 import numpy as np
 import pytest
 
-from adaptive_nets import atomic_files
-from adaptive_nets.adanet.checkpoints import model_dir
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
-from adaptive_nets.atomic_files import atomic_write
+from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
+from adaptive_nets.files import atomic
+from adaptive_nets.files.atomic import PREFIX, atomic_write
+from adaptive_nets.files.processes import Process, this_machine
 from adaptive_nets.serialization import differences
+
+
+def record(iteration=0):
+    """What a search knows after some rounds, without an ensemble."""
+    return {
+        "iteration": iteration, "ensemble": None, "measured": {}, "entries": [], "reports": [],
+        "curves": [], "best_single": None, "best_single_loss": float("inf"), "stop_reason": "",
+        "seconds": 0.0, "stream_chunks": 0, "partial": None,
+    }  # fmt: skip
+
+
+def values(iteration=0, **more):
+    """The values of a state without members."""
+    settings = {"max_iterations": 2, "steps_per_iteration": "auto", "adanet_lambda": 0.0}
+    return {
+        "seed": 0, "settings": settings, "fit": {"features": "float32[3]", "batch_size": 2},
+        "schema": {}, "adapted_head": {}, "data": "2-0", "preprocessed": False, "members": {},
+        "files": {}, "record": record(iteration), **more,
+    }  # fmt: skip
+
+
+def write(folder, iteration=0, **more):
+    """Writes a state without members."""
+    folder.commit(iteration, lambda files: values(iteration, **more), {})
+
+
+def header(step, **more):
+    """The header of a checkpoint of one subnetwork."""
+    return {
+        "round": 1, "names": ["1_a"], "step": step, "seconds": 0.5, "losses": [float("nan")],
+        "diverged": [0], "window": 1, "curve": [], "partial": [0.0], **more,
+    }  # fmt: skip
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir() if p.name != "manifest.json")
 
 
 def test_whole_file_replaces_only_on_success(tmp_path):
@@ -31,107 +66,101 @@ def test_whole_file_replaces_only_on_success(tmp_path):
 
 def test_whole_file_is_synced_before_it_gets_its_name(tmp_path, monkeypatch):
     calls = []
-    monkeypatch.setattr(atomic_files.os, "fsync", lambda handle: calls.append("sync"))
+    monkeypatch.setattr(atomic.os, "fsync", lambda handle: calls.append("sync"))
     replace = os.replace
 
     def replacing(old, new):
         calls.append("replace")
         replace(old, new)
 
-    monkeypatch.setattr(atomic_files.os, "replace", replacing)
+    monkeypatch.setattr(atomic.os, "replace", replacing)
     with atomic_write(tmp_path / "file"):
         pass
     assert calls == ["sync", "replace", "sync"]
 
 
-def test_states_are_numbered_and_the_last_three_kept(tmp_path):
+def test_states_of_three_rounds_are_kept(tmp_path):
     folder = ModelDir(tmp_path)
     assert folder.read_state() is None
     assert not folder.has_state()
-    for k in range(5):
-        folder.write_state({"k": k})
-    assert sorted(p.name for p in tmp_path.iterdir()) == [f"state-00000{n}.json" for n in (3, 4, 5)]
-    assert folder.read_state()["k"] == 4
-    assert folder.read_state()["version"] == model_dir.VERSION
+    for iteration in (0, 1, 2, 2, 3, 4, 4, 4, 4):
+        write(folder, iteration)
+    folder.settle()
+    # The newest three, and the newest of each of three rounds.
+    assert names(tmp_path) == [f"state-00000{n}.json" for n in (4, 5, 7, 8, 9)]
+    assert ModelDirReader(tmp_path).read_state()["number"] == 9
 
 
 def test_numbers_are_compared_as_numbers(tmp_path):
     folder = ModelDir(tmp_path)
     for number in (9, 999999, 1000000):
-        text = json.dumps({"version": model_dir.VERSION, "k": number})
-        (tmp_path / f"state-{number:06d}.json").write_text(text)
-    assert folder.read_state()["k"] == 1000000
-    folder.write_state({"k": "next"})
-    assert folder.read_state()["k"] == "next"
+        folder._next_number = lambda number=number: number
+        write(folder, number)
+    del folder._next_number
+    assert folder.read_state()["number"] == 1000000
+    write(folder)
+    assert folder.read_state()["number"] == 1000001
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b'{"k": 1}', b"[]", b"null", b"\xff\xfe\x00"])
-def test_damaged_state_falls_back(tmp_path, damage):
+def test_a_damaged_state_without_a_whole_one_is_an_error(tmp_path):
     folder = ModelDir(tmp_path)
-    folder.write_state({"k": 0})
-    (tmp_path / "state-000002.json").write_bytes(damage)
-    with pytest.warns(UserWarning, match=r"state-000002.json' cannot be read .*falling back"):
-        assert folder.read_state()["k"] == 0
+    write(folder)
+    whole = (tmp_path / "state-000001.json").read_bytes()
+    for damage in (b"", b"{", b'{"k": 1}', b"[]", b"null", b"\xff\xfe\x00", whole[:-1], whole * 2):
+        (tmp_path / "state-000001.json").write_bytes(damage)
+        with pytest.raises(ValueError, match=r"state-000001.json' .*Nothing was changed") as caught:
+            folder.read_state()
+        assert "\n" not in str(caught.value)
 
 
 def test_damaged_checkpoint_falls_back(tmp_path):
     folder = ModelDir(tmp_path)
-    arrays = [np.arange(3.0), np.array(7, "int64"), np.ones((2, 2), "float16")]
-    folder.write_checkpoint(5, {"round": 1}, arrays)
-    folder.write_checkpoint(9, {"round": 1, "step": 9}, arrays)
+    arrays = [np.arange(3.0), np.array(7, "int64"), np.ones((2, 2), "float16"), np.zeros((0, 2))]
+    folder.write_checkpoint(5, header(5), arrays)
+    folder.write_checkpoint(9, header(9), arrays)
     newest = tmp_path / "checkpoint-000000009.npz"
-    header, read = folder.read_checkpoint()
-    assert header == {"round": 1, "step": 9}
+    found, read = folder.read_checkpoint()
+    assert found["step"] == 9 and np.isnan(found["losses"]).all()
     for a, b in zip(read, arrays, strict=True):
         np.testing.assert_array_equal(a, b)
         assert a.dtype == b.dtype
     whole = newest.read_bytes()
-    for damaged in (b"", whole[: len(whole) // 2], whole[:-30], b"x" * 200):
-        newest.write_bytes(damaged)
-        with pytest.warns(UserWarning, match=r"000000009.npz' cannot be read"):
-            header, _ = folder.read_checkpoint()
-        assert header == {"round": 1}
     flipped = bytearray(whole)
     flipped[len(whole) // 3] ^= 0xFF
-    newest.write_bytes(flipped)
-    with pytest.warns(UserWarning, match="falling back"):
-        assert folder.read_checkpoint()[0] == {"round": 1}
+    other = (tmp_path / "checkpoint-000000005.npz").read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], whole[:-30], b"x" * 200, flipped, other):
+        newest.write_bytes(damaged)
+        with pytest.warns(UserWarning, match=r"000000009.npz' .*falling back to the previous one"):
+            assert folder.read_checkpoint()[0]["step"] == 5
 
 
 def test_checkpoint_holds_no_pickle(tmp_path):
-    path = tmp_path / "checkpoint-000000001.npz"
-    np.savez(path, header=np.array([{"round": 1}], dtype=object))
-    with pytest.warns(UserWarning, match="cannot be read"):
-        assert ModelDir(tmp_path).read_checkpoint() is None
+    folder = ModelDir(tmp_path)
+    folder.write_checkpoint(1, header(1), [])
+    np.savez(tmp_path / "checkpoint-000000001.npz", header=np.array([{"round": 1}], dtype=object))
+    with pytest.warns(UserWarning, match="holds Python objects"):
+        assert folder.read_checkpoint() is None
 
 
 def test_two_checkpoints_are_kept(tmp_path):
     folder = ModelDir(tmp_path)
     for step in (1, 2, 3):
-        folder.write_checkpoint(step, {}, [])
-    assert sorted(p.name[-5:-4] for p in tmp_path.iterdir()) == ["2", "3"]
+        folder.write_checkpoint(step, header(step), [])
+    assert [name[-5:-4] for name in names(tmp_path)] == ["2", "3"]
     folder.drop_checkpoints()
-    assert not list(tmp_path.iterdir())
+    assert not names(tmp_path)
 
 
-def test_members_that_a_kept_state_names_are_kept(tmp_path):
-    folder = ModelDir(tmp_path)
+def test_sweep_takes_what_a_killed_process_was_writing_and_nothing_else(tmp_path):
     (tmp_path / "members").mkdir()
-    for name in "abc":
-        (tmp_path / "members" / f"{name}.keras").write_text("")
-    folder.write_state({"files": ["members/a.keras"]})
-    folder.write_state({"files": ["members/b.keras"]})
-    folder.drop_members(["members/b.keras"])
-    assert sorted(p.name for p in (tmp_path / "members").iterdir()) == ["a.keras", "b.keras"]
-
-
-def test_sweep_takes_what_a_killed_process_was_writing(tmp_path):
-    (tmp_path / "members").mkdir()
-    for name in (".writing-x", "members/.writing-y.keras", "members/1_a.keras", "mine.txt"):
+    write(ModelDir(tmp_path))
+    ended = f"{PREFIX}{Process(this_machine(), 2**22 + 1, 0).name}-{'0' * 16}.json"
+    for name in (ended, f"members/{ended}", ".writing-x", "members/.writing-y.keras", "mine"):
         (tmp_path / name).write_text("")
-    ModelDir(tmp_path).sweep()
+    write(ModelDir(tmp_path))
     left = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
-    assert left == {"members/1_a.keras", "mine.txt"}
+    written = {"manifest.json", "state-000001.json", "state-000002.json"}
+    assert left - written == {"members/.writing-y.keras", ".writing-x", "mine"}
 
 
 def test_opening_a_folder_leaves_nothing(tmp_path):
@@ -159,19 +188,3 @@ def test_differences_are_listed_by_path():
         "gone: stored True, now 'absent'",
         "new: stored 'absent', now None",
     ]
-
-
-def test_state_is_strict_json_and_numbers_come_back(tmp_path):
-    folder = ModelDir(tmp_path / "search")
-    state = {"loss": float("nan"), "best": [float("inf"), -float("inf"), 1.5], "name": "x"}
-    folder.write_state(state)
-    (path,) = (tmp_path / "search").glob("state-*.json")
-
-    def refuse(constant):
-        raise ValueError(constant)
-
-    json.loads(path.read_text(), parse_constant=refuse)
-    read = folder.read_state()
-    assert math.isnan(read["loss"])
-    assert read["best"] == [float("inf"), -float("inf"), 1.5]
-    assert read["name"] == "x"

@@ -11,13 +11,13 @@ import time
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets import processes
 from adaptive_nets.adanet.checkpoints import heartbeat, model_dir, writer_lease
 from adaptive_nets.adanet.checkpoints.writer_lease import (
     LEASE_FOLDER,
     ModelDirInUseError,
     WriterLease,
 )
+from adaptive_nets.files import processes
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -48,6 +48,14 @@ def test_a_second_writer_is_refused_until_the_first_has_ended(tmp_path):
     with WriterLease(folder).held():
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_the_copy_of_a_folder_that_is_written_to_is_free(tmp_path):
+    with WriterLease(tmp_path / "search").held():
+        shutil.copytree(tmp_path / "search", tmp_path / "copy")
+        with WriterLease(tmp_path / "copy").held():
+            pass
+        assert not (tmp_path / "copy" / LEASE_FOLDER).exists()
 
 
 def test_what_else_is_in_the_folder_stays(tmp_path):
@@ -183,8 +191,8 @@ def test_a_linked_lease_folder_is_refused(tmp_path):
 # A race -------------------------------------------------------------------------------------------
 
 RACE = """if True:
-    import fcntl, os, random, signal, sys, time
-    from adaptive_nets import processes
+    import fcntl, os, random, signal, sys, time, traceback
+    from adaptive_nets.files import processes
     from adaptive_nets.adanet.checkpoints import heartbeat, writer_lease
     from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError, WriterLease
 
@@ -222,6 +230,8 @@ RACE = """if True:
         if child == 0:
             try:
                 work(number)
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(1)
         return child

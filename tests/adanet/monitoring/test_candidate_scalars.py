@@ -3,6 +3,7 @@
 import collections
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import adaptive_nets as an
@@ -56,3 +57,22 @@ def test_without_a_folder_nothing_is_written(lc, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lc.small(max_iterations=1).fit(*lc.blobs(), verbose=0)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("fault", ["no folder", "full disk"])
+def test_a_search_goes_on_without_them_where_they_cannot_be_written(
+    lc, tmp_path, monkeypatch, caplog, fault
+):
+    x, y = lc.blobs(60)
+    if fault == "no folder":
+        (tmp_path / "tensorboard").write_text("a file")
+    else:
+
+        def full(*args, **kwargs):
+            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+        monkeypatch.setattr(tf.summary, "write", full)
+    search = lc.small(tmp_path, jit_compile=False).fit(x, y, verbose=0)
+    assert caplog.text.count("TensorBoard's scalars cannot be written") == 1
+    monkeypatch.undo()
+    lc.assert_same(search, lc.small(jit_compile=False).fit(x, y, verbose=0))

@@ -11,7 +11,7 @@ from adaptive_nets.adanet.rounds.timing.budget import Budget, ClosingCost
 @pytest.fixture
 def clock(monkeypatch):
     now = types.SimpleNamespace(seconds=100.0)
-    monkeypatch.setattr(budgets.time, "perf_counter", lambda: now.seconds)
+    monkeypatch.setattr("adaptive_nets.machine.clock.now", lambda: now.seconds)
     return now
 
 

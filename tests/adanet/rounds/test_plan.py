@@ -6,7 +6,6 @@ import pytest
 
 import adaptive_nets as an
 from adaptive_nets.adanet.rounds.records import Entry
-from adaptive_nets.adanet.rounds.timing import budget as budgets
 from adaptive_nets.adanet.rounds.timing import plan as plans
 from adaptive_nets.adanet.rounds.timing.budget import Budget, ClosingCost
 from adaptive_nets.adanet.rounds.timing.plan import RoundPlan
@@ -16,8 +15,7 @@ from adaptive_nets.adanet.settings import SearchSettings
 @pytest.fixture
 def clock(monkeypatch):
     now = types.SimpleNamespace(seconds=0.0)
-    for module in (budgets, plans):
-        monkeypatch.setattr(module.time, "perf_counter", lambda: now.seconds)
+    monkeypatch.setattr("adaptive_nets.machine.clock.now", lambda: now.seconds)
     return now
 
 

@@ -57,7 +57,7 @@ def test_what_a_row_costs_is_not_taken_from_what_a_call_costs(scorer, monkeypatc
         return taken
 
     monkeypatch.setattr(rehearsal, "_score", score)
-    monkeypatch.setattr(rehearsal, "time", types.SimpleNamespace(perf_counter=lambda: now.seconds))
+    monkeypatch.setattr("adaptive_nets.machine.clock.now", lambda: now.seconds)
     monkeypatch.setattr(rehearsal, "FEW_ROWS", 40)
     found = rehearsal.rehearse_closing(scorer, [], [], None, 5.0)
     assert found.fixed == pytest.approx(0.2)

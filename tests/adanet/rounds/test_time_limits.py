@@ -6,6 +6,7 @@ import adaptive_nets as an
 from adaptive_nets.adanet import loop
 from adaptive_nets.adanet.rounds.scoring import CandidateScorer
 from adaptive_nets.adanet.rounds.timing import plan, rehearsal
+from adaptive_nets.adanet.rounds.trainer import RoundTrainer
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +118,20 @@ def test_few_rows_are_all_judged_however_short_the_time(lc, data, fake_time, cap
     search = lc.small(steps_per_iteration=40).fit(*data, verbose=0, time_limit=0.5)
     assert search.stop_reason == "time_limit" and search.state.judged_share == 1.0
     assert "drawn at random" not in caplog.text
+
+
+@pytest.mark.usefixtures("one_step_calls")
+def test_a_call_that_was_held_up_once_does_not_end_the_training(lc, data, fake_time, monkeypatch):
+    plain, calls = RoundTrainer.run, []
+
+    def run(self, *args):
+        calls.append(None)
+        if len(calls) == 5:
+            fake_time.now += 20.0
+        return plain(self, *args)
+
+    monkeypatch.setattr(RoundTrainer, "run", run)
+    # After that call 15 s are left, but no other step takes longer than they.
+    search = lc.small(max_iterations=1, steps_per_iteration=30, jit_compile=False)
+    search.fit(*data, verbose=0, time_limit=36)
+    assert search.global_step == 30 and search.stop_reason == "max_iterations"

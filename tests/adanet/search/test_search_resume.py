@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets import atomic_files
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer
+from adaptive_nets.adanet.rounds.training_state import TrainingState
+from adaptive_nets.files import atomic
+from adaptive_nets.files.processes import Process, this_machine
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,9 @@ def undisturbed(lc, data):
 def brief():
     """Settings of a search that is run from dozens of moments."""
     return {"mixture_weights": "uniform", "steps_per_iteration": 3}
+
+
+KILLED = Process(this_machine(), 2**22 + 1, 0).name
 
 
 class Snapshots:
@@ -48,13 +53,19 @@ class Snapshots:
                 self.take(f"drop {path.name}", path)
             return unlink(path, **kwargs)
 
-        monkeypatch.setattr(atomic_files.os, "replace", replacing)
+        monkeypatch.setattr(atomic.os, "replace", replacing)
         monkeypatch.setattr(Path, "unlink", unlinking)
 
     def take(self, what, path):
-        if self.folder in Path(path).parents:
+        # Whether the manifest is written before or after the last change is soon seen.
+        enough = sum(name == what for name, _ in self.taken) >= 2
+        if self.folder in Path(path).parents and not (what == "write manifest.json" and enough):
             copy = self.target / f"{len(self.taken):03d}"
             shutil.copytree(self.folder, copy)
+            own = Process.current().name
+            for path in [*copy.rglob(f"*{own}*")]:
+                # As if another process, which was killed, had written here.
+                path.rename(path.with_name(path.name.replace(own, KILLED)))
             self.taken.append((what, copy))
 
 
@@ -124,7 +135,9 @@ def test_every_moment_before_the_first_state(lc, data, brief, tmp_path, monkeypa
         snapshots = Snapshots(patched, folder, tmp_path)
         whole = lc.small(folder, **brief).fit(*data, verbose=0)
     first = [name for name, _ in snapshots.taken[:3]]
-    assert first[:2] == ["write preprocessing.keras", "write state-000001.json"]
+    assert first == [
+        "write manifest.json", "write preprocessing.keras", "write state-000001.json"
+    ]  # fmt: skip
     for _, copy in snapshots.taken[:3]:
         lc.assert_same(lc.small(copy, **brief).fit(*data, verbose=0), whole)
 
@@ -222,27 +235,35 @@ def finished(original, tmp_path):
 
 @pytest.mark.parametrize("states", [1, 2])
 def test_truncated_states_fall_back(lc, data, undisturbed, finished, states):
-    for path in sorted(finished.glob("state-*.json"))[-states:]:
+    newest = sorted(finished.glob("state-*.json"))[-states:]
+    for path in newest:
         truncate(path)
     with pytest.warns(UserWarning, match="falling back to the previous one") as caught:
         resumed = lc.small(finished).fit(*data, verbose=0)
-    fallen = [w for w in caught if "falling back" in str(w.message)]
-    assert len(fallen) == states
+    (told,) = [str(w.message) for w in caught if "falling back" in str(w.message)]
+    assert all(path.name in told for path in newest)
     lc.assert_same(resumed, undisturbed)
     # What was written since is newer than the damaged file.
     lc.assert_same(an.AdaNet.load(finished), undisturbed)
 
 
-def test_all_states_truncated_begins_again(lc, data, undisturbed, finished):
+def test_a_search_is_not_begun_anew_over_damaged_states(lc, data, finished):
     for path in finished.glob("state-*.json"):
         truncate(path)
-    with pytest.warns(UserWarning, match="cannot be read"):
-        lc.assert_same(lc.small(finished).fit(*data, verbose=0), undisturbed)
+    before = lc.contents(finished)
+    for attempt in (
+        lambda: lc.small(finished).fit(*data, verbose=0),
+        lambda: an.AdaNet.load(finished),
+    ):
+        with pytest.raises(ValueError, match="state-000004.json' is truncated.*Restore") as caught:
+            attempt()
+        assert "\n" not in str(caught.value)
+    assert lc.contents(finished) == before
 
 
 def test_missing_member_falls_back(lc, data, undisturbed, finished):
     (finished / "members" / "2_1_layer_dense.keras").unlink()
-    with pytest.warns(UserWarning, match=r"missing files \(members/2_1_layer_dense.keras\)"):
+    with pytest.warns(UserWarning, match=r"members/2_1_layer_dense.keras' is missing \(needed"):
         resumed = lc.small(finished).fit(*data, verbose=0)
     lc.assert_same(resumed, undisturbed)
 
@@ -263,9 +284,10 @@ def test_checkpoint_of_another_round_does_not_stand_in_the_way(
     lc, data, undisturbed, finished, tmp_path, one_step_calls
 ):
     """A kill between a round's state and the removal of its checkpoints leaves such."""
-    ModelDir(finished).write_checkpoint(
-        6, {"round": 1, "names": ["1_1_layer_dense"], "data": "0", "diverged": [0]}, []
-    )
+    training = TrainingState.begin(1, 6)
+    training.step = 6
+    header = {"round": 1, "names": ["1_1_layer_dense"], "data": "0", **training.header()}
+    ModelDir(finished).write_checkpoint(6, header, [])
     settings = {"max_iterations": 3}
     lc.small(finished, **settings).fit(*data, verbose=0, callbacks=[lc.StopAt(3, 3)])
     assert "checkpoint-000000003.npz" in {p.name for p in finished.glob("checkpoint-*")}
@@ -275,11 +297,10 @@ def test_checkpoint_of_another_round_does_not_stand_in_the_way(
     assert steps[0] == 3
 
 
-@pytest.mark.parametrize(("step", "age"), [(1, "a newer"), (-1, "an older")])
-def test_another_format_is_refused(lc, data, finished, step, age):
+@pytest.mark.parametrize(("other", "age"), [(4, "a newer"), (1, "an older")])
+def test_another_format_is_refused(lc, data, finished, other, age):
     newest = max(finished.glob("state-*.json"))
     stored = json.loads(newest.read_text())
-    other = stored["version"] + step
     newest.write_text(json.dumps({**stored, "version": other}))
     before = lc.contents(finished)
     for attempt in (

@@ -18,6 +18,7 @@ from adaptive_nets.adanet.candidates.stock.layer_builder import (
 )
 from adaptive_nets.adanet.candidates.stock.optimizers import OptimizerSetting, RateSetting
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
+from adaptive_nets.serialization import make_object
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -134,10 +135,14 @@ class DenseBuilder(OptimizedBuilder):
 
 def _constraint(given):
     """Returns a constraint of Keras, by its name or configuration, or `None`."""
+    error = None
     try:
-        return keras.constraints.get(given)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "kernel_constraint must be a keras.constraints.Constraint, the name of one, or None. "
-            f"Received: kernel_constraint={show(given)}."
-        ) from error
+        # Layers and classes can be called too, as functions can.
+        if not isinstance(given, keras.Layer | type):
+            return keras.constraints.get(make_object(given, "constraint"))
+    except Exception as raised:
+        error = raised
+    raise ValueError(
+        "kernel_constraint must be a keras.constraints.Constraint, the name of one, or None. "
+        f"Received: kernel_constraint={show(given)}."
+    ) from error

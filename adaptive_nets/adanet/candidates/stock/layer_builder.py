@@ -1,11 +1,13 @@
 """Shared parts of the stock generators: depths that follow the ensemble, checked settings."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
-from adaptive_nets._checks import check_choice, check_integer, check_number, show
+from adaptive_nets._checks import check_choice, check_integer, check_list, check_number, show
 from adaptive_nets.adanet.candidates.builder import Builder
 from adaptive_nets.adanet.candidates.connections import CONNECTIONS, connect
 from adaptive_nets.adanet.candidates.generator import Generator
@@ -133,22 +135,24 @@ def describe_majority(
 def check_sizes(name: str, values: int | Iterable[int], least: int = 1) -> list[int]:
     """Returns one or several integers as a list, none below `least` and none twice."""
     several = isinstance(values, Iterable) and not isinstance(values, str)
-    listed = [check_integer(name, value, least) for value in (values if several else [values])]
-    if not listed:
-        raise ValueError(f"{name} must be one or several integers. Received: {name}={values!r}.")
+    several = several and not (isinstance(values, np.ndarray) and not values.ndim)
+    words = "one or several integers"
+    given = check_list(name, values, object, words, 1) if several else [values]
+    listed = [check_integer(name, value, least) for value in given]
     if len(set(listed)) < len(listed):
-        raise ValueError(f"{name} must be distinct. Received: {name}={values!r}.")
+        raise ValueError(f"{name} must be distinct. Received: {name}={show(values)}.")
     return listed
 
 
 def activation_name(activation: str | Callable) -> str:
     """Returns the name of a Keras activation, or raises a `ValueError`."""
-    try:
-        name = keras.activations.serialize(keras.activations.get(activation))
-        known = keras.activations.get(name)
-    except Exception:
-        name = known = None
-    if not isinstance(name, str) or not callable(known):
+    name = known = None
+    # Keras would make an object of a description.
+    if isinstance(activation, str) or callable(activation):
+        with contextlib.suppress(Exception):
+            name = keras.activations.serialize(keras.activations.get(activation))
+            known = keras.activations.get(name)
+    if not isinstance(name, str) or not callable(known) or isinstance(known, type):
         raise ValueError(
             "activation must be the name of a Keras activation. "
             f"Received: activation={show(activation)}."

@@ -6,7 +6,7 @@ import numbers
 import keras
 from keras.optimizers.schedules import LearningRateSchedule
 
-from adaptive_nets._checks import check_number
+from adaptive_nets._checks import check_number, show
 from adaptive_nets.serialization import make_object
 
 OptimizerSetting = str | dict | keras.optimizers.Optimizer
@@ -24,6 +24,8 @@ def describe_optimizer(optimizer: OptimizerSetting) -> str | dict:
         for config in _configs(optimizer):
             # The second optimizer of a process is named "adam_1", but is the same setting.
             config.pop("name", None)
+    if not isinstance(optimizer, str | dict):
+        raise _bad_optimizer(optimizer)
     return optimizer
 
 
@@ -62,9 +64,9 @@ def make_optimizer(
     """
     config = describe_optimizer(optimizer)
     config = {"class_name": config, "config": {}} if isinstance(config, str) else config
-    config = copy.deepcopy(config)
     learning_rate = describe_rate(learning_rate)
     try:
+        config = copy.deepcopy(config)
         if learning_rate is not None:
             # Set in the config: an optimizer created with a schedule accepts no number afterwards.
             list(_configs(config))[-1]["learning_rate"] = learning_rate
@@ -89,12 +91,12 @@ def _configs(serialized):
 def _bad_optimizer(optimizer):
     return ValueError(
         "optimizer must be the name or config of a Keras optimizer, or an optimizer. "
-        f"Received: optimizer={optimizer!r}."
+        f"Received: optimizer={show(optimizer)}."
     )
 
 
 def _bad_rate(learning_rate):
     return ValueError(
         "learning_rate must be a number > 0, a LearningRateSchedule, or None for the "
-        f"optimizer's own. Received: learning_rate={learning_rate!r}."
+        f"optimizer's own. Received: learning_rate={show(learning_rate)}."
     )

@@ -1,9 +1,10 @@
 """`Budget`: the limits on time and steps of a call of `fit`."""
 
 import dataclasses
-import time
 
 from absl import logging
+
+from adaptive_nets.machine import clock
 
 # Kept to decide a round as long as nothing has been measured: in all, and for each row.
 UNMEASURED_CLOSING, UNMEASURED_ROW = 1.0, 3e-6
@@ -69,7 +70,7 @@ class Budget:
     """
 
     def __init__(self, limit: float | None, max_steps: int | None = None):
-        self.began, self.limit = time.perf_counter(), limit
+        self.began, self.limit = clock.now(), limit
         self.max_steps = float("inf") if max_steps is None else max_steps
         self.opening_seconds: float | None = None
         self.closing: ClosingCost | None = None
@@ -77,7 +78,7 @@ class Budget:
 
     def elapsed(self) -> float:
         """Returns the seconds since `fit` was called."""
-        return time.perf_counter() - self.began
+        return clock.now() - self.began
 
     def remaining(self) -> float:
         """Returns the remaining seconds, which are infinite without a limit."""

@@ -1,12 +1,11 @@
 """`RoundPlan`: divides the time of a call of `fit` into rounds."""
 
-import time
-
 from adaptive_nets.adanet.defaults import EPOCHS, Defaults
 from adaptive_nets.adanet.rounds.records import Entry
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.timing.budget import Budget
 from adaptive_nets.adanet.settings import SearchSettings
+from adaptive_nets.machine import clock
 
 # Rounds in a row that may gain less than a thousandth of the loss's unit before a search ends.
 PATIENCE, LEAST_GAIN = 2, 1e-3
@@ -67,7 +66,7 @@ class RoundPlan:
             return
         self._left = max(1, self.rounds - (self.begun if self.open_rounds else done))
         self.begun += 1
-        self._start, self._remaining = time.perf_counter(), self.budget.remaining()
+        self._start, self._remaining = clock.now(), self.budget.remaining()
         self._began = None
 
     def seconds_left(self) -> float:
@@ -79,7 +78,7 @@ class RoundPlan:
         share = max(self._remaining / self._left, least)
         if self._remaining - share < least:
             share = self._remaining
-        return self._start + share - self.budget.keeps - time.perf_counter()
+        return self._start + share - self.budget.keeps - clock.now()
 
     def least_seconds(self) -> float:
         """Returns the seconds that a round is worth: at least half of it must be training."""
@@ -101,7 +100,7 @@ class RoundPlan:
         """Returns the number of steps of a round in training, given the time left."""
         if not self.open_steps:
             return round_.steps
-        step, now = round_.training.step, time.perf_counter()
+        step, now = round_.training.step, clock.now()
         if self._began is None:
             self._began, self._first = now, step
         taken = step - self._first

@@ -1,7 +1,6 @@
 """Measures on a part of the rows what it takes to decide a round."""
 
 import copy
-import time
 from collections.abc import Sequence
 
 import keras
@@ -15,6 +14,7 @@ from adaptive_nets.adanet.rounds.finalize import RECALIBRATION_ROWS
 from adaptive_nets.adanet.rounds.scoring import CandidateScorer
 from adaptive_nets.adanet.rounds.timing.budget import ClosingCost
 from adaptive_nets.data.rows import draw_rows
+from adaptive_nets.machine import clock
 from adaptive_nets.majority.recalibrate import normalizations
 
 FEW_ROWS = 2048
@@ -47,13 +47,13 @@ def rehearse_closing(
     finite.chunks = None
     # The first time also traces what later rounds do not trace again.
     _score(on_part(finite, few), *arguments)
-    began = time.perf_counter()
+    began = clock.now()
     found = newest = _score(on_part(finite, few), *arguments)
     # Until the rows, and not what comes with each call, take most of the time.
     while (
         share < 1.0
         and newest < 3 * found
-        and (share == few or time.perf_counter() - began + 8 * (newest - found) < seconds)
+        and (share == few or clock.now() - began + 8 * (newest - found) < seconds)
     ):
         share = min(1.0, 8 * share)
         newest = _score(on_part(finite, share), *arguments)
@@ -99,14 +99,14 @@ def _score(scorer, candidates, members, previous):
     if previous is not None:
         for view in scorer.views:
             view.outputs(previous.members)
-    began = time.perf_counter()
+    began = clock.now()
     scorer.prepare(list(members))
     new = {m.builder: m for m in members}
     scored = [scorer.score_candidate(c, 0, new, previous) for c in candidates]
     for member in members:
         scorer.single_loss(member)
         scorer.report(member, scored)
-    return time.perf_counter() - began
+    return clock.now() - began
 
 
 def _statistics_seconds(member, train):
@@ -118,7 +118,7 @@ def _statistics_seconds(member, train):
         lambda x: x[some], member.feed(train.rows.x, train.hidden([member]))
     )
     member.model(given, training=False)
-    began = time.perf_counter()
+    began = clock.now()
     member.model(given, training=False)
-    each = time.perf_counter() - began
+    each = clock.now() - began
     return each * min(RECALIBRATION_ROWS, len(train.rows)) / len(some)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import show
 from adaptive_nets.graphs.shared_memory import read
 from adaptive_nets.growth.core.grown_model import initialise, postponed
 from adaptive_nets.growth.core.optimizer_slots import Carried
@@ -142,7 +143,7 @@ def backbone_deepening(model: keras.Model, after: Any, method: str, seed: int) -
     if count < 0 or model.num_layers < 1:
         raise ValueError(
             f"Cannot deepen {model.name!r} by {count} blocks: growth never shrinks, and begins "
-            f"with one block at least. Expected after >= 0. Received: after={after!r}, and a "
+            f"with one block at least. Expected after >= 0. Received: after={show(after)}, and a "
             f"model of {model.num_layers} blocks."
         )
     return BackboneDeepening(model, count, seed)

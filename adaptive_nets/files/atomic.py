@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from adaptive_nets.processes import Process
+from adaptive_nets.files.processes import Process
 
 # A killed process may leave files and folders that begin like this.
 PREFIX = ".writing-"
@@ -59,6 +59,23 @@ def atomic_write(
             os.close(folder)
     finally:
         name.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """Yields a new folder that is removed in the end, after those that killed processes have left.
+
+    Args:
+        parent: The folder that it is made in. Missing ones are made.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    sweep(parent)
+    folder = parent / temporary_name()
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(folder: Path) -> None:

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from adaptive_nets.model_files import load_model
+from adaptive_nets.files.models import load_model
 
 # Keras remarks on the older format, and on lambdas.
 pytestmark = pytest.mark.filterwarnings("ignore")

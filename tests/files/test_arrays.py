@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from adaptive_nets.array_files import load_arrays
+from adaptive_nets.files.arrays import load_arrays
 
 
 def test_plain_arrays_come_back(tmp_path):

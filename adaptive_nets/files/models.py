@@ -1,19 +1,21 @@
 """Model files that others may have written: what is in them is checked before any of it is used."""
 
+import contextlib
+import contextvars
 import json
 import math
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 import h5py
 import keras
 
-from adaptive_nets._checks import check_path
-from adaptive_nets.array_files import MAX_BYTES, open_archive
-from adaptive_nets.contracts import check_names
+from adaptive_nets._checks import check_bool, check_dict, check_path
+from adaptive_nets.contracts import check_names, custom_scope
+from adaptive_nets.files.arrays import MAX_BYTES, open_archive
 
 # Keras stores without compression, and what others have compressed is weights, not zeros.
 _EXPANSION = 20
@@ -26,6 +28,30 @@ _CONFIG = "config.json"
 _NAMES = ("metadata.json", _CONFIG, _WEIGHTS)
 # Deflate, shuffle, checksum and LZF. Others are looked for in folders of plug-ins.
 _FILTERS = frozenset((1, 2, 3, 32000))
+
+
+_trusting = contextvars.ContextVar("trusting", default=False)
+
+
+@contextlib.contextmanager
+def reading(custom_objects: Mapping[str, Any] | None, trust: bool) -> Iterator[None]:
+    """Within it, names lead to what the caller has passed, and `load_model` has its trust.
+
+    Args:
+        custom_objects: As for `load_model`.
+        trust: As for `load_model`.
+    """
+    token = _trusting.set(check_bool("trust", trust))
+    try:
+        with custom_scope(_checked(custom_objects)):
+            yield
+    finally:
+        _trusting.reset(token)
+
+
+def _checked(custom_objects: Mapping[str, Any] | None) -> dict[str, Any]:
+    words = "a dict of classes and functions by name, or None"
+    return check_dict("custom_objects", custom_objects or {}, Callable, words)
 
 
 def load_model(
@@ -58,12 +84,11 @@ def load_model(
         ValueError: There is no such file, or it cannot be read, or it is refused. The message is
             one line that names the file.
     """
-    path = check_path("path", path)
+    path, custom_objects = check_path("path", path), _checked(custom_objects)
+    trust = check_bool("trust", trust) or _trusting.get()
     try:
         _check_file(path, custom_objects, trust, max_bytes)
-        model = keras.saving.load_model(
-            path, dict(custom_objects or {}), compile=False, safe_mode=not trust
-        )
+        model = keras.saving.load_model(path, custom_objects, compile=False, safe_mode=not trust)
         if not isinstance(model, keras.Layer):
             raise ValueError(f"it holds a {type(model).__name__}, not a model")
         return model

@@ -1,0 +1,1 @@
+"""The files of a `model_dir`: their forms, their seals, and whose they are."""

@@ -1,0 +1,1 @@
+"""What the operating system tells a process: how much time has passed, and that it is to end."""
