@@ -12,8 +12,8 @@ PIECE_NUMBERS = 1 << 20
 VIEW_BYTES = 1 << 28
 # Bytes of a memory map that are read before its pages are let go of.
 MAPPED_BYTES = 1 << 26
-# Rows of a memory map that are gathered before its pages are let go of.
-GATHERED_ROWS = 1024
+# Rows of a memory map that are gathered before its pages, of up to 2 MiB each, are let go of.
+GATHERED_ROWS = 64
 
 
 def pieces(rows: int, width: int) -> Iterator[slice]:
