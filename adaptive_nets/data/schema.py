@@ -19,6 +19,7 @@ from adaptive_nets.data.specs import (
     FeatureSpec,
     Spec,
     check_feature,
+    check_lengths,
     check_values,
     describe_spec,
     parse_schema,
@@ -217,26 +218,13 @@ class Schema:
         """
         parts = self._match(x)
         if self.layout == "columns":
-            return self._read_columns(parts, labels)
+            return _side_by_side(self.features, parts, labels)
         found = {
             feature.key: feature.read(values)
             for feature, values in zip(self.features, parts, strict=True)
         }
-        _check_lengths({len(array) for array in found.values()}, labels)
+        check_lengths({len(array) for array in found.values()}, labels)
         return found if self.layout in ("dict", "list") else found[self.features[0].key]
-
-    def _read_columns(self, parts, labels):
-        """Returns the columns side by side; only one is held besides."""
-        found, lengths = None, set()
-        for place, (feature, values) in enumerate(zip(self.features, parts, strict=True)):
-            column = feature.read(values)
-            lengths.add(len(column))
-            if found is None:
-                found = np.empty((len(column), len(self.features)), column.dtype)
-            if len(lengths) == 1:
-                found[:, place] = column[:, 0]
-        _check_lengths(lengths, labels)
-        return found
 
     def _match(self, x):
         """Returns the raw values of each feature, in order."""
@@ -347,13 +335,18 @@ class Schema:
         return pd.DataFrame(table).to_string(index=False)
 
 
-def _check_lengths(lengths, labels):
-    if len(lengths | ({labels} - {None})) > 1:
-        more = "" if labels is None else f", labels with {labels}"
-        raise ValueError(
-            "Features and labels must have the same number of rows. Received: features with "
-            f"{' and '.join(map(str, sorted(lengths)))} rows{more}."
-        )
+def _side_by_side(features, parts, labels):
+    """Returns columns as one array, besides which only one of them is held."""
+    found, lengths = None, set()
+    for place, (feature, values) in enumerate(zip(features, parts, strict=True)):
+        column = feature.read(values)
+        lengths.add(len(column))
+        if found is None:
+            found = np.empty((len(column), len(features)), column.dtype)
+        if len(lengths) == 1:
+            found[:, place] = column[:, 0]
+    check_lengths(lengths, labels)
+    return found
 
 
 def _as_number(feature):
