@@ -65,6 +65,7 @@ class ModelDir(ModelDirReader):
         lease: The `WriterLease` that is confirmed before each change, or `None`, the default, for
             none.
         take_lease: Function that takes the lease before the first change, or `None`, the default.
+        opened_at: The number of the newest state when the folder was opened, before it was read.
 
     Raises:
         OSError: The folder cannot be written to.
@@ -75,6 +76,7 @@ class ModelDir(ModelDirReader):
         super().__init__(path)
         self.lease: WriterLease | None = None
         self.take_lease: Callable[[], WriterLease] | None = None
+        self.opened_at = self.newest
         self._own: Manifest | None = None
         self._states: dict[str, dict | None] = {}
         self._removed = False
@@ -107,9 +109,8 @@ class ModelDir(ModelDirReader):
     def confirm(self) -> None:
         """Raises an error if another process writes to the folder, or has taken it over."""
         if self.lease is None and self.take_lease is not None:
-            seen = self.newest
             self.lease = self.take_lease()
-            if self.newest != seen:
+            if self.newest != self.opened_at:
                 raise ModelDirInUseError(
                     f"model_dir '{self.path}' has been written to by another fit meanwhile. "
                     "Nothing was changed. Call fit again."

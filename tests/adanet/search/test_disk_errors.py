@@ -10,7 +10,7 @@ import random
 import pytest
 
 import adaptive_nets as an
-from adaptive_nets import atomic_files
+from adaptive_nets.files import atomic
 
 ERRORS = ["ENOSPC", "EROFS", "EDQUOT", "EIO", "ESTALE"]
 EVERY = os.environ.get("DISK_ERRORS") == "all"
@@ -43,9 +43,9 @@ class Disk:
                 self.take("create")
             return opened(path, flags, *args, **kwargs)
 
-        monkeypatch.setattr(atomic_files.os, "fsync", syncing)
-        monkeypatch.setattr(atomic_files.os, "replace", replacing)
-        monkeypatch.setattr(atomic_files.os, "open", opening)
+        monkeypatch.setattr(atomic.os, "fsync", syncing)
+        monkeypatch.setattr(atomic.os, "replace", replacing)
+        monkeypatch.setattr(atomic.os, "open", opening)
 
     def take(self, what):
         self.moments.append(what)
@@ -63,12 +63,13 @@ def test_each_error_leaves_a_whole_state(lc, data, tmp_path, monkeypatch):
     assert moments > 20 and set(disk.moments) == {"create", "sync", "replace"}
     cases = [(moment, name) for moment in range(moments) for name in ERRORS]
     # Always the first and the last one.
-    chosen = cases if EVERY else [cases[0], *random.Random(0).sample(cases, 2), cases[-1]]
+    chosen = cases if EVERY else [cases[0], *random.Random(0).sample(cases, 1), cases[-1]]
     for moment, name in chosen:
         folder = tmp_path / f"{moment}_{name}"
         with monkeypatch.context() as patched:
             Disk(patched, folder, name, moment)
-            with pytest.raises(OSError, match=os.strerror(getattr(errno, name))):
+            said = f"can no longer be written to: {os.strerror(getattr(errno, name))}. What was"
+            with pytest.raises(OSError, match=said):
                 lc.small(folder, **settings).fit(*data, verbose=0)
         lc.check_files(folder)
         if list(folder.glob("state-*.json")):
