@@ -111,6 +111,19 @@ def test_links_are_not_followed(name, finished, search, data, lc, tmp_path):
     )
 
 
+@pytest.mark.parametrize("name", ["tensorboard", "generator", "shares"])
+def test_folders_that_are_links_are_refused(name, search, data, lc, tmp_path):
+    outside = tmp_path / "outside"
+    (outside / "round_001_of_2").mkdir(parents=True)
+    folder = tmp_path / "search"
+    folder.mkdir()
+    (folder / name).symlink_to(outside)
+    before = lc.contents(tmp_path)
+    with pytest.raises(ValueError, match=f"'{name}' is a link"):
+        search(folder).fit(*data, verbose=0)
+    assert lc.contents(tmp_path) == before
+
+
 @pytest.mark.parametrize("file", ["../other.keras", "/etc/passwd", "members/../../x.keras"])
 def test_paths_lead_nowhere_else(file, finished, lc):
     path = max(finished.glob("state-*.json"))
