@@ -141,6 +141,8 @@ def check_path(name: str, value: Any) -> str:
     path = None
     if isinstance(value, str | os.PathLike):
         path = tried(lambda: os.fspath(value))
+        # Half of a pair of UTF-16 is no name of a file.
+        path = path if tried(lambda: os.fsencode(path)) is not None else None
     if not isinstance(path, str) or not path.strip() or "\0" in path:
         raise ValueError(f"{name} must be a path. Received: {name}={show(value)}.")
     return path if "://" in path else os.path.abspath(os.path.expanduser(path))
@@ -322,13 +324,17 @@ def or_none(check: Callable[..., Any], name: str, value: Any, *limits: Any) -> A
 
 
 def plain(value: Any) -> Any:
-    """Returns NumPy's scalars as Python's, also in dicts, lists and tuples."""
+    """Returns NumPy's scalars as Python's, also in dicts, lists and tuples that have an end."""
+    return _plain(value) if is_shallow(value) else value
+
+
+def _plain(value):
     if isinstance(value, np.generic):
         return value.item()
     if type(value) is dict:
-        return {key: plain(entry) for key, entry in value.items()}
+        return {key: _plain(entry) for key, entry in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(map(plain, value))
+        return type(value)(map(_plain, value))
     return value
 
 

@@ -26,7 +26,7 @@ def tried(function: Callable[[], Any]) -> Any:
 
 def elements(value: Iterable[Any]) -> list | None:
     """Returns the elements as a list, or `None` where they cannot be read or have no end."""
-    if isinstance(value, list | tuple):
+    if type(value) in (list, tuple):
         return [*value]
     found = tried(lambda: [*itertools.islice(iter(value), MOST + 1)])
     return found if found is not None and len(found) <= MOST else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets._checks import check_integer, check_number, or_none
+from adaptive_nets._checks import check_integer, check_number, or_none, show
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.objective.defined import check_defined
 from adaptive_nets.adanet.objective.evaluator import Evaluator
@@ -71,7 +71,10 @@ def labelled_rows(
     """Returns finite rows from arrays or batches, read by a schema and encoded by a head."""
     if is_batched(x):
         if y is not None:
-            raise ValueError(f"{what}: y must not be passed with a dataset, which yields labels.")
+            raise ValueError(
+                f"{what}: y must not be passed with a dataset x, which yields labels. "
+                f"Received: x={show(x)}, y={show(y)}."
+            )
         if is_endless(x):
             raise ValueError(f"{what}: the dataset must be finite. Add .take(n).")
         read = read_dataset if is_dataset(x) else read_batches
@@ -185,7 +188,10 @@ def _read_training_data(given, limits):
     if not is_batched(x):
         return x, y, given.sample_weight, stream, batch_size
     if y is not None:
-        raise ValueError("y must not be passed with a dataset, which yields its own labels.")
+        raise ValueError(
+            "y must not be passed with a dataset x, which yields its own labels. "
+            f"Received: x={show(x)}, y={show(y)}."
+        )
     if not is_dataset(x):
         x, y, w, batch_size = read_batches(x, limits=limits)
         return x, y, w if given.sample_weight is None else given.sample_weight, None, batch_size

@@ -273,7 +273,9 @@ class SearchResults:
 
     def _check_fitted(self):
         if self.state.current.ensemble is None:
-            raise ValueError("This search has no ensemble yet. Call fit first.")
+            raise ValueError(
+                "This search has no ensemble yet. Call fit first. Received: a search without one."
+            )
 
 
 def _chosen_outputs(subnetworks):

@@ -78,6 +78,11 @@ class CollapsedCheckpoint(keras.callbacks.ModelCheckpoint):
         **kwargs: Any,
     ) -> None:
         filepath, monitor = check_path("filepath", filepath), check_text("monitor", monitor)
+        if not filepath.endswith((".keras", ".weights.h5")):
+            raise ValueError(
+                "filepath must end in '.keras', or in '.weights.h5' where only weights are saved. "
+                f"Received: filepath={show(filepath)}."
+            )
         super().__init__(filepath, monitor, **kwargs)
         pair = isinstance(validation_data, tuple | list) and len(validation_data) in (1, 2, 3)
         if not pair and not (validation_data is None or yields_batches(validation_data)):
@@ -85,6 +90,8 @@ class CollapsedCheckpoint(keras.callbacks.ModelCheckpoint):
                 "validation_data must be (x, y), (x, y, sample_weight) or a dataset. "
                 f"Received: validation_data={show(validation_data)}."
             )
+        for part in validation_data if pair else ():
+            check_inputs("validation_data", part)
         self.validation_data = validation_data
         self.calibration_data = _checked("calibration_data", calibration_data)
         self.batch_size = check_integer("batch_size", batch_size, 1)

@@ -135,6 +135,8 @@ def _column(series):
 def _records(rows):
     """Returns a list of dicts, one per row, as columns."""
     names = list(rows[0])
+    if not names:
+        raise ValueError("Rows must have at least one named feature. Received: an empty dict.")
     for place, row in enumerate(rows):
         if set(row) != set(names):
             odd = sorted(map(str, set(row) ^ set(names)))

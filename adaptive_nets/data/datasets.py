@@ -229,7 +229,9 @@ def plain_labels(part: Any) -> Any:
 
 def _check_not_none(part):
     if part is None:
-        raise ValueError("Batches must not hold None. Leave out labels or weights instead.")
+        raise ValueError(
+            "Batches must not hold None. Leave out labels or weights instead. Received: None."
+        )
 
 
 def _check_batch(number, structure, element):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets._checks import check_choice, check_list
+from adaptive_nets._checks import check_choice, check_dict, check_list
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.specs import (
@@ -168,7 +168,9 @@ class Schema:
     @classmethod
     def from_spec(cls, spec: Spec) -> "Schema":
         """Returns the schema of a feature spec, as stored by version 0.1."""
+        words = "a FeatureSpec, or a dict of them by name"
         named = spec if isinstance(spec, dict) else {"features": spec}
+        check_dict("spec", named, FeatureSpec, words, 1)
         features = tuple(
             Feature(
                 name, name, "text" if s.dtype == "string" else "number", s.dtype, tuple(s.shape),

@@ -94,10 +94,7 @@ class TrainingData:
 
 def _check_indices(indices):
     """Refuses what can be no row numbers of any data."""
-    try:
-        index = np.asarray(indices)
-    except ValueError:
-        index = np.empty(())
+    index = check_array("indices", indices, "an array of row numbers >= 0")
     if index.ndim != 1 or index.dtype.kind not in "iu" or not len(index) or index.min() < 0:
         raise ValueError(
             "indices must be a non-empty array of row numbers >= 0. "

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from scipy import sparse
 
-from adaptive_nets._checks import check_array, check_integer, check_number, show
+from adaptive_nets._checks import check_array, check_integer, check_list, check_number, show
 from adaptive_nets.graphs.read import yields_batches
 
 
@@ -96,6 +96,21 @@ def check_visible(x: Any, machine: Any = None, name: str = "x", batches: bool = 
         what = "NaN or infinite values" if array.dtype.kind == "f" else f"dtype {array.dtype}"
         raise ValueError(f"{name} must be finite numbers. Received: {what}.")
     return array
+
+
+def visible_size(input_shape: Any) -> int:
+    """Returns the number of visible units of a machine for rows of a shape."""
+    words = "the shape of rows, (None, visible)"
+    sizes = check_list("input_shape", input_shape, int | np.integer | None, words, 1)
+    return check_integer("input_shape[-1]", sizes[-1], 1)
+
+
+def means_of(x: Any) -> np.ndarray:
+    """Returns the mean of each column of rows that `check_visible` has checked."""
+    if 0 in x.shape:
+        raise ValueError(f"x must have at least one row and column. Received: x={show(x)}.")
+    x = keras.ops.convert_to_numpy(x) if keras.ops.is_tensor(x) else x
+    return np.ravel(x.mean(axis=0))
 
 
 def _check_sparse(x, visible, batch_size):

@@ -9,7 +9,13 @@ from keras import ops
 
 from adaptive_nets._checks import check_choice, check_integer, check_nesting, or_none, show
 from adaptive_nets.energy import inspection
-from adaptive_nets.energy.checks import check_rows, check_unlabelled, check_visible
+from adaptive_nets.energy.checks import (
+    check_rows,
+    check_unlabelled,
+    check_visible,
+    means_of,
+    visible_size,
+)
 from adaptive_nets.energy.compiled import compile_default, has_accelerator
 from adaptive_nets.energy.energies import free_energy, hidden_means
 from adaptive_nets.energy.gibbs import add_chains, move_chains
@@ -108,7 +114,7 @@ class RBM(_Machine):
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates the variables for rows of a known length."""
-        size = input_shape[-1]
+        size = visible_size(input_shape)
         self.visible_variable = self.add_weight(shape=(size,), initializer="zeros", name="visible")
         self.add_hidden(self.capacity, size)
         self.count = self.add_weight(
@@ -229,7 +235,7 @@ class RBM(_Machine):
         """
         x = check_visible(x, self)
         self.ensure_built(x.shape)
-        self.visible_variable.assign(self.kind.bias(np.ravel(x.mean(axis=0))))
+        self.visible_variable.assign(self.kind.bias(means_of(x)))
 
     def own_callbacks(self) -> list[keras.callbacks.Callback]:
         """Returns the callbacks that watch `fit`."""
@@ -285,11 +291,15 @@ class RBM(_Machine):
 
 def _read(module, name, given):
     """Returns an initializer or a regularizer of Keras, by its name or configuration."""
+    error = None
     try:
-        return module.get(given)
-    except (TypeError, ValueError) as error:
-        kind = module.__name__.rpartition(".")[2]
-        raise ValueError(
-            f"{name} must be the name or configuration of one of keras.{kind}, or an object. "
-            f"Received: {name}={show(given)}."
-        ) from error
+        # Layers and classes can be called too, as functions can.
+        if not isinstance(given, keras.Layer | type):
+            return module.get(given)
+    except Exception as raised:
+        error = raised
+    kind = module.__name__.rpartition(".")[2]
+    raise ValueError(
+        f"{name} must be the name or configuration of one of keras.{kind}, or an object. "
+        f"Received: {name}={show(given)}."
+    ) from error

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import (
+    check_array,
     check_bool,
     check_choice,
     check_integer,
@@ -198,15 +199,14 @@ class EnergyNet:
         Returns:
             A `StructureReport`.
         """
-        try:
-            x = np.asarray(x)
-        except ValueError as error:
-            raise ValueError(
-                f"x must be rows of equal shape. Received: {str(error).splitlines()[0]}."
-            ) from error
+        x = check_array("x", x, "rows of equal shape")
         if x.ndim < 2:
             raise ValueError(f"x must have at least two axes. Received: x of shape {x.shape}.")
         self.input_shape = x.shape[1:]
+        if not x.size:
+            raise ValueError(
+                f"x must have at least two rows and one column. Received: x of shape {x.shape}."
+            )
         rows = x.reshape(len(x), -1)
         check_rows(rows, "gaussian", None)
         rows = rows.astype("float32")

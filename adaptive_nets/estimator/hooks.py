@@ -108,6 +108,7 @@ class LoggingTensorHook(SessionRunHook):
         at_end: bool = False,
         formatter: Callable[[dict], str] | None = None,
     ) -> None:
+        at_end = check_bool("at_end", at_end)
         if (every_n_iter is None) == (every_n_secs is None) and not at_end:
             raise ValueError(
                 "Pass exactly one of every_n_iter and every_n_secs, or at_end=True. "
@@ -127,7 +128,7 @@ class LoggingTensorHook(SessionRunHook):
             )
         self.every_n_iter = or_none(check_integer, "every_n_iter", every_n_iter, 1)
         self.every_n_secs = or_none(check_number, "every_n_secs", every_n_secs, 0)
-        self.at_end = check_bool("at_end", at_end)
+        self.at_end = at_end
         self.formatter = or_none(check_function, "formatter", formatter)
         self._last, self._values = (0, time.monotonic()), None
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_function
+from adaptive_nets._checks import check_function, show
+from adaptive_nets._values import tried
 from adaptive_nets.data.alignment import check_aligned
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.datasets import is_dataset, is_endless, plain_features, plain_labels
@@ -42,8 +43,18 @@ def call(input_fn: Callable, mode: str, config: "RunConfig", params: Any) -> Any
     """
     check_function("input_fn", input_fn)
     known = {"mode": mode, "config": config, "params": params}
-    names = inspect.signature(input_fn).parameters
-    return input_fn(**{name: value for name, value in known.items() if name in names})
+    signature = tried(lambda: inspect.signature(input_fn))
+    # Built-in functions need not say what they take.
+    names = signature.parameters if signature else ()
+    given = {name: value for name, value in known.items() if name in names}
+    try:
+        inspect.signature(input_fn).bind(**given)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            "input_fn must be a function that needs no arguments but mode, config and params. "
+            f"Received: input_fn={show(input_fn)}, {error}."
+        ) from error
+    return input_fn(**given)
 
 
 def for_training(

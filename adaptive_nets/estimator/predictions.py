@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import check_list
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.heads import BinaryClass, MultiClass
 
@@ -30,6 +31,9 @@ def batches(
 
     model, head = search.model, search.head
     wanted = [keys] if isinstance(keys, str) else keys
+    if wanted is not None:
+        # None at all are all of them, as in tf.estimator.
+        wanted = check_list("predict_keys", wanted, str, "names of predictions") or None
 
     @tf.function(reduce_retracing=True, autograph=False)
     def run(features):

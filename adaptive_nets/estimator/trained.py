@@ -209,8 +209,8 @@ class TrainedEnsemble:
             checkpoint_path = check_path("checkpoint_path", checkpoint_path)
             if not os.path.isfile(checkpoint_path):
                 raise ValueError(
-                    f"State file '{checkpoint_path}' does not exist: checkpoint_path must be one "
-                    "that latest_checkpoint() returned."
+                    f"State file {show(checkpoint_path)} does not exist: checkpoint_path must be "
+                    "one that latest_checkpoint() returned."
                 )
         wanted = os.path.basename(checkpoint_path or newest)
         # The content of a state file never changes.

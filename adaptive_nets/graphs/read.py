@@ -88,7 +88,9 @@ def yields_batches(x: Any) -> bool:
         return False
     # `tf.data.Dataset` has an `element_spec`; PyTorch's loaders have a `batch_size`.
     known = isinstance(x, keras.utils.PyDataset | Iterator)
-    return known or hasattr(x, "element_spec") or hasattr(x, "batch_size")
+    known = known or hasattr(x, "element_spec") or hasattr(x, "batch_size")
+    # A class of one's own that is walked through; collections have a length.
+    return known or (hasattr(x, "__iter__") and not hasattr(x, "__len__"))
 
 
 def check_model(name: str, model: Any) -> keras.Model:
@@ -137,6 +139,11 @@ def check_inputs(name: str, data: Any, model: keras.Model | None = None) -> None
     inputs = getattr(model, "inputs", None) or []
     for array, wanted in zip(found, inputs, strict=False):
         shape = tuple(wanted.shape)
+        if (array.dtype.kind in "USO") != (wanted.dtype == "string"):
+            raise ValueError(
+                f"{name} must be of the dtype of the model's input, {wanted.dtype}. "
+                f"Received: {name}={show(array)}."
+            )
         same = array.ndim == len(shape) and all(
             s in (None, n) for s, n in zip(shape[1:], array.shape[1:], strict=True)
         )
@@ -165,8 +172,10 @@ def _array(name, part):
     text = array.dtype.kind in "US" or (
         array.dtype == object and all(isinstance(v, str | bytes) for v in array.flat)
     )
-    if array.ndim == 0 or not (
-        text or array.dtype.kind in "biuf" or array.dtype.name == "bfloat16"
+    if (
+        array.ndim == 0
+        or not len(array)
+        or not (text or array.dtype.kind in "biuf" or array.dtype.name == "bfloat16")
     ):
         raise ValueError(f"{name} must be an array of rows. Received: {name}={show(part)}.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -6,7 +6,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_integer, check_list, check_number, check_text, show
+from adaptive_nets._checks import (
+    check_config,
+    check_integer,
+    check_list,
+    check_number,
+    check_text,
+    show,
+)
 from adaptive_nets.graphs.read import check_inputs, check_model
 from adaptive_nets.serialization import make_object
 
@@ -87,8 +94,9 @@ class DistillationLoss(keras.losses.Loss):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "DistillationLoss":
-        config = dict(config)
-        config["loss"] = make_object(config["loss"], "loss")
+        config = check_config(cls, config)
+        if "loss" in config:
+            config["loss"] = make_object(config["loss"], "loss")
         return cls(**config)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_integer, show
+from adaptive_nets._checks import check_integer
 from adaptive_nets._deprecation import renamed_function
-from adaptive_nets.graphs.read import check_inputs
+from adaptive_nets.graphs.read import check_inputs, yields_batches
 from adaptive_nets.keras_internals import layers_in
 from adaptive_nets.majority.refusals import check_graph
 
@@ -70,12 +70,7 @@ def estimate_statistics_in_place(
 ) -> keras.Model:
     """Does what `recalibrate_in_place` does, for a model of any kind that can be called."""
     batch_size = check_integer("batch_size", batch_size, 1)
-    if isinstance(data, str | bytes) or not (hasattr(data, "shape") or isinstance(data, Iterable)):
-        raise ValueError(
-            "data must be arrays of inputs, or an iterable of batches. "
-            f"Received: data={show(data)}."
-        )
-    if isinstance(data, np.ndarray | list | tuple | dict) and len(data):
+    if not yields_batches(data):
         check_inputs("data", data, model)
     norms = normalizations(model)
     number = -1

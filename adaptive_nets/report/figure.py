@@ -52,7 +52,7 @@ def check_path(path: str | os.PathLike) -> Path:
     if path.suffix.lower().removeprefix(".") not in FORMATS:
         raise ValueError(
             f"The file name of a plot must end in one of {', '.join(f'.{f}' for f in FORMATS)}. "
-            f"Received: path='{path}'."
+            f"Received: path={_checks.show(str(path))}."
         )
     return path
 

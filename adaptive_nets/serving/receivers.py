@@ -156,7 +156,7 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
     check_function("serving_input_receiver_fn", serving_input_receiver_fn)
     try:
         inspect.signature(serving_input_receiver_fn).bind()
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise TypeError(
             f"serving_input_receiver_fn must be callable without arguments. Received: {error}."
         ) from error
@@ -177,7 +177,15 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
         named = received if isinstance(received, dict) else {EXAMPLES: received}
         kept.update(named=named, features=found.features)
 
-    wrapped = tf.compat.v1.wrap_function(traced, [])
+    try:
+        wrapped = tf.compat.v1.wrap_function(traced, [])
+    except Exception as error:
+        if str(error).startswith(("serving_input_receiver_fn", "receiver_tensors_alternatives")):
+            raise
+        raise ValueError(
+            "serving_input_receiver_fn must return a ServingInputReceiver. Received: it raised "
+            f"{type(error).__name__}, {show(str(error))}."
+        ) from error
     named = {str(name): tensor for name, tensor in kept["named"].items()}
     flat = keras.tree.flatten(kept["features"])
     eager = [t for t in [*named.values(), *flat] if getattr(t, "graph", None) is not wrapped.graph]

@@ -159,6 +159,7 @@ def main(arguments=None):
     if options.child:
         return work(options)
     seed = options.seed
+    sys.stdout.reconfigure(errors="backslashreplace")
     found = run(options)
     bad = [line for line in found if line["kind"] not in ("clear", "valid")]
     for line in found if options.only else bad:

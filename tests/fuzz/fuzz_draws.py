@@ -11,6 +11,7 @@ import warnings
 import call_things as t
 import keras
 import numpy as np
+from call_kinds import whole
 from call_outcomes import make_prepared, prepare
 from calls_all import CALLS
 from fuzz_values import POOL, small_model
@@ -25,7 +26,17 @@ def draw(seed, number, parts=()):
     call = chance.choice([c for c in CALLS if not parts or any(part in c.name for part in parts)])
     names = list(call.arguments)
     chosen = chance.sample(names, min(len(names), chance.choice((1, 1, 2))))
-    return call, {name: chance.choice([*POOL]) for name in chosen}
+    values = {name: chance.choice([*POOL]) for name in chosen}
+    # Where work is done at once, a number that is right but large asks for days or for all memory.
+    if not call.name.rpartition(".")[2][0].isupper():
+        for name, value in values.items():
+            values[name] = "integer 4: 3" if _is_large(value, call.arguments[name]) else value
+    return call, values
+
+
+def _is_large(name, argument):
+    value = POOL[name]()
+    return whole(value) and value > 10**6 and argument.admits(value)
 
 
 def outcome(call, chosen):

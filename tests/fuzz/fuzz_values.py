@@ -67,13 +67,6 @@ class NegativeLength(list):
         return -1
 
 
-class Weird(dict):
-    """A dict that has no items."""
-
-    def items(self):
-        raise KeyError("weird")
-
-
 def add(**makers):
     """Puts values into the pool."""
     POOL.update(makers)
@@ -153,7 +146,6 @@ add(
     recursive_dict=lambda: recursive(dict),
     deep_list=deep,
     negative_length=NegativeLength,
-    weird_dict=Weird,
     generator=lambda: (k for k in range(3)),
     used_up_generator=used_up,
     endless_numbers=itertools.count,

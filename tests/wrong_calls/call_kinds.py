@@ -52,15 +52,20 @@ class Argument:
 
     def _or(self, right):
         before = self.right
-        return lambda value, valid: before(value, valid) or right(value)
+        return lambda value, valid: _holds(before, value, valid) or _holds(right, value)
 
     def admits(self, value):
         """Whether a value may be accepted."""
         valid = self.make()
-        try:
-            return any(map(_same, (value, valid), (valid, value))) or bool(self.right(value, valid))
-        except Exception:
-            return False
+        return _holds(_same, value, valid) or _holds(self.right, value, valid)
+
+
+def _holds(right, *values):
+    """Whether a function says so; values that it cannot look at are wrong."""
+    try:
+        return bool(right(*values))
+    except Exception:
+        return False
 
 
 def _same(value, allowed):
@@ -212,7 +217,7 @@ def is_none_of(value):
 def has_rows(value):
     """Whether a value is an array, or one of text, whatever it is for."""
     array = np.asarray(value)
-    return array.ndim > 0 and array.dtype.kind in "biufUSO" and is_some(value)
+    return array.ndim > 0 and array.dtype.kind in "biufUSOV" and is_some(value)
 
 
 def is_built_model(value):

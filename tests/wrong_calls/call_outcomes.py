@@ -120,7 +120,7 @@ def make_prepared(call: Call, values: dict[str, Any], function: Callable[[], Any
     try:
         found = function()
         if isinstance(found, Iterator):
-            next(found)
+            next(found, None)
         return "accepted"
     except WorkBegan:
         return "accepted"
@@ -148,6 +148,8 @@ def _judge(error, call, values):
     )
     checked = not {*values}.isdisjoint((*call.handed_on, "no_such_argument"))
     theirs = checked and any(checker in "".join(frames) for checker in CHECKERS)
+    # What the system says of a path names it.
+    theirs = theirs or (isinstance(error, OSError) and error.filename is not None)
     known = isinstance(error, ValueError | TypeError | KeyError | OSError | ImportError)
     named = any(re.search(rf"(?<![a-z]){re.escape(name)}(?![a-z])", said) for name in values)
     if theirs and "/sklearn/" in "".join(frames):

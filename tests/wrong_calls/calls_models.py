@@ -9,13 +9,16 @@ from call_kinds import (
     count,
     fixed,
     flag,
+    has_rows,
     instance,
+    keyed,
     lazy,
     listing,
     mapping,
     model,
     number,
     path,
+    real,
     rows,
     text,
     whole,
@@ -76,66 +79,35 @@ def without(arguments, *names):
 
 
 ACTION = instance(lazy(lambda: growth.Widen(2.0)))
-DATA = {"x": rows(t.X), "y": fixed(t.Y).but("soup", None, t.Y[:3], object(), np.full(24, "a"))}
+
+
+def in_batches(value):
+    """Whether a value yields batches, which are read later."""
+    return hasattr(value, "element_spec") or hasattr(value, "__next__")
+
+
+DATA = {
+    "x": rows(t.X).where(lambda x: np.shape(x) == (24, 3)),
+    "y": fixed(t.Y)
+    .but("soup", None, t.Y[:3], object(), np.full(24, "a"))
+    .where(lambda y: np.isfinite(np.asarray(y, float)).all() and len(y) == 24),
+}
+# Batches are not looked at before they are read, nor rows that are read at the end.
+BATCHES = rows(t.X, none=True, width=False, finite=False, text=True).where(has_rows)
+BATCHES = BATCHES.where(in_batches)
 RBM = {
     "units": count(4),
     "visible": choice("binary"),
     "method": choice("pcd"),
     "gibbs_steps": count(1),
     "chains": count(4),
-    "kernel_initializer": choice("zeros").but(allow=(None, np.ndarray)),
+    "kernel_initializer": choice("zeros")
+    .but(allow=(None, np.ndarray))
+    .where(lambda value: hasattr(value, "shape") or callable(value)),
     "kernel_regularizer": choice("l2", none=True),
     "seed": SEED,
 }
 BITS = rows(t.BITS)
-MAJORITY = {
-    "factor": count(2),
-    "distribution": choice("dirichlet"),
-    "scope": choice("layer"),
-    "kernel_spread": fixed("independent").but("soup", NAN, -1.0, [], None, {}, True, object()),
-    "bias_factor": count(1),
-    "regularize": choice("mean"),
-    "subspace_penalty": number(0.0).but(-1),
-    "mixing_seed": SEED,
-}
-LAYERS = {
-    "MajorityDense": {"units": count(4), "activation": choice("relu", none=True)},
-    "MajorityConv1D": {
-        "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
-    },
-    "MajorityConv2D": {
-        "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
-    },
-    "MajorityConv2DTranspose": {
-        "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
-    },
-    "MajorityConv3D": {
-        "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
-    },
-    "MajorityDepthwiseConv2D": {"kernel_size": count(3).but(allow=([2],))},
-    "MajorityEinsumDense": {"equation": fixed("ab,bc->ac"), "output_shape": fixed(4)},
-    "MajorityEmbedding": {"input_dim": count(8), "output_dim": count(4)},
-    "MajorityGRU": {"units": count(4), "dropout": number(0.1).but(-1, 2)},
-    "MajorityGRUCell": {"units": count(4)},
-    "MajorityLSTM": {"units": count(4), "dropout": number(0.1).but(-1, 2)},
-    "MajorityLSTMCell": {"units": count(4)},
-    "MajorityMultiHeadAttention": {"num_heads": count(2), "key_dim": count(4)},
-    "MajoritySeparableConv2D": {
-        "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
-    },
-}
-EXPAND = {k: v for k, v in MAJORITY.items() if k != "mixing_seed"} | {
-    "model": model(t.dense),
-    "kernel_spread": number(0.1).but(-1),
-    "seed": SEED,
-    "include": listing(["hidden"], none=True, empty=True).but("soup", ["soup"]),
-    "exclude": listing(None, none=True, empty=True).but("soup", ["soup"]),
-}
 GROWING = {
     "slots": choice("carry"),
     "warmup_steps": count(0, 0),
@@ -150,7 +122,7 @@ CALLS = [
     Call(
         "growth.Widen",
         lambda: growth.Widen,
-        without(WIDEN, "model") | {"widths": WIDTHS.but(allow=({"soup": 3},))},
+        without(WIDEN, "model") | {"widths": WIDTHS.but(allow=({"soup": 3},)).where(keyed(real))},
     ),
     Call("growth.deepen", lambda: growth.deepen, DEEPEN),
     Call("growth.plan_deepen", lambda: growth.plan_deepen, DEEPEN),
@@ -200,7 +172,11 @@ CALLS = [
     Call(
         "growth.register_rule",
         lambda: lambda classes: growth.register_rule(classes),
-        {"classes": fixed(keras.layers.Dense).but("soup", 3, None, object(), [])},
+        {
+            "classes": fixed(keras.layers.Dense)
+            .but("soup", 3, None, object(), [])
+            .where(lambda kind: isinstance(kind, type) and issubclass(kind, keras.Layer))
+        },
     ),
     Call(
         "growth.dynamics.diagnose",
@@ -215,22 +191,6 @@ CALLS = [
             "plan": instance(None, none=True),
             "second_rate": number(0.1, 0, none=True),
         },
-    ),
-    Call("majority.expand", lambda: majority.expand, EXPAND),
-    Call(
-        "majority.collapse",
-        lambda: majority.collapse,
-        {"model": model(t.expanded), "sample": rows(t.X, none=True)},
-    ),
-    Call(
-        "majority.recalibrate",
-        lambda: majority.recalibrate,
-        {"model": model(t.dense), "data": rows(t.X), "batch_size": count(8)},
-    ),
-    Call(
-        "majority.recalibrate_in_place",
-        lambda: majority.recalibrate_in_place,
-        {"model": model(t.dense), "data": rows(t.X), "batch_size": count(8)},
     ),
     # Energy
     Call("energy.RBM", lambda: energy.RBM, RBM),
@@ -250,7 +210,10 @@ CALLS = [
     Call(
         "energy.RBM.fit",
         lambda: energy.RBM(4).fit,
-        {"x": rows(t.BITS, width=False), "batch_size": count(8, none=True)},
+        {
+            "x": rows(t.BITS, width=False).where(in_batches).where(lambda x: hasattr(x, "nnz")),
+            "batch_size": count(8, none=True).where(lambda value: True),
+        },
     ),
     Call(
         "energy.RBM.adapt",
@@ -313,7 +276,7 @@ CALLS = [
     Call(
         "energy.EnergyNet.build",
         lambda: t.learnt().build,
-        {"head": instance(t.head).but(allow=(3,)), "init": choice("random")},
+        {"head": instance(t.head).but(allow=(3,)).where(whole), "init": choice("random")},
     ),
     # Callbacks
     Call(
@@ -345,8 +308,8 @@ CALLS = [
         "callbacks.CollapseOnEnd",
         lambda: callbacks.CollapseOnEnd,
         {
-            "calibration_data": rows(t.X, none=True, width=False, finite=False, text=True),
-            "sample": rows(t.X, none=True, width=False, finite=False, text=True),
+            "calibration_data": BATCHES,
+            "sample": BATCHES,
             "verbose": count(0, 0).but(allow=(True,)),
         },
     ),
@@ -357,15 +320,9 @@ CALLS = [
             "filepath": path("a.keras"),
             "monitor": text("loss"),
             "validation_data": fixed((t.X, t.Y)).but("soup", 3, (t.X, t.Y, t.Y, t.Y), object(), []),
-            "calibration_data": rows(t.X, none=True, width=False, finite=False, text=True),
+            "calibration_data": BATCHES,
             "batch_size": count(8),
         },
-    ),
-    *(
-        Call(
-            f"layers.{name}", lambda name=name: getattr(an.layers, name), own | MAJORITY, tuple(own)
-        )
-        for name, own in LAYERS.items()
     ),
 ]
 

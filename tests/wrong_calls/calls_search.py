@@ -18,6 +18,7 @@ from call_kinds import (
     path,
     rows,
     text,
+    whole,
 )
 from call_outcomes import Call
 
@@ -99,7 +100,9 @@ FIT = {
     "time_limit": number(60.0, 0, none=True).but(allow=(float("inf"),)),
     "max_steps": count(100, none=True),
     "callbacks": listing([], none=True, empty=True).but("soup", [3], {}, allow=([None],)),
-    "verbose": choice(0).but(7, -1, 2.5, allow=(True,)),
+    "verbose": choice(0)
+    .but(7, -1, 2.5, allow=(True, np.bool_))
+    .where(lambda value: whole(value) and value in (0, 1, 2)),
 }
 SEARCH = {
     "head": instance(t.head),
@@ -159,7 +162,12 @@ PREDICT = {
     "batch_size": count(8),
 }
 # Any number of rows is right where there are no labels.
-PREDICT["x"] = rows(t.X).but(t.X[:, :2], {}, {"a": t.X}).where(is_none_of)
+PREDICT["x"] = (
+    rows(t.X)
+    .but(t.X[:, :2], {}, {"a": t.X})
+    .where(is_none_of)
+    .where(lambda v: np.shape(v) == (24, 3) and np.isfinite(np.asarray(v, float)).all())
+)
 CALLS = [
     Call("AdaNet", lambda: an.AdaNet, SEARCH),
     Call("AdaNet.fit", method(t.search, "fit"), FIT),
@@ -192,7 +200,9 @@ CALLS = [
         {
             "path": path("out"),
             "fuse": flag(False),
-            "subnetworks": fixed(()).but("soup", 3, ["soup"], [3], {}, None, True, object()),
+            "subnetworks": fixed(())
+            .but("soup", 3, ["soup"], [3], {}, None, True, object())
+            .where(lambda value: len(value) == 0),
             "example_spec": fixed(None).but("soup", 3, [], {"a": 1}, object()),
             "receiver": instance(None, none=True),
             "warmup": fixed(None).but("soup", 3, object(), np.ones((2, 9)), t.X * NAN),
@@ -294,12 +304,12 @@ CALLS = [
         "adanet.TrainingData",
         lambda: ad.TrainingData,
         {
-            "indices": fixed(None).but(
-                "soup", 3, [], {}, object(), ["a"], [1.5], [-1], np.ones((2, 2), int)
-            ),
-            "sample_weight": fixed(WEIGHTS).but(
-                "soup", 3, {}, object(), -WEIGHTS, WEIGHTS * NAN, np.full(24, "a"), WEIGHTS * 0
-            ),
+            "indices": fixed(None)
+            .but("soup", 3, [], {}, object(), ["a"], [1.5], [-1], np.ones((2, 2), int))
+            .where(lambda v: np.asarray(v).dtype.kind in "iu" and min(np.ravel(v)) >= 0),
+            "sample_weight": fixed(WEIGHTS)
+            .but("soup", 3, {}, object(), -WEIGHTS, WEIGHTS * NAN, np.full(24, "a"), WEIGHTS * 0)
+            .where(lambda v: is_weights(np.resize(np.ravel(np.asarray(v, float)), 24))),
         },
     ),
     Call(

@@ -12,7 +12,9 @@ from call_kinds import (
     function,
     has_rows,
     instance,
+    keyed,
     lazy,
+    listed,
     listing,
     mapping,
     model,
@@ -101,9 +103,9 @@ CALLS = [
         "estimator.AutoEnsembleEstimator",
         lambda: es.AutoEnsembleEstimator,
         {
-            "candidate_pool": mapping(lazy(lambda: {"a": t.dense()})).but(
-                {"": t.dense()}, [t.dense(), 3]
-            ),
+            "candidate_pool": mapping(lazy(lambda: {"a": t.dense()}))
+            .but({"": t.dense()}, [t.dense(), 3])
+            .where(lambda pool: keyed(callable)(pool) or listed(callable)(pool) or callable(pool)),
             "optimizer": choice("adam").but({"a": 1}),
             "learning_rate": number(0.1, 0, none=True),
             "head": SEARCHED["head"],
@@ -116,7 +118,9 @@ CALLS = [
         "estimator.AutoEnsembleSubestimator",
         lambda: es.AutoEnsembleSubestimator,
         {
-            "model": model(t.dense).but(allow=(type(lambda: 0), type, type(keras.layers.Dense))),
+            "model": model(t.dense)
+            .but(allow=(type(lambda: 0), type, type(keras.layers.Dense)))
+            .where(callable),
             "train_input_fn": function(None, none=True),
             "optimizer": choice("adam", none=True),
         },
@@ -203,7 +207,7 @@ CALLS = [
         lambda: es.StepCounterHook,
         {
             "every_n_steps": count(5, none=True),
-            "every_n_secs": fixed(None).but("soup", -1.0, NAN, object()),
+            "every_n_secs": number(None, none=True),
             "output_dir": path(None, none=True),
         },
     ),
@@ -283,7 +287,9 @@ CALLS = [
             "export_dir_base": path("out"),
             "serving_input_receiver_fn": function(t.receiver_fn()),
             "assets_extra": ASSETS,
-            "subnetworks": fixed(()).but("soup", 3, ["soup"], [3], {}, None, True, object()),
+            "subnetworks": fixed(())
+            .but("soup", 3, ["soup"], [3], {}, None, True, object())
+            .where(lambda value: len(value) == 0),
         },
     ),
     Call("estimator.export.exports_in", lambda: es.export.exports_in, {"folder": path("out")}),

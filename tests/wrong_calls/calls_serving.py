@@ -126,7 +126,11 @@ CALLS = [
     Call(
         "distribute.task_from_environment",
         lambda: dist.task_from_environment,
-        {"text": fixed("{}").but("soup", 3, "[]", "3", '{"cluster": 3}', object(), [], True)},
+        {
+            "text": fixed("{}")
+            .but("soup", 3, "[]", "3", '{"cluster": 3}', object(), [], True)
+            .where(lambda value: value is None or (isinstance(value, str) and not value.strip()))
+        },
     ),
     # Reports
     Call(

@@ -10,12 +10,15 @@ from call_kinds import (
     has_rows,
     instance,
     is_none_of,
+    is_text,
     lazy,
+    listed,
     listing,
     mapping,
     number,
     rows,
     text,
+    whole,
 )
 from call_outcomes import Call
 from calls_search import LABELS, NAN, PREDICT, WEIGHTS, method
@@ -23,7 +26,13 @@ from calls_search import LABELS, NAN, PREDICT, WEIGHTS, method
 import adaptive_nets as an
 
 heads, generators, data = an.heads, an.generators, an.data
-DEPTHS = count(lazy(lambda: [1]), 0, none=True).but([], [1.5], ["a"], [-1], [True], allow=([2],))
+DEPTHS = (
+    count(lazy(lambda: [1]), 0, none=True)
+    .but([], [1.5], ["a"], [-1], [True], allow=([2],))
+    .where(listed(lambda v: whole(v) and v >= 0, empty=False))
+)
+# Text and whatever reads as such.
+NAMES = listed(lambda v: is_text(v) or whole(v) or isinstance(v, bool), empty=False)
 OPTIMIZER = choice("adam").but({"a": 1}, [], allow=({},))
 RATE = number(0.1, 0, none=True)
 MAJORITY = count(2, 1, none=True).but({"soup": 3}, {"factor": "a"}, allow=({},))
@@ -44,7 +53,8 @@ CALLS = [
         "heads.BinaryClass",
         lambda: heads.BinaryClass,
         {
-            "class_names": fixed(["a", "b"]).but(
+            "class_names": fixed(["a", "b"])
+            .but(
                 "ab",
                 3,
                 ["a"],
@@ -55,7 +65,8 @@ CALLS = [
                 [None, "a"],
                 object(),
                 True,
-            ),
+            )
+            .where(lambda v: NAMES(v) and len(v) == 2),
             "label_smoothing": number(0.1, None, 1).but(-0.1),
             "name": text("a"),
             "surrogate": choice("logistic"),
@@ -67,9 +78,9 @@ CALLS = [
         {
             "n_classes": count(3, 2, none=True),
             "label_smoothing": number(0.1, None, 1).but(-0.1),
-            "class_names": fixed(None).but(
-                "ab", 3, ["a"], ["a", "a", "b"], [1, "b", 2], object(), True
-            ),
+            "class_names": fixed(None)
+            .but("ab", 3, ["a"], ["a", "a", "b"], [1, "b", 2], object(), True)
+            .where(NAMES),
             "name": text("a"),
         },
     ),
@@ -79,9 +90,9 @@ CALLS = [
         {
             "n_classes": count(3, 1, none=True),
             "label_smoothing": number(0.1, None, 1).but(-0.1),
-            "class_names": fixed(None).but(
-                "ab", 3, [], ["a", "a", "b"], [1, "b", 2], object(), True
-            ),
+            "class_names": fixed(None)
+            .but("ab", 3, [], ["a", "a", "b"], [1, "b", 2], object(), True)
+            .where(NAMES),
             "name": text("a"),
             "boolean": flag(False),
         },
@@ -138,9 +149,9 @@ CALLS = [
         for head, labels in (
             (
                 heads.BinaryClass(["a", "b"]),
-                rows(t.FLAGS.astype("float32"), width=False).but(
-                    t.Y, t.FLAGS + 0.5, np.eye(2)[t.FLAGS], np.array(["a", "c"]), allow=(True, 3)
-                ),
+                rows(t.FLAGS.astype("float32"), width=False)
+                .but(t.Y, t.FLAGS + 0.5, np.eye(2)[t.FLAGS], np.array(["a", "c"]), allow=(True, 3))
+                .where(lambda y: {str(v) for v in np.ravel(np.asarray(y))} <= {"a", "b", "b'a'"}),
             ),
             (
                 heads.MultiClass(3),
@@ -183,7 +194,9 @@ CALLS = [
         "generators.Dense",
         lambda: generators.Dense,
         {
-            "widths": count(4).but([], [0], ["a"], [1.5], [True], allow=([2],)),
+            "widths": count(4)
+            .but([], [0], ["a"], [1.5], [True], allow=([2],))
+            .where(listed(lambda v: whole(v) and v > 0, empty=False)),
             "depths": DEPTHS,
             "activation": choice("relu", none=True),
             "norm": choice("batch", none=True),
@@ -200,7 +213,9 @@ CALLS = [
         "generators.Conv",
         lambda: generators.Conv,
         {
-            "filters": count(4).but([], [0], ["a"], [1.5], allow=([2],)),
+            "filters": count(4)
+            .but([], [0], ["a"], [1.5], allow=([2],))
+            .where(listed(lambda v: whole(v) and v > 0, empty=False)),
             "depths": DEPTHS,
             "dropout": number(0.1, None, 1).but(-0.1),
             "optimizer": OPTIMIZER,

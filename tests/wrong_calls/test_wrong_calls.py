@@ -30,7 +30,8 @@ RETURNED = frozenset(
     [
         "Builder", "CollapseReport", "Complexity", "DeepenPlan", "DivergedError", "Ensemble",
         "Ensembler", "GeneralizationBound", "Generator", "GrowthAdvice", "GrowthPlan",
-        "GrowthReport", "Head", "Likelihood", "Member", "Mixture", "Report", "RunValues",
+        "GrowthReport", "Head", "Likelihood", "Member", "Mixture", "ModelDirInUseError", "Report",
+        "RunValues",
         "ServingInputReceiver", "Strategy", "StructureReport", "Subnetwork", "WorkersLostError",
     ]
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_path
+from adaptive_nets._checks import check_path, show
 from adaptive_nets.adanet.checkpoints import probe
 from adaptive_nets.adanet.checkpoints.files.manifest import PREPROCESSING_FILE
 from adaptive_nets.adanet.checkpoints.files.sealing import DamagedError, digest_of
@@ -116,7 +116,10 @@ def open_folder(model_dir: str | os.PathLike) -> ModelDirReader:
     """
     model_dir = check_path("model_dir", model_dir)
     if not os.path.isdir(model_dir):
-        raise ValueError(f"There is no search to load: no folder '{model_dir}'.")
+        raise ValueError(
+            f"There is no search to load: no folder {show(model_dir)}. "
+            f"Received: model_dir={show(model_dir)}."
+        )
     return ModelDirReader(model_dir)
 
 

@@ -62,8 +62,7 @@ class ModelDir(ModelDirReader):
         path: The folder. If it is missing, the first write creates it.
 
     Attributes:
-        lease: The `WriterLease` that is confirmed before each change, or `None`, the default, for
-            none.
+        lease: The `WriterLease` that is confirmed before each change, or `None`, the default.
         take_lease: Function that takes the lease before the first change, or `None`, the default.
 
     Raises:

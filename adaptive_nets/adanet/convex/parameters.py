@@ -39,8 +39,9 @@ def check_parameters(estimator: BaseEstimator) -> None:
     for name, least in (("max_iterations", 1), ("max_depth", 1), ("corrective_passes", 0)):
         check_integer(name, given[name], least)
     check_bool("fit_intercept", given["fit_intercept"])
-    several = isinstance(given["norm_bound"], list | tuple | np.ndarray)
-    bounds = given["norm_bound"] if several else [given["norm_bound"]]
+    bound = given["norm_bound"]
+    several = isinstance(bound, list | tuple) or (isinstance(bound, np.ndarray) and bound.ndim > 0)
+    bounds = bound if several else [bound]
     for k, bound in enumerate(bounds):
         check_number(f"norm_bound[{k}]" if several else "norm_bound", bound, 0, inclusive=False)
     if several and len(bounds) < given["max_depth"]:

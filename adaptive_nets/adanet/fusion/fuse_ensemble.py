@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_text
+from adaptive_nets._checks import check_text, show
 from adaptive_nets.adanet.ensembles.assemble import without_idle
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
@@ -52,6 +52,8 @@ def fuse_ensemble(
             network.
     """
     check_text("name", name)
+    if "/" in name:
+        raise ValueError(f"name must not contain '/'. Received: name={show(name)}.")
     graphs = _weighed(without_idle(ensemble, ensembler), ensembler)
     if len(graphs) > 1:
         align(graphs, seed)

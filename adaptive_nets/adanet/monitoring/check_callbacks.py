@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from adaptive_nets._checks import show
+from adaptive_nets._values import elements
 from adaptive_nets.heads import Head
 from adaptive_nets.keras_internals import metric_direction
 
@@ -54,19 +55,19 @@ def list_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
     Raises:
         TypeError: Something in it is not a Keras callback.
     """
-    return list(_each(callbacks))
+    return list(_each(callbacks, 0))
 
 
-def _each(given) -> Iterator[keras.callbacks.Callback]:
+def _each(given, depth) -> Iterator[keras.callbacks.Callback]:
     if given is None:
         return
     if isinstance(given, keras.callbacks.CallbackList):
         given = given.callbacks
     if isinstance(given, keras.callbacks.Callback):
         yield given
-    elif isinstance(given, Iterable) and not isinstance(given, str | dict):
-        for each in given:
-            yield from _each(each)
+    elif _is_list(given) and depth < 64:
+        for each in elements(given):
+            yield from _each(each, depth + 1)
     else:
         made = isinstance(given, type) and issubclass(given, keras.callbacks.Callback)
         hint = f" Create one: {given.__name__}(...)." if made else ""
@@ -74,6 +75,11 @@ def _each(given) -> Iterator[keras.callbacks.Callback]:
             f"callbacks must be Keras callbacks. Received: {show(given)} "
             f"({type(given).__name__}).{hint}"
         )
+
+
+def _is_list(given):
+    listed = isinstance(given, Iterable) and not isinstance(given, str | bytes | dict)
+    return listed and not hasattr(given, "shape") and elements(given) is not None
 
 
 def check_callbacks(callbacks: list[keras.callbacks.Callback], training: Training) -> None:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import check_number, show
+from adaptive_nets._values import tried
 from adaptive_nets.configurable import Configurable
 from adaptive_nets.contracts import registered
 from adaptive_nets.data.rows import Rows
@@ -105,9 +106,12 @@ def rademacher_bound(
 
 def check_norm(p: float) -> float:
     """Checks the order of a norm, a number from 1 to infinity, and returns it."""
-    if not isinstance(p, numbers.Real) or isinstance(p, bool) or not p >= 1:
-        raise ValueError(f"p must be a number >= 1 or infinity. Received: p={show(p)}.")
-    return float(p)
+    if isinstance(p, numbers.Real) and not isinstance(p, bool) and p >= 1:
+        # Integers may be too large for a float.
+        found = tried(lambda: float(p))
+        if found is not None:
+            return found
+    raise ValueError(f"p must be a number >= 1 or infinity. Received: p={show(p)}.")
 
 
 def _check_bounds(norm_bound):

@@ -80,6 +80,11 @@ class Evaluator(Configurable):
     def from_config(cls, config: dict) -> "Evaluator":
         """Creates an evaluator without its own data, which a configuration does not hold."""
         given = check_dict("config", config, object, "the output of Evaluator.get_config", 1)
+        if not given.keys() <= {"metric", "mode", "own_data"}:
+            raise ValueError(
+                "config must be the output of Evaluator.get_config, a dict of metric, mode and "
+                f"own_data. Received: config={show(config)}."
+            )
         return cls(**{name: given[name] for name in ("metric", "mode") if name in given})
 
     def _maximise(self):

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
+
 from adaptive_nets._checks import show
 
 _RULES: dict[type, Any] = {}
@@ -43,7 +45,9 @@ def register_rule(*classes: type) -> Callable[[type], type]:
             return call.output(x)
     ```
     """
-    if not classes or not all(isinstance(each, type) for each in classes):
+    if not classes or not all(
+        isinstance(each, type) and issubclass(each, keras.Operation) for each in classes
+    ):
         shown = ", ".join(map(show, classes)) or "none"
         raise TypeError(f"classes must be layer classes, at least one. Received: {shown}.")
 

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_integer, check_number, or_none
+from adaptive_nets._checks import check_integer, check_number, or_none, show
 from adaptive_nets.graphs.read import check_inputs
 from adaptive_nets.growth.core.plan import GrowthPlan
-from adaptive_nets.growth.dynamics.derivatives import Derivatives, OnBatch
+from adaptive_nets.growth.dynamics.derivatives import Derivatives, OnBatch, loss_of
 from adaptive_nets.growth.dynamics.growth_map import conflict_of_growth
 from adaptive_nets.growth.dynamics.modified_flow import (
     conflict,
@@ -151,6 +151,7 @@ def diagnose(
         raise ValueError("y must be numbers. Received: y of text.")
     batch_size = check_integer("batch_size", batch_size, 1)
     batches = or_none(check_integer, "batches", batches, 1)
+    _check_loss(model, loss, x, y)
     rate = _rate(model, learning_rate)
     after = rate if second_rate is None else _rate(model, second_rate, "second_rate")
     parts = batches_of(derivatives, x, y, batch_size, batches)
@@ -232,3 +233,19 @@ def _layer_norms(model: keras.Model, gradient: list[np.ndarray]) -> Mapping[str,
         layer = variable.path.rpartition("/")[0] or variable.path
         squares[layer] = squares.get(layer, 0.0) + float(np.vdot(part, part))
     return {layer: float(np.sqrt(square)) for layer, square in squares.items()}
+
+
+def _check_loss(model, loss, x, y):
+    """Refuses a loss that cannot be computed of the labels and the model's outputs."""
+    if isinstance(x, list | tuple) or isinstance(y, list | tuple):
+        return
+    try:
+        rows, labels = keras.tree.map_structure(lambda a: ops.convert_to_tensor(a[:2]), (x, y))
+        loss_of(model, loss)(labels, model(rows, training=False))
+    except Exception as error:
+        shapes = keras.tree.map_structure(np.shape, y)
+        raise ValueError(
+            f"Cannot diagnose {model.name!r}: the loss cannot be computed of y and the model's "
+            f"outputs of shape {model.output_shape}. Received: loss={show(loss)}, y of shape "
+            f"{shapes}."
+        ) from error

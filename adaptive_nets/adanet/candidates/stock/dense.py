@@ -135,10 +135,14 @@ class DenseBuilder(OptimizedBuilder):
 
 def _constraint(given):
     """Returns a constraint of Keras, by its name or configuration, or `None`."""
+    error = None
     try:
-        return keras.constraints.get(make_object(given, "constraint"))
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            "kernel_constraint must be a keras.constraints.Constraint, the name of one, or None. "
-            f"Received: kernel_constraint={show(given)}."
-        ) from error
+        # Layers and classes can be called too, as functions can.
+        if not isinstance(given, keras.Layer | type):
+            return keras.constraints.get(make_object(given, "constraint"))
+    except Exception as raised:
+        error = raised
+    raise ValueError(
+        "kernel_constraint must be a keras.constraints.Constraint, the name of one, or None. "
+        f"Received: kernel_constraint={show(given)}."
+    ) from error

@@ -24,6 +24,8 @@ def describe_optimizer(optimizer: OptimizerSetting) -> str | dict:
         for config in _configs(optimizer):
             # The second optimizer of a process is named "adam_1", but is the same setting.
             config.pop("name", None)
+    if not isinstance(optimizer, str | dict):
+        raise _bad_optimizer(optimizer)
     return optimizer
 
 

@@ -1,0 +1,85 @@
+"""Valid calls of methods of objects that other calls make."""
+
+import call_things as t
+from call_kinds import count, fixed, has_rows, is_text, lazy, listing, model, rows
+from call_outcomes import Call
+from calls_models import SEED
+from calls_search import PREDICT, method
+
+import adaptive_nets as an
+
+growth, energy, es = an.growth, an.energy, an.estimator
+ACTIONS = (
+    lambda: growth.Widen(2.0),
+    lambda: growth.Deepen(),
+    lambda: growth.SelfFuse(),
+    lambda: growth.FuseWith(t.dense()),
+)
+SHAPE = listing((None, 6)).but("soup", (6.5,), ("a",), (-1, -3), {})
+
+
+CALLS = [
+    *(
+        Call(
+            f"growth.{type(make()).__name__}.plan",
+            method(make, "plan"),
+            {"model": model(t.dense), "seed": SEED},
+        )
+        for make in ACTIONS
+    ),
+    Call(
+        "growth.Plan.apply",
+        lambda: growth.plan_widen(t.dense(), 2.0).apply,
+        {"sample": rows(t.X, none=True).where(has_rows)},
+    ),
+    Call("energy.RBM.build", lambda: energy.RBM(4).build, {"input_shape": SHAPE}),
+    Call(
+        "data.Feature.read",
+        method(lambda: t.schema().features[0], "read"),
+        {"values": PREDICT["x"]},
+    ),
+    Call(
+        "data.Schema.from_spec",
+        lambda: an.data.Schema.from_spec,
+        {"spec": fixed(lazy(lambda: t.fitted().context.spec)).but("soup", 3, None, [], object())},
+    ),
+    Call(
+        "estimator.RunConfig.replace",
+        lambda: es.RunConfig().replace,
+        {
+            "model_dir": fixed("run").but(3, "", []).where(lambda v: v is None or is_text(v)),
+            "tf_random_seed": count(1, 0, none=True),
+            "keep_checkpoint_max": count(5, 0, none=True),
+        },
+    ),
+    Call(
+        "adanet.Evaluator.from_config",
+        lambda: an.adanet.Evaluator.from_config,
+        {
+            "config": fixed(lazy(lambda: an.adanet.Evaluator().get_config())).but(
+                "soup", 3, None, [], {}, {"metric": 3}, {"mode": "soup"}, object()
+            )
+        },
+    ),
+    Call(
+        "growth.DistillationLoss.from_config",
+        lambda: growth.DistillationLoss.from_config,
+        {
+            "config": fixed(lazy(lambda: growth.DistillationLoss("mse").get_config())).but(
+                "soup", 3, None, [], {"soup": 1}, {"temperature": "a"}, object()
+            )
+        },
+    ),
+    *(
+        Call(
+            f"growth.{kind}.from_config",
+            lambda kind=kind: getattr(growth, kind).from_config,
+            {
+                "config": fixed(lazy(lambda kind=kind: getattr(growth, kind)().get_config())).but(
+                    "soup", 3, None, [], {"soup": 1}, object()
+                )
+            },
+        )
+        for kind in ("SelfFuse",)
+    ),
+]
