@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 
 import pytest
@@ -137,7 +138,8 @@ def test_the_lowest_versions_are_those_that_are_declared():
     assert lowest(text) == ["keras==3.13.2", "absl-py==2.1", "pytest==8.2"]
     with pytest.raises(ValueError, match="keras<4"):
         lowest(text.replace("keras>=3.13.2", "keras<4"))
-    assert "keras==3.13.2" in lowest(PYPROJECT.read_text())
+    declared = PYPROJECT.read_text()
+    assert len(lowest(declared)) >= len(tomllib.loads(declared)["project"]["dependencies"])
 
 
 def test_version_is_one():
