@@ -216,20 +216,27 @@ class Schema:
                 shape, or NaN or infinity where that is not allowed.
         """
         parts = self._match(x)
+        if self.layout == "columns":
+            return self._read_columns(parts, labels)
         found = {
             feature.key: feature.read(values)
             for feature, values in zip(self.features, parts, strict=True)
         }
-        lengths = {len(array) for array in found.values()}
-        if len(lengths | ({labels} - {None})) > 1:
-            more = "" if labels is None else f", labels with {labels}"
-            raise ValueError(
-                "Features and labels must have the same number of rows. Received: features with "
-                f"{' and '.join(map(str, sorted(lengths)))} rows{more}."
-            )
-        if self.layout == "columns":
-            return np.concatenate(list(found.values()), axis=1)
+        _check_lengths({len(array) for array in found.values()}, labels)
         return found if self.layout in ("dict", "list") else found[self.features[0].key]
+
+    def _read_columns(self, parts, labels):
+        """Returns the columns side by side; only one is held besides."""
+        found, lengths = None, set()
+        for place, (feature, values) in enumerate(zip(self.features, parts, strict=True)):
+            column = feature.read(values)
+            lengths.add(len(column))
+            if found is None:
+                found = np.empty((len(column), len(self.features)), column.dtype)
+            if len(lengths) == 1:
+                found[:, place] = column[:, 0]
+        _check_lengths(lengths, labels)
+        return found
 
     def _match(self, x):
         """Returns the raw values of each feature, in order."""
@@ -338,6 +345,15 @@ class Schema:
             for f in self.features
         ]
         return pd.DataFrame(table).to_string(index=False)
+
+
+def _check_lengths(lengths, labels):
+    if len(lengths | ({labels} - {None})) > 1:
+        more = "" if labels is None else f", labels with {labels}"
+        raise ValueError(
+            "Features and labels must have the same number of rows. Received: features with "
+            f"{' and '.join(map(str, sorted(lengths)))} rows{more}."
+        )
 
 
 def _as_number(feature):

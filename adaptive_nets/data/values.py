@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from adaptive_nets._dtypes import whole_dtype
+from adaptive_nets._pieces import blocks
 from adaptive_nets._values import show, tried
 
 # Dtypes of features are not narrower than those of the data.
@@ -241,8 +242,8 @@ def check_finite(array: np.ndarray, name: str, missing: bool = False) -> None:
     """
     if array.dtype.kind != "f":
         return
-    for start in range(0, len(array), 65536):
-        piece = array[start : start + 65536]
+    start = 0
+    for piece in blocks(array, 65536):
         bad = (np.isinf(piece) if missing else ~np.isfinite(piece)).reshape(len(piece), -1)
         if bad.any():
             row = start + int(np.flatnonzero(bad.any(axis=1))[0])
@@ -250,3 +251,4 @@ def check_finite(array: np.ndarray, name: str, missing: bool = False) -> None:
                 f"'{name}' must be finite. Received: NaN or infinity, first in row {row}. "
                 "Impute or drop such rows."
             )
+        start += len(piece)
