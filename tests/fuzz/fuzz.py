@@ -54,15 +54,15 @@ def work(options):
     faulthandler.enable()
     sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "wrong_calls")]
     import fuzz_draws
+    import fuzz_files
     from call_outcomes import no_work
     from call_things import train_all
 
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     train_all()
     until = time.monotonic() + options.seconds
-    damage = TESTS / "adanet" / "checkpoints" / "damage.py"
-    if damage.exists() and not (options.only or options.part or options.first):
-        _damage_files(options, out)
+    if fuzz_files.PROGRAM.exists() and not (options.only or options.part or options.first):
+        _damage_files(fuzz_files, options, out)
     last = options.first + options.calls
     numbers = options.only or range(options.first, last)
     with no_work():
@@ -80,10 +80,8 @@ def work(options):
     out.write(json.dumps({"done": True}) + "\n")
 
 
-def _damage_files(options, out):
+def _damage_files(fuzz_files, options, out):
     """Damages stored files for a fifth of the time; what it prints are numbers below 0."""
-    import fuzz_files
-
     until = time.monotonic() + options.seconds * FILES
     with tempfile.TemporaryDirectory() as folder:
         found = fuzz_files.outcomes(folder, options.seed, until)
