@@ -15,8 +15,9 @@ JAX_TESTS += $(addprefix tests/energy/test_,exact.py)
 # Trains with JAX alone.
 JAX_TESTS += tests/research/test_quick.py
 LOWEST := .venv-lowest
-LOWEST_TOOLS := hypothesis polars psutil pytest scikit-learn
-LOWEST_TESTS := $(addprefix tests/,ground security heads data graphs keras_internals majority/test_layers.py)
+LOWEST_TOOLS := hypothesis psutil pytest scikit-learn
+LOWEST_TESTS := $(addprefix tests/,files ground security heads graphs keras_internals majority/test_layers.py)
+LOWEST_TESTS += $(addprefix tests/data/test_,preprocessing.py rows.py spool.py weights.py)
 LOWEST_TESTS += $(addprefix tests/growth/test_,actions.py deepen.py distill.py fuse.py widen.py)
 LOWEST_TESTS += $(addprefix tests/adanet/,checkpoints objective search/test_search_load.py search/test_replay.py)
 

@@ -298,7 +298,14 @@ def _check_ours(part: dict, custom_objects: Mapping[str, Any] | None) -> None:
     found = registered(name, custom_objects)
     if found is None and package == "keras":
         found = keras_class(plain)
-    if isinstance(found, type) and isinstance(config, dict):
+    if config is None:
+        raise ValueError(f"{name}: no file can hold it")
+    if found is None:
+        raise ValueError(
+            f"{name}: no class or function of that name is registered with "
+            "keras.saving.register_keras_serializable; import the module that does"
+        )
+    if isinstance(found, type):
         _check_class(found, name, config, custom_objects)
 
 

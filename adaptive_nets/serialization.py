@@ -146,8 +146,10 @@ def _made(value, kind):
             # Keras takes names for what is registered under them.
             check_kind(registered(value), kind)
         return value
-    if not found or config is None or (isinstance(config, dict) and config.get("own_data")):
-        raise ValueError(f"{name}: {_why(found, config)}")
+    if not found or config is None:
+        raise ValueError(f"{name}: it is not known here")
+    if isinstance(config, dict) and config.get("own_data"):
+        raise ValueError(f"{name}: its data is not in the state")
     check_kind(found, kind)
     if not isinstance(found, type):
         return found
@@ -221,17 +223,6 @@ def _find(name):
     """The class or function of that name, or `None`."""
     package, _, plain = name.rpartition(">")
     return keras_class(plain) if package == "keras" else registered(name)
-
-
-def _why(found, config):
-    if config is None:
-        return "no file can hold it"
-    if found is None:
-        return (
-            "no class or function of that name is registered with "
-            "keras.saving.register_keras_serializable; import the module that does"
-        )
-    return "its data is not in the state"
 
 
 def differences(stored: Any, given: Any, path: str = "") -> list[str]:

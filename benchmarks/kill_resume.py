@@ -1,11 +1,12 @@
-"""Kills a search again and again (SIGKILL), goes on each time, and compares the ends bit by bit.
+"""Kills a search again and again, goes on each time, and compares the ends bit by bit.
 
     python benchmarks/kill_resume.py [--kills 10] [--seed 0] [--quick]
 
-An undisturbed process searches digits. Others search in a folder of their own and are killed
-at random moments; while they run, every file is read as soon as it has its name. The final
-leaderboards (all but the seconds) and all weights of the models must be equal. With --quick an
-error that a callback raises takes a kill's place, and all searches are of this process.
+An undisturbed process searches digits. Others search in a folder of their own and are ended
+at random moments, by SIGKILL, SIGTERM and SIGINT in turns; while they run, every file is read as
+soon as it has its name. The final leaderboards (all but the seconds) and all weights of the models
+must be equal. With --quick an error that a callback raises takes a kill's place, and all searches
+are of this process.
 """
 
 import argparse
@@ -20,6 +21,9 @@ import tempfile
 import time
 import zipfile
 from pathlib import Path
+
+# In turns. By the last two a search saves a checkpoint.
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 QUICK = {"kills": 1, "rounds": 2, "steps": 12}
 
@@ -78,10 +82,11 @@ def new_process(*arguments):
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def attempt(folder, given, delay=None, start=new_process):
-    """Runs a process, killed `delay` seconds after it is ready; returns (done, seconds, files).
+def attempt(folder, given, delay=None, ending=signal.SIGKILL, start=new_process):
+    """Runs a process, ended `delay` seconds after it is ready; returns (done, seconds, files).
 
-    `start` starts this file in a process of its own, with the arguments it is given.
+    `ending` is the signal that ends it; `start` starts this file in a process of its own, with the
+    arguments it is given.
     """
     arguments = [f"--{name}={getattr(given, name)}" for name in ("seed", "rounds", "steps")]
     seen, process = set(), start("--worker", str(folder), *arguments)
@@ -92,14 +97,14 @@ def attempt(folder, given, delay=None, start=new_process):
         while process.poll() is None:
             left = 60.0 if delay is None else delay - (time.perf_counter() - began)
             if left <= 0:
-                process.send_signal(signal.SIGKILL)
+                process.send_signal(ending)
                 break
             check(folder, seen)
             time.sleep(min(left, 0.05))
         done = "done" in process.stdout.read()
         seconds = time.perf_counter() - began
-        status = process.wait()
-        if status not in (0, -signal.SIGKILL):
+        status = process.wait(timeout=60)
+        if status not in (0, -ending):
             raise RuntimeError(f"The search failed with status {status}.")
     finally:
         process.kill()
@@ -108,7 +113,7 @@ def attempt(folder, given, delay=None, start=new_process):
     return done, seconds, len(seen)
 
 
-def attempt_here(folder, given, delay=None):
+def attempt_here(folder, given, delay=None, ending=None):
     """As `attempt`, but in this process, and ended by an error in its second compiled call."""
     from keras.callbacks import LambdaCallback
 
@@ -147,12 +152,13 @@ def compare(given, place, attempt):
     while True:
         # Half a search at most, so that each is killed a few times and gets on all the same.
         delay = moments.uniform(0, seconds / 2) if kills < given.kills else None
-        done, lasted, read = attempt(folder, given, delay)
+        ending = SIGNALS[kills % len(SIGNALS)]
+        done, lasted, read = attempt(folder, given, delay, ending=ending)
         if not done:
             kills += 1
             names = sorted(p.name for p in folder.glob("[cs]*-*") if p.is_file())
             print(
-                f"kill {kills} after {lasted:.2f} s: {read} files read, all whole; "
+                f"kill {kills} ({ending.name}) after {lasted:.2f} s: {read} files read, all whole; "
                 f"left {', '.join(names)}",
                 flush=True,
             )
@@ -170,7 +176,7 @@ def compare(given, place, attempt):
 def main(argv=None):
     """Compares; returns the number of kills, and which of the searches ended equal."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=10, help="SIGKILLs, in all (default: 10)")
+    parser.add_argument("--kills", type=int, default=10, help="signals, in all (default: 10)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments, and of the search")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the search (default: 3)")
     parser.add_argument("--steps", type=int, default=8000, help="of a round (default: 8000)")

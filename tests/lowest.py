@@ -10,7 +10,7 @@ import tomllib
 PYPROJECT = pathlib.Path(__file__).resolve().parents[1] / "pyproject.toml"
 
 # What the tests that `make lowest` runs need besides the package itself.
-TOOLS = ("hypothesis", "polars", "psutil", "pytest", "scikit-learn")
+TOOLS = ("hypothesis", "psutil", "pytest", "scikit-learn")
 
 _BOUND = re.compile(r"([\w.-]+)>=([\w.]+)")
 

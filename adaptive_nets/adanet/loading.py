@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from adaptive_nets._checks import check_dict, check_path, or_none
@@ -17,6 +18,7 @@ from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
+from adaptive_nets.files.models import reading
 from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.keras_internals import check_not_forked, seeded
 from adaptive_nets.serialization import restore_object
@@ -30,15 +32,26 @@ def load_search(
     model_dir: str | os.PathLike,
     *,
     state_file: str | os.PathLike | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+    trust: bool = False,
     **settings: Any,
 ) -> S:
     """Loads the search in a `model_dir`, ready to predict, export or continue with `fit`.
+
+    The folder is data: it names classes and functions, which must be Keras' own or this package's,
+    registered with `keras.saving.register_keras_serializable`, or passed. None is imported because
+    the folder names it.
 
     Args:
         cls: `AdaNet`, or a subclass.
         model_dir: Folder of a search.
         state_file: One of its state files, of which those of three rounds are kept. Defaults to
             `None`: the newest one that is whole.
+        custom_objects: Classes and functions by name, besides those that are registered, as for
+            `keras.saving.load_model`. Defaults to `None`.
+        trust: Whether the models in the folder may hold and name code, such as Lambda layers of
+            Python lambdas, which then runs. Use it only for folders that you, or people you trust,
+            have written. Defaults to `False`.
         **settings: Constructor arguments to replace: `max_iterations`, or what JSON cannot hold
             (a generator of functions, a complexity function, an evaluator's data).
 
@@ -47,7 +60,7 @@ def load_search(
 
     Raises:
         ValueError: The folder holds no search or only damaged ones, or a part of it cannot be
-            rebuilt and was not passed.
+            rebuilt and was not passed, or names what it may not name.
     """
     check_not_forked("AdaNet.load")
     state_file = or_none(check_path, "state_file", state_file)
@@ -68,7 +81,8 @@ def load_search(
         search.adopt(context, found.state, left=(str(folder.path), left))
         return search
 
-    search = folder.read_whole(load, state_file)
+    with reading(custom_objects, trust):
+        search = folder.read_whole(load, state_file)
     if search is None:
         raise ValueError(f"There is no search to load in '{model_dir}'.")
     return search
@@ -87,6 +101,8 @@ def replay_search(
     y: Any = None,
     *,
     settings: dict | None = None,
+    custom_objects: Mapping[str, Any] | None = None,
+    trust: bool = False,
     **arguments: Any,
 ) -> S:
     """Trains the architecture that a search has found on other data, without searching.
@@ -101,6 +117,8 @@ def replay_search(
         y: Labels, as for `fit`.
         settings: Constructor arguments to replace, such as `model_dir` (none by default),
             `seed`, or what JSON cannot hold.
+        custom_objects: As for `AdaNet.load`.
+        trust: As for `AdaNet.load`.
         **arguments: Further arguments of `fit`.
 
     Returns:
@@ -134,7 +152,7 @@ def replay_search(
             f"settings must be constructor arguments of AdaNet. Received: {', '.join(unknown)}."
         )
     given = {k: v for k, v in settings.items() if k not in ("model_dir", "seed")}
-    recorded = load_search(cls, model_dir, **given)
+    recorded = load_search(cls, model_dir, custom_objects=custom_objects, trust=trust, **given)
     rounds = recorded.state.chosen_candidates()
     chosen = list(rounds.values())
     if not chosen:

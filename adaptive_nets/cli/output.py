@@ -48,7 +48,9 @@ def check_target(flag: str, target: str | None, sources: Iterable[str | None]) -
     if target is None or not os.path.exists(target):
         return
     path = Path(target).resolve()
-    for source in filter(None, sources):
+    # A data set may be given as `csv:FILE`.
+    named = [source.removeprefix("csv:") for source in sources if source]
+    for source in named:
         read = Path(source).resolve()
         if not read.exists():
             continue

@@ -131,6 +131,11 @@ def test_kill_resume(capsys):
     assert "1 kills, " in capsys.readouterr().out
 
 
+def test_machines(capsys):
+    assert run("machines") == {"usual": "equal"}
+    assert "usual" in capsys.readouterr().out
+
+
 def test_steps(tmp_path, capsys, monkeypatch):
     steps = load("steps")
     # A process of each would import TensorFlow anew; what they run is run here, and once.

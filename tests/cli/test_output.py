@@ -121,7 +121,7 @@ def test_what_is_read_is_not_overwritten(tmp_path):
     data.write_text("x\n1\n")
     (folder / "members").mkdir(parents=True)
     (folder / "state.json").write_text("")
-    sources = (str(data), None, str(folder), "digits")
+    sources = (f"csv:{data}", None, str(folder), "digits")
     for target in (data, folder, folder / "state.json", tmp_path, folder / "members" / ".."):
         with pytest.raises(
             ValueError, match=f"--output={target} would overwrite .*, which is read"

@@ -143,6 +143,14 @@ def test_the_best_is_exported_and_remembered(trained, tmp_path):
     assert [str(p) for p in est.export.exports_in(tmp_path / "e")] == [found[2]]
 
 
+@pytest.mark.parametrize("damage", ["", "{", "[1]", '{"loss": 0.1', "\x00\xff"])
+def test_a_damaged_best_result_is_named_and_replaced(tmp_path, damage):
+    (tmp_path / "best.json").write_text(damage)
+    best = est.BestExporter("best", PARSING)
+    with pytest.warns(UserWarning, match="best.json is damaged"):
+        assert best.wants(str(tmp_path), {"loss": 0.5}, False)
+
+
 def test_exports_are_numbered_upwards_where_the_clock_was_set_back(trained, tmp_path):
     (tmp_path / "e" / "4000000000").mkdir(parents=True)
     exporter = est.LatestExporter("latest", PARSING, exports_to_keep=1)

@@ -62,8 +62,7 @@ class ModelDir(ModelDirReader):
         path: The folder. If it is missing, the first write creates it.
 
     Attributes:
-        lease: The `WriterLease` that is confirmed before each change, or `None`, the default, for
-            none.
+        lease: The `WriterLease` that is confirmed before each change, or `None`, the default.
         take_lease: Function that takes the lease before the first change, or `None`, the default.
 
     Raises:
@@ -142,7 +141,9 @@ class ModelDir(ModelDirReader):
         self.confirm()
         for name in names:
             self._states.pop(name, None)
-            (self.path / name).unlink(missing_ok=True)
+            # A search writes no folders under these names.
+            if not _is_folder(self.path / name):
+                (self.path / name).unlink(missing_ok=True)
 
     def settle(self) -> None:
         """Makes the manifest say exactly what is there, once nothing more will be written."""
@@ -268,6 +269,8 @@ class ModelDir(ModelDirReader):
     def _is_taken(self, name):
         if name not in self._own.files or not os.path.lexists(self.path / name):
             return os.path.lexists(self.path / name)
+        if _is_folder(self.path / name):
+            return True
         needed = [s["files"].get(name) for s in self._states.values() if s and name in s["files"]]
         return any(digest is None or is_intact(self.path, name, digest) for digest in needed)
 
@@ -332,3 +335,7 @@ def _file_names(models, held, is_taken):
         names[key] = name
         used.add(name)
     return names
+
+
+def _is_folder(path):
+    return path.is_dir() and not path.is_symlink()

@@ -137,7 +137,9 @@ def differs(
     if found.shape != expected.shape:
         return f"the outputs have shape {list(found.shape)} instead of {list(expected.shape)}"
     gap = float(np.abs(found - expected).max())
-    same = state.get("written_by") == versions()
+    here = versions()
+    # Accelerators choose how they compute anew each time.
+    same = state.get("written_by") == here and here["devices"] == ["CPU"]
     allowed = _TOLERANCES[_precision(ensemble)][not same] * max(1.0, np.abs(expected).max())
     return "" if gap <= allowed else f"an output differs by {gap:.3g}; {allowed:.3g} is allowed"
 

@@ -18,6 +18,7 @@ from adaptive_nets.adanet.checkpoints.files.manifest import (
     CHECKPOINT_NAME,
     STATE_NAME,
     Manifest,
+    step_of,
 )
 from adaptive_nets.adanet.checkpoints.files.sealing import (
     DamagedError,
@@ -266,10 +267,10 @@ class ModelDirReader:
         manifest, there = self.manifest(), self.there(CHECKPOINT_NAME)
         if manifest is not None:
             there = [name for name in there if name in manifest.files]
-        return sorted(there, key=_step_of)
+        return sorted(there, key=step_of)
 
     def _check_checkpoint(self, name, header, manifest):
-        if header["step"] != _step_of(name):
+        if header["step"] != step_of(name):
             raise DamagedError(self.path / name, f"is of another step ({header['step']})")
         if manifest is not None and header.get("search") not in (None, manifest.search):
             raise DamagedError(self.path / name, "is a checkpoint of another search")
@@ -297,10 +298,6 @@ def _check_archive(folder, name):
         raise DamagedError(folder / name, f"is truncated or altered ({error})") from error
     if damaged is not None:
         raise DamagedError(folder / name, f"has been altered (in its '{damaged}')")
-
-
-def _step_of(name):
-    return int(CHECKPOINT_NAME.fullmatch(name)[1])
 
 
 def _listed(damages):

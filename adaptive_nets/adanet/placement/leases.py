@@ -12,7 +12,7 @@ from adaptive_nets.adanet.checkpoints.files.checkpoint_file import (
     read_checkpoint,
     write_checkpoint,
 )
-from adaptive_nets.adanet.checkpoints.files.manifest import CHECKPOINT_NAME
+from adaptive_nets.adanet.checkpoints.files.manifest import CHECKPOINT_NAME, step_of
 from adaptive_nets.adanet.checkpoints.files.sealing import DamagedError
 from adaptive_nets.adanet.checkpoints.heartbeat import LOST_SECONDS, Silence, heartbeat
 from adaptive_nets.adanet.rounds.round import Round
@@ -111,8 +111,9 @@ class WorkLeases:
         for name in reversed(self._named(share, CHECKPOINT_NAME)):
             try:
                 found = read_checkpoint(self._folder(share), name)
-                if found[0].get("search", self.search) != self.search:
-                    what = "is a checkpoint of another search"
+                other = found[0].get("search", self.search) != self.search
+                if other or found[0]["step"] != step_of(name):
+                    what = f"is a checkpoint of another {'search' if other else 'step'}"
                     raise DamagedError(self._folder(share) / name, what)
                 return found
             except DamagedError as error:

@@ -120,3 +120,8 @@ def is_name(name: Any) -> bool:
     if not isinstance(name, str):
         return False
     return name in FOLDERS or any(form.fullmatch(name) for form in _NAMES)
+
+
+def step_of(name: str) -> int:
+    """Returns the step in the name of a checkpoint."""
+    return int(CHECKPOINT_NAME.fullmatch(name)[1])
