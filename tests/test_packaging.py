@@ -11,6 +11,7 @@ import tomllib
 import zipfile
 
 import pytest
+from lowest import PYPROJECT, lowest
 
 import adaptive_nets as an
 
