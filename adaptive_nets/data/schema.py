@@ -23,7 +23,14 @@ from adaptive_nets.data.specs import (
     describe_spec,
     parse_schema,
 )
-from adaptive_nets.data.values import as_array, cast_exactly, check_finite, natural_dtype
+from adaptive_nets.data.values import (
+    as_array,
+    cast_exactly,
+    check_finite,
+    check_lengths,
+    join_columns,
+    natural_dtype,
+)
 
 _KINDS = {"f": "number", "i": "number", "u": "number", "b": "boolean", "O": "text"}
 
@@ -215,28 +222,13 @@ class Schema:
             ValueError: A feature is missing, or has a value that its dtype cannot hold, another
                 shape, or NaN or infinity where that is not allowed.
         """
-        parts = self._match(x)
+        pairs = zip(self.features, self._match(x), strict=True)
+        arrays = (feature.read(values) for feature, values in pairs)
         if self.layout == "columns":
-            return self._read_columns(parts, labels)
-        found = {
-            feature.key: feature.read(values)
-            for feature, values in zip(self.features, parts, strict=True)
-        }
-        _check_lengths({len(array) for array in found.values()}, labels)
+            return join_columns(arrays, len(self.features), labels)
+        found = {feature.key: array for feature, array in zip(self.features, arrays, strict=True)}
+        check_lengths({len(array) for array in found.values()}, labels)
         return found if self.layout in ("dict", "list") else found[self.features[0].key]
-
-    def _read_columns(self, parts, labels):
-        """Returns the columns side by side; only one is held besides."""
-        found, lengths = None, set()
-        for place, (feature, values) in enumerate(zip(self.features, parts, strict=True)):
-            column = feature.read(values)
-            lengths.add(len(column))
-            if found is None:
-                found = np.empty((len(column), len(self.features)), column.dtype)
-            if len(lengths) == 1:
-                found[:, place] = column[:, 0]
-        _check_lengths(lengths, labels)
-        return found
 
     def _match(self, x):
         """Returns the raw values of each feature, in order."""
@@ -345,15 +337,6 @@ class Schema:
             for f in self.features
         ]
         return pd.DataFrame(table).to_string(index=False)
-
-
-def _check_lengths(lengths, labels):
-    if len(lengths | ({labels} - {None})) > 1:
-        more = "" if labels is None else f", labels with {labels}"
-        raise ValueError(
-            "Features and labels must have the same number of rows. Received: features with "
-            f"{' and '.join(map(str, sorted(lengths)))} rows{more}."
-        )
 
 
 def _as_number(feature):
