@@ -19,12 +19,18 @@ from adaptive_nets.data.specs import (
     FeatureSpec,
     Spec,
     check_feature,
-    check_lengths,
     check_values,
     describe_spec,
     parse_schema,
 )
-from adaptive_nets.data.values import as_array, cast_exactly, check_finite, natural_dtype
+from adaptive_nets.data.values import (
+    as_array,
+    cast_exactly,
+    check_finite,
+    check_lengths,
+    join_columns,
+    natural_dtype,
+)
 
 _KINDS = {"f": "number", "i": "number", "u": "number", "b": "boolean", "O": "text"}
 
@@ -216,13 +222,11 @@ class Schema:
             ValueError: A feature is missing, or has a value that its dtype cannot hold, another
                 shape, or NaN or infinity where that is not allowed.
         """
-        parts = self._match(x)
+        pairs = zip(self.features, self._match(x), strict=True)
+        arrays = (feature.read(values) for feature, values in pairs)
         if self.layout == "columns":
-            return _side_by_side(self.features, parts, labels)
-        found = {
-            feature.key: feature.read(values)
-            for feature, values in zip(self.features, parts, strict=True)
-        }
+            return join_columns(arrays, len(self.features), labels)
+        found = {feature.key: array for feature, array in zip(self.features, arrays, strict=True)}
         check_lengths({len(array) for array in found.values()}, labels)
         return found if self.layout in ("dict", "list") else found[self.features[0].key]
 
@@ -333,20 +337,6 @@ class Schema:
             for f in self.features
         ]
         return pd.DataFrame(table).to_string(index=False)
-
-
-def _side_by_side(features, parts, labels):
-    """Returns columns as one array, besides which only one of them is held."""
-    found, lengths = None, set()
-    for place, (feature, values) in enumerate(zip(features, parts, strict=True)):
-        column = feature.read(values)
-        lengths.add(len(column))
-        if found is None:
-            found = np.empty((len(column), len(features)), column.dtype)
-        if len(lengths) == 1:
-            found[:, place] = column[:, 0]
-    check_lengths(lengths, labels)
-    return found
 
 
 def _as_number(feature):

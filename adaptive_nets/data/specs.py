@@ -103,18 +103,3 @@ def check_values(values: Any, fields: set[str]) -> None:
             "values must be the output of Schema.to_dict: 'layout' and a list of 'features'. "
             f"Received: values={show(values)}."
         )
-
-
-def check_lengths(lengths: set[int], labels: int | None) -> None:
-    """Raises a `ValueError` unless features have one number of rows, that of the labels if known.
-
-    Args:
-        lengths: The numbers of rows of all features.
-        labels: That of the labels, or `None`.
-    """
-    if len(lengths | ({labels} - {None})) > 1:
-        more = "" if labels is None else f", labels with {labels}"
-        raise ValueError(
-            "Features and labels must have the same number of rows. Received: features with "
-            f"{' and '.join(map(str, sorted(lengths)))} rows{more}."
-        )

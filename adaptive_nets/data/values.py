@@ -1,5 +1,6 @@
 """Reads raw values as arrays, and casts arrays without loss."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -252,3 +253,40 @@ def check_finite(array: np.ndarray, name: str, missing: bool = False) -> None:
                 "Impute or drop such rows."
             )
         start += len(piece)
+
+
+def join_columns(columns: Iterable[np.ndarray], count: int, labels: int | None) -> np.ndarray:
+    """Returns columns side by side, `[rows, columns]`. Only one is held besides.
+
+    Args:
+        columns: Arrays `[rows, 1]` of one dtype.
+        count: Number of columns.
+        labels: As for `check_lengths`.
+
+    Raises:
+        ValueError: They differ in their numbers of rows.
+    """
+    found, lengths = None, set()
+    for place, column in enumerate(columns):
+        lengths.add(len(column))
+        if found is None:
+            found = np.empty((len(column), count), column.dtype)
+        if len(lengths) == 1:
+            found[:, place] = column[:, 0]
+    check_lengths(lengths, labels)
+    return found
+
+
+def check_lengths(lengths: set[int], labels: int | None) -> None:
+    """Refuses features of different numbers of rows.
+
+    Args:
+        lengths: The numbers of rows.
+        labels: Number of labels, or `None` if there are none.
+    """
+    if len(lengths | ({labels} - {None})) > 1:
+        more = "" if labels is None else f", labels with {labels}"
+        raise ValueError(
+            "Features and labels must have the same number of rows. Received: features with "
+            f"{' and '.join(map(str, sorted(lengths)))} rows{more}."
+        )
