@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from adaptive_nets.files.models import load_model
+from adaptive_nets.keras_internals import unsafe_deserialization
 
 # Keras remarks on the older format, and on lambdas.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -88,6 +89,9 @@ def test_code_in_a_file_runs_only_with_trust(tmp_path):
     with pytest.raises(ValueError, match="Lambda layer whose function is not registered"):
         load_model(path)
     np.testing.assert_allclose(load_model(path, trust=True)(np.zeros((1, 2))), [[1, 1]])
+    # Whoever has told Keras to trust all files has not told this package.
+    with unsafe_deserialization(), pytest.raises(ValueError, match="is not registered"):
+        load_model(path)
 
 
 # Crafted files -----------------------------------------------------------------------------------
