@@ -24,6 +24,11 @@ def halved(x):
     return x / 2
 
 
+@keras.saving.register_keras_serializable(package="adaptive_nets_tests")
+class Words(keras.layers.StringLookup):
+    """A table of a user's own."""
+
+
 class Own(keras.layers.Layer):
     def call(self, x):
         return 2 * x
@@ -289,6 +294,9 @@ CRAFTED = {
     "a vocabulary": (
         {"module": "keras.layers", "class_name": "StringLookup",
          "config": {"vocabulary": "/etc/passwd"}}, "the path '/etc/passwd'"),
+    "a vocabulary of an own table": (
+        {"module": "x", "class_name": "Words", "config": {"vocabulary": "/etc/passwd"},
+         "registered_name": "adaptive_nets_tests>Words"}, "the path '/etc/passwd'"),
     "weights of words": (
         {"module": "keras.layers", "class_name": "TextVectorization",
          "config": {"idf_weights": "/etc/passwd"}}, "the path"),
