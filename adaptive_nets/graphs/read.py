@@ -84,7 +84,7 @@ def check_finite(models: Sequence[keras.Model]) -> None:
 
 def yields_batches(x: Any) -> bool:
     """Returns whether it is a dataset or another iterable of batches, rather than an array."""
-    if isinstance(x, type) or hasattr(x, "shape"):
+    if isinstance(x, type) or hasattr(x, "shape") or hasattr(x, "read"):
         return False
     # `tf.data.Dataset` has an `element_spec`; PyTorch's loaders have a `batch_size`.
     known = isinstance(x, keras.utils.PyDataset | Iterator)

@@ -218,7 +218,7 @@ CALLS = [
     Call(
         "energy.RBM.adapt",
         lambda: energy.RBM(4).adapt,
-        {"x": BITS.but(allow=(np.ndarray,)).but(t.BITS * NAN)},
+        {"x": rows(t.BITS, width=False).but(t.BITS * NAN).where(lambda x: hasattr(x, "nnz"))},
     ),
     *(
         Call(f"energy.RBM.{name}", method(t.machine, name), {"x": BITS})
