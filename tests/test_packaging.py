@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 
 import pytest
+from lowest import PYPROJECT, lowest
 
 import adaptive_nets as an
 
@@ -132,6 +134,37 @@ def test_sdist_holds_the_checkout_and_its_tests_run(built, tmp_path):
     (root,) = tmp_path.iterdir()
     done = run(sys.executable, "-m", "pytest", "-q", "tests/ground/test_checks.py", cwd=root)
     assert " passed" in done
+
+
+OPTIONAL = {"keras_hub", "sklearn"}  # loaded where such a layer, or such a class, is met
+PACKAGES = {"absl": "absl-py"}
+
+
+def test_what_is_imported_is_declared():
+    """Apart from imports within functions, which say how to install what is missing."""
+    declared = {line.partition("==")[0] for line in lowest(PYPROJECT.read_text())}
+    found = set()
+    for path in (REPO / "adaptive_nets").rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module.partition(".")[0])
+    found -= {*sys.stdlib_module_names, "adaptive_nets", *OPTIONAL}
+    assert {PACKAGES.get(name, name) for name in found} <= declared
+
+
+def test_the_lowest_versions_are_those_that_are_declared():
+    text = """
+    [project]
+    dependencies = ["keras>=3.13.2", "absl-py>=2.1"]
+    optional-dependencies.dev = ["pytest>=8.2", "ruff>=0.9"]
+    """
+    assert lowest(text) == ["keras==3.13.2", "absl-py==2.1", "pytest==8.2"]
+    with pytest.raises(ValueError, match="keras<4"):
+        lowest(text.replace("keras>=3.13.2", "keras<4"))
+    declared = PYPROJECT.read_text()
+    assert len(lowest(declared)) >= len(tomllib.loads(declared)["project"]["dependencies"])
 
 
 def test_the_bill_of_materials_has_all_that_is_pinned(tmp_path):

@@ -8,6 +8,7 @@ from absl import flags as absl_flags
 from adaptive_nets import adanet, serving
 from adaptive_nets.cli import data, flags, output, tables
 from adaptive_nets.data import Schema
+from adaptive_nets.files.names import for_tensorflow
 
 _BATCH = 1024
 _COLUMNS = {"classes": "class", "probabilities": "probability", "predictions": "prediction"}
@@ -64,7 +65,7 @@ def from_saved_model(
         OSError: There is no SavedModel.
         ValueError: The SavedModel does not take these features.
     """
-    loaded = tf.saved_model.load(path)
+    loaded = tf.saved_model.load(for_tensorflow(path))
     if _SIGNATURE not in loaded.signatures:
         raise ValueError(
             f"SavedModel {path!r} has no signature {_SIGNATURE!r}. "

@@ -11,6 +11,7 @@ import keras
 from adaptive_nets._checks import check_bool, check_dict, check_instance, check_path, or_none
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.files.atomic import temporary_folder
+from adaptive_nets.files.names import for_tensorflow
 from adaptive_nets.graphs.read import check_inputs, check_model
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.class_names import write_class_names
@@ -136,7 +137,7 @@ def export_saved_model(
     # Each export has its own temporary folder, so that concurrent exports do not collide.
     with temporary_folder(path.parent) as folder:
         written = os.path.join(folder, "model")
-        archive.write_out(written, verbose=False)
+        archive.write_out(for_tensorflow(written), verbose=False)
         set_methods(written, kinds)
         write_class_names(written, head)
         if rows is not None:

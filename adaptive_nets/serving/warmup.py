@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_nets.files.names import for_tensorflow
 from adaptive_nets.graphs.read import check_inputs
 from adaptive_nets.serving.signatures import CLASSIFY, REGRESS, example_of
 
@@ -53,7 +54,7 @@ def write_warmup(
         )
     file = os.path.join(path, PLACE)
     os.makedirs(os.path.dirname(file), exist_ok=True)
-    with tf.io.TFRecordWriter(file) as writer:
+    with tf.io.TFRecordWriter(for_tensorflow(file)) as writer:
         for row in range(next(iter(counts))):
             for name in tensor_signatures:
                 log = prediction_log_pb2.PredictionLog()

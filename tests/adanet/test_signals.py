@@ -8,6 +8,7 @@ import pytest
 
 import adaptive_nets as an
 from adaptive_nets.adanet.checkpoints.writer_lease import LEASE_FOLDER
+from adaptive_nets.adanet.rounds.trainer import RoundTrainer
 from adaptive_nets.machine import signals
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs POSIX signals")
@@ -79,6 +80,48 @@ def test_what_a_handler_of_ones_own_raises_saves_a_checkpoint_too(lc, data, tmp_
         search.fit(*data, verbose=0, callbacks=[Send(signal.SIGTERM)])
     assert list(tmp_path.glob("checkpoint-*")) and not ends
     assert signal.getsignal(signal.SIGTERM) is leave
+
+
+@pytest.mark.usefixtures("one_step_calls")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "own"])
+def test_a_signal_in_the_middle_of_a_compiled_call_finds_weights_that_can_be_saved(
+    lc, data, whole, tmp_path, monkeypatch, ends, name
+):
+    plain, calls = RoundTrainer.run, []
+    number = signal.SIGINT if name == "SIGINT" else signal.SIGTERM
+    if name == "own":
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def run(self, *args):
+        losses = plain(self, *args)
+        calls.append(None)
+        if len(calls) == 4:
+            os.kill(os.getpid(), number)
+        return losses
+
+    search = lc.small(tmp_path, jit_compile=False, checkpoint_seconds=1e6)
+    with monkeypatch.context() as patched:
+        patched.setattr(RoundTrainer, "run", run)
+        with pytest.raises(KeyboardInterrupt):
+            search.fit(*data, verbose=0)
+    # The first of the calls only compiles.
+    assert [p.name for p in tmp_path.glob("checkpoint-*")] == ["checkpoint-000000003.npz"]
+    assert ends == ([signal.SIGTERM] if name == "SIGTERM" else [])
+    lc.assert_same(lc.small(tmp_path, jit_compile=False).fit(*data, verbose=0), whole)
+
+
+def test_signals_wait_even_if_the_block_fails(ends):
+    done = []
+    with pytest.raises(signals.TerminatedError), signals.ended_by_signals():
+        with signals.held_back(), signals.held_back():
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append(True)
+        done.append(False)
+    failing = signals.ended_by_signals(), signals.held_back()
+    with pytest.raises(signals.TerminatedError), failing[0], failing[1]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise ValueError
+    assert done == [True] and len(ends) == 2
 
 
 def test_handlers_of_ones_own_and_ignored_signals_stay(ends):

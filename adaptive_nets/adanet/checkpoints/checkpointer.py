@@ -1,5 +1,6 @@
 """`Checkpointer`: keeps the state of a search and the checkpoints within its rounds."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,6 +12,7 @@ from adaptive_nets.adanet.checkpoints.files.sealing import Digest
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
+from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.rounds.round import Round
 
@@ -62,12 +64,14 @@ class Checkpointer:
     def settle(self) -> None:
         """Called when nothing more will be written."""
         if self.writer is not None:
-            self.writer.settle()
+            with self._explained():
+                self.writer.settle()
 
     def commit(self, state: SearchState) -> None:
         """Saves a state, then makes it the current one."""
         if self.writer is not None:
-            self._write(state)
+            with self._explained():
+                self._write(state)
         self.adopt(state)
 
     def adopt(self, state: SearchState) -> None:
@@ -84,7 +88,8 @@ class Checkpointer:
             paused = (header, [v.copy() for v in round_.state()])
             self.adopt(dataclasses.replace(self.state, paused=paused))
         elif self.writer is not None:
-            self.writer.write_checkpoint(round_.training.step, header, round_.state())
+            with self._explained():
+                self.writer.write_checkpoint(round_.training.step, header, round_.state())
 
     def resume(self, round_: Round, same_data: bool) -> None:
         """Continues from this round's checkpoint. Checkpoints that do not match are dropped.
@@ -104,7 +109,24 @@ class Checkpointer:
     def drop_checkpoints(self) -> None:
         """Removes the checkpoints within rounds from the folder."""
         if self.writer is not None:
-            self.writer.drop_checkpoints()
+            with self._explained():
+                self.writer.drop_checkpoints()
+
+    @contextlib.contextmanager
+    def _explained(self):
+        """Says of an error of the disk what is left, and what to do."""
+        try:
+            yield
+        except ModelDirInUseError:
+            raise
+        except OSError as error:
+            text = (
+                f"model_dir '{self.folder.path}' can no longer be written to: "
+                f"{error.strerror or error}. What was saved before is whole. Make the folder "
+                "writable or make room, and call fit again to go on from there."
+            )
+            known = () if error.errno is None else (error.errno,)
+            raise OSError(*known, text) from error
 
     def _write(self, state):
         members = state.members()

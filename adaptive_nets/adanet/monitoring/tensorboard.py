@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 from absl import logging
 
+from adaptive_nets.files.names import for_tensorflow
+
 if TYPE_CHECKING:
     from adaptive_nets.adanet.rounds.training_state import TrainingState
 
@@ -54,7 +56,7 @@ class Scalars:
             self._try(writer.close)
 
     def _open(self, folder):
-        self._writers.append(tf.summary.create_file_writer(str(folder)))
+        self._writers.append(tf.summary.create_file_writer(for_tensorflow(folder)))
 
     def _try(self, work):
         try:

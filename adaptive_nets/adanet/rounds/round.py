@@ -12,6 +12,7 @@ from adaptive_nets.adanet.rounds.training_state import TrainingState
 from adaptive_nets.data.feeds import FiniteFeed, StreamFeed
 from adaptive_nets.distribute import Group
 from adaptive_nets.machine import clock
+from adaptive_nets.machine.signals import held_back
 
 TARGET_CALL_SECONDS = 0.2
 
@@ -78,16 +79,18 @@ class Round:
         (wanted,) = map(int, self.group.agree(wanted))
         left = int(min(self.steps, last)) - t.step
         stop = min(offset + wanted, self.feed.chunk, offset + left)
-        began = clock.now()
-        self.consistent = False
-        losses = self.trainer.run(source, indices, offset, stop)
-        elapsed = clock.now() - began
         taken = stop - offset
+        # Nearly all of the time is spent here: a signal should find weights that can be saved.
+        with held_back():
+            began = clock.now()
+            self.consistent = False
+            losses = self.trainer.run(source, indices, offset, stop)
+            elapsed = clock.now() - began
+            t.add(losses, elapsed)
+            self.consistent = True
         # A single call that was held up, by a disk or another process, says nothing about the next.
         self._newest = [*self._newest, elapsed / taken][-3:]
         self.step_seconds = statistics.median_low(self._newest)
-        t.add(losses, elapsed)
-        self.consistent = True
         return losses
 
     def _fetch(self, step):

@@ -63,12 +63,13 @@ def test_each_error_leaves_a_whole_state(lc, data, tmp_path, monkeypatch):
     assert moments > 20 and set(disk.moments) == {"create", "sync", "replace"}
     cases = [(moment, name) for moment in range(moments) for name in ERRORS]
     # Always the first and the last one.
-    chosen = cases if EVERY else [cases[0], *random.Random(0).sample(cases, 2), cases[-1]]
+    chosen = cases if EVERY else [cases[0], *random.Random(0).sample(cases, 1), cases[-1]]
     for moment, name in chosen:
         folder = tmp_path / f"{moment}_{name}"
         with monkeypatch.context() as patched:
             Disk(patched, folder, name, moment)
-            with pytest.raises(OSError, match=os.strerror(getattr(errno, name))):
+            said = f"can no longer be written to: {os.strerror(getattr(errno, name))}. What was"
+            with pytest.raises(OSError, match=said):
                 lc.small(folder, **settings).fit(*data, verbose=0)
         lc.check_files(folder)
         if list(folder.glob("state-*.json")):

@@ -30,6 +30,14 @@ def elsewhere(monkeypatch, machine="f" * 12):
         yield
 
 
+def header(step):
+    """The header of a checkpoint of one subnetwork."""
+    return {
+        "round": 1, "names": ["1_a"], "step": step, "seconds": 0.5, "losses": [0.5],
+        "diverged": [0], "window": 1, "curve": [], "partial": [0.0],
+    }  # fmt: skip
+
+
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(heartbeat, "HEARTBEAT_SECONDS", 0.02)
@@ -125,17 +133,16 @@ def test_a_lost_writer_of_another_machine_is_replaced_and_writes_nothing(
     remote.acquire()
     stopped = model_dir.ModelDir(tmp_path)
     stopped.lease = remote
-    stopped.write_state({"record": 1})
+    stopped.write_checkpoint(1, header(1), [])
     began = time.monotonic()
     with WriterLease(tmp_path, lost_seconds=0.3).held():
         assert time.monotonic() - began > 0.3
         before = sorted(path.name for path in tmp_path.iterdir())
         for write in (
-            lambda: stopped.write_state({"record": 2}),
-            lambda: stopped.write_checkpoint(3, {}, []),
+            lambda: stopped.write_checkpoint(2, header(2), []),
+            lambda: stopped.subfolder("generator"),
             stopped.drop_checkpoints,
-            stopped.sweep,
-            lambda: stopped.drop_members([]),
+            stopped.remove,
         ):
             with pytest.raises(ModelDirInUseError, match="no longer holds model_dir.*has taken it"):
                 write()
@@ -321,3 +328,18 @@ def test_an_object_does_not_go_on_from_what_another_has_overtaken(lc, tmp_path):
             late.fit(x, y, verbose=0)
     again = an.AdaNet.load(tmp_path)
     assert json.loads(lc.table(again)) == json.loads(lc.table(second))
+
+
+def test_of_two_that_opened_a_finished_search_one_goes_on(lc, tmp_path):
+    """The lease is taken before the first change; what was read by then must still be true."""
+    x, y = lc.blobs(60)
+    settings = {"max_iterations": 1, "steps_per_iteration": 2, "jit_compile": False}
+    lc.small(tmp_path, **settings).fit(x, y, verbose=0)
+    second = model_dir.ModelDir(tmp_path)
+    an.AdaNet.load(tmp_path, max_iterations=2).fit(x, y, verbose=0)
+    with contextlib.ExitStack() as stack:
+        second.take_lease = lambda: stack.enter_context(WriterLease(tmp_path).held())
+        before = lc.contents(tmp_path)
+        with pytest.raises(ModelDirInUseError, match="written to by another fit meanwhile"):
+            second.write_checkpoint(1, header(1), [])
+    assert lc.contents(tmp_path).keys() == before.keys()
