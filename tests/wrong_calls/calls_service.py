@@ -123,7 +123,7 @@ CALLS = [
             .but(allow=(type(lambda: 0), type, type(keras.layers.Dense)))
             .where(callable),
             "train_input_fn": function(None, none=True),
-            "optimizer": OPTIMIZER.where(lambda value: value is None),
+            "optimizer": OPTIMIZER.but(allow=(type(None),)),
         },
     ),
     Call(
