@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := runs/demo
+# The time of all files of an archive: that of the commit, or of a copy without its history.
+EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),1767225600)
 # Whoever has done its tests takes over some of another's.
 EVERY_CORE := -n auto --dist worksteal
 # JAX compiles for every shape, which takes long; these reach all of the core.
@@ -25,7 +27,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast fuzz contract lint lowest bench build clean
+.PHONY: help venv demo test test-fast fuzz contract lint lowest bench build audit clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -80,9 +82,16 @@ ifdef AGAINST
 	$(BIN)/python benchmarks/steps.py --against $(AGAINST) $(if $(QUICK),--quick)
 endif
 
-build: venv ## wheel and sdist into dist/
-	$(BIN)/python -m build --outdir dist
+build: venv ## wheel and sdist into dist/, with a bill of materials, and the same bytes each time
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	  --output-format JSON --output-file sbom.cdx.json $(BIN)/python
+	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m build --outdir dist
+
+audit: venv ## ask the Python advisory database about every package of constraints.txt
+	@$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip \
+	  --progress-spinner off || { echo "make audit: FAILED: a known hole above, or a package that" \
+	    "the database was not asked about: then nothing is known of it" >&2; exit 1; }
 
 clean: ## remove everything these targets made
-	rm -rf $(VENV) $(LOWEST) .build dist runs *.egg-info .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) .build dist runs *.egg-info .pytest_cache .ruff_cache .import_linter_cache sbom.cdx.json
 	find adaptive_nets tests -name __pycache__ -prune -exec rm -rf {} +

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 
 import pytest
@@ -69,23 +70,40 @@ def test_module_is_the_command():
 # Distribution ------------------------------------------------------------------------------------
 
 
+# What is not of the checkout's history, or is made by tools.
+LOCAL = (".git", ".venv", ".build", ".ruff_cache", ".pytest_cache", ".import_linter_cache",
+         ".venv-lowest", "dist", "runs", "adaptive_nets.egg-info", "sbom.cdx.json")  # fmt: skip
+SBOM = '{"bomFormat": "CycloneDX"}'
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The folder of a wheel and an sdist; built elsewhere, for a build leaves files behind."""
-    source = tmp_path_factory.mktemp("source")
-    settings = ("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md")
-    for name in (*settings, "adaptive_nets", "tests"):
-        (source / name).symlink_to(REPO / name)
-    dist = tmp_path_factory.mktemp("dist")
-    run(
-        *(sys.executable, "-m", "build", "--wheel", "--sdist", "--no-isolation"),
-        *("--outdir", str(dist), str(source)),
-    )
-    return dist
+    """Two folders of a wheel and an sdist; built elsewhere, for a build leaves files behind."""
+    found = []
+    for number in range(2):
+        source, dist = (tmp_path_factory.mktemp(f"{what}{number}") for what in ("source", "dist"))
+        for path in REPO.iterdir():
+            if path.name not in LOCAL:
+                (source / path.name).symlink_to(path)
+        (source / "sbom.cdx.json").write_text(SBOM)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SOURCE_DATE_EPOCH", "1767225600")
+            run(
+                *(sys.executable, "-m", "build", "--wheel", "--sdist", "--no-isolation"),
+                *("--outdir", str(dist), str(source)),
+            )
+        found.append(dist)
+    return found
+
+
+def test_two_builds_give_the_same_bytes(built):
+    one, two = ({p.name: p.read_bytes() for p in dist.iterdir()} for dist in built)
+    assert len(one) == 2
+    assert one == two
 
 
 def test_wheel_holds_the_package_and_nothing_else(built):
-    (path,) = built.glob("*.whl")
+    (path,) = built[0].glob("*.whl")
     assert path.name == f"adaptive_nets-{an.__version__}-py3-none-any.whl"
     with zipfile.ZipFile(path) as wheel:
         names = set(wheel.namelist())
@@ -100,14 +118,22 @@ def test_wheel_holds_the_package_and_nothing_else(built):
     assert "License-Expression: Apache-2.0" in metadata
 
 
-def test_sdist_holds_what_a_build_needs(built):
-    (path,) = built.glob("*.tar.gz")
+def test_sdist_holds_the_checkout_and_its_tests_run(built, tmp_path):
+    (path,) = built[0].glob("*.tar.gz")
     with tarfile.open(path) as sdist:
-        names = {name.partition("/")[2] for name in sdist.getnames()}
-    assert {"pyproject.toml", "setup.py", "LICENSE", "README.md"} <= names
-    assert "adaptive_nets/__init__.py" in names
-    # setuptools would add the test files of the top folder, without what they need.
-    assert not [name for name in names if name.startswith("tests")]
+        members = sdist.getmembers()
+        sdist.extractall(tmp_path, filter="data")
+    names = {member.name.partition("/")[2] for member in members}
+    tracked = run("git", "ls-files").split("\n") if (REPO / ".git").exists() else ["README.md"]
+    assert {name for name in tracked if name} - names == set()
+    assert "sbom.cdx.json" in names
+    assert not [
+        name for name in names if name.endswith(".pyc") or name.startswith(("dist", "runs"))
+    ]
+    assert {(m.uid, m.gid, m.uname, m.mtime) for m in members} == {(0, 0, "", 1767225600)}
+    (root,) = tmp_path.iterdir()
+    done = run(sys.executable, "-m", "pytest", "-q", "tests/ground/test_checks.py", cwd=root)
+    assert " passed" in done
 
 
 OPTIONAL = {"keras_hub", "sklearn"}  # loaded where such a layer, or such a class, is met
@@ -137,7 +163,29 @@ def test_the_lowest_versions_are_those_that_are_declared():
     assert lowest(text) == ["keras==3.13.2", "absl-py==2.1", "pytest==8.2"]
     with pytest.raises(ValueError, match="keras<4"):
         lowest(text.replace("keras>=3.13.2", "keras<4"))
-    assert "keras==3.13.2" in lowest(PYPROJECT.read_text())
+    declared = PYPROJECT.read_text()
+    assert len(lowest(declared)) >= len(tomllib.loads(declared)["project"]["dependencies"])
+
+
+def test_the_bill_of_materials_has_all_that_is_pinned(tmp_path):
+    program = pathlib.Path(sys.executable).with_name("cyclonedx-py")
+    if not program.exists():
+        pytest.skip("cyclonedx-bom is not installed beside this Python")
+    made = tmp_path / "sbom.cdx.json"
+    run(
+        *(str(program), "environment", "--pyproject", "pyproject.toml", "--output-reproducible"),
+        *("--output-format", "JSON", "--output-file", str(made), sys.executable),
+    )
+    bill = json.loads(made.read_text("utf-8"))
+    assert bill["bomFormat"] == "CycloneDX"
+    assert bill["metadata"]["component"]["name"] == "adaptive-nets"
+    there = {re.sub(r"[-_.]+", "-", part["name"]).lower() for part in bill["components"]}
+    lines = (REPO / "constraints.txt").read_text("utf-8").splitlines()
+    pinned = {re.sub(r"[-_.]+", "-", line.partition("==")[0]).lower()
+              for line in lines if "==" in line}  # fmt: skip
+    assert pinned - there == set()
+    # Nothing of the machine that it was made on.
+    assert str(REPO) not in made.read_text("utf-8")
 
 
 def test_version_is_one():

@@ -17,7 +17,7 @@ from adaptive_nets.adanet.fit_data import labelled_rows
 from adaptive_nets.adanet.fusion.fuse_ensemble import fuse_ensemble
 from adaptive_nets.adanet.inspection import summaries
 from adaptive_nets.adanet.inspection.leaderboard import to_frame
-from adaptive_nets.adanet.inspection.predictions import compute_logits, predict_rows, read_output
+from adaptive_nets.adanet.inspection.predictions import compute_logits, compute_output, predict_rows
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.keras_internals import check_not_forked
 from adaptive_nets.serving import export_saved_model
@@ -220,8 +220,8 @@ class SearchResults:
             `output` names one.
         """
         self._check_fitted()
-        logits = self.logits(x, batch_size, self.model)
-        return read_output(self.context.head, logits, output)
+        context = self.context
+        return compute_output(self.model, context.head, x, context.schema, batch_size, output)
 
     def export(
         self,

@@ -62,6 +62,9 @@ def parse(command: str, values: flags.FlagValues, arguments: list[str]) -> None:
     # A shell leaves the ~ of `--model_dir=~/run` to the program.
     for name in _PATHS.intersection(values):
         if values[name].value is not None:
+            if values[name].value.isspace():
+                given = values[name].value
+                raise UsageError(f"--{name} must be a path. Received: --{name}={given!r}.")
             values[name].value = os.path.expanduser(values[name].value)
     for name in _REQUIRED[command]:
         if not values[name].value:

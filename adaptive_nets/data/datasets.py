@@ -11,7 +11,7 @@ from absl import logging
 from adaptive_nets.data.alignment import check_aligned
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.rows import Features
-from adaptive_nets.data.spool import MEMORY_LIMIT, Spool
+from adaptive_nets.data.spool import MEMORY_LIMIT, NO_LIMIT, Spool
 from adaptive_nets.data.values import as_array, first_masked
 from adaptive_nets.machine import clock
 
@@ -150,15 +150,18 @@ def read_batches(
     return x, y, (w[0] if w else None), sizes[0]
 
 
-def read_features(batches: Any, inputs: int | None = None, limit: int = MEMORY_LIMIT) -> Features:
-    """Reads the features of batches, leaving out labels and weights.
+def stream_features(
+    batches: Any, inputs: int | None = None, numbers: int = 1 << 23, limit: int = MEMORY_LIMIT
+) -> Iterator[Features]:
+    """Yields the features of some batches at a time, leaving out labels and weights.
 
     Args:
         batches: Dataset, `PyDataset`, generator or iterator of features, or of tuples that begin
             with features.
         inputs: Number of arrays if features are a tuple of arrays. Defaults to `None`: they are
             not.
-        limit: Bytes to hold in memory; the rest is on disk.
+        numbers: About how many numbers to yield at a time. Defaults to 2^23.
+        limit: A sixteenth of the bytes after which data of unknown length is taken for endless.
 
     Raises:
         ValueError: They are endless, or not batched.
@@ -168,15 +171,23 @@ def read_features(batches: Any, inputs: int | None = None, limit: int = MEMORY_L
             raise ValueError("The dataset must be finite. Add .take(n).")
         if any(shape.rank == 0 for shape in _shapes(batches.element_spec)):
             raise ValueError("The dataset must be batched. Call dataset.batch(batch_size) first.")
-
-    def features():
-        for element in _iterate(batches):
-            if isinstance(element, tuple | list):
-                alone = len(element) == inputs and not isinstance(element[0], tuple | list | dict)
-                element = tuple(element) if alone else element[0]
-            yield plain_features(element)
-
-    return _collect(features(), limit, None, not is_dataset(batches))
+    unknown = is_dataset(batches) and int(batches.cardinality()) == -2
+    held, count, total, first = [], 0, 0, 1
+    for number, element in enumerate(_iterate(batches), 1):
+        if isinstance(element, tuple | list):
+            alone = len(element) == inputs and not isinstance(element[0], tuple | list | dict)
+            element = tuple(element) if alone else element[0]
+        held.append(plain_features(element))
+        flat = keras.tree.flatten(held[-1])
+        count += sum(part.size for part in flat)
+        total += sum(part.nbytes for part in flat)
+        if unknown:
+            _refuse_endless(total, limit)
+        if count >= numbers:
+            yield _collect(held, NO_LIMIT, None, True, first)
+            held, count, first = [], 0, number + 1
+    if held or not total:
+        yield _collect(held, NO_LIMIT, None, True, first)
 
 
 def _iterate(batches):
@@ -264,25 +275,30 @@ def _describe(element):
     return "array"
 
 
-def _collect(elements, limit, folder, known):
+def _collect(elements, limit, folder, known, first=1):
     """Collects batches of one structure into arrays of all rows."""
     spools, structure = None, None
-    for number, element in enumerate(elements, start=1):
+    for number, element in enumerate(elements, start=first):
         if spools is None:
             structure = element
             spools = [Spool(limit, folder) for _ in keras.tree.flatten(element)]
         _check_batch(number, structure, element)
         for spool, batch in zip(spools, keras.tree.flatten(element), strict=True):
             spool.append(batch)
-        if not known and sum(s.bytes for s in spools) > 16 * limit:
-            raise ValueError(
-                "The dataset's length is unknown, and it has yielded more than "
-                f"{16 * limit >> 30} GiB. If it is endless, add .repeat(); otherwise add "
-                ".apply(tf.data.experimental.assert_cardinality(n))."
-            )
+        if not known:
+            _refuse_endless(sum(s.bytes for s in spools), limit)
     if spools is None:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")
     return keras.tree.pack_sequence_as(structure, [s.close() for s in spools])
+
+
+def _refuse_endless(total, limit):
+    if total > 16 * limit:
+        raise ValueError(
+            f"The dataset's length is unknown, and it has yielded more than {16 * limit >> 30} "
+            "GiB. If it is endless, add .repeat(); otherwise add "
+            ".apply(tf.data.experimental.assert_cardinality(n))."
+        )
 
 
 def dataset_batch_size(dataset: "tf.data.Dataset") -> int:

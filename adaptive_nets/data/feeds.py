@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from adaptive_nets._pieces import gather
 from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.rows import LabelEncoder, Rows, make_rows
 from adaptive_nets.data.schema import Schema
@@ -17,13 +18,14 @@ from adaptive_nets.machine import clock
 CHUNK_STEPS = 256
 
 CHUNK_BYTES = 64 << 20
+# Up to this many bytes, rows are handed to the compiled function as a whole, as a copy in the
+# machine's memory or in that of an accelerator.
+RESIDENT_BYTES, ACCELERATOR_BYTES = 1 << 28, 1 << 30
 
 
-def chunk_steps(
-    rows: Rows, batch_size: int, steps: int, hidden: dict[str, np.ndarray] | None = None
-) -> int:
+def chunk_steps(rows: Rows, batch_size: int, steps: int, frozen: Sequence[np.ndarray] = ()) -> int:
     """Returns how many steps a compiled call may cover without holding too many rows."""
-    arrays = [*keras.tree.flatten(rows.x), rows.y, *(hidden or {}).values()]
+    arrays = [*keras.tree.flatten(rows.x), rows.y, *frozen]
     row = sum(a[:1].nbytes for a in arrays)
     return int(np.clip(CHUNK_BYTES // max(1, row * batch_size), 1, min(CHUNK_STEPS, steps)))
 
@@ -101,7 +103,8 @@ class FiniteFeed:
     """Chunks of steps over rows in a seeded order, with the outputs of frozen members.
 
     The compiled function receives all data and gathers rows by index, on a CPU even from disk.
-    With an accelerator, data on disk is gathered chunk by chunk.
+    Data that is large, or on disk beside an accelerator, is gathered chunk by chunk: TensorFlow
+    would hold a copy of it.
 
     Args:
         rows: Preprocessed training rows.
@@ -129,7 +132,11 @@ class FiniteFeed:
             self._source["hidden"] = hidden
         arrays = keras.tree.flatten(self._source)
         on_disk = any(isinstance(a, np.memmap) for a in arrays)
-        self._resident = not (on_disk and tf.config.list_logical_devices("GPU"))
+        accelerated = bool(tf.config.list_logical_devices("GPU"))
+        large = sum(a.nbytes for a in arrays) > (
+            ACCELERATOR_BYTES if accelerated else RESIDENT_BYTES
+        )
+        self._resident = not (large or (on_disk and accelerated))
         if self._resident:
             self._source = keras.tree.map_structure(as_tensor, self._source)
 
@@ -140,7 +147,7 @@ class FiniteFeed:
             return [self._source], [tf.constant(indices)]
         flat = indices.reshape(-1)
         source = keras.tree.map_structure(
-            lambda a: tf.convert_to_tensor(np.asarray(a[flat])), self._source
+            lambda a: tf.convert_to_tensor(gather(a, flat)), self._source
         )
         return [source], [tf.reshape(tf.range(len(flat)), indices.shape)]
 
@@ -193,5 +200,6 @@ def finite_feed(
 ) -> FiniteFeed:
     """Returns the feed of one round over finite rows."""
     batches = Batches(len(rows), batch_size, seed)
-    chunk = chunk_steps(rows, batch_size, steps, hidden)
+    frozen = [*(() if base is None else (base,)), *(hidden or {}).values()]
+    chunk = chunk_steps(rows, batch_size, steps, frozen)
     return FiniteFeed(rows, batches, base, chunk, hidden)

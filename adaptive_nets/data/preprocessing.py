@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from adaptive_nets._dtypes import whole_dtype
+from adaptive_nets._pieces import blocks
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.specs import make_inputs
 from adaptive_nets.data.spool import MEMORY_LIMIT, Spool, run_in_blocks
@@ -33,7 +34,12 @@ class Preprocessor:
         """Returns the rows with preprocessed features."""
         if self.model is None:
             return rows
-        x = run_in_blocks(self._function, rows.x, 8192, lambda: Spool(MEMORY_LIMIT))
+        flat = keras.tree.flatten(rows.x)
+        width = sum(int(np.prod(a.shape[1:])) for a in flat)
+        block = int(np.clip((64 << 20) // (4 * max(1, width)), 1, 8192))
+        x = run_in_blocks(
+            self._function, rows.x, block, lambda rows: Spool(MEMORY_LIMIT, expected=rows)
+        )
         return Rows(x, rows.y, rows.w)
 
 
@@ -153,7 +159,9 @@ def standardization(rows: Rows) -> keras.Model | None:
 
 def _share_a_scale(array) -> bool:
     """Returns whether all entries share one minimum and many reach one maximum, as pixels do."""
-    low, high = array.min(axis=0).astype("float64"), array.max(axis=0).astype("float64")
+    extremes = [(block.min(axis=0), block.max(axis=0)) for block in blocks(array, 8192)]
+    low = np.min([low for low, _ in extremes], axis=0).astype("float64")
+    high = np.max([high for _, high in extremes], axis=0).astype("float64")
     span = high.max() - low.min()
     if array.shape[1] < 8 or span <= 0:
         return False
@@ -161,13 +169,13 @@ def _share_a_scale(array) -> bool:
     return same_floor and np.mean(high >= high.max() - 0.1 * span) >= 0.25
 
 
-def _moments(array, axis, block=8192):
+def _moments(array, axis):
     over = 0 if axis == -1 else None
     shape = (array.shape[1],) if axis == -1 else ()
     total, square = np.zeros(shape), np.zeros(shape)
     shift = array[:1].astype("float64").mean(axis=over)
-    for start in range(0, len(array), block):
-        piece = array[start : start + block].astype("float64") - shift
+    for block in blocks(array, 8192):
+        piece = block.astype("float64") - shift
         total += piece.sum(axis=over)
         square += (piece**2).sum(axis=over)
     count = len(array) if axis == -1 else array.size

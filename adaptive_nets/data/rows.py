@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from absl import logging
 
+from adaptive_nets._pieces import blocks, choose_rows
 from adaptive_nets.data.alignment import check_aligned
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.specs import FeatureSpec, Spec
@@ -65,7 +66,8 @@ class Rows:
             yield self.take(index)
 
     def take(self, index: np.ndarray) -> "Rows":
-        x = keras.tree.map_structure(lambda a: a[index], self.x)
+        """Returns some rows. Features are copied only if they are few."""
+        x = keras.tree.map_structure(lambda a: choose_rows(a, index), self.x)
         w = None if self.w is None else self.w[index]
         # Weights that are all 0 cannot have mean 1; callers have to check for them.
         return Rows(x, self.y[index], w if w is None or not w.any() else w / w.mean())
@@ -80,7 +82,8 @@ class Rows:
                     raw = text if isinstance(text, bytes) else text.encode()
                     crc = zlib.crc32(b"%d:%b" % (len(raw), raw), crc)
             elif a.size:
-                crc = zlib.crc32(np.ascontiguousarray(a).reshape(-1).view("uint8"), crc)
+                for block in blocks(a, len(a)):
+                    crc = zlib.crc32(np.ascontiguousarray(block).reshape(-1).view("uint8"), crc)
         return f"{len(self)}-{crc:08x}"
 
 

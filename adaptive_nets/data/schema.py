@@ -23,7 +23,14 @@ from adaptive_nets.data.specs import (
     describe_spec,
     parse_schema,
 )
-from adaptive_nets.data.values import as_array, cast_exactly, check_finite, natural_dtype
+from adaptive_nets.data.values import (
+    as_array,
+    cast_exactly,
+    check_finite,
+    check_lengths,
+    join_columns,
+    natural_dtype,
+)
 
 _KINDS = {"f": "number", "i": "number", "u": "number", "b": "boolean", "O": "text"}
 
@@ -215,20 +222,12 @@ class Schema:
             ValueError: A feature is missing, or has a value that its dtype cannot hold, another
                 shape, or NaN or infinity where that is not allowed.
         """
-        parts = self._match(x)
-        found = {
-            feature.key: feature.read(values)
-            for feature, values in zip(self.features, parts, strict=True)
-        }
-        lengths = {len(array) for array in found.values()}
-        if len(lengths | ({labels} - {None})) > 1:
-            more = "" if labels is None else f", labels with {labels}"
-            raise ValueError(
-                "Features and labels must have the same number of rows. Received: features with "
-                f"{' and '.join(map(str, sorted(lengths)))} rows{more}."
-            )
+        pairs = zip(self.features, self._match(x), strict=True)
+        arrays = (feature.read(values) for feature, values in pairs)
         if self.layout == "columns":
-            return np.concatenate(list(found.values()), axis=1)
+            return join_columns(arrays, len(self.features), labels)
+        found = {feature.key: array for feature, array in zip(self.features, arrays, strict=True)}
+        check_lengths({len(array) for array in found.values()}, labels)
         return found if self.layout in ("dict", "list") else found[self.features[0].key]
 
     def _match(self, x):

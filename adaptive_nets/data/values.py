@@ -1,10 +1,12 @@
 """Reads raw values as arrays, and casts arrays without loss."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from adaptive_nets._dtypes import whole_dtype
+from adaptive_nets._pieces import blocks
 from adaptive_nets._values import show, tried
 
 # Dtypes of features are not narrower than those of the data.
@@ -241,8 +243,8 @@ def check_finite(array: np.ndarray, name: str, missing: bool = False) -> None:
     """
     if array.dtype.kind != "f":
         return
-    for start in range(0, len(array), 65536):
-        piece = array[start : start + 65536]
+    start = 0
+    for piece in blocks(array, 65536):
         bad = (np.isinf(piece) if missing else ~np.isfinite(piece)).reshape(len(piece), -1)
         if bad.any():
             row = start + int(np.flatnonzero(bad.any(axis=1))[0])
@@ -250,3 +252,41 @@ def check_finite(array: np.ndarray, name: str, missing: bool = False) -> None:
                 f"'{name}' must be finite. Received: NaN or infinity, first in row {row}. "
                 "Impute or drop such rows."
             )
+        start += len(piece)
+
+
+def join_columns(columns: Iterable[np.ndarray], count: int, labels: int | None) -> np.ndarray:
+    """Returns columns side by side, `[rows, columns]`. Only one is held besides.
+
+    Args:
+        columns: Arrays `[rows, 1]` of one dtype.
+        count: Number of columns.
+        labels: As for `check_lengths`.
+
+    Raises:
+        ValueError: They differ in their numbers of rows.
+    """
+    found, lengths = None, set()
+    for place, column in enumerate(columns):
+        lengths.add(len(column))
+        if found is None:
+            found = np.empty((len(column), count), column.dtype)
+        if len(lengths) == 1:
+            found[:, place] = column[:, 0]
+    check_lengths(lengths, labels)
+    return found
+
+
+def check_lengths(lengths: set[int], labels: int | None) -> None:
+    """Refuses features of different numbers of rows.
+
+    Args:
+        lengths: The numbers of rows.
+        labels: Number of labels, or `None` if there are none.
+    """
+    if len(lengths | ({labels} - {None})) > 1:
+        more = "" if labels is None else f", labels with {labels}"
+        raise ValueError(
+            "Features and labels must have the same number of rows. Received: features with "
+            f"{' and '.join(map(str, sorted(lengths)))} rows{more}."
+        )

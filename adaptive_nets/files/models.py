@@ -87,8 +87,11 @@ def load_model(
     path, custom_objects = check_path("path", path), _checked(custom_objects)
     trust = check_bool("trust", trust) or _trusting.get()
     try:
-        _check_file(path, custom_objects, trust, max_bytes)
-        model = keras.saving.load_model(path, custom_objects, compile=False, safe_mode=not trust)
+        declared = _check_file(path, custom_objects, trust, max_bytes)
+        with _bounded(max(_FLOOR, 4 * declared)):
+            model = keras.saving.load_model(
+                path, custom_objects, compile=False, safe_mode=not trust
+            )
         if not isinstance(model, keras.Layer):
             raise ValueError(f"it holds a {type(model).__name__}, not a model")
         return model
@@ -111,7 +114,37 @@ def _refusal(path: Any, error: Exception) -> str:
     return message
 
 
-def _check_file(path: Any, custom_objects: Any, trust: bool, max_bytes: int) -> None:
+@contextlib.contextmanager
+def _bounded(most: int) -> Iterator[None]:
+    """Refuses more bytes of variables, before they are made. It needs TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    left = most
+
+    def create(next_creator: Callable[..., Any], **settings: Any) -> Any:
+        nonlocal left
+        value = settings.get("initial_value")
+        if callable(value):
+            # The shape alone: in a graph nothing is computed. What cannot be done there is small.
+            with tf.Graph().as_default(), contextlib.suppress(Exception):
+                value = value()
+        shape = getattr(value, "shape", None)
+        if shape is not None:
+            dtype = tf.as_dtype(settings.get("dtype") or value.dtype)
+            left -= math.prod(tuple(shape)) * dtype.size
+        if left < 0:
+            raise ValueError("its layers ask for more weights than it holds")
+        return next_creator(**settings)
+
+    with tf.variable_creator_scope(create):
+        yield
+
+
+def _check_file(path: Any, custom_objects: Any, trust: bool, max_bytes: int) -> int:
+    """Refuses a file. Returns the bytes of the weights in it."""
     text = os.fspath(path)
     if not os.path.lexists(text):
         raise ValueError("there is no such file")
@@ -119,17 +152,18 @@ def _check_file(path: Any, custom_objects: Any, trust: bool, max_bytes: int) -> 
         raise ValueError("it is not a file")
     with open(text, "rb") as file:
         if text.endswith((".h5", ".hdf5")):
-            configs = _check_hdf5(file, os.path.getsize(text), max_bytes)
+            declared, configs = _check_hdf5(file, os.path.getsize(text), max_bytes)
             if "model_config" not in configs:
                 raise ValueError("it is damaged, or holds no model")
         elif text.endswith(".keras"):
-            configs = _check_keras(file, max_bytes)
+            declared, configs = _check_keras(file, max_bytes)
         else:
             raise ValueError("a name that ends in .keras or .h5 was expected")
     for name, config in configs.items():
         described = _parsed(name, config)
         if not trust:
             check_names(described, custom_objects, of_model=True)
+    return declared
 
 
 def _parsed(name: str, config: bytes | str) -> Any:
@@ -144,8 +178,8 @@ def _parsed(name: str, config: bytes | str) -> Any:
     return described
 
 
-def _check_keras(file: IO[bytes], max_bytes: int) -> dict[str, bytes]:
-    """Refuses an archive that Keras has not written. Returns its configuration."""
+def _check_keras(file: IO[bytes], max_bytes: int) -> tuple[int, dict[str, bytes]]:
+    """Refuses an archive that Keras has not written. Returns as `_check_hdf5` does."""
     with open_archive(file, max_bytes, _EXPANSION, _FLOOR) as archive:
         for info in archive.infolist():
             name = info.filename
@@ -162,15 +196,15 @@ def _check_keras(file: IO[bytes], max_bytes: int) -> dict[str, bytes]:
             raise ValueError(f"it is damaged: the checksum of its {damaged} is wrong")
         with archive.open(_WEIGHTS) as packed, tempfile.SpooledTemporaryFile(_FLOOR) as unpacked:
             shutil.copyfileobj(packed, unpacked)
-            _check_hdf5(unpacked, archive.getinfo(_WEIGHTS).file_size, max_bytes)
-        return {_CONFIG: archive.read(_CONFIG)}
+            declared, _ = _check_hdf5(unpacked, archive.getinfo(_WEIGHTS).file_size, max_bytes)
+        return declared, {_CONFIG: archive.read(_CONFIG)}
 
 
-def _check_hdf5(file: IO[bytes], size: int, max_bytes: int) -> dict[str, str]:
+def _check_hdf5(file: IO[bytes], size: int, max_bytes: int) -> tuple[int, dict[str, str]]:
     """Refuses an HDF5 file that refers to others or declares what it does not hold.
 
     Returns:
-        The configurations in it, which older files have.
+        The bytes of all arrays, and the configurations in it, which older files have.
     """
     try:
         with h5py.File(file, "r") as opened:
@@ -182,7 +216,7 @@ def _check_hdf5(file: IO[bytes], size: int, max_bytes: int) -> dict[str, str]:
                     "plausible size"
                 )
             names = [name for name in ("model_config", "training_config") if name in opened.attrs]
-            return {name: _text(opened.attrs[name]) for name in names}
+            return declared, {name: _text(opened.attrs[name]) for name in names}
     except (OSError, RuntimeError, KeyError, TypeError) as error:
         raise ValueError(f"its weights are damaged ({' '.join(str(error).split())})") from error
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 import tensorflow as tf
 
-from adaptive_nets.data.datasets import read_batches, read_dataset, read_features
+from adaptive_nets.data.datasets import read_batches, read_dataset, stream_features
 
 X = np.arange(18.0).reshape(6, 3)
 FRAME = pd.DataFrame(X, columns=["a", "b", "c"])
@@ -65,7 +65,7 @@ def test_batches_with_names_are_dicts_of_columns(kind, source):
     assert list(x) == ["a", "b", "c"] and w is None and size == 2
     np.testing.assert_array_equal(np.stack(list(x.values()), axis=1), X)
     np.testing.assert_array_equal(y, Y)
-    assert list(read_features(source(pairs(NAMED[kind])))) == ["a", "b", "c"]
+    assert list(first_features(source(pairs(NAMED[kind])))) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("kind", PLAIN)
@@ -128,6 +128,10 @@ def test_a_batch_that_does_not_fit_the_others_is_refused(last, message):
         read_batches(batches_with(last))
 
 
+def first_features(dataset):
+    return next(stream_features(dataset))
+
+
 def generated(*elements):
     types = (tf.float64, tf.int64)
     return tf.data.Dataset.from_generator(lambda: iter(elements), types)
@@ -141,9 +145,9 @@ def ragged():
 @pytest.mark.parametrize(
     ("read", "dataset", "message"),
     [
-        (read_features, ragged, "RaggedTensorSpec"),
+        (first_features, ragged, "RaggedTensorSpec"),
         (read_dataset, ragged, "RaggedTensorSpec"),
-        (read_features, lambda: tf.data.Dataset.range(4).window(2), "Received: DatasetSpec"),
+        (first_features, lambda: tf.data.Dataset.range(4).window(2), "Received: DatasetSpec"),
         (read_dataset, lambda: generated((X[0], Y[0])), "must be batched.* in batch 1"),
         (read_dataset, lambda: generated((X, Y), (X[:, :2], Y)), r"shape \(2,\) after \(3,\)"),
     ],
@@ -151,6 +155,23 @@ def ragged():
 def test_a_dataset_that_is_no_batches_of_rows_is_refused(read, dataset, message):
     with refused(message):
         read(dataset())
+
+
+def test_features_are_streamed_some_batches_at_a_time():
+    dataset = tf.data.Dataset.from_tensor_slices((X, Y)).batch(1)
+    parts = list(stream_features(dataset, numbers=2 * X.shape[1]))
+    assert [len(part) for part in parts] == [2] * (len(X) // 2) + [1] * (len(X) % 2)
+    np.testing.assert_array_equal(np.concatenate(parts), X)
+    odd = generated((X[:1], Y[:1]), (X[:1], Y[:1]), (X[:1, :2], Y[:1]), (X[:1], Y[:1]))
+    parts = stream_features(odd, numbers=2 * X.shape[1])
+    assert len(next(parts)) == 2
+    with refused(r"shape \(3,\) after \(2,\)"):
+        next(parts)
+    unknown = generated(*[(X, Y)] * 20)
+    with refused("add .repeat"):
+        list(stream_features(unknown, limit=X.nbytes))
+    known = unknown.apply(tf.data.experimental.assert_cardinality(20))
+    assert len(list(stream_features(known, limit=X.nbytes))) == 1
 
 
 def test_numbers_and_text_of_different_batches_are_not_made_one_kind():

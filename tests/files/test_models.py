@@ -329,6 +329,24 @@ def test_a_file_names_only_what_is_known(tmp_path, monkeypatch, parts, name, pla
     assert not os.path.exists("sprung")
 
 
+@pytest.mark.parametrize("settings", [
+    {"units": 10**9},
+    {"units": 30_000, "kernel_initializer": "orthogonal"},
+    {"units": 10**7, "kernel_initializer": "zeros", "dtype": "bfloat16"},
+])  # fmt: skip
+def test_layers_ask_for_no_more_than_the_file_holds(tmp_path, parts, settings):
+    """Which is found before memory is used."""
+
+    def wide(config):
+        config["config"]["layers"].append({
+            "module": "keras.layers", "class_name": "Dense", "registered_name": None,
+            "config": {"name": "w", **settings}, "build_config": {"input_shape": [None, 30_000]},
+        })  # fmt: skip
+
+    made = with_config(parts, wide)
+    refused(written(tmp_path / "model.keras", made), "more weights than it holds")
+
+
 def test_the_older_format_is_refused_alike(tmp_path):
     path = tmp_path / "model.h5"
     dense().save(path)

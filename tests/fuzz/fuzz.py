@@ -1,5 +1,7 @@
 """Makes public calls with values of all kinds, seeded, and says what came of them.
 
+So it does with the command's flags, and, for a fifth of the time, with damaged files of searches.
+
     python tests/fuzz/fuzz.py --seconds 120 --seed 0
 
 Calls are made in a process of their own, so that a crash or a hang is counted and the rest goes on.
@@ -20,6 +22,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 
@@ -28,6 +31,8 @@ TESTS = HERE.parent
 PROGRAM = __file__
 OBSCURE = 0.01
 SILENCE = 120
+# The share of the time in which files are damaged.
+FILES = 0.2
 
 
 def parse(arguments):
@@ -49,13 +54,15 @@ def work(options):
     faulthandler.enable()
     sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "wrong_calls")]
     import fuzz_draws
+    import fuzz_files
     from call_outcomes import no_work
     from call_things import train_all
 
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     train_all()
-    out.write(json.dumps({"ready": True}) + "\n")
     until = time.monotonic() + options.seconds
+    if fuzz_files.PROGRAM.exists() and not (options.only or options.part or options.first):
+        _damage_files(fuzz_files, options, out)
     last = options.first + options.calls
     numbers = options.only or range(options.first, last)
     with no_work():
@@ -63,14 +70,24 @@ def work(options):
         for number in numbers:
             if time.monotonic() > until and not options.only:
                 break
-            call, chosen = fuzz_draws.draw(options.seed, number, options.part)
-            line = {"number": number, "call": fuzz_draws.shown(call, chosen)}
+            shown, act = fuzz_draws.job(options.seed, number, options.part)
+            line = {"number": number, "call": shown}
             out.write(json.dumps(line) + "\n")
             began = time.monotonic()
-            kind, said = fuzz_draws.outcome(call, chosen)
+            kind, said = act()
             seconds = round(time.monotonic() - began, 3)
             out.write(json.dumps({**line, "kind": kind, "said": said, "seconds": seconds}) + "\n")
     out.write(json.dumps({"done": True}) + "\n")
+
+
+def _damage_files(fuzz_files, options, out):
+    """Damages stored files for a fifth of the time; what it prints are numbers below 0."""
+    until = time.monotonic() + options.seconds * FILES
+    with tempfile.TemporaryDirectory() as folder:
+        found = fuzz_files.outcomes(folder, options.seed, until)
+        for number, (call, kind, said) in enumerate(found, start=1):
+            line = {"number": -number, "call": call, "kind": kind, "said": said, "seconds": 0}
+            out.write(json.dumps(line) + "\n")
 
 
 def watch(options, found):
@@ -114,12 +131,12 @@ def watch(options, found):
     child.wait()
     if done:
         return None
-    if at is None:
+    if at is None or (at["number"] < 0 and not hung):
         raise SystemExit(f"fuzz: could not begin:\n{errors.decode(errors='replace')}")
     if "kind" not in at:
         said = errors.decode(errors="replace")[-2000:]
         found.append({**at, "kind": "hang" if hung else "crash", "said": said, "seconds": SILENCE})
-    return at["number"] + 1
+    return max(at["number"] + 1, 1)
 
 
 def _as_arguments(options):

@@ -1,6 +1,7 @@
 """Which call is made with which values, by a seed and a number; and what came of it."""
 
 import contextlib
+import functools
 import os
 import pathlib
 import random
@@ -9,6 +10,7 @@ import signal
 import warnings
 
 import call_things as t
+import fuzz_command
 import keras
 import numpy as np
 from call_kinds import whole
@@ -23,7 +25,7 @@ FAULTS = ("obscure", "nonsense", "changed", "crash", "hang")
 def draw(seed, number, parts=()):
     """Returns a call and the names of values in the pool by argument."""
     chance = random.Random(f"{seed}/{number}")
-    call = chance.choice([c for c in CALLS if not parts or any(part in c.name for part in parts)])
+    call = chance.choice([c for c in CALLS if _wanted(c, parts)])
     names = list(call.arguments)
     chosen = chance.sample(names, min(len(names), chance.choice((1, 1, 2))))
     values = {name: chance.choice([*POOL]) for name in chosen}
@@ -34,9 +36,32 @@ def draw(seed, number, parts=()):
     return call, values
 
 
+def _wanted(call, parts):
+    return not {*parts} - {"command"} or any(part in call.name for part in parts)
+
+
 def _is_large(name, argument):
     value = POOL[name]()
     return whole(value) and value > 10**6 and argument.admits(value)
+
+
+def job(seed, number, parts=()):
+    """Returns one line that says what is tried, and a function that does so.
+
+    Every twelfth is a command line.
+    """
+    if number % 12 == 11 and (not parts or "command" in parts):
+        arguments, name, value = fuzz_command.draw(seed, number)
+        line = f"adaptive-nets {' '.join(arguments)}"
+        return line, functools.partial(_of_command, arguments, name, value)
+    call, chosen = draw(seed, number, parts)
+    return shown(call, chosen), functools.partial(outcome, call, chosen)
+
+
+def _of_command(arguments, name, value):
+    found = fuzz_command.outcome(arguments, name, value)
+    _sweep()
+    return found
 
 
 def outcome(call, chosen):

@@ -7,6 +7,7 @@ from typing import Any
 from adaptive_nets.adanet.checkpoints.files.checkpoint_file import read_checkpoint
 from adaptive_nets.adanet.checkpoints.files.manifest import (
     CHECKPOINT_NAME,
+    FOLDERS,
     MANIFEST_FILE,
     MOST_BYTES,
     PREPROCESSING_FILE,
@@ -65,13 +66,14 @@ def check_free(folder: ModelDirReader) -> None:
         ValueError: A name that the search needs is taken. The message names it.
     """
     known, strange = adopted_manifest(folder), []
-    for name in (MANIFEST_FILE, PREPROCESSING_FILE, "members"):
+    folders = ("members", "shares", *FOLDERS)
+    for name in (MANIFEST_FILE, PREPROCESSING_FILE, *folders):
         path = folder.path / name
         if not os.path.lexists(path):
             continue
         if path.is_symlink():
             strange.append(f"'{name}' is a link")
-        elif path.is_dir() != (name == "members"):
+        elif path.is_dir() != (name in folders):
             strange.append(f"'{name}' is {'a folder' if path.is_dir() else 'no folder'}")
         elif not _is_known(name, known, folder):
             strange.append(f"'{name}' is of another origin")

@@ -200,7 +200,7 @@ class ModelDir(ModelDirReader):
         self._open()
         held = {key for key, (_, known) in models.items() if is_intact(self.path, key, known)}
         names = _file_names(models, held, self._is_taken)
-        number = self._next_number()
+        number = _next_number(self._open(), self.path)
         stale = _stale_states(self._states, round_)
         dropped = self.checkpoint_names() if drop_checkpoints else []
         fresh = [names[key] for key in models if key not in held]
@@ -227,7 +227,7 @@ class ModelDir(ModelDirReader):
         state = source.read_state()
         if state is None:
             raise ValueError(f"There is no search to start from in '{other}'.")
-        number = self._next_number()
+        number = _next_number(self._open(), self.path)
         self.check_names(state["files"])
         self._reserve([*state["files"], state_name(number)])
         for name, digest in state["files"].items():
@@ -246,11 +246,6 @@ class ModelDir(ModelDirReader):
         files = {n: digest._asdict() for n, digest in state["files"].items()}
         write_state(self.path / name, {**state, "files": files}, self._own.search, self.confirm)
         self._states[name] = state
-
-    def _next_number(self):
-        """Returns the number of the next state; names that others have taken are left out."""
-        names = [*self._open().files, *self.there(STATE_NAME)]
-        return max((number_of(n) for n in names if STATE_NAME.fullmatch(n)), default=0) + 1
 
     # Models --------------------------------------------------------------------------------------
 
@@ -338,3 +333,12 @@ def _file_names(models, held, is_taken):
 
 def _is_folder(path):
     return path.is_dir() and not path.is_symlink()
+
+
+def _next_number(manifest, folder):
+    """Returns the number of the next state; names that others have taken are left out."""
+    own = [number_of(name) for name in manifest.files if STATE_NAME.fullmatch(name)]
+    number = max(own, default=0) + 1
+    while os.path.lexists(folder / state_name(number)):
+        number += 1
+    return number

@@ -104,7 +104,7 @@ def describe(
         found = answer(ensemble, ensembler, spec, preprocessing, known)
     except Exception as error:
         # Layers need not take rows that are not the user's, such as numbers of a vocabulary.
-        return {"skipped": f"{type(error).__name__}: {str(error).strip().splitlines()[:1]}"}
+        return {"skipped": f"{type(error).__name__}: {_line(error)}"}
     if not np.isfinite(found).all():
         return {"skipped": "the outputs are not finite"}
     return {"outputs": found.tolist()}
@@ -132,7 +132,7 @@ def differs(
     try:
         found = answer(ensemble, ensembler, spec, preprocessing)
     except Exception as error:
-        return f"it fails on them: {(str(error).strip().splitlines() or [type(error).__name__])[0]}"
+        return f"it fails on them: {_line(error) or type(error).__name__}"
     expected = np.asarray(expected, "float64")
     if found.shape != expected.shape:
         return f"the outputs have shape {list(found.shape)} instead of {list(expected.shape)}"
@@ -142,6 +142,10 @@ def differs(
     same = state.get("written_by") == here and here["devices"] == ["CPU"]
     allowed = _TOLERANCES[_precision(ensemble)][not same] * max(1.0, np.abs(expected).max())
     return "" if gap <= allowed else f"an output differs by {gap:.3g}; {allowed:.3g} is allowed"
+
+
+def _line(error):
+    return " ".join(str(error).split())[:300]
 
 
 def _precision(ensemble):

@@ -106,4 +106,4 @@ class OutputCache:
     def _compute(self, function):
         known = self.hidden(function.members)
         share = max(0, self.cache_limit - self.held_bytes) // len(function.keys)
-        self.cache |= function(self.rows.x, lambda: Spool(share), known)
+        self.cache |= function(self.rows.x, lambda rows: Spool(share, expected=rows), known)

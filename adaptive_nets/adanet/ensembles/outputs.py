@@ -31,13 +31,13 @@ class OutputFunction:
         return {key: tf.cast(known[key], tf.float32) for key in self.keys}
 
     def __call__(
-        self, x: Any, make_store: Callable[[], Spool], known: dict[str, np.ndarray] | None = None
+        self, x: Any, make_store: Callable[[int], Spool], known: dict[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
         """Runs all models over all rows.
 
         Args:
             x: Features, rows first.
-            make_store: Function that returns an empty `Spool`.
+            make_store: Function from the number of rows to an empty `Spool`.
             known: The hidden layers that the members read, by key. Defaults to none.
 
         Returns:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import check_number, show
+from adaptive_nets._pieces import blocks
 from adaptive_nets._values import tried
 from adaptive_nets.configurable import Configurable
 from adaptive_nets.contracts import registered
@@ -323,6 +324,6 @@ def make_complexity(value: str | Complexity | Callable[["Subnetwork"], float]) -
 def summarize_rows(rows: Rows) -> DataSummary:
     """Summarizes (preprocessed) training rows for complexities."""
     numeric = [a for a in keras.tree.flatten(rows.x) if a.dtype.kind in "fiub"]
-    blocks = (a[s : s + 65536] for a in numeric for s in range(0, len(rows), 65536))
-    largest = max((float(np.abs(np.asarray(b, "float32")).max()) for b in blocks), default=0.0)
+    each = (np.asarray(block, "float32") for a in numeric for block in blocks(a, 65536))
+    largest = max((float(max(block.max(), -block.min())) for block in each), default=0.0)
     return DataSummary(len(rows), max(1, sum(int(np.prod(a.shape[1:])) for a in numeric)), largest)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from adaptive_nets._pieces import gather
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.output_cache import OutputCache
 from adaptive_nets.adanet.objective.norm_ball import remove_norm_balls_in_place
@@ -31,7 +32,7 @@ def finalize_member(member: Member, train: OutputCache) -> None:
         given = member.feed(train.rows.x, train.hidden([member]))
         few = _sample(len(train.rows))
         estimate_statistics_in_place(
-            member.model, keras.tree.map_structure(lambda x: x[few], given)
+            member.model, keras.tree.map_structure(lambda x: gather(x, few), given)
         )
     remove_norm_balls_in_place(member.model)
 

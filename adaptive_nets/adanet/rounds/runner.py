@@ -269,5 +269,5 @@ class RoundRunner:
         chunks = (self.stream.rows() for _ in itertools.count())
         pieces = itertools.chain.from_iterable(rows.pieces(MIXTURE_ROWS) for rows in chunks)
         for rows in itertools.islice(pieces, MIXTURE_CHUNKS):
-            found = function(rows.x, lambda: Spool(self.train.cache_limit))
+            found = function(rows.x, lambda rows: Spool(self.train.cache_limit, expected=rows))
             yield self.train.by_member(members, found), rows.y, rows.w

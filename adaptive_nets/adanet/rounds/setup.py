@@ -189,7 +189,7 @@ def _stream_function(context, train, members, previous):
     function = train.function([*old, *parents.values()], keys, whole=True)
 
     def frozen(x):
-        found = function(x, lambda: Spool(train.cache_limit))
+        found = function(x, lambda rows: Spool(train.cache_limit, expected=rows))
         given = {}
         if residual:
             base = context.settings.ensembler.apply(previous.mixture, train.by_member(old, found))

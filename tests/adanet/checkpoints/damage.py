@@ -1,6 +1,6 @@
 """Damages every file that a search stores, one at a time, and looks at what comes of it.
 
-    python tests/adanet/checkpoints/damage.py [--flips 200] [--fits 20] [--seed 0]
+    python tests/adanet/checkpoints/damage.py [--flips 200] [--loads 10] [--fits 2] [--seed 0]
 
 prints how many damages of each file were harmless, were recovered from, or were refused in one
 clear line. Anything else is a fault: a result that has changed without a word, or an error that
@@ -24,6 +24,8 @@ import keras
 import numpy as np
 
 import adaptive_nets as an
+from adaptive_nets.adanet.checkpoints.files.checkpoint_file import read_checkpoint
+from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.placement.leases import WorkLeases
 
 ROUNDS = 3
@@ -168,13 +170,14 @@ def look(act, newest, older, name):
     return "wrong", text
 
 
-def sweep(folder: pathlib.Path, flips: int, fits: int, seed: int = 0, scenes=None, sample=None):
+def sweep(folder, flips, loads, fits, seed=0, scenes=None, sample=None):
     """Yields the outcome of every damage of every file, or of a sample.
 
     Args:
         folder: An empty folder to work in.
         flips: Number of bits that are flipped in each file.
-        fits: In how many of these cases the search is continued too; it is after other damages.
+        loads: In how many of these cases the search is loaded too; it is after other damages.
+        fits: In how many it goes on too.
         seed: Which bits, and which sample.
         scenes: Functions that write a search. Defaults to all.
         sample: Number of damages, each at one door. Defaults to `None`: all.
@@ -190,25 +193,53 @@ def sweep(folder: pathlib.Path, flips: int, fits: int, seed: int = 0, scenes=Non
         newest = outputs(an.AdaNet.load(whole))
         rounds = ROUNDS + (scene is finished)
         end = outputs(search(None, rounds).fit(*data(), verbose=0))
-        doors = {"load": _load, "fit": functools.partial(_fit, rounds=rounds)}
+        doors = {"read": _read, "load": _load, "fit": functools.partial(_fit, rounds=rounds)}
+        expected = {
+            "read": (_read(whole), _parts(whole, states)),
+            "load": (newest, older),
+            "fit": (end, []),
+        }
         cases = []
         for file in stored_files(whole):
             others = _alike(whole, file) + [p for p in [foreign / file] if p.exists()]
             flipped = 0
             for label, damage in damages(whole / file, others, flips, rng):
                 flipped += label.startswith("bit")
-                cases.append(("load", file, label, damage))
-                if flipped <= fits:
-                    cases.append(("fit", file, label, damage))
+                wanted = ["read"] + ["load"] * (flipped <= loads) + ["fit"] * (flipped <= fits)
+                cases += [(door, file, label, damage) for door in wanted]
         for door, file, label, damage in cases if sample is None else rng.sample(cases, sample):
             copy = folder / name / "copy"
             shutil.copytree(whole, copy)
             damage(copy / file)
-            expected = (newest, older) if door == "load" else (end, [])
             act = functools.partial(doors[door], copy)
-            kind, text = look(act, *expected, pathlib.Path(file).name)
+            kind, text = look(act, *expected[door], pathlib.Path(file).name)
             shutil.rmtree(copy)
             yield Outcome(name, file, label, door, kind, text)
+
+
+def _read(folder):
+    """What is read before models are made of it: a whole state, and the checkpoint that goes on."""
+    reader = ModelDirReader(folder)
+    state, checkpoint = reader.read_state(), reader.read_checkpoint()
+    return repr(state), checkpoint and (repr(checkpoint[0]), [a.tobytes() for a in checkpoint[1]])
+
+
+class _Parts(list):
+    """What may have been read where a newer part is damaged."""
+
+    def __contains__(self, found):
+        states, checkpoints = self
+        return found[0] in states and found[1] in checkpoints
+
+
+def _parts(folder, states):
+    reader = ModelDirReader(folder)
+    found = [repr(reader.read_state(name)) for name in states]
+    checkpoints = [None]
+    for name in reader.checkpoint_names():
+        header, arrays = read_checkpoint(folder, name)
+        checkpoints.append((repr(header), [a.tobytes() for a in arrays]))
+    return _Parts([found, checkpoints])
 
 
 def _load(folder):
@@ -290,13 +321,14 @@ def main() -> int:
     """Runs the sweep and prints its table; returns 1 if there is a fault."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--flips", type=int, default=200)
-    parser.add_argument("--fits", type=int, default=20)
+    parser.add_argument("--loads", type=int, default=10)
+    parser.add_argument("--fits", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         found = list(sweep_share(folder / "shares", given.flips, given.seed))
-        found += sweep(folder, given.flips, given.fits, given.seed)
+        found += sweep(folder, given.flips, given.loads, given.fits, given.seed)
     print(table(found))
     for fault in faults(found):
         print(fault)

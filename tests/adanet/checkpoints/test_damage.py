@@ -14,9 +14,9 @@ WHOLE = bool(os.environ.get("WHOLE_DAMAGE"))
 
 def test_a_damaged_file_is_recovered_from_or_named(tmp_path):
     if WHOLE:
-        found = list(damage.sweep(tmp_path, flips=200, fits=20))
+        found = list(damage.sweep(tmp_path, flips=200, loads=10, fits=2))
     else:
-        found = list(damage.sweep(tmp_path, 4, 0, scenes=[damage.stopped], sample=16))
+        found = list(damage.sweep(tmp_path, 60, 0, 0, scenes=[damage.stopped], sample=45))
     print(damage.table(found))
     assert not damage.faults(found)
     assert {outcome.kind for outcome in found} >= {"recovered", "refused"}

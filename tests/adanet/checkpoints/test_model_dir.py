@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+from adaptive_nets.adanet.checkpoints import model_dir
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.files import atomic
@@ -91,12 +92,12 @@ def test_states_of_three_rounds_are_kept(tmp_path):
     assert ModelDirReader(tmp_path).read_state()["number"] == 9
 
 
-def test_numbers_are_compared_as_numbers(tmp_path):
+def test_numbers_are_compared_as_numbers(tmp_path, monkeypatch):
     folder = ModelDir(tmp_path)
     for number in (9, 999999, 1000000):
-        folder._next_number = lambda number=number: number
-        write(folder, number)
-    del folder._next_number
+        with monkeypatch.context() as patch:
+            patch.setattr(model_dir, "_next_number", lambda *_, number=number: number)
+            write(folder, number)
     assert folder.read_state()["number"] == 1000000
     write(folder)
     assert folder.read_state()["number"] == 1000001

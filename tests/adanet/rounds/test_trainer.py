@@ -336,7 +336,7 @@ def test_outputs_of_many_models_come_block_by_block_from_one_trace():
     keys = [f"{m.name}.{kind}" for m in found for kind in ("logits", "last_layer")]
     function = OutputFunction(found, keys, block=40)
     for rows in (ROWS, 17):
-        got = function(X[:rows], lambda: Spool(1 << 20))
+        got = function(X[:rows], lambda rows: Spool(1 << 20, expected=rows))
         assert list(got) == keys
         for m in found:
             expected = m.model(X[:rows], training=False)

@@ -1,0 +1,110 @@
+"""Command lines with one flag spoilt, and whether the command answers in one clear line."""
+
+import contextlib
+import functools
+import io
+import math
+import pathlib
+import random
+import tempfile
+import warnings
+
+import call_things as t
+import keras
+import numpy as np
+from call_outcomes import WorkBegan
+
+from adaptive_nets.cli import app
+
+# Wrong for every number; text for paths may be any that is not empty.
+WORDS = (
+    "", " ", "soup", "-1", "0", "1", "2.5", "nan", "inf", "-inf", "1e999", "9" * 30, "0x1", "1_0",
+    "True", "None", "{}", "[1]", "größe", "名前", "\ud800", "a\nb", "../x", "/", "folder",
+    "file.txt", "file.txt/x", "x" * 300, "-", "--", "--help=3", "%s{}", "$HOME", "~", "~nobody/x",
+    "npz:", "npz:no.npz", "npz:file.txt", "csv:folder", "csv:file.txt", "npz:text.npz", "tfds:",
+)  # fmt: skip
+COUNTS = ("max_iterations", "steps_per_iteration", "batch_size", "width", "rows")
+SEEDS = ("seed", "split_seed")
+
+
+@functools.cache
+def _files():
+    """Data, models and the names of a search's folder, made once."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    np.savez(folder / "data.npz", x_train=t.X, y_train=t.Y, x_test=t.X, y_test=t.Y)
+    t.dense().save(folder / "a.keras")
+    keras.models.clone_model(t.dense()).save(folder / "b.keras")
+    data, models = f"npz:{folder}/data.npz", (f"{folder}/a.keras", f"{folder}/b.keras")
+    stored = str(t.stored())
+    return {
+        "leaderboard": ({"model_dir": stored, "format": "json"}, ()),
+        "evaluate": ({"model_dir": stored, "data": data, "split_seed": "0"}, ()),
+        "predict": ({"model_dir": stored, "data": data, "rows": "3", "output": "p.csv"}, ()),
+        "export": ({"model_dir": stored, "path": "out"}, ()),
+        "fuse": ({"out": "c.keras", "cross": "zero", "norm": "joint", "seed": "0"}, models),
+        "search": (
+            {
+                "model_dir": "run", "data": data, "head": "auto", "time_limit": "60",
+                "max_iterations": "1", "steps_per_iteration": "2", "batch_size": "8", "width": "4",
+                "training": "residual", "adanet_lambda": "0.1", "learning_rate": "0.1",
+                "validation_split": "0.2", "test_split": "0.3", "seed": "1", "generator": "dense",
+                "mixture_weights": "scalar",
+            },
+            (),
+        ),
+    }  # fmt: skip
+
+
+def draw(seed, number):
+    """Returns a command line, and the flag that is spoilt with its value."""
+    chance = random.Random(f"command/{seed}/{number}")
+    command, (flags, others) = chance.choice([*_files().items()])
+    name = chance.choice([*flags, "no_such_flag"])
+    value = chance.choice(WORDS)
+    words = [f"--{key}={given}" for key, given in {**flags, name: value}.items()]
+    return [command, *others, *words], name, value
+
+
+def outcome(arguments, name, value):
+    """Runs a command line.
+
+    Returns:
+        As `fuzz_draws.outcome`.
+    """
+    errors = io.StringIO()
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(errors),
+            warnings.catch_warnings(),
+        ):
+            status = app.main(arguments)
+    except WorkBegan:
+        status = 0
+    lines = [line for line in errors.getvalue().splitlines() if "warning:" not in line]
+    said = " | ".join(lines)
+    if status == 0:
+        return ("valid" if may_be(name, value) else "nonsense"), "accepted"
+    one = len(lines) == 1 and lines[0].startswith("adaptive-nets: error: ")
+    # The hint stands behind errors that do not explain themselves.
+    return ("clear" if one and "--debug" not in said else "obscure"), said
+
+
+def may_be(name, value):
+    """Whether a flag may have a value."""
+    try:
+        if name in COUNTS:
+            return int(value, 0) >= 1
+        if name in SEEDS:
+            return int(value, 0) >= 0
+        if name in ("validation_split", "test_split"):
+            return 0 <= float(value) < 1
+        if name in ("time_limit", "learning_rate", "adanet_lambda"):
+            return 0 <= float(value) < math.inf
+    except ValueError:
+        return False
+    if name == "cross":
+        return value.replace(".", "").isdigit()
+    # Of the words, only paths may be what they are.
+    paths = ("model_dir", "path", "out", "output")
+    return name in paths and bool(value.strip())
