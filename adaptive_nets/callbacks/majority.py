@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 
 from adaptive_nets._checks import check_integer, check_path, check_text, show
 from adaptive_nets.graphs.adopt import adopt
@@ -233,6 +234,8 @@ def _checked(name: str, given: Any) -> Any:
     """Returns rows or batches of them, or raises a `ValueError`."""
     if given is not None and not yields_batches(given):
         check_inputs(name, given)
+        if any(np.shape(part)[:1] == (0,) for part in keras.tree.flatten(given)):
+            raise ValueError(f"{name} must have at least one row. Received: {name}={show(given)}.")
     return given
 
 

@@ -1,5 +1,6 @@
 """Writes tables and commands to standard output."""
 
+import errno
 import os
 import shlex
 import shutil
@@ -74,7 +75,11 @@ def write_csv(frame: pd.DataFrame, target: str | None) -> None:
         # A pipe or a terminal is not replaced by a file.
         frame.to_csv(target, index=False)
     else:
-        with atomic_write(Path(os.path.realpath(target))) as name:
+        path = Path(os.path.realpath(target))
+        # A folder that is not there is likelier a misspelling than a wish.
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), target)
+        with atomic_write(path) as name:
             frame.to_csv(name, index=False)
 
 

@@ -84,7 +84,7 @@ def check_finite(models: Sequence[keras.Model]) -> None:
 
 def yields_batches(x: Any) -> bool:
     """Returns whether it is a dataset or another iterable of batches, rather than an array."""
-    if isinstance(x, type) or hasattr(x, "shape"):
+    if isinstance(x, type) or hasattr(x, "shape") or hasattr(x, "read"):
         return False
     # `tf.data.Dataset` has an `element_spec`; PyTorch's loaders have a `batch_size`.
     known = isinstance(x, keras.utils.PyDataset | Iterator)
@@ -172,11 +172,8 @@ def _array(name, part):
     text = array.dtype.kind in "US" or (
         array.dtype == object and all(isinstance(v, str | bytes) for v in array.flat)
     )
-    if (
-        array.ndim == 0
-        or not len(array)
-        or not (text or array.dtype.kind in "biuf" or array.dtype.name == "bfloat16")
-    ):
+    numbers = array.dtype.kind in "biuf" or array.dtype.name == "bfloat16"
+    if array.ndim == 0 or not (text or numbers):
         raise ValueError(f"{name} must be an array of rows. Received: {name}={show(part)}.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         row = int(np.argwhere(~np.isfinite(array))[0][0])

@@ -95,6 +95,12 @@ class DistillationLoss(keras.losses.Loss):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "DistillationLoss":
         config = check_config(cls, config)
+        known = cls().get_config().keys()
+        if not config.keys() <= known:
+            raise ValueError(
+                f"config must be the output of DistillationLoss.get_config, a dict of "
+                f"{', '.join(sorted(known))}. Received: config={show(config)}."
+            )
         if "loss" in config:
             config["loss"] = make_object(config["loss"], "loss")
         return cls(**config)

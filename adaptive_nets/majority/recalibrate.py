@@ -70,7 +70,8 @@ def estimate_statistics_in_place(
 ) -> keras.Model:
     """Does what `recalibrate_in_place` does, for a model of any kind that can be called."""
     batch_size = check_integer("batch_size", batch_size, 1)
-    if not yields_batches(data):
+    empty = isinstance(data, list | tuple | dict) and not data
+    if not yields_batches(data) and not empty:
         check_inputs("data", data, model)
     norms = normalizations(model)
     number = -1

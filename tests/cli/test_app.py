@@ -156,7 +156,7 @@ def features(rows=40, columns=3):
     [
         ({"a": features()}, (), "no array named x or train_x"),
         ({"x": features()}, (), "no array named y or train_y"),
-        ({"x": features(), "y": np.array([0, 1] * 20, object)}, (), "Object arrays cannot be"),
+        ({"x": features(), "y": np.array([0, 1] * 20, object)}, (), "holds Python objects"),
         ({"x": features(), "y": np.array([0, 1] * 19)}, (), "same number of rows"),
         ({"x": features() * np.nan, "y": np.array([0, 1] * 20)}, (), ""),
         ({"x": features(), "y": np.zeros(40, int)}, (), ""),

@@ -60,13 +60,6 @@ class LongName:
         return "<\n" + "long " * 10_000 + ">"
 
 
-class NegativeLength(list):
-    """A list that says that it has fewer than no elements."""
-
-    def __len__(self):
-        return -1
-
-
 def add(**makers):
     """Puts values into the pool."""
     POOL.update(makers)
@@ -145,7 +138,6 @@ add(
     recursive_list=lambda: recursive(list),
     recursive_dict=lambda: recursive(dict),
     deep_list=deep,
-    negative_length=NegativeLength,
     generator=lambda: (k for k in range(3)),
     used_up_generator=used_up,
     endless_numbers=itertools.count,

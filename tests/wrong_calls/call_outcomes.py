@@ -149,12 +149,18 @@ def _judge(error, call, values):
     checked = not {*values}.isdisjoint((*call.handed_on, "no_such_argument"))
     theirs = checked and any(checker in "".join(frames) for checker in CHECKERS)
     # What the system says of a path names it.
-    theirs = theirs or (isinstance(error, OSError) and error.filename is not None)
+    path = isinstance(error, OSError) and error.filename is not None
+    theirs = theirs or path
     known = isinstance(error, ValueError | TypeError | KeyError | OSError | ImportError)
     named = any(re.search(rf"(?<![a-z]){re.escape(name)}(?![a-z])", said) for name in values)
     if theirs and "/sklearn/" in "".join(frames):
         return f"clear: {told}"
     one_line = len(said.strip().splitlines()) == 1
-    if known and (ours or theirs) and one_line and (named or not values or "eceived" in said):
+    if (
+        known
+        and (ours or theirs)
+        and one_line
+        and (named or path or not values or "eceived" in said)
+    ):
         return f"clear: {told}"
     return f"raw: {told}  [{pathlib.Path(frames[-1]).name}]"

@@ -24,7 +24,7 @@ from call_kinds import (
     whole,
 )
 from call_outcomes import Call
-from calls_search import method
+from calls_search import OF_FILES, method
 
 import adaptive_nets as an
 
@@ -46,6 +46,7 @@ FUSE = {
     "output": choice("mean"),
     "preserve": PRESERVE,
     "seed": SEED,
+    **OF_FILES,
 }
 SELF_FUSE = {
     "model": model(t.dense),
@@ -132,7 +133,7 @@ CALLS = [
     Call(
         "growth.FuseWith",
         lambda: growth.FuseWith,
-        {"other": model(t.dense), **without(FUSE, "models")},
+        {"other": model(t.dense), **without(FUSE, "models", *OF_FILES)},
     ),
     Call("growth.self_fuse", lambda: growth.self_fuse, SELF_FUSE),
     Call("growth.plan_self_fuse", lambda: growth.plan_self_fuse, SELF_FUSE),
@@ -218,7 +219,7 @@ CALLS = [
     Call(
         "energy.RBM.adapt",
         lambda: energy.RBM(4).adapt,
-        {"x": BITS.but(allow=(np.ndarray,)).but(t.BITS * NAN)},
+        {"x": rows(t.BITS, width=False).but(t.BITS * NAN).where(lambda x: hasattr(x, "nnz"))},
     ),
     *(
         Call(f"energy.RBM.{name}", method(t.machine, name), {"x": BITS})

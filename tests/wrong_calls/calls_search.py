@@ -3,6 +3,7 @@
 import call_things as t
 import numpy as np
 from call_kinds import (
+    THING,
     choice,
     count,
     fixed,
@@ -11,6 +12,7 @@ from call_kinds import (
     instance,
     is_none_of,
     is_some,
+    keyed,
     lazy,
     listing,
     mapping,
@@ -103,6 +105,13 @@ FIT = {
     "verbose": choice(0)
     .but(7, -1, 2.5, allow=(True, np.bool_))
     .where(lambda value: whole(value) and value in (0, 1, 2)),
+}
+# What a file of others may name.
+OF_FILES = {
+    "custom_objects": mapping(None, none=True, empty=True)
+    .but(allow=({"a": THING},))
+    .where(keyed(lambda value: True)),
+    "trust": flag(False),
 }
 SEARCH = {
     "head": instance(t.head),
@@ -215,6 +224,7 @@ CALLS = [
         {
             "model_dir": path(t.stored),
             "state_file": path(None, none=True),
+            **OF_FILES,
             "max_iterations": count(3),
         },
     ),
@@ -225,6 +235,7 @@ CALLS = [
             "model_dir": path(t.stored),
             **DATASETS,
             "verbose": FIT["verbose"],
+            **OF_FILES,
             "settings": fixed(None).but("soup", 3, [1], {"soup": 1}, {"seed": "a"}, object(), True),
         },
     ),

@@ -24,6 +24,7 @@ from call_kinds import (
 )
 from call_outcomes import Call
 from calls_search import SEARCH, method
+from calls_tasks import OPTIMIZER, RATE
 
 import adaptive_nets as an
 
@@ -106,8 +107,8 @@ CALLS = [
             "candidate_pool": mapping(lazy(lambda: {"a": t.dense()}))
             .but({"": t.dense()}, [t.dense(), 3])
             .where(lambda pool: keyed(callable)(pool) or listed(callable)(pool) or callable(pool)),
-            "optimizer": choice("adam").but({"a": 1}),
-            "learning_rate": number(0.1, 0, none=True),
+            "optimizer": OPTIMIZER,
+            "learning_rate": RATE,
             "head": SEARCHED["head"],
             "max_iteration_steps": count(2),
             "config": SEARCHED["config"],
@@ -122,7 +123,7 @@ CALLS = [
             .but(allow=(type(lambda: 0), type, type(keras.layers.Dense)))
             .where(callable),
             "train_input_fn": function(None, none=True),
-            "optimizer": choice("adam", none=True),
+            "optimizer": OPTIMIZER.but(allow=(type(None),)),
         },
     ),
     Call(

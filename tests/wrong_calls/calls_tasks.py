@@ -1,6 +1,7 @@
 """Valid calls of heads, generators and data."""
 
 import call_things as t
+import keras
 import numpy as np
 from call_kinds import (
     choice,
@@ -33,8 +34,13 @@ DEPTHS = (
 )
 # Text and whatever reads as such.
 NAMES = listed(lambda v: is_text(v) or whole(v) or isinstance(v, bool), empty=False)
-OPTIMIZER = choice("adam").but({"a": 1}, [], allow=({},))
-RATE = number(0.1, 0, none=True)
+OPTIMIZER = (
+    choice("adam")
+    .but({"a": 1}, [], allow=({},))
+    .where(lambda value: isinstance(value, keras.optimizers.Optimizer))
+)
+SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
+RATE = number(0.1, 0, none=True).where(lambda value: isinstance(value, SCHEDULE))
 MAJORITY = count(2, 1, none=True).but({"soup": 3}, {"factor": "a"}, allow=({},))
 
 

@@ -297,7 +297,7 @@ class ModelDir(ModelDirReader):
     def drop_checkpoints(self) -> None:
         """Removes all checkpoints of the search."""
         if there := self.checkpoint_names():
-            self._open()
+            self._reserve([], there)
             self._remove(there)
 
 
