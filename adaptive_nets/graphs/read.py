@@ -172,7 +172,8 @@ def _array(name, part):
     text = array.dtype.kind in "US" or (
         array.dtype == object and all(isinstance(v, str | bytes) for v in array.flat)
     )
-    numbers = array.dtype.kind in "biuf" or array.dtype.name == "bfloat16"
+    # No framework computes with more than 64 bits.
+    numbers = (array.dtype.kind in "biuf" and array.itemsize <= 8) or array.dtype.name == "bfloat16"
     if array.ndim == 0 or not (text or numbers):
         raise ValueError(f"{name} must be an array of rows. Received: {name}={show(part)}.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -147,7 +147,7 @@ def _loss(given):
     """Returns a loss of Keras by its name or configuration, or `None`."""
     try:
         return keras.losses.get(given)
-    except (TypeError, ValueError) as error:
+    except Exception as error:
         raise ValueError(
             "loss must be a keras.losses.Loss, the name of one, or a function. "
             f"Received: loss={show(given)}."

@@ -58,7 +58,9 @@ EXPORT = {
     "example_spec": fixed(None).but("soup", 3, [1], {"a": 1}, object()),
     "receiver": instance(None, none=True),
     "subnetworks": model(None, none=True),
-    "warmup": fixed(None).but("soup", 3, object(), np.ones((2, 9)), t.X * NAN, {"a": t.X}),
+    "warmup": fixed(None)
+    .but("soup", 3, object(), np.ones((2, 9)), t.X * NAN, {"a": t.X})
+    .where(lambda rows: np.shape(rows)[1:] == (3,) and np.isfinite(np.asarray(rows)).all()),
     "assets_extra": ASSETS,
     "schema": instance(None, none=True),
 }
