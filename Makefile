@@ -76,7 +76,7 @@ lowest: ## the core of the tests on the declared minimum of each dependency
 	$(LOWEST)/bin/python -m pytest -p no:cacheprovider $(LOWEST_TESTS)
 
 bench: venv ## the timed comparisons; QUICK=1 in seconds, AGAINST=checkout adds steps.py
-	@set -e; for name in search growth majority energy serving convex; do \
+	@set -e; for name in search limits growth majority energy serving convex; do \
 	  echo "== $$name"; $(BIN)/python benchmarks/$$name.py $(if $(QUICK),--quick); done
 ifdef AGAINST
 	$(BIN)/python benchmarks/steps.py --against $(AGAINST) $(if $(QUICK),--quick)

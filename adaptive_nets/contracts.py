@@ -323,13 +323,20 @@ def _check_class(found: Any, name: Any, config: Any, custom_objects: Any) -> Non
         return
     if issubclass(found, keras.layers.Lambda):
         _check_lambda(config, custom_objects)
-    if _top(found.__module__) in ("keras", "keras_hub"):
+    if _reads_files(found):
         named = [key for key in sorted(_PATHS & config.keys()) if isinstance(config[key], str)]
         if named:
             raise ValueError(
                 f"the {named[0]} of its {found.__name__} is the path {show(config[named[0]])}, "
                 "and a model file may not name other files"
             )
+
+
+def _reads_files(found: type) -> bool:
+    """Whether settings of a class may be paths: of Keras' and keras-hub's, and what derives so."""
+    tables = keras.layers.StringLookup, keras.layers.IntegerLookup, keras.layers.TextVectorization
+    of_hub = any(_top(base.__module__) == _HUB for base in found.__mro__)
+    return of_hub or _top(found.__module__) == "keras" or issubclass(found, tables)
 
 
 def _check_lambda(config: dict, custom_objects: Mapping[str, Any] | None) -> None:

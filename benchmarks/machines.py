@@ -125,7 +125,7 @@ def compare(names, attempt):
 
 def main(argv=None):
     """Tries the surroundings; returns what came of each by name."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", nargs="+", choices=SURROUNDINGS, help="surroundings to try")
     parser.add_argument("--worker", help="folder to search in: what the processes are given")
     parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")

@@ -44,7 +44,9 @@ def licences(metadata):
         names = [c.rpartition(" :: ")[2] for c in classes]
         name = 0 < len(text) <= 40 and not text.startswith(("UNKNOWN", "Copyright", "="))
         expression = text if name else " AND ".join(names)
-    found = re.split(r"\s+(?:AND|OR)\s+", expression.strip("()"))
+    if expression.startswith("("):
+        expression = expression.strip("()")
+    found = re.split(r"\s+(?:AND|OR)\s+", expression)
     return {SAME.get(each.lower(), each) for each in found}
 
 

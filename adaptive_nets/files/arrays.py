@@ -4,6 +4,7 @@ import math
 import os
 import stat
 import zipfile
+import zlib
 from typing import IO, Any
 
 import numpy as np
@@ -33,6 +34,9 @@ def load_arrays(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> dict[str
         OSError: It cannot be read.
     """
     path = check_path("path", path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        # Opening a pipe would wait for ever.
+        raise ValueError("it is not a file")
     with open(path, "rb") as file:
         with open_archive(file, max_bytes, expansion=100, floor=256 << 20) as archive:
             for info in archive.infolist():
@@ -42,7 +46,7 @@ def load_arrays(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> dict[str
             # Pickled objects run code when they are loaded, so they are never allowed.
             with np.load(file, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays}
-        except (zipfile.BadZipFile, EOFError, KeyError, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError) as error:
             raise ValueError(f"it is damaged ({error})") from error
 
 
@@ -102,7 +106,7 @@ def _check_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
     try:
         with archive.open(info) as part:
             shape, dtype, begun = _header(part)
-    except (ValueError, zipfile.BadZipFile, EOFError, OSError) as error:
+    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise ValueError(f"its array {info.filename!r} is damaged ({error})") from error
     if dtype.hasobject:
         raise ValueError(

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import pathlib
+import types
 
 import pytest
 
@@ -58,6 +59,31 @@ def test_search_budget(capsys):
     assert set(cell) == {"used", "rounds", "accuracy", "reason", "within"}
     assert cell["used"] > 0 and cell["rounds"] >= 1 and 0 <= cell["accuracy"] <= 1
     assert cell["reason"] and cell["reason"] in capsys.readouterr().out
+
+
+def test_limits(capsys):
+    found = run("limits")
+    assert list(found) == [
+        "mixture", "classes", "rows", "predict", "leaderboard", "searches", "rounds", "candidates",
+    ]  # fmt: skip
+    assert all(math.isfinite(number) for number in numbers(found))
+    assert positive(found["mixture"]) and positive(found["rows"]) and positive(found["candidates"])
+    assert found["searches"]["kernels"]["files"] == found["searches"]["kernels"]["threads"] == 0
+    assert found["rounds"]["bytes"] > 1000
+    assert len(found["predict"]) == 4
+    assert capsys.readouterr().out.count("asked 120, measured") == 1
+
+
+def test_limits_are_measured_in_a_process_of_their_own(capsys, monkeypatch):
+    limits = load("limits")
+    done = types.SimpleNamespace(stdout='a figure\n{"seconds": 1.5}\n')
+    asked = []
+    monkeypatch.setattr(
+        limits.subprocess, "run", lambda command, **_: asked.append(command) or done
+    )
+    assert limits.main(["--part", "rows"]) == {"rows": {"seconds": 1.5}}
+    assert asked[0][1:] == [str(BENCHMARKS / "limits.py"), "--alone", "rows"]
+    assert capsys.readouterr().out == "a figure\n"
 
 
 def test_accuracy(capsys):

@@ -1,6 +1,7 @@
 """`.npz` files: measured before they are unpacked, and never pickled."""
 
 import io
+import os
 import zipfile
 
 import numpy as np
@@ -87,9 +88,10 @@ def test_objects_are_never_unpickled(tmp_path):
     assert not (tmp_path / "sprung").exists()
 
 
-def test_damage_is_a_value_error(tmp_path):
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_damage_is_a_value_error(tmp_path, save):
     held = io.BytesIO()
-    np.savez(held, x=np.arange(50.0))
+    save(held, x=np.arange(50.0))
     whole, path = held.getvalue(), tmp_path / "a.npz"
     for damaged in (b"", whole[:-40], whole[:100], bytes(len(whole))):
         path.write_bytes(damaged)
@@ -108,3 +110,7 @@ def test_damage_is_a_value_error(tmp_path):
         np.testing.assert_array_equal(next(iter(found.values())), np.arange(50.0))
     with pytest.raises(FileNotFoundError):
         load_arrays(tmp_path / "absent.npz")
+    os.mkfifo(tmp_path / "pipe.npz")
+    for other in (tmp_path, tmp_path / "pipe.npz", "/dev/zero"):
+        with pytest.raises(ValueError, match="not a file"):
+            load_arrays(other)

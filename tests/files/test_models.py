@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from adaptive_nets.files.models import load_model
+from adaptive_nets.keras_internals import unsafe_deserialization
 
 # Keras remarks on the older format, and on lambdas.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -21,6 +22,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 @keras.saving.register_keras_serializable(package="adaptive_nets_tests")
 def halved(x):
     return x / 2
+
+
+@keras.saving.register_keras_serializable(package="adaptive_nets_tests")
+class Words(keras.layers.StringLookup):
+    """A table of a user's own."""
 
 
 class Own(keras.layers.Layer):
@@ -88,6 +94,9 @@ def test_code_in_a_file_runs_only_with_trust(tmp_path):
     with pytest.raises(ValueError, match="Lambda layer whose function is not registered"):
         load_model(path)
     np.testing.assert_allclose(load_model(path, trust=True)(np.zeros((1, 2))), [[1, 1]])
+    # Whoever has told Keras to trust all files has not told this package.
+    with unsafe_deserialization(), pytest.raises(ValueError, match="is not registered"):
+        load_model(path)
 
 
 # Crafted files -----------------------------------------------------------------------------------
@@ -285,6 +294,9 @@ CRAFTED = {
     "a vocabulary": (
         {"module": "keras.layers", "class_name": "StringLookup",
          "config": {"vocabulary": "/etc/passwd"}}, "the path '/etc/passwd'"),
+    "a vocabulary of an own table": (
+        {"module": "x", "class_name": "Words", "config": {"vocabulary": "/etc/passwd"},
+         "registered_name": "adaptive_nets_tests>Words"}, "the path '/etc/passwd'"),
     "weights of words": (
         {"module": "keras.layers", "class_name": "TextVectorization",
          "config": {"idf_weights": "/etc/passwd"}}, "the path"),

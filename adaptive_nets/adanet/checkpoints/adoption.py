@@ -77,8 +77,11 @@ def check_free(folder: ModelDirReader) -> None:
             strange.append(f"'{name}' is {'a folder' if path.is_dir() else 'no folder'}")
         elif not _is_known(name, known, folder):
             strange.append(f"'{name}' is of another origin")
-    taken = set(folder.there(CHECKPOINT_NAME)) - known.files
-    strange += [f"'{name}' is of another origin" for name in sorted(taken)]
+    for name in sorted(folder.there(CHECKPOINT_NAME)):
+        if (folder.path / name).is_dir():
+            strange.append(f"'{name}' is a folder")
+        elif name not in known.files:
+            strange.append(f"'{name}' is of another origin")
     if strange:
         raise ValueError(
             f"model_dir '{folder.path}' has files that this search has not written, under names "

@@ -110,10 +110,8 @@ class ModelDir(ModelDirReader):
         if self.lease is None and self.take_lease is not None:
             self.lease = self.take_lease()
             if self.newest != self.opened_at:
-                raise ModelDirInUseError(
-                    f"model_dir '{self.path}' has been written to by another fit meanwhile. "
-                    "Nothing was changed. Call fit again."
-                )
+                text = "has been written to by another fit meanwhile. Call fit again."
+                raise ModelDirInUseError(f"model_dir '{self.path}' {text}")
         if self.lease is not None:
             self.lease.confirm()
 
@@ -299,7 +297,7 @@ class ModelDir(ModelDirReader):
     def drop_checkpoints(self) -> None:
         """Removes all checkpoints of the search."""
         if there := self.checkpoint_names():
-            self._open()
+            self._reserve([], there)
             self._remove(there)
 
 

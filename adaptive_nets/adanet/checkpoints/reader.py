@@ -69,17 +69,7 @@ class ModelDirReader:
 
         Those that the manifest lists may be missing; without one they are what is there.
         """
-        manifest = self.manifest()
-        if manifest is None:
-            names = self.there(STATE_NAME)
-        else:
-            names = [
-                name
-                for name in manifest.files
-                if STATE_NAME.fullmatch(name)
-                and (name not in manifest.unsure or os.path.lexists(self.path / name))
-            ]
-        return sorted(names, key=number_of)
+        return sorted(self._listed(STATE_NAME), key=number_of)
 
     @property
     def newest(self) -> int:
@@ -266,11 +256,16 @@ class ModelDirReader:
         return found and found[1]
 
     def checkpoint_names(self) -> list[str]:
-        """Returns the names of the checkpoints that are there, oldest first."""
-        manifest, there = self.manifest(), self.there(CHECKPOINT_NAME)
-        if manifest is not None:
-            there = [name for name in there if name in manifest.files]
-        return sorted(there, key=step_of)
+        """Returns the names of the search's checkpoints, oldest first; see `state_names`."""
+        return sorted(self._listed(CHECKPOINT_NAME), key=step_of)
+
+    def _listed(self, form):
+        manifest = self.manifest()
+        if manifest is None:
+            return self.there(form)
+        sure = manifest.files - manifest.unsure
+        there = {name for name in manifest.unsure if os.path.lexists(self.path / name)}
+        return [name for name in sure | there if form.fullmatch(name)]
 
     def _check_checkpoint(self, name, header, manifest):
         if header["step"] != step_of(name):

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet.candidates.generator import propose_builders
+from adaptive_nets.adanet.checkpoints.files.manifest import is_name
+from adaptive_nets.adanet.checkpoints.files.state_file import state_name
 from adaptive_nets.adanet.checkpoints.load import read_search
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.context import SearchContext
@@ -143,14 +145,21 @@ def _unpack_objects(packed):
 
 
 def pack(folder: ModelDirReader) -> dict[str, bytes]:
-    """Reads the newest state and all files that it names."""
-    names = [f"state-{folder.newest:06d}.json", *folder.named(folder.read_state())]
+    """Reads the newest whole state and all files that it names."""
+    state = folder.read_state()
+    names = [state_name(state["number"]), *state["files"]]
     return {name: Path(folder.path, name).read_bytes() for name in names}
 
 
 def unpack(files: dict[str, bytes], path: str) -> None:
-    """Writes the files that `pack` has read."""
+    """Writes the files that `pack` has read.
+
+    Raises:
+        ValueError: A name is none that a search gives to a file.
+    """
     for name, content in files.items():
+        if not is_name(name):
+            raise ValueError(f"{name!r} is not the name of a search's file.")
         written = Path(path, name)
         written.parent.mkdir(parents=True, exist_ok=True)
         written.write_bytes(content)

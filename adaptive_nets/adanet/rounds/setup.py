@@ -17,7 +17,7 @@ from adaptive_nets.adanet.rounds.build_member import build_member
 from adaptive_nets.adanet.rounds.penalty import penalties
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer, loss_scaled
-from adaptive_nets.adanet.rounds.xla import prefers_xla
+from adaptive_nets.adanet.rounds.xla import choose_xla
 from adaptive_nets.data.feeds import JoinedFeed, StreamFeed, finite_feed
 from adaptive_nets.data.spool import Spool
 from adaptive_nets.graphs.loadable import why_not_loaded
@@ -64,11 +64,11 @@ def set_up_round(
             for b in builders
         ]  # fmt: skip
     _check_loads(members, context)
-    steps, jit_compile = context.settings.steps, context.settings.jit_compile
-    if jit_compile == "auto":
-        jit_compile = context.strategy.num_replicas_in_sync == 1 and prefers_xla(
-            [m.model for m in members], expected_steps or steps
-        )
+    steps = context.settings.steps
+    jit_compile = choose_xla(
+        context.settings.jit_compile, [m.model for m in members], expected_steps or steps,
+        context.strategy.num_replicas_in_sync,
+    )  # fmt: skip
     own = [b.training_data(len(train.rows), _seed(context, number, b)) for b in builders]
     groups = [1 + k if given is not None else 0 for k, given in enumerate(own)]
     if stream is not None:

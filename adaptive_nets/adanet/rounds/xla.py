@@ -2,12 +2,45 @@
 
 import keras
 import tensorflow as tf
+from absl import logging
 
 from adaptive_nets.keras_internals import layers_in
 
-# Below this many steps, XLA's compilation costs more than it saves on a CPU. Its programs also stay
-# in memory until the process ends, about 10 MiB each.
+# Below this many steps, XLA's compilation costs more than it saves on a CPU.
 XLA_STEPS = 3000
+# XLA's programs stay in memory until the process ends, about 10 MiB each: nothing in TensorFlow
+# frees them. After this many of them in a process, rounds that need not be compiled are not.
+XLA_PROGRAMS = 64
+
+
+class _Programs:
+    """The number of rounds that XLA has compiled in this process."""
+
+    made = 0
+
+
+def choose_xla(setting: str | bool, models: list[keras.Model], steps: int, replicas: int) -> bool:
+    """Returns whether a round is compiled by XLA, and counts those that are.
+
+    Args:
+        setting: `jit_compile` of the search: `"auto"`, `True` or `False`.
+        models: Models to be trained.
+        steps: Number of training steps.
+        replicas: Number of replicas that train together.
+    """
+    chosen = setting
+    if setting == "auto":
+        chosen = replicas == 1 and prefers_xla(models, steps)
+        if chosen and _Programs.made >= XLA_PROGRAMS:
+            logging.log_first_n(
+                logging.WARNING,
+                "XLA has compiled %d rounds in this process, whose programs stay in memory to its "
+                "end. Further rounds train without XLA. To train all with it, search in a new "
+                "process, or pass jit_compile=True.", 1, _Programs.made,
+            )  # fmt: skip
+            chosen = False
+    _Programs.made += bool(chosen)
+    return bool(chosen)
 
 
 def prefers_xla(models: list[keras.Model], steps: int) -> bool:

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from unittest import mock
 
 import keras
 import numpy as np
@@ -27,9 +28,13 @@ import adaptive_nets as an
 from adaptive_nets.adanet.checkpoints.files.checkpoint_file import read_checkpoint
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.placement.leases import WorkLeases
+from adaptive_nets.adanet.rounds import round as rounds
 
 ROUNDS = 3
 GOOD = ("harmless", "recovered", "refused")
+
+# Otherwise a round is over before it can be stopped.
+ONE_STEP_CALLS = mock.patch.object(rounds, "TARGET_CALL_SECONDS", 1e-9)
 
 
 def data():
@@ -44,7 +49,7 @@ def search(folder, rounds=ROUNDS, seed=0):
     """A search whose rounds cost next to nothing."""
     generator = an.generators.Dense(4, [1], optimizer="sgd", learning_rate=0.1)
     return an.AdaNet(
-        an.heads.MultiClass(), generator, max_iterations=rounds, steps_per_iteration=3,
+        an.heads.MultiClass(), generator, max_iterations=rounds, steps_per_iteration=4,
         force_grow=True, preprocessing="standardize", seed=seed, model_dir=folder,
         mixture_weights="uniform", jit_compile=False, checkpoint_seconds=0,
     )  # fmt: skip
@@ -61,7 +66,7 @@ class Stop(keras.callbacks.Callback):
         self.number = epoch + 1
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.number == ROUNDS and batch >= 1:
+        if self.number == ROUNDS and batch >= 2:
             if self.error is not None:
                 raise self.error
             self.model.stop_training = True
@@ -74,12 +79,13 @@ def finished(folder, seed=0):
 
 def stopped(folder, seed=0):
     """A search that was stopped in the middle of a round, and has a result of it."""
-    search(folder, seed=seed).fit(*data(), verbose=0, callbacks=[Stop()])
+    with ONE_STEP_CALLS:
+        search(folder, seed=seed).fit(*data(), verbose=0, callbacks=[Stop()])
 
 
 def killed(folder, seed=0):
     """A search that ended in the middle of a round without another word."""
-    with contextlib.suppress(SystemExit):
+    with ONE_STEP_CALLS, contextlib.suppress(SystemExit):
         search(folder, seed=seed).fit(*data(), verbose=0, callbacks=[Stop(SystemExit())])
 
 
@@ -191,9 +197,9 @@ def sweep(folder, flips, loads, fits, seed=0, scenes=None, sample=None):
         states = sorted(p.name for p in whole.glob("state-*.json"))
         older = [outputs(an.AdaNet.load(whole, state_file=s)) for s in states if _good(whole, s)]
         newest = outputs(an.AdaNet.load(whole))
-        rounds = ROUNDS + (scene is finished)
-        end = outputs(search(None, rounds).fit(*data(), verbose=0))
-        doors = {"read": _read, "load": _load, "fit": functools.partial(_fit, rounds=rounds)}
+        wanted = ROUNDS + (scene is finished)
+        end = outputs(search(None, wanted).fit(*data(), verbose=0))
+        doors = {"read": _read, "load": _load, "fit": functools.partial(_fit, wanted=wanted)}
         expected = {
             "read": (_read(whole), _parts(whole, states)),
             "load": (newest, older),
@@ -205,8 +211,8 @@ def sweep(folder, flips, loads, fits, seed=0, scenes=None, sample=None):
             flipped = 0
             for label, damage in damages(whole / file, others, flips, rng):
                 flipped += label.startswith("bit")
-                wanted = ["read"] + ["load"] * (flipped <= loads) + ["fit"] * (flipped <= fits)
-                cases += [(door, file, label, damage) for door in wanted]
+                open_doors = ["read", *["load"] * (flipped <= loads), *["fit"] * (flipped <= fits)]
+                cases += [(door, file, label, damage) for door in open_doors]
         for door, file, label, damage in cases if sample is None else rng.sample(cases, sample):
             copy = folder / name / "copy"
             shutil.copytree(whole, copy)
@@ -246,8 +252,8 @@ def _load(folder):
     return outputs(an.AdaNet.load(folder))
 
 
-def _fit(folder, rounds):
-    return outputs(search(folder, rounds).fit(*data(), verbose=0))
+def _fit(folder, wanted):
+    return outputs(search(folder, wanted).fit(*data(), verbose=0))
 
 
 def _good(folder, state):

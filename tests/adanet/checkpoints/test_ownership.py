@@ -10,6 +10,8 @@ import pytest
 import adaptive_nets as an
 from adaptive_nets.adanet.checkpoints.files.manifest import Manifest
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
+from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
+from adaptive_nets.adanet.placement.ray_worker import pack, unpack
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +193,17 @@ def test_warm_start_copies_what_is_whole_and_nothing_else(finished, tmp_path, da
     with pytest.raises(ValueError, match="1_1_layer_dense.keras' has been altered"):
         ModelDir(tmp_path / "third").begin_from(finished)
     assert not (tmp_path / "third").exists()
+
+
+def test_a_worker_of_another_machine_gets_what_is_whole(finished, tmp_path, data):
+    newest = max(finished.glob("state-*.json"))
+    newest.write_bytes(newest.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match="falling back"):
+        files = pack(ModelDirReader(finished))
+    assert "state-000002.json" in files and newest.name not in files
+    unpack(files, tmp_path / "worker")
+    assert ModelDirReader(tmp_path / "worker").read_state()["number"] == 2
+    for name in ("../x.keras", str(tmp_path / "x.keras"), "members/../../x.keras"):
+        with pytest.raises(ValueError, match="not the name of a search's file"):
+            unpack({name: b"x"}, tmp_path / "worker")
+    assert not list(tmp_path.rglob("x.keras"))

@@ -19,7 +19,9 @@ def seal(values: dict[str, Any]) -> bytes:
     Args:
         values: JSON values, without NaN and infinity; at least one.
     """
-    text = json.dumps(values, indent=1, allow_nan=False).encode()
+    # One line a key: to indent all of it takes ten times as long.
+    lines = (f" {json.dumps(k)}: {json.dumps(v, allow_nan=False)}" for k, v in values.items())
+    text = ("{\n" + ",\n".join(lines) + "\n}").encode()
     digest = hashlib.sha256(text).hexdigest()
     return text.removesuffix(b"\n}") + f',\n "sha256": "{digest}"\n}}'.encode()
 

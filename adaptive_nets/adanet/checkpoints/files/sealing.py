@@ -59,7 +59,7 @@ def check_file(folder: Path, name: str) -> os.stat_result:
         here = folder.joinpath(*parts[:count])
         try:
             status = os.lstat(here)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise DamagedError(path, "is missing") from None
         except (OSError, ValueError) as error:
             raise DamagedError(path, f"cannot be read ({_reason(error)})") from error

@@ -107,7 +107,7 @@ def read_state(folder: Path, name: str) -> dict[str, Any]:
         check_state(state)
     except NotWholeError as error:
         raise DamagedError(folder / name, str(error)) from None
-    if state.get("number", number_of(name)) != number_of(name):
+    if state.setdefault("number", number_of(name)) != number_of(name):
         raise DamagedError(folder / name, f"is a copy of {state_name(state['number'])}")
     files = state["files"]
     if isinstance(files, list):
