@@ -167,6 +167,10 @@ def _is_nested_numbers(data):
 
 
 def _array(name, part):
+    if type(part).__name__ in ("SparseTensor", "RaggedTensor"):
+        raise ValueError(
+            f"{name} must be a dense array of rows. Received: a {type(part).__name__}."
+        )
     tensor = keras.ops.is_tensor(part) and not isinstance(part, keras.KerasTensor)
     array = keras.ops.convert_to_numpy(part) if tensor else check_array(name, part)
     text = array.dtype.kind in "US" or (

@@ -126,7 +126,7 @@ def distillation_targets(
         ValueError: If rows differ, or a source's logits are not finite.
     """
     sources = check_list("sources", sources, keras.Model, "a list of models", 1)
-    check_integer("batch_size", batch_size, 1)
+    batch_size = check_integer("batch_size", batch_size, 1)
     for source in sources:
         check_model("sources", source)
         check_inputs("x", x, source)

@@ -6,6 +6,7 @@ from call_kinds import (
     choice,
     count,
     fixed,
+    is_text,
     listing,
     model,
     number,
@@ -56,7 +57,7 @@ LAYERS = {
     },
     "MajorityDepthwiseConv2D": {"kernel_size": count(3).but(allow=([2],)).where(is_sizes)},
     "MajorityEinsumDense": {
-        "equation": fixed("ab,bc->ac"),
+        "equation": fixed("ab,bc->ac").where(is_text),
         "output_shape": fixed(4).where(is_sizes),
     },
     "MajorityEmbedding": {"input_dim": count(8), "output_dim": count(4)},

@@ -259,7 +259,7 @@ CALLS = [
         "adanet.ConvexAdaNet.fit",
         lambda: ad.ConvexAdaNet(max_iterations=2).fit,
         {
-            "X": rows(t.X, width=False),
+            "X": rows(t.X, width=False).where(lambda x: np.asarray(x, float).shape[:1] == (24,)),
             "y": fixed(t.FLAGS).but(
                 "soup", 3, None, t.FLAGS[:3], t.Y, t.FLAGS * 0, t.TARGETS, object(), t.X
             ),

@@ -12,6 +12,7 @@ from call_kinds import (
     fixed,
     function,
     instance,
+    keyed,
     lazy,
     listing,
     mapping,
@@ -110,9 +111,9 @@ CALLS = [
         {
             "address": text(None, none=True),
             "workers": count(1, none=True),
-            "options": mapping(lazy(lambda: {"num_cpus": 1}), empty=True).but(
-                allow=({"a": THING},)
-            ),
+            "options": mapping(lazy(lambda: {"num_cpus": 1}), empty=True)
+            .but(allow=({"a": THING},))
+            .where(keyed(lambda value: True)),
         },
     ),
     Call(

@@ -132,7 +132,8 @@ CALLS = [
             "labels": fixed(np.zeros((24, 2), "float32")).but(
                 "soup", 3, None, [], np.zeros(24), np.zeros((24, 5))
             ),
-            "weights": fixed({"a": WEIGHTS}).but(
+            "weights": fixed({"a": WEIGHTS})
+            .but(
                 "soup",
                 3,
                 None,
@@ -142,7 +143,8 @@ CALLS = [
                 {"a": -WEIGHTS},
                 {"a": "x"},
                 {"a": WEIGHTS * 0},
-            ),
+            )
+            .where(lambda weights: isinstance(weights, dict) and not weights),
         },
     ),
     *(
