@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import check_array, show
+from adaptive_nets._values import tried
 from adaptive_nets.graphs.shared_memory import read
 from adaptive_nets.keras_internals import (
     functional_class,
@@ -90,7 +91,8 @@ def yields_batches(x: Any) -> bool:
     known = isinstance(x, keras.utils.PyDataset | Iterator)
     known = known or hasattr(x, "element_spec") or hasattr(x, "batch_size")
     # A class of one's own that is walked through; collections have a length.
-    return known or (hasattr(x, "__iter__") and not hasattr(x, "__len__"))
+    walked = hasattr(x, "__iter__") and not hasattr(x, "__len__")
+    return known or (walked and tried(lambda: iter(x)) is not None)
 
 
 def check_model(name: str, model: Any) -> keras.Model:
