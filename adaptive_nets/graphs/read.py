@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import check_array, show
+from adaptive_nets._values import tried
 from adaptive_nets.graphs.shared_memory import read
 from adaptive_nets.keras_internals import (
     functional_class,
@@ -87,10 +88,11 @@ def yields_batches(x: Any) -> bool:
     if isinstance(x, type) or hasattr(x, "shape") or hasattr(x, "read"):
         return False
     # `tf.data.Dataset` has an `element_spec`; PyTorch's loaders have a `batch_size`.
-    known = isinstance(x, keras.utils.PyDataset | Iterator)
+    known = isinstance(x, keras.utils.PyDataset)
     known = known or hasattr(x, "element_spec") or hasattr(x, "batch_size")
-    # A class of one's own that is walked through; collections have a length.
-    return known or (hasattr(x, "__iter__") and not hasattr(x, "__len__"))
+    # Iterators, and classes of one's own that are walked through; collections have a length.
+    walked = hasattr(x, "__iter__") and (isinstance(x, Iterator) or not hasattr(x, "__len__"))
+    return known or (walked and tried(lambda: iter(x)) is not None)
 
 
 def check_model(name: str, model: Any) -> keras.Model:

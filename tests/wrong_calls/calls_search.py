@@ -103,6 +103,7 @@ FIT = {
     "batch_size": count(8),
     "time_limit": number(60.0, 0, none=True).but(allow=(float("inf"),)),
     "max_steps": count(100, none=True),
+    "lock_timeout": number(0.5),
     "callbacks": listing([], none=True, empty=True).but("soup", [3], {}, allow=([None],)),
     "verbose": choice(0)
     .but(7, -1, 2.5, allow=(True, np.bool_))
