@@ -108,10 +108,11 @@ def classes(quick):
     rows, units = (300, 100) if quick else (30_000, 10_000)
     x = normal(rows, 32)
     y = np.arange(rows) % units
+    done = 1 if quick else 2
     with Peak() as peak:
-        made = search(an.heads.MultiClass(), max_iterations=2).fit(x, y, verbose=0)
-    expect(made.state.iteration == 2, "the search has 2 rounds")
-    show(f"2 rounds of {units:,} classes x {rows:,} rows, MiB", 6 * 1024, peak.most / MIB)
+        made = search(an.heads.MultiClass(), max_iterations=done).fit(x, y, verbose=0)
+    expect(made.state.iteration == done, f"the search has {done} rounds")
+    show(f"{done} rounds of {units:,} classes x {rows:,} rows, MiB", 6 * 1024, peak.most / MIB)
     show("the same, s", "-", peak)
     return {"memory": peak.most / MIB, "seconds": peak.seconds}
 
@@ -121,11 +122,12 @@ def rows(quick):
     count, columns = (3_000, 10) if quick else (1_000_000, 1_000)
     x = normal(count, columns)
     y = (x[:, 0] + x[:, 1] > 0).astype("int32")
+    done = 1 if quick else 2
     with Peak() as peak:
-        made = search(an.heads.BinaryClass(), max_iterations=2, steps_per_iteration=200)
+        made = search(an.heads.BinaryClass(), max_iterations=done, steps_per_iteration=200)
         made.fit(x, y, batch_size=128, verbose=0)
-    expect(made.state.iteration == 2, "the search has 2 rounds")
-    show(f"2 rounds on {count:,} rows x {columns:,} columns, MiB", 6 * 1024, peak.most / MIB)
+    expect(made.state.iteration == done, f"the search has {done} rounds")
+    show(f"{done} rounds on {count:,} rows x {columns:,} columns, MiB", 6 * 1024, peak.most / MIB)
     show("above the data and what was imported, MiB", "-", peak.above)
     show("the same, s", "-", peak)
     return {"memory": peak.most / MIB, "above": max(peak.above, 0.1), "seconds": peak.seconds}
@@ -215,7 +217,7 @@ class Ends(an.callbacks.SearchCallback):
 
 def rounds(quick):
     """Many rounds: what the last ones take beside the first ones."""
-    count = 4 if quick else 50
+    count = 2 if quick else 50
     x = normal(500, 4)
     y = (x[:, 0] * x[:, 1] > 0).astype("int32")
     with tempfile.TemporaryDirectory() as folder, Peak() as peak:
@@ -259,7 +261,7 @@ class One(an.adanet.Builder):
 
 def candidates(quick):
     """Many candidates in a round, beside a quarter as many."""
-    count = 8 if quick else 200
+    count = 4 if quick else 200
     x = normal(500, 4)
     y = (x[:, 0] * x[:, 1] > 0).astype("int32")
     found = {}

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from adaptive_nets._checks import check_dict, check_path, or_none
+from adaptive_nets._checks import check_dict, check_path, or_none, show
 from adaptive_nets.adanet.candidates.replay import ReplayGenerator, ReplayStrategy
 from adaptive_nets.adanet.checkpoints.load import (
     open_folder,
@@ -84,7 +84,9 @@ def load_search(
     with reading(custom_objects, trust):
         search = folder.read_whole(load, state_file)
     if search is None:
-        raise ValueError(f"There is no search to load in '{model_dir}'.")
+        raise ValueError(
+            f"There is no search to load in '{model_dir}'. Received: model_dir={show(model_dir)}."
+        )
     return search
 
 

@@ -170,7 +170,10 @@ def stream_features(
         if is_endless(batches):
             raise ValueError("The dataset must be finite. Add .take(n).")
         if any(shape.rank == 0 for shape in _shapes(batches.element_spec)):
-            raise ValueError("The dataset must be batched. Call dataset.batch(batch_size) first.")
+            raise ValueError(
+                "The dataset must be batched. Call dataset.batch(batch_size) first. "
+                f"Received: elements of {batches.element_spec}."
+            )
     unknown = is_dataset(batches) and int(batches.cardinality()) == -2
     held, count, total, first = [], 0, 0, 1
     for number, element in enumerate(_iterate(batches), 1):

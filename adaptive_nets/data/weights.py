@@ -61,11 +61,13 @@ def read_weights(given: Any, rows: int, name: str = "sample_weight") -> np.ndarr
         raise ValueError(f"{rule}. Received: {name}={found}.")
     array = array.reshape(rows)
     numbers = array.dtype.kind in "biuf"
-    found = array.astype("float64") if numbers else np.array([_number(v) for v in array.tolist()])
+    # NumPy would give the nanoseconds of dates as integers.
+    values = [str(v) for v in array] if array.dtype.kind in "mM" else array.tolist()
+    found = array.astype("float64") if numbers else np.array([_number(v) for v in values])
     bad = ~np.isfinite(found) | (found < 0)
     if bad.any():
         row = int(np.argmax(bad))
-        raise ValueError(f"{rule}. Received: {show(array.tolist()[row])} in row {row}.")
+        raise ValueError(f"{rule}. Received: {show(values[row])} in row {row}.")
     if rows and not found.any():
         raise ValueError(f"{rule}, and not all 0. Received: 0 in every row.")
     return found

@@ -105,6 +105,15 @@ def visible_size(input_shape: Any) -> int:
     return check_integer("input_shape[-1]", sizes[-1], 1)
 
 
+def check_built(machine: Any, name: str = "machine") -> None:
+    """Raises `ValueError` for a machine without weights."""
+    if not machine.built:
+        raise ValueError(
+            f"{name} must have been fitted: call fit(x), or adapt(x). "
+            f"Received: {name}={show(machine)}, which has no weights yet."
+        )
+
+
 def means_of(x: Any) -> np.ndarray:
     """Returns the mean of each column of rows that `check_visible` has checked."""
     if 0 in x.shape:

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets._checks import check_integer, check_number, or_none, show
-from adaptive_nets.energy.checks import check_visible
+from adaptive_nets.energy.checks import check_built, check_visible
 from adaptive_nets.energy.compiled import as_tensors, compiled, kept
 from adaptive_nets.energy.energies import hidden_means
 from adaptive_nets.energy.gibbs import draw_numbers, gibbs_step
@@ -42,6 +42,7 @@ def reconstruct(model: Any, x: Any) -> np.ndarray:
         model: A built machine.
         x: `(rows, visible)`.
     """
+    check_built(model)
     check_visible(x, model)
     units = model.n_units
 
@@ -68,6 +69,7 @@ def sample(
     Returns:
         `(rows, visible)`.
     """
+    check_built(model)
     rows, steps = check_integer("rows", rows, 1), check_integer("steps", steps, 1)
     seed = or_none(check_integer, "seed", seed, 0)
     if start is not None:
@@ -114,6 +116,7 @@ def pseudo_likelihood(model: Any, x: Any) -> np.ndarray:
             "The pseudo-likelihood needs binary visible units. Use log_likelihood instead. "
             f"Received: a model with visible={show(model.visible)}."
         )
+    check_built(model)
     check_visible(x, model)
     count = ops.convert_to_tensor(model.n_units, "int32")
     return _pseudo_likelihood(model, x, (*values_of(model), count))
@@ -202,6 +205,7 @@ def effective_units(model: Any, x: Any, tolerance: float = 0.05) -> int:
         tolerance: Fraction of the gain that may be lost, in [0, 1). Defaults to `0.05`.
     """
     check_number("tolerance", tolerance, 0, 1, "low")
+    check_built(model)
     check_visible(x, model)
     units = model.n_units
     sizes = sorted({round(s) for s in np.geomspace(1, units, 16)})

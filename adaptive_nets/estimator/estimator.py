@@ -261,7 +261,7 @@ class Estimator(TrainedEnsemble):
         limits = [began + more for more in (steps, given.steps) if more is not None]
         limits += [] if max_steps is None else [max_steps]
         settings = dict(self._settings)
-        for hook in hooks or ():
+        for hook in () if hooks is None else hooks:
             if isinstance(hook, StopAtStepHook):
                 limits.append(hook.limit(began))
             if isinstance(hook, CheckpointSaverHook):

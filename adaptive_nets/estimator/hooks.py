@@ -124,7 +124,7 @@ class LoggingTensorHook(SessionRunHook):
         if unknown:
             raise ValueError(
                 "Only 'loss' and 'global_step' can be logged: there is no graph of tensors. "
-                f"Received: {', '.join(sorted(map(str, unknown)))}."
+                f"Received: {', '.join(sorted(map(show, unknown)))}."
             )
         self.every_n_iter = or_none(check_integer, "every_n_iter", every_n_iter, 1)
         self.every_n_secs = or_none(check_number, "every_n_secs", every_n_secs, 0)

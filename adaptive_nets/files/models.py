@@ -13,7 +13,7 @@ from typing import IO, Any
 import h5py
 import keras
 
-from adaptive_nets._checks import check_bool, check_dict, check_path
+from adaptive_nets._checks import check_bool, check_dict, check_path, or_none
 from adaptive_nets.contracts import check_names, custom_scope
 from adaptive_nets.files.arrays import MAX_BYTES, open_archive
 
@@ -51,7 +51,7 @@ def reading(custom_objects: Mapping[str, Any] | None, trust: bool) -> Iterator[N
 
 def _checked(custom_objects: Mapping[str, Any] | None) -> dict[str, Any]:
     words = "a dict of classes and functions by name, or None"
-    return check_dict("custom_objects", custom_objects or {}, Callable, words)
+    return or_none(check_dict, "custom_objects", custom_objects, Callable, words) or {}
 
 
 def load_model(

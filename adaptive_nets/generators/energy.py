@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import check_choice, check_integer
+from adaptive_nets._pieces import ChosenRows
 from adaptive_nets.adanet import Ensemble, Generator, Report, Subnetwork
 from adaptive_nets.adanet.candidates.stock.layer_builder import (
     Features,
@@ -106,9 +107,12 @@ class Energy(Generator):
         if self._net is not None:
             return
         named = features if isinstance(features, dict) else {"features": features}
-        listed = [np.asarray(each).reshape(len(each), -1) for each in named.values()]
+        # Of many rows only those that are read are copied.
+        kept = (np.ndarray, ChosenRows)
+        listed = [a if isinstance(a, kept) else np.asarray(a) for a in named.values()]
         order = np.random.default_rng(self.seed).permutation(len(listed[0]))[: self.rows]
-        rows = np.concatenate([each[np.sort(order)] for each in listed], axis=1)
+        some = [np.asarray(each[np.sort(order)]).reshape(len(order), -1) for each in listed]
+        rows = np.concatenate(some, axis=1)
         net = EnergyNet(
             self.max_layers, self.max_units, steps=self.steps, model_dir=folder, seed=self.seed
         )

@@ -167,12 +167,17 @@ def _is_nested_numbers(data):
 
 
 def _array(name, part):
+    if type(part).__name__ in ("SparseTensor", "RaggedTensor"):
+        raise ValueError(
+            f"{name} must be a dense array of rows. Received: a {type(part).__name__}."
+        )
     tensor = keras.ops.is_tensor(part) and not isinstance(part, keras.KerasTensor)
     array = keras.ops.convert_to_numpy(part) if tensor else check_array(name, part)
     text = array.dtype.kind in "US" or (
         array.dtype == object and all(isinstance(v, str | bytes) for v in array.flat)
     )
-    numbers = array.dtype.kind in "biuf" or array.dtype.name == "bfloat16"
+    # No framework computes with more than 64 bits.
+    numbers = (array.dtype.kind in "biuf" and array.itemsize <= 8) or array.dtype.name == "bfloat16"
     if array.ndim == 0 or not (text or numbers):
         raise ValueError(f"{name} must be an array of rows. Received: {name}={show(part)}.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -126,7 +126,7 @@ def distillation_targets(
         ValueError: If rows differ, or a source's logits are not finite.
     """
     sources = check_list("sources", sources, keras.Model, "a list of models", 1)
-    check_integer("batch_size", batch_size, 1)
+    batch_size = check_integer("batch_size", batch_size, 1)
     for source in sources:
         check_model("sources", source)
         check_inputs("x", x, source)
@@ -147,7 +147,7 @@ def _loss(given):
     """Returns a loss of Keras by its name or configuration, or `None`."""
     try:
         return keras.losses.get(given)
-    except (TypeError, ValueError) as error:
+    except Exception as error:
         raise ValueError(
             "loss must be a keras.losses.Loss, the name of one, or a function. "
             f"Received: loss={show(given)}."

@@ -17,6 +17,7 @@ from adaptive_nets._checks import (
     show,
 )
 from adaptive_nets._seeds import new_seed
+from adaptive_nets._values import tried
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.plan import GrowthPlan, apply, settle
 from adaptive_nets.growth.core.segments import Segment
@@ -132,8 +133,9 @@ def check_widening(
             _check_width(width, name)
     elif isinstance(widths, Integral) and not isinstance(widths, bool):
         raise ValueError(
-            f"widths={widths} could mean a factor or a number of units. Expected a float for a "
-            f"factor, or units by layer name. Pass {float(widths)}, or {{layer name: {widths}}}."
+            f"widths={show(widths)} could mean a factor or a number of units. Expected a float for "
+            "a factor, or units by layer name. "
+            f"Pass {tried(lambda: float(widths))}, or {{layer name: {show(widths)}}}."
         )
     else:
         _check_width(widths, "every layer")

@@ -11,7 +11,7 @@ import numpy as np
 
 from adaptive_nets._checks import check_instance, check_integer, check_list, show
 from adaptive_nets.energy import RBM
-from adaptive_nets.energy.checks import check_visible
+from adaptive_nets.energy.checks import check_built, check_visible
 from adaptive_nets.report.figure import COLORS, check_path, save, style
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def plot_filters(
     """
     path = check_path(path)
     check_instance("machine", machine, RBM, "an energy.RBM")
+    check_built(machine)
     most = check_integer("most", most, 1)
     if shape is not None:
         pixels = check_list("shape", shape, Integral, "(height, width) of the images")
@@ -91,6 +92,7 @@ def plot_energies(machine: Any, x: Any, path: str | os.PathLike, samples: int = 
     """
     path = check_path(path)
     check_instance("machine", machine, RBM, "an energy.RBM")
+    check_built(machine)
     check_visible(x, machine)
     drawn = machine.sample(check_integer("samples", samples, 1), seed=0)
     energies = (np.asarray(machine.free_energy(each)) for each in (x, drawn))

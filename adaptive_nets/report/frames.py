@@ -27,7 +27,7 @@ def frame_of(
 
     frame = source
     if not isinstance(source, pd.DataFrame):
-        if not hasattr(source, method):
+        if isinstance(source, type) or not hasattr(source, method):
             raise TypeError(
                 f"Expected a search, or the DataFrame returned by its {method}(). "
                 f"Received: {type(source).__name__}."

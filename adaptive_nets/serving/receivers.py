@@ -111,7 +111,7 @@ def build_raw_serving_input_receiver_fn(
         shape = getattr(value, "shape", None)
         if shape is None or not hasattr(value, "dtype"):
             shape = check_array("features", value, words).shape
-        if len(shape) < 1 or _dtype_of(value) is None:
+        if len(shape) < 1 or 0 in shape[1:] or _dtype_of(value) is None:
             raise ValueError(f"features must be {words}. Received: features={show(features)}.")
 
     def serving_input_receiver_fn():

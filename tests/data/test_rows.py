@@ -354,6 +354,8 @@ def test_refusals_are_one_line():
         ("balanced", "one per row. Received: sample_weight='balanced'"),
         (np.ma.masked_equal(np.arange(20), 3), "masked array with 1 masked"),
         (pd.date_range("2020", periods=20), "in row 0"),
+        (np.arange(20).astype("datetime64[ns]"), "in row 0"),
+        (np.arange(20).astype("timedelta64[ns]"), "in row 0"),
         ([1.0] * 19 + [None], "Received: None in row 19"),
         (pd.array([1] * 19 + [None], dtype="Int64"), "1 masked"),
         ([1j] * 20, "Received: 1j in row 0"),

@@ -124,7 +124,6 @@ def _surroundings():
         "files": files,
         "the working folder": os.getcwd(),
         "the environment": dict(os.environ),
-        "random": hash(random.getstate()),
         "NumPy's random state": np.random.get_state()[1].tobytes(),
         "Keras' settings": (keras.config.floatx(), keras.config.dtype_policy().name),
         "warnings": len(warnings.filters),

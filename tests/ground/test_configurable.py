@@ -6,6 +6,7 @@ import keras
 import pytest
 
 import adaptive_nets as an
+from adaptive_nets import contracts
 from adaptive_nets.adanet import Penalty
 from adaptive_nets.configurable import Configurable
 from adaptive_nets.serialization import describe_object, make_object, normalize, restore_object
@@ -206,6 +207,16 @@ def test_another_kind_of_object_is_refused_before_it_is_made(description, kind, 
     with pytest.raises(ValueError, match="was expected|takes no object") as caught:
         make_object(description, kind)
     assert "\n" not in str(caught.value)
+
+
+def test_only_what_lies_beside_keras_is_loaded_for_a_file(tmp_path, monkeypatch):
+    """Layers of keras-hub bring keras-hub along, but not a folder of that name."""
+    (tmp_path / "some_hub.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(contracts, "_HUB", "some_hub")
+    for name in ("some_hub>Layer", "absent_hub>Layer", "keras_hub>Absent"):
+        assert contracts.registered(name) is None
+    assert contracts.registered("adaptive_nets>Growth") is an.generators.Growth
 
 
 def old(path, name, config):

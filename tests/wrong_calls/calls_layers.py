@@ -6,6 +6,7 @@ from call_kinds import (
     choice,
     count,
     fixed,
+    is_text,
     listing,
     model,
     number,
@@ -40,23 +41,23 @@ LAYERS = {
     "MajorityDense": {"units": count(4), "activation": choice("relu", none=True).where(callable)},
     "MajorityConv1D": {
         "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
+        "kernel_size": count(3).but(allow=([2],)).where(is_sizes),
     },
     "MajorityConv2D": {
         "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
+        "kernel_size": count(3).but(allow=([2],)).where(is_sizes),
     },
     "MajorityConv2DTranspose": {
         "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
+        "kernel_size": count(3).but(allow=([2],)).where(is_sizes),
     },
     "MajorityConv3D": {
         "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
+        "kernel_size": count(3).but(allow=([2],)).where(is_sizes),
     },
-    "MajorityDepthwiseConv2D": {"kernel_size": count(3).but(allow=([2],))},
+    "MajorityDepthwiseConv2D": {"kernel_size": count(3).but(allow=([2],)).where(is_sizes)},
     "MajorityEinsumDense": {
-        "equation": fixed("ab,bc->ac"),
+        "equation": fixed("ab,bc->ac").where(is_text),
         "output_shape": fixed(4).where(is_sizes),
     },
     "MajorityEmbedding": {"input_dim": count(8), "output_dim": count(4)},
@@ -67,7 +68,7 @@ LAYERS = {
     "MajorityMultiHeadAttention": {"num_heads": count(2), "key_dim": count(4)},
     "MajoritySeparableConv2D": {
         "filters": count(4),
-        "kernel_size": count(3).but(allow=([2],)),
+        "kernel_size": count(3).but(allow=([2],)).where(is_sizes),
     },
 }
 EXPAND = {k: v for k, v in MAJORITY.items() if k != "mixing_seed"} | {

@@ -34,7 +34,7 @@ PRESERVE = choice("approximate")
 AFTER = (
     fixed("hidden")
     .but("soup", -1, 2.5, [], ["soup"], {}, True, object(), NAN)
-    .where(lambda value: whole(value) and value >= 0)
+    .where(lambda value: value is None or (whole(value) and value >= 0))
 )
 CROSS = number(0.1, None).but(-0.1, "soup", allow=("0.5",))
 WIDTHS = number(2.0, 0).but(0.5, {}, {"soup": 3}, {"hidden": 0}, {"hidden": "a"}, {"hidden": NAN})
@@ -320,7 +320,9 @@ CALLS = [
         {
             "filepath": path("a.keras"),
             "monitor": text("loss"),
-            "validation_data": fixed((t.X, t.Y)).but("soup", 3, (t.X, t.Y, t.Y, t.Y), object(), []),
+            "validation_data": fixed((t.X, t.Y))
+            .but("soup", 3, (t.X, t.Y, t.Y, t.Y), object(), [])
+            .where(in_batches),
             "calibration_data": BATCHES,
             "batch_size": count(8),
         },

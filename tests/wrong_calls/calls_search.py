@@ -14,10 +14,12 @@ from call_kinds import (
     is_some,
     keyed,
     lazy,
+    listed,
     listing,
     mapping,
     number,
     path,
+    real,
     rows,
     text,
     whole,
@@ -110,7 +112,7 @@ FIT = {
 OF_FILES = {
     "custom_objects": mapping(None, none=True, empty=True)
     .but(allow=({"a": THING},))
-    .where(keyed(lambda value: True)),
+    .where(keyed(callable)),
     "trust": flag(False),
 }
 SEARCH = {
@@ -143,7 +145,9 @@ SEARCH = {
 KERNEL = {
     "surrogate": choice("logistic"),
     "p": number(2.0).but(0.5, 2.5),
-    "norm_bound": number(1.0, 0).but([1.0], [-1, 1], ["a", "b"], [], allow=([0.5], np.ndarray)),
+    "norm_bound": number(1.0, 0)
+    .but([1.0], [-1, 1], ["a", "b"], [], allow=([0.5], np.ndarray))
+    .where(listed(lambda v: real(v) and v > 0, empty=False)),
     "adanet_lambda": number(0.1).but(-1),
     "adanet_beta": number(0.1).but(-1),
     "complexity": choice("sqrt_depth"),
@@ -214,7 +218,9 @@ CALLS = [
             .where(lambda value: len(value) == 0),
             "example_spec": fixed(None).but("soup", 3, [], {"a": 1}, object()),
             "receiver": instance(None, none=True),
-            "warmup": fixed(None).but("soup", 3, object(), np.ones((2, 9)), t.X * NAN),
+            "warmup": fixed(None)
+            .but("soup", 3, object(), np.ones((2, 9)), t.X * NAN)
+            .where(lambda rows: np.shape(rows)[1:] == (3,) and np.isfinite(np.asarray(rows)).all()),
             "assets_extra": mapping(None, none=True, empty=True),
         },
     ),
@@ -253,7 +259,7 @@ CALLS = [
         "adanet.ConvexAdaNet.fit",
         lambda: ad.ConvexAdaNet(max_iterations=2).fit,
         {
-            "X": rows(t.X, width=False),
+            "X": rows(t.X, width=False).where(lambda x: np.asarray(x, float).shape[:1] == (24,)),
             "y": fixed(t.FLAGS).but(
                 "soup", 3, None, t.FLAGS[:3], t.Y, t.FLAGS * 0, t.TARGETS, object(), t.X
             ),
@@ -261,7 +267,7 @@ CALLS = [
         },
         ("X", "y", "sample_weight"),
     ),
-    Call("adanet.ConvexAdaNet.predict", method(t.convex, "predict"), {"X": rows(t.X)}, ("X",)),
+    Call("adanet.ConvexAdaNet.predict", method(t.convex, "predict"), {"X": PREDICT["x"]}, ("X",)),
     Call(
         "adanet.ConvexAdaNet.to_keras", method(t.convex, "to_keras"), {"dtype": choice("float32")}
     ),
@@ -269,7 +275,7 @@ CALLS = [
         "adanet.Evaluator",
         lambda: ad.Evaluator,
         {
-            "x": fixed(t.X).where(is_some),
+            "x": fixed(t.X).where(is_some).where(lambda x: hasattr(x, "__next__")),
             "y": fixed(t.Y).where(is_some),
             "sample_weight": fixed(None).where(is_some),
             "metric": text("loss"),

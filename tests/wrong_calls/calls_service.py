@@ -32,7 +32,11 @@ es, serving = an.estimator, an.serving
 INPUT_FN = function(t.input_fn)
 HOOKS = listing(None, none=True, empty=True).but("soup", [3], {}, allow=({"a": 1},))
 STEPS = count(2, none=True)
-PARAMS = mapping(None, none=True, empty=True).but(allow=({"a": t.RNG}, dict))
+PARAMS = (
+    mapping(None, none=True, empty=True)
+    .but(allow=({"a": t.RNG}, dict))
+    .where(lambda value: isinstance(value, dict))
+)
 RECEIVER = function(t.receiver_fn)
 ASSETS = mapping(None, none=True, empty=True)
 EXPORTER = {

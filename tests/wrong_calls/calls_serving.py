@@ -12,6 +12,7 @@ from call_kinds import (
     fixed,
     function,
     instance,
+    keyed,
     lazy,
     listing,
     mapping,
@@ -58,7 +59,9 @@ EXPORT = {
     "example_spec": fixed(None).but("soup", 3, [1], {"a": 1}, object()),
     "receiver": instance(None, none=True),
     "subnetworks": model(None, none=True),
-    "warmup": fixed(None).but("soup", 3, object(), np.ones((2, 9)), t.X * NAN, {"a": t.X}),
+    "warmup": fixed(None)
+    .but("soup", 3, object(), np.ones((2, 9)), t.X * NAN, {"a": t.X})
+    .where(lambda rows: np.shape(rows)[1:] == (3,) and np.isfinite(np.asarray(rows)).all()),
     "assets_extra": ASSETS,
     "schema": instance(None, none=True),
 }
@@ -108,9 +111,9 @@ CALLS = [
         {
             "address": text(None, none=True),
             "workers": count(1, none=True),
-            "options": mapping(lazy(lambda: {"num_cpus": 1}), empty=True).but(
-                allow=({"a": THING},)
-            ),
+            "options": mapping(lazy(lambda: {"num_cpus": 1}), empty=True)
+            .but(allow=({"a": THING},))
+            .where(keyed(lambda value: True)),
         },
     ),
     Call(

@@ -109,7 +109,7 @@ CALLS = [
         {
             "dim": count(1, none=True),
             "name": text("a"),
-            "loss": choice("huber"),
+            "loss": choice("huber").where(callable),
         },
     ),
     Call(
@@ -132,7 +132,8 @@ CALLS = [
             "labels": fixed(np.zeros((24, 2), "float32")).but(
                 "soup", 3, None, [], np.zeros(24), np.zeros((24, 5))
             ),
-            "weights": fixed({"a": WEIGHTS}).but(
+            "weights": fixed({"a": WEIGHTS})
+            .but(
                 "soup",
                 3,
                 None,
@@ -142,7 +143,8 @@ CALLS = [
                 {"a": -WEIGHTS},
                 {"a": "x"},
                 {"a": WEIGHTS * 0},
-            ),
+            )
+            .where(lambda weights: isinstance(weights, dict) and not weights),
         },
     ),
     *(
@@ -157,13 +159,21 @@ CALLS = [
                 heads.BinaryClass(["a", "b"]),
                 rows(t.FLAGS.astype("float32"), width=False)
                 .but(t.Y, t.FLAGS + 0.5, np.eye(2)[t.FLAGS], np.array(["a", "c"]), allow=(True, 3))
-                .where(lambda y: {str(v) for v in np.ravel(np.asarray(y))} <= {"a", "b", "b'a'"}),
+                .where(lambda y: {str(v) for v in np.ravel(np.asarray(y))} <= {"a", "b", "b'a'"})
+                .where(lambda y: np.isin(np.asarray(y, float), (0, 1)).all()),
             ),
             (
                 heads.MultiClass(3),
-                LABELS.but(allow=(np.ndarray,)).but(-t.Y - 1, t.Y + 0.5, np.eye(3)[t.Y], t.Y * 1j),
+                LABELS.but(allow=(np.ndarray,))
+                .but(-t.Y - 1, t.Y + 0.5, np.eye(3)[t.Y], t.Y * 1j)
+                .where(lambda y: np.isin(np.asarray(y, float), (0, 1, 2)).all()),
             ),
-            (heads.MultiLabel(3), rows(np.eye(3)[t.Y], width=True).but(t.Y, np.eye(3) * 2)),
+            (
+                heads.MultiLabel(3),
+                rows(np.eye(3)[t.Y], width=True)
+                .but(t.Y, np.eye(3) * 2)
+                .where(lambda y: np.isin(np.asarray(y, float), (0, 1)).all()),
+            ),
             (heads.Regression(1), rows(t.TARGETS, width=False).but(t.X, ["a"])),
         )
     ),

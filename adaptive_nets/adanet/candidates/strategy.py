@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from adaptive_nets._checks import check_bool, check_list, check_text, show
+from adaptive_nets._values import elements
 from adaptive_nets.configurable import Configurable
 
 
@@ -129,13 +130,14 @@ def resolve(strategies: str | Strategy | Iterable[str | Strategy]) -> list[Strat
     """Returns strategies for names or objects."""
     if isinstance(strategies, str | Strategy):
         strategies = (strategies,)
-    if not isinstance(strategies, Iterable):
+    given = elements(strategies) if isinstance(strategies, Iterable) else None
+    if given is None:
         raise ValueError(
             f"ensemble_strategies must be one or several of {', '.join(map(repr, STRATEGIES))} and "
             f"adanet.Strategy objects. Received: ensemble_strategies={show(strategies)}."
         )
     resolved = []
-    for strategy in strategies:
+    for strategy in given:
         if isinstance(strategy, str) and strategy in STRATEGIES:
             strategy = STRATEGIES[strategy]()
         if not isinstance(strategy, Strategy):

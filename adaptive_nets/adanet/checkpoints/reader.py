@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_path
+from adaptive_nets._checks import check_path, show
 from adaptive_nets.adanet.checkpoints.files.checkpoint_file import read_checkpoint
 from adaptive_nets.adanet.checkpoints.files.manifest import (
     CHECKPOINT_NAME,
@@ -155,7 +155,10 @@ class ModelDirReader:
     def _read_one(self, load, name):
         names = self.state_names()
         if name not in names:
-            raise ValueError(f"State file '{name}' does not exist in '{self.path}'.")
+            raise ValueError(
+                f"State file '{name}' does not exist in '{self.path}': state_file must be one of "
+                f"its state files. Received: state_file={show(name)}."
+            )
         try:
             return load(self._checked(name))
         except DamagedError as error:

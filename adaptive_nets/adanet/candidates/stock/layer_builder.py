@@ -121,7 +121,7 @@ def describe_majority(
     if setting is None:
         return None
     options = dict(setting) if isinstance(setting, Mapping) else {"factor": setting}
-    unknown = sorted(set(options) - set(MAJORITY_OPTIONS))
+    unknown = sorted(map(str, set(options) - set(MAJORITY_OPTIONS)))
     if unknown:
         raise ValueError(
             "majority must be an integer k or a dict of the options of majority.expand: "

@@ -142,7 +142,8 @@ class Scalar(_OfLogits):
         return np.float64(1.0)
 
     def combine(self, joined: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        return tf.einsum("njc,j->nc", joined, weights)
+        # With many units, einsum would transpose all outputs first.
+        return tf.matmul(weights[None, None, :], joined)[:, 0]
 
 
 @register
