@@ -104,7 +104,7 @@ class SearchLoop:
         generator = self.context.settings.generator
         folder = writer and writer.path / "generator"
         if writer is not None and generator.needs_features:
-            folder = writer.subfolder("generator")
+            folder = self.checkpointer.subfolder("generator")
         generator.prepare(self.runner.train.rows.x, folder)
 
     def _reason_to_stop(self):

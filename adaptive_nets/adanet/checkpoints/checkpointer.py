@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from adaptive_nets.adanet.checkpoints import probe
@@ -66,6 +67,17 @@ class Checkpointer:
         if self.writer is not None:
             with self._explained():
                 self.writer.settle()
+
+    def subfolder(self, name: str) -> Path | None:
+        """Returns a folder for files that are not listed, or `None` in a process without one.
+
+        Args:
+            name: `"tensorboard"` or `"generator"`.
+        """
+        if self.writer is None:
+            return None
+        with self._explained():
+            return self.writer.subfolder(name)
 
     def commit(self, state: SearchState) -> None:
         """Saves a state, then makes it the current one."""

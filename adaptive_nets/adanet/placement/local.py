@@ -69,4 +69,4 @@ class LocalPlacement(Placement):
         writer = job.checkpointer.writer
         if self._unwritable or writer is None:
             return None
-        return writer.subfolder("tensorboard") / f"round_{job.number}"
+        return job.checkpointer.subfolder("tensorboard") / f"round_{job.number}"

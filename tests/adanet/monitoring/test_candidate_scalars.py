@@ -64,14 +64,12 @@ def test_a_search_goes_on_without_them_where_they_cannot_be_written(
     lc, tmp_path, monkeypatch, caplog, fault
 ):
     x, y = lc.blobs(60)
-    if fault == "no folder":
-        (tmp_path / "tensorboard").write_text("a file")
-    else:
 
-        def full(*args, **kwargs):
-            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+    def full(*args, **kwargs):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
-        monkeypatch.setattr(tf.summary, "write", full)
+    name = {"no folder": "create_file_writer", "full disk": "write"}[fault]
+    monkeypatch.setattr(tf.summary, name, full)
     search = lc.small(tmp_path, jit_compile=False).fit(x, y, verbose=0)
     assert caplog.text.count("TensorBoard's scalars cannot be written") == 1
     monkeypatch.undo()
