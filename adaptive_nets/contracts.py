@@ -299,7 +299,7 @@ def _check_ours(part: dict, custom_objects: Mapping[str, Any] | None) -> None:
     if found is None and package == "keras":
         found = keras_class(plain)
     if config is None:
-        raise ValueError(f"{name}: no file can hold it")
+        raise ValueError(f"it is {name}, which no file can hold")
     if found is None:
         raise ValueError(
             f"{name}: no class or function of that name is registered with "

@@ -139,7 +139,7 @@ def test_functions_go_by_their_registered_name():
     for function in (plain, lambda r: r, len):
         described = describe_object(function)
         assert described == {"registered": function.__name__, "config": None}
-        with pytest.raises(ValueError, match=r"no file can hold it.*complexity=\.\.\."):
+        with pytest.raises(ValueError, match=r"no file can hold.*complexity=\.\.\."):
             restore_object(described, "complexity")
 
 
