@@ -60,6 +60,7 @@ _MAKERS = frozenset(("deserialize", "get", "serialize"))
 _CLASSES = (
     "keras.layers", "keras", "keras.optimizers", "keras.optimizers.schedules", "keras.losses",
     "keras.metrics", "keras.initializers", "keras.regularizers", "keras.constraints",
+    "keras.utils",
 )  # fmt: skip
 # Keras has more names for a model than it exports.
 _OTHER_NAMES = {"Functional": "Model"}
@@ -170,7 +171,7 @@ def custom_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[None]:
 
 
 def keras_class(name: str, module: str | None = None) -> type | None:
-    """A class of Keras' own by its name, if a file may name it, or `None`.
+    """A class of Keras' own, or of keras-hub's, by its name, if a file may name it, or `None`.
 
     Args:
         name: Name of the class, such as `"Dense"`.
@@ -196,7 +197,10 @@ def _keras_function(name: str, module: Any) -> Any:
 
 
 def _is_keras(module: Any) -> bool:
-    return isinstance(module, str) and _top(module) == "keras"
+    if not isinstance(module, str):
+        return False
+    # Not all layers of keras-hub are registered.
+    return _top(module) == "keras" or (_top(module) == _HUB and _load(_HUB))
 
 
 def _top(module: str) -> str:

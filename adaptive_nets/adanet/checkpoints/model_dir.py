@@ -243,7 +243,10 @@ class ModelDir(ModelDirReader):
 
     def _write(self, number, state):
         name = state_name(number)
-        files = {n: digest._asdict() for n, digest in state["files"].items()}
+        files = {
+            n: {"sha256": digest.sha256, "bytes": digest.bytes}
+            for n, digest in state["files"].items()
+        }
         write_state(self.path / name, {**state, "files": files}, self._own.search, self.confirm)
         self._states[name] = state
 
