@@ -58,7 +58,8 @@ test-fast: venv ## the quick tests on TensorFlow, for between two changes
 	$(BIN)/python -m pytest $(EVERY_CORE) -m "not slow"
 
 fuzz: venv ## public calls and stored files with values of all kinds, 120 s; FUZZ_SECONDS=3600 FUZZ_SEED=1
-	$(BIN)/python tests/fuzz/fuzz.py --seconds $(or $(FUZZ_SECONDS),120) --seed $(or $(FUZZ_SEED),0)
+	$(BIN)/python tests/fuzz/fuzz.py --seed $(or $(FUZZ_SEED),0) \
+	  --seconds $(or $(FUZZ_SECONDS),120) $(if $(FUZZ_SECONDS),,--calls 12000)
 
 contract: venv ## the growth contract with every case, and stock models whole, on TensorFlow and JAX
 	WHOLE_CONTRACT=1 $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT) tests/growth/rules/test_applications.py

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs POS
 
 @pytest.fixture(autouse=True)
 def handlers():
-    before = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGHUP)}
+    before = {
+        name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    }
     yield
     for name, handler in before.items():
         signal.signal(name, handler)
@@ -91,6 +93,8 @@ def test_a_signal_in_the_middle_of_a_compiled_call_finds_weights_that_can_be_sav
     number = signal.SIGINT if name == "SIGINT" else signal.SIGTERM
     if name == "own":
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A worker of pytest-xdist ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def run(self, *args):
         losses = plain(self, *args)
