@@ -222,19 +222,25 @@ def test_a_warm_start_needs_fewer_steps():
 @pytest.mark.parametrize("limit", [None, 5000], ids=["few passes", "proximal gradient"])
 def test_rows_in_pieces_have_the_minimum_of_all_rows(loss, kind, limit, monkeypatch):
     p = problem(loss, kind, extras=True)
-    whole = solver(loss, kind).solve(**p, max_iterations=limit)
+    whole = solver(loss, kind).solve(**p, max_iterations=5000)
     monkeypatch.setattr(pieces, "PIECE_NUMBERS", 400)
     found = solver(loss, kind).solve(**p, max_iterations=limit)
     np.testing.assert_allclose(found.objective, whole.objective, rtol=1e-11)
-    np.testing.assert_allclose(found.weights, whole.weights, rtol=1e-6, atol=1e-7)
-    np.testing.assert_allclose(found.bias, whole.bias, rtol=1e-6, atol=1e-7)
+    # Each ends where its own gradient mapping is below the tolerance.
+    near = 1e-7 if limit else 1e-6
+    np.testing.assert_allclose(found.weights, whole.weights, rtol=1e-6, atol=near)
+    np.testing.assert_allclose(found.bias, whole.bias, rtol=1e-6, atol=near)
 
 
 @pytest.mark.parametrize("loss", HEADS)
-def test_few_weights_take_fewer_passes_to_the_same_minimum(loss):
+def test_few_weights_on_many_rows_take_fewer_passes_to_the_same_minimum(loss, monkeypatch):
     p = problem(loss, "scalar", extras=True)
-    few = solver(loss, "scalar").solve(**p)
+    plain = solver(loss, "scalar").solve(**p)
     many = solver(loss, "scalar").solve(**p, max_iterations=5000)
+    # Rows that are one piece are passed over as often as it takes.
+    assert plain.iterations == min(many.iterations, 500)
+    monkeypatch.setattr(pieces, "PIECE_NUMBERS", 400)
+    few = solver(loss, "scalar").solve(**p)
     assert few.iterations < many.iterations
     np.testing.assert_allclose(few.objective, many.objective, rtol=1e-11)
     np.testing.assert_allclose(few.weights, many.weights, atol=1e-6)

@@ -45,8 +45,8 @@ class Solution:
 class MixtureSolver:
     """Solves for the mixture weights of one kind under one loss.
 
-    Rows are read in pieces, of which only one is held in float64. Few weights are found by proximal
-    BFGS (`quasi_newton.py`), which takes fewer passes over the rows to the same minimum.
+    Rows are read in pieces, of which only one is held in float64. Few weights on many rows are
+    found by proximal BFGS (`quasi_newton.py`), in fewer passes over the rows to the same minimum.
 
     Args:
         loss: Function `(labels, logits) -> [n]`, convex in the logits, `keras.ops` only.
@@ -109,7 +109,8 @@ class MixtureSolver:
         b = np.zeros(units) if bias is None else np.array(bias, "float64")
         term = DataTerm(self._term, h, y, base, weights, units)
         unknown = w.size + (0 if bias is None else units)
-        if unknown <= FEW_UNKNOWN and max_iterations is None:
+        # Where all rows are one piece, many passes cost less than the thought for few.
+        if len(term.pieces) > 1 and unknown <= FEW_UNKNOWN and max_iterations is None:
             return self._solve_by_few_passes(term, w, b, gamma, bias is not None, limit)
         return self._solve(term, w, b, gamma, bias is not None, limit)
 
