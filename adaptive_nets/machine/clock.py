@@ -3,7 +3,8 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 TICK_SECONDS = 0.25
 
@@ -13,6 +14,30 @@ LONGEST_GAP = 2.0
 # A process that was stopped has used less than this share of the time; one that was only busy in
 # a library that lets no other thread run has used more.
 MOST_USED = 0.05
+
+
+@contextlib.contextmanager
+def repeated(act: Callable[[], Any], seconds: float, name: str) -> Iterator[None]:
+    """Calls a function again and again in a thread of its own while the block runs.
+
+    Args:
+        act: Function without arguments.
+        seconds: Time between two calls, the first of which comes after it.
+        name: Name of the thread.
+    """
+    ended = threading.Event()
+
+    def run():
+        while not ended.wait(seconds):
+            act()
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class Clock:
@@ -41,21 +66,12 @@ class Clock:
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Notices stops while the block runs."""
-        ended = threading.Event()
-
-        def tick():
-            while not ended.wait(TICK_SECONDS):
-                self.now()
-
         self.now()
         self._watchers += 1
-        thread = threading.Thread(target=tick, name="clock", daemon=True)
-        thread.start()
         try:
-            yield
+            with repeated(self.now, TICK_SECONDS, "clock"):
+                yield
         finally:
-            ended.set()
-            thread.join()
             self._watchers -= 1
 
 

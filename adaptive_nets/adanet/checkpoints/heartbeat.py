@@ -2,10 +2,10 @@
 
 import contextlib
 import os
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
+
+from adaptive_nets.machine.clock import repeated
 
 # A process on another machine without a sign of life for this long is considered lost.
 LOST_SECONDS = 20.0
@@ -16,24 +16,15 @@ HEARTBEAT_SECONDS = 1.0
 _LONGEST_LOOK = 2.0
 
 
-@contextlib.contextmanager
-def heartbeat(path: Path) -> Iterator[None]:
+def heartbeat(path: Path) -> contextlib.AbstractContextManager[None]:
     """Touches a file every second while the block runs, even while it compiles."""
-    ended = threading.Event()
 
     def beat():
-        while not ended.wait(HEARTBEAT_SECONDS):
-            # Others may have removed the file; that is noticed where it matters.
-            with contextlib.suppress(OSError):
-                os.utime(path)
+        # Others may have removed the file; that is noticed where it matters.
+        with contextlib.suppress(OSError):
+            os.utime(path)
 
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    return repeated(beat, HEARTBEAT_SECONDS, "heartbeat")
 
 
 class Silence:

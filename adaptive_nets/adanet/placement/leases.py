@@ -58,7 +58,8 @@ class WorkLeases:
     ) -> "WorkLeases":
         """Creates the leases of one round of a search for a number of processes."""
         path = Path(model_dir) / "shares" / f"round_{number:03d}_of_{count}"
-        for folder in (path.parent, path):
+        shares = [path / f"share_{share}" for share in range(count)]
+        for folder in (path.parent, path, *shares):
             if folder.is_symlink():
                 raise ValueError(
                     f"'{folder}' is a link, which is not followed. Remove it, or use another "

@@ -11,23 +11,8 @@ import adaptive_nets as an
 from adaptive_nets.adanet.checkpoints.files.manifest import Manifest
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
+from adaptive_nets.adanet.placement.leases import WorkLeases
 from adaptive_nets.adanet.placement.ray_worker import pack, unpack
-
-
-@pytest.fixture(scope="module")
-def data(lc):
-    return lc.blobs(60)
-
-
-@pytest.fixture(scope="module")
-def search(lc):
-    """Makes a search whose rounds cost next to nothing."""
-
-    def make(folder, **more):
-        given = {"mixture_weights": "uniform", "steps_per_iteration": 2, "max_iterations": 1}
-        return lc.small(folder, **{**given, "jit_compile": False, **more})
-
-    return make
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +109,19 @@ def test_folders_that_are_links_are_refused(name, search, data, lc, tmp_path):
     with pytest.raises(ValueError, match=f"'{name}' is a link"):
         search(folder).fit(*data, verbose=0)
     assert lc.contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["shares", "shares/round_001_of_2", "shares/round_001_of_2/share_1"]
+)
+def test_shares_are_not_written_through_links(name, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    link = tmp_path / "search" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside)
+    with pytest.raises(ValueError, match="is a link, which is not followed"):
+        WorkLeases.of_round(tmp_path / "search", 1, 2, 0)
 
 
 @pytest.mark.parametrize("file", ["../other.keras", "/etc/passwd", "members/../../x.keras"])

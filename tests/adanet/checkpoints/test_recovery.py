@@ -1,5 +1,6 @@
 """What is stored must give again what it gave when it was stored."""
 
+import functools
 import json
 import shutil
 import warnings
@@ -14,19 +15,9 @@ from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 
 
 @pytest.fixture(scope="module")
-def data(lc):
-    return lc.blobs(60)
-
-
-@pytest.fixture(scope="module")
-def search(lc):
-    """Makes a search whose rounds cost next to nothing."""
-
-    def make(folder, **more):
-        given = {"mixture_weights": "uniform", "steps_per_iteration": 2, "max_iterations": 2}
-        return lc.small(folder, **{**given, "jit_compile": False, **more})
-
-    return make
+def search(search):
+    """Makes a search of two rounds."""
+    return functools.partial(search, max_iterations=2)
 
 
 @pytest.fixture(scope="module")
