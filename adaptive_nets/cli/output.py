@@ -76,7 +76,7 @@ def write_csv(frame: pd.DataFrame, target: str | None) -> None:
         frame.to_csv(target, index=False)
     else:
         path = Path(os.path.realpath(target))
-        # A folder that is not there is likelier a misspelling than a wish.
+        # A folder that does not exist is more likely a misspelling than intended.
         if not path.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), target)
         with atomic_write(path) as name:

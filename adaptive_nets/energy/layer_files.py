@@ -51,7 +51,7 @@ def read_layer(
         if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
             raise ValueError("its weights are not finite")
         if sorted(report) != sorted(names):
-            raise ValueError("its report lacks what belongs to one")
+            raise ValueError("its report does not have the expected entries")
         return report, (kernel, bias)
     except Exception as error:  # The bytes of a damaged file may raise anything.
         warnings.warn(

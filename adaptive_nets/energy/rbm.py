@@ -30,7 +30,7 @@ METHODS = ("pcd", "cd")
 
 
 class _Machine(keras.Model):
-    """A model whose arguments have an end."""
+    """A model that refuses arguments nested without end."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         check_nesting(args, kwargs)

@@ -32,7 +32,7 @@ def batches(
     model, head = search.model, search.head
     wanted = [keys] if isinstance(keys, str) else keys
     if wanted is not None:
-        # None at all are all of them, as in tf.estimator.
+        # An empty list means all predictions, as in tf.estimator.
         wanted = check_list("predict_keys", wanted, str, "names of predictions") or None
 
     @tf.function(reduce_retracing=True, autograph=False)

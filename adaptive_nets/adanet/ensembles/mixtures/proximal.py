@@ -109,7 +109,7 @@ class MixtureSolver:
         b = np.zeros(units) if bias is None else np.array(bias, "float64")
         term = DataTerm(self._term, h, y, base, weights, units)
         unknown = w.size + (0 if bias is None else units)
-        # Where all rows are one piece, many passes cost less than the thought for few.
+        # Where all rows fit in one piece, many cheap passes cost less than finding few.
         if len(term.pieces) > 1 and unknown <= FEW_UNKNOWN and max_iterations is None:
             return self._solve_by_few_passes(term, w, b, gamma, bias is not None, limit)
         return self._solve(term, w, b, gamma, bias is not None, limit)
