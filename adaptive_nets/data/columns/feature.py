@@ -81,7 +81,7 @@ class Feature:
     def read(self, values: Any) -> np.ndarray:
         """Returns values as an array `[rows, ...]` of this feature's dtype, or raises."""
         what = "features" if self.source == "array" else f"feature '{self.name}'"
-        if self.missing and self.shape == () and len(values):
+        if self.missing and self.shape == ():
             found = read_column(values, self.kind, self.dtype, self.style, what)
             check_finite(found, self.name, True)
             return found.reshape(-1, 1)
