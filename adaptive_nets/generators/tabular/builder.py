@@ -31,8 +31,7 @@ class TabularBuilder(Builder):
         recipe = self.recipe
         found, hidden = NETWORKS[recipe.kind](inputs, units, recipe, self.statistics)
         if len(found.shape) == 3:
-            logits = keras.layers.GlobalAveragePooling1D()(found)
-            return Subnetwork(logits, depth=len(recipe.widths))
+            return Subnetwork(heads=found, depth=len(recipe.widths))
         return Subnetwork(found, hidden[-1] if hidden else None, hidden, len(recipe.widths))
 
     def optimizer(self) -> keras.optimizers.Optimizer:

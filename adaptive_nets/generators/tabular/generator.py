@@ -11,7 +11,7 @@ from adaptive_nets.adanet import Ensemble, Generator, Report
 from adaptive_nets.adanet.candidates.stock.layer_builder import MajoritySetting, describe_majority
 from adaptive_nets.generators.tabular.builder import TabularBuilder
 from adaptive_nets.generators.tabular.portfolio import first_recipes, next_recipes
-from adaptive_nets.generators.tabular.recipe import KINDS, Recipe
+from adaptive_nets.generators.tabular.recipe import KINDS, USUAL, Recipe
 from adaptive_nets.generators.tabular.statistics import TableStatistics, learn_statistics
 from adaptive_nets.generators.tabular.structure import learn_widths
 
@@ -134,8 +134,8 @@ class Tabular(Generator):
         return ["tabm", "mlp"] if self.majority else ["tabm", "realmlp"]
 
     def _usual(self, kind):
-        recipe = Recipe(kind, widths=self._widths, members=self.members, dropout=self.dropout)
-        return recipe
+        own = {"widths": self._widths, "members": self.members, "dropout": self.dropout}
+        return Recipe(kind, **own, **USUAL[kind])
 
     def get_config(self) -> dict:
         return {

@@ -20,7 +20,7 @@ Network = tuple[keras.KerasTensor, list[keras.KerasTensor]]
 
 
 def tabm(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) -> Network:
-    """k members that share kernels and differ by their scales, each with a head of its own."""
+    """TabM: members that share kernels and differ by their scales, each with its own head."""
     x, sizes = read_columns(inputs, known, recipe.embedding, recipe.codes)
     start = "normal" if max(sizes) > 1 else "signs"
     full = recipe.scales == "all"

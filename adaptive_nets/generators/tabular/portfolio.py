@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from adaptive_nets.adanet import Report
-from adaptive_nets.generators.tabular.recipe import KINDS, Recipe
+from adaptive_nets.generators.tabular.recipe import Recipe
 
 # Candidates of a later round.
 LATER = 3
@@ -52,8 +52,11 @@ def next_recipes(
 
 
 def score(report: Report) -> float:
-    """Returns by what candidates of several rounds are compared: the loss on held-out rows, or,
-    without these, the objective of their best ensemble."""
+    """Returns a candidate's loss, as it is compared with those of other rounds.
+
+    Without held-out rows it is the objective of its best ensemble: after residual training, a
+    candidate's own loss says little.
+    """
     metrics = report.metrics
     return metrics.get("held_out_loss", metrics.get("objective", float("inf")))
 
@@ -86,6 +89,3 @@ def _neighbours(recipe: Recipe, base: dict[str, Recipe], has_codes: bool) -> Ite
     yield recipe.changed(widths=halved)
     if recipe.kind == "tabm":
         yield recipe.changed(scales="all" if recipe.scales == "first" else "first")
-
-
-__all__ = ["KINDS", "first_recipes", "next_recipes", "score"]

@@ -3,7 +3,13 @@
 import dataclasses
 from typing import Any
 
-KINDS = ("tabm", "mlp", "realmlp")
+# What differs from the defaults of `Recipe`, by kind.
+USUAL = {
+    "tabm": {},
+    "mlp": {},
+    "realmlp": {"learning_rate": 0.04, "weight_decay": 0.02, "beta_2": 0.95},
+}
+KINDS = tuple(USUAL)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -97,9 +97,7 @@ class Periodic(keras.layers.Layer):
             "bias": ((columns, mixed), even),
         }
         for name, (shape, initializer) in shapes.items():
-            weight = self.add_weight(
-                shape=shape, initializer=initializer, name=f"embedding_{name}"
-            )
+            weight = self.add_weight(shape=shape, initializer=initializer, name=f"embedding_{name}")
             setattr(self, name, weight)
 
     def call(self, inputs: Any) -> Any:
