@@ -65,7 +65,7 @@ def set_up_round(
         members = [
             build_member(
                 b, train.rows.spec, context.head.units, previous, number, measure,
-                context.seed, output_range,
+                context.seed, output_range, context.head.mean_of,
             )
             for b in builders
         ]  # fmt: skip

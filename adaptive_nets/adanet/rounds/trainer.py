@@ -156,12 +156,7 @@ class RoundTrainer:
         model, penalty = member.model, self.penalties[k]
         with tf.GradientTape() as tape:
             features = member.feed(batch["x"], batch.get("hidden", {}))
-            logits = tf.cast(model(features, training=True)["logits"], tf.float32)
-            if self.scales is not None:
-                logits = self.scales[1] * logits
-                if "base" in batch:
-                    logits = logits + self.scales[0] * batch["base"]
-            per_row = self.head.loss(batch["y"], logits)
+            per_row = self._losses(model(features, training=True), batch)
             if "w" in batch:
                 per_row = per_row * batch["w"]
             loss = tf.reduce_mean(per_row)
@@ -176,6 +171,23 @@ class RoundTrainer:
             gradients = tape.gradient(scaled, [v.value for v in variables])
             optimizer.apply(gradients, variables)
         return loss
+
+    def _losses(self, outputs, batch):
+        """Returns the loss of each row: of the logits, or the mean of those of several heads."""
+        heads = outputs.get("heads")
+        several = heads is not None
+        logits = tf.cast(heads if several else outputs["logits"], tf.float32)
+        if self.scales is not None:
+            logits = self.scales[1] * logits
+            if "base" in batch:
+                base = self.scales[0] * batch["base"]
+                logits = logits + (base[:, None] if several else base)
+        if not several:
+            return self.head.loss(batch["y"], logits)
+        # All heads of all rows as one batch, which a loss takes at once.
+        k, units = logits.shape[1:]
+        each = self.head.loss(tf.repeat(batch["y"], k, axis=0), tf.reshape(logits, (-1, units)))
+        return tf.reduce_mean(tf.reshape(each, (-1, k)), axis=1)
 
     def variables(self, k: int) -> list:
         """Returns all state of subnetwork k: weights, optimizer slots, what is kept of it."""
