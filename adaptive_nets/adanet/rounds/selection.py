@@ -55,9 +55,7 @@ def trained_enough(round_: Round, previous: Ensemble | None) -> list[str]:
     if best is not None:
         least = min(least, best.rule.patience)
     survivors = [m.builder for m in round_.survivors]
-    stopped = [
-        m.builder for m, step in zip(round_.members, training.stopped, strict=True) if step
-    ]
+    stopped = [m.builder for m, step in zip(round_.members, training.stopped, strict=True) if step]
     if training.step >= least:
         return survivors
     if previous is None and not stopped:
