@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from adaptive_nets._seeds import derive_seed
-from adaptive_nets.adanet import AdaNet, Evaluator
-from adaptive_nets.adanet.candidates.stock.dense import Dense
+from adaptive_nets.adanet import AdaNet, EarlyStopping, Evaluator
 from adaptive_nets.automl.baselines.fit_baselines import Baseline, Task, fit_baselines
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.columns import learn_columns
@@ -22,6 +21,7 @@ from adaptive_nets.automl.targets import Classes, Target
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.generators import Tabular
 
 # The shortest search: its first round is traced, trained and decided.
 LEAST_SEARCH = 3.0
@@ -150,10 +150,11 @@ class Fitting:
         settings = self.settings
         search = AdaNet(
             self.target.head(),
-            settings.generator or Dense(),
+            settings.generator or Tabular(),
             training="independent",
-            ensemble_strategies=("grow",),
+            ensemble_strategies="all",
             evaluator=Evaluator(metric="loss"),
+            early_stopping=EarlyStopping(),
             preprocessing=encoding,
             model_dir=settings.search_folder,
             seed=derive_seed(settings.seed, "search"),
