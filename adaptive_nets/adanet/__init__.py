@@ -21,6 +21,7 @@ from adaptive_nets.adanet.objective.complexity import (
     Rademacher,
     SqrtDepth,
 )
+from adaptive_nets.adanet.objective.early_stopping import EarlyStopping
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.adanet.objective.norm_ball import NormBall
 from adaptive_nets.adanet.rounds.selection import DivergedError
@@ -38,6 +39,7 @@ __all__ = [
     "Complexity",
     "ConvexAdaNet",
     "DivergedError",
+    "EarlyStopping",
     "Ensemble",
     "Ensembler",
     "Evaluator",

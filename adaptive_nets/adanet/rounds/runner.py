@@ -172,7 +172,7 @@ class RoundRunner:
                 view.outputs(previous.members)
         round_ = set_up_round(
             self.context, self.data, self.train, self.stream, builders, number, previous,
-            expected_steps,
+            expected_steps, self.valid,
         )  # fmt: skip
         round_.rates.scale(rate_factor)
         return round_
@@ -203,6 +203,7 @@ class RoundRunner:
             DivergedError: No candidate ensemble has a finite objective.
         """
         previous, settings = standing.ensemble, self.context.settings
+        round_.finish()
         round_.check_weights()
         wanted = candidate_ensembles(round_, settings.strategies, previous)
         new = {m.builder: m for m in round_.survivors}
