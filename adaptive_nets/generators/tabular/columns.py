@@ -32,6 +32,7 @@ def read_columns(
     statistics: TableStatistics,
     embedding: str,
     codes: bool,
+    rate: float = 1.0,
 ) -> tuple[keras.KerasTensor, list[int]]:
     """Returns all columns as one vector per row, and the sizes of the columns' parts in it.
 
@@ -40,10 +41,11 @@ def read_columns(
         statistics: What is known of them.
         embedding: How numbers are read, as in `Recipe`.
         codes: Whether integers with few values are read as categories too.
+        rate: Factor on the learning rate of the embeddings of numbers. Defaults to 1.
     """
     named, parts, sizes = named_features(inputs), [], []
     if "numbers" in named:
-        for tensor in read_numbers(named["numbers"], statistics.numbers, embedding):
+        for tensor in read_numbers(named["numbers"], statistics.numbers, embedding, rate):
             units = tensor.shape[-1] if len(tensor.shape) == 3 else 1
             sizes += [units] * tensor.shape[1]
             parts.append(tensor)
@@ -74,7 +76,7 @@ def cut_numbers(
 
 
 def read_numbers(
-    numbers: keras.KerasTensor, known: NumberStatistics, embedding: str
+    numbers: keras.KerasTensor, known: NumberStatistics, embedding: str, rate: float = 1.0
 ) -> list[keras.KerasTensor]:
     """Returns numbers as `[rows, columns]`, or embedded as `[rows, columns, units]`.
 
@@ -87,12 +89,12 @@ def read_numbers(
     found = [cut_numbers(numbers, known, two)[1]] if two else []
     if many and embedding in ("pieces", "scores"):
         pieces, scores = cut_numbers(numbers, known, many)
-        found.append(
-            PiecewiseLinear(NUMBER_UNITS)((pieces, scores)) if embedding == "pieces" else scores
-        )
+        if embedding == "pieces":
+            scores = PiecewiseLinear(NUMBER_UNITS, rate=rate)((pieces, scores))
+        found.append(scores)
     elif many:
         clipped = SmoothClip(known.center[many], known.scale[many], columns=many)(numbers)
-        found.append(Periodic()(clipped) if embedding == "periodic" else clipped)
+        found.append(Periodic(rate=rate)(clipped) if embedding == "periodic" else clipped)
     return found
 
 
