@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from adaptive_nets.automl.files import MODEL_FOLDER, write
 from adaptive_nets.automl.fitted import Fitted
 from adaptive_nets.automl.fitting import Fitting, Labelled
 from adaptive_nets.automl.inputs import check_weights, feature_table, training_table
@@ -77,6 +78,8 @@ class AutoEstimator(BaseEstimator):
         fitting = Fitting(settings, target)
         valid = None if validation_data is None else self._held_out(validation_data, name)
         self._fitted = fitting.run(rows, valid)
+        if settings.model_dir is not None:
+            self.save(os.path.join(settings.model_dir, MODEL_FOLDER))
         return self
 
     def _labelled(self, table, labels, weights, learn):
@@ -144,6 +147,34 @@ class AutoEstimator(BaseEstimator):
         check_is_fitted(self)
         return self._fitted.export(path, **options)
 
+    def save(self, path: str | os.PathLike) -> str:
+        """Writes the fitted estimator to a folder, from which `automl.load` makes an equal one.
+
+        The search itself is not part of it; it is kept in the `model_dir`.
+
+        Args:
+            path: The folder. One that was saved before is replaced.
+
+        Returns:
+            The path as a string.
+        """
+        check_is_fitted(self)
+        plain = {"metric": self.metric, "preset": self.preset, "time_limit": self.time_limit}
+        about = {
+            "kind": type(self).__name__,
+            "arguments": plain,
+            "features": [self.n_features_in_, list(getattr(self, "feature_names_in_", ()))],
+        }
+        return write(path, self._fitted, about)
+
+    def _adopt(self, fitted: Fitted, features: list[Any]) -> Self:
+        """Takes over a model that was saved."""
+        self._fitted = fitted
+        self.n_features_in_, names = features
+        if names:
+            self.feature_names_in_ = np.array(names, dtype=object)
+        return self
+
     def __sklearn_is_fitted__(self) -> bool:
         return "_fitted" in self.__dict__
 
@@ -160,10 +191,14 @@ class AutoEstimator(BaseEstimator):
     @property
     def search_(self) -> "AdaNet":
         """The `AdaNet` that found the model. A number as target has mean 0 and deviation 1."""
-        search = self._known("search_").search
+        fitted = self._known("search_")
+        if fitted.search is None and fitted.find_search is not None:
+            fitted.search, fitted.find_search = fitted.find_search(), None
+        search = fitted.search
         if search is None:
             raise AttributeError(
-                f"There is no search_: the model is linear ({self._fitted.stop_reason})."
+                "There is no search_: it was not kept in a model_dir, or there was none "
+                f"({fitted.stop_reason})."
             )
         return search
 

@@ -63,7 +63,8 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
         Args:
             X: Features, as for `fit`.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Returns the probabilities `[rows, classes]` of `classes_`.

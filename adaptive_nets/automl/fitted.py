@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -33,6 +34,7 @@ class Fitted:
         board: The leaderboard.
         search: The search that found the model, or `None`.
         stop_reason: Why it ended: `AdaNet.stop_reason`, or why there was no search.
+        find_search: Function that loads the search from its folder, or `None`.
     """
 
     model: keras.Model
@@ -42,6 +44,7 @@ class Fitted:
     board: "pd.DataFrame"
     search: AdaNet | None
     stop_reason: str
+    find_search: Callable[[], AdaNet] | None = None
 
     def outputs(self, table: Any) -> np.ndarray:
         """Returns probabilities `[rows, classes]`, or predicted numbers.
@@ -82,13 +85,10 @@ def in_unit_of(target: Target, model: keras.Model) -> keras.Model:
     return named_model(model.input, outputs, "predictions")
 
 
-def serving_head(target: Target, search: AdaNet | None) -> Head:
+def serving_head(target: Target) -> Head:
     """Returns the head that reads the outputs of `in_unit_of`.
 
     Args:
         target: The target.
-        search: The fitted search, or `None`.
     """
-    if isinstance(target, Numbers):
-        return Regression(len(target.mean))
-    return target.head() if search is None else search.head
+    return Regression(len(target.mean)) if isinstance(target, Numbers) else target.head()

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from adaptive_nets._seeds import derive_seed
-from adaptive_nets.adanet import AdaNet, Evaluator
-from adaptive_nets.adanet.candidates.stock.dense import Dense
+from adaptive_nets.adanet import AdaNet, EarlyStopping, Evaluator
 from adaptive_nets.automl.baselines.fit_baselines import Baseline, Task, fit_baselines
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.columns import learn_columns
@@ -22,6 +21,7 @@ from adaptive_nets.automl.targets import Classes, Target
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.generators import Tabular
 
 # The shortest search: its first round is traced, trained and decided.
 LEAST_SEARCH = 3.0
@@ -83,17 +83,25 @@ class Fitting:
         encoding = learn_columns(schema, train.x)
         encoder = Encoder(schema, encoding)
         board = Board(self.settings.metric, self.target, valid)
-        for baseline in self._baselines(encoder, train, valid):
+        baselines = self._baselines(encoder, train, valid)
+        for baseline in baselines:
             board.add_baseline(baseline)
+        linear = next(each for each in baselines if each.model is not None)
         if self.left() < LEAST_SEARCH:
             return self._linear(schema, train, valid, "time limit", encoder, board)
         search = self._searched(schema, encoding, train, valid)
         model = in_unit_of(self.target, search.model)
         fitted = Fitted(
-            model, serving_head(self.target, search), schema, self.target, pd.DataFrame(),
-            search, search.stop_reason,
+            model, serving_head(self.target), schema, self.target, pd.DataFrame(), search,
+            search.stop_reason,
         )  # fmt: skip
-        board.add_search(search, fitted.outputs(valid.x), time.monotonic() - self.began)
+        board.add_search(search)
+        outputs, note = fitted.outputs(valid.x), f"the search ended by {search.stop_reason}"
+        if board.is_better(linear.outputs, outputs):
+            # So few steps, or so few rows, that networks have not paid.
+            fitted.model = linear.model.model(encoding)
+            outputs, note = fitted.outputs(valid.x), "linear: no ensemble was better"
+        board.add_served(outputs, time.monotonic() - self.began, note)
         fitted.board = board.frame()
         return fitted
 
@@ -130,7 +138,7 @@ class Fitting:
         linear = LinearModel.fit(encoder(rows.x), self._plain(rows.y), rows.w, classes)
         model = linear.model(encoder.model)
         fitted = Fitted(
-            model, serving_head(self.target, None), schema, self.target, pd.DataFrame(), None, why
+            model, serving_head(self.target), schema, self.target, pd.DataFrame(), None, why
         )
         board = board or Board(self.settings.metric, self.target, valid)
         outputs = None if valid is None else fitted.outputs(valid.x)
@@ -142,10 +150,11 @@ class Fitting:
         settings = self.settings
         search = AdaNet(
             self.target.head(),
-            settings.generator or Dense(),
+            settings.generator or Tabular(),
             training="independent",
-            ensemble_strategies=("grow",),
+            ensemble_strategies="all",
             evaluator=Evaluator(metric="loss"),
+            early_stopping=EarlyStopping(),
             preprocessing=encoding,
             model_dir=settings.search_folder,
             seed=derive_seed(settings.seed, "search"),

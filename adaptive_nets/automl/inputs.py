@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
@@ -31,8 +32,8 @@ def training_table(x: Any, y: Any) -> tuple[Any, Any, str]:
         return table, labels, y
     if y is None:
         raise ValueError(
-            "AutoClassifier and AutoRegressor require y to be passed, but the target y is None. "
-            "Pass labels, or the name of the target's column."
+            "fit requires y to be passed, but the target y is None. Pass labels, or the name of "
+            "the target's column."
         )
     return x, y, str(getattr(y, "name", None) or "y")
 
@@ -51,7 +52,8 @@ def feature_table(estimator: BaseEstimator, x: Any, learn: bool, text: tuple = (
         TypeError: A value is neither number, text nor date.
     """
     named = isinstance(x, str | os.PathLike | dict) or hasattr(x, "columns")
-    if named or _are_records(x):
+    # A sparse matrix may be a dict too; it is refused below.
+    if not sparse.issparse(x) and (named or _are_records(x)):
         table = read_table(x, text)
         _check_filled(table)
         if learn:
@@ -126,9 +128,11 @@ def check_weights(weights: Any, rows: int) -> np.ndarray | None:
         raise ValueError(
             f"sample_weight.shape == {found.shape}, expected ({rows},): one weight a row."
         )
-    if not np.isfinite(found).all() or (found < 0).any() or not found.any():
+    wrong = ~(np.isfinite(found) & (found >= 0))
+    if wrong.any() or not found.any():
+        first = found[wrong][0] if wrong.any() else 0.0
         raise ValueError(
-            "sample_weight must be finite numbers >= 0, not all of them 0. "
-            f"Received: {show(found[~(found > 0)][:1])}."
+            "sample_weight must be finite numbers >= 0, and not every weight zero. "
+            f"Received: {first} in {'row ' + str(int(np.argmax(wrong))) if wrong.any() else 'all'}."
         )
     return found

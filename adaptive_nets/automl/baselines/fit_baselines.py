@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,14 @@ class Baseline:
         outputs: `[rows, classes]` probabilities, or `[rows, targets]` numbers.
         seconds: Time to fit it.
         note: How it differs from what its name says, or `""`.
+        model: The `LinearModel`, which can be served; `None` of the others.
     """
 
     name: str
     outputs: np.ndarray
     seconds: float
     note: str = ""
+    model: LinearModel | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,11 +79,11 @@ def fit_baselines(task: Task, seconds: float) -> list[Baseline]:
             fewer iterations, or left out; its note says so.
     """
     began = time.monotonic()
-    found = [_timed("constant", constant, task, "")]
+    found = [Baseline("constant", constant(task), time.monotonic() - began)]
     # A logistic regression of so many rows takes a second or two.
     most = int(np.clip(4000 * seconds, 1000, _MOST_ROWS))
     some = task.first(most)
-    found.append(_timed("linear", _linear, some, _on_rows(some, task)))
+    found.append(_linear(some, _on_rows(some, task)))
     left = seconds - (time.monotonic() - began)
     boosted = _boosting(some, left, _on_rows(some, task))
     return found if boosted is None else [*found, boosted]
@@ -89,12 +91,6 @@ def fit_baselines(task: Task, seconds: float) -> list[Baseline]:
 
 def _on_rows(some: Task, task: Task) -> str:
     return "" if some is task else f"on {len(some.y)} of {len(task.y)} rows"
-
-
-def _timed(name: str, fit: Callable[[Task], np.ndarray], task: Task, note: str) -> Baseline:
-    began = time.monotonic()
-    outputs = fit(task)
-    return Baseline(name, outputs, time.monotonic() - began, note)
 
 
 def constant(task: Task) -> np.ndarray:
@@ -108,14 +104,15 @@ def constant(task: Task) -> np.ndarray:
     return np.tile(one, (rows, 1))
 
 
-def _linear(task: Task) -> np.ndarray:
+def _linear(task: Task, note: str) -> Baseline:
+    began = time.monotonic()
     fitted = LinearModel.fit(task.x, task.y, task.weights, task.classes)
-    logits = fitted.outputs(task.held)
-    if task.classes is None:
-        return logits
+    outputs = fitted.outputs(task.held)
     if task.classes == 2:
-        return np.concatenate([expit(-logits), expit(logits)], axis=1)
-    return softmax(logits, axis=1)
+        outputs = np.concatenate([expit(-outputs), expit(outputs)], axis=1)
+    elif task.classes is not None:
+        outputs = softmax(outputs, axis=1)
+    return Baseline("linear", outputs, time.monotonic() - began, note, fitted)
 
 
 def _boosting(task: Task, seconds: float, note: str) -> Baseline | None:

@@ -40,14 +40,8 @@ class Board:
         """
         self._add("served model", "served", outputs, seconds, note)
 
-    def add_search(self, search: "AdaNet", outputs: np.ndarray, seconds: float) -> None:
-        """Adds what a search has found.
-
-        Args:
-            search: The fitted search.
-            outputs: The served model's outputs for the held-out rows.
-            seconds: Time of the whole fit.
-        """
+    def add_search(self, search: "AdaNet") -> None:
+        """Adds the candidate ensembles of a search."""
         found = search.leaderboard()
         scale = 1.0 if isinstance(self.target, Classes) else float(self.target.scale[0])
         for entry in found.to_dict("records"):
@@ -67,7 +61,14 @@ class Board:
                     "note": entry["status"],
                 }
             )
-        self.add_served(outputs, seconds, f"the search ended by {search.stop_reason}")
+
+    def is_better(self, outputs: np.ndarray, than: np.ndarray) -> bool:
+        """Returns whether outputs for the held-out rows are better than others by the metric."""
+        first, second = (
+            self.measure(self.held.y, each, self.held.w)[self.metric.name]
+            for each in (outputs, than)
+        )
+        return np.isnan(second) or self.metric.better(first, second)
 
     def _add(self, name, kind, outputs, seconds, note):
         measured = {} if outputs is None else self.measure(self.held.y, outputs, self.held.w)
