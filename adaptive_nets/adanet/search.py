@@ -126,20 +126,20 @@ class AdaNet(ScikitLearnFace, Portable):
     """
 
     def __init__(
-        self, head: Head, generator: Generator | None = None,
-        max_iterations: int | str = "auto", steps_per_iteration: int | str = "auto",
+        self, head: Head, generator: Generator | None = None, max_iterations: int | str = "auto",
+        steps_per_iteration: int | str = "auto",
         ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
         mixture_weights: str | Ensembler = "scalar", mixture_bias: bool = False,
-        training: str = "residual", refit: str = "all",
-        adanet_lambda: float | str = "auto", adanet_beta: float = 0.0,
+        training: str = "residual", refit: str = "all", adanet_lambda: float | str = "auto",
+        adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None, early_stopping: int | EarlyStopping | None = None,
         force_grow: bool = False, penalize_training: bool = False,
         preprocessing: str | keras.Layer | None = "auto",
-        distribute: str | tf.distribute.Strategy | None = None,
-        placement: str | Ray = "replicated", model_dir: str | os.PathLike | None = None,
-        seed: int | None = None, jit_compile: str | bool = "auto",
-        checkpoint_seconds: float = 30.0, cache_bytes: int = MEMORY_LIMIT,
+        distribute: str | tf.distribute.Strategy | None = None, placement: str | Ray = "replicated",
+        model_dir: str | os.PathLike | None = None, seed: int | None = None,
+        jit_compile: str | bool = "auto", checkpoint_seconds: float = 30.0,
+        cache_bytes: int = MEMORY_LIMIT,
     ):  # fmt: skip
         arguments = {name: value for name, value in locals().items() if name != "self"}
         if generator is None:
