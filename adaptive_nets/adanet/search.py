@@ -100,9 +100,8 @@ class AdaNet(ScikitLearnFace, Portable):
             always, `None` never; or a built Keras layer, model or adapted `FeatureSpace`.
         distribute: What `distribute.make_strategy` takes; each replica takes its share of a batch.
             Defaults to `None`: the current `tf.distribute` scope, or one device.
-        placement: `"replicated"` (the default): all processes train all subnetworks together.
-            `"round_robin"`, or `"ray"` or a `distribute.Ray`: each process, or Ray worker, trains
-            a share; they need finite data, a `model_dir` and a seed. See `docs/distribution.md`.
+        placement: `"replicated"` (the default: all processes train all subnetworks together), or,
+            to train shares in processes, `"round_robin"`, `"ray"`, or a `distribute.Ray`.
         model_dir: Folder for the search's state. If it holds a search, `fit` continues it.
         seed: Integer seed, or `None` for a random one.
         jit_compile: `"auto"` (XLA where it is faster), `True` or `False`.
@@ -175,8 +174,8 @@ class AdaNet(ScikitLearnFace, Portable):
             time_limit: Seconds to use, without those in which the process was stopped. A round cut
                 short is judged; the next `fit` ends it.
             max_steps: Total training steps, including earlier calls. Ends `fit` as `time_limit`.
-            callbacks: Keras callbacks or `callbacks.SearchCallback`s; an epoch is a round. See
-                `docs/callbacks.md` for what each can do.
+            callbacks: Keras' and `callbacks.SearchCallback`s (`docs/callbacks.md`); an epoch is a
+                round.
             verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
             lock_timeout: Seconds to wait for another `fit` on this `model_dir` to end. Defaults to
                 0: refuse at once.
