@@ -26,10 +26,10 @@ class Defaults:
 
     A round reads the rows 20 times, in 100 to 5,000 steps. Where labels are numbers instead of
     classes, whose noise is fitted sooner, it reads fewer than 10,000 rows less often, down to 10
-    times. With early stopping a round may read the rows 100 times, in up to 25,000 steps. λ falls with the number of rows m as Rademacher complexities do: it is 1/sqrt(m), at
-    most 0.1, and relative to the size of the loss, so that few rows are not fitted by many
-    members (AdaNet, theorem 1 and lemma 2). Without rows to count, as in endless data, the values
-    below hold.
+    times. With early stopping it may read them 100 times, in 500 to 25,000 steps. λ falls with the
+    number of rows m as Rademacher complexities do: it is 1/sqrt(m), at most 0.1, and relative to
+    the size of the loss, so that few rows are not fitted by many members (AdaNet, theorem 1 and
+    lemma 2). Without rows to count, as in endless data, the values below hold.
 
     Args:
         steps: Training steps per round. Defaults to 500.
