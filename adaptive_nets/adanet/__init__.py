@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
 from adaptive_nets.adanet.candidates.connections import connect
 from adaptive_nets.adanet.candidates.generator import Generator, Report
+from adaptive_nets.adanet.candidates.stock.round_schedule import RoundSchedule
 from adaptive_nets.adanet.candidates.strategy import All, Candidate, Grow, Solo, Strategy
 from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
@@ -22,6 +23,7 @@ from adaptive_nets.adanet.objective.complexity import (
     Rademacher,
     SqrtDepth,
 )
+from adaptive_nets.adanet.objective.early_stopping import EarlyStopping
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.adanet.objective.norm_ball import NormBall
 from adaptive_nets.adanet.rounds.selection import DivergedError
@@ -39,6 +41,7 @@ __all__ = [
     "Complexity",
     "ConvexAdaNet",
     "DivergedError",
+    "EarlyStopping",
     "Ensemble",
     "Ensembler",
     "Evaluator",
@@ -55,6 +58,7 @@ __all__ = [
     "ProbabilityEnsembler",
     "Rademacher",
     "Report",
+    "RoundSchedule",
     "Solo",
     "SqrtDepth",
     "Strategy",

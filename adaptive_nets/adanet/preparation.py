@@ -7,6 +7,7 @@ import zlib
 
 from absl import logging
 
+from adaptive_nets._checks import show
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.load import read_schema, read_search, same_ensembler
@@ -88,6 +89,7 @@ def prepare(
     Raises:
         ValueError: The data or an argument is invalid, or the folder holds another search.
     """
+    _check_stopping(settings, given, group)
     before, state = known.context, known.state
     stored, found = None, None
     if folder is not None and before is None:
@@ -150,6 +152,21 @@ def prepare(
     begun = stored is not None or state.current.ensemble is not None or state.paused is not None
     resumed = dataclasses.replace(context, fingerprint=seen) if begun else None
     return Prepared(context, state, data, other_data, finished, resumed)
+
+
+def _check_stopping(settings, given, group):
+    if settings.stopping is None:
+        return
+    if given.validation_data is None and not given.validation_split:
+        raise ValueError(
+            "early_stopping requires held-out rows. Pass validation_data or validation_split to "
+            f"fit. Received: early_stopping={show(settings.early_stopping)} without them."
+        )
+    if not group.alone:
+        raise ValueError(
+            "early_stopping requires that each subnetwork is trained in one process. Received: a "
+            "strategy of several processes. Use placement='round_robin', or one of one machine."
+        )
 
 
 def _reader(settings, folder):

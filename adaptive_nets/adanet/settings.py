@@ -24,6 +24,7 @@ from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.factory import CHOICES, make_ensembler
 from adaptive_nets.adanet.objective.complexity import Complexity, make_complexity
+from adaptive_nets.adanet.objective.early_stopping import EarlyStopping, make_early_stopping
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.data.spool import MEMORY_LIMIT
 from adaptive_nets.distribute import Ray
@@ -69,6 +70,7 @@ class SearchSettings:
     adanet_beta: float = 0.0
     complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth"
     evaluator: Evaluator | None = None
+    early_stopping: int | EarlyStopping | None = None
     force_grow: bool = False
     penalize_training: bool = False
     preprocessing: str | keras.Layer | None = "auto"
@@ -102,6 +104,11 @@ class SearchSettings:
         return make_ensembler(
             self.mixture_weights, self.penalty, self.adanet_beta, self.mixture_bias, self.refit
         )  # fmt: skip
+
+    @functools.cached_property
+    def stopping(self) -> EarlyStopping | None:
+        """The early stopping as an object, or `None`."""
+        return make_early_stopping(self.early_stopping)
 
     @property
     def rounds(self) -> int:
@@ -202,7 +209,7 @@ def _check_choices(s):
             f"Received: preprocessing={show(given)}."
         )
     # Resolved now, so that errors are raised when the search is created.
-    for name in ("strategies", "complexity_rule", "ensembler"):
+    for name in ("strategies", "complexity_rule", "ensembler", "stopping"):
         getattr(s, name)
     if s.ensembler.averages_predictions and s.training != "independent":
         raise ValueError(

@@ -58,6 +58,7 @@ class Round:
     def compile(self) -> None:
         """Traces and compiles the step without taking one."""
         source, indices = self._fetch(self.training.step)
+        self.rates.set_length(self.steps)
         self.trainer.run(source, indices, 0, 0)
 
     def advance(self, seconds: float = float("inf"), last: float = float("inf")) -> np.ndarray:
@@ -84,14 +85,47 @@ class Round:
         with held_back():
             began = clock.now()
             self.consistent = False
-            losses = self.trainer.run(source, indices, offset, stop)
+            losses = self._run(source, indices, offset, stop, t.step + taken >= self.steps)
             elapsed = clock.now() - began
-            t.add(losses, elapsed)
+            # Fewer steps if all subnetworks have stopped early.
+            taken = len(losses)
+            t.add(losses, elapsed, self.trainer.stopped, self.trainer.measured)
             self.consistent = True
         # A single call that was held up, by a disk or another process, says nothing about the next.
         self._newest = [*self._newest, elapsed / taken][-3:]
         self.step_seconds = statistics.median_low(self._newest)
         return losses
+
+    def finish(self) -> None:
+        """Gives each subnetwork its best weights; without early stopping they keep the last.
+
+        The round's training cannot go on from there. Whatever was cut short is measured first.
+        """
+        best, t = self.trainer.best, self.training
+        if best is None:
+            return
+        if not t.measured:
+            source, indices = self._fetch(t.step)
+            offset = t.step - self._chunk[0]
+            self._run(source, indices, offset, offset, close=True)
+            t.add_measurement(self.trainer.measured[0])
+        for k in range(len(self.members)):
+            best.restore(k)
+
+    def best(self, k: int) -> tuple[int, float] | None:
+        """Returns the step of subnetwork k's lowest held-out loss, and that loss, or `None`."""
+        best = self.trainer.best
+        if best is None or not int(best.steps[k]):
+            return None
+        return int(best.steps[k]), float(best.losses[k])
+
+    def _run(self, source, indices, start, stop, close):
+        self.rates.set_length(self.steps)
+        trainer, first = self.trainer, self._chunk[0]
+        if trainer.best is None:
+            return trainer.run(source, indices, start, stop)
+        due = close and (stop == start or (first + stop) % trainer.best.rule.every)
+        return trainer.run(source, indices, start, stop, first, bool(due))
 
     def _fetch(self, step):
         begin = step - step % self.feed.chunk
@@ -117,21 +151,26 @@ class Round:
     def header(self) -> dict:
         """Returns what a checkpoint holds besides `state`, as JSON values."""
         names = [m.name for m in self.members]
-        return {"round": self.number, "names": names, **self.training.header()}
+        best = self.trainer.best
+        held_out = {} if best is None else {"rows": best.held_out.fingerprint}
+        return {"round": self.number, "names": names, **held_out, **self.training.header()}
 
     def restore(self, header: dict, arrays: list[np.ndarray]) -> bool:
         """Continues from a checkpoint. Returns `False` if it does not match this round."""
         if not self.put(header, arrays, range(len(self.members))):
             return False
         self.training = TrainingState.from_header(header)
-        self.trainer.alive = self.training.diverged == 0
+        self.trainer.alive, self.trainer.stopped = self.training.going, self.training.stopped
         return True
 
     def put(self, header: dict, arrays: list[np.ndarray], places: range) -> bool:
         """Restores some subnetworks from a checkpoint. Returns `False` if it does not match."""
         variables = [v for k in places for v in self.trainer.variables(k)]
         names = [self.members[k].name for k in places]
-        fits = header["round"] == self.number and header["names"] == names
+        best = self.trainer.best
+        # Losses on other rows cannot be compared.
+        same = best is None or header.get("rows") == best.held_out.fingerprint
+        fits = same and header["round"] == self.number and header["names"] == names
         if not fits or [tuple(v.shape) for v in variables] != [a.shape for a in arrays]:
             return False
         for variable, array in zip(variables, arrays, strict=True):

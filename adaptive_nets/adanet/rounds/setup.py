@@ -1,5 +1,6 @@
 """Sets up a round: builds its subnetworks, and prepares their training data."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -16,6 +17,9 @@ from adaptive_nets.adanet.objective.complexity import summarize_rows
 from adaptive_nets.adanet.rounds.build_member import build_member
 from adaptive_nets.adanet.rounds.penalty import penalties
 from adaptive_nets.adanet.rounds.round import Round
+from adaptive_nets.adanet.rounds.stopping.best_weights import BestWeights
+from adaptive_nets.adanet.rounds.stopping.held_out import HeldOut
+from adaptive_nets.adanet.rounds.stopping.watched_trainer import WatchedTrainer
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer, loss_scaled
 from adaptive_nets.adanet.rounds.xla import choose_xla
 from adaptive_nets.data.feeds import JoinedFeed, StreamFeed, finite_feed
@@ -35,6 +39,7 @@ def set_up_round(
     number: int,
     previous: Ensemble | None,
     expected_steps: int | None = None,
+    valid: OutputCache | None = None,
 ) -> Round:
     """Sets up a `Round` for training.
 
@@ -48,6 +53,7 @@ def set_up_round(
         previous: The current ensemble, or `None`.
         expected_steps: About how many steps it will train. Defaults to `None`: those of the
             settings.
+        valid: Validation `OutputCache`, for early stopping. Defaults to `None`.
     """
     scales = base = None
     if context.settings.training == "residual":
@@ -80,8 +86,10 @@ def set_up_round(
         feed = _finite_feed(context, data, train, builders, own, members, base, previous, number)
         used = sorted(set(groups))
         groups = [used.index(group) for group in groups]
+    best = _best_weights(context, data, valid, members, scales, previous)
+    kind = RoundTrainer if best is None else functools.partial(WatchedTrainer, best=best)
     with context.strategy.scope():
-        trainer = RoundTrainer(
+        trainer = kind(
             members, [loss_scaled(b.optimizer()) for b in builders], context.head, scales,
             jit_compile, groups, penalties(context, members), context.loss_unit,
         )  # fmt: skip
@@ -139,6 +147,18 @@ def _base(context, view, previous):
     units = context.head.units
     # Subtracted from targets, it keeps their digits; many logits are of classes.
     return logits.whole(units, "float64" if len(logits) * units <= WIDE_NUMBERS else "float32")
+
+
+def _best_weights(context, data, valid, members, scales, previous):
+    """Returns the round's `BestWeights`, or `None` without early stopping."""
+    stopping = context.settings.stopping
+    if stopping is None:
+        return None
+    epoch = float("inf") if data.stream is not None else len(data.train) / data.batch_size
+    rule = stopping.rule(context.settings.steps, epoch, data.batch_size, len(valid.rows))
+    base = _base(context, valid, previous) if scales is not None else None
+    held_out = HeldOut.of_rows(valid, members, base, context.head, rule.rows)
+    return BestWeights(members, context.head, scales, held_out, rule)
 
 
 def _seed(context, number, builder):

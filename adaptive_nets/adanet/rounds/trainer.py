@@ -46,6 +46,11 @@ class RoundTrainer:
         unit: What the loss is measured in. Optimizers see the loss in this unit, so that steps,
             regularisation, penalties and half precision do not depend on the scale of the targets;
             the losses that are returned are the head's own. Defaults to 1.
+
+    Attributes:
+        alive: Whether each subnetwork is still being trained.
+        best: `BestWeights` of a `WatchedTrainer`, else `None`.
+        traces: How often the function has been traced.
     """
 
     def __init__(
@@ -60,13 +65,14 @@ class RoundTrainer:
         unit: float = 1.0,
     ):
         self.members, self.optimizers, self.head, self.scales = members, optimizers, head, scales
-        self.unit = unit
+        self.unit, self.best = unit, None
         self.groups = groups or [0] * len(members)
         self.penalties = penalties or [None] * len(members)
         for member, optimizer in zip(members, optimizers, strict=True):
             optimizer.build(member.model.trainable_variables)
             _without_all_reduce(optimizer)
         self.alive = np.ones(len(members), bool)
+        self.stopped, self.measured = np.zeros(len(members), "int64"), None
         self.traces = 0
         self.strategy = tf.distribute.get_strategy()
         self.replicas = self.strategy.num_replicas_in_sync
@@ -184,8 +190,9 @@ class RoundTrainer:
         return tf.reduce_mean(tf.reshape(each, (-1, k)), axis=1)
 
     def variables(self, k: int) -> list:
-        """Returns all state of subnetwork k: weights, then optimizer slots."""
-        return [*self.members[k].model.variables, *self.optimizers[k].variables]
+        """Returns all state of subnetwork k: weights, optimizer slots, what is kept of it."""
+        kept = [] if self.best is None else self.best.variables(k)
+        return [*self.members[k].model.variables, *self.optimizers[k].variables, *kept]
 
 
 def _without_all_reduce(optimizer):

@@ -1,0 +1,103 @@
+"""Columns of a table as one vector: what every network for tables begins with."""
+
+import keras
+
+from adaptive_nets.generators.tabular.layers import (
+    CategoryEmbedding,
+    OneHot,
+    Periodic,
+    Pieces,
+    PieceScores,
+    PiecewiseLinear,
+    SmoothClip,
+    TokenBag,
+)
+from adaptive_nets.generators.tabular.statistics import (
+    CategoryStatistics,
+    NumberStatistics,
+    TableStatistics,
+    named_features,
+)
+
+# Categories with up to this many values, slots included, are one-hot.
+ONE_HOT = 12
+
+# Sizes of embeddings: of a number, a category, a text.
+NUMBER_UNITS, CATEGORY_UNITS, TEXT_UNITS = 16, 8, 32
+
+
+def read_columns(
+    inputs: keras.KerasTensor | dict[str, keras.KerasTensor],
+    statistics: TableStatistics,
+    embedding: str,
+    codes: bool,
+) -> tuple[keras.KerasTensor, list[int]]:
+    """Returns all columns as one vector per row, and the sizes of the columns' parts in it.
+
+    Args:
+        inputs: The features.
+        statistics: What is known of them.
+        embedding: How numbers are read, as in `Recipe`.
+        codes: Whether integers with few values are read as categories too.
+    """
+    named, parts, sizes = named_features(inputs), [], []
+    if "numbers" in named:
+        tensor = read_numbers(named["numbers"], statistics.numbers, embedding)
+        units = tensor.shape[-1] if len(tensor.shape) == 3 else 1
+        sizes += [units] * named["numbers"].shape[-1]
+        parts.append(tensor)
+    if "missing" in named:
+        parts.append(named["missing"])
+        sizes += [1] * named["missing"].shape[-1]
+    for name in ("categories", "codes"):
+        if name in named and (codes or name != "codes"):
+            for tensor, more in read_categories(named[name], getattr(statistics, name)):
+                parts.append(tensor)
+                sizes += more
+    if "tokens" in named:
+        tensor = TokenBag(statistics.tokens, TEXT_UNITS)(named["tokens"])
+        parts.append(tensor)
+        sizes += [TEXT_UNITS] * tensor.shape[1]
+    flat = [t if len(t.shape) == 2 else keras.layers.Flatten()(t) for t in parts]
+    return flat[0] if len(flat) == 1 else keras.layers.Concatenate()(flat), sizes
+
+
+def cut_numbers(
+    numbers: keras.KerasTensor, known: NumberStatistics
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Returns the pieces `[rows, columns, pieces]` and normal scores `[rows, columns]`."""
+    pieces = Pieces(known.edges.shape[1] - 1, known.edges)(numbers)
+    return pieces, PieceScores(known.scores)(pieces)
+
+
+def read_numbers(
+    numbers: keras.KerasTensor, known: NumberStatistics, embedding: str
+) -> keras.KerasTensor:
+    """Returns numbers as `[rows, columns]`, or embedded as `[rows, columns, units]`."""
+    if embedding == "pieces":
+        return PiecewiseLinear(NUMBER_UNITS)(cut_numbers(numbers, known))
+    if embedding == "scores":
+        return cut_numbers(numbers, known)[1]
+    clipped = SmoothClip(known.center, known.scale)(numbers)
+    return Periodic()(clipped) if embedding == "periodic" else clipped
+
+
+def read_categories(
+    ids: keras.KerasTensor, known: CategoryStatistics
+) -> list[tuple[keras.KerasTensor, list[int]]]:
+    """Returns categories as one-hot vectors where values are few, as embeddings elsewhere."""
+    found = []
+    few = [c for c, size in enumerate(known.sizes) if size <= ONE_HOT]
+    many = [c for c, size in enumerate(known.sizes) if size > ONE_HOT]
+    for columns, one_hot in ((few, True), (many, False)):
+        if not columns:
+            continue
+        some, chosen = known.of(columns), columns if few and many else None
+        if one_hot:
+            layer = OneHot(some.sizes, some.stand_ins, chosen)
+            found.append((layer(ids), some.sizes))
+        else:
+            units = CATEGORY_UNITS
+            layer = CategoryEmbedding(some.sizes, some.stand_ins, units, columns=chosen)
+            found.append((layer(ids), [units] * len(columns)))
+    return found
