@@ -102,7 +102,12 @@ class AutoEstimator(BaseEstimator):
 
     def _outputs(self, X):
         check_is_fitted(self)
-        return self._fitted.outputs(feature_table(self, X, learn=False))
+        return self._fitted.outputs(self._table(X))
+
+    def _table(self, X):
+        """Returns features to predict, with the text columns of a file as text."""
+        text = [f.name for f in self.schema_.features if f.dtype == "string"]
+        return feature_table(self, X, learn=False, text=text)
 
     def evaluate(self, X: Any, y: Any = None, sample_weight: Any = None) -> dict[str, float]:
         """Returns metrics on labelled rows.

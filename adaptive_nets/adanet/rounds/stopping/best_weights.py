@@ -42,9 +42,7 @@ class BestWeights:
         self.held_out, self.rule = held_out, rule
         self._kept = [_copies(m.model.variables) for m in members]
         averaged = rule.average > 0
-        self._averages = [
-            _copies(m.model.trainable_variables) if averaged else [] for m in members
-        ]
+        self._averages = [_copies(m.model.trainable_variables) if averaged else [] for m in members]
         self.losses = [_variable(np.float32(np.inf)) for _ in members]
         self.steps = [_variable(np.int64(0)) for _ in members]
 
@@ -73,9 +71,7 @@ class BestWeights:
             average.assign_add((1.0 - tf.cast(decay, new.dtype)) * (new - average))
         return tf.constant(0)
 
-    def measure(
-        self, k: int, number: tf.Tensor, source: dict
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def measure(self, k: int, number: tf.Tensor, source: dict) -> tuple[tf.Tensor, tf.Tensor]:
         """Measures member k, and keeps its weights if they are the best so far.
 
         Args:
@@ -120,9 +116,7 @@ class BestWeights:
         if count == 1:
             _, total = block(*begin)
         else:
-            _, total = tf.while_loop(
-                lambda j, _: j < count, block, begin, parallel_iterations=1
-            )
+            _, total = tf.while_loop(lambda j, _: j < count, block, begin, parallel_iterations=1)
         return total / rows
 
     def _row_losses(self, k, batch):
