@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
 from adaptive_nets.adanet.candidates.connections import connect
 from adaptive_nets.adanet.candidates.generator import Generator, Report
+from adaptive_nets.adanet.candidates.stock.round_schedule import RoundSchedule
 from adaptive_nets.adanet.candidates.strategy import All, Candidate, Grow, Solo, Strategy
 from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
@@ -55,6 +56,7 @@ __all__ = [
     "Penalty",
     "Rademacher",
     "Report",
+    "RoundSchedule",
     "Solo",
     "SqrtDepth",
     "Strategy",

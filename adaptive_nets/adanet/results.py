@@ -82,7 +82,8 @@ class SearchResults:
         """Returns the training losses of all subnetworks as a `pandas.DataFrame`.
 
         Columns: `round`, `candidate` (the subnetwork's builder), `step` (the last step of a window,
-        from 1) and `loss` (the mean over the window). There are about 100 windows per round.
+        from 1), `loss` (the mean over the window, of about 100 per round) and, with early stopping,
+        `held_out_loss`. A row may have either or both.
         """
         return summaries.learning_curves(self.state.current.curves)
 

@@ -93,8 +93,7 @@ class AdaNet(ScikitLearnFace, Portable):
         complexity: `"sqrt_depth"`, `"rademacher"` (lemma 2, p = 2, Λ = 1), `"std"` (AdaNet.SD), an
             `adanet.Complexity`, or a function from an `adanet.Subnetwork` to r >= 0.
         evaluator: An `adanet.Evaluator` to select by, instead of by the objective.
-        early_stopping: Steps without an improvement on held-out rows after which a subnetwork
-            stops, or an `adanet.EarlyStopping`; each keeps its best weights. Defaults to `None`.
+        early_stopping: Patience in steps, or an `adanet.EarlyStopping`, by held-out rows.
         force_grow: Whether to take the best candidate ensemble even if the objective rises.
         penalize_training: Whether training penalises output weights by `Γ ||w||_1` (AdaNet.R).
         preprocessing: `"auto"` standardises features if the generator asks for it, `"standardize"`
@@ -134,9 +133,9 @@ class AdaNet(ScikitLearnFace, Portable):
         training: str = "residual", refit: str = "all",
         adanet_lambda: float | str = "auto", adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
-        evaluator: Evaluator | None = None,
-        early_stopping: int | EarlyStopping | None = None, force_grow: bool = False,
-        penalize_training: bool = False, preprocessing: str | keras.Layer | None = "auto",
+        evaluator: Evaluator | None = None, early_stopping: int | EarlyStopping | None = None,
+        force_grow: bool = False, penalize_training: bool = False,
+        preprocessing: str | keras.Layer | None = "auto",
         distribute: str | tf.distribute.Strategy | None = None,
         placement: str | Ray = "replicated", model_dir: str | os.PathLike | None = None,
         seed: int | None = None, jit_compile: str | bool = "auto",

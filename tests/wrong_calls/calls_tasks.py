@@ -197,6 +197,7 @@ CALLS = [
             generators.Dense,
             generators.Conv,
             generators.Energy,
+            generators.Tabular,
             generators.Growth,
             generators.Bagging,
             an.adanet.MixtureEnsembler,
@@ -253,6 +254,20 @@ CALLS = [
             "activation": choice("relu", none=True),
             "optimizer": OPTIMIZER,
             "learning_rate": RATE,
+            "majority": MAJORITY,
+            "seed": count(0, 0),
+        },
+    ),
+    Call(
+        "generators.Tabular",
+        lambda: generators.Tabular,
+        {
+            "kinds": choice("auto")
+            .but([], ["soup"], [3], allow=("tabm", ["mlp"]))
+            .where(listed(lambda v: v in ("tabm", "mlp", "realmlp"), empty=False)),
+            "members": count(2),
+            "width": count(8).but("wide", allow=("energy",)),
+            "dropout": number(0.1, None, 1).but(-0.1),
             "majority": MAJORITY,
             "seed": count(0, 0),
         },

@@ -110,7 +110,10 @@ class Builder(abc.ABC):
         """
 
     def optimizer(self) -> keras.optimizers.Optimizer:
-        """Returns a new optimizer with its learning rate or schedule. Defaults to `Adam(1e-3)`."""
+        """Returns a new optimizer with its learning rate or schedule. Defaults to `Adam(1e-3)`.
+
+        A rate that changes over the whole round is an `adanet.RoundSchedule`.
+        """
         return keras.optimizers.Adam(1e-3)
 
     def hyperparameters(self) -> dict:

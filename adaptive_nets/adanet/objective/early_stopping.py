@@ -11,11 +11,11 @@ from adaptive_nets.configurable import Configurable
 # By default, measuring takes about this share of the time of training, and a round is measured at
 # least this often.
 COST_SHARE, MEASUREMENTS = 0.1, 20
-# A step reads each of its rows three times as long as a measurement does: it also computes
-# gradients.
-STEP_COST = 3.0
+# A step takes three times as long for a row as a measurement does, since it also computes
+# gradients. Steps of fewer rows than this hardly take less time.
+STEP_COST, STEP_ROWS = 3.0, 256
 # At most and at least this many rows are measured on, if there are as many.
-MOST_ROWS, LEAST_ROWS = 20_000, 2000
+MOST_ROWS, LEAST_ROWS = 20_000, 1000
 # By default a subnetwork is waited for while it reads its rows this often, but no longer than a
 # share of the round, and for at least this many measurements.
 PATIENCE_EPOCHS, PATIENCE_SHARE, PATIENCE_MEASUREMENTS = 16, 0.2, 10
@@ -105,7 +105,7 @@ class EarlyStopping(Configurable):
             batch_size: Rows per step.
             held_out: Number of held-out rows.
         """
-        paid = STEP_COST * batch_size * COST_SHARE
+        paid = STEP_COST * max(batch_size, STEP_ROWS) * COST_SHARE
         most = max(LEAST_ROWS, int(paid * steps / MEASUREMENTS))
         rows = min(held_out, MOST_ROWS, most)
         every = self.every

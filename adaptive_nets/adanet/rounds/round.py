@@ -58,6 +58,7 @@ class Round:
     def compile(self) -> None:
         """Traces and compiles the step without taking one."""
         source, indices = self._fetch(self.training.step)
+        self.rates.set_length(self.steps)
         self.trainer.run(source, indices, 0, 0)
 
     def advance(self, seconds: float = float("inf"), last: float = float("inf")) -> np.ndarray:
@@ -119,6 +120,7 @@ class Round:
         return int(best.steps[k]), float(best.losses[k])
 
     def _run(self, source, indices, start, stop, close):
+        self.rates.set_length(self.steps)
         trainer, first = self.trainer, self._chunk[0]
         if trainer.best is None:
             return trainer.run(source, indices, start, stop)

@@ -205,14 +205,13 @@ class RoundRunner:
         previous, settings = standing.ensemble, self.context.settings
         round_.finish()
         round_.check_weights()
-        wanted = candidate_ensembles(round_, settings.strategies, previous)
-        new = {m.builder: m for m in round_.survivors}
-        if partial and not trained_enough(round_, previous):
-            wanted, new = [], {}
+        judged = trained_enough(round_, previous) if partial else None
+        wanted = candidate_ensembles(round_, settings.strategies, previous, judged)
+        new = {m.builder: m for m in round_.survivors if judged is None or m.builder in judged}
         self._finalize(new.values())
         scored = [self.scorer.score_candidate(c, round_.number, new, previous) for c in wanted]
         winner = self._select(round_, scored, previous, settings.force_grow and not partial)
-        told = self._measure_single(new, scored)
+        told = self._measure_single(round_, new, scored)
         single, single_loss = standing.single, standing.single_loss
         for name, member in new.items():
             if told[name]["loss"] < single_loss:
@@ -225,7 +224,7 @@ class RoundRunner:
         )
         entries = leaderboard_entries(
             round_, scored, winner, previous, standing.measured, settings.ensembler.gamma,
-            "partial" if partial else "selected",
+            "partial" if partial else "selected", judged,
         )  # fmt: skip
         return Decision(
             round_.number, winner and winner.ensemble.name, best, tuple(entries),
@@ -256,12 +255,15 @@ class RoundRunner:
             )
         return None if place < 0 else scored[place]
 
-    def _measure_single(self, new, scored) -> dict[str, dict[str, float]]:
+    def _measure_single(self, round_, new, scored) -> dict[str, dict[str, float]]:
         """Returns losses and metrics of each new subnetwork, in all processes the chief's."""
         told = {}
         for name, member in new.items():
             loss = self.scorer.single_loss(member)
             found = {"loss": loss, **self.scorer.report(member, scored)}
+            best = round_.best(round_.members.index(member))
+            if best is not None:
+                found |= {"held_out_loss": best[1], "best_step": best[0]}
             told[name] = dict(zip(found, self.context.group.agree(*found.values()), strict=True))
         return told
 

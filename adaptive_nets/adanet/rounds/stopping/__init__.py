@@ -1,1 +1,1 @@
-"""Training that stops at the right moment: measured on held-out rows, with the best weights kept."""
+"""Training that stops at the right moment, by held-out rows, with the best weights kept."""

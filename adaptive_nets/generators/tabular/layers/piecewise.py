@@ -80,7 +80,7 @@ class PieceScores(keras.layers.Layer):
         self.scores = add_statistic(self, "scores", (columns, bins + 1), self.given)
 
     def call(self, inputs: Any) -> Any:
-        scores = ops.cast(self.scores, self.compute_dtype)
+        scores = ops.cast(ops.convert_to_tensor(self.scores), self.compute_dtype)
         return scores[:, 0] + ops.sum(inputs * (scores[:, 1:] - scores[:, :-1]), axis=-1)
 
     def get_config(self) -> dict[str, Any]:

@@ -28,5 +28,6 @@ def add_statistic(
         initializer=lambda shape, dtype=None: keras.ops.convert_to_tensor(held, dtype),
         dtype="float32",
         trainable=False,
+        autocast=False,
         name=name,
     )
