@@ -74,6 +74,11 @@ class AutoEstimator(BaseEstimator):
         settings = Settings.of(self, self._classifies)
         table, labels, name = training_table(X, y)
         rows = self._labelled(table, labels, sample_weight, learn=True)
+        if len(rows.y) < 2:
+            raise ValueError(
+                f"There is {len(rows.y)} sample with a weight above 0, which nothing can be learnt "
+                "from. Expected at least 2 rows."
+            )
         target = self._target.learn(rows.y, name)
         fitting = Fitting(settings, target)
         valid = None if validation_data is None else self._held_out(validation_data, name)
