@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from adaptive_nets import (
         adanet,
+        automl,
         callbacks,
         data,
         distribute,
@@ -32,11 +33,15 @@ if TYPE_CHECKING:
         serving,
     )
     from adaptive_nets.adanet import AdaNet
+    from adaptive_nets.automl import AutoClassifier, AutoRegressor
 
 __all__ = [
     "AdaNet",
+    "AutoClassifier",
+    "AutoRegressor",
     "__version__",
     "adanet",
+    "automl",
     "callbacks",
     "data",
     "distribute",
@@ -51,7 +56,11 @@ __all__ = [
     "serving",
 ]
 
-_OBJECTS = {"AdaNet": "adaptive_nets.adanet"}
+_OBJECTS = {
+    "AdaNet": "adaptive_nets.adanet",
+    "AutoClassifier": "adaptive_nets.automl",
+    "AutoRegressor": "adaptive_nets.automl",
+}
 _SUBMODULES = {*__all__} - {"__version__", *_OBJECTS}
 
 

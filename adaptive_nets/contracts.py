@@ -37,6 +37,7 @@ _CONTRACTS: dict[str, tuple[tuple[tuple[str, str], ...], bool]] = {
     "penalty": ((("adaptive_nets.adanet", "Penalty"),), True),
     "complexity": ((("adaptive_nets.adanet", "Complexity"),), True),
     "evaluator": ((("adaptive_nets.adanet", "Evaluator"),), False),
+    "early_stopping": ((("adaptive_nets.adanet", "EarlyStopping"),), False),
     "layer": ((("keras", "Layer"),), False),
     "optimizer": ((("keras.optimizers", "Optimizer"),), False),
     "schedule": ((("keras.optimizers.schedules", "LearningRateSchedule"),), False),

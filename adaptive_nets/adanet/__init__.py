@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
 from adaptive_nets.adanet.candidates.connections import connect
 from adaptive_nets.adanet.candidates.generator import Generator, Report
+from adaptive_nets.adanet.candidates.stock.round_schedule import RoundSchedule
 from adaptive_nets.adanet.candidates.strategy import All, Candidate, Grow, Solo, Strategy
 from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
@@ -12,6 +13,7 @@ from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
 from adaptive_nets.adanet.ensembles.mixtures.penalty import Penalty
+from adaptive_nets.adanet.ensembles.probability import ProbabilityEnsembler
 from adaptive_nets.adanet.ensembles.uniform import UniformEnsembler
 from adaptive_nets.adanet.inspection.bound import generalization_bound
 from adaptive_nets.adanet.objective.bound import GeneralizationBound
@@ -21,6 +23,7 @@ from adaptive_nets.adanet.objective.complexity import (
     Rademacher,
     SqrtDepth,
 )
+from adaptive_nets.adanet.objective.early_stopping import EarlyStopping
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.adanet.objective.norm_ball import NormBall
 from adaptive_nets.adanet.rounds.selection import DivergedError
@@ -38,6 +41,7 @@ __all__ = [
     "Complexity",
     "ConvexAdaNet",
     "DivergedError",
+    "EarlyStopping",
     "Ensemble",
     "Ensembler",
     "Evaluator",
@@ -51,8 +55,10 @@ __all__ = [
     "NormBall",
     "OutputDeviation",
     "Penalty",
+    "ProbabilityEnsembler",
     "Rademacher",
     "Report",
+    "RoundSchedule",
     "Solo",
     "SqrtDepth",
     "Strategy",

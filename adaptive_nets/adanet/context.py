@@ -18,6 +18,9 @@ from adaptive_nets.heads import Head
 from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.serialization import describe_object, differences
 
+# Settings that older states lack, and what these searches did.
+_LATER = {"early_stopping": None, "folds": None}
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SearchContext:
@@ -60,8 +63,8 @@ class SearchContext:
 
     @property
     def ensembler(self) -> Ensembler:
-        """The settings' `Ensembler`, with its penalty relative to the size of the loss."""
-        ensembler = self.settings.ensembler
+        """The settings' `Ensembler` for the head, its penalty relative to the size of the loss."""
+        ensembler = self.settings.ensembler.for_head(self.head)
         return ensembler if self.loss_scale is None else ensembler.relative_to(self.loss_scale)
 
     @property
@@ -91,7 +94,7 @@ class SearchContext:
     def check_same(self, state: dict[str, Any], folder: str | os.PathLike) -> None:
         """Raises a `ValueError` if the state stored in a folder has another configuration."""
         given = {**self.settings.to_json(), "fit": self._fit_settings(), "seed": self.seed}
-        stored = {**state["settings"], "fit": state["fit"], "seed": state["seed"]}
+        stored = {**_LATER, **state["settings"], "fit": state["fit"], "seed": state["seed"]}
         used = Defaults(self.settings.steps, self.settings.penalty)
         # To pass the default explicitly is the same search.
         for settings, values in ((given, used), (stored, Defaults.of_state(state))):

@@ -7,6 +7,7 @@ import zlib
 
 from absl import logging
 
+from adaptive_nets._checks import show
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.load import read_schema, read_search, same_ensembler
@@ -16,6 +17,7 @@ from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.defaults import MOST_STEPS, Defaults
 from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
 from adaptive_nets.adanet.placement.base import Placement
+from adaptive_nets.adanet.rounds.folding.sources import check_folds
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.columns.feature import MismatchError
 from adaptive_nets.data.datasets import ReadLimits
@@ -89,6 +91,7 @@ def prepare(
     Raises:
         ValueError: The data or an argument is invalid, or the folder holds another search.
     """
+    _check_stopping(settings, given, group)
     before, state = known.context, known.state
     stored, found = None, None
     if folder is not None and before is None:
@@ -116,6 +119,8 @@ def prepare(
     )
     _tell_renamed(data.schema, group)
     share_of(data.batch_size, group.strategy)
+    if settings.folds is not None:
+        check_folds(data, settings.folds)
     placement.check_fit(data, given.time_limit, given.max_steps, settings.steps)
     fingerprint = data.train.fingerprint()
     preprocessor = Preprocessor() if before is None else before.preprocessor
@@ -130,6 +135,11 @@ def prepare(
             found.state,
             found.fingerprint,
             Preprocessor(found.preprocessing),
+        )
+    if settings.folds is not None and seen not in (None, fingerprint):
+        raise ValueError(
+            "A search with folds goes on only with the training rows that it began with, which "
+            "tell what each network has not seen. Received: other rows. Begin a new search."
         )
     _check_generator(settings, state)
     group.check_same(
@@ -151,6 +161,21 @@ def prepare(
     begun = stored is not None or state.current.ensemble is not None or state.paused is not None
     resumed = dataclasses.replace(context, fingerprint=seen) if begun else None
     return Prepared(context, state, data, other_data, finished, resumed)
+
+
+def _check_stopping(settings, given, group):
+    if settings.stopping is None:
+        return
+    if settings.folds is None and given.validation_data is None and not given.validation_split:
+        raise ValueError(
+            "early_stopping requires held-out rows. Pass validation_data or validation_split to "
+            f"fit. Received: early_stopping={show(settings.early_stopping)} without them."
+        )
+    if not group.alone:
+        raise ValueError(
+            "early_stopping requires that each subnetwork is trained in one process. Received: a "
+            "strategy of several processes. Use placement='round_robin', or one of one machine."
+        )
 
 
 def _reader(settings, folder):
@@ -203,7 +228,9 @@ def _defaults(settings, head, data, before, stored):
         return Defaults()
     falls = settings.complexity_rule.falls_with_rows
     classes = head.strata(data.train.y) is not None
-    return Defaults.of_rows(len(data.train), data.batch_size, classes, falls)
+    return Defaults.of_rows(
+        len(data.train), data.batch_size, classes, falls, settings.stopping is not None
+    )
 
 
 def _loss_scale(head, data, before, stored):

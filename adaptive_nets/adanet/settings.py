@@ -22,9 +22,9 @@ from adaptive_nets.adanet.candidates.generator import Generator
 from adaptive_nets.adanet.candidates.strategy import Strategy, resolve
 from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
-from adaptive_nets.adanet.ensembles.factory import make_ensembler
-from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS
+from adaptive_nets.adanet.ensembles.factory import CHOICES, make_ensembler
 from adaptive_nets.adanet.objective.complexity import Complexity, make_complexity
+from adaptive_nets.adanet.objective.early_stopping import EarlyStopping, make_early_stopping
 from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.data.spool import MEMORY_LIMIT
 from adaptive_nets.distribute import Ray
@@ -70,6 +70,8 @@ class SearchSettings:
     adanet_beta: float = 0.0
     complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth"
     evaluator: Evaluator | None = None
+    early_stopping: int | EarlyStopping | None = None
+    folds: int | None = None
     force_grow: bool = False
     penalize_training: bool = False
     preprocessing: str | keras.Layer | None = "auto"
@@ -103,6 +105,11 @@ class SearchSettings:
         return make_ensembler(
             self.mixture_weights, self.penalty, self.adanet_beta, self.mixture_bias, self.refit
         )  # fmt: skip
+
+    @functools.cached_property
+    def stopping(self) -> EarlyStopping | None:
+        """The early stopping as an object, or `None`."""
+        return make_early_stopping(self.early_stopping)
 
     @property
     def rounds(self) -> int:
@@ -172,6 +179,8 @@ def _check_numbers(s):
         value = getattr(s, name)
         if name != "adanet_lambda" or not _is_auto(value):
             keep(name, check_number(name, value, 0))
+    if s.folds is not None:
+        keep("folds", check_integer("folds", s.folds, 2))
     if s.seed is not None:
         keep("seed", check_integer("seed", s.seed, 0))
     for name in ("force_grow", "mixture_bias", "penalize_training"):
@@ -189,10 +198,10 @@ def _check_choices(s):
             f"Received: complexity={show(s.complexity)}."
         )
     mixture = s.mixture_weights
-    named = isinstance(mixture, str) and mixture in (*MIXTURE_KINDS, "uniform")
+    named = isinstance(mixture, str) and mixture in CHOICES
     if not named and not isinstance(mixture, Ensembler):
         raise ValueError(
-            f"mixture_weights must be one of {', '.join(map(repr, MIXTURE_KINDS))}, 'uniform' "
+            f"mixture_weights must be one of {', '.join(map(repr, CHOICES))} "
             f"or an adanet.Ensembler. Received: mixture_weights={show(mixture)}."
         )
     given = s.preprocessing
@@ -202,6 +211,29 @@ def _check_choices(s):
             "preprocessing must be 'auto', 'standardize', None or a Keras layer or model. "
             f"Received: preprocessing={show(given)}."
         )
+    _check_folds(s)
     # Resolved now, so that errors are raised when the search is created.
-    for name in ("strategies", "complexity_rule", "ensembler"):
+    for name in ("strategies", "complexity_rule", "ensembler", "stopping"):
         getattr(s, name)
+    if s.ensembler.averages_predictions and s.training != "independent":
+        raise ValueError(
+            f"mixture_weights={show(mixture)} averages predictions, so that each subnetwork has to "
+            f"predict on its own: pass training='independent'. Received: training={s.training!r}."
+        )
+
+
+def _check_folds(s):
+    if s.folds is None:
+        return
+    # The outputs of several networks have a mean, their last layers none.
+    if s.reads_last_layer:
+        raise ValueError(
+            "folds requires mixture weights and a complexity that read no last layer. Received: "
+            f"mixture_weights={show(s.mixture_weights)}, complexity={show(s.complexity)}, "
+            f"folds={s.folds}."
+        )
+    if s.placement != "replicated":
+        raise ValueError(
+            "folds requires placement='replicated', which trains all networks together. "
+            f"Received: placement={show(s.placement)}, folds={s.folds}."
+        )

@@ -35,6 +35,11 @@ class Command:
 
 
 COMMANDS = {
+    "fit": Command(
+        "fit",
+        "Find a model for a table, as it is, and write a SavedModel.",
+        "--table=FILE --target=COLUMN --model_dir=DIR [--time_limit=SECONDS] [flags]",
+    ),
     "search": Command(
         "search",
         "Search an ensemble on a data set and write a SavedModel.",
@@ -42,16 +47,18 @@ COMMANDS = {
     ),
     "leaderboard": Command(
         "saved",
-        "Show every candidate of a search.",
+        "Show every candidate of a search or fit.",
         "--model_dir=DIR [--format=table|csv|json]",
     ),
     "evaluate": Command(
-        "saved", "Evaluate a search's ensemble on test rows.", "--model_dir=DIR --data=DATA [flags]"
+        "saved",
+        "Evaluate what a search or fit has found on test rows.",
+        "--model_dir=DIR --data=DATA|--table=FILE [flags]",
     ),
     "predict": Command(
         "predict",
-        "Predict test rows and write them as CSV.",
-        "--saved_model=PATH|--model_dir=DIR --data=DATA [flags]",
+        "Predict the rows of a table, or test rows, and write them as CSV.",
+        "--saved_model=PATH|--model_dir=DIR --table=FILE|--data=DATA [flags]",
     ),
     "fuse": Command(
         "fuse",
@@ -59,7 +66,9 @@ COMMANDS = {
         "A.keras B.keras [...] --out=BIG.keras [flags]",
     ),
     "export": Command(
-        "saved", "Write the ensemble of a search as a SavedModel.", "--model_dir=DIR --path=PATH"
+        "saved",
+        "Write what a search or fit has found as a SavedModel.",
+        "--model_dir=DIR --path=PATH",
     ),
 }
 

@@ -14,8 +14,11 @@ HEAD_HELP = (
 )
 GENERATORS = ("dense", "conv")
 TRAININGS = ("residual", "independent")
-MIXTURE_WEIGHTS = ("scalar", "vector", "matrix", "uniform")
+MIXTURE_WEIGHTS = ("scalar", "vector", "matrix", "uniform", "probability")
 FORMATS = ("table", "csv", "json")
+TASKS = ("auto", "classification", "regression")
+PRESETS = ("fast", "good", "best")
+TABLE_HELP = "CSV or Parquet file"
 
 
 class UsageError(ValueError):
@@ -71,6 +74,10 @@ def parse(command: str, values: flags.FlagValues, arguments: list[str]) -> None:
             raise UsageError(f"{command} needs --{name}.")
     if command == "predict" and bool(values.saved_model) == bool(values.model_dir):
         raise UsageError("predict needs exactly one of --saved_model and --model_dir.")
+    if command in ("predict", "evaluate") and bool(values.data) == bool(values.table):
+        raise UsageError(f"{command} needs exactly one of --table and --data.")
+    if command == "predict" and values.out and values.output:
+        raise UsageError("predict takes one of --out and --output.")
 
 
 def given(values: flags.FlagValues, *names: str) -> dict[str, object]:
@@ -86,6 +93,48 @@ def data_options(values: flags.FlagValues) -> dict[str, object]:
 def help_of(values: flags.FlagValues) -> str:
     """Returns the help of a subcommand's flags, as absl formats it."""
     return values.module_help(__name__).partition(":\n")[2]
+
+
+def _define_fit(values: flags.FlagValues) -> None:
+    _model_dir(values, "Folder of the search, and of the model that it finds.")
+    _table(values, f"{TABLE_HELP} with the target among its columns.")
+    flags.DEFINE_string("target", None, "Column to predict.", flag_values=values)
+    flags.DEFINE_enum(
+        "task",
+        "auto",
+        TASKS,
+        "Kind of task; auto takes text, booleans and whole numbers of at most 10 values for "
+        "classes.",
+        flag_values=values,
+    )
+    flags.DEFINE_float("time_limit", None, "Seconds for all of it.", flag_values=values)
+    _above_zero(values, "time_limit")
+    flags.DEFINE_enum(
+        "preset", "good", PRESETS, "How much time it takes by itself.", flag_values=values
+    )
+    flags.DEFINE_string(
+        "metric",
+        "auto",
+        "What the choice is made by: the name of a scorer of scikit-learn. Default: log loss or "
+        "root mean squared error.",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "kinds",
+        [],
+        "What columns are, such as zip=category,note=text,row=ignore. Default: found out.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer("seed", None, "Seed of all of it.", lower_bound=0, flag_values=values)
+    flags.DEFINE_string(
+        "export", None, "SavedModel to write. Default: MODEL_DIR/export.", flag_values=values
+    )
+    flags.DEFINE_boolean(
+        "verbose",
+        True,
+        "Show columns and progress: a live display on a terminal, plain lines otherwise.",
+        flag_values=values,
+    )
 
 
 def _define_search(values: flags.FlagValues) -> None:
@@ -163,6 +212,7 @@ def _define_leaderboard(values: flags.FlagValues) -> None:
 def _define_evaluate(values: flags.FlagValues) -> None:
     _model_dir(values, "Folder of the search.")
     _data(values, "Data set whose test part is evaluated")
+    _table(values, f"{TABLE_HELP} to evaluate, for what fit has found.")
     _format(values)
 
 
@@ -173,9 +223,11 @@ def _define_predict(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "rows", None, "Number of rows to predict. Default: all.", lower_bound=1, flag_values=values
     )
-    flags.DEFINE_string(
-        "output", None, "CSV file to write. Default: standard output.", flag_values=values
-    )
+    _table(values, f"{TABLE_HELP} to predict.")
+    for name in ("out", "output"):
+        flags.DEFINE_string(
+            name, None, "CSV file to write. Default: standard output.", flag_values=values
+        )
 
 
 def _define_fuse(values: flags.FlagValues) -> None:
@@ -208,15 +260,17 @@ def _define_export(values: flags.FlagValues) -> None:
 
 
 _REQUIRED = {
+    "fit": ("table", "target", "model_dir"),
     "search": ("data", "model_dir"),
     "leaderboard": ("model_dir",),
-    "evaluate": ("model_dir", "data"),
-    "predict": ("data",),
+    "evaluate": ("model_dir",),
+    "predict": (),
     "fuse": ("out",),
     "export": ("model_dir", "path"),
 }
-_PATHS = frozenset(("data", "export", "model_dir", "out", "output", "path", "saved_model"))
+_PATHS = frozenset(("data", "export", "model_dir", "out", "output", "path", "saved_model", "table"))
 _DEFINE = {
+    "fit": _define_fit,
     "search": _define_search,
     "leaderboard": _define_leaderboard,
     "evaluate": _define_evaluate,
@@ -228,6 +282,10 @@ _DEFINE = {
 
 def _model_dir(values: flags.FlagValues, text: str) -> None:
     flags.DEFINE_string("model_dir", None, text, flag_values=values)
+
+
+def _table(values: flags.FlagValues, text: str) -> None:
+    flags.DEFINE_string("table", None, text, flag_values=values)
 
 
 def _format(values: flags.FlagValues) -> None:

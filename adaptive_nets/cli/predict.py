@@ -16,14 +16,36 @@ _SIGNATURE = "serving_default"
 
 
 def predict(values: absl_flags.FlagValues) -> None:
-    """Predicts the test part of a data set and writes one row per example.
+    """Predicts a table, or the test part of a data set, and writes one row per example.
 
     Args:
         values: Parsed flags of the subcommand.
     """
-    output.check_target(
-        "--output", values.output, (values.data, values.saved_model, values.model_dir)
-    )
+    target = values.out or values.output
+    read = (values.table, values.data, values.saved_model, values.model_dir)
+    output.check_target("--out" if values.out else "--output", target, read)
+    frame = _of_table(values) if values.table else _of_data(values)
+    output.write_csv(frame, target)
+
+
+def _of_table(values: absl_flags.FlagValues) -> pd.DataFrame:
+    if values.saved_model:
+        schema = tables.schema_of(values.saved_model)
+        rows = tables.first_rows(tables.read(values.table, schema), values.rows)
+        outputs = from_saved_model(values.saved_model, rows, schema)
+        return as_frame(outputs, None, serving.read_class_names(values.saved_model))
+    found = tables.load_fit(values.model_dir)
+    rows = tables.first_rows(tables.read(values.table, found.schema_), values.rows)
+    if not hasattr(found, "predict_proba"):
+        return as_frame({"predictions": found.predict(rows)}, None)
+    probabilities = found.predict_proba(rows)
+    classes = found.classes_[probabilities.argmax(axis=1)]
+    outputs = {"classes": classes.astype(bytes if classes.dtype.kind == "O" else classes.dtype)}
+    names = [str(label) for label in found.classes_]
+    return as_frame({**outputs, "probabilities": probabilities}, names)
+
+
+def _of_data(values: absl_flags.FlagValues) -> pd.DataFrame:
     options = flags.data_options(values)
     if values.saved_model:
         schema = tables.schema_of(values.saved_model)
@@ -44,8 +66,7 @@ def predict(values: absl_flags.FlagValues) -> None:
         if isinstance(first, dict):  # A head with several targets.
             wanted = tuple(first.values())
         outputs = {name: search.predict(rows, output=name) for name in wanted}
-    frame = as_frame(outputs, class_names, names)
-    output.write_csv(frame, values.output)
+    return as_frame(outputs, class_names, names)
 
 
 def from_saved_model(

@@ -1,10 +1,10 @@
-"""`adaptive-nets leaderboard | evaluate | export`: results of a finished search."""
+"""`adaptive-nets leaderboard | evaluate | export`: results of a finished search or fit."""
 
 import pandas as pd
 from absl import flags as absl_flags
 
-from adaptive_nets import adanet, heads
-from adaptive_nets.cli import data, flags, output
+from adaptive_nets import adanet, automl, heads
+from adaptive_nets.cli import data, flags, output, tables
 
 
 def leaderboard(values: absl_flags.FlagValues) -> None:
@@ -13,15 +13,26 @@ def leaderboard(values: absl_flags.FlagValues) -> None:
     Args:
         values: Parsed flags of the subcommand.
     """
-    output.show(adanet.AdaNet.load(values.model_dir).leaderboard(), values.format)
+    output.show(_load(values.model_dir).leaderboard(), values.format)
+
+
+def _load(model_dir: str) -> "adanet.AdaNet | automl.AutoClassifier | automl.AutoRegressor":
+    fitted = tables.is_fit(model_dir)
+    return automl.load(model_dir) if fitted else adanet.AdaNet.load(model_dir)
 
 
 def evaluate(values: absl_flags.FlagValues) -> None:
-    """Prints the ensemble's loss and metrics on the test part of a data set.
+    """Prints the ensemble's loss and metrics on the test part of a data set, or on a table.
 
     Args:
         values: Parsed flags of the subcommand.
     """
+    if values.table:
+        found = tables.load_fit(values.model_dir)
+        table = tables.read(values.table, found.schema_)
+        measured = found.evaluate(table)
+        output.show(pd.DataFrame([{"rows": len(table), **measured}]), values.format)
+        return
     dataset = data.load(values.data, **flags.data_options(values))
     search = adanet.AdaNet.load(values.model_dir)
     one_class = isinstance(search.head, heads.BinaryClass | heads.MultiClass)
@@ -37,4 +48,4 @@ def export(values: absl_flags.FlagValues) -> None:
         values: Parsed flags of the subcommand.
     """
     output.check_target("--path", values.path, (values.model_dir,))
-    print(adanet.AdaNet.load(values.model_dir).export(values.path))
+    print(_load(values.model_dir).export(values.path))

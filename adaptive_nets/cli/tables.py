@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adaptive_nets import automl
+from adaptive_nets.automl.files import saved_folder
 from adaptive_nets.data import Schema
+from adaptive_nets.data.tables.table import read_table
 from adaptive_nets.data.values import as_array, cast_exactly
 from adaptive_nets.serving.features import rows_to_serve
 
@@ -24,7 +27,31 @@ def schema_of(saved_model: str) -> Schema | None:
 def text_columns(schema: Schema | None) -> list[str]:
     """Returns the names and keys of a schema's text features."""
     features = () if schema is None else schema.features
-    return [name for f in features if f.kind == "text" for name in (f.name, f.key)]
+    return [name for f in features if f.dtype == "string" for name in (f.name, f.key)]
+
+
+def read(path: str, schema: Schema | None) -> pd.DataFrame:
+    """Reads a file by path, with the text columns of a schema as text."""
+    return read_table(path, text_columns(schema))
+
+
+def is_fit(model_dir: str) -> bool:
+    """Returns whether `adaptive-nets fit`, or an estimator, has written a folder."""
+    return saved_folder(model_dir) is not None
+
+
+def load_fit(model_dir: str) -> automl.AutoClassifier | automl.AutoRegressor:
+    """Loads what `adaptive-nets fit` has found.
+
+    Raises:
+        ValueError: The folder holds something else.
+    """
+    if not is_fit(model_dir) and os.path.isdir(model_dir):
+        raise ValueError(
+            f"--table needs what `adaptive-nets fit` has found. Received: --model_dir={model_dir}, "
+            "which holds no fit that has ended. For a search, use --data."
+        )
+    return automl.load(model_dir)
 
 
 def first_rows(rows: Rows, most: int | None) -> Rows:

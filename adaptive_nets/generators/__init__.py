@@ -6,5 +6,6 @@ from adaptive_nets.generators.conv import Conv
 from adaptive_nets.generators.energy import Energy
 from adaptive_nets.generators.growth import Growth
 from adaptive_nets.generators.pool import Pool
+from adaptive_nets.generators.tabular import Tabular
 
-__all__ = ["Bagging", "Conv", "Dense", "Energy", "Growth", "Pool"]
+__all__ = ["Bagging", "Conv", "Dense", "Energy", "Growth", "Pool", "Tabular"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ import numpy as np
 from adaptive_nets._checks import show
 from adaptive_nets.configurable import Configurable
 from adaptive_nets.heads.loss_scale import LossScale
+from adaptive_nets.heads.means import plain_mean
 
 
 class Head(Configurable, ABC):
@@ -178,6 +180,23 @@ class Head(Configurable, ABC):
     @abstractmethod
     def predictions(self, logits: Any) -> dict[str, Any]:
         """Converts logits `[n, units]` to named tensors whose first axis is the batch."""
+
+    def mean_of(self, outputs: Any, mean: Callable[[Any], Any] | None = None) -> Any:
+        """Returns the logits of the mean of several predictors' predictions.
+
+        A head of classes averages probabilities. This one, and every head that does not override
+        it, averages the logits: right where these are predictions, as in regression. The loss of
+        the result is convex in the weights of the mean.
+
+        Args:
+            outputs: Tensor of logits `[n, k, units]` of k predictors, possibly symbolic.
+            mean: Function from a tensor `[n, k, c]` to a mean over its k, `[n, c]`, with weights
+                that sum to 1. Defaults to `None`: the plain mean.
+
+        Returns:
+            Tensor of logits `[n, units]`.
+        """
+        return (mean or plain_mean)(outputs)
 
     def output_range(
         self, labels: np.ndarray, base: np.ndarray | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -12,6 +12,7 @@ from keras import ops
 from adaptive_nets._checks import check_integer
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.heads.labels import abridge, read_class_column
+from adaptive_nets.heads.means import mean_of_classes, mean_of_labels
 from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC, LogitPrecision, LogitRecall
 from adaptive_nets.heads.single_label import SingleLabel
 from adaptive_nets.heads.surrogate import (
@@ -100,6 +101,15 @@ class BinaryClass(SingleLabel):
 
     def loss(self, labels: Any, logits: Any) -> Any:
         return binary_loss(labels, logits, self.label_smoothing, self.surrogate)
+
+    def mean_of(self, outputs: Any, mean: Callable[[Any], Any] | None = None) -> Any:
+        """Returns the logits of the mean probabilities; under a surrogate, the mean logits.
+
+        The loss of a surrogate is convex in weights of logits, but not of probabilities.
+        """
+        if self.surrogate != "cross_entropy":
+            return super().mean_of(outputs, mean)
+        return mean_of_labels(outputs, mean)
 
     def metrics(self) -> dict[str, keras.metrics.Metric]:
         return {
@@ -219,6 +229,10 @@ class MultiClass(SingleLabel):
         targets = ops.one_hot(labels, self.units, dtype=logits.dtype)
         targets = targets * (1.0 - self.label_smoothing) + self.label_smoothing / self.units
         return ops.categorical_crossentropy(targets, logits, from_logits=True)
+
+    def mean_of(self, outputs: Any, mean: Callable[[Any], Any] | None = None) -> Any:
+        """Returns the logits of the mean probabilities."""
+        return mean_of_classes(outputs, mean)
 
     def metrics(self) -> dict[str, keras.metrics.Metric]:
         metrics = {

@@ -55,8 +55,8 @@ class Columns:
         return ops.cast(part, self.label_dtype) if whole else part
 
     def logits_of(self, logits: Any) -> Any:
-        """Returns the head's logits from the logits of all heads."""
-        return logits[:, self.first_logit : self.first_logit + self.units]
+        """Returns the head's logits from the logits of all heads, the last axis."""
+        return logits[..., self.first_logit : self.first_logit + self.units]
 
     def weights_of(self, labels: Any) -> Any | None:
         """Returns the head's weights `[n]` from the labels of all heads; `None` without any."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -179,6 +179,14 @@ class Multi(Head):
                 part = part * keras.ops.cast(rows, part.dtype)
             total = total + self.weights[name] * part
         return total
+
+    def mean_of(self, outputs: Any, mean: Callable[[Any], Any] | None = None) -> Any:
+        """Returns the heads' means side by side."""
+        means = [
+            self.heads[name].mean_of(columns.logits_of(outputs), mean)
+            for name, columns in side_by_side(self.heads).items()
+        ]
+        return keras.ops.concatenate(means, axis=-1)
 
     def metrics(self) -> dict[str, keras.metrics.Metric]:
         found = {}

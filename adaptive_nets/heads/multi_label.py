@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -14,6 +14,7 @@ from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets._values import elements
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.labels import abridge, are_booleans, check_class_names, read_labels
+from adaptive_nets.heads.means import mean_of_labels
 from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC
 from adaptive_nets.heads.surrogate import binary_loss
 
@@ -170,6 +171,10 @@ class MultiLabel(Head):
 
     def loss(self, labels: Any, logits: Any) -> Any:
         return binary_loss(labels, logits, self.label_smoothing)
+
+    def mean_of(self, outputs: Any, mean: Callable[[Any], Any] | None = None) -> Any:
+        """Returns the logits of the mean probabilities."""
+        return mean_of_labels(outputs, mean)
 
     def metrics(self) -> dict[str, keras.metrics.Metric]:
         return {

@@ -24,6 +24,8 @@ DASHES = ("-", "--", ":", "-.")
 def plot_learning_curves(source: "AdaNet | pd.DataFrame", path: str | os.PathLike) -> Path:
     """Plots the training loss of every candidate of every round into a file.
 
+    With early stopping, a thinner line is the loss on held-out rows.
+
     All panels share their axes, so that rounds can be compared. The loss is on a logarithmic scale
     if it spans more than a factor of ten. A name has the same color in all rounds.
 
@@ -89,16 +91,22 @@ def draw_learning_curves(frame: "pd.DataFrame") -> "Figure":
 
 def _draw_round(axes: "Axes", frame, handles):
     for name, curve in frame.groupby("candidate", sort=False):
+        held_out = curve.get("held_out_loss")
+        # Rows of measurements on held-out rows need not have a training loss.
+        points = curve if held_out is None else curve.dropna(subset="loss")
         place = list(handles).index(name) if name in handles else len(handles)
         (handles[name],) = axes.plot(
-            curve["step"],
-            curve["loss"],
+            points["step"],
+            points["loss"],
             color=COLORS[place % len(COLORS)],
             linestyle=DASHES[place // len(COLORS) % len(DASHES)],
             # A line of a single point is invisible.
-            marker="." if len(curve) < 30 else None,
+            marker="." if len(points) < 30 else None,
             linewidth=1.2,
         )
+        if held_out is not None:
+            axes.plot(curve["step"][held_out.notna()], held_out.dropna(),
+                      color=COLORS[place % len(COLORS)], linewidth=0.5)  # fmt: skip
 
 
 def _add_legend(figure: "Figure", handles, per_row):

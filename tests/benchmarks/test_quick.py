@@ -1,6 +1,7 @@
 """Every script of benchmarks/ runs in its quick mode, in this process; figures have their form."""
 
 import contextlib
+import gzip
 import importlib.util
 import io
 import json
@@ -8,6 +9,7 @@ import math
 import pathlib
 import types
 
+import numpy as np
 import pytest
 
 BENCHMARKS = pathlib.Path(__file__).resolve().parents[2] / "benchmarks"
@@ -229,3 +231,74 @@ def test_steps_alternate_and_their_ratio_is_of_medians(monkeypatch):
 def test_every_benchmark_is_tested():
     tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
     assert {path.stem for path in BENCHMARKS.glob("*.py")} <= tested
+
+
+def test_automl(capsys, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    found = run("automl")
+    assert {result["table"] for result in found} == {"mixed", "wine", "diabetes"}
+    systems = {result["system"] for result in found}
+    assert {"constant", "linear", "hist_gradient_boosting", "adaptive_nets"} <= systems
+    assert positive([[result["loss"], 1 + result["taken"]] for result in found])
+    (ours,) = [result for result in found if result["system"] == "adaptive_nets"]
+    assert ours["bytes"] > 1000 and ours["microseconds"] > 0 and 0.5 <= ours["auc"] <= 1
+    assert capsys.readouterr().out.count("hist_gradient_boosting") == 2
+
+
+def test_automl_results_are_kept_and_not_run_again(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    automl = load("automl")
+    monkeypatch.setattr(automl, "RESULTS", tmp_path / "automl.json")
+    asked = []
+
+    def job(name, system, seed, seconds, data_dir):
+        asked.append((name, system, seed, seconds))
+        failed = system == "linear"
+        return None if failed else {
+            "table": name, "system": system, "seed": seed, "seconds": seconds, "task": "binary",
+            "taken": 1.0, "loss": 0.5 if system == "constant" else 0.4 / seconds,
+        }  # fmt: skip
+
+    monkeypatch.setattr(automl, "in_process", job)
+    names = "constant,hist_gradient_boosting,linear,adaptive_nets"
+    arguments = ["--tables", "mixed", "--systems", names, "--seconds", "2,1", "--seeds", "0"]
+    found = automl.main(arguments)
+    # A system without a time limit runs once; one that failed is asked for again.
+    assert [(s, t) for _, s, _, t in asked] == [
+        ("constant", 2), ("hist_gradient_boosting", 2), ("linear", 2), ("linear", 1),
+        ("adaptive_nets", 2), ("adaptive_nets", 1),
+    ]  # fmt: skip
+    assert json.loads((tmp_path / "automl.json").read_text()) == found and len(found) == 4
+    asked.clear()
+    automl.main(arguments)
+    assert {s for _, s, _, _ in asked} == {"linear"}
+
+
+def test_a_table_split_by_time_keeps_its_last_rows_for_the_test(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    from benchmarks.tabular import tasks
+
+    (tmp_path / "tables").mkdir()
+    about = {"t": {"target": "y", "task": "regression", "split_by_time": "day"}}
+    (tmp_path / "tables" / "tables.json").write_text(json.dumps(about))
+    days = [f"2024{m:02d}{d:02d}T000000" for m in (3, 1, 2) for d in range(1, 21)]
+    rows = "\n".join(f"{day},{k}" for k, day in enumerate(days))
+    (tmp_path / "tables" / "t.csv.gz").write_bytes(gzip.compress(f"day,y\n{rows}\n".encode()))
+    split = tasks.load("t", 0, tmp_path)
+    assert list(split.test["y"]) == list(range(8, 20))
+    assert len(split.train) == 43 and split.train["day"].max() <= "20240308T000000"
+
+
+def test_measures_know_classes_that_were_not_trained_on(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    from benchmarks.tabular import measures
+
+    classes = np.array(["a", "b", "c"])
+    found = measures.in_order(np.array([[0.5, 0.5], [0.0, 1.0]]), np.array(["a", "c"]), classes)
+    np.testing.assert_array_equal(found, [[0.5, 0, 0.5], [0, 0, 1]])
+    measured = measures.measure("multiclass", np.array(["a", "b"]), found, classes)
+    expected = -(math.log(0.5 / (1 + 1e-6)) + math.log(1e-6 / (1 + 2e-6))) / 2
+    assert measured["loss"] == pytest.approx(expected, rel=1e-9)
+    assert measured["accuracy"] == 0.5
+    regression = measures.measure("regression", np.array([1.0, 3.0]), np.array([1.0, 1.0]), None)
+    assert regression["loss"] == pytest.approx(math.sqrt(2)) and regression["mae"] == 1

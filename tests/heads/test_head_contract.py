@@ -127,6 +127,68 @@ def test_loss_is_convex_in_the_logits(case):
             assert (_loss(head, labels, (1 - t) * a + t * b) <= chord + 1e-5 * (1 + chord)).all()
 
 
+def _several(head, scale=3.0):
+    return np.stack([_logits(head, seed, scale) for seed in range(3)], axis=1).astype("float32")
+
+
+def _mean_of(head, outputs, weights=None):
+    def mean(values):
+        return keras.ops.sum(values * np.asarray(weights, "float32")[:, None], axis=1)
+
+    found = head.mean_of(keras.ops.convert_to_tensor(outputs), None if weights is None else mean)
+    return keras.ops.convert_to_numpy(found)
+
+
+def test_the_mean_of_one_predictor_predicts_the_same(case):
+    head, y = case
+    several = _several(head)
+    labels = head.encode(y)
+    for found in (_mean_of(head, several[:, :1]), _mean_of(head, several, [1.0, 0.0, 0.0])):
+        assert found.shape == (ROWS, head.units)
+        np.testing.assert_allclose(
+            _loss(head, labels, found), _loss(head, labels, several[:, 0]), rtol=1e-4, atol=1e-5
+        )
+    for extreme in (1e4, -1e4):
+        opposite = several * 0 + [[[extreme], [-extreme], [extreme]]]
+        for weights in (None, [0.0, 0.0, 1.0]):
+            assert np.isfinite(_mean_of(head, opposite.astype("float32"), weights)).all()
+
+
+def test_the_loss_of_a_mean_is_convex_in_its_weights(case):
+    head, y = case
+    labels, several = head.encode(y), _several(head)
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        a, b = rng.dirichlet([0.3] * 3), rng.dirichlet([0.3] * 3)
+        at = [_loss(head, labels, _mean_of(head, several, w)) for w in (a, b, (a + b) / 2)]
+        chord = (at[0] + at[1]) / 2
+        assert (at[2] <= chord + 1e-5 * (1 + chord)).all()
+
+
+@pytest.mark.parametrize(
+    "head, averaged",
+    [
+        (heads.MultiClass(3), "probabilities"),
+        (heads.BinaryClass(), "probabilities"),
+        (heads.BinaryClass(surrogate="exponential"), "logits"),
+        (heads.MultiLabel(3), "probabilities"),
+        (heads.Regression(2), "predictions"),
+    ],
+)
+def test_what_a_mean_averages(head, averaged):
+    several, weights = _several(head), np.array([0.5, 0.3, 0.2])
+
+    def read(logits):
+        return keras.ops.convert_to_numpy(head.predictions(np.asarray(logits, "float32"))[averaged])
+
+    each = np.stack([read(several[:, j]) for j in range(3)])
+    for found, w in (
+        (_mean_of(head, several), np.full(3, 1 / 3)),
+        (_mean_of(head, several, weights), weights),
+    ):
+        np.testing.assert_allclose(read(found), np.tensordot(w, each, 1), rtol=2e-5, atol=1e-6)
+
+
 def test_config_carries_the_adapted_state_through_json(case):
     head, y = case
     config = json.loads(json.dumps(head.get_config(), allow_nan=False))

@@ -1,6 +1,7 @@
 """Valid calls of searches, heads, generators and data."""
 
 import call_things as t
+import keras
 import numpy as np
 from call_kinds import (
     THING,
@@ -132,6 +133,7 @@ SEARCH = {
     "adanet_beta": number(0.1, None).but(-0.1),
     "complexity": choice("sqrt_depth"),
     "evaluator": instance(lazy(lambda: ad.Evaluator(t.X, t.Y)), none=True),
+    "early_stopping": count(50, none=True),
     "force_grow": flag(False),
     "penalize_training": flag(False),
     "preprocessing": choice("auto", none=True),
@@ -284,6 +286,27 @@ CALLS = [
         },
     ),
     Call(
+        "adanet.EarlyStopping",
+        lambda: ad.EarlyStopping,
+        {
+            "patience": count(50).but("soup"),
+            "every": count(5).but("soup"),
+            "average": number(0.9, None).but(1.0, -0.1),
+            "min_delta": number(0.1, None).but(-0.1),
+        },
+    ),
+    Call(
+        "adanet.RoundSchedule",
+        lambda: ad.RoundSchedule,
+        {
+            "schedule": instance(
+                lazy(lambda: keras.optimizers.schedules.CosineDecay(0.1, 1)),
+                kind=keras.optimizers.schedules.LearningRateSchedule,
+            ),
+            "steps": number(1.0, 0),
+        },
+    ),
+    Call(
         "adanet.MixtureEnsembler",
         lambda: ad.MixtureEnsembler,
         {
@@ -299,6 +322,17 @@ CALLS = [
         "adanet.UniformEnsembler",
         lambda: ad.UniformEnsembler,
         {"gamma": function(ad.Penalty(0.1), none=True)},
+    ),
+    Call(
+        "adanet.ProbabilityEnsembler",
+        lambda: ad.ProbabilityEnsembler,
+        {
+            "gamma": function(ad.Penalty(0.1), none=True),
+            "refit": choice("all"),
+            "shrinkage": number(1.0, 0),
+            "tolerance": number(1e-6, 0),
+            "max_iterations": count(5),
+        },
     ),
     Call(
         "adanet.NormBall",

@@ -195,9 +195,11 @@ CALLS = [
             generators.Dense,
             generators.Conv,
             generators.Energy,
+            generators.Tabular,
             generators.Growth,
             generators.Bagging,
             an.adanet.MixtureEnsembler,
+            an.adanet.ProbabilityEnsembler,
             an.adanet.UniformEnsembler,
             an.growth.Widen,
             an.growth.Deepen,
@@ -251,6 +253,20 @@ CALLS = [
             "activation": choice("relu", none=True),
             "optimizer": OPTIMIZER,
             "learning_rate": RATE,
+            "majority": MAJORITY,
+            "seed": count(0, 0),
+        },
+    ),
+    Call(
+        "generators.Tabular",
+        lambda: generators.Tabular,
+        {
+            "kinds": choice("auto")
+            .but([], ["soup"], [3], allow=("tabm", ["mlp"]))
+            .where(listed(lambda v: v in ("tabm", "mlp", "realmlp"), empty=False)),
+            "members": count(2),
+            "width": count(8, none=True).but("wide", allow=("energy",)),
+            "dropout": number(0.1, None, 1, none=True).but(-0.1),
             "majority": MAJORITY,
             "seed": count(0, 0),
         },

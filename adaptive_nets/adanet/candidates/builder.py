@@ -18,7 +18,9 @@ class Subnetwork:
     """The symbolic outputs of one subnetwork.
 
     Args:
-        logits: KerasTensor of shape `(batch, head.units)`, the subnetwork's own prediction.
+        logits: KerasTensor of shape `(batch, head.units)`, the subnetwork's own prediction. With
+            `heads` it may be `None`: the head's mean of them (`Head.mean_of`), which for classes
+            is that of their probabilities.
         last_layer: KerasTensor of shape `(batch, n)`, the features that a `"matrix"` mixture weight
             reads. Defaults to `None`: `logits`.
         hidden: KerasTensors of the hidden layers' activations, first to last, which later
@@ -29,6 +31,9 @@ class Subnetwork:
             search's `complexity` rule computes it.
         attributes: Numbers or strings to pass to the generator in the reports of the next rounds.
             Defaults to none.
+        heads: KerasTensor of shape `(batch, k, head.units)`: the logits of k predictors that share
+            layers. Each is trained on its own loss (together, on the mean of the k losses), while
+            `logits` is what predicts. Defaults to `None`: `logits` is trained.
 
     Example:
 
@@ -42,12 +47,13 @@ class Subnetwork:
     ```
     """
 
-    logits: keras.KerasTensor
+    logits: keras.KerasTensor | None = None
     last_layer: keras.KerasTensor | None = None
     hidden: Sequence[keras.KerasTensor] | None = None
     depth: int = 1
     complexity: float | None = None
     attributes: dict = dataclasses.field(default_factory=dict)
+    heads: keras.KerasTensor | None = None
 
 
 class Builder(abc.ABC):
@@ -104,7 +110,10 @@ class Builder(abc.ABC):
         """
 
     def optimizer(self) -> keras.optimizers.Optimizer:
-        """Returns a new optimizer with its learning rate or schedule. Defaults to `Adam(1e-3)`."""
+        """Returns a new optimizer with its learning rate or schedule. Defaults to `Adam(1e-3)`.
+
+        A rate that changes over the whole round is an `adanet.RoundSchedule`.
+        """
         return keras.optimizers.Adam(1e-3)
 
     def hyperparameters(self) -> dict:

@@ -25,7 +25,8 @@ class Report:
         metrics: `loss` of the subnetwork on its own, which says little after residual training,
             and `objective` of the best candidate ensemble that contains it. With
             `fit(report_data=...)`, also measured on that data: `loss` and the head's metrics of the
-            subnetwork on its own and, as `ensemble_...`, those of the candidate ensemble.
+            subnetwork on its own and, as `ensemble_...`, those of the candidate ensemble. With
+            early stopping, `held_out_loss`, the lowest, and `best_step`, where it was measured.
         selected: Whether it is a member of the round's winner.
         status: `"trained"` or `"diverged"`.
     """

@@ -208,4 +208,4 @@ class SearchState:
 def _rows(kind, rows):
     """Returns rows as objects, without the keys that only later versions know."""
     names = [field.name for field in dataclasses.fields(kind)]
-    return tuple(kind(**{name: row[name] for name in names}) for row in rows)
+    return tuple(kind(**{name: row[name] for name in names if name in row}) for row in rows)

@@ -135,9 +135,10 @@ def to_frame(entries: Sequence[Entry], head: Head | None = None) -> Leaderboard:
         # Column by column: pandas takes as long for rows as for all else.
         columns = {name: [entry.measured.get(name, _NAN) for entry in entries] for name in measured}
         columns |= {name: [getattr(entry, name) for entry in entries] for name in fields}
+        trailing = [*TRAILING, *(["best_step"] if any(columns["best_step"]) else [])]
         middle = [name for name in measured if name not in LEADING]
         leading = [name for name in LEADING if name in columns]
-        frame = Leaderboard({name: columns[name] for name in (*leading, *middle, *TRAILING)})
+        frame = Leaderboard({name: columns[name] for name in (*leading, *middle, *trailing)})
         frame = frame.sort_values(["round", "objective"], kind="stable", ignore_index=True)
     else:
         frame = Leaderboard([], columns=[*LEADING, *TRAILING])

@@ -11,14 +11,30 @@ from adaptive_nets.adanet.rounds.records import Curve
 
 
 def learning_curves(curves: Iterable[Curve]) -> pd.DataFrame:
-    """Returns one row per point: `round`, `candidate`, `step`, `loss`."""
-    rows = [
-        (curve.round, name, (k + 1) * curve.window, loss)
-        for curve in curves
-        for name, losses in curve.losses.items()
-        for k, loss in enumerate(losses)
-    ]
-    return pd.DataFrame(rows, columns=["round", "candidate", "step", "loss"])
+    """Returns one row per point: `round`, `candidate`, `step`, `loss`.
+
+    If held-out losses were measured, they are a further column `held_out_loss`.
+    """
+    curves = list(curves)
+    rows, measured = [], []
+    for curve in curves:
+        for name, losses in curve.losses.items():
+            rows += [
+                (curve.round, name, (k + 1) * curve.window, loss) for k, loss in enumerate(losses)
+            ]
+        for name, losses in curve.held_out.items():
+            pairs = zip(curve.held_out_steps, losses, strict=True)
+            measured += [(curve.round, name, step, loss) for step, loss in pairs if loss == loss]
+    keys = ["round", "candidate", "step"]
+    frame = pd.DataFrame(rows, columns=[*keys, "loss"])
+    if not measured:
+        return frame
+    held_out = pd.DataFrame(measured, columns=[*keys, "held_out_loss"])
+    order = {name: k for curve in curves for k, name in enumerate(curve.held_out)}
+    # Measurements need not fall on the ends of windows.
+    return frame.merge(held_out, on=keys, how="outer").sort_values(
+        keys, key=lambda c: c.map(order) if c.name == "candidate" else c, ignore_index=True
+    )
 
 
 def architecture(ensemble: Ensemble) -> pd.DataFrame:

@@ -38,10 +38,16 @@ class WorkerSetup:
         """Creates the setup from a driver's context and data."""
         # Workers neither judge nor write.
         settings = dataclasses.replace(context.settings, evaluator=None, model_dir=None)
-        unread = dict.fromkeys(("valid", "judged", "reported"))
+        stopping = settings.stopping is not None
+        read = {
+            "train": data.train.in_memory(),
+            "valid": data.valid.in_memory() if stopping else None,
+            "judged": None,
+            "reported": None,
+        }
         return cls(
             dataclasses.replace(context, settings=settings),
-            dataclasses.replace(data, train=data.train.in_memory(), **unread),
+            dataclasses.replace(data, **read),
             _pack_objects(keras.saving.get_custom_objects()),
             keras.config.dtype_policy(),
         )
@@ -84,7 +90,7 @@ class Worker:
             own = self.builders[share::count]
             kept = self.state.members().values()
             self.round = self.runner.set_up(
-                own, number, self.state.ensemble, kept, self.state.rate_factor
+                own, number, self.state.ensemble, kept, rate_factor=self.state.rate_factor
             )
             if found is not None:
                 # Ray's arrays are read-only.

@@ -110,4 +110,7 @@ class SharedPlacement(Placement):
 
 def _is_result(found, steps):
     """Returns whether a checkpoint is that of the end of a round."""
-    return found is not None and (found[0]["step"] >= steps or all(found[0]["diverged"]))
+    if found is None:
+        return False
+    training = TrainingState.from_header(found[0])
+    return training.step >= steps or not training.going.any()

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from adaptive_nets._dtypes import whole_dtype
+from adaptive_nets._dtypes import whole, whole_dtype
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
 from adaptive_nets.adanet.ensembles.member import Member, layer_number
 from adaptive_nets.data.specs import Spec, make_inputs
 from adaptive_nets.graphs.unique_names import check_names, named_model
+from adaptive_nets.heads.means import plain_mean
 from adaptive_nets.keras_internals import call_of, seeded
 from adaptive_nets.majority import expand
 
@@ -29,6 +30,8 @@ def build_member(
     complexity: Callable[[Subnetwork, tuple[int, ...] | None], float],
     seed: int,
     output_range: tuple[list[float], list[float]] | None = None,
+    mean_of: Callable[[keras.KerasTensor], keras.KerasTensor] = plain_mean,
+    fold: int | None = None,
 ) -> Member:
     """Runs a builder and wraps its subnetwork. Every error names the builder.
 
@@ -42,23 +45,31 @@ def build_member(
             first read (`None` if it names no hidden layers).
         seed: The search's seed.
         output_range: The head's output range. Defaults to `None`.
+        mean_of: The head's `mean_of`, which makes logits of a subnetwork's heads where it has none
+            of its own. Defaults to the plain mean.
+        fold: Number of the fold that the network will not see. Defaults to `None`: it sees all.
     """
-    with seeded(derive_seed(seed, iteration, builder.name)):
+    own = () if fold is None else (f"fold{fold}",)
+    with seeded(derive_seed(seed, iteration, builder.name, *own)):
         inputs = make_inputs(spec)
         frozen = {}
         if previous is not None:
             previous, frozen = _with_hidden(previous)
         built = builder.build(inputs, units, previous)
-        last, hidden = _checked(built, builder.name, units)
-        name = f"{iteration}_{builder.name}"
-        logits = built.logits
+        hidden = _checked(built, builder.name, units)
+        name = "-".join((f"{iteration}_{builder.name}", *own))
+        given = {k: v for k in ("logits", "heads") if (v := getattr(built, k)) is not None}
         if output_range is not None and builder.rescale_output:
             offset, scale = output_range
             rescaling = keras.layers.Rescaling(
                 scale, offset, dtype=whole_dtype(), name="target_scale"
             )
-            logits = rescaling(logits)
-        outputs = {"logits": logits, "last_layer": last}
+            given = {key: rescaling(tensor) for key, tensor in given.items()}
+        if "logits" not in given:
+            given["logits"] = mean_of(whole(given["heads"]))
+        last = given["logits"] if built.logits is None else built.logits
+        last = _checked_last(built.last_layer, last, builder.name)
+        outputs = {"logits": given.pop("logits"), "last_layer": last, **given}
         outputs |= {f"hidden_{k}": tensor for k, tensor in enumerate(hidden, start=1)}
         read = _read(outputs.values(), frozen)
         if read:
@@ -66,7 +77,7 @@ def build_member(
         model = named_model(inputs, outputs, f"subnetwork_{name}")
         check_names(model, f"Builder '{builder.name}'")
     if builder.majority:
-        draws = derive_seed(seed, iteration, builder.name, "majority")
+        draws = derive_seed(seed, iteration, builder.name, "majority", *own)
         model = expand(model, seed=draws, **builder.majority)
     widths = None
     if built.hidden is not None and all(len(tensor.shape) == 2 for tensor in hidden):
@@ -95,21 +106,26 @@ def _with_hidden(previous):
 
 
 def _checked(built, name, units):
-    """Checks a subnetwork, and returns its last layer and hidden layers."""
+    """Checks a subnetwork, and returns its hidden layers."""
     if not isinstance(built, Subnetwork):
         raise TypeError(
             f"Builder '{name}' must return an adanet.Subnetwork. Received: {type(built).__name__}."
         )
-    if tuple(built.logits.shape) != (None, units):
+    if built.logits is None and built.heads is None:
+        raise ValueError(
+            f"Builder '{name}' must return logits, heads or both. Received: neither. "
+            f"End it with Dense({units})."
+        )
+    if built.logits is not None and tuple(built.logits.shape) != (None, units):
         raise ValueError(
             f"Builder '{name}' must return logits of shape (None, {units}), the head's units. "
             f"Received: {tuple(built.logits.shape)}. End it with Dense({units})."
         )
-    last = built.logits if built.last_layer is None else built.last_layer
-    if len(last.shape) != 2:
+    shape = None if built.heads is None else tuple(built.heads.shape)
+    if shape and (len(shape) != 3 or not shape[1] or shape[::2] != (None, units)):
         raise ValueError(
-            f"Builder '{name}' must return a last_layer of shape (batch, features). "
-            f"Received: {tuple(last.shape)}. Flatten or pool it."
+            f"Builder '{name}' must return heads of shape (None, k, {units}): k predictors with "
+            f"the head's units each. Received: {shape}."
         )
     hidden = list(built.hidden or ())
     for layer, tensor in enumerate(hidden, start=1):
@@ -120,7 +136,19 @@ def _checked(built, name, units):
                 f"known except for the batch, so that they can be cached. Received: {shape} for "
                 f"hidden layer {layer}."
             )
-    return last, hidden
+    return hidden
+
+
+def _checked_last(last, logits, name):
+    """Returns the last layer, by default the logits."""
+    if last is None:
+        return logits
+    if len(last.shape) != 2:
+        raise ValueError(
+            f"Builder '{name}' must return a last_layer of shape (batch, features). "
+            f"Received: {tuple(last.shape)}. Flatten or pool it."
+        )
+    return last
 
 
 def _read(tensors, frozen):

@@ -21,8 +21,8 @@ class Entry:
         round: The round, from 1.
         candidate: Name of the candidate ensemble. `"previous"` is the previous ensemble.
         status: `"selected"`, `"rejected"`, `"partial"` (selected when time ran out in the middle
-            of the round), `"unjudged"` (a subnetwork of a round that was stopped before a tenth
-            of its steps), `"withdrawn"` (selected, until a callback went back to an earlier
+            of the round), `"unjudged"` (a subnetwork that had hardly trained when its round was
+            stopped), `"withdrawn"` (selected, until a callback went back to an earlier
             round's ensemble) or `"diverged at step n"`.
         objective: The minimised value; lower is better.
         measured: Losses and metrics by column name (`val_` for validation data).
@@ -33,6 +33,8 @@ class Entry:
         gamma: Its penalty per unit of mixture weight, Γ = λ r + β.
         mixture_weight: L1 norm of the newest member's mixture weight.
         parent: The ensemble that it extends: `"<round>/<candidate>"`.
+        best_step: With early stopping, the step whose weights the newest member has, if it is of
+            this round; else 0.
     """
 
     round: int
@@ -47,6 +49,7 @@ class Entry:
     gamma: float
     mixture_weight: float
     parent: str
+    best_step: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,18 +60,27 @@ class Curve:
         round: The round, from 1.
         window: Number of steps per point.
         losses: Mean loss of each subnetwork in each window, by its builder's name.
+        held_out_steps: Steps after which losses on held-out rows were measured.
+        held_out: These losses of each subnetwork, by its builder's name.
     """
 
     round: int
     window: int
     losses: dict[str, list[float]]
+    held_out_steps: list[int] = dataclasses.field(default_factory=list)
+    held_out: dict[str, list[float]] = dataclasses.field(default_factory=dict)
 
 
 def learning_curve(round_: Round) -> Curve:
     """Returns the learning curves of a round so far."""
     names = [m.builder for m in round_.members]
-    losses = np.transpose(round_.training.curve).tolist()
-    return Curve(round_.number, round_.training.window, dict(zip(names, losses, strict=False)))
+    training = round_.progress
+    losses = np.transpose(training.curve).tolist()
+    steps, *held_out = np.transpose(training.held_out).tolist() or [[]]
+    return Curve(
+        round_.number, training.window, dict(zip(names, losses, strict=False)),
+        list(map(int, steps)), dict(zip(names, held_out, strict=False)),
+    )  # fmt: skip
 
 
 def leaderboard_entries(
@@ -79,10 +91,24 @@ def leaderboard_entries(
     previous_measured: dict,
     gamma: Callable[[float], float],
     status: str = "selected",
+    judged: list[str] | None = None,
 ) -> list[Entry]:
-    """Returns the leaderboard rows of a round."""
-    t = round_.training
+    """Returns the leaderboard rows of a round.
+
+    Args:
+        round_: The finished `Round`.
+        scored: Its candidate ensembles.
+        winner: The selected one, or `None`.
+        previous: The ensemble before the round, or `None`.
+        previous_measured: Its losses and metrics.
+        gamma: Function from a complexity to the penalty per unit of mixture weight.
+        status: That of what is in force after the round. Defaults to `"selected"`.
+        judged: Subnetworks that have trained enough. Defaults to `None`: all.
+    """
+    t = round_.progress
     rows = []
+    found = {m.name: round_.best(k) for k, m in enumerate(round_.members)}
+    best_steps = {name: best[0] for name, best in found.items() if best is not None}
     parent = f"{previous.iteration}/{previous.name}" if previous is not None else ""
 
     def add(name, status, ensemble, measured, parent):
@@ -91,6 +117,7 @@ def leaderboard_entries(
             Entry(
                 round_.number, name, status, ensemble.objective, measured, ensemble.parameters,
                 t.step, t.seconds, r, gamma(r), ensemble.mixture.norms()[-1], parent,
+                best_steps.get(ensemble.members[-1].name, 0),
             )
         )  # fmt: skip
 
@@ -102,7 +129,7 @@ def leaderboard_entries(
         add(c.ensemble.name, status if c is winner else "rejected", c.ensemble, c.measured, grown)
     nan = float("nan")
     for member, step in zip(round_.members, t.diverged, strict=True):
-        if step or not scored:
+        if step or (judged is not None and member.builder not in judged):
             rows.append(
                 Entry(
                     round_.number, member.builder, f"diverged at step {step}" if step else

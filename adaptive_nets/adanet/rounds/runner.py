@@ -14,6 +14,8 @@ from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.output_cache import OutputCache
 from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.adanet.rounds.finalize import finalize_member
+from adaptive_nets.adanet.rounds.folding.joined import join_folds
+from adaptive_nets.adanet.rounds.folding.sources import assign_folds
 from adaptive_nets.adanet.rounds.records import (
     Curve,
     Entry,
@@ -102,6 +104,7 @@ class RoundRunner:
             )
             for rows in (data.train, data.valid, data.judged, data.reported)
         )
+        self.train.folds = assign_folds(context, data)
         if data.stream is not None:
             chunk = chunk_steps(data.train, data.batch_size, settings.steps)
             self.stream = StreamFeed(
@@ -172,7 +175,7 @@ class RoundRunner:
                 view.outputs(previous.members)
         round_ = set_up_round(
             self.context, self.data, self.train, self.stream, builders, number, previous,
-            expected_steps,
+            expected_steps, self.valid,
         )  # fmt: skip
         round_.rates.scale(rate_factor)
         return round_
@@ -203,15 +206,15 @@ class RoundRunner:
             DivergedError: No candidate ensemble has a finite objective.
         """
         previous, settings = standing.ensemble, self.context.settings
+        round_.finish()
         round_.check_weights()
-        wanted = candidate_ensembles(round_, settings.strategies, previous)
-        new = {m.builder: m for m in round_.survivors}
-        if partial and not trained_enough(round_, previous):
-            wanted, new = [], {}
-        self._finalize(new.values())
+        judged = trained_enough(round_, previous) if partial else None
+        wanted = candidate_ensembles(round_, settings.strategies, previous, judged)
+        new = {m.builder: m for m in round_.survivors if judged is None or m.builder in judged}
+        self._finalize(round_, new.values())
         scored = [self.scorer.score_candidate(c, round_.number, new, previous) for c in wanted]
         winner = self._select(round_, scored, previous, settings.force_grow and not partial)
-        told = self._measure_single(new, scored)
+        told = self._measure_single(round_, new, scored)
         single, single_loss = standing.single, standing.single_loss
         for name, member in new.items():
             if told[name]["loss"] < single_loss:
@@ -224,7 +227,7 @@ class RoundRunner:
         )
         entries = leaderboard_entries(
             round_, scored, winner, previous, standing.measured, settings.ensembler.gamma,
-            "partial" if partial else "selected",
+            "partial" if partial else "selected", judged,
         )  # fmt: skip
         return Decision(
             round_.number, winner and winner.ensemble.name, best, tuple(entries),
@@ -232,9 +235,14 @@ class RoundRunner:
             learning_curve(round_), self.stream.used if self.stream is not None else 0,
         )  # fmt: skip
 
-    def _finalize(self, members):
+    def _finalize(self, round_, members):
+        head, spec = self.context.head, self.train.rows.spec
         for member in members:
-            finalize_member(member, self.train)
+            networks = round_.networks_of(member)
+            for network in networks:
+                finalize_member(network, self.train)
+            if networks != [member]:
+                member.model = join_folds(networks, head, spec, member.builder).model
         self.scorer.prepare(list(members))
         rule = self.context.settings.complexity_rule
         if rule.needs_outputs:
@@ -255,12 +263,15 @@ class RoundRunner:
             )
         return None if place < 0 else scored[place]
 
-    def _measure_single(self, new, scored) -> dict[str, dict[str, float]]:
+    def _measure_single(self, round_, new, scored) -> dict[str, dict[str, float]]:
         """Returns losses and metrics of each new subnetwork, in all processes the chief's."""
         told = {}
         for name, member in new.items():
             loss = self.scorer.single_loss(member)
             found = {"loss": loss, **self.scorer.report(member, scored)}
+            best = round_.best(round_.members.index(member))
+            if best is not None:
+                found |= {"held_out_loss": best[1], "best_step": best[0]}
             told[name] = dict(zip(found, self.context.group.agree(*found.values()), strict=True))
         return told
 

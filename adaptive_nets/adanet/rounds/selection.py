@@ -38,45 +38,63 @@ def select_best(
     return winner
 
 
-def trained_enough(round_: Round, previous: Ensemble | None) -> bool:
-    """Returns whether a round that was cut short may be judged.
+def trained_enough(round_: Round, previous: Ensemble | None) -> list[str]:
+    """Returns the subnetworks of a round that was cut short that may be judged.
 
-    Subnetworks that have trained less than a tenth of the round's steps are hardly more than
-    their random initial weights, and do not compete. Without a previous ensemble there is
-    nothing else to return, so they compete anyway, with a warning.
+    One that has trained less than a tenth of the round's steps is hardly more than its random
+    initial weights, and does not compete. With early stopping, one that has stopped has trained
+    enough, and so has one that has trained for as many steps as it is waited for. Without a
+    previous ensemble there is nothing else to return, so all compete anyway, with a warning.
 
     Args:
         round_: The `Round`.
         previous: The current ensemble, or `None`.
     """
-    step = round_.training.step
-    if step >= LEAST_SHARE * round_.steps:
-        return True
-    if previous is None:
+    training, best = round_.progress, round_.trainer.best
+    least = LEAST_SHARE * round_.steps
+    if best is not None:
+        least = min(least, best.rule.patience)
+    survivors = [m.builder for m in round_.survivors]
+    stopped = [m.builder for m, step in zip(round_.members, training.stopped, strict=True) if step]
+    if training.step >= least:
+        return survivors
+    if previous is None and not stopped:
         logging.warning(
             "The first round was stopped after %d of %d steps. The ensemble is hardly trained: "
             "allow more time or steps, or call fit again, which goes on with the round.",
-            step, round_.steps,
+            training.step, round_.steps,
         )  # fmt: skip
-    return previous is None
+        return survivors
+    return stopped
 
 
 def candidate_ensembles(
-    round_: Round, strategies: list[Strategy], previous: Ensemble | None
+    round_: Round,
+    strategies: list[Strategy],
+    previous: Ensemble | None,
+    judged: list[str] | None = None,
 ) -> list[Candidate]:
-    """Returns the candidate ensembles of the subnetworks that did not diverge."""
-    names = [
-        m.builder
-        for m, step in zip(round_.members, round_.training.diverged, strict=True)
-        if not step
-    ]
-    if not names:
+    """Returns the candidate ensembles of the subnetworks that did not diverge.
+
+    Args:
+        round_: The `Round`.
+        strategies: The ensemble strategies.
+        previous: The current ensemble, or `None`.
+        judged: Which of these subnetworks compete. Defaults to `None`: all.
+
+    Raises:
+        DivergedError: All subnetworks have diverged.
+    """
+    if not round_.survivors:
         failed = ", ".join(
             f"{m.builder} (step {s})"
-            for m, s in zip(round_.members, round_.training.diverged, strict=True)
+            for m, s in zip(round_.members, round_.progress.diverged, strict=True)
         )
         raise DivergedError(
             f"All subnetworks of round {round_.number} had a non-finite loss: {failed}. The "
             "previous ensemble, if any, is kept. Lower the learning rate or clip gradients."
         )
+    names = [m.builder for m in round_.survivors] if judged is None else judged
+    if not names:
+        return []
     return propose_candidates(strategies, names, previous is not None, round_.number)

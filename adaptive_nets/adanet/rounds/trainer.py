@@ -46,6 +46,11 @@ class RoundTrainer:
         unit: What the loss is measured in. Optimizers see the loss in this unit, so that steps,
             regularisation, penalties and half precision do not depend on the scale of the targets;
             the losses that are returned are the head's own. Defaults to 1.
+
+    Attributes:
+        alive: Whether each subnetwork is still being trained.
+        best: `BestWeights` of a `WatchedTrainer`, else `None`.
+        traces: How often the function has been traced.
     """
 
     def __init__(
@@ -60,13 +65,14 @@ class RoundTrainer:
         unit: float = 1.0,
     ):
         self.members, self.optimizers, self.head, self.scales = members, optimizers, head, scales
-        self.unit = unit
+        self.unit, self.best = unit, None
         self.groups = groups or [0] * len(members)
         self.penalties = penalties or [None] * len(members)
         for member, optimizer in zip(members, optimizers, strict=True):
             optimizer.build(member.model.trainable_variables)
             _without_all_reduce(optimizer)
         self.alive = np.ones(len(members), bool)
+        self.stopped, self.measured = np.zeros(len(members), "int64"), None
         self.traces = 0
         self.strategy = tf.distribute.get_strategy()
         self.replicas = self.strategy.num_replicas_in_sync
@@ -150,12 +156,7 @@ class RoundTrainer:
         model, penalty = member.model, self.penalties[k]
         with tf.GradientTape() as tape:
             features = member.feed(batch["x"], batch.get("hidden", {}))
-            logits = tf.cast(model(features, training=True)["logits"], tf.float32)
-            if self.scales is not None:
-                logits = self.scales[1] * logits
-                if "base" in batch:
-                    logits = logits + self.scales[0] * batch["base"]
-            per_row = self.head.loss(batch["y"], logits)
+            per_row = self._losses(model(features, training=True), batch)
             if "w" in batch:
                 per_row = per_row * batch["w"]
             loss = tf.reduce_mean(per_row)
@@ -171,9 +172,27 @@ class RoundTrainer:
             optimizer.apply(gradients, variables)
         return loss
 
+    def _losses(self, outputs, batch):
+        """Returns the loss of each row: of the logits, or the mean of those of several heads."""
+        heads = outputs.get("heads")
+        several = heads is not None
+        logits = tf.cast(heads if several else outputs["logits"], tf.float32)
+        if self.scales is not None:
+            logits = self.scales[1] * logits
+            if "base" in batch:
+                base = self.scales[0] * batch["base"]
+                logits = logits + (base[:, None] if several else base)
+        if not several:
+            return self.head.loss(batch["y"], logits)
+        # All heads of all rows as one batch, which a loss takes at once.
+        k, units = logits.shape[1:]
+        each = self.head.loss(tf.repeat(batch["y"], k, axis=0), tf.reshape(logits, (-1, units)))
+        return tf.reduce_mean(tf.reshape(each, (-1, k)), axis=1)
+
     def variables(self, k: int) -> list:
-        """Returns all state of subnetwork k: weights, then optimizer slots."""
-        return [*self.members[k].model.variables, *self.optimizers[k].variables]
+        """Returns all state of subnetwork k: weights, optimizer slots, what is kept of it."""
+        kept = [] if self.best is None else self.best.variables(k)
+        return [*self.members[k].model.variables, *self.optimizers[k].variables, *kept]
 
 
 def _without_all_reduce(optimizer):

@@ -121,6 +121,12 @@ def test_seeds_of_different_purposes_differ():
             ValueError,
             r"'made' must return a last_layer.*Received: \(None, 2, 2\).*Flatten or pool",
         ),
+        (lambda i, u: Subnetwork(), ValueError, "'made' must return logits, heads or both"),
+        (
+            lambda i, u: Subnetwork(heads=keras.layers.Dense(u)(i)),
+            ValueError,
+            r"'made' must return heads of shape \(None, k, 3\).*Received: \(None, 3\)",
+        ),
         (
             lambda i, u: dense(i, u, complexity=-1.0),
             ValueError,
@@ -151,6 +157,15 @@ def test_logits_are_scaled_to_the_targets_where_the_builder_wants_it():
         scaled.model(X)["logits"], logits * np.array(scale) + offset, rtol=1e-5
     )
     np.testing.assert_array_equal(scaled.model(X)["last_layer"], plain.model(X)["last_layer"])
+
+    def two_heads(inputs, units):
+        return Subnetwork(heads=keras.layers.Reshape((2, 3))(keras.layers.Dense(6)(inputs)))
+
+    wanting.make = two_heads
+    scaled = build_member(wanting, SPEC, 3, None, 2, sqrt_depth, 7, (offset, scale))
+    heads = member(two_heads).model(X)["heads"] * np.array(scale) + offset
+    np.testing.assert_allclose(scaled.model(X)["heads"], heads, rtol=1e-5)
+    np.testing.assert_allclose(scaled.model(X)["logits"], np.mean(heads, axis=1), rtol=1e-5)
 
 
 def test_inputs_follow_the_features():

@@ -128,6 +128,42 @@ def test_a_step_follows_the_gradient_of_the_residual_loss(scales, weighted):
     np.testing.assert_allclose(found[1], bias - rate * slope.sum(axis=0), atol=1e-6)
 
 
+class Several(Builder):
+    """Four linear predictors, whose mean is what predicts."""
+
+    name, rescale_output = "several", False
+
+    def build(self, inputs, units, previous=None):
+        rows = keras.layers.Dense(4 * units)(inputs)
+        return Subnetwork(heads=keras.layers.Reshape((4, units))(rows))
+
+
+@pytest.mark.parametrize("scales", [None, (0.7, 0.3)])
+def test_heads_are_trained_on_a_loss_each_and_predict_their_mean(scales):
+    spec = Rows(X, Y).spec
+    ours = build_member(Several(), spec, CLASSES, None, 1, sqrt_depth, 3, mean_of=HEAD.mean_of)
+    kernel, bias = (w.astype("float64") for w in weights(ours))
+    base = RNG.normal(size=(ROWS, CLASSES)).astype("float32")
+    w = RNG.uniform(0, 2, ROWS).astype("float32")
+    more = {"base": base} if scales else {}
+    _, losses = train([ours], [keras.optimizers.SGD(0.1)], 1, scales, w=w, **more)
+
+    rows = INDICES[0]
+    old, new = scales or (0.0, 1.0)
+    f = old * base[rows][:, None] + new * (X[rows] @ kernel + bias).reshape(BATCH, 4, CLASSES)
+    y, v = np.eye(CLASSES)[Y[rows]][:, None], w[rows].astype("float64")[:, None]
+    expected = -np.mean(v * (y * special.log_softmax(f, axis=2)).sum(axis=2))
+    assert losses[0, 0] == pytest.approx(expected, abs=1e-6)
+    slope = new * (special.softmax(f, axis=2) - y) * v[:, :, None] / (BATCH * 4)
+    step = X[rows].T @ slope.reshape(BATCH, -1)
+    np.testing.assert_allclose(weights(ours)[0], kernel - 0.1 * step, atol=1e-6)
+
+    out = ours.model(X)
+    assert out["heads"].shape == (ROWS, 4, CLASSES)
+    mean = special.softmax(np.array(out["heads"], "float64"), axis=2).mean(axis=1)
+    np.testing.assert_allclose(special.softmax(np.array(out["logits"]), axis=1), mean, atol=1e-6)
+
+
 def test_a_learning_rate_schedule_advances_with_the_steps():
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([1, 3], [0.5, 0.25, 0.0])
     ours, one, four = (member("linear", width=0) for _ in range(3))

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from adaptive_nets.adanet.candidates.stock.round_schedule import RoundSchedule
 from adaptive_nets.keras_internals import learning_rate_of
 
 
@@ -22,6 +23,7 @@ class LearningRates:
         leaves = {id(leaf): leaf for each in optimizers for leaf in _leaves(each)}
         self._chosen = [(each, _number_or_schedule(each)) for each in leaves.values()]
         self.factor = 1.0
+        self._steps: int | None = None
 
     @property
     def initial(self) -> float:
@@ -37,6 +39,14 @@ class LearningRates:
             number = isinstance(chosen, float)
             rate = chosen * factor if number else ScaledSchedule(chosen, factor)
             optimizer.learning_rate = rate
+
+    def set_length(self, steps: int) -> None:
+        """Stretches every `RoundSchedule` over a number of steps, the length of the round."""
+        if steps != self._steps:
+            self._steps = steps
+            for _, chosen in self._chosen:
+                if isinstance(chosen, RoundSchedule):
+                    chosen.set_length(steps)
 
 
 class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):

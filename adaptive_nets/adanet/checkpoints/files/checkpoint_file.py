@@ -35,7 +35,13 @@ _HEADER = fields(
         "curve": listed(floats),
         "partial": floats,
     },
-    {"data": text, "search": text},
+    {
+        "data": text,
+        "search": text,
+        "rows": text,
+        "stopped": listed(integer()),
+        "held_out": listed(floats),
+    },
 )
 
 
@@ -112,11 +118,13 @@ def _opened(parts):
 def _check_header(header, arrays):
     _HEADER(header, "")
     count = len(header["names"])
-    for name in ("losses", "diverged", "partial"):
-        if len(header[name]) != count:
+    for name in ("losses", "diverged", "partial", "stopped"):
+        if name in header and len(header[name]) != count:
             raise NotWholeError(f"holds no valid '{name}': expected {count} numbers")
     if any(len(row) != count for row in header["curve"]):
         raise NotWholeError(f"holds no valid 'curve': expected rows of {count} numbers")
+    if any(len(row) != 1 + count for row in header.get("held_out", ())):
+        raise NotWholeError(f"holds no valid 'held_out': expected rows of {1 + count} numbers")
     if any(array.dtype.kind not in "biufV" for array in arrays):
         raise NotWholeError("holds arrays that are not numbers")
 

@@ -38,7 +38,8 @@ _ENTRY = fields(
         "gamma": number(),
         "mixture_weight": number(finite=False),
         "parent": text,
-    }
+    },
+    {"best_step": integer()},
 )
 
 _REPORT = fields(
@@ -53,7 +54,10 @@ _REPORT = fields(
     }
 )
 
-_CURVE = fields({"round": integer(1), "window": integer(1), "losses": named(floats)})
+_CURVE = fields(
+    {"round": integer(1), "window": integer(1), "losses": named(floats)},
+    {"held_out_steps": listed(integer()), "held_out": named(floats)},
+)
 
 _ENSEMBLE = fields(
     {

@@ -1,0 +1,147 @@
+"""`BestWeights`: the weights with the lowest held-out loss, found inside the compiled function."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.adanet.objective.early_stopping import StoppingRule
+from adaptive_nets.adanet.rounds.stopping.held_out import BLOCK, HeldOut
+from adaptive_nets.heads import Head
+
+
+class BestWeights:
+    """Measures subnetworks on held-out rows, keeps their best weights, and says when to stop.
+
+    Majority layers are measured with the mean of their kernels, as in any inference. With an
+    average of the weights, the average is what is measured and kept.
+
+    Args:
+        members: The round's members.
+        head: The task's head.
+        scales: `(base_scale, logit_scale)`, as for `RoundTrainer`.
+        held_out: `HeldOut`, the rows.
+        rule: `StoppingRule`.
+
+    Attributes:
+        losses: The lowest loss of each member, a variable; infinity before the first measurement.
+        steps: The step of each member's lowest loss, a variable; 0 before the first measurement.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        head: Head,
+        scales: tuple[float, float] | None,
+        held_out: HeldOut,
+        rule: StoppingRule,
+    ):
+        self.members, self.head, self.scales = members, head, scales
+        self.held_out, self.rule = held_out, rule
+        self._kept = [_copies(m.model.variables) for m in members]
+        averaged = rule.average > 0
+        self._averages = [_copies(m.model.trainable_variables) if averaged else [] for m in members]
+        self.losses = [_variable(np.float32(np.inf)) for _ in members]
+        self.steps = [_variable(np.int64(0)) for _ in members]
+
+    def variables(self, k: int) -> list[tf.Variable]:
+        """Returns all state of member k."""
+        return [*self._kept[k], *self._averages[k], self.losses[k], self.steps[k]]
+
+    def restore(self, k: int) -> None:
+        """Gives member k its best weights. Without a measurement it keeps those it has."""
+        if int(self.steps[k]):
+            for variable, kept in zip(self.members[k].model.variables, self._kept[k], strict=True):
+                variable.assign(kept.numpy())
+
+    def follow(self, k: int, number: tf.Tensor) -> tf.Tensor:
+        """Brings the average of member k's weights up to date. Returns nothing of interest.
+
+        Args:
+            k: The member.
+            number: Steps taken, an int64 scalar.
+        """
+        taken = tf.cast(number, tf.float32)
+        decay = tf.minimum(self.rule.average, (1.0 + taken) / (10.0 + taken))
+        pairs = zip(self._averages[k], self.members[k].model.trainable_variables, strict=True)
+        for average, variable in pairs:
+            new = tf.convert_to_tensor(variable.value)
+            average.assign_add((1.0 - tf.cast(decay, new.dtype)) * (new - average))
+        return tf.constant(0)
+
+    def measure(self, k: int, number: tf.Tensor, source: dict) -> tuple[tf.Tensor, tf.Tensor]:
+        """Measures member k, and keeps its weights if they are the best so far.
+
+        Args:
+            k: The member.
+            number: Steps taken, an int64 scalar.
+            source: The held-out rows.
+
+        Returns:
+            Its loss, and whether it has not improved for too long.
+        """
+        loss = tf.cast(self._loss(k, source), tf.float32)
+        improved = loss < self.losses[k] - self.rule.min_delta
+        best = tf.where(improved, number, self.steps[k])
+
+        def keep():
+            now = self.members[k].model.variables
+            average = dict(zip(map(id, self.members[k].model.trainable_variables),
+                               self._averages[k], strict=False))  # fmt: skip
+            for kept, variable in zip(self._kept[k], now, strict=True):
+                kept.assign(average.get(id(variable), variable.value))
+            self.losses[k].assign(loss)
+            self.steps[k].assign(number)
+            return tf.constant(0)
+
+        tf.cond(improved, keep, lambda: tf.constant(0))
+        return loss, number - best >= self.rule.patience
+
+    def _loss(self, k, source):
+        """Returns the mean loss, computed block by block."""
+        rows = source["y"].shape[0]
+        count = -(-rows // BLOCK)
+        size = -(-rows // count)
+
+        def block(j, total):
+            index = j * size + tf.range(size)
+            places = tf.minimum(index, rows - 1)
+            batch = tf.nest.map_structure(lambda a: tf.gather(a, places), source)
+            losses = tf.where(index < rows, self._row_losses(k, batch), 0.0)
+            return j + 1, total + tf.reduce_sum(tf.cast(losses, tf.float64))
+
+        begin = tf.constant(0), tf.constant(0.0, tf.float64)
+        if count == 1:
+            _, total = block(*begin)
+        else:
+            _, total = tf.while_loop(lambda j, _: j < count, block, begin, parallel_iterations=1)
+        return total / rows
+
+    def _row_losses(self, k, batch):
+        logits = tf.cast(self._logits(k, batch), tf.float32)
+        if self.scales is not None:
+            logits = self.scales[1] * logits
+            if "base" in batch:
+                logits = logits + self.scales[0] * batch["base"]
+        losses = self.head.loss(batch["y"], logits)
+        return losses * batch["w"] if "w" in batch else losses
+
+    def _logits(self, k, batch):
+        member = self.members[k]
+        features = member.feed(batch["x"], batch.get("hidden", {}))
+        if not self._averages[k]:
+            return member.model(features, training=False)["logits"]
+        fixed = [variable.value for variable in member.model.non_trainable_variables]
+        averages = [tf.convert_to_tensor(average) for average in self._averages[k]]
+        outputs, _ = member.model.stateless_call(averages, fixed, features, training=False)
+        return outputs["logits"]
+
+
+def _variable(value):
+    return tf.Variable(value, trainable=False)
+
+
+def _copies(variables):
+    return [_variable(keras.ops.convert_to_numpy(variable)) for variable in variables]

@@ -1,0 +1,143 @@
+"""`WatchedTrainer`: a `RoundTrainer` that measures subnetworks and stops them early."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from adaptive_nets.adanet.rounds.stopping.best_weights import BestWeights
+from adaptive_nets.adanet.rounds.trainer import RoundTrainer
+
+
+class WatchedTrainer(RoundTrainer):
+    """Trains subnetworks until their loss on held-out rows no longer falls.
+
+    Measurements are part of the same compiled function as the steps, and cost no call of their
+    own. On several replicas a subnetwork that has stopped still takes part in the steps, as
+    replicas cannot wait for each other within a branch; what it has kept no longer changes.
+
+    Args:
+        *arguments: Those of `RoundTrainer`.
+        best: `BestWeights` of the members.
+        **options: Those of `RoundTrainer`.
+
+    Attributes:
+        stopped: For each subnetwork, the step at which it was stopped early, or 0.
+        measured: `(steps, members)` held-out losses after the steps of the last call, NaN where
+            nothing was measured. A call without steps has one row.
+    """
+
+    def __init__(self, *arguments: Any, best: BestWeights, **options: Any):
+        super().__init__(*arguments, **options)
+        self.best = best
+
+    def run(
+        self,
+        sources: Sequence[dict],
+        indices: Sequence[tf.Tensor],
+        start: int,
+        stop: int,
+        first: int = 0,
+        close: bool = False,
+    ) -> np.ndarray:
+        """Runs steps `start` to `stop` of a chunk, fewer if all subnetworks stop early.
+
+        Args:
+            sources: As for `RoundTrainer`.
+            indices: As for `RoundTrainer`.
+            start: First step within the chunk.
+            stop: End of the steps, exclusive.
+            first: Steps taken before the chunk. Defaults to 0.
+            close: Whether to measure after the last step even if no measurement is due. Defaults
+                to `False`.
+
+        Returns:
+            float32 array `(steps taken, members)` of losses, NaN for steps not taken.
+        """
+        end, losses, measured, alive, stopped = self._function(
+            tuple(sources), tuple(indices), tf.constant(start), tf.constant(stop),
+            tf.constant(self.alive), tf.constant(self.stopped), self.best.held_out.sources,
+            tf.constant(first, tf.int64), tf.constant(stop + int(close)),
+        )  # fmt: skip
+        self.alive, self.stopped = alive.numpy(), stopped.numpy()
+        end = min(int(end), stop)
+        self.measured = measured.numpy()[min(start + 1, end) : end + 1]
+        return losses.numpy()[start:end]
+
+    def _run(self, sources, indices, start, stop, alive, stopped, held_out, first, end):
+        self.traces += 1
+        count, chunk = len(self.members), indices[0].shape[0]
+        none = tf.fill((count,), float("nan"))
+        losses, measured = (
+            tf.TensorArray(tf.float32, size=chunk + 1, element_shape=(count,)).unstack(
+                tf.fill((chunk + 1, count), float("nan"))
+            )
+            for _ in range(2)
+        )
+
+        def step(i, alive, stopped, losses, measured):
+            # After the last step, one more turn may only measure.
+            number = first + tf.cast(tf.minimum(i + 1, stop), tf.int64)
+            trained = alive & (i < stop)
+            row = self._step_of(trained, sources, indices, tf.minimum(i, chunk - 1))
+            broken = trained & ~tf.math.is_finite(row)
+            # What was measured before its weights broke is a result.
+            stopped = tf.where(broken & (tf.stack(self.best.steps) > 0), number, stopped)
+            alive = alive & ~broken
+            self._follow(trained & alive, number)
+            found, over = tf.cond(
+                (number % self.best.rule.every == 0) | (i >= stop),
+                lambda: self._measure(alive, number, held_out),
+                lambda: (none, tf.zeros((count,), tf.bool)),
+            )
+            return (
+                i + 1, alive & ~over, tf.where(over, number, stopped), losses.write(i, row),
+                measured.write(tf.minimum(i + 1, stop), found),
+            )  # fmt: skip
+
+        i, alive, stopped, losses, measured = tf.while_loop(
+            lambda i, alive, *_: (i < end) & tf.reduce_any(alive), step,
+            (start, alive, stopped, losses, measured), parallel_iterations=1,
+        )  # fmt: skip
+        return i, losses.stack(), measured.stack(), alive, stopped
+
+    def _step_of(self, trained, sources, indices, i):
+        """Takes step i of some subnetworks; returns all losses."""
+        if self.replicas == 1:
+            return self._replica(sources, indices, i, trained)
+
+        def together():
+            shares = self.strategy.run(self._replica, (sources, indices, i, None))
+            return self.strategy.reduce("SUM", shares, axis=None)
+
+        none = tf.fill((len(self.members),), float("nan"))
+        row = tf.cond(tf.reduce_any(trained), together, lambda: none)
+        return tf.where(trained, row, np.nan)
+
+    def _follow(self, trained, number):
+        """Brings averages of weights up to date."""
+        if self.best.rule.average:
+            self._for_each(
+                trained, lambda k: (self.best.follow(k, number),), lambda: (tf.constant(0),)
+            )
+
+    def _measure(self, alive, number, held_out):
+        """Returns the held-out losses of some subnetworks, and which of them must stop."""
+        groups = self.best.held_out.groups
+        return self._for_each(
+            alive, lambda k: self.best.measure(k, number, held_out[groups[k]]),
+            lambda: (tf.constant(np.nan), tf.constant(False)),
+        )  # fmt: skip
+
+    def _for_each(
+        self,
+        chosen: tf.Tensor,
+        function: Callable[[int], tuple[tf.Tensor, ...]],
+        otherwise: Callable[[], tuple[tf.Tensor, ...]],
+    ) -> tuple[tf.Tensor, ...]:
+        """Returns what a function returns for some members, and another value for the others."""
+        found = [
+            tf.cond(chosen[k], lambda k=k: function(k), otherwise) for k in range(len(self.members))
+        ]
+        return tuple(map(tf.stack, zip(*found, strict=True)))

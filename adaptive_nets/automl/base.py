@@ -1,0 +1,241 @@
+"""`AutoEstimator`: what the classifier and the regressor share."""
+
+import os
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from adaptive_nets.automl.files import MODEL_FOLDER, write
+from adaptive_nets.automl.fitted import Fitted
+from adaptive_nets.automl.fitting import Fitting, Labelled
+from adaptive_nets.automl.inputs import check_weights, feature_table, training_table
+from adaptive_nets.automl.judging.board import Board
+from adaptive_nets.automl.judging.scoring import make_metric
+from adaptive_nets.automl.settings import Settings
+from adaptive_nets.automl.targets import Target
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet import AdaNet, Generator
+    from adaptive_nets.data import Schema
+
+
+class AutoEstimator(BaseEstimator):
+    """Finds a model for a table; see `AutoClassifier` and `AutoRegressor`."""
+
+    _target: type[Target]
+    _classifies: bool
+
+    def __init__(
+        self,
+        *,
+        time_limit: float | None = None,
+        preset: str = "good",
+        metric: str = "auto",
+        schema: "Schema | None" = None,
+        folds: int | str = "auto",
+        generator: "Generator | None" = None,
+        model_dir: str | os.PathLike | None = None,
+        seed: int | None = None,
+        verbose: str | int = "auto",
+    ):
+        self.time_limit = time_limit
+        self.preset = preset
+        self.metric = metric
+        self.schema = schema
+        self.folds = folds
+        self.generator = generator
+        self.model_dir = model_dir
+        self.seed = seed
+        self.verbose = verbose
+
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, validation_data: Any = None
+    ) -> Self:
+        """Finds a model for a table.
+
+        Args:
+            X: DataFrame of pandas or polars, Arrow table, dict of columns, array
+                `[rows, features]`, or the path of a CSV or Parquet file.
+            y: `[rows]` labels, or the name of the column of `X` that holds them.
+            sample_weight: `[rows]` weights >= 0; rows of weight 0 are left out. Defaults to
+                `None`: all rows count alike.
+            validation_data: `(X, y)` or `(X, y, sample_weight)` to hold out, or a table with the
+                target among its columns. Defaults to `None`: a part of the rows, drawn at random.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            ValueError: The data or an argument is invalid. The message is one line.
+        """
+        settings = Settings.of(self, self._classifies)
+        table, labels, name = training_table(X, y)
+        rows = self._labelled(table, labels, sample_weight, learn=True)
+        if len(rows.y) < 2:
+            raise ValueError(
+                f"There is {len(rows.y)} sample with a weight above 0, which nothing can be learnt "
+                "from. Expected at least 2 rows."
+            )
+        target = self._target.learn(rows.y, name)
+        fitting = Fitting(settings, target)
+        valid = None if validation_data is None else self._held_out(validation_data, name)
+        self._fitted = fitting.run(rows, valid)
+        if settings.model_dir is not None:
+            self.save(os.path.join(settings.model_dir, MODEL_FOLDER))
+        return self
+
+    def _labelled(self, table, labels, weights, learn):
+        table = feature_table(self, table, learn)
+        labels = _as_labels(labels)
+        check_consistent_length(table, labels)
+        weights = check_weights(weights, len(table))
+        rows = Labelled(table, labels, weights)
+        if weights is not None and not weights.all():
+            rows = rows.take(np.flatnonzero(weights))
+        return rows
+
+    def _held_out(self, given, name):
+        if isinstance(given, tuple | list) and len(given) in (2, 3):
+            x, y, *weights = given
+            table, labels, _ = training_table(x, y)
+            return self._labelled(table, labels, *(weights or [None]), learn=False)
+        table, labels, _ = training_table(given, name)
+        return self._labelled(table, labels, None, learn=False)
+
+    def _outputs(self, X):
+        check_is_fitted(self)
+        return self._fitted.outputs(self._table(X))
+
+    def _table(self, X):
+        """Returns features to predict, with the text columns of a file as text."""
+        text = [f.name for f in self.schema_.features if f.dtype == "string"]
+        return feature_table(self, X, learn=False, text=text)
+
+    def evaluate(self, X: Any, y: Any = None, sample_weight: Any = None) -> dict[str, float]:
+        """Returns metrics on labelled rows.
+
+        Args:
+            X: Features as for `fit`, or a table with the target among its columns.
+            y: `[rows]` labels, or the name of their column. Defaults to `None`: the column that
+                `fit` took.
+            sample_weight: `[rows]` weights. Defaults to `None`.
+
+        Returns:
+            Dict of metrics by name, the estimator's own first: `log_loss`, `accuracy` and
+            for two classes `roc_auc`; or `rmse`, `mae` and `r2`.
+        """
+        check_is_fitted(self)
+        fitted = self._fitted
+        table, labels, _ = training_table(X, fitted.target.name if y is None else y)
+        rows = self._labelled(table, labels, sample_weight, learn=False)
+        board = Board(make_metric(self.metric, self._classifies), fitted.target, None)
+        return board.measure(rows.y, fitted.outputs(rows.x), rows.w)
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Returns baselines, candidate ensembles and the served model as a `pandas.DataFrame`.
+
+        Columns: `model`, `kind` (`"baseline"`, `"ensemble"` or `"served"`), metrics on the rows
+        that were held out, `seconds` and `note`.
+        """
+        check_is_fitted(self)
+        return self._fitted.board.copy()
+
+    def export(self, path: str | os.PathLike, **options: Any) -> str:
+        """Writes a SavedModel whose inputs are the raw columns by name.
+
+        Args:
+            path: Folder to write. An existing SavedModel folder is replaced.
+            **options: `receiver`, `warmup`, `assets_extra`, `check_values`, as for
+                `serving.export_saved_model`.
+
+        Returns:
+            The path as a string.
+        """
+        check_is_fitted(self)
+        return self._fitted.export(path, **options)
+
+    def save(self, path: str | os.PathLike) -> str:
+        """Writes the fitted estimator to a folder, from which `automl.load` makes an equal one.
+
+        The search itself is not part of it; it is kept in the `model_dir`.
+
+        Args:
+            path: The folder. One that was saved before is replaced.
+
+        Returns:
+            The path as a string.
+        """
+        check_is_fitted(self)
+        plain = {"metric": self.metric, "preset": self.preset, "time_limit": self.time_limit}
+        about = {
+            "kind": type(self).__name__,
+            "arguments": plain,
+            "features": [self.n_features_in_, list(getattr(self, "feature_names_in_", ()))],
+        }
+        return write(path, self._fitted, about)
+
+    def _adopt(self, fitted: Fitted, features: list[Any]) -> Self:
+        """Takes over a model that was saved."""
+        self._fitted = fitted
+        self.n_features_in_, names = features
+        if names:
+            self.feature_names_in_ = np.array(names, dtype=object)
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_fitted" in self.__dict__
+
+    @property
+    def schema_(self) -> "Schema":
+        """The `data.Schema` that tables are read by."""
+        return self._known("schema_").schema
+
+    @property
+    def model_(self) -> Any:
+        """The served `keras.Model`, from raw columns to logits or predicted numbers."""
+        return self._known("model_").model
+
+    @property
+    def search_(self) -> "AdaNet":
+        """The `AdaNet` that found the model. A number as target has mean 0 and deviation 1."""
+        fitted = self._known("search_")
+        if fitted.search is None and fitted.find_search is not None:
+            fitted.search, fitted.find_search = fitted.find_search(), None
+        search = fitted.search
+        if search is None:
+            raise AttributeError(
+                "There is no search_: it was not kept in a model_dir, or there was none "
+                f"({fitted.stop_reason})."
+            )
+        return search
+
+    @property
+    def stop_reason_(self) -> str:
+        """Why the search ended, as `AdaNet.stop_reason`; or why there was none."""
+        return self._known("stop_reason_").stop_reason
+
+    def _known(self, name) -> Fitted:
+        if "_fitted" not in self.__dict__:
+            raise AttributeError(f"{name} is known once fit has been called.")
+        return self._fitted
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.non_deterministic = self.seed is None
+        tags.target_tags.required = True
+        return tags
+
+
+def _as_labels(y: Any) -> np.ndarray:
+    """Returns labels as an array whose rows can be taken."""
+    if isinstance(y, pd.Series | pd.DataFrame):
+        return y.to_numpy()
+    if hasattr(y, "to_numpy"):
+        return np.asarray(y.to_numpy())
+    return np.asarray(y) if not isinstance(y, list | tuple) else pd.Series(y).to_numpy()

@@ -1,0 +1,173 @@
+"""What a network has to beat: a constant, a linear model, and gradient boosting."""
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, softmax
+
+from adaptive_nets.automl.baselines.linear import LinearModel
+
+# Rows that the linear model and boosting are fitted on at most; they are shown for orientation.
+_MOST_ROWS = 50_000
+# Boosting reads these as classes; others as numbers.
+_MOST_VALUES = 255
+_PROBED = 5
+_ITERATIONS = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Baseline:
+    """A baseline's predictions of the held-out rows.
+
+    Args:
+        name: Its name on the leaderboard.
+        outputs: `[rows, classes]` probabilities, or `[rows, targets]` numbers.
+        seconds: Time to fit it.
+        note: How it differs from what its name says, or `""`.
+        model: The `LinearModel`, which can be served; `None` of the others.
+    """
+
+    name: str
+    outputs: np.ndarray
+    seconds: float
+    note: str = ""
+    model: LinearModel | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Encoded rows to fit baselines on, and those to predict.
+
+    Args:
+        x: Encoded training rows.
+        y: Class of each training row, or numbers `[rows, targets]`.
+        weights: Weights of the training rows, or `None`.
+        held: Encoded held-out rows.
+        classes: Number of classes, or `None` for numbers.
+        seed: Seed of random choices.
+    """
+
+    x: Mapping[str, np.ndarray]
+    y: np.ndarray
+    weights: np.ndarray | None
+    held: Mapping[str, np.ndarray]
+    classes: int | None
+    seed: int
+
+    def first(self, most: int) -> "Task":
+        """Returns the task with at most this many training rows, drawn at random."""
+        if len(self.y) <= most:
+            return self
+        chosen = np.random.default_rng(self.seed).permutation(len(self.y))[:most]
+        return dataclasses.replace(
+            self,
+            x={key: values[chosen] for key, values in self.x.items()},
+            y=self.y[chosen],
+            weights=None if self.weights is None else self.weights[chosen],
+        )
+
+
+def fit_baselines(task: Task, seconds: float) -> list[Baseline]:
+    """Fits all baselines.
+
+    Args:
+        task: The rows.
+        seconds: Time that they may take. What does not fit in is fitted on fewer rows or with
+            fewer iterations, or left out; its note says so.
+    """
+    began = time.monotonic()
+    found = [Baseline("constant", constant(task), time.monotonic() - began)]
+    # A logistic regression of so many rows takes a second or two.
+    most = int(np.clip(4000 * seconds, 1000, _MOST_ROWS))
+    some = task.first(most)
+    found.append(_linear(some, _on_rows(some, task)))
+    left = seconds - (time.monotonic() - began)
+    boosted = _boosting(some, left, _on_rows(some, task))
+    return found if boosted is None else [*found, boosted]
+
+
+def _on_rows(some: Task, task: Task) -> str:
+    return "" if some is task else f"on {len(some.y)} of {len(task.y)} rows"
+
+
+def constant(task: Task) -> np.ndarray:
+    """Returns the shares of the classes, or the mean, for every held-out row."""
+    rows = len(next(iter(task.held.values())))
+    if task.classes is None:
+        one = np.average(task.y, axis=0, weights=task.weights)
+    else:
+        one = np.bincount(task.y, task.weights, task.classes)
+        one = one / one.sum()
+    return np.tile(one, (rows, 1))
+
+
+def _linear(task: Task, note: str) -> Baseline:
+    began = time.monotonic()
+    fitted = LinearModel.fit(task.x, task.y, task.weights, task.classes)
+    outputs = fitted.outputs(task.held)
+    if task.classes == 2:
+        outputs = np.concatenate([expit(-outputs), expit(outputs)], axis=1)
+    elif task.classes is not None:
+        outputs = softmax(outputs, axis=1)
+    return Baseline("linear", outputs, time.monotonic() - began, note, fitted)
+
+
+def _boosting(task: Task, seconds: float, note: str) -> Baseline | None:
+    """Fits scikit-learn's HistGradientBoosting with as many iterations as there is time for."""
+    began = time.monotonic()
+    x, coded = _table(task.x)
+    held, _ = _table(task.held)
+    kind, options = _kind(task), {"categorical_features": coded, "random_state": task.seed}
+    if seconds <= 0 or (task.classes is None and task.y.shape[1] > 1):
+        return None
+    y = task.y if task.classes is not None else task.y[:, 0]
+    # A few trees tell how long all of them take.
+    made = kind(max_iter=_PROBED, early_stopping=False, **options).fit(x, y, task.weights)
+    each = (time.monotonic() - began) / _PROBED
+    left = seconds - (time.monotonic() - began)
+    count = int(min(_ITERATIONS, left / each))
+    if count > _PROBED:
+        made = kind(max_iter=count, **options).fit(x, y, task.weights)
+    else:
+        count = _PROBED
+    if count < _ITERATIONS:
+        note = f"{note + ', ' if note else ''}stopped after {count} of {_ITERATIONS} iterations"
+    if task.classes is None:
+        outputs = made.predict(held)[:, None]
+    else:
+        outputs = np.zeros((len(held), task.classes))
+        outputs[:, made.classes_] = made.predict_proba(held)
+    return Baseline("boosting", outputs, time.monotonic() - began, note)
+
+
+def _kind(task: Task) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    return HistGradientBoostingRegressor if task.classes is None else HistGradientBoostingClassifier
+
+
+def _table(encoded: Mapping[str, np.ndarray]) -> tuple[np.ndarray, list[int]]:
+    """Returns numbers and categories as one array, and the columns that are categories."""
+    parts = [encoded[key] for key in ("numbers", "missing") if key in encoded]
+    width, coded = sum(part.shape[1] for part in parts), []
+    if "categories" in encoded:
+        values = encoded["categories"]
+        # Rare and unseen values beyond what boosting takes are one.
+        parts.append(np.minimum(values, _MOST_VALUES - 1))
+        coded = list(range(width, width + values.shape[1]))
+    if "tokens" in encoded:
+        parts.append(_counts(encoded["tokens"]))
+    return np.concatenate([np.asarray(part, "float32") for part in parts], axis=1), coded
+
+
+def _counts(tokens: np.ndarray, width: int = 64) -> np.ndarray:
+    """Returns how often the tokens of a text fall into each of a few classes."""
+    flat = tokens.reshape(len(tokens), -1)
+    found = np.zeros((len(flat), width), "float32")
+    rows = np.repeat(np.arange(len(flat)), flat.shape[1])
+    kept = flat.ravel() > 0
+    np.add.at(found, (rows[kept], flat.ravel()[kept] % width), 1)
+    return found

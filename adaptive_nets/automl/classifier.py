@@ -1,0 +1,76 @@
+"""`AutoClassifier`."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+
+from adaptive_nets.automl.base import AutoEstimator
+from adaptive_nets.automl.targets import Classes
+
+
+class AutoClassifier(ClassifierMixin, AutoEstimator):
+    """Predicts classes from a table: strings, numbers, dates and missing values as they are.
+
+    `fit` finds out what each column is, holds out a part of the rows, fits baselines, and searches
+    an ensemble of networks by its loss on the rows held out. The result is one Keras model whose
+    inputs are the raw columns.
+
+    Args:
+        time_limit: Seconds for all of `fit`. Defaults to `None`: it ends by itself.
+        preset: `"fast"` (10 seconds), `"good"` or `"best"`. Defaults to `"good"`.
+        metric: What the choice is made by: `"auto"` (log loss) or the name of a scorer of
+            scikit-learn. Defaults to `"auto"`.
+        schema: A `data.Schema` to read tables by. Defaults to `None`: it is inferred.
+        folds: `"auto"`: one part of the rows is held out.
+        generator: An `adanet.Generator` of candidates. Defaults to `None`.
+        model_dir: Folder to keep the search and the model in; `fit` continues a search that it
+            finds there. Defaults to `None`.
+        seed: Integer seed. Defaults to `None`: a random one, or 0 with a `model_dir`.
+        verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
+
+    Attributes:
+        classes_: `[classes]` labels, in the order of `predict_proba`.
+        schema_: The `data.Schema`.
+        search_: The `AdaNet`.
+        model_: The served `keras.Model`.
+        stop_reason_: Why the search ended.
+        n_features_in_: Number of columns.
+        feature_names_in_: Names of the columns, if they have names.
+
+    Example:
+
+    ```python
+    from sklearn.datasets import load_iris
+    import adaptive_nets as an
+
+    table = load_iris(as_frame=True).frame
+    model = an.AutoClassifier(time_limit=1, seed=0, verbose=0).fit(table, "target")
+    model.predict(table.drop(columns="target"))[:3]
+    model.leaderboard()
+    ```
+    """
+
+    _target, _classifies = Classes, True
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The classes, in the order of `predict_proba`."""
+        return self._known("classes_").target.labels
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Returns the most probable class of each row.
+
+        Args:
+            X: Features, as for `fit`.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Returns the probabilities `[rows, classes]` of `classes_`.
+
+        Args:
+            X: Features, as for `fit`.
+        """
+        return self._outputs(X)

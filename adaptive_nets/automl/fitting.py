@@ -1,0 +1,203 @@
+"""`Fitting`: one call of `fit`, from a table to a model."""
+
+import dataclasses
+import math
+import time
+
+import keras
+import numpy as np
+import pandas as pd
+
+from adaptive_nets._seeds import derive_seed
+from adaptive_nets.adanet import AdaNet, EarlyStopping, Evaluator
+from adaptive_nets.automl.baselines.fit_baselines import Baseline, Task, fit_baselines
+from adaptive_nets.automl.baselines.linear import LinearModel
+from adaptive_nets.automl.fitted import Fitted, in_unit_of, serving_head
+from adaptive_nets.automl.judging.board import Board
+from adaptive_nets.automl.judging.splits import LEAST_ROWS, split
+from adaptive_nets.automl.settings import Settings
+from adaptive_nets.automl.targets import Classes, Target
+from adaptive_nets.data.encoding import fit_encoding
+from adaptive_nets.data.preprocessing import Preprocessor
+from adaptive_nets.data.rows import Rows
+from adaptive_nets.data.schema import Schema
+from adaptive_nets.generators import Tabular
+
+# The shortest search: its first round is traced, trained and decided.
+LEAST_SEARCH = 3.0
+# Baselines take at most this share of the time, and without a limit so many seconds.
+_BASELINE_SHARE, _BASELINE_SECONDS = 0.1, 20.0
+# Kept to put the model together and to measure it.
+_CLOSING_SHARE, _CLOSING_SECONDS = 0.05, 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """Rows of a table with labels.
+
+    Args:
+        x: The table.
+        y: `[rows]` labels, as they were passed.
+        w: `[rows]` weights, or `None`.
+    """
+
+    x: pd.DataFrame
+    y: np.ndarray
+    w: np.ndarray | None
+
+    def take(self, index: np.ndarray) -> "Labelled":
+        """Returns some of the rows."""
+        w = None if self.w is None else self.w[index]
+        return Labelled(self.x.iloc[index], self.y[index], w)
+
+
+class Fitting:
+    """Fits a model to a table within a time limit.
+
+    Args:
+        settings: The estimator's settings.
+        target: The target, as it was learnt from all rows.
+    """
+
+    def __init__(self, settings: Settings, target: Target):
+        self.settings, self.target = settings, target
+        self.began = time.monotonic()
+
+    def left(self) -> float:
+        """Returns the seconds that are left."""
+        return self.settings.seconds - (time.monotonic() - self.began)
+
+    def run(self, rows: Labelled, valid: Labelled | None) -> Fitted:
+        """Returns the fitted model.
+
+        Args:
+            rows: All rows.
+            valid: Rows to hold out, or `None` to take a part of `rows`.
+        """
+        schema = self.settings.schema or Schema.infer(rows.x, kinds={})
+        train, valid = self._divided(rows, valid)
+        if valid is None or self.left() < LEAST_SEARCH:
+            why = "too few rows" if valid is None else "time limit"
+            everything = rows if valid is None else train
+            return self._linear(schema, everything, valid, why)
+        encoding = fit_encoding(schema, train.x)
+        encoder = Encoder(schema, encoding)
+        board = Board(self.settings.metric, self.target, valid)
+        baselines = self._baselines(encoder, train, valid)
+        for baseline in baselines:
+            board.add_baseline(baseline)
+        linear = next(each for each in baselines if each.model is not None)
+        if self.left() < LEAST_SEARCH:
+            return self._linear(schema, train, valid, "time limit", encoder, board)
+        search = self._searched(schema, encoding, train, valid)
+        model = in_unit_of(self.target, search.model)
+        fitted = Fitted(
+            model, serving_head(self.target), schema, self.target, pd.DataFrame(), search,
+            search.stop_reason,
+        )  # fmt: skip
+        board.add_search(search)
+        outputs, note = fitted.outputs(valid.x), f"the search ended by {search.stop_reason}"
+        if board.is_better(linear.outputs, outputs):
+            # So few steps, or so few rows, that networks have not paid.
+            fitted.model = linear.model.model(encoding)
+            outputs, note = fitted.outputs(valid.x), "linear: no ensemble was better"
+        board.add_served(outputs, time.monotonic() - self.began, note)
+        fitted.board = board.frame()
+        return fitted
+
+    def _divided(self, rows, valid):
+        if valid is not None or len(rows.x) < LEAST_ROWS:
+            return rows, valid
+        strata = self.target.codes(rows.y) if isinstance(self.target, Classes) else None
+        seed = derive_seed(self.settings.seed, "held out")
+        kept, held = split(len(rows.x), strata, seed)
+        return rows.take(kept), rows.take(held)
+
+    def _baselines(self, encoder: "Encoder", train: Labelled, valid: Labelled) -> list[Baseline]:
+        classes = len(self.target.labels) if isinstance(self.target, Classes) else None
+        task = Task(
+            encoder(train.x), self._plain(train.y), train.w, encoder(valid.x), classes,
+            derive_seed(self.settings.seed, "baselines") % 2**31,
+        )  # fmt: skip
+        limit = self.settings.seconds
+        share = _BASELINE_SECONDS if math.isinf(limit) else _BASELINE_SHARE * limit
+        return fit_baselines(task, min(share, _BASELINE_SECONDS, max(0.0, self.left())))
+
+    def _plain(self, y):
+        """Returns labels as baselines read them: positions of classes, or numbers."""
+        if isinstance(self.target, Classes):
+            return self.target.codes(y)
+        wide = np.asarray(y, "float64")
+        return wide.reshape(len(wide), -1)
+
+    def _linear(self, schema, rows, valid, why, encoder=None, board=None):
+        """Returns the linear model, which there is always time for."""
+        encoder = encoder or Encoder(schema, fit_encoding(schema, rows.x))
+        classes = len(self.target.labels) if isinstance(self.target, Classes) else None
+        began = time.monotonic()
+        linear = LinearModel.fit(encoder(rows.x), self._plain(rows.y), rows.w, classes)
+        model = linear.model(encoder.model)
+        fitted = Fitted(
+            model, serving_head(self.target), schema, self.target, pd.DataFrame(), None, why
+        )
+        board = board or Board(self.settings.metric, self.target, valid)
+        outputs = None if valid is None else fitted.outputs(valid.x)
+        board.add_served(outputs, time.monotonic() - began, f"linear: {why}")
+        fitted.board = board.frame()
+        return fitted
+
+    def _searched(self, schema, encoding, train, valid):
+        settings = self.settings
+        search = AdaNet(
+            self.target.head(),
+            settings.generator or Tabular(),
+            training="independent",
+            ensemble_strategies="all",
+            evaluator=Evaluator(metric="loss"),
+            early_stopping=EarlyStopping(),
+            preprocessing=encoding,
+            model_dir=settings.search_folder,
+            seed=derive_seed(settings.seed, "search"),
+        )
+        # The search reads the table as the front does.
+        search.adopt(None, search.state, schema)
+        limit, left = settings.seconds, self.left()
+        closing = min(_CLOSING_SECONDS, _CLOSING_SHARE * limit)
+        search.fit(
+            train.x,
+            self.target.encode(train.y),
+            sample_weight=train.w,
+            validation_data=(valid.x, self.target.encode(valid.y))
+            + (() if valid.w is None else (valid.w,)),
+            batch_size=batch_size(len(train.x)),
+            time_limit=None if math.isinf(limit) else max(0.1, left - closing),
+            verbose=settings.verbose,
+        )
+        return search
+
+
+class Encoder:
+    """Encodes rows of a table with a function that is traced once.
+
+    Args:
+        schema: How a table is read.
+        model: The model from raw columns to encoded ones.
+    """
+
+    def __init__(self, schema: Schema, model: keras.Model):
+        self.schema, self.model = schema, model
+        self._preprocess = Preprocessor(model)
+
+    def __call__(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Returns the encoded columns by key."""
+        rows = Rows(self.schema.read(table), np.zeros(len(table), "float32"))
+        return {key: np.asarray(values) for key, values in self._preprocess(rows).x.items()}
+
+
+def batch_size(rows: int) -> int:
+    """Returns the rows a step: a power of 2 from 32 to 256, such that few rows make many steps.
+
+    Args:
+        rows: Number of training rows.
+    """
+    return int(2 ** np.clip(round(math.log2(max(rows, 1) / 50)), 5, 8))

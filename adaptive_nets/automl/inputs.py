@@ -1,0 +1,141 @@
+"""Features in whatever form scikit-learn's users pass them, as a table of named columns."""
+
+import os
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from adaptive_nets._checks import show
+from adaptive_nets.data.tables.table import read_table, split_target
+
+
+def training_table(x: Any, y: Any) -> tuple[Any, Any, str]:
+    """Returns features, labels, and the target's name.
+
+    Args:
+        x: Features; or a table or path, with the target among its columns.
+        y: Labels, or the name of the target's column.
+
+    Raises:
+        ValueError: There are no labels, or no such column.
+    """
+    if isinstance(y, str):
+        if not (isinstance(x, str | os.PathLike) or hasattr(x, "columns") or isinstance(x, dict)):
+            raise ValueError(
+                f"y={y!r} names a column, so X must be a table or a path. Received: X={show(x)}."
+            )
+        table, labels = split_target(read_table(x), y)
+        return table, labels, y
+    if y is None:
+        raise ValueError(
+            "fit requires y to be passed, but the target y is None. Pass labels, or the name of "
+            "the target's column."
+        )
+    return x, y, str(getattr(y, "name", None) or "y")
+
+
+def feature_table(
+    estimator: BaseEstimator, x: Any, learn: bool, text: Collection[str] = ()
+) -> pd.DataFrame:
+    """Returns features as a table, and checks them as scikit-learn does.
+
+    Args:
+        estimator: The estimator, which keeps the number and names of the features.
+        x: A table, a path, a dict of columns, or an array `[rows, features]`.
+        learn: Whether these are training rows, whose number and names of features are kept.
+        text: Names of columns that a CSV file holds as text.
+
+    Raises:
+        ValueError: There are no rows or features, or not those of the training data.
+        TypeError: A value is neither number, text nor date.
+    """
+    named = isinstance(x, str | os.PathLike | dict) or hasattr(x, "columns")
+    # A sparse matrix may be a dict too; it is refused below.
+    if not sparse.issparse(x) and (named or _are_records(x)):
+        table = read_table(x, text)
+        _check_filled(table)
+        if learn:
+            validate_data(estimator, table, reset=True, skip_check_array=True)
+        return table
+    if isinstance(x, list) or getattr(getattr(x, "dtype", None), "kind", "") in ("O", "U"):
+        x = _objects(x)
+    words = getattr(getattr(x, "dtype", None), "kind", "") == "O"
+    options = {"dtype": None, "ensure_all_finite": False} if words else {}
+    array = validate_data(
+        estimator,
+        x,
+        reset=learn,
+        **{"dtype": "numeric", "ensure_all_finite": "allow-nan", **options},
+    )
+    return _with_names(estimator, read_table(np.asarray(array)), learn)
+
+
+def _with_names(estimator, table, learn):
+    """Returns an array's columns with the names of the training data, by position."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return table if learn or names is None else table.set_axis(list(names), axis=1)
+
+
+def _objects(x):
+    """Returns values of several kinds as an array of objects, and numbers alone as numbers."""
+    array = np.asarray(x)
+    if array.dtype.kind in "biufc":
+        return array
+    array = np.array(x, dtype=object)
+    for value in array.ravel()[:1000]:
+        if isinstance(value, dict | list | tuple | set):
+            raise TypeError(
+                "argument must be a string, a number or a date. "
+                f"Received: {type(value).__name__} {show(value)}."
+            )
+    return array
+
+
+def _are_records(x: Any) -> bool:
+    return isinstance(x, list) and bool(x) and all(isinstance(row, dict) for row in x)
+
+
+def _check_filled(table: pd.DataFrame) -> None:
+    rows, columns = table.shape
+    if columns == 0:
+        raise ValueError(
+            f"0 feature(s) (shape={table.shape}) while a minimum of 1 is required by the model."
+        )
+    if rows == 0:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={table.shape}) while a minimum of 1 is required."
+        )
+
+
+def check_weights(weights: Any, rows: int) -> np.ndarray | None:
+    """Returns one weight >= 0 a row as float64, or `None`.
+
+    Args:
+        weights: What was passed for `sample_weight`.
+        rows: Number of rows.
+
+    Raises:
+        ValueError: There is another number of weights, or one is negative or not finite.
+    """
+    if weights is None:
+        return None
+    found = np.asarray(weights, "float64")
+    if found.shape == ():
+        found = np.full(rows, float(found))
+    if found.shape != (rows,):
+        raise ValueError(
+            f"sample_weight.shape == {found.shape}, expected ({rows},): one weight a row."
+        )
+    wrong = ~(np.isfinite(found) & (found >= 0))
+    if wrong.any() or not found.any():
+        first = found[wrong][0] if wrong.any() else 0.0
+        raise ValueError(
+            "sample_weight must be finite numbers >= 0, and not every weight zero. "
+            f"Received: {first} in {'row ' + str(int(np.argmax(wrong))) if wrong.any() else 'all'}."
+        )
+    return found

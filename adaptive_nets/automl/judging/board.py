@@ -1,0 +1,103 @@
+"""`Board`: the leaderboard, baselines first, all measured on the same held-out rows."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from adaptive_nets.automl.baselines.fit_baselines import Baseline
+from adaptive_nets.automl.judging.scoring import Metric, measure_classes, measure_numbers, score
+from adaptive_nets.automl.targets import Classes, Target
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet import AdaNet
+
+
+class Board:
+    """Collects the rows of the leaderboard.
+
+    Args:
+        metric: What candidates are compared by.
+        target: The target.
+        held: The held-out `Labelled` rows, or `None`.
+    """
+
+    def __init__(self, metric: Metric, target: Target, held: Any):
+        self.metric, self.target, self.held = metric, target, held
+        self._rows = []
+
+    def add_baseline(self, baseline: Baseline) -> None:
+        """Adds a baseline."""
+        self._add(baseline.name, "baseline", baseline.outputs, baseline.seconds, baseline.note)
+
+    def add_served(self, outputs: np.ndarray | None, seconds: float, note: str) -> None:
+        """Adds the model that is served.
+
+        Args:
+            outputs: Its outputs for the held-out rows, or `None` if there are none.
+            seconds: Time that it took.
+            note: How it came to be, or `""`.
+        """
+        self._add("served model", "served", outputs, seconds, note)
+
+    def add_search(self, search: "AdaNet") -> None:
+        """Adds the candidate ensembles of a search."""
+        found = search.leaderboard()
+        scale = 1.0 if isinstance(self.target, Classes) else float(self.target.scale[0])
+        for entry in found.to_dict("records"):
+            measured = {
+                name: entry[f"val_{name}"] * (scale if name in ("rmse", "mae") else 1.0)
+                for name in ("log_loss", "accuracy", "rmse", "mae", "r2")
+                if f"val_{name}" in entry
+            }
+            if "auc" in found.columns:
+                measured["roc_auc"] = entry["val_auc"]
+            self._rows.append(
+                {
+                    "model": f"round {entry['round']}: {entry['candidate']}",
+                    "kind": "ensemble",
+                    **measured,
+                    "seconds": entry["seconds"],
+                    "note": entry["status"],
+                }
+            )
+
+    def is_better(self, outputs: np.ndarray, than: np.ndarray) -> bool:
+        """Returns whether outputs for the held-out rows are better than others by the metric."""
+        first, second = (
+            self.measure(self.held.y, each, self.held.w)[self.metric.name]
+            for each in (outputs, than)
+        )
+        return np.isnan(second) or self.metric.better(first, second)
+
+    def _add(self, name, kind, outputs, seconds, note):
+        measured = {} if outputs is None else self.measure(self.held.y, outputs, self.held.w)
+        row = {"model": name, "kind": kind, **measured, "seconds": seconds, "note": note}
+        self._rows.append(row)
+
+    def measure(
+        self, y: Any, outputs: np.ndarray, weights: np.ndarray | None = None
+    ) -> dict[str, float]:
+        """Returns the metrics of outputs, that of the settings first.
+
+        Args:
+            y: Labels.
+            outputs: Probabilities `[rows, classes]`, or predicted numbers.
+            weights: `[rows]` weights, or `None`.
+        """
+        classes = isinstance(self.target, Classes)
+        if classes:
+            found = measure_classes(self.target.codes(y), outputs, weights)
+        else:
+            outputs = np.asarray(outputs).reshape(np.shape(y))
+            found = measure_numbers(np.asarray(y, "float64"), outputs, weights)
+        if self.metric.scorer is None:
+            return found
+        labels = self.target.labels if classes else None
+        return {self.metric.name: score(self.metric, y, outputs, labels, weights), **found}
+
+    def frame(self) -> pd.DataFrame:
+        """Returns the leaderboard."""
+        frame = pd.DataFrame(self._rows)
+        last = ["seconds", "note"]
+        return frame[[name for name in frame.columns if name not in last] + last]

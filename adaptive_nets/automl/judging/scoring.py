@@ -1,0 +1,152 @@
+"""Metrics of predictions: those that are always shown, and any scorer of scikit-learn by name."""
+
+import dataclasses
+import difflib
+from typing import Any
+
+import numpy as np
+from sklearn import metrics
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from adaptive_nets._checks import check_text
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """What candidates are compared by.
+
+    Args:
+        name: Its name: `"log_loss"`, `"rmse"`, or that of a scorer.
+        scorer: The scorer of scikit-learn, or `None` for one of the metrics that are always shown.
+        rising: Whether higher values are better.
+    """
+
+    name: str
+    scorer: Any = None
+    rising: bool = False
+
+    def better(self, value: float, than: float) -> bool:
+        """Returns whether a value is better than another one. NaN is better than none."""
+        return value > than if self.rising else value < than
+
+
+def make_metric(name: str, classifies: bool) -> Metric:
+    """Returns the metric of a name.
+
+    Args:
+        name: `"auto"` (log loss for classes, root mean squared error for numbers) or a name of
+            `sklearn.metrics.get_scorer_names`.
+        classifies: Whether the target is classes.
+
+    Raises:
+        ValueError: There is no such metric. The message names those that look like it.
+    """
+    name = check_text("metric", name)
+    own = "log_loss" if classifies else "rmse"
+    if name in ("auto", own):
+        return Metric(own)
+    known = metrics.get_scorer_names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5) or known[:5]
+        raise ValueError(
+            "metric must be 'auto' or a name of sklearn.metrics.get_scorer_names(), such as "
+            f"{', '.join(near)}. Received: metric={name!r}."
+        )
+    return Metric(name, metrics.get_scorer(name), rising=True)
+
+
+def measure_classes(
+    codes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None
+) -> dict[str, float]:
+    """Returns log loss and accuracy, and for two classes the area under the ROC curve.
+
+    Args:
+        codes: `[rows]` position of each row's class.
+        probabilities: `[rows, classes]`.
+        weights: `[rows]` weights, or `None`.
+    """
+    count = probabilities.shape[1]
+    found = {
+        "log_loss": metrics.log_loss(
+            codes, probabilities, sample_weight=weights, labels=np.arange(count)
+        ),
+        "accuracy": metrics.accuracy_score(
+            codes, probabilities.argmax(axis=1), sample_weight=weights
+        ),
+    }
+    if count == 2 and len(np.unique(codes)) == 2:
+        found["roc_auc"] = metrics.roc_auc_score(codes, probabilities[:, 1], sample_weight=weights)
+    return {name: float(value) for name, value in found.items()}
+
+
+def measure_numbers(
+    y: np.ndarray, predictions: np.ndarray, weights: np.ndarray | None
+) -> dict[str, float]:
+    """Returns the root mean squared error, the mean absolute error and R².
+
+    Args:
+        y: `[rows]` or `[rows, targets]` numbers.
+        predictions: Of the same shape.
+        weights: `[rows]` weights, or `None`.
+    """
+    found = {
+        "rmse": metrics.root_mean_squared_error(y, predictions, sample_weight=weights),
+        "mae": metrics.mean_absolute_error(y, predictions, sample_weight=weights),
+    }
+    if len(y) > 1:
+        found["r2"] = metrics.r2_score(y, predictions, sample_weight=weights)
+    return {name: float(value) for name, value in found.items()}
+
+
+class _KnownClasses(ClassifierMixin, BaseEstimator):
+    """Stands where a scorer expects a classifier whose predictions are known."""
+
+    def __init__(self, classes: Any = None, probabilities: Any = None):
+        self.classes, self.probabilities = classes, probabilities
+
+    @property
+    def classes_(self) -> np.ndarray:
+        return self.classes
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict(self, X: Any) -> np.ndarray:
+        return self.classes[self.probabilities.argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return self.probabilities
+
+
+class _KnownNumbers(RegressorMixin, BaseEstimator):
+    """Stands where a scorer expects a regressor whose predictions are known."""
+
+    def __init__(self, predictions: Any = None):
+        self.predictions = predictions
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict(self, X: Any) -> np.ndarray:
+        return self.predictions
+
+
+def score(
+    metric: Metric,
+    y: np.ndarray,
+    outputs: np.ndarray,
+    classes: np.ndarray | None,
+    weights: np.ndarray | None,
+) -> float:
+    """Returns a scorer's value for predictions; NaN where it is not defined.
+
+    Args:
+        metric: A `Metric` with a scorer.
+        y: Labels.
+        outputs: Probabilities `[rows, classes]`, or predicted numbers.
+        classes: The classes, or `None` for numbers.
+        weights: `[rows]` weights, or `None`.
+    """
+    known = _KnownNumbers(outputs) if classes is None else _KnownClasses(classes, outputs)
+    options = {} if weights is None else {"sample_weight": weights}
+    return float(metric.scorer(known, np.zeros((len(y), 1)), y, **options))

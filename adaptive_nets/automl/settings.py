@@ -1,0 +1,105 @@
+"""What `AutoClassifier` and `AutoRegressor` are asked for, checked before work starts."""
+
+import dataclasses
+import inspect
+import math
+import os
+from typing import Any
+
+from adaptive_nets._checks import check_choice, check_instance, check_number, check_path, show
+from adaptive_nets._seeds import new_seed
+from adaptive_nets.adanet import AdaNet, Generator
+from adaptive_nets.automl.judging.scoring import Metric, make_metric
+from adaptive_nets.data import Schema
+
+# Seconds of a preset that has a limit of its own.
+PRESETS = {"fast": 10.0, "good": None, "best": None}
+SEARCH_FOLDER = "search"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The checked arguments of an estimator.
+
+    Args:
+        time_limit: Seconds, or `None`.
+        preset: A key of `PRESETS`.
+        metric: What candidates are compared by.
+        schema: The `Schema` to read tables by, or `None`.
+        generator: The generator, or `None` for that of the front.
+        model_dir: Absolute path, or `None`.
+        seed: The seed.
+        verbose: As for `AdaNet.fit`.
+    """
+
+    time_limit: float | None
+    preset: str
+    metric: Metric
+    schema: Schema | None
+    generator: Generator | None
+    model_dir: str | None
+    seed: int
+    verbose: Any
+
+    @classmethod
+    def of(cls, estimator: Any, classifies: bool) -> "Settings":
+        """Reads the attributes of an estimator.
+
+        Args:
+            estimator: An `AutoClassifier` or `AutoRegressor`.
+            classifies: Whether its target is classes.
+
+        Raises:
+            ValueError: An argument is out of range.
+            TypeError: An argument is of the wrong type.
+        """
+        limit, model_dir = estimator.time_limit, estimator.model_dir
+        preset = check_choice("preset", estimator.preset, tuple(PRESETS))
+        if estimator.schema is not None:
+            check_instance("schema", estimator.schema, Schema, "a data.Schema, or None")
+        if estimator.generator is not None:
+            check_instance(
+                "generator", estimator.generator, Generator, "an adanet.Generator, or None"
+            )
+        _check_folds(estimator.folds)
+        if not isinstance(estimator.verbose, bool | int) and estimator.verbose != "auto":
+            raise ValueError(
+                f"verbose must be 'auto', 0, 1 or 2. Received: verbose={show(estimator.verbose)}."
+            )
+        if limit is not None and not (isinstance(limit, float) and limit == math.inf):
+            limit = check_number("time_limit", limit, 0, inclusive=False)
+        return cls(
+            None if limit == math.inf else limit,
+            preset,
+            make_metric(estimator.metric, classifies),
+            estimator.schema,
+            estimator.generator,
+            None if model_dir is None else check_path("model_dir", model_dir),
+            # A fit that goes on in its folder must draw what it drew before.
+            new_seed(0 if estimator.seed is None and model_dir is not None else estimator.seed),
+            estimator.verbose,
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Seconds for all of `fit`: the limit, or the preset's own. Infinite without either."""
+        given = self.time_limit if self.time_limit is not None else PRESETS[self.preset]
+        return math.inf if given is None else given
+
+    @property
+    def search_folder(self) -> str | None:
+        """Where the search keeps its state, or `None`."""
+        return None if self.model_dir is None else os.path.join(self.model_dir, SEARCH_FOLDER)
+
+
+def _check_folds(folds):
+    if folds != "auto":
+        raise ValueError(
+            "folds must be 'auto': one part of the rows is held out. Out-of-fold training is not "
+            f"available. Received: folds={show(folds)}."
+        )
+
+
+def engine_arguments() -> set[str]:
+    """Returns the names of the arguments of `AdaNet`."""
+    return set(inspect.signature(AdaNet).parameters)

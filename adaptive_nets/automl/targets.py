@@ -1,0 +1,291 @@
+"""What is predicted: classes, or numbers. Labels in, what a head is trained on out."""
+
+import abc
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.multiclass import check_classification_targets
+
+from adaptive_nets import heads
+from adaptive_nets._checks import show
+
+# A target of this many rows that holds 1, 2, 3, ... in order is a row number.
+_FEW_ROWS, _COUNTING_ROWS = 10, 100
+
+
+class Target(abc.ABC):
+    """The target of a table, as it was learnt from the training rows.
+
+    Args:
+        name: Its name, for messages.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+
+    @abc.abstractmethod
+    def encode(self, y: Any) -> np.ndarray:
+        """Returns the labels of some rows as the search reads them. Unknown ones are refused."""
+
+    @abc.abstractmethod
+    def head(self) -> heads.Head:
+        """Returns a new head for the search."""
+
+    @property
+    @abc.abstractmethod
+    def strata(self) -> bool:
+        """Whether splits keep the shares of the encoded labels."""
+
+    @abc.abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what is known as JSON values."""
+
+
+class Classes(Target):
+    """A target of classes: strings, whole numbers, booleans, or what else can be sorted.
+
+    Args:
+        labels: The classes, sorted.
+        name: The target's name, for messages.
+    """
+
+    def __init__(self, labels: np.ndarray, name: str):
+        super().__init__(name)
+        self.labels = labels
+
+    @classmethod
+    def learn(cls, y: Any, name: str) -> "Classes":
+        """Learns the classes from training labels.
+
+        Raises:
+            ValueError: Labels are missing, are numbers with fractions, are one class, or nearly
+                all differ.
+        """
+        values = read_labels(y, name)
+        check_classification_targets(values)
+        labels = np.unique(values)
+        if len(labels) < 2:
+            raise ValueError(
+                f"The target {name!r} has one class: there is nothing to tell apart. Expected at "
+                f"least two classes. Received: {show(labels[0])} in every row."
+            )
+        if len(values) >= _FEW_ROWS and len(labels) > len(values) / 2:
+            raise ValueError(
+                f"The target {name!r} has {len(labels)} classes in {len(values)} rows: it looks "
+                "like an id. Expected classes of several rows each; numbers are predicted by "
+                f"AutoRegressor. Received: {show(values[0])}, {show(values[1])}, ..."
+            )
+        return cls(labels, name)
+
+    @property
+    def names(self) -> list[Any]:
+        """The classes as a head names them: strings, integers or booleans."""
+        kind = self.labels.dtype.kind
+        listed = self.labels.tolist()
+        if kind in "biu" or all(isinstance(label, str) for label in listed):
+            return listed
+        if all(isinstance(label, bool | int) for label in listed):
+            return [int(label) for label in listed]
+        return [str(label) for label in listed]
+
+    @property
+    def strata(self) -> bool:
+        return True
+
+    def codes(self, y: Any) -> np.ndarray:
+        """Returns the position of each label among the classes."""
+        values = read_labels(y, self.name)
+        found = pd.Index(self.labels).get_indexer(values)
+        if (found < 0).any():
+            row = int(np.argmax(found < 0))
+            raise ValueError(
+                f"The target {self.name!r} must be one of its {len(self.labels)} classes, "
+                f"{_some(self.labels)}. Received: {show(values[row])} in row {row}."
+            )
+        return found
+
+    def encode(self, y: Any) -> np.ndarray:
+        return np.array(self.names, dtype=object)[self.codes(y)]
+
+    def head(self) -> heads.Head:
+        if len(self.labels) == 2:
+            return heads.BinaryClass(class_names=self.names)
+        return heads.MultiClass(class_names=self.names)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kind": "classes",
+            "name": self.name,
+            "dtype": self.labels.dtype.str,
+            "labels": self.labels.tolist(),
+        }
+
+
+class Numbers(Target):
+    """A target of numbers, which the search sees with mean 0 and deviation 1.
+
+    Args:
+        mean: `[targets]` means of the training rows.
+        scale: `[targets]` deviations of the training rows, none of them 0.
+        name: The target's name, for messages.
+        flat: Whether labels came as `[rows]` and not as `[rows, targets]`.
+    """
+
+    def __init__(self, mean: np.ndarray, scale: np.ndarray, name: str, flat: bool):
+        super().__init__(name)
+        self.mean, self.scale, self.flat = mean, scale, flat
+
+    @classmethod
+    def learn(cls, y: Any, name: str) -> "Numbers":
+        """Learns mean and deviation from training labels.
+
+        Raises:
+            ValueError: Labels are missing, are text, or number the rows.
+        """
+        values = read_numbers(y, name)
+        _check_no_count(values, name)
+        wide = values.reshape(len(values), -1)
+        deviation = wide.std(axis=0)
+        return cls(
+            wide.mean(axis=0), np.where(deviation > 0, deviation, 1.0), name, values.ndim == 1
+        )
+
+    @property
+    def strata(self) -> bool:
+        return False
+
+    def encode(self, y: Any) -> np.ndarray:
+        values = read_numbers(y, self.name)
+        wide = values.reshape(len(values), -1)
+        if wide.shape[1] != len(self.mean):
+            raise ValueError(
+                f"The target must have {len(self.mean)} column(s), as in the training data. "
+                f"Received: {wide.shape[1]}."
+            )
+        return ((wide - self.mean) / self.scale).astype("float32")
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """Returns outputs `[rows, targets]` of the search in the target's unit, in float64."""
+        found = np.asarray(outputs, "float64") * self.scale + self.mean
+        return found[:, 0] if self.flat else found
+
+    def head(self) -> heads.Head:
+        return heads.Regression(len(self.mean))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kind": "numbers",
+            "name": self.name,
+            "mean": self.mean.tolist(),
+            "scale": self.scale.tolist(),
+            "flat": self.flat,
+        }
+
+
+def restore_target(values: dict[str, Any]) -> Target:
+    """Returns the target that `to_dict` has described."""
+    if values["kind"] == "classes":
+        return Classes(np.array(values["labels"], dtype=values["dtype"]), values["name"])
+    return Numbers(
+        np.array(values["mean"]), np.array(values["scale"]), values["name"], values["flat"]
+    )
+
+
+def read_labels(y: Any, name: str) -> np.ndarray:
+    """Returns labels `[rows]` as an array; of dtype object if they are text.
+
+    Raises:
+        ValueError: They are missing in some rows, infinite, or not one a row.
+    """
+    from sklearn.utils.validation import column_or_1d
+
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
+        y = y.iloc[:, 0]
+    series = pd.Series(y) if isinstance(y, pd.Series | list | tuple) else None
+    values = series.to_numpy() if series is not None else np.asarray(y)
+    values = column_or_1d(values, warn=True)
+    missing = np.asarray(pd.isna(values))
+    _refuse_missing(missing, name, values)
+    if values.dtype.kind in "OUT":
+        kinds = {type(value).__name__ for value in values.tolist()}
+        if kinds <= {"str", "str_"}:
+            return values.astype(str).astype(object)
+        if kinds <= {"bool", "bool_"}:
+            return values.astype(bool)
+        if kinds <= {"int", "float", "bool", "int64", "float64"}:
+            return np.array(values.tolist())
+        raise ValueError(
+            f"The target {name!r} must hold values of one kind. "
+            f"Received: {', '.join(sorted(kinds))}."
+        )
+    if values.dtype.kind == "f":
+        _check_finite(values, name)
+    return values
+
+
+def read_numbers(y: Any, name: str) -> np.ndarray:
+    """Returns labels `[rows]` or `[rows, targets]` as float64.
+
+    Raises:
+        ValueError: They are missing in some rows, infinite, or text.
+    """
+    values = np.asarray(y)
+    if values.ndim not in (1, 2) or values.size == 0:
+        raise ValueError(
+            f"The target {name!r} must be numbers [rows] or [rows, targets]. "
+            f"Received: shape {list(values.shape)}."
+        )
+    if values.ndim == 2 and values.shape[1] == 1:
+        from sklearn.utils.validation import column_or_1d
+
+        values = column_or_1d(values, warn=True)
+    _refuse_missing(np.asarray(pd.isna(values)), name, values)
+    try:
+        numbers = values.astype("float64")
+        exact = values.dtype.kind in "biuf" or not any(
+            isinstance(value, str) for value in values.flat
+        )
+    except (TypeError, ValueError):
+        exact = False
+    if not exact:
+        text = next((v for v in values.flat if isinstance(v, str)), values.flat[0])
+        raise ValueError(
+            f"The target {name!r} must be numbers; classes are predicted by AutoClassifier. "
+            f"Received: {show(text)}."
+        )
+    _check_finite(numbers, name)
+    return numbers
+
+
+def _refuse_missing(missing, name, values):
+    if missing.any():
+        rows = missing.reshape(len(values), -1).any(axis=1)
+        raise ValueError(
+            f"Input y contains NaN: the target {name!r} is missing in {int(rows.sum())} of "
+            f"{len(rows)} rows, first in row {int(np.argmax(rows))}. Leave these rows out, such "
+            f"as by table.dropna(subset=[{name!r}])."
+        )
+
+
+def _check_finite(values, name):
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row = int(np.argwhere(bad)[0][0])
+        raise ValueError(
+            f"Input y contains infinity or a value too large for float64: the target {name!r} in "
+            f"row {row}. Correct it or leave the row out."
+        )
+
+
+def _check_no_count(values, name):
+    if values.ndim == 1 and len(values) >= _COUNTING_ROWS and (np.diff(values) == 1).all():
+        raise ValueError(
+            f"The target {name!r} numbers the rows: it looks like an id. Expected a quantity. "
+            f"Received: {values[0]:g}, {values[1]:g}, {values[2]:g}, ..."
+        )
+
+
+def _some(labels, most=6):
+    shown = ", ".join(show(label) for label in labels[:most])
+    return shown + (", ..." if len(labels) > most else "")

@@ -1,0 +1,1 @@
+"""Files and tables of all kinds as one DataFrame."""

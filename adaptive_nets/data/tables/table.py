@@ -1,0 +1,151 @@
+"""`read_table`: files and tables of all kinds as one pandas DataFrame, without changed values."""
+
+import os
+import warnings
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from adaptive_nets._checks import check_path, check_text, show
+from adaptive_nets.data.containers import unpack
+from adaptive_nets.data.tables.csv_file import read_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PARQUET = (".parquet", ".pq")
+
+
+def read_table(source: Any, text: Collection[str] = ()) -> "pd.DataFrame":
+    r"""Reads a table as a `pandas.DataFrame` whose column names are strings.
+
+    The columns of a CSV file are numbers where every value is one, or is missing as pandas says
+    it (`""`, `NA`, `null`, ...); all others, and numbers such as `007` that would not keep their
+    digits, are text exactly as it stands in the file, with an empty field as missing.
+
+    Args:
+        source: Path of a CSV file (`.csv`, `.tsv`, also compressed, as pandas reads it; the
+            delimiter is found in the first line) or a Parquet file (which needs pyarrow); a
+            DataFrame of pandas or polars, an Arrow table, a dict of columns, or rows as an array
+            or list.
+        text: Names of columns of a CSV file to read as text in any case, such as those that were
+            text in the training data. Defaults to none.
+
+    Raises:
+        ValueError: The file is empty or damaged, has one column, has no header, or has names
+            twice; or `source` is no table.
+        OSError: The file cannot be read.
+
+    Example:
+
+    ```python
+    from pathlib import Path
+    from adaptive_nets.data.tables.table import read_table
+
+    Path("people.csv").write_text("zip,age\n02134,31\n90210,\n")
+    read_table("people.csv")["zip"].tolist()  # ['02134', '90210']
+    ```
+    """
+    import pandas as pd
+
+    if isinstance(source, str | os.PathLike):
+        return _read_file(check_path("source", source), text)
+    if isinstance(source, pd.DataFrame):
+        unpack(source.iloc[:0])  # It refuses names that are there twice.
+        return source.set_axis([str(name) for name in source.columns], axis=1)
+    given = unpack(source)
+    if given.layout == "columns":
+        if hasattr(source, "columns") and hasattr(source, "to_pandas"):
+            return source.to_pandas()
+        return pd.DataFrame(given.parts)
+    if given.layout == "dict":
+        lengths = {name: len(values) for name, values in given.parts.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(
+                f"The columns of a table must be equally long. Received: lengths {lengths}."
+            )
+        return pd.DataFrame(given.parts)
+    raw = given.parts.get("features", source)
+    array = np.array(raw, dtype=object) if isinstance(raw, list | tuple) else np.asarray(raw)
+    if array.ndim != 2:
+        raise ValueError(
+            "A table must be a path, a table or an array [rows, columns]. "
+            f"Received: {show(source)}."
+        )
+    frame = pd.DataFrame(array, columns=[f"x{place}" for place in range(array.shape[1])])
+    return frame.infer_objects() if array.dtype == object else frame
+
+
+def split_target(table: "pd.DataFrame", target: str) -> tuple["pd.DataFrame", "pd.Series"]:
+    """Returns a table without its target, and the target.
+
+    Args:
+        table: A `pandas.DataFrame`.
+        target: Name of the target's column.
+
+    Raises:
+        ValueError: There is no such column. The message names those that look like it.
+    """
+    target = check_text("target", target)
+    if target not in table.columns:
+        raise ValueError(
+            f"The table has no column {target!r}{_near(target, table.columns)}. "
+            f"Received: columns {_some(table.columns)}."
+        )
+    if table.shape[1] < 2:
+        raise ValueError(
+            "A table must have a target and at least one other column. "
+            f"Received: the column {target!r} alone."
+        )
+    return table.drop(columns=target), table[target]
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    import difflib
+
+    folded = {each.casefold(): each for each in map(str, names)}
+    found = difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.6)
+    return f" (is it {' or '.join(repr(folded[each]) for each in found)}?)" if found else ""
+
+
+def _some(names: Iterable[str], most: int = 8) -> str:
+    names = [repr(str(name)) for name in names]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _read_file(path: str, text: Collection[str]) -> "pd.DataFrame":
+    import pandas as pd
+
+    suffixes = [each.lower() for each in Path(path).suffixes]
+    if suffixes and suffixes[-1] in _PARQUET:
+        try:
+            return read_table(pd.read_parquet(path))
+        except ImportError as error:
+            raise ImportError(
+                f"Reading {path!r} needs pyarrow, which is not installed: pip install pyarrow"
+            ) from error
+        except OSError:
+            raise
+        except Exception as error:  # Arrow has errors of its own.
+            raise ValueError(_unreadable(path, "a Parquet file", error)) from error
+    try:
+        with warnings.catch_warnings():
+            # A line that is longer than the first would lose its end.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return read_csv(path, text)
+    except pd.errors.EmptyDataError as error:
+        raise ValueError(
+            f"{path!r} is empty. Expected a CSV file whose first line names the columns."
+        ) from error
+    except pd.errors.ParserWarning as error:
+        text = "a line has more fields than the first line has names"
+        raise ValueError(_unreadable(path, "a CSV file", text)) from error
+    except (ValueError, pd.errors.ParserError, EOFError) as error:
+        raise ValueError(_unreadable(path, "a CSV file", error)) from error
+
+
+def _unreadable(path: str, kind: str, error: Exception | str) -> str:
+    return f"Cannot read {path!r} as {kind}: {' '.join(str(error).split())}"

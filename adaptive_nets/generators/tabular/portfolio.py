@@ -1,0 +1,87 @@
+"""Which recipes a round tries."""
+
+from collections.abc import Iterable, Iterator
+
+from adaptive_nets.adanet import Report
+from adaptive_nets.generators.tabular.recipe import Recipe
+
+# Candidates of a later round.
+LATER = 3
+
+# Narrowest and widest layers that neighbours may have.
+NARROWEST, WIDEST = 32, 512
+
+
+def first_recipes(base: dict[str, Recipe], has_codes: bool) -> list[Recipe]:
+    """Returns the recipes of the first round: one of each kind, and the first with codes too.
+
+    Args:
+        base: For each kind to try, its usual recipe.
+        has_codes: Whether there are integers with few values.
+    """
+    found = list(base.values())
+    return [found[0], found[0].changed(codes=True), *found[1:]] if has_codes else found
+
+
+def next_recipes(
+    base: dict[str, Recipe], has_codes: bool, reports: Iterable[Report]
+) -> list[Recipe]:
+    """Returns the recipes of a later round: neighbours of the best ones that are still untried.
+
+    Args:
+        base: For each kind to try, its usual recipe.
+        has_codes: Whether there are integers with few values.
+        reports: `Report`s of the earlier rounds.
+    """
+    known = {"kind", "embedding", "widths"}
+    trained = [r for r in reports if r.status == "trained" and known <= set(r.hyperparameters)]
+    ranked = sorted(trained, key=score)
+    best = [Recipe.read(report.hyperparameters) for report in ranked] or list(base.values())
+    tried, found = {recipe.name for recipe in best}, []
+    for recipe in _candidates(best, base, has_codes):
+        if recipe.name not in tried:
+            tried.add(recipe.name)
+            found.append(recipe)
+        if len(found) == LATER:
+            break
+    return found
+
+
+def score(report: Report) -> float:
+    """Returns a candidate's loss, as it is compared with those of other rounds.
+
+    Without held-out rows it is the objective of its best ensemble: after residual training, a
+    candidate's own loss says little.
+    """
+    metrics = report.metrics
+    return metrics.get("held_out_loss", metrics.get("objective", float("inf")))
+
+
+def _candidates(best, base, has_codes):
+    """Yields recipes, those that promise most first, without end."""
+    for recipe in best[:2]:
+        yield from _neighbours(recipe, base, has_codes)
+    wider = best[0]
+    while True:
+        # Never the same network with another seed: wider by an eighth, again and again.
+        wider = wider.changed(widths=tuple(width + max(1, width // 8) for width in wider.widths))
+        yield wider
+
+
+def _neighbours(recipe: Recipe, base: dict[str, Recipe], has_codes: bool) -> Iterator[Recipe]:
+    """Yields recipes that differ in one setting."""
+    other = "periodic" if recipe.embedding == "pieces" else "pieces"
+    yield recipe.changed(embedding=other)
+    for kind, usual in base.items():
+        if kind != recipe.kind:
+            yield usual.changed(embedding=recipe.embedding, codes=recipe.codes)
+    yield recipe.changed(widths=(*recipe.widths, recipe.widths[-1]))
+    if has_codes:
+        yield recipe.changed(codes=not recipe.codes)
+    yield recipe.changed(dropout=0.0 if recipe.dropout else 0.15)
+    doubled = tuple(min(WIDEST, 2 * width) for width in recipe.widths)
+    yield recipe.changed(widths=doubled)
+    halved = tuple(max(NARROWEST, width // 2) for width in recipe.widths)
+    yield recipe.changed(widths=halved)
+    if recipe.kind == "tabm":
+        yield recipe.changed(scales="all" if recipe.scales == "first" else "first")
