@@ -85,11 +85,15 @@ class AdaNet(ScikitLearnFace, Portable):
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"`, `"probability"` (a mean of
             predictions, of `training="independent"`) or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
+        mixture_data: The rows that mixture weights are solved on and the objective is of: `"train"`
+            (the paper), or `"validation"`, those of `validation_data` or `validation_split`, which
+            nothing was trained on; members of weight 0 then leave the ensemble.
         training: `"residual"` (learn what the ensemble lacks, the paper) or `"independent"`.
         refit: Which mixture weights each round solves for: `"all"`, or only `"new"` (the paper).
         adanet_lambda: λ >= 0, relative to the size of the loss. At 0, the weights of an ensemble
             that fits its training data perfectly have no finite optimum. `"auto"` is
-            1 / sqrt(rows), at most 0.1; 1e-3 with `"rademacher"` or endless data.
+            1 / sqrt(rows), at most 0.1 (of validation rows 1 / rows); 1e-3 with `"rademacher"` or
+            endless data.
         adanet_beta: β >= 0. Defaults to 0.
         complexity: `"sqrt_depth"`, `"rademacher"` (lemma 2, p = 2, Λ = 1), `"std"` (AdaNet.SD), an
             `adanet.Complexity`, or a function from an `adanet.Subnetwork` to r >= 0.
@@ -131,6 +135,7 @@ class AdaNet(ScikitLearnFace, Portable):
         max_iterations: int | str = "auto", steps_per_iteration: int | str = "auto",
         ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
         mixture_weights: str | Ensembler = "scalar", mixture_bias: bool = False,
+        mixture_data: str = "train",
         training: str = "residual", refit: str = "all",
         adanet_lambda: float | str = "auto", adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",

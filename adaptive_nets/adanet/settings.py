@@ -40,6 +40,7 @@ _NOT_COMPARED = frozenset(
 DEFAULT_ROUNDS = 5
 
 _CHOICES = {
+    "mixture_data": ("train", "validation"),
     "training": ("residual", "independent"),
     "refit": ("all", "new"),
     "jit_compile": ("auto", True, False),
@@ -64,6 +65,7 @@ class SearchSettings:
     ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",)
     mixture_weights: str | Ensembler = "scalar"
     mixture_bias: bool = False
+    mixture_data: str = "train"
     training: str = "residual"
     refit: str = "all"
     adanet_lambda: float | str = "auto"
@@ -109,6 +111,11 @@ class SearchSettings:
     def stopping(self) -> EarlyStopping | None:
         """The early stopping as an object, or `None`."""
         return make_early_stopping(self.early_stopping)
+
+    @property
+    def weighs_held_out(self) -> bool:
+        """Whether mixture weights and the objective are of rows that nothing was trained on."""
+        return self.mixture_data != "train"
 
     @property
     def rounds(self) -> int:
