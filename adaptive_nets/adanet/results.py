@@ -75,8 +75,9 @@ class SearchResults:
         Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
         metrics (also as `val_...`), `parameters`, `steps`, `seconds`; the newest member's
         `complexity` r, `gamma` = λ r + β and L1 norm of its `mixture_weight`; and `parent`.
+        `attrs["objective_of"]`: `"train"`, `"validation"` or `"evaluator"`, where it is measured.
         """
-        return to_frame(self.state.current.entries, self.context and self.context.head)
+        return to_frame(self.state.current.entries, self.context)
 
     def learning_curves(self) -> "pd.DataFrame":
         """Returns the training losses of all subnetworks as a `pandas.DataFrame`.
