@@ -7,6 +7,8 @@ from typing import Any
 # How often a round reads its rows, and few rows without classes, and between how many steps.
 EPOCHS, FEW_EPOCHS, MANY_ROWS = 20, 10, 10_000
 LEAST_STEPS, MOST_STEPS = 100, 5000
+# With early stopping, by which rounds end sooner, they may be this many times as long.
+LONGER = 5
 
 # Beyond it, the weights of the first members would be 0 after few steps.
 MOST_LAMBDA = 0.1
@@ -24,10 +26,10 @@ class Defaults:
 
     A round reads the rows 20 times, in 100 to 5,000 steps. Where labels are numbers instead of
     classes, whose noise is fitted sooner, it reads fewer than 10,000 rows less often, down to 10
-    times. λ falls with the number of rows m as Rademacher complexities do: it is 1/sqrt(m), at
-    most 0.1, and relative to the size of the loss, so that few rows are not fitted by many
-    members (AdaNet, theorem 1 and lemma 2). Without rows to count, as in endless data, the values
-    below hold.
+    times. With early stopping it may read them 100 times, in 500 to 25,000 steps. λ falls with the
+    number of rows m as Rademacher complexities do: it is 1/sqrt(m), at most 0.1, and relative to
+    the size of the loss, so that few rows are not fitted by many members (AdaNet, theorem 1 and
+    lemma 2). Without rows to count, as in endless data, the values below hold.
 
     Args:
         steps: Training steps per round. Defaults to 500.
@@ -39,7 +41,12 @@ class Defaults:
 
     @classmethod
     def of_rows(
-        cls, rows: int, batch_size: int, classes: bool = True, falls_with_rows: bool = False
+        cls,
+        rows: int,
+        batch_size: int,
+        classes: bool = True,
+        falls_with_rows: bool = False,
+        stops_early: bool = False,
     ) -> "Defaults":
         """Returns the defaults for training rows.
 
@@ -48,9 +55,13 @@ class Defaults:
             batch_size: Rows per step.
             classes: Whether labels are classes. Defaults to `True`.
             falls_with_rows: Whether the complexity falls with m itself. Defaults to `False`.
+            stops_early: Whether held-out rows end training. Defaults to `False`.
         """
-        steps = int(usual_epochs(rows, classes) * rows / batch_size)
-        steps = min(max(steps, LEAST_STEPS), MOST_STEPS)
+        longer = LONGER if stops_early else 1
+        # Noise that is fitted sooner is seen on held-out rows.
+        epochs = LONGER * EPOCHS if stops_early else usual_epochs(rows, classes)
+        steps = int(epochs * rows / batch_size)
+        steps = min(max(steps, longer * LEAST_STEPS), longer * MOST_STEPS)
         return (
             cls(steps) if falls_with_rows else cls(steps, min(1.0 / math.sqrt(rows), MOST_LAMBDA))
         )

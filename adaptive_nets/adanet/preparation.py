@@ -220,7 +220,9 @@ def _defaults(settings, head, data, before, stored):
         return Defaults()
     falls = settings.complexity_rule.falls_with_rows
     classes = head.strata(data.train.y) is not None
-    return Defaults.of_rows(len(data.train), data.batch_size, classes, falls)
+    return Defaults.of_rows(
+        len(data.train), data.batch_size, classes, falls, settings.stopping is not None
+    )
 
 
 def _loss_scale(head, data, before, stored):

@@ -82,8 +82,7 @@ class SearchResults:
         """Returns the training losses of all subnetworks as a `pandas.DataFrame`.
 
         Columns: `round`, `candidate` (the subnetwork's builder), `step` (the last step of a window,
-        from 1), `loss` (the mean over the window, of about 100 per round) and, with early stopping,
-        `held_out_loss`. A row may have either or both.
+        from 1), `loss` (the mean over the window) and, with early stopping, `held_out_loss`.
         """
         return summaries.learning_curves(self.state.current.curves)
 
@@ -270,7 +269,7 @@ class SearchResults:
 
     @property
     def _ensembler(self):
-        return self.context.settings.ensembler
+        return self.context.ensembler
 
     def _check_fitted(self):
         if self.state.current.ensemble is None:

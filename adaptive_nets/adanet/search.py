@@ -82,7 +82,8 @@ class AdaNet(ScikitLearnFace, Portable):
         steps_per_iteration: Steps per round. `"auto"` reads the rows 20 times (few rows without
             classes 10 times), in 100 to 5,000 steps; with a `time_limit`, as far as it allows.
         ensemble_strategies: One or several of `"grow"`, `"solo"`, `"all"` and `adanet.Strategy`s.
-        mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"` or an `adanet.Ensembler`.
+        mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"`, `"probability"` (a mean of
+            predictions, of `training="independent"`) or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
         training: `"residual"` (learn what the ensemble lacks, the paper) or `"independent"`.
         refit: Which mixture weights each round solves for: `"all"`, or only `"new"` (the paper).
@@ -100,9 +101,8 @@ class AdaNet(ScikitLearnFace, Portable):
             always, `None` never; or a built Keras layer, model or adapted `FeatureSpace`.
         distribute: What `distribute.make_strategy` takes; each replica takes its share of a batch.
             Defaults to `None`: the current `tf.distribute` scope, or one device.
-        placement: `"replicated"` (the default): all processes train all subnetworks together.
-            `"round_robin"`, or `"ray"` or a `distribute.Ray`: each process, or Ray worker, trains
-            a share; they need finite data, a `model_dir` and a seed. See `docs/distribution.md`.
+        placement: `"replicated"` (the default: all processes train all subnetworks together), or,
+            to train shares in processes, `"round_robin"`, `"ray"`, or a `distribute.Ray`.
         model_dir: Folder for the search's state. If it holds a search, `fit` continues it.
         seed: Integer seed, or `None` for a random one.
         jit_compile: `"auto"` (XLA where it is faster), `True` or `False`.
@@ -126,20 +126,20 @@ class AdaNet(ScikitLearnFace, Portable):
     """
 
     def __init__(
-        self, head: Head, generator: Generator | None = None,
-        max_iterations: int | str = "auto", steps_per_iteration: int | str = "auto",
+        self, head: Head, generator: Generator | None = None, max_iterations: int | str = "auto",
+        steps_per_iteration: int | str = "auto",
         ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
         mixture_weights: str | Ensembler = "scalar", mixture_bias: bool = False,
-        training: str = "residual", refit: str = "all",
-        adanet_lambda: float | str = "auto", adanet_beta: float = 0.0,
+        training: str = "residual", refit: str = "all", adanet_lambda: float | str = "auto",
+        adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None, early_stopping: int | EarlyStopping | None = None,
         force_grow: bool = False, penalize_training: bool = False,
         preprocessing: str | keras.Layer | None = "auto",
-        distribute: str | tf.distribute.Strategy | None = None,
-        placement: str | Ray = "replicated", model_dir: str | os.PathLike | None = None,
-        seed: int | None = None, jit_compile: str | bool = "auto",
-        checkpoint_seconds: float = 30.0, cache_bytes: int = MEMORY_LIMIT,
+        distribute: str | tf.distribute.Strategy | None = None, placement: str | Ray = "replicated",
+        model_dir: str | os.PathLike | None = None, seed: int | None = None,
+        jit_compile: str | bool = "auto", checkpoint_seconds: float = 30.0,
+        cache_bytes: int = MEMORY_LIMIT,
     ):  # fmt: skip
         arguments = {name: value for name, value in locals().items() if name != "self"}
         if generator is None:
@@ -175,8 +175,8 @@ class AdaNet(ScikitLearnFace, Portable):
             time_limit: Seconds to use, without those in which the process was stopped. A round cut
                 short is judged; the next `fit` ends it.
             max_steps: Total training steps, including earlier calls. Ends `fit` as `time_limit`.
-            callbacks: Keras callbacks or `callbacks.SearchCallback`s; an epoch is a round. See
-                `docs/callbacks.md` for what each can do.
+            callbacks: Keras' and `callbacks.SearchCallback`s (`docs/callbacks.md`); an epoch is a
+                round.
             verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
             lock_timeout: Seconds to wait for another `fit` on this `model_dir` to end. Defaults to
                 0: refuse at once.

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from adaptive_nets.data.columns.reading import read_column
+from adaptive_nets.data.columns.values import MISSING_INTEGER
 from adaptive_nets.data.specs import FeatureSpec, check_feature
 from adaptive_nets.data.values import as_array, cast_exactly, check_finite, natural_dtype
 
@@ -70,10 +71,17 @@ class Feature:
         """The spec for models, which take one value per row as shape `(1,)`."""
         return FeatureSpec(self.shape or (1,), self.dtype)
 
+    @property
+    def missing_value(self) -> float | int | str:
+        """What stands for a missing value, in a feature that may have them."""
+        if self.dtype == "string":
+            return ""
+        return float("nan") if np.dtype(self.dtype).kind == "f" else MISSING_INTEGER
+
     def read(self, values: Any) -> np.ndarray:
         """Returns values as an array `[rows, ...]` of this feature's dtype, or raises."""
         what = "features" if self.source == "array" else f"feature '{self.name}'"
-        if self.missing and self.shape == () and len(values):
+        if self.missing and self.shape == ():
             found = read_column(values, self.kind, self.dtype, self.style, what)
             check_finite(found, self.name, True)
             return found.reshape(-1, 1)

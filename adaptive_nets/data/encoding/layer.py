@@ -11,7 +11,7 @@ from adaptive_nets.data.columns.number_text import MISSING_CATEGORIES, missing_p
 from adaptive_nets.data.columns.values import MISSING_INTEGER
 from adaptive_nets.data.encoding import dates, keys
 from adaptive_nets.data.encoding.number_text import parse_numbers
-from adaptive_nets.data.encoding.plan import Plan
+from adaptive_nets.data.encoding.plan import Plan, places_of
 from adaptive_nets.data.encoding.tokens import token_ids
 from adaptive_nets.data.schema import Schema
 
@@ -170,7 +170,7 @@ class RawColumns:
         found += self.text_numbers
         if self.seconds is not None:
             found.append(self.seconds)
-        return tf.concat(found, axis=1)
+        return _chosen(tf.concat(found, axis=1), self.plan.numbers, self.plan.parsed_numbers)
 
     @property
     def plain_numbers(self) -> tf.Tensor:
@@ -186,7 +186,10 @@ class RawColumns:
         ]
 
     def keys(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the keys of categories, then of codes, and which of them are missing."""
+        """Returns the keys of categories, then of codes, and which of them are missing.
+
+        Both are `[rows, categories + codes]`, in the order of the table.
+        """
         found = []
         if self.plan.words:
             words = self.stacked(self.plan.words)
@@ -201,13 +204,22 @@ class RawColumns:
             found.append(_of_floats(parse_numbers(self.stacked(names), style)))
         found += self._whole(self.plan.whole_codes)
         raw, absent = zip(*found, strict=True)
-        return tf.concat(raw, axis=1), tf.concat(absent, axis=1)
+        wanted = [*self.plan.categories, *self.plan.codes]
+        return tuple(
+            _chosen(tf.concat(kind, axis=1), wanted, self.plan.parsed_keys)
+            for kind in (raw, absent)
+        )
 
     def _whole(self, names):
         if not names:
             return []
         values = self.stacked(names)
         return [(values, tf.equal(values, MISSING_INTEGER))]
+
+
+def _chosen(tensor, names, among):
+    places = places_of(names, among)
+    return tensor if places is None else tf.gather(tensor, places, axis=1)
 
 
 def _of_floats(values):
@@ -218,7 +230,7 @@ def _distance(values, zero):
     """Returns whole numbers less a number, exact where that fits in 53 bits; or NaN."""
     # A difference that needs more than 64 bits would wrap.
     far = tf.constant(2**62, "int64")
-    least = tf.maximum(zero, far - 2**63) - far
+    least = tf.maximum(zero, -far) - far
     most = tf.minimum(zero, far - 1) + far
     near = tf.cast(tf.clip_by_value(values, least, most) - zero, "float64")
     return tf.where(tf.equal(values, MISSING_INTEGER), tf.constant(_NAN, "float64"), near)

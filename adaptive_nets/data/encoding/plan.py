@@ -23,6 +23,7 @@ class Plan:
         text_codes: The `number_texts` that are also categories.
         whole_codes: The `whole_numbers` that are also categories.
         texts: Free text.
+        order: All columns, in the order of the table.
         gaps: Places, among `numbers`, of those that had missing values.
         waves: Places, among `dates`, and names of the parts that repeat.
     """
@@ -39,6 +40,7 @@ class Plan:
     text_codes: dict[str, list[str]]
     whole_codes: list[str]
     texts: list[str]
+    order: list[str]
     gaps: list[int] = dataclasses.field(default_factory=list)
     waves: list[tuple[int, str]] = dataclasses.field(default_factory=list)
 
@@ -78,36 +80,50 @@ class Plan:
             text_codes=by_style(chosen("number", dtype="string", code=True)),
             whole_codes=chosen("number", dtype="int64", code=True),
             texts=chosen("text", dtype="string"),
+            order=[f.key for f in schema.features],
         )
-        order = plan.dates
         places = {name: place for place, name in enumerate(plan.numbers)}
         return dataclasses.replace(
             plan,
             gaps=[places[name] for name in plan.numbers if name in gaps],
-            waves=[(k, part) for k, name in enumerate(order) for part in parts.get(name, ())],
+            waves=[(k, part) for k, name in enumerate(plan.dates) for part in parts.get(name, ())],
         )
 
     @property
     def dates(self) -> list[str]:
-        """Dates, in the order of their tensors."""
+        """Dates, in the order in which they are parsed."""
         return [*self.times, *_joined(self.date_texts)]
 
     @property
-    def numbers(self) -> list[str]:
-        """Numbers and dates that become numbers, in the order of their tensors."""
+    def parsed_numbers(self) -> list[str]:
+        """Numbers and dates that become numbers, in the order in which they are parsed."""
         return [
             *self.plain_numbers, *self.whole_numbers, *_joined(self.number_texts), *self.dates
         ]  # fmt: skip
 
     @property
+    def parsed_keys(self) -> list[str]:
+        """Categories, then numbers that are also categories, in the order of their keys."""
+        codes = [*self.float_codes, *_joined(self.text_codes), *self.whole_codes]
+        return [*self.words, *self.float_categories, *self.whole_categories, *codes]
+
+    @property
+    def numbers(self) -> list[str]:
+        """Numbers and dates that become numbers, in the order of the table."""
+        return self._in_order(self.parsed_numbers)
+
+    @property
     def categories(self) -> list[str]:
-        """Categories, in the order of their tensors."""
-        return [*self.words, *self.float_categories, *self.whole_categories]
+        """Categories, in the order of the table."""
+        return self._in_order([*self.words, *self.float_categories, *self.whole_categories])
 
     @property
     def codes(self) -> list[str]:
-        """Numbers that are also categories, in the order of their tensors."""
-        return [*self.float_codes, *_joined(self.text_codes), *self.whole_codes]
+        """Numbers that are also categories, in the order of the table."""
+        return self._in_order([*self.float_codes, *_joined(self.text_codes), *self.whole_codes])
+
+    def _in_order(self, names):
+        return [name for name in self.order if name in set(names)]
 
     def names(self) -> dict[str, list[str]]:
         """Returns what each column of the encoded tensors is, by the names of the tensors."""
@@ -124,6 +140,19 @@ class Plan:
             "tokens": self.texts,
         }
         return {name: listed for name, listed in found.items() if listed}
+
+
+def places_of(names: Sequence[str], among: Sequence[str]) -> list[int] | None:
+    """Returns the places of names in a list, or `None` if these are all of it, in order.
+
+    Args:
+        names: Names, each in the list.
+        among: The list.
+    """
+    if list(names) == list(among):
+        return None
+    places = {name: place for place, name in enumerate(among)}
+    return [places[name] for name in names]
 
 
 def _joined(by_style):

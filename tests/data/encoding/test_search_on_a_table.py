@@ -1,8 +1,5 @@
 """A search that encodes a raw table: at fit, predict, in its folder and in what it exports."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pandas as pd
@@ -122,17 +119,15 @@ features = {
 example = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 scores = saved.signatures["classify"](tf.constant([example]))["scores"]
 assert np.isfinite(scores).all()
-assert "adaptive_nets" not in sys.modules
 """
 
 
-def test_the_served_model_takes_raw_columns_without_this_package(search, table, tmp_path):
+def test_the_served_model_takes_raw_columns_without_this_package(search, table, tmp_path, python):
     search.export(tmp_path / "served")
     plain = table.drop(columns="paid")
     text = {n: plain[n].fillna("").to_numpy(str) for n in ("town", "since")}
     rows = {n: np.char.encode(a, "utf-8") for n, a in text.items()}
     rows |= {n: plain[n].to_numpy("float64") for n in ("age", "member")}
     np.savez(tmp_path / "rows.npz", **rows, expected=probabilities(search, plain))
-    command = [sys.executable, "-c", SERVE, tmp_path / "served", tmp_path / "rows.npz"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    done = python.run("-c", SERVE, tmp_path / "served", tmp_path / "rows.npz", package=False)
     assert done.returncode == 0, done.stderr[-2000:]
