@@ -100,8 +100,8 @@ class AdaNet(ScikitLearnFace, Portable):
         evaluator: An `adanet.Evaluator` to select by, instead of by the objective.
         early_stopping: Patience in steps, or an `adanet.EarlyStopping`, by held-out rows.
         folds: Number of networks per subnetwork, each trained without a fold of the rows, by which
-            it is stopped, weighed and judged. Defaults to `None`: one network of all rows, or 5 folds
-            with `mixture_data="folds"`.
+            it is stopped, weighed and judged. Defaults to `None`: one network of all rows (5 folds
+            if `mixture_data="folds"`).
         force_grow: Whether to take the best candidate ensemble even if the objective rises.
         penalize_training: Whether training penalises output weights by `Γ ||w||_1` (AdaNet.R).
         preprocessing: `"auto"` standardises features if the generator asks for it, `"standardize"`
