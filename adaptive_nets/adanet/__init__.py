@@ -13,6 +13,7 @@ from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
 from adaptive_nets.adanet.ensembles.mixtures.penalty import Penalty
+from adaptive_nets.adanet.ensembles.probability import ProbabilityEnsembler
 from adaptive_nets.adanet.ensembles.uniform import UniformEnsembler
 from adaptive_nets.adanet.inspection.bound import generalization_bound
 from adaptive_nets.adanet.objective.bound import GeneralizationBound
@@ -54,6 +55,7 @@ __all__ = [
     "NormBall",
     "OutputDeviation",
     "Penalty",
+    "ProbabilityEnsembler",
     "Rademacher",
     "Report",
     "RoundSchedule",

@@ -63,8 +63,8 @@ class SearchContext:
 
     @property
     def ensembler(self) -> Ensembler:
-        """The settings' `Ensembler`, with its penalty relative to the size of the loss."""
-        ensembler = self.settings.ensembler
+        """The settings' `Ensembler` for the head, its penalty relative to the size of the loss."""
+        ensembler = self.settings.ensembler.for_head(self.head)
         return ensembler if self.loss_scale is None else ensembler.relative_to(self.loss_scale)
 
     @property

@@ -19,9 +19,10 @@ from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
 from adaptive_nets.adanet.placement.base import Placement
 from adaptive_nets.adanet.rounds.folding.sources import check_folds
 from adaptive_nets.adanet.settings import SearchSettings
+from adaptive_nets.data.columns.feature import MismatchError
 from adaptive_nets.data.datasets import ReadLimits
 from adaptive_nets.data.preprocessing import Preprocessor, make_preprocessing
-from adaptive_nets.data.schema import MismatchError, Schema
+from adaptive_nets.data.schema import Schema
 from adaptive_nets.distribute import Group, share_of
 from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.keras_internals import seeded

@@ -269,7 +269,7 @@ class SearchResults:
 
     @property
     def _ensembler(self):
-        return self.context.settings.ensembler
+        return self.context.ensembler
 
     def _check_fitted(self):
         if self.state.current.ensemble is None:

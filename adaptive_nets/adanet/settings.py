@@ -22,8 +22,7 @@ from adaptive_nets.adanet.candidates.generator import Generator
 from adaptive_nets.adanet.candidates.strategy import Strategy, resolve
 from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
-from adaptive_nets.adanet.ensembles.factory import make_ensembler
-from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS
+from adaptive_nets.adanet.ensembles.factory import CHOICES, make_ensembler
 from adaptive_nets.adanet.objective.complexity import Complexity, make_complexity
 from adaptive_nets.adanet.objective.early_stopping import EarlyStopping, make_early_stopping
 from adaptive_nets.adanet.objective.evaluator import Evaluator
@@ -199,10 +198,10 @@ def _check_choices(s):
             f"Received: complexity={show(s.complexity)}."
         )
     mixture = s.mixture_weights
-    named = isinstance(mixture, str) and mixture in (*MIXTURE_KINDS, "uniform")
+    named = isinstance(mixture, str) and mixture in CHOICES
     if not named and not isinstance(mixture, Ensembler):
         raise ValueError(
-            f"mixture_weights must be one of {', '.join(map(repr, MIXTURE_KINDS))}, 'uniform' "
+            f"mixture_weights must be one of {', '.join(map(repr, CHOICES))} "
             f"or an adanet.Ensembler. Received: mixture_weights={show(mixture)}."
         )
     given = s.preprocessing
@@ -216,6 +215,11 @@ def _check_choices(s):
     # Resolved now, so that errors are raised when the search is created.
     for name in ("strategies", "complexity_rule", "ensembler", "stopping"):
         getattr(s, name)
+    if s.ensembler.averages_predictions and s.training != "independent":
+        raise ValueError(
+            f"mixture_weights={show(mixture)} averages predictions, so that each subnetwork has to "
+            f"predict on its own: pass training='independent'. Received: training={s.training!r}."
+        )
 
 
 def _check_folds(s):

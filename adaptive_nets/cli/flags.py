@@ -14,7 +14,7 @@ HEAD_HELP = (
 )
 GENERATORS = ("dense", "conv")
 TRAININGS = ("residual", "independent")
-MIXTURE_WEIGHTS = ("scalar", "vector", "matrix", "uniform")
+MIXTURE_WEIGHTS = ("scalar", "vector", "matrix", "uniform", "probability")
 FORMATS = ("table", "csv", "json")
 TASKS = ("auto", "classification", "regression")
 PRESETS = ("fast", "good", "best")

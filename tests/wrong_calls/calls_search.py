@@ -324,6 +324,17 @@ CALLS = [
         {"gamma": function(ad.Penalty(0.1), none=True)},
     ),
     Call(
+        "adanet.ProbabilityEnsembler",
+        lambda: ad.ProbabilityEnsembler,
+        {
+            "gamma": function(ad.Penalty(0.1), none=True),
+            "refit": choice("all"),
+            "shrinkage": number(1.0, 0),
+            "tolerance": number(1e-6, 0),
+            "max_iterations": count(5),
+        },
+    ),
+    Call(
         "adanet.NormBall",
         lambda: ad.NormBall,
         {"p": number(2.0).but(0.5, -1, allow=(float("inf"),)), "max_norm": number(1.0, 0)},

@@ -170,7 +170,7 @@ class Checkpointer:
         context = self.context
         if not context.group.alone:
             return {"skipped": "several processes train together"}
-        ensembler, spec = context.settings.ensembler, context.spec
+        ensembler, spec = context.ensembler, context.spec
         return probe.describe(
             state.current.ensemble, ensembler, spec, context.preprocessing, self._answers
         )

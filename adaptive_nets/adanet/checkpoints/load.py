@@ -92,6 +92,7 @@ def _check_probe(stored, found, ensembler, folder):
     ensemble = found.state.current.ensemble
     if ensemble is None:
         return
+    ensembler = ensembler.for_head(restore_object(stored["adapted_head"], "head"))
     gap = probe.differs(stored, ensemble, ensembler, found.schema.spec, found.preprocessing)
     if gap:
         raise DamagedError(

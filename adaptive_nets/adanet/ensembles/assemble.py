@@ -12,6 +12,7 @@ from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
 from adaptive_nets.adanet.ensembles.member import Member, lineage, run_all
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
+from adaptive_nets.adanet.ensembles.probability import ProbabilityEnsembler
 from adaptive_nets.data.specs import Spec, make_inputs
 from adaptive_nets.graphs.loadable import separated
 from adaptive_nets.graphs.unique_names import named_model
@@ -94,7 +95,7 @@ def without_idle(ensemble: Ensemble, ensembler: Ensembler) -> Ensemble:
         ensemble: The `Ensemble`.
         ensembler: The `Ensembler` that weighed it. Of an own kind, it alone knows what 0 means.
     """
-    if type(ensembler) is not MixtureEnsembler:
+    if type(ensembler) not in (MixtureEnsembler, ProbabilityEnsembler):
         return ensemble
     pairs = list(zip(ensemble.members, ensemble.mixture.weights, strict=True))
     used = [(member, weight) for member, weight in pairs if np.any(np.asarray(weight) != 0)]

@@ -10,6 +10,7 @@ from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.mixtures.proximal import Loss
 from adaptive_nets.configurable import Configurable
+from adaptive_nets.heads import Head
 from adaptive_nets.heads.loss_scale import LossScale
 
 Outputs = list[dict[str, np.ndarray]]
@@ -23,9 +24,12 @@ class Ensembler(Configurable, abc.ABC):
     Attributes:
         reads_last_layer: Whether members' `last_layer` is needed as well as their `logits`.
             Defaults to `False`.
+        averages_predictions: Whether each member has to predict on its own, so that it cannot be
+            trained to add what others lack (`training="residual"`). Defaults to `False`.
     """
 
     reads_last_layer = False
+    averages_predictions = False
 
     def gamma(self, complexity: float) -> float:
         """Returns the penalty Γ per unit of a member's mixture weight. Defaults to 0."""
@@ -65,6 +69,14 @@ class Ensembler(Configurable, abc.ABC):
         self, mixture: Mixture, outputs: list[dict[str, keras.KerasTensor]]
     ) -> keras.KerasTensor:
         """Returns a KerasTensor of the ensemble's logits, built with stock layers."""
+
+    def for_head(self, head: Head) -> "Ensembler":
+        """Returns an ensembler of a task's members. Defaults to the ensembler itself.
+
+        Args:
+            head: The head, adapted to the labels.
+        """
+        return self
 
     def relative_to(self, scale: LossScale) -> "Ensembler":
         """Returns an ensembler whose penalty is relative to the size of the loss.

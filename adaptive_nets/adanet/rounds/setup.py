@@ -155,7 +155,7 @@ def complexity_of(
 def _base(context, view, previous):
     if previous is None:
         return None
-    ensembler, outputs = context.settings.ensembler, view.outputs(previous.members)
+    ensembler, outputs = context.ensembler, view.outputs(previous.members)
     logits = RowWise(lambda rows: ensembler.apply(previous.mixture, rows), outputs)
     units = context.head.units
     # Subtracted from targets, it keeps their digits; many logits are of classes.
@@ -230,11 +230,13 @@ def _stream_function(context, train, members, previous):
     keys = list(dict.fromkeys([*train.keys(old), *reads]))
     function = train.function([*old, *parents.values()], keys, whole=True)
 
+    ensembler = context.ensembler
+
     def frozen(x):
         found = function(x, lambda rows: Spool(train.cache_limit, expected=rows))
         given = {}
         if residual:
-            base = context.settings.ensembler.apply(previous.mixture, train.by_member(old, found))
+            base = ensembler.apply(previous.mixture, train.by_member(old, found))
             given["base"] = np.asarray(base, "float32")
         if reads:
             given["hidden"] = {key: found[key] for key in reads}

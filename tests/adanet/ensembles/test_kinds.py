@@ -6,6 +6,7 @@ import pytest
 from mixture_equations import EQUATIONS
 
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
+from adaptive_nets.adanet.ensembles.factory import CHOICES
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
 from adaptive_nets.adanet.ensembles.mixtures.kinds import MIXTURE_KINDS, Scalar, register
 from adaptive_nets.cli.flags import MIXTURE_WEIGHTS
@@ -38,7 +39,7 @@ def weights_of(kind, outputs):
 def test_the_kinds_have_their_names_and_the_command_knows_them():
     assert list(MIXTURE_KINDS) == list(EQUATIONS)
     assert all(kind.name == name for name, kind in MIXTURE_KINDS.items())
-    assert (*MIXTURE_KINDS, "uniform") == MIXTURE_WEIGHTS
+    assert (*MIXTURE_KINDS, "uniform", "probability") == MIXTURE_WEIGHTS == CHOICES
 
 
 def test_what_is_stacked_is_split_again(kind, outputs):
