@@ -23,7 +23,7 @@ from adaptive_nets._checks import show
 MAX_DEPTH = 300
 
 # What registers the classes of this package.
-_OWN_ROOMS = ("heads", "generators", "adanet", "growth", "majority", "energy", "callbacks")
+_OWN_ROOMS = ("data", "heads", "generators", "adanet", "growth", "majority", "energy", "callbacks")
 # Layers of keras-hub, which is loaded for them, as Keras does.
 _HUB = "keras_hub"
 

@@ -11,6 +11,7 @@ from adaptive_nets._checks import check_integer, check_number, or_none, show
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.objective.defined import check_defined
 from adaptive_nets.adanet.objective.evaluator import Evaluator
+from adaptive_nets.data.columns.feature import MismatchError
 from adaptive_nets.data.datasets import (
     ReadLimits,
     check_batched,
@@ -21,9 +22,9 @@ from adaptive_nets.data.datasets import (
     read_batches,
     read_dataset,
 )
-from adaptive_nets.data.preprocessing import wanted_names
+from adaptive_nets.data.preprocessing import schema_of, wanted_names
 from adaptive_nets.data.rows import Rows, make_rows, split_rows
-from adaptive_nets.data.schema import MismatchError, Schema
+from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.training_data import TrainingData
 from adaptive_nets.data.weights import ClassWeight, scale_head_weights
 from adaptive_nets.heads import Head
@@ -161,6 +162,8 @@ def read_fit_data(
     if class_weight is not None:
         known = head.encode(y) if stream is None else None
         class_weight = read_class_weight(head, class_weight, known, sample_weight)
+    if schema is None:
+        schema = schema_of(preprocessing)
     if schema is None:
         separate, only = wanted_names(preprocessing)
         schema = Schema.infer(x, row_count(y), separate, only)

@@ -176,6 +176,7 @@ class SearchLoop:
             raise
         training = job.round.training
         self.step_seconds = training.seconds / max(1, training.step)
+        self.plan.trained(training.step)
         closing = clock.now()
         if interrupted:
             self.checkpointer.checkpoint(job.round)

@@ -18,9 +18,10 @@ from adaptive_nets.adanet.defaults import MOST_STEPS, Defaults
 from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
 from adaptive_nets.adanet.placement.base import Placement
 from adaptive_nets.adanet.settings import SearchSettings
+from adaptive_nets.data.columns.feature import MismatchError
 from adaptive_nets.data.datasets import ReadLimits
 from adaptive_nets.data.preprocessing import Preprocessor, make_preprocessing
-from adaptive_nets.data.schema import MismatchError, Schema
+from adaptive_nets.data.schema import Schema
 from adaptive_nets.distribute import Group, share_of
 from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.keras_internals import seeded
@@ -227,8 +228,10 @@ def _defaults(settings, head, data, before, stored):
         return Defaults()
     falls = settings.complexity_rule.falls_with_rows
     classes = head.strata(data.train.y) is not None
-    held_out = len(data.valid) if settings.weighs_held_out else None
-    return Defaults.of_rows(len(data.train), data.batch_size, classes, falls, held_out)
+    return Defaults.of_rows(
+        len(data.train), data.batch_size, classes, falls, settings.stopping is not None,
+        len(data.valid) if settings.weighs_held_out else None,
+    )  # fmt: skip
 
 
 def _loss_scale(head, data, before, stored):

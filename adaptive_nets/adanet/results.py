@@ -73,9 +73,8 @@ class SearchResults:
         """Returns all candidate ensembles as a `pandas.DataFrame` that prints what fits the screen.
 
         Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
-        metrics (also as `val_...`), `parameters`, `steps`, `seconds`; the newest member's
-        `complexity` r, `gamma` = λ r + β and L1 norm of its `mixture_weight`; and `parent`.
-        `attrs["objective_of"]`: `"train"`, `"validation"` or `"evaluator"`, where it is measured.
+        metrics (also as `val_...`), `parameters`, `steps`, `seconds`; the newest member's r, Γ and
+        L1 norm of its `mixture_weight`; `parent`. `attrs["objective_of"]` says by which rows.
         """
         return to_frame(self.state.current.entries, self.context)
 
@@ -83,8 +82,7 @@ class SearchResults:
         """Returns the training losses of all subnetworks as a `pandas.DataFrame`.
 
         Columns: `round`, `candidate` (the subnetwork's builder), `step` (the last step of a window,
-        from 1), `loss` (the mean over the window, of about 100 per round) and, with early stopping,
-        `held_out_loss`. A row may have either or both.
+        from 1), `loss` (the mean over the window) and, with early stopping, `held_out_loss`.
         """
         return summaries.learning_curves(self.state.current.curves)
 

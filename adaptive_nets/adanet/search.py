@@ -62,6 +62,17 @@ def _property_of_results(name: str) -> property:
     return property(lambda self: getattr(self.results, name), doc=doc)
 
 
+def _renamed(old: str, new: str) -> property:
+    """Returns a property of an old name, which warns."""
+
+    def read(self):
+        words = f"AdaNet.{old} is deprecated; use AdaNet.{new}."
+        warnings.warn(words, DeprecationWarning, stacklevel=2)
+        return getattr(self, new)
+
+    return property(read, doc=f"Deprecated: use `{new}`.")
+
+
 class AdaNet(ScikitLearnFace, Portable):
     """Searches an ensemble of subnetworks, round by round (AdaNet, figure 3).
 
@@ -85,9 +96,8 @@ class AdaNet(ScikitLearnFace, Portable):
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"`, `"probability"` (a mean of
             predictions, of `training="independent"`) or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
-        mixture_data: The rows that mixture weights are solved on and the objective is of: `"train"`
-            (the paper), or `"validation"`, those of `validation_data` or `validation_split`, which
-            nothing was trained on; members of weight 0 then leave the ensemble.
+        mixture_data: `"train"` (the paper) or `"validation"`: the rows by which mixture weights are
+            solved and ensembles judged. By the latter, members of weight 0 leave the ensemble.
         training: `"residual"` (learn what the ensemble lacks, the paper) or `"independent"`.
         refit: Which mixture weights each round solves for: `"all"`, or only `"new"` (the paper).
         adanet_lambda: λ >= 0, relative to the size of the loss. At 0, the weights of an ensemble
@@ -105,9 +115,8 @@ class AdaNet(ScikitLearnFace, Portable):
             always, `None` never; or a built Keras layer, model or adapted `FeatureSpace`.
         distribute: What `distribute.make_strategy` takes; each replica takes its share of a batch.
             Defaults to `None`: the current `tf.distribute` scope, or one device.
-        placement: `"replicated"` (the default): all processes train all subnetworks together.
-            `"round_robin"`, or `"ray"` or a `distribute.Ray`: each process, or Ray worker, trains
-            a share; they need finite data, a `model_dir` and a seed. See `docs/distribution.md`.
+        placement: `"replicated"` (the default: all processes train all subnetworks together), or,
+            to train shares in processes, `"round_robin"`, `"ray"`, or a `distribute.Ray`.
         model_dir: Folder for the search's state. If it holds a search, `fit` continues it.
         seed: Integer seed, or `None` for a random one.
         jit_compile: `"auto"` (XLA where it is faster), `True` or `False`.
@@ -131,21 +140,20 @@ class AdaNet(ScikitLearnFace, Portable):
     """
 
     def __init__(
-        self, head: Head, generator: Generator | None = None,
-        max_iterations: int | str = "auto", steps_per_iteration: int | str = "auto",
+        self, head: Head, generator: Generator | None = None, max_iterations: int | str = "auto",
+        steps_per_iteration: int | str = "auto",
         ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
         mixture_weights: str | Ensembler = "scalar", mixture_bias: bool = False,
-        mixture_data: str = "train",
-        training: str = "residual", refit: str = "all",
+        mixture_data: str = "train", training: str = "residual", refit: str = "all",
         adanet_lambda: float | str = "auto", adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None, early_stopping: int | EarlyStopping | None = None,
         force_grow: bool = False, penalize_training: bool = False,
         preprocessing: str | keras.Layer | None = "auto",
-        distribute: str | tf.distribute.Strategy | None = None,
-        placement: str | Ray = "replicated", model_dir: str | os.PathLike | None = None,
-        seed: int | None = None, jit_compile: str | bool = "auto",
-        checkpoint_seconds: float = 30.0, cache_bytes: int = MEMORY_LIMIT,
+        distribute: str | tf.distribute.Strategy | None = None, placement: str | Ray = "replicated",
+        model_dir: str | os.PathLike | None = None, seed: int | None = None,
+        jit_compile: str | bool = "auto", checkpoint_seconds: float = 30.0,
+        cache_bytes: int = MEMORY_LIMIT,
     ):  # fmt: skip
         arguments = {name: value for name, value in locals().items() if name != "self"}
         if generator is None:
@@ -181,8 +189,8 @@ class AdaNet(ScikitLearnFace, Portable):
             time_limit: Seconds to use, without those in which the process was stopped. A round cut
                 short is judged; the next `fit` ends it.
             max_steps: Total training steps, including earlier calls. Ends `fit` as `time_limit`.
-            callbacks: Keras callbacks or `callbacks.SearchCallback`s; an epoch is a round. See
-                `docs/callbacks.md` for what each can do.
+            callbacks: Keras' and `callbacks.SearchCallback`s (`docs/callbacks.md`); an epoch is a
+                round.
             verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
             lock_timeout: Seconds to wait for another `fit` on this `model_dir` to end. Defaults to
                 0: refuse at once.
@@ -305,23 +313,8 @@ class AdaNet(ScikitLearnFace, Portable):
     fuse = _of_results(SearchResults.fuse)
     export = _of_results(SearchResults.export)
 
-    @property
-    def record(self) -> SearchState:
-        """Deprecated: use `state`."""
-        _deprecated("record", "state")
-        return self.state
-
-    @property
-    def mixture_weights(self) -> Callable[[], Any]:
-        """Deprecated: use `member_weights`, or `settings.mixture_weights`."""
-        _deprecated("mixture_weights", "member_weights")
-        return self.member_weights
+    record = _renamed("record", "state")
+    mixture_weights = _renamed("mixture_weights", "member_weights")
 
     load = classmethod(load_search)
     replay = classmethod(replay_search)
-
-
-def _deprecated(old, new):
-    warnings.warn(
-        f"AdaNet.{old} is deprecated; use AdaNet.{new}.", DeprecationWarning, stacklevel=3
-    )

@@ -74,6 +74,11 @@ class AutoEstimator(BaseEstimator):
         settings = Settings.of(self, self._classifies)
         table, labels, name = training_table(X, y)
         rows = self._labelled(table, labels, sample_weight, learn=True)
+        if len(rows.y) < 2:
+            raise ValueError(
+                f"There is {len(rows.y)} sample with a weight above 0, which nothing can be learnt "
+                "from. Expected at least 2 rows."
+            )
         target = self._target.learn(rows.y, name)
         fitting = Fitting(settings, target)
         valid = None if validation_data is None else self._held_out(validation_data, name)
@@ -102,7 +107,12 @@ class AutoEstimator(BaseEstimator):
 
     def _outputs(self, X):
         check_is_fitted(self)
-        return self._fitted.outputs(feature_table(self, X, learn=False))
+        return self._fitted.outputs(self._table(X))
+
+    def _table(self, X):
+        """Returns features to predict, with the text columns of a file as text."""
+        text = [f.name for f in self.schema_.features if f.dtype == "string"]
+        return feature_table(self, X, learn=False, text=text)
 
     def evaluate(self, X: Any, y: Any = None, sample_weight: Any = None) -> dict[str, float]:
         """Returns metrics on labelled rows.

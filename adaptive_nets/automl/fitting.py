@@ -12,12 +12,12 @@ from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet import AdaNet, EarlyStopping, Evaluator
 from adaptive_nets.automl.baselines.fit_baselines import Baseline, Task, fit_baselines
 from adaptive_nets.automl.baselines.linear import LinearModel
-from adaptive_nets.automl.columns import learn_columns
 from adaptive_nets.automl.fitted import Fitted, in_unit_of, serving_head
 from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.splits import LEAST_ROWS, split
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Classes, Target
+from adaptive_nets.data.encoding import fit_encoding
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.schema import Schema
@@ -74,13 +74,13 @@ class Fitting:
             rows: All rows.
             valid: Rows to hold out, or `None` to take a part of `rows`.
         """
-        schema = self.settings.schema or Schema.infer(rows.x, separate=True)
+        schema = self.settings.schema or Schema.infer(rows.x, kinds={})
         train, valid = self._divided(rows, valid)
         if valid is None or self.left() < LEAST_SEARCH:
             why = "too few rows" if valid is None else "time limit"
             everything = rows if valid is None else train
             return self._linear(schema, everything, valid, why)
-        encoding = learn_columns(schema, train.x)
+        encoding = fit_encoding(schema, train.x)
         encoder = Encoder(schema, encoding)
         board = Board(self.settings.metric, self.target, valid)
         baselines = self._baselines(encoder, train, valid)
@@ -132,7 +132,7 @@ class Fitting:
 
     def _linear(self, schema, rows, valid, why, encoder=None, board=None):
         """Returns the linear model, which there is always time for."""
-        encoder = encoder or Encoder(schema, learn_columns(schema, rows.x))
+        encoder = encoder or Encoder(schema, fit_encoding(schema, rows.x))
         classes = len(self.target.labels) if isinstance(self.target, Classes) else None
         began = time.monotonic()
         linear = LinearModel.fit(encoder(rows.x), self._plain(rows.y), rows.w, classes)

@@ -1,6 +1,7 @@
 """Features in whatever form scikit-learn's users pass them, as a table of named columns."""
 
 import os
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,9 @@ def training_table(x: Any, y: Any) -> tuple[Any, Any, str]:
     return x, y, str(getattr(y, "name", None) or "y")
 
 
-def feature_table(estimator: BaseEstimator, x: Any, learn: bool, text: tuple = ()) -> pd.DataFrame:
+def feature_table(
+    estimator: BaseEstimator, x: Any, learn: bool, text: Collection[str] = ()
+) -> pd.DataFrame:
     """Returns features as a table, and checks them as scikit-learn does.
 
     Args:

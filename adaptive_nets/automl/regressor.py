@@ -23,8 +23,9 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
         schema: A `data.Schema` to read tables by. Defaults to `None`: it is inferred.
         folds: `"auto"`: one part of the rows is held out.
         generator: An `adanet.Generator` of candidates. Defaults to `None`.
-        model_dir: Folder to keep the search and the model in. Defaults to `None`.
-        seed: Integer seed, or `None` for a random one.
+        model_dir: Folder to keep the search and the model in; `fit` continues a search that it
+            finds there. Defaults to `None`.
+        seed: Integer seed. Defaults to `None`: a random one, or 0 with a `model_dir`.
         verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
 
     Attributes:

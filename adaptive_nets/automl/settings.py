@@ -75,7 +75,8 @@ class Settings:
             estimator.schema,
             estimator.generator,
             None if model_dir is None else check_path("model_dir", model_dir),
-            new_seed(estimator.seed),
+            # A fit that goes on in its folder must draw what it drew before.
+            new_seed(0 if estimator.seed is None and model_dir is not None else estimator.seed),
             estimator.verbose,
         )
 

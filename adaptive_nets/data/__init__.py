@@ -1,5 +1,7 @@
-"""What a row is: the schema of features, and rows of features, labels and weights."""
+"""What a row is: the schema of features, rows of features, labels and weights, and encodings."""
 
-from adaptive_nets.data.schema import Feature, Schema
+from adaptive_nets.data import encoding
+from adaptive_nets.data.columns.feature import Feature
+from adaptive_nets.data.schema import Schema
 
-__all__ = ["Feature", "Schema"]
+__all__ = ["Feature", "Schema", "encoding"]

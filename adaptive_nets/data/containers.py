@@ -125,7 +125,12 @@ def _column(series):
 
     kind = series.dtype
     if kind.is_numeric() and series.null_count():
+        # Whole numbers that float64 would round stay as they are.
+        if kind.is_integer() and max(abs(series.min() or 0), abs(series.max() or 0)) > 2**53:
+            return np.array(series.to_list(), dtype=object)
         return series.cast(nw.Float64).to_numpy()
+    if isinstance(kind, nw.Datetime) and kind.time_zone is not None:
+        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     # The categories of pandas may be numbers, and stay so.
     if kind in (nw.Categorical, nw.Enum, nw.String):
         return np.array(series.to_list(), dtype=object)

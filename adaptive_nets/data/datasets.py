@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from adaptive_nets.data.alignment import check_aligned
+from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.rows import Features
 from adaptive_nets.data.spool import MEMORY_LIMIT, NO_LIMIT, Spool

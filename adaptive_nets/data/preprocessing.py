@@ -8,10 +8,13 @@ import tensorflow as tf
 
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets._pieces import blocks
+from adaptive_nets.data.encoding.layer import TableEncoding
 from adaptive_nets.data.rows import Rows
+from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.specs import make_inputs
 from adaptive_nets.data.spool import MEMORY_LIMIT, Spool, run_in_blocks
 from adaptive_nets.graphs.unique_names import named_model
+from adaptive_nets.keras_internals import layers_in
 
 
 class Preprocessor:
@@ -95,6 +98,22 @@ def _reshaped(announced, computed):
     if len(shape) == len(real) and all(a in (None, b) for a, b in zip(shape, real, strict=True)):
         return announced
     return keras.layers.Reshape(real)(announced)
+
+
+def schema_of(given: Any) -> Schema | None:
+    """Returns the schema of the table that a preprocessing model encodes, or `None`.
+
+    Args:
+        given: A search's `preprocessing` setting.
+    """
+    if not isinstance(given, keras.Model):
+        return None
+    found = [each.schema for each in layers_in(given) if isinstance(each, TableEncoding)]
+    if len(found) > 1:
+        raise ValueError(
+            f"preprocessing must encode one table. Received: {len(found)} layers that do."
+        )
+    return found[0] if found else None
 
 
 def wanted_names(given: Any) -> tuple[bool, list[str] | None]:

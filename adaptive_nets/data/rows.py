@@ -10,7 +10,7 @@ import numpy as np
 from absl import logging
 
 from adaptive_nets._pieces import blocks, choose_rows
-from adaptive_nets.data.alignment import check_aligned
+from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.specs import FeatureSpec, Spec
 from adaptive_nets.data.weights import ClassWeight, weigh

@@ -1,101 +1,28 @@
 """`Schema`: what is known of the features, and the one way to read them."""
 
 import dataclasses
-import difflib
 import json
-import keyword
-import re
-import unicodedata
-import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from adaptive_nets._checks import check_choice, check_dict, check_list
+from adaptive_nets._checks import check_choice, check_dict, check_list, check_text, or_none
 from adaptive_nets._dtypes import whole_dtype
+from adaptive_nets.data.columns.feature import Feature
+from adaptive_nets.data.columns.matching import array_parts, parts_by_name, parts_by_position
+from adaptive_nets.data.columns.naming import missing_error, safe_key, some
+from adaptive_nets.data.columns.tables import describe_table, learn_table, replaced, table_of
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.specs import (
     FeatureSpec,
     Spec,
-    check_feature,
     check_values,
-    describe_spec,
     parse_schema,
 )
-from adaptive_nets.data.values import (
-    as_array,
-    cast_exactly,
-    check_finite,
-    check_lengths,
-    join_columns,
-    natural_dtype,
-)
+from adaptive_nets.data.values import as_array, check_lengths, join_columns, natural_dtype
 
 _KINDS = {"f": "number", "i": "number", "u": "number", "b": "boolean", "O": "text"}
-
-
-class MismatchError(ValueError):
-    """Features have other shapes or names than those of the training data.
-
-    Args:
-        expected: The features of the training data.
-        received: The given features.
-        message: The error's text. Defaults to `None`: made of both.
-    """
-
-    def __init__(self, expected: str, received: str, message: str | None = None):
-        super().__init__(message or f"The model expects features {expected}. Received: {received}.")
-        self.expected, self.received = expected, received
-
-
-@dataclasses.dataclass(frozen=True)
-class Feature:
-    """One feature.
-
-    Args:
-        name: Its name in the data.
-        key: Its name in models and serving signatures: letters, digits and underscores.
-        kind: `"number"`, `"boolean"` or `"text"`.
-        dtype: Dtype that values are read as; `"string"` for text.
-        shape: Shape without rows; `()` for one value per row.
-        missing: Whether NaN is allowed. Defaults to `False`.
-        source: Where it came from. Defaults to `"array"`.
-    """
-
-    name: str
-    key: str
-    kind: str
-    dtype: str
-    shape: tuple[int, ...]
-    missing: bool = False
-    source: str = "array"
-
-    def __post_init__(self) -> None:
-        check_feature(self)
-
-    @property
-    def spec(self) -> FeatureSpec:
-        """The spec for models, which take one value per row as shape `(1,)`."""
-        return FeatureSpec(self.shape or (1,), self.dtype)
-
-    def read(self, values: Any) -> np.ndarray:
-        """Returns values as an array `[rows, ...]` of this feature's dtype, or raises."""
-        what = "features" if self.source == "array" else f"feature '{self.name}'"
-        array = as_array(values, what)
-        if len(array) == 0 and array.shape[1:] in ((), self.shape, self.spec.shape):
-            empty = object if self.dtype == "string" else self.dtype
-            return np.zeros((0, *self.spec.shape), empty)
-        if array.shape[1:] != self.shape and {array.shape[1:], self.shape} != {(), (1,)}:
-            given = FeatureSpec(array.shape[1:] or (1,), natural_dtype(array))
-            plain = self.source == "array"
-            raise MismatchError(
-                str(self.spec) if plain else f"{{{self.name}: {self.spec}}}",
-                str(given) if plain else f"{{{self.name}: {given}}}",
-            )
-        found = cast_exactly(array, self.dtype, what)
-        check_finite(found, self.name, self.missing)
-        return found.reshape(len(found), *(self.shape or (1,)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +37,8 @@ class Schema:
         layout: What the features came in: `"array"` (one without a name), `"columns"` (a table of
             numbers, read as one array `[rows, columns]`), `"dict"` or `"list"` (read as a dict of
             arrays).
+        ignored: `Feature`s of columns that are left out. Defaults to none.
+        target: Name of the column that is to be predicted, which is not read. Defaults to `None`.
 
     Example:
 
@@ -124,9 +53,13 @@ class Schema:
 
     features: tuple[Feature, ...]
     layout: str
+    ignored: tuple[Feature, ...] = ()
+    target: str | None = None
 
     def __post_init__(self) -> None:
         check_list("features", self.features, Feature, "a tuple of data.Feature objects", 1)
+        check_list("ignored", self.ignored, Feature, "a tuple of data.Feature objects")
+        or_none(check_text, "target", self.target)
         check_choice("layout", self.layout, ("array", "columns", "dict", "list"))
 
     @classmethod
@@ -136,8 +69,14 @@ class Schema:
         rows: int | None = None,
         separate: bool = False,
         only: Iterable[str] | None = None,
+        target: str | None = None,
+        kinds: Mapping[str, str] | None = None,
     ) -> "Schema":
         """Learns a schema from features.
+
+        With `target` or `kinds`, `x` is a table, and each of its columns is taken for a number, a
+        boolean, a category, a date, free text, or nothing that helps; `print(schema)` says which
+        and why. `data.encoding.fit_encoding` makes a Keras model from such columns to numbers.
 
         Args:
             x: Array, tensor, DataFrame (of pandas or polars), Arrow table, structured array, dict
@@ -146,15 +85,23 @@ class Schema:
             separate: Whether the columns of a table stay separate arrays, as in a dict. Defaults
                 to `False`: they become one array, and must be numbers.
             only: Names of the features to keep. Defaults to `None`: all.
+            target: Name of the table's column that is to be predicted. Defaults to `None`: none.
+            kinds: What columns are to be taken for, by name: `"number"`, `"boolean"`,
+                `"category"`, `"date"`, `"text"` or `"ignore"`. `{}` decides for all columns.
+                Defaults to `None`.
 
         Raises:
-            ValueError: The features are not arrays of numbers or strings.
+            ValueError: The features are not arrays of numbers or strings; of a table, no column is
+                of use, or one holds other values.
         """
+        if target is not None or kinds is not None:
+            features, ignored = learn_table(x, target, {} if kinds is None else kinds)
+            return cls(features, "dict", ignored, target)
         given = unpack(x, rows)
         wanted = given.parts if only is None or given.layout == "array" else list(only)
         absent = [name for name in wanted if name not in given.parts]
         if absent:
-            raise _missing_error(wanted, absent, given.parts)
+            raise missing_error(wanted, absent, given.parts)
         layout = "dict" if separate and given.layout == "columns" else given.layout
         features, keys = [], set()
         for name in wanted:
@@ -163,7 +110,7 @@ class Schema:
             dtype, source = natural_dtype(array), given.source
             if given.layout == "columns":
                 source = f"{source} ({_dtype_name(array)})"
-            key = _safe_key(name, keys)
+            key = safe_key(name, keys)
             keys.add(key)
             features.append(
                 Feature(name, key, _KINDS[array.dtype.kind], dtype, array.shape[1:], False, source)
@@ -191,6 +138,30 @@ class Schema:
     def names(self) -> list[str]:
         """Names of the features in the data."""
         return [feature.name for feature in self.features]
+
+    @property
+    def is_table(self) -> bool:
+        """Whether kinds of columns were learnt from a table."""
+        return self.features[0].place is not None
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of all columns of the table but the target, also of those that are left out."""
+        listed = [*self.features, *self.ignored]
+        return [f.name for f in sorted(listed, key=lambda f: -1 if f.place is None else f.place)]
+
+    def replace(self, kinds: Mapping[str, str] | None = None, /, **more: str) -> "Schema":
+        """Returns a schema of a table with other kinds of columns.
+
+        Args:
+            kinds: New kinds by the columns' names. Defaults to `None`.
+            **more: The same, for names that Python takes: `schema.replace(zip_code="category")`.
+
+        Raises:
+            ValueError: There is no such column or kind, or none is left.
+        """
+        features, ignored = replaced(self.features, self.ignored, {**(kinds or {}), **more})
+        return dataclasses.replace(self, features=features, ignored=ignored)
 
     @property
     def spec(self) -> Spec:
@@ -222,6 +193,8 @@ class Schema:
             ValueError: A feature is missing, or has a value that its dtype cannot hold, another
                 shape, or NaN or infinity where that is not allowed.
         """
+        if self.is_table:
+            x = table_of(x, self.columns)
         pairs = zip(self.features, self._match(x), strict=True)
         arrays = (feature.read(values) for feature, values in pairs)
         if self.layout == "columns":
@@ -232,77 +205,20 @@ class Schema:
 
     def _match(self, x):
         """Returns the raw values of each feature, in order."""
-        count = len(self.features)
         if self.layout == "array":
-            given = unpack(x)
-            if given.layout == "columns":
-                values = [as_array(v, f"feature '{n}'") for n, v in given.parts.items()]
-                wide = {v.dtype.kind for v in values}
-                if "O" in wide and len(wide) > 1:
-                    raise ValueError(
-                        "The model expects one array of features. Received: a table of columns "
-                        "of numbers and text."
-                    )
-                if any(not name.removeprefix("column_").isdigit() for name in given.parts):
-                    warnings.warn(
-                        "The training data had no names. The columns are read in their order: "
-                        f"{_some(given.parts)}.",
-                        stacklevel=2,
-                    )
-                return [np.stack(values, axis=1)]
-            if list(given.parts) != ["features"]:
-                raise MismatchError(str(self.spec), describe_spec(type(self).infer(x).spec))
-            return list(given.parts.values())
+            return array_parts(x, self.spec, lambda given: type(self).infer(given).spec)
+        count = len(self.features)
         given = unpack(x, inputs=count if self.layout == "list" else None)
         if given.layout == "array":
-            return self._by_position(given.parts["features"])
+            return parts_by_position(given.parts["features"], self.names, self.layout)
         if given.layout == "list":
             if self.layout != "list":
                 raise ValueError(
-                    f"The model expects features by name: {_some(self.names)}. "
+                    f"The model expects features by name: {some(self.names)}. "
                     f"Received: a list of {len(given.parts)} arrays."
                 )
             return list(given.parts.values())
-        return self._by_name(given.parts)
-
-    def _by_name(self, parts):
-        found, absent = [], []
-        for feature in self.features:
-            name = feature.name if feature.name in parts else feature.key
-            if name in parts:
-                found.append(parts[name])
-            else:
-                absent.append(feature.name)
-        if absent:
-            raise _missing_error(self.names, absent, parts)
-        extra = [n for n in parts if n not in {*self.names, *(f.key for f in self.features)}]
-        if extra:
-            warnings.warn(
-                f"Features that were not in the training data are ignored: {_some(extra)}.",
-                stacklevel=2,
-            )
-        return found
-
-    def _by_position(self, values):
-        """Returns the columns of an array without names."""
-        count = len(self.features)
-        if count == 1:
-            return [values]
-        # A list of no rows has no names either.
-        if isinstance(values, list | tuple) and not values:
-            return [[]] * count
-        array = as_array(values, "features")
-        if self.layout != "columns" or array.ndim != 2 or array.shape[1] != count:
-            raise ValueError(
-                f"The model expects features by name: {_some(self.names)}. "
-                f"Received: an array of shape {array.shape}."
-            )
-        warnings.warn(
-            "The features have no names, and are read in the order of the training data: "
-            f"{_some(self.names)}.",
-            stacklevel=2,
-        )
-        return list(array.T)
+        return parts_by_name(given.parts, self.features, [*self.columns, self.target])
 
     def to_json(self) -> str:
         """Returns the schema as JSON text."""
@@ -315,27 +231,30 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the schema as JSON values."""
-        return {
-            "layout": self.layout,
-            "features": [{**dataclasses.asdict(f), "shape": list(f.shape)} for f in self.features],
-        }
+        found = {"layout": self.layout, "features": [f.to_dict() for f in self.features]}
+        if self.ignored:
+            found["ignored"] = [f.to_dict() for f in self.ignored]
+        return found if self.target is None else {**found, "target": self.target}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Schema":
         """Restores a schema from the output of `to_dict`."""
         check_values(values, {field.name for field in dataclasses.fields(Feature)})
-        features = tuple(
-            Feature(**{**fields, "shape": tuple(fields["shape"])}) for fields in values["features"]
+        features, ignored = (
+            tuple(
+                Feature(**{**each, "shape": tuple(each["shape"])}) for each in values.get(key, ())
+            )
+            for key in ("features", "ignored")
         )
-        return cls(features, values["layout"])
+        return cls(features, values["layout"], ignored, values.get("target"))
 
     def __str__(self) -> str:
         import pandas as pd
 
-        table = [
-            {**dataclasses.asdict(f), "shape": str(list(f.shape)), "missing": f.missing or "no"}
-            for f in self.features
-        ]
+        if self.is_table:
+            return describe_table(self.features, self.ignored)
+        table = [{**f.to_dict(), "shape": str(list(f.shape)), "missing": f.missing or "no"}
+                 for f in self.features]  # fmt: skip
         return pd.DataFrame(table).to_string(index=False)
 
 
@@ -351,40 +270,3 @@ def _as_number(feature):
 
 def _dtype_name(array):
     return "string" if array.dtype == object else array.dtype.name
-
-
-def _safe_key(name, taken):
-    """Returns a name that Keras and SavedModel signatures take, unlike all that are taken."""
-    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore")
-    key = re.sub(r"\W+", "_", plain.decode()).strip("_")
-    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-        key = name
-    if not key or not key[0].isalpha():
-        key = f"feature_{key}".rstrip("_")
-    if keyword.iskeyword(key) or key == "self":
-        key += "_"
-    number, unique = 1, key
-    while unique in taken:
-        number += 1
-        unique = f"{key}_{number}"
-    return unique
-
-
-def _missing_error(wanted, absent, given):
-    near = {
-        name: difflib.get_close_matches(name, list(map(str, given)), n=1, cutoff=0.6)
-        for name in absent
-    }
-    hints = [f"'{name}' (is it '{found[0]}'?)" if found else f"'{name}'"
-             for name, found in near.items()]  # fmt: skip
-    text = (
-        f"Features of the training data are missing: {', '.join(hints[:8])}. "
-        f"Received: {_some(given)}."
-    )
-    return MismatchError(_some(wanted), _some(given), text)
-
-
-def _some(names, most=8):
-    names = list(map(str, names))
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -97,7 +97,9 @@ def check_values(values: Any, fields: set[str]) -> None:
         ValueError: They are not the output of `Schema.to_dict`.
     """
     good = isinstance(values, dict) and values.keys() >= {"layout", "features"}
-    listed = values["features"] if good and isinstance(values["features"], list) else [None]
+    listed = [None]
+    if good and isinstance(values["features"], list):
+        listed = values["features"] + list(values.get("ignored", []))
     if not all(isinstance(f, dict) and {"name", "shape"} <= f.keys() <= fields for f in listed):
         raise ValueError(
             "values must be the output of Schema.to_dict: 'layout' and a list of 'features'. "

@@ -10,7 +10,7 @@ import numpy as np
 
 from adaptive_nets._checks import check_function, show
 from adaptive_nets._values import tried
-from adaptive_nets.data.alignment import check_aligned
+from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.datasets import is_dataset, is_endless, plain_features, plain_labels
 from adaptive_nets.data.schema import Schema

@@ -15,7 +15,13 @@ from adaptive_nets.files.names import for_tensorflow
 from adaptive_nets.graphs.read import check_inputs, check_model
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.class_names import write_class_names
-from adaptive_nets.serving.features import assembled, named_specs, rows_to_serve, served_specs
+from adaptive_nets.serving.features import (
+    assembled,
+    missing_values,
+    named_specs,
+    rows_to_serve,
+    served_specs,
+)
 from adaptive_nets.serving.receivers import Receiver, example_receiver
 from adaptive_nets.serving.signatures import (
     DEFAULT,
@@ -245,7 +251,9 @@ def _examples(model, example_spec, read):
     named = schema is not None and schema.layout != "array"
     try:
         receiver = example_receiver(
-            named_specs(schema) if named else model_inputs(model), example_spec
+            named_specs(schema) if named else model_inputs(model),
+            example_spec,
+            missing_values(schema) if named else None,
         )
         return receiver if schema is None else _assembling(receiver, read)
     except ValueError:

@@ -40,6 +40,11 @@ def named_specs(schema: Schema) -> dict[str, Any]:
     return {f.key: tf.TensorSpec([None, *f.shape], f.dtype, name=f.key) for f in schema.features}
 
 
+def missing_values(schema: Schema) -> dict[str, Any]:
+    """Returns what stands for a missing value of each feature that may be missing, by key."""
+    return {f.key: f.missing_value for f in schema.features if f.missing and f.shape == ()}
+
+
 def assembled(schema: Schema | None, received: Any, check_values: bool = True) -> Any:
     """Returns received tensors as the features that the model takes.
 

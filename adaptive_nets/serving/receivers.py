@@ -2,7 +2,7 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
@@ -208,13 +208,19 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
     return Receiver(specs, features, is_examples)
 
 
-def example_receiver(inputs: Any, example_spec: dict[str, Any] | None = None) -> Receiver:
+def example_receiver(
+    inputs: Any,
+    example_spec: dict[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Receiver:
     """Returns a receiver that parses serialized `tf.Example`s to a model's inputs.
 
     Args:
         inputs: The model's inputs, a `KerasTensor` or a dict of them.
         example_spec: Feature spec, as in `tf.io.parse_example`. Defaults to `None`: one feature
             per input, with its name and shape.
+        defaults: Values of inputs that an example may lack, by name. Defaults to `None`: it must
+            have them all.
 
     Raises:
         ValueError: An input has a shape or dtype that a `tf.Example` cannot hold.
@@ -223,7 +229,8 @@ def example_receiver(inputs: Any, example_spec: dict[str, Any] | None = None) ->
 
     named = inputs if isinstance(inputs, dict) else {inputs.name: inputs}
     if example_spec is None:
-        example_spec = {name: _feature(name, tensor) for name, tensor in named.items()}
+        defaults = defaults or {}
+        example_spec = {name: _feature(name, t, defaults.get(name)) for name, t in named.items()}
     elif not isinstance(example_spec, dict) or set(example_spec) != set(named):
         raise ValueError(
             f"example_spec must name the model's inputs {sorted(named)}. "
@@ -249,7 +256,7 @@ def _dense(value):
     return tf.sparse.to_dense(value) if isinstance(value, tf.sparse.SparseTensor) else value
 
 
-def _feature(name, tensor):
+def _feature(name, tensor, default):
     import tensorflow as tf
 
     shape = tuple(tensor.shape[1:])
@@ -265,4 +272,4 @@ def _feature(name, tensor):
         kind = tf.float32
     elif kind != tf.string:
         raise ValueError(f"Input '{name}' has a dtype that tf.Example cannot hold: {kind.name}.")
-    return tf.io.FixedLenFeature(shape, kind)
+    return tf.io.FixedLenFeature(shape, kind, default)

@@ -40,6 +40,14 @@ def test_a_round_reads_the_rows_several_times_within_bounds(n, batch, steps, of_
     assert Defaults.of_rows(n, batch, falls_with_rows=True) == Defaults(steps, 1e-3)
 
 
+@pytest.mark.parametrize(
+    ("n", "batch", "steps"), [(1, 1, 500), (640, 32, 2000), (11340, 32, 25_000)]
+)
+def test_with_early_stopping_a_round_may_read_the_rows_a_hundred_times(n, batch, steps):
+    for classes in (True, False):
+        assert Defaults.of_rows(n, batch, classes, stops_early=True).steps == steps
+
+
 def test_fit_uses_what_its_rows_give():
     x, y = rows(640)
     fitted = search().fit(x, y, validation_split=0.1, batch_size=32, verbose=0)

@@ -64,6 +64,9 @@ MADE = {
     "OrderedRBM": lambda: an.energy.OrderedRBM(3),
     "RBM": lambda: an.energy.RBM(3),
     "SurrogateLogLoss": lambda: OURS["adaptive_nets>SurrogateLogLoss"]("logistic"),
+    "TableEncoding": lambda: {
+        "schema": an.data.Schema.infer({"a": [1.5, 2.0], "b": ["x", "y"]}, kinds={}).to_dict(),
+        "parts": {"a": ["hour"]}, "gaps": ["a"], "known": 2, "length": 1},
     "Rewarmed": lambda: {"schedule": keras.optimizers.schedules.serialize(
         keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)), "start": 0, "steps": 2},
 }  # fmt: skip

@@ -267,8 +267,8 @@ CALLS = [
             .but([], ["soup"], [3], allow=("tabm", ["mlp"]))
             .where(listed(lambda v: v in ("tabm", "mlp", "realmlp"), empty=False)),
             "members": count(2),
-            "width": count(8).but("wide", allow=("energy",)),
-            "dropout": number(0.1, None, 1).but(-0.1),
+            "width": count(8, none=True).but("wide", allow=("energy",)),
+            "dropout": number(0.1, None, 1, none=True).but(-0.1),
             "majority": MAJORITY,
             "seed": count(0, 0),
         },

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from adaptive_nets._checks import check_instance, check_integer, show
-from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets._pieces import release
 from adaptive_nets.data.datasets import is_batched, stream_features
 from adaptive_nets.data.rows import Features
@@ -84,8 +83,9 @@ def _predict(model, features, batch_size):
     features = keras.tree.map_structure(
         lambda a: keras.ops.convert_to_tensor(a) if a.dtype == object else a, features
     )
-    if keras.config.floatx() != whole_dtype():
-        # Keras would cast arrays to half precision, but takes batches as they are.
+    floats = {str(a.dtype) for a in keras.tree.flatten(features) if "float" in str(a.dtype)}
+    if floats - {keras.config.floatx()}:
+        # Keras would cast arrays to its own precision, but takes batches as they are.
         features, batch_size = tf.data.Dataset.from_tensor_slices(features).batch(batch_size), None
     return model.predict(features, batch_size=batch_size, verbose=0)
 

@@ -9,6 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+from threadpoolctl import threadpool_limits
 
 from adaptive_nets.graphs.unique_names import named_model
 
@@ -84,13 +87,11 @@ class LinearModel:
         columns: Its `LinearColumns`.
         weights: `[columns, units]`.
         bias: `[units]`.
-        iterations_ran_out: Whether the fit was stopped before it had converged.
     """
 
     columns: LinearColumns
     weights: np.ndarray
     bias: np.ndarray
-    iterations_ran_out: bool = False
 
     @classmethod
     def fit(
@@ -108,23 +109,25 @@ class LinearModel:
             weights: `[rows]` weights, or `None`.
             classes: Number of classes, or `None` for numbers.
         """
-        from sklearn.linear_model import LogisticRegression, Ridge
-
         columns = LinearColumns.learn(encoded)
         matrix = columns.matrix(encoded)
-        if classes is None:
-            fitted = Ridge(alpha=1.0).fit(matrix, y, weights)
-            coefficients = np.atleast_2d(fitted.coef_).T
-            return cls(columns, coefficients, np.ravel(fitted.intercept_))
-        with warnings.catch_warnings(record=True) as seen:
-            warnings.simplefilter("always")
-            fitted = LogisticRegression(max_iter=100).fit(matrix, y, weights)
-        units = 1 if classes == 2 else classes
+        # Values that do not occur have no weight.
+        used = np.flatnonzero(abs(matrix).sum(axis=0))
+        used = used if used.size else np.arange(1)
+        kind = Ridge(alpha=1.0) if classes is None else LogisticRegression(max_iter=100)
+        # The vectors are short: threads would only wait for each other.
+        with threadpool_limits(1), warnings.catch_warnings():
+            # Its first iterations bring most; a baseline need not converge.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fitted = kind.fit(matrix[:, used], y, weights)
+        coefficients = np.atleast_2d(fitted.coef_).T
+        units = 1 if classes == 2 else classes or coefficients.shape[1]
         # Classes without training rows have the lowest logit that is still harmless.
         found, bias = np.zeros((matrix.shape[1], units)), np.full(units, -20.0)
-        places = [0] if units == 1 else fitted.classes_
-        found[:, places], bias[places] = fitted.coef_.T, fitted.intercept_
-        return cls(columns, found, bias, bool(seen))
+        places = fitted.classes_ if units > 1 and classes else np.arange(units)
+        found[used[:, None], places] = coefficients
+        bias[places] = np.ravel(fitted.intercept_)
+        return cls(columns, found, bias)
 
     def outputs(self, encoded: Mapping[str, np.ndarray]) -> np.ndarray:
         """Returns `[rows, units]` logits, or predicted numbers."""

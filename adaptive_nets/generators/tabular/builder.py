@@ -2,8 +2,9 @@
 
 import keras
 
-from adaptive_nets.adanet import Builder, Ensemble, Subnetwork
+from adaptive_nets.adanet import Builder, Ensemble, RoundSchedule, Subnetwork
 from adaptive_nets.adanet.candidates.stock.layer_builder import Features
+from adaptive_nets.generators.tabular.cycles import Cycles
 from adaptive_nets.generators.tabular.networks import NETWORKS
 from adaptive_nets.generators.tabular.recipe import Recipe
 from adaptive_nets.generators.tabular.statistics import TableStatistics
@@ -36,8 +37,9 @@ class TabularBuilder(Builder):
 
     def optimizer(self) -> keras.optimizers.Optimizer:
         recipe = self.recipe
+        rate = RoundSchedule(Cycles(recipe.learning_rate))
         optimizer = keras.optimizers.AdamW(
-            recipe.learning_rate, weight_decay=recipe.weight_decay, beta_2=recipe.beta_2
+            rate, weight_decay=recipe.weight_decay, beta_2=recipe.beta_2
         )
         optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
         return optimizer

@@ -1,6 +1,7 @@
 """Columns of a table as one vector: what every network for tables begins with."""
 
 import keras
+import numpy as np
 
 from adaptive_nets.generators.tabular.layers import (
     CategoryEmbedding,
@@ -31,6 +32,7 @@ def read_columns(
     statistics: TableStatistics,
     embedding: str,
     codes: bool,
+    rate: float = 1.0,
 ) -> tuple[keras.KerasTensor, list[int]]:
     """Returns all columns as one vector per row, and the sizes of the columns' parts in it.
 
@@ -39,13 +41,14 @@ def read_columns(
         statistics: What is known of them.
         embedding: How numbers are read, as in `Recipe`.
         codes: Whether integers with few values are read as categories too.
+        rate: Factor on the learning rate of the embeddings of numbers. Defaults to 1.
     """
     named, parts, sizes = named_features(inputs), [], []
     if "numbers" in named:
-        tensor = read_numbers(named["numbers"], statistics.numbers, embedding)
-        units = tensor.shape[-1] if len(tensor.shape) == 3 else 1
-        sizes += [units] * named["numbers"].shape[-1]
-        parts.append(tensor)
+        for tensor in read_numbers(named["numbers"], statistics.numbers, embedding, rate):
+            units = tensor.shape[-1] if len(tensor.shape) == 3 else 1
+            sizes += [units] * tensor.shape[1]
+            parts.append(tensor)
     if "missing" in named:
         parts.append(named["missing"])
         sizes += [1] * named["missing"].shape[-1]
@@ -63,23 +66,36 @@ def read_columns(
 
 
 def cut_numbers(
-    numbers: keras.KerasTensor, known: NumberStatistics
+    numbers: keras.KerasTensor, known: NumberStatistics, columns: list[int]
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Returns the pieces `[rows, columns, pieces]` and normal scores `[rows, columns]`."""
-    pieces = Pieces(known.edges.shape[1] - 1, known.edges)(numbers)
-    return pieces, PieceScores(known.scores)(pieces)
+    """Returns the pieces `[rows, columns, pieces]` and normal scores `[rows, columns]` of some."""
+    most = max(1, *(known.counts()[columns]))
+    edges, scores = known.edges[columns, : most + 1], known.scores[columns, : most + 1]
+    pieces = Pieces(most, edges, columns)(numbers)
+    return pieces, PieceScores(scores)(pieces)
 
 
 def read_numbers(
-    numbers: keras.KerasTensor, known: NumberStatistics, embedding: str
-) -> keras.KerasTensor:
-    """Returns numbers as `[rows, columns]`, or embedded as `[rows, columns, units]`."""
-    if embedding == "pieces":
-        return PiecewiseLinear(NUMBER_UNITS)(cut_numbers(numbers, known))
-    if embedding == "scores":
-        return cut_numbers(numbers, known)[1]
-    clipped = SmoothClip(known.center, known.scale)(numbers)
-    return Periodic()(clipped) if embedding == "periodic" else clipped
+    numbers: keras.KerasTensor, known: NumberStatistics, embedding: str, rate: float = 1.0
+) -> list[keras.KerasTensor]:
+    """Returns numbers as `[rows, columns]`, or embedded as `[rows, columns, units]`.
+
+    Columns of two values are read as such, and constant ones not at all.
+    """
+    counts = known.counts()
+    two, many = ([int(c) for c in np.flatnonzero(which)] for which in (counts == 1, counts > 1))
+    if not two and not many:
+        two = list(range(len(counts)))
+    found = [cut_numbers(numbers, known, two)[1]] if two else []
+    if many and embedding in ("pieces", "scores"):
+        pieces, scores = cut_numbers(numbers, known, many)
+        if embedding == "pieces":
+            scores = PiecewiseLinear(NUMBER_UNITS, rate=rate)((pieces, scores))
+        found.append(scores)
+    elif many:
+        clipped = SmoothClip(known.center[many], known.scale[many], columns=many)(numbers)
+        found.append(Periodic(rate=rate)(clipped) if embedding == "periodic" else clipped)
+    return found
 
 
 def read_categories(

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from adaptive_nets._checks import check_choice, check_integer, check_list, check_number
+from adaptive_nets._checks import check_choice, check_integer, check_list, check_number, or_none
 from adaptive_nets.adanet import Ensemble, Generator, Report
 from adaptive_nets.adanet.candidates.stock.layer_builder import MajoritySetting, describe_majority
 from adaptive_nets.generators.tabular.builder import TabularBuilder
@@ -37,13 +37,15 @@ class Tabular(Generator):
     training rows before the first round.
 
     Args:
-        kinds: Kinds of networks to try, some of `"tabm"`, `"mlp"` and `"realmlp"`. Defaults to
-            `"auto"`: `"tabm"` and `"realmlp"`.
+        kinds: Kinds of networks to try, some of `"realmlp"`, `"tabm"` and `"mlp"`. Defaults to
+            `"auto"`: `"realmlp"` and `"tabm"`; with majority kernels `"mlp"` and `"tabm"`.
         members: Number k of members of a TabM, at least 1. They share kernels; each has scales and
             a head of its own. Defaults to 8.
-        width: Units of each of the two hidden layers; or `"energy"`: widths and depth are learnt
-            from the training rows by an `energy.EnergyNet`. Defaults to 128.
-        dropout: Dropout rate after each hidden layer, in [0, 1). Defaults to 0.
+        width: Units of a hidden layer; or `"energy"`: widths and depth are learnt from the training
+            rows by an `energy.EnergyNet`. Defaults to `None`, the kind's own: three layers of 256
+            for RealMLP, two of 128 for others.
+        dropout: Dropout rate after each hidden layer, in [0, 1). Defaults to `None`, the kind's
+            own: 0.15 for RealMLP, 0 for others.
         majority: Number k of majority kernels of each shared dense layer, as for
             `generators.Dense`. Not for `"realmlp"`. Defaults to 1: plain layers.
         seed: Seed of what is learnt from the training rows. Defaults to 0.
@@ -76,8 +78,8 @@ class Tabular(Generator):
         self,
         kinds: str | Iterable[str] = "auto",
         members: int = 8,
-        width: int | str = 128,
-        dropout: float = 0.0,
+        width: int | str | None = None,
+        dropout: float | None = None,
         majority: MajoritySetting = 1,
         seed: int = 0,
     ):
@@ -89,10 +91,8 @@ class Tabular(Generator):
             kinds = list(dict.fromkeys(kinds))
         self.kinds = kinds
         self.members = check_integer("members", members, 1)
-        if width != "energy":
-            width = check_integer("width", width, 1)
-        self.width = width
-        self.dropout = check_number("dropout", dropout, 0, 1, "low")
+        self.width = width if width == "energy" else or_none(check_integer, "width", width, 1)
+        self.dropout = or_none(check_number, "dropout", dropout, 0, 1, "low")
         self.majority = describe_majority(majority)
         if self.majority and "realmlp" in self._kinds():
             raise ValueError(
@@ -101,14 +101,14 @@ class Tabular(Generator):
             )
         self.seed = check_integer("seed", seed, 0)
         self._statistics: TableStatistics | None = None
-        self._widths = (128, 128) if width == "energy" else (width, width)
+        self._widths: tuple[int, ...] | None = None
 
     def prepare(self, features: Any, folder: pathlib.Path | None = None) -> None:
         if self._statistics is not None:
             return
         statistics = learn_statistics(features, self.seed)
         if self.width == "energy":
-            self._widths = learn_widths(features, statistics, folder, self.seed) or self._widths
+            self._widths = learn_widths(features, statistics, folder, self.seed)
         self._statistics = statistics
 
     def generate(
@@ -131,11 +131,15 @@ class Tabular(Generator):
     def _kinds(self):
         if self.kinds != "auto":
             return self.kinds
-        return ["tabm", "mlp"] if self.majority else ["tabm", "realmlp"]
+        return ["mlp", "tabm"] if self.majority else ["realmlp", "tabm"]
 
     def _usual(self, kind):
-        own = {"widths": self._widths, "members": self.members, "dropout": self.dropout}
-        return Recipe(kind, **own, **USUAL[kind])
+        recipe = Recipe(kind, members=self.members, **USUAL[kind])
+        if self._widths is not None:
+            recipe = recipe.changed(widths=self._widths)
+        elif isinstance(self.width, int):
+            recipe = recipe.changed(widths=(self.width,) * len(recipe.widths))
+        return recipe if self.dropout is None else recipe.changed(dropout=self.dropout)
 
     def get_config(self) -> dict:
         return {

@@ -13,18 +13,14 @@ NARROWEST, WIDEST = 32, 512
 
 
 def first_recipes(base: dict[str, Recipe], has_codes: bool) -> list[Recipe]:
-    """Returns the recipes of the first round: of different kinds, with and without codes.
+    """Returns the recipes of the first round: one of each kind, and the first with codes too.
 
     Args:
         base: For each kind to try, its usual recipe.
         has_codes: Whether there are integers with few values.
     """
-    found = []
-    for recipe in base.values():
-        found.append(recipe)
-        if has_codes and recipe.kind == "tabm":
-            found.append(recipe.changed(codes=True))
-    return found
+    found = list(base.values())
+    return [found[0], found[0].changed(codes=True), *found[1:]] if has_codes else found
 
 
 def next_recipes(

@@ -4,10 +4,16 @@ import dataclasses
 from typing import Any
 
 # What differs from the defaults of `Recipe`, by kind.
-USUAL = {
+USUAL: dict[str, dict[str, Any]] = {
+    "realmlp": {
+        "widths": (256, 256, 256),
+        "dropout": 0.15,
+        "learning_rate": 0.04,
+        "weight_decay": 0.02,
+        "beta_2": 0.95,
+    },
     "tabm": {},
     "mlp": {},
-    "realmlp": {"learning_rate": 0.04, "weight_decay": 0.02, "beta_2": 0.95},
 }
 KINDS = tuple(USUAL)
 
@@ -17,7 +23,7 @@ class Recipe:
     """How one network for tables is built and trained.
 
     Args:
-        kind: `"tabm"`, `"mlp"` or `"realmlp"`.
+        kind: `"realmlp"`, `"tabm"` or `"mlp"`.
         embedding: How numbers are read: `"pieces"`: piecewise-linear embeddings; `"periodic"`:
             waves; `"scores"`: normal quantiles; `"clipped"`: centred, scaled and smoothly clipped.
             Defaults to `"pieces"`.
@@ -27,7 +33,7 @@ class Recipe:
         scales: Which layers of a TabM have scales of each member's own: `"first"` or `"all"`.
             Defaults to `"first"`.
         dropout: Dropout rate after each hidden layer. Defaults to 0.
-        learning_rate: First learning rate. Defaults to 0.002.
+        learning_rate: Highest learning rate. Defaults to 0.002.
         weight_decay: Decay of kernels. Defaults to 3e-4.
         beta_2: Decay of the optimizer's second moments. Defaults to 0.999.
     """

@@ -46,6 +46,10 @@ class NumberStatistics:
     center: np.ndarray
     scale: np.ndarray
 
+    def counts(self) -> np.ndarray:
+        """Returns the number of pieces of each column: 0 for a constant, 1 for two values."""
+        return (np.diff(self.edges, axis=1) > 0).sum(axis=1)
+
 
 @dataclasses.dataclass(frozen=True)
 class CategoryStatistics:

@@ -8,7 +8,7 @@ import numpy as np
 
 from adaptive_nets._pieces import choose_rows
 from adaptive_nets.energy import EnergyNet
-from adaptive_nets.generators.tabular.columns import ONE_HOT, cut_numbers
+from adaptive_nets.generators.tabular.columns import ONE_HOT, read_numbers
 from adaptive_nets.generators.tabular.layers import OneHot
 from adaptive_nets.generators.tabular.statistics import TableStatistics, named_features
 
@@ -36,7 +36,7 @@ def learn_widths(
     some = {name: np.asarray(choose_rows(each, order)) for name, each in named.items()}
     parts = []
     if "numbers" in some:
-        parts.append(cut_numbers(some["numbers"].astype("float32"), known.numbers)[1])
+        parts += read_numbers(some["numbers"].astype("float32"), known.numbers, "scores")
     if "missing" in some:
         parts.append(some["missing"])
     for name in ("categories", "codes"):

@@ -122,3 +122,31 @@ def test_small_shares_are_not_worth_a_slow_compiler(clock):
     plan, _ = make(100)
     plan.begin_round(0)
     assert plan.expected_steps() == 19000
+
+
+def test_with_early_stopping_rounds_may_be_longer_and_end_sooner(clock):
+    plan, _ = make(1000, epoch_steps=30, early_stopping=50)
+    assert train(plan, clock, 0.001) == 5 * 30 * plans.MOST_EPOCHS
+    # What they do not use is left to the rounds after them.
+    plan, budget = make(100, early_stopping=50)
+    budget.closing = ClosingCost(0.0, 0.0)
+    plan.begin_round(0)
+    clock.seconds += 4
+    for rest in (96 / 4, 92 / 3, 88 / 2, 84, 80):
+        plan.begin_round(0)
+        assert plan.seconds_left() == pytest.approx(rest)
+        clock.seconds += 4
+    # Compiled for as many steps as the round before has taken.
+    plan, _ = make(None, steps_per_iteration=20_000, early_stopping=50)
+    assert plan.expected_steps() == 4000
+    plan.trained(700)
+    assert plan.expected_steps() == 700
+    assert make(None, steps_per_iteration=20_000)[0].expected_steps() == 20_000
+
+
+def test_early_stopping_is_more_patient_with_rounds(clock):
+    plan, _ = make(100, early_stopping=50)
+    assert not plan.stalled(entries(0.5, 0.5, 0.5, 0.5), won=False)
+    assert plan.stalled(entries(0.5, 0.5, 0.5, 0.5, 0.49995), won=False)
+    assert not plan.stalled(entries(0.5, 0.5, 0.5, 0.5, 0.4998), won=False)
+    assert make(None, early_stopping=50)[0].stalled(entries(0.5, 0.5), won=False)

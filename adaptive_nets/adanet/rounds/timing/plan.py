@@ -1,6 +1,6 @@
 """`RoundPlan`: divides the time of a call of `fit` into rounds."""
 
-from adaptive_nets.adanet.defaults import EPOCHS, Defaults
+from adaptive_nets.adanet.defaults import EPOCHS, LONGER, Defaults
 from adaptive_nets.adanet.rounds.records import Entry
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.timing.budget import Budget
@@ -9,6 +9,9 @@ from adaptive_nets.machine import clock
 
 # Rounds in a row that may gain less than a thousandth of the loss's unit before a search ends.
 PATIENCE, LEAST_GAIN = 2, 1e-3
+
+# The same with early stopping, under which rounds are short, and gains are seen on held-out rows.
+HELD_OUT_PATIENCE, LEAST_HELD_OUT_GAIN = 4, 1e-4
 
 # A round whose steps follow from the time reads its rows at most this many times.
 MOST_EPOCHS = EPOCHS
@@ -28,7 +31,8 @@ class RoundPlan:
     or the default number if that is less, and goes on until its share is over or it has read the
     rows as often as by default. With `max_iterations="auto"` rounds go on until the time is over,
     or the last ones have gained next to nothing. Without a time limit both have fixed defaults.
-    Values that are set are kept.
+    Values that are set are kept. With early stopping, which may end a round before its share is
+    over, a round may read the rows five times as often, and its time goes to the rounds after it.
 
     Args:
         settings: `SearchSettings`.
@@ -48,9 +52,12 @@ class RoundPlan:
         self.open_rounds = timed and settings.max_iterations == "auto" and not settings.force_grow
         # The default for the rows is the most where time decides; to do with less may be needed.
         steps = settings.steps
-        self.most = max(steps, MOST_EPOCHS * epoch_steps)
+        self.stops_early = settings.stopping is not None
+        self.most = max(steps, (LONGER if self.stops_early else 1) * MOST_EPOCHS * epoch_steps)
         self.steps = min(steps, Defaults.steps) if self.open_steps else steps
+        self.most_steps = steps
         self.begun = 0
+        self.taken: int | None = None
         self.step_seconds: float | None = None
         self._start, self._remaining, self._left = 0.0, float("inf"), 1
         self._began: float | None = None
@@ -88,6 +95,18 @@ class RoundPlan:
 
     def expected_steps(self) -> int:
         """Returns about how many steps the next round will train, by which it is compiled."""
+        most = self._steps_by_time()
+        if not self.stops_early:
+            return most
+        # Early stopping ends most rounds sooner, one about as soon as the one before it.
+        usual = self.most_steps // LONGER if self.taken is None else self.taken
+        return max(1, min(most, int(usual)))
+
+    def trained(self, steps: int) -> None:
+        """Records how many steps a round has trained for."""
+        self.taken = steps
+
+    def _steps_by_time(self):
         if not self.open_steps:
             return self.steps
         seconds = max(0.0, self.seconds_left())
@@ -126,6 +145,9 @@ class RoundPlan:
         if not self.open_rounds:
             return not won
         chosen = {e.round: e.objective for e in entries if e.status == "selected"}
-        objectives = [chosen[number] for number in sorted(chosen)][-PATIENCE - 1 :]
+        patience, least = PATIENCE, LEAST_GAIN
+        if self.stops_early:
+            patience, least = HELD_OUT_PATIENCE, LEAST_HELD_OUT_GAIN
+        objectives = [chosen[number] for number in sorted(chosen)][-patience - 1 :]
         gain = objectives[0] - objectives[-1]
-        return len(objectives) > PATIENCE and gain < LEAST_GAIN * self.unit
+        return len(objectives) > patience and gain < least * self.unit

@@ -1,17 +1,18 @@
 """Numbers as pieces of their range: encoding, normal scores, embedding."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from adaptive_nets.generators.tabular.layers.statistics import add_statistic
+from adaptive_nets.generators.tabular.layers.statistics import StatisticsLayer
 
 register = keras.saving.register_keras_serializable(package="adaptive_nets")
 
 
 @register
-class Pieces(keras.layers.Layer):
+class Pieces(StatisticsLayer):
     """Says how much of each piece of its column's range a number has passed.
 
     Column c is cut at edges `e_0 < e_1 < ... < e_m`. Piece j of a value x is
@@ -22,6 +23,7 @@ class Pieces(keras.layers.Layer):
         bins: Largest number of pieces of a column.
         edges: `[columns, bins + 1]`, ascending in each row; repeated at the end for columns with
             fewer pieces. Defaults to `None`: a layer whose weights are loaded.
+        columns: Numbers of the columns to read. Defaults to `None`: all.
 
     Call arguments:
         inputs: `[rows, columns]` numbers.
@@ -33,19 +35,24 @@ class Pieces(keras.layers.Layer):
     arXiv 2203.05556.
     """
 
-    def __init__(self, bins: int, edges: Any | None = None, **kwargs: Any):
-        # Half precision does not tell the edges of a column apart.
-        super().__init__(autocast=False, **kwargs)
+    def __init__(
+        self,
+        bins: int,
+        edges: Any | None = None,
+        columns: Sequence[int] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(columns, **kwargs)
         self.bins, self.given = bins, edges
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        shape = (input_shape[-1], self.bins + 1)
-        self.edges = add_statistic(self, "edges", shape, self.given)
+        shape = (self.count(input_shape), self.bins + 1)
+        self.edges = self.add_statistic("edges", shape, self.given)
 
     def call(self, inputs: Any) -> Any:
         edges = ops.convert_to_tensor(self.edges)
         starts, widths = edges[:, :-1], edges[:, 1:] - edges[:, :-1]
-        x = ops.clip(ops.cast(inputs, "float32"), edges[:, 0], edges[:, -1])
+        x = ops.clip(self.read(inputs), edges[:, 0], edges[:, -1])
         passed = (x[..., None] - starts) / ops.where(widths > 0, widths, 1.0)
         return ops.cast(ops.clip(passed, 0.0, ops.cast(widths > 0, "float32")), self.compute_dtype)
 
@@ -53,11 +60,12 @@ class Pieces(keras.layers.Layer):
         return {**super().get_config(), "bins": self.bins}
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        return keras.KerasTensor((*inputs.shape, self.bins), dtype=self.compute_dtype)
+        shape = (inputs.shape[0], self.count(inputs.shape), self.bins)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
 
 @register
-class PieceScores(keras.layers.Layer):
+class PieceScores(StatisticsLayer):
     """Maps numbers to the normal quantiles of their ranks, through the pieces of `Pieces`.
 
     Args:
@@ -77,14 +85,14 @@ class PieceScores(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         _, columns, bins = input_shape
-        self.scores = add_statistic(self, "scores", (columns, bins + 1), self.given)
+        self.scores = self.add_statistic("scores", (columns, bins + 1), self.given)
 
     def call(self, inputs: Any) -> Any:
-        scores = ops.cast(ops.convert_to_tensor(self.scores), self.compute_dtype)
+        scores = ops.cast(ops.convert_to_tensor(self.scores), inputs.dtype)
         return scores[:, 0] + ops.sum(inputs * (scores[:, 1:] - scores[:, :-1]), axis=-1)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config()
+    def compute_output_spec(self, inputs: Any) -> Any:
+        return keras.KerasTensor(inputs.shape[:-1], dtype=inputs.dtype)
 
 
 @register
@@ -97,6 +105,8 @@ class PiecewiseLinear(keras.layers.Layer):
         units: Size of each column's embedding.
         linear: Whether there is a linear part, with a bias. Without it, training starts from zero.
             Defaults to `True`.
+        rate: Factor on the learning rate of these weights, exact for optimizers such as Adam whose
+            steps do not depend on the gradient's size. Defaults to 1.
 
     Call arguments:
         inputs: A pair: `[rows, columns, bins]` of `Pieces`, and `[rows, columns]` numbers that the
@@ -108,9 +118,9 @@ class PiecewiseLinear(keras.layers.Layer):
     Reference: Gorishniy et al., "TabM", arXiv 2410.24210, for the linear part.
     """
 
-    def __init__(self, units: int, linear: bool = True, **kwargs: Any):
+    def __init__(self, units: int, linear: bool = True, rate: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
-        self.units, self.linear = units, linear
+        self.units, self.linear, self.rate = units, linear, rate
 
     def build(self, input_shape: Any) -> None:
         _, columns, bins = input_shape[0]
@@ -118,7 +128,7 @@ class PiecewiseLinear(keras.layers.Layer):
             shape=(columns, bins, self.units), initializer="zeros", name="embedding_pieces"
         )
         if self.linear:
-            around = keras.initializers.RandomUniform(-1.0, 1.0)
+            around = keras.initializers.RandomUniform(-1 / self.rate, 1 / self.rate)
             shape = (columns, self.units)
             self.slope = self.add_weight(shape=shape, initializer=around, name="embedding_slope")
             self.bias = self.add_weight(shape=shape, initializer=around, name="embedding_bias")
@@ -126,9 +136,10 @@ class PiecewiseLinear(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         pieces, numbers = inputs
         found = ops.einsum("bcj,cju->bcu", pieces, self.pieces)
-        if not self.linear:
-            return found
-        return found + ops.cast(numbers, found.dtype)[..., None] * self.slope + self.bias
+        if self.linear:
+            found += ops.cast(numbers, found.dtype)[..., None] * self.slope + self.bias
+        return self.rate * found
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "units": self.units, "linear": self.linear}
+        own = {"units": self.units, "linear": self.linear, "rate": self.rate}
+        return {**super().get_config(), **own}

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from adaptive_nets.generators.tabular.layers.statistics import add_statistic
+from adaptive_nets.generators.tabular.layers.statistics import StatisticsLayer
 
 register = keras.saving.register_keras_serializable(package="adaptive_nets")
 
@@ -15,7 +15,7 @@ FAR = 1e12
 
 
 @register
-class SmoothClip(keras.layers.Layer):
+class SmoothClip(StatisticsLayer):
     """Centres and scales numbers, and keeps them smoothly between -3 and 3.
 
     A scaled number z becomes `z / sqrt(1 + (z / 3) ** 2)`.
@@ -23,6 +23,7 @@ class SmoothClip(keras.layers.Layer):
     Args:
         center: `[columns]` to subtract. Defaults to `None`: a layer whose weights are loaded.
         scale: `[columns]`, > 0, to divide by. Defaults to `None`: a layer whose weights are loaded.
+        columns: Numbers of the columns to read. Defaults to `None`: all.
 
     Call arguments:
         inputs: `[rows, columns]` numbers.
@@ -31,24 +32,22 @@ class SmoothClip(keras.layers.Layer):
     """
 
     def __init__(self, center: Any | None = None, scale: Any | None = None, **kwargs: Any):
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         self.given = center, scale
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        shape = (input_shape[-1],)
-        self.center = add_statistic(self, "center", shape, self.given[0])
-        self.scale = add_statistic(self, "scale", shape, self.given[1])
+        shape = (self.count(input_shape),)
+        self.center = self.add_statistic("center", shape, self.given[0])
+        self.scale = self.add_statistic("scale", shape, self.given[1])
 
     def call(self, inputs: Any) -> Any:
-        z = (ops.cast(inputs, "float32") - self.center) / self.scale
+        z = (self.read(inputs) - self.center) / self.scale
         z = ops.clip(z, -FAR, FAR)
         return ops.cast(z / ops.sqrt(1.0 + (z / 3.0) ** 2), self.compute_dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config()
-
     def compute_output_spec(self, inputs: Any) -> Any:
-        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+        shape = (inputs.shape[0], self.count(inputs.shape))
+        return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
 
 @register

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from adaptive_nets import heads
-from adaptive_nets.data.alignment import check_aligned
+from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.rows import make_rows
 
 FRAME = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [4.0, 5.0, 6.0]}, index=[7, 3, 9])

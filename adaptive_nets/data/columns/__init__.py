@@ -1,0 +1,1 @@
+"""What a column of a table is: its values, and what it is taken for."""

@@ -1,0 +1,109 @@
+"""Dates that are written as text: in which order, and what they are in seconds."""
+
+import re
+
+import numpy as np
+
+from adaptive_nets.data.columns.number_text import MISSING_NUMBERS, is_missing_word
+
+_TIME = (
+    r"(?:[T ]\s*(\d{1,2}):?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9}))?)?(?:\s*[AaPp]\.?[Mm]\.?)?)?"
+    r"\s*(?:Z|z|UTC|GMT|([+-]\d{2}):?(\d{2})?)?\s*$"
+)
+# Regular expressions of RE2 and of Python. Groups: three parts of the date, hour, minute, second,
+# fraction of it, hours and minutes of the time zone.
+PATTERNS = {
+    "ymd": r"^\s*(\d{4})[-/. ]?(\d{1,2})[-/. ]?(\d{1,2})" + _TIME,
+    "dmy": r"^\s*(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4}|\d{2})" + _TIME,
+    "mdy": r"^\s*(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4}|\d{2})" + _TIME,
+}
+_WRITTEN = {"dmy": "%d/%m/%Y %H:%M:%S.%f", "mdy": "%m/%d/%Y %H:%M:%S.%f"}
+_WORDS = {"ymd": "year, month, day", "dmy": "day, month, year", "mdy": "month, day, year"}
+# Two-digit years from 69 on are of the last century, as in POSIX.
+PIVOT = 69
+
+
+def date_style(texts: np.ndarray) -> tuple[str | None, str]:
+    """Returns in which order texts are dates, or `None`; and why.
+
+    Args:
+        texts: `[n]` different strings, none of which stands for a missing value.
+    """
+    for style in ("ymd", "dmy"):
+        if not all(map(re.compile(PATTERNS[style], re.ASCII).match, texts)):
+            continue
+        if style == "ymd":
+            good = _valid(texts, "ymd")
+            return ("ymd", _reason("ymd")) if good.all() else (None, "")
+        fits = [order for order in ("dmy", "mdy") if _valid(texts, order).all()]
+        if len(fits) == 1:
+            return fits[0], _reason(fits[0])
+        if len(fits) == 2:
+            return None, "dates whose day and month cannot be told apart"
+    return None, ""
+
+
+def _reason(style):
+    return f"dates as text: {_WORDS[style]}"
+
+
+def _valid(texts, style):
+    _, _, bad = parse_dates(texts, style)
+    return ~bad
+
+
+def parse_dates(texts: np.ndarray, style: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns `datetime64[us]`, which texts stand for a missing date, and which are neither.
+
+    Args:
+        texts: `[n]` strings.
+        style: One of `PATTERNS`.
+    """
+    pattern = re.compile(PATTERNS[style], re.ASCII)
+    found = np.full(len(texts), np.datetime64("NaT"), "datetime64[us]")
+    absent = is_missing_word(texts, MISSING_NUMBERS)
+    for place, text in enumerate(texts):
+        match = pattern.match(text)
+        if match is None:
+            continue
+        found[place] = _moment(match, style, text)
+    return found, absent, np.isnat(found) & ~absent
+
+
+def _moment(match, style, text):
+    parts = [int(match[style.index(letter) + 1]) for letter in "ymd"]
+    year, month, day = parts
+    if len(match[style.index("y") + 1]) == 2:
+        year += 1900 if year >= PIVOT else 2000
+    hour, minute, second = (int(match[k] or 0) for k in (4, 5, 6))
+    half = re.search(r"([ap])\.?m", text.lower())
+    if half:
+        hour = hour % 12 + (12 if half[1] == "p" else 0)
+    if hour > 23 or minute > 59 or second > 60:
+        return np.datetime64("NaT")
+    try:
+        date = np.datetime64(f"{year:04d}-{month:02d}-{day:02d}", "us")
+    except ValueError:
+        return np.datetime64("NaT")
+    zone = int(match[8] or 0) * 60
+    zone += int(match[9] or 0) * (-1 if (match[8] or "").startswith("-") else 1)
+    seconds = hour * 3600 + (minute - zone) * 60 + second
+    micros = round(float("0." + (match[7] or "0")) * 1e6)
+    return date + np.timedelta64(seconds * 1_000_000 + micros, "us")
+
+
+def write_dates(values: np.ndarray, style: str) -> np.ndarray:
+    """Returns `datetime64[us]` as text, as `parse_dates` reads it; NaT as `""`.
+
+    Args:
+        values: `[n]` dates.
+        style: One of `PATTERNS`.
+    """
+    import pandas as pd
+
+    if style == "ymd":
+        found = np.datetime_as_string(values, unit="us").astype(object)
+    else:
+        found = pd.Series(values).dt.strftime(_WRITTEN[style]).to_numpy(object)
+    found[np.isnat(values)] = ""
+    return found

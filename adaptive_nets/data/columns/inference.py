@@ -1,0 +1,271 @@
+"""What the columns of a table are taken for, and why."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from adaptive_nets.data.columns.date_text import date_style
+from adaptive_nets.data.columns.number_text import (
+    MISSING_CATEGORIES,
+    MISSING_NUMBERS,
+    is_missing_word,
+    parse_numbers,
+    style_of,
+)
+from adaptive_nets.data.columns.values import EXACT, Column
+
+KINDS = ("number", "boolean", "category", "date", "text", "ignore")
+# Whole numbers of at most so many different values also stand as categories.
+MOST_CODES = 200
+# Below so many rows, nothing is taken for an id.
+LEAST_ID_ROWS = 20
+# Text has at least so many words on average, and so large a share of different values.
+LEAST_WORDS, LEAST_TEXT_SHARE, LEAST_TEXTS = 2.5, 0.1, 10
+# At most this share of different texts in a column of numbers may be neither numbers nor usual
+# words for a missing one.
+MOST_ODD = 0.01
+
+_NAMED_ID = re.compile(r"(?:^|[^A-Za-z])(?i:id)$|[a-z](?:Id|ID)$|^Unnamed: \d+$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What a column was taken for.
+
+    Args:
+        kind: One of `KINDS`.
+        dtype: Dtype that it is read as.
+        reason: Why, in words.
+        code: Whether a number also stands as a category. Defaults to `False`.
+        style: How numbers or dates are written as text. Defaults to `None`.
+        missing_share: Share of missing values.
+        distinct: Number of different values.
+    """
+
+    kind: str
+    dtype: str
+    reason: str
+    code: bool = False
+    style: str | None = None
+    missing_share: float = 0.0
+    distinct: int = 0
+
+
+def find_kind(name: str, given: Any, wanted: str | None = None) -> Finding:
+    """Returns what a column is taken for.
+
+    Args:
+        name: Name of the column.
+        given: Its values, one per row.
+        wanted: The kind that the caller has chosen. Defaults to `None`: none.
+
+    Raises:
+        ValueError: The values are no column, or cannot be of the kind that was chosen.
+    """
+    column = Column.of(given, f"column '{name}'")
+    found = _of_text(name, column, wanted) if column.kind == "O" else _of_values(name, column)
+    if wanted is None or wanted == found.kind:
+        return found
+    return choose_kind(found, wanted, "as you have chosen")
+
+
+def choose_kind(found: Finding, kind: str, reason: str) -> Finding:
+    """Returns a finding with another kind, and the dtype that it needs.
+
+    Args:
+        found: What the column was taken for.
+        kind: Its new kind.
+        reason: Why.
+    """
+    dtype, style = found.dtype, found.style
+    if kind == "text":
+        dtype, style = "string", None
+    elif dtype == "string":
+        style = {"number": style if style in ("1,234.5", "1.234,5") else "1234.5",
+                 "date": style if style in ("ymd", "dmy", "mdy") else "ymd"}.get(kind)  # fmt: skip
+    elif kind == "date":
+        dtype = "int64"
+    return dataclasses.replace(
+        found, kind=kind, dtype=dtype, style=style, code=False, reason=reason
+    )
+
+
+def _counted(column: Column) -> tuple[np.ndarray, np.ndarray, float]:
+    """Returns the different values, how often each is there, and the share of missing ones."""
+    import pandas as pd
+
+    counts = pd.Series(column.present).value_counts(sort=False)
+    missing = float(column.absent.mean()) if len(column.absent) else 0.0
+    return counts.index.to_numpy(), counts.to_numpy(), missing
+
+
+def _few(present, rows):
+    """Returns why a column with so few values says nothing, or `None`."""
+    if present == 0:
+        return "every value is missing"
+    if rows >= 100 and present < max(5, rows // 1000):
+        return f"only {present} of {rows:,} values are there"
+    return None
+
+
+def _of_values(name, column):
+    distinct, counts, missing = _counted(column)
+    dtype = _dtype_of(column)
+    rest = {"missing_share": missing, "distinct": len(distinct)}
+    rows, present = len(column.absent), int(counts.sum())
+    ignored = _few(present, rows)
+    if ignored is None and len(distinct) == 1 and not missing:
+        ignored = "every value is the same"
+    if ignored is not None:
+        return Finding("ignore", dtype, ignored, **rest)
+    if column.kind == "M":
+        return Finding("date", dtype, "dates and times", **rest)
+    if column.kind == "b":
+        return Finding("boolean", dtype, "true or false", **rest)
+    whole = column.kind in "iu" or bool((distinct == np.trunc(distinct)).all())
+    if not whole:
+        return Finding("number", dtype, "numbers with fractions", **rest)
+    ignored = _is_row_number(name, column.present, len(distinct), rows)
+    if ignored is not None:
+        return Finding("ignore", dtype, ignored, **rest)
+    return _whole(name, dtype, rest)
+
+
+def _whole(name, dtype, rest, style=None):
+    """Returns what whole numbers are that are no ids."""
+    count = rest["distinct"]
+    if dtype == "string" and style is None:
+        return Finding("category", dtype, "whole numbers that 64 bits cannot hold", **rest)
+    if _NAMED_ID.search(name):
+        reason = f"whole numbers, {count} of them; the name says that they stand for things"
+        return Finding("category", dtype, reason, style=style, **rest)
+    if 2 < count <= MOST_CODES:
+        reason = f"whole numbers of {count} values, which may be codes"
+        return Finding("number", dtype, reason, code=True, style=style, **rest)
+    return Finding("number", dtype, "whole numbers", style=style, **rest)
+
+
+def _is_row_number(name, values, distinct, rows):
+    """Returns why whole numbers say nothing of their rows, or `None`."""
+    if len(values) < rows or rows < LEAST_ID_ROWS:
+        return None
+    if _NAMED_ID.search(name) and distinct >= 0.95 * rows:
+        return "an id: its name says so, and nearly every value is there once"
+    if distinct < rows:
+        return None
+    if (np.diff(values.astype("float64")) == 1).all():
+        return "a row number: each value is one more than the last"
+    # Some rows of a table whose rows were numbered.
+    span = float(values.max()) - float(values.min()) + 1
+    if rows >= 100 and span <= 1.5 * rows:
+        return "a row number: every value of a range is there once"
+    return None
+
+
+def _dtype_of(column):
+    if column.kind == "M":
+        return "int64"
+    if column.kind in "iu" and len(column.values):
+        least, most = int(column.values.min()), int(column.values.max())
+        if most >= 2**63:
+            return "string"
+        return "float64" if max(-least, most) <= EXACT else "int64"
+    return "float64"
+
+
+def _of_text(name, column, wanted):
+    distinct, counts, _ = _counted(column)
+    rows, lost = len(column.absent), int(column.absent.sum())
+    no_number = is_missing_word(distinct, MISSING_NUMBERS)
+    if wanted in (None, "number") and not no_number.all():
+        found = _numbers(name, distinct, counts, no_number, rows)
+        if found is not None:
+            return found
+    if wanted in (None, "date") and not no_number.all():
+        style, why = date_style(distinct[~no_number])
+        if style is not None:
+            share = (lost + int(counts[no_number].sum())) / rows
+            count = int((~no_number).sum())
+            return Finding("date", "string", why, False, style, share, count)
+    else:
+        why = ""
+    no_value = is_missing_word(distinct, MISSING_CATEGORIES)
+    present = int(counts[~no_value].sum())
+    rest = {"missing_share": 1 - present / max(rows, 1), "distinct": int((~no_value).sum())}
+    return _words(name, distinct[~no_value], counts[~no_value], rows, why, rest)
+
+
+def _words(name, distinct, counts, rows, why, rest):
+    """Returns what strings are that are neither numbers nor dates."""
+    present = int(counts.sum())
+    ignored = _few(present, rows)
+    if ignored is None and len(distinct) == 1 and present == rows:
+        ignored = "every value is the same"
+    if ignored is not None:
+        return Finding("ignore", "string", ignored, **rest)
+    words = np.array([len(text.split()) for text in distinct])
+    mean_words = float((words * counts).sum() / present)
+    share = len(distinct) / present
+    if mean_words >= LEAST_WORDS and share >= LEAST_TEXT_SHARE and len(distinct) >= LEAST_TEXTS:
+        reason = f"{mean_words:.1f} words on average, {len(distinct):,} different texts"
+        return Finding("text", "string", reason, **rest)
+    if present == rows >= LEAST_ID_ROWS and len(distinct) == rows and words.max() == 1:
+        return Finding("ignore", "string", "an id: every value is one word, and there once", **rest)
+    if _NAMED_ID.search(name) and rows >= LEAST_ID_ROWS and len(distinct) >= 0.95 * rows:
+        reason = "an id: its name says so, and nearly every value is there once"
+        return Finding("ignore", "string", reason, **rest)
+    reason = why or ("text of two values" if len(distinct) == 2 else "text of few words")
+    return Finding("category", "string", reason, **rest)
+
+
+def _numbers(name, distinct, counts, no_number, rows):
+    """Returns the finding for numbers that are written as text, or `None`."""
+    style, odd = style_of(distinct[~no_number], MOST_ODD)
+    if style is None:
+        return None
+    words = distinct[~no_number]
+    if any(re.fullmatch(r"\s*0\d+\s*", text) for text in words[:1000]):
+        # Telephone numbers and postcodes: 01 and 1 are not the same.
+        return None
+    values, _, _ = parse_numbers(words[~odd], style)
+    present = int(counts[~no_number][~odd].sum())
+    values = np.unique(values)
+    rest = {"missing_share": 1 - present / max(rows, 1), "distinct": len(values)}
+    ignored = _few(present, rows)
+    if ignored is None and len(values) == 1 and present == rows:
+        ignored = "every value is the same"
+    if ignored is not None:
+        return Finding("ignore", "string", ignored, style=style, **rest)
+    lost = [repr(text) for text in [*distinct[no_number], *words[odd]]]
+    reason = "numbers as text"
+    if lost:
+        more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
+        reason += f"; {', '.join(lost[:5])}{more} read as missing"
+    if (values != np.trunc(values)).any():
+        return Finding("number", "string", reason, style=style, **rest)
+    found = _whole(name, "string", rest, style)
+    return dataclasses.replace(found, reason=f"{reason}; {found.reason}")
+
+
+def find_kinds(parts: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Finding]:
+    """Returns what each column of a table is taken for, by name.
+
+    Args:
+        parts: Values by name.
+        kinds: Kinds that the caller has chosen, by name.
+
+    Raises:
+        ValueError: A column cannot be read, or no column is left that could say anything.
+    """
+    found = {name: find_kind(name, part, kinds.get(name)) for name, part in parts.items()}
+    if all(each.kind == "ignore" for each in found.values()):
+        name, first = next(iter(found.items()))
+        raise ValueError(
+            "At least one column must be of use. Received: "
+            f"{len(found)} columns that are all left out, such as '{name}' ({first.reason}). "
+            f"Choose kinds yourself: kinds={{'{name}': 'category'}}."
+        )
+    return found
