@@ -73,9 +73,8 @@ class SearchResults:
         """Returns all candidate ensembles as a `pandas.DataFrame` that prints what fits the screen.
 
         Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
-        metrics (also as `val_...`), `parameters`, `steps`, `seconds`; the newest member's
-        `complexity` r, `gamma` = λ r + β and L1 norm of its `mixture_weight`; and `parent`.
-        `attrs["objective_of"]`: `"train"`, `"validation"` or `"evaluator"`, where it is measured.
+        metrics (also as `val_...`), `parameters`, `steps`, `seconds`; the newest member's r, Γ and
+        L1 norm of its `mixture_weight`; `parent`. `attrs["objective_of"]` says by which rows.
         """
         return to_frame(self.state.current.entries, self.context)
 

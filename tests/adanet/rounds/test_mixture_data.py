@@ -181,7 +181,7 @@ def test_the_default_penalty_falls_with_the_rows_that_are_weighed():
     assert Defaults.of_rows(10_000, 32).adanet_lambda == pytest.approx(1e-2)
     assert Defaults.of_rows(10_000, 32, held_out=2500).adanet_lambda == pytest.approx(1 / 2500)
     assert Defaults.of_rows(10_000, 32, held_out=3).adanet_lambda == 0.1
-    assert Defaults.of_rows(10_000, 32, True, True, 2500).adanet_lambda == 1e-3
+    assert Defaults.of_rows(10_000, 32, True, True, held_out=2500).adanet_lambda == 1e-3
 
 
 @pytest.mark.parametrize("weights", ["scalar", "probability"])
