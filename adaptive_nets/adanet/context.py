@@ -19,7 +19,7 @@ from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.serialization import describe_object, differences
 
 # Settings that older states lack, and what these searches did.
-_LATER = {"early_stopping": None}
+_LATER = {"early_stopping": None, "folds": None}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

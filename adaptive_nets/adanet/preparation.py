@@ -17,6 +17,7 @@ from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.defaults import MOST_STEPS, Defaults
 from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
 from adaptive_nets.adanet.placement.base import Placement
+from adaptive_nets.adanet.rounds.folding.sources import check_folds
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.columns.feature import MismatchError
 from adaptive_nets.data.datasets import ReadLimits
@@ -118,6 +119,8 @@ def prepare(
     )
     _tell_renamed(data.schema, group)
     share_of(data.batch_size, group.strategy)
+    if settings.folds is not None:
+        check_folds(data, settings.folds)
     placement.check_fit(data, given.time_limit, given.max_steps, settings.steps)
     fingerprint = data.train.fingerprint()
     preprocessor = Preprocessor() if before is None else before.preprocessor
@@ -132,6 +135,11 @@ def prepare(
             found.state,
             found.fingerprint,
             Preprocessor(found.preprocessing),
+        )
+    if settings.folds is not None and seen not in (None, fingerprint):
+        raise ValueError(
+            "A search with folds goes on only with the training rows that it began with, which "
+            "tell what each network has not seen. Received: other rows. Begin a new search."
         )
     _check_generator(settings, state)
     group.check_same(
@@ -158,7 +166,7 @@ def prepare(
 def _check_stopping(settings, given, group):
     if settings.stopping is None:
         return
-    if given.validation_data is None and not given.validation_split:
+    if settings.folds is None and given.validation_data is None and not given.validation_split:
         raise ValueError(
             "early_stopping requires held-out rows. Pass validation_data or validation_split to "
             f"fit. Received: early_stopping={show(settings.early_stopping)} without them."

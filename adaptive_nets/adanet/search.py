@@ -95,6 +95,8 @@ class AdaNet(ScikitLearnFace, Portable):
             `adanet.Complexity`, or a function from an `adanet.Subnetwork` to r >= 0.
         evaluator: An `adanet.Evaluator` to select by, instead of by the objective.
         early_stopping: Patience in steps, or an `adanet.EarlyStopping`, by held-out rows.
+        folds: Number of networks per subnetwork, each trained without a fold of the rows, on which
+            it is stopped and judged: training losses are out of fold. Defaults to `None`: one.
         force_grow: Whether to take the best candidate ensemble even if the objective rises.
         penalize_training: Whether training penalises output weights by `Γ ||w||_1` (AdaNet.R).
         preprocessing: `"auto"` standardises features if the generator asks for it, `"standardize"`
@@ -134,7 +136,7 @@ class AdaNet(ScikitLearnFace, Portable):
         adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None, early_stopping: int | EarlyStopping | None = None,
-        force_grow: bool = False, penalize_training: bool = False,
+        folds: int | None = None, force_grow: bool = False, penalize_training: bool = False,
         preprocessing: str | keras.Layer | None = "auto",
         distribute: str | tf.distribute.Strategy | None = None, placement: str | Ray = "replicated",
         model_dir: str | os.PathLike | None = None, seed: int | None = None,

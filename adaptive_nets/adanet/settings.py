@@ -71,6 +71,7 @@ class SearchSettings:
     complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth"
     evaluator: Evaluator | None = None
     early_stopping: int | EarlyStopping | None = None
+    folds: int | None = None
     force_grow: bool = False
     penalize_training: bool = False
     preprocessing: str | keras.Layer | None = "auto"
@@ -178,6 +179,8 @@ def _check_numbers(s):
         value = getattr(s, name)
         if name != "adanet_lambda" or not _is_auto(value):
             keep(name, check_number(name, value, 0))
+    if s.folds is not None:
+        keep("folds", check_integer("folds", s.folds, 2))
     if s.seed is not None:
         keep("seed", check_integer("seed", s.seed, 0))
     for name in ("force_grow", "mixture_bias", "penalize_training"):
@@ -208,6 +211,7 @@ def _check_choices(s):
             "preprocessing must be 'auto', 'standardize', None or a Keras layer or model. "
             f"Received: preprocessing={show(given)}."
         )
+    _check_folds(s)
     # Resolved now, so that errors are raised when the search is created.
     for name in ("strategies", "complexity_rule", "ensembler", "stopping"):
         getattr(s, name)
@@ -215,4 +219,21 @@ def _check_choices(s):
         raise ValueError(
             f"mixture_weights={show(mixture)} averages predictions, so that each subnetwork has to "
             f"predict on its own: pass training='independent'. Received: training={s.training!r}."
+        )
+
+
+def _check_folds(s):
+    if s.folds is None:
+        return
+    # The outputs of several networks have a mean, their last layers none.
+    if s.reads_last_layer:
+        raise ValueError(
+            "folds requires mixture weights and a complexity that read no last layer. Received: "
+            f"mixture_weights={show(s.mixture_weights)}, complexity={show(s.complexity)}, "
+            f"folds={s.folds}."
+        )
+    if s.placement != "replicated":
+        raise ValueError(
+            "folds requires placement='replicated', which trains all networks together. "
+            f"Received: placement={show(s.placement)}, folds={s.folds}."
         )

@@ -4,6 +4,7 @@ import call_things as t
 import keras
 import numpy as np
 from call_kinds import (
+    THING,
     choice,
     count,
     fixed,
@@ -42,6 +43,13 @@ OPTIMIZER = (
 SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
 RATE = number(0.1, 0, none=True).where(lambda value: isinstance(value, SCHEDULE))
 MAJORITY = count(2, 1, none=True).but({"soup": 3}, {"factor": "a"}, allow=({},))
+
+
+TABLE = {"n": [1.5, 2.0, 3.5], "t": ["a", "b", "a"], "paid": ["y", "n", "y"]}
+
+
+def table_schema():
+    return data.Schema.infer(TABLE, target="paid")
 
 
 def made(kind):
@@ -324,6 +332,12 @@ CALLS = [
             ),
             "missing": flag(False),
             "source": text("array").but(allow=("",)),
+            "code": flag(False),
+            "style": choice("ymd", none=True),
+            "reason": text("numbers").but(allow=("",)),
+            "missing_share": number(0.5).but(-0.1, 1.1).where(lambda v: 0 <= v <= 1),
+            "distinct": count(3, 0, none=True),
+            "place": count(0, 0, none=True),
         },
     ),
     Call(
@@ -332,6 +346,43 @@ CALLS = [
         {
             "features": listing(lazy(lambda: t.schema().features)).but("soup"),
             "layout": choice("array"),
+            "ignored": listing(lazy(lambda: t.schema().features), empty=True).but("soup"),
+            "target": text("paid", none=True),
+        },
+    ),
+    Call(
+        "data.Schema.infer (a table)",
+        lambda: data.Schema.infer,
+        {
+            "x": fixed(TABLE).but("soup", 3, [], {}, np.ones(3), None, THING),
+            "target": text("paid", none=True),
+            "kinds": mapping({"n": "text"}, none=True, empty=True).but(
+                {"n": "soup"}, {"m": "text"}
+            ),
+        },
+    ),
+    Call(
+        "data.Schema.replace",
+        lambda: table_schema().replace,
+        {"n": choice("category"), "t": choice("text")},
+    ),
+    Call(
+        "data.encoding.fit_encoding",
+        lambda: data.encoding.fit_encoding,
+        {
+            "schema": instance(lazy(table_schema)).but(lazy(t.schema)()),
+            "x": fixed(TABLE).but("soup", 3, [], {}, np.ones(3), {"n": [1.0]}, None, THING),
+        },
+    ),
+    Call(
+        "data.encoding.TableEncoding",
+        lambda: data.encoding.TableEncoding,
+        {
+            "schema": fixed(lazy(lambda: table_schema().to_dict())).but(3, "soup", {}, None, []),
+            "parts": mapping({"n": ["hour"]}, empty=True).but({"n": 3}, {"n": ["soup"]}),
+            "gaps": listing(["n"], empty=True).but("n", ["soup"]),
+            "known": count(3, 0),
+            "length": count(0, 0),
         },
     ),
     Call(

@@ -14,6 +14,8 @@ from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.output_cache import OutputCache
 from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.adanet.rounds.finalize import finalize_member
+from adaptive_nets.adanet.rounds.folding.joined import join_folds
+from adaptive_nets.adanet.rounds.folding.sources import assign_folds
 from adaptive_nets.adanet.rounds.records import (
     Curve,
     Entry,
@@ -102,6 +104,7 @@ class RoundRunner:
             )
             for rows in (data.train, data.valid, data.judged, data.reported)
         )
+        self.train.folds = assign_folds(context, data)
         if data.stream is not None:
             chunk = chunk_steps(data.train, data.batch_size, settings.steps)
             self.stream = StreamFeed(
@@ -208,7 +211,7 @@ class RoundRunner:
         judged = trained_enough(round_, previous) if partial else None
         wanted = candidate_ensembles(round_, settings.strategies, previous, judged)
         new = {m.builder: m for m in round_.survivors if judged is None or m.builder in judged}
-        self._finalize(new.values())
+        self._finalize(round_, new.values())
         scored = [self.scorer.score_candidate(c, round_.number, new, previous) for c in wanted]
         winner = self._select(round_, scored, previous, settings.force_grow and not partial)
         told = self._measure_single(round_, new, scored)
@@ -232,9 +235,14 @@ class RoundRunner:
             learning_curve(round_), self.stream.used if self.stream is not None else 0,
         )  # fmt: skip
 
-    def _finalize(self, members):
+    def _finalize(self, round_, members):
+        head, spec = self.context.head, self.train.rows.spec
         for member in members:
-            finalize_member(member, self.train)
+            networks = round_.networks_of(member)
+            for network in networks:
+                finalize_member(network, self.train)
+            if networks != [member]:
+                member.model = join_folds(networks, head, spec, member.builder).model
         self.scorer.prepare(list(members))
         rule = self.context.settings.complexity_rule
         if rule.needs_outputs:
