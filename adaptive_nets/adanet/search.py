@@ -68,18 +68,23 @@ class AdaNet(ResultsFace, ScikitLearnFace, Portable):
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"`, `"probability"` (a mean of
             predictions, of `training="independent"`) or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
+        mixture_data: The rows that weigh and judge ensembles: `"train"` (the paper),
+            `"validation"`, or `"folds"`: training rows, by networks that have not seen them.
+            Unless it is `"train"`, members of weight 0 leave the ensemble.
         training: `"residual"` (learn what the ensemble lacks, the paper) or `"independent"`.
         refit: Which mixture weights each round solves for: `"all"`, or only `"new"` (the paper).
         adanet_lambda: λ >= 0, relative to the size of the loss. At 0, the weights of an ensemble
             that fits its training data perfectly have no finite optimum. `"auto"` is
-            1 / sqrt(rows), at most 0.1; 1e-3 with `"rademacher"` or endless data.
+            1 / sqrt(rows), at most 0.1 (of validation rows 1 / rows); 1e-3 with `"rademacher"` or
+            endless data.
         adanet_beta: β >= 0. Defaults to 0.
         complexity: `"sqrt_depth"`, `"rademacher"` (lemma 2, p = 2, Λ = 1), `"std"` (AdaNet.SD), an
             `adanet.Complexity`, or a function from an `adanet.Subnetwork` to r >= 0.
         evaluator: An `adanet.Evaluator` to select by, instead of by the objective.
         early_stopping: Patience in steps, or an `adanet.EarlyStopping`, by held-out rows.
-        folds: Number of networks per subnetwork, each trained without a fold of the rows, on which
-            it is stopped and judged: training losses are out of fold. Defaults to `None`: one.
+        folds: Number of networks per subnetwork, each trained without a fold of the rows, by which
+            it is stopped, weighed and judged. Defaults to `None`: one network of all rows (5 folds
+            if `mixture_data="folds"`).
         force_grow: Whether to take the best candidate ensemble even if the objective rises.
         penalize_training: Whether training penalises output weights by `Γ ||w||_1` (AdaNet.R).
         preprocessing: `"auto"` standardises features if the generator asks for it, `"standardize"`
@@ -115,8 +120,8 @@ class AdaNet(ResultsFace, ScikitLearnFace, Portable):
         steps_per_iteration: int | str = "auto",
         ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
         mixture_weights: str | Ensembler = "scalar", mixture_bias: bool = False,
-        training: str = "residual", refit: str = "all", adanet_lambda: float | str = "auto",
-        adanet_beta: float = 0.0,
+        mixture_data: str = "train", training: str = "residual", refit: str = "all",
+        adanet_lambda: float | str = "auto", adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None, early_stopping: int | EarlyStopping | None = None,
         folds: int | None = None, force_grow: bool = False, penalize_training: bool = False,
