@@ -201,6 +201,7 @@ CALLS = [
             generators.Growth,
             generators.Bagging,
             an.adanet.MixtureEnsembler,
+            an.adanet.GreedyEnsembler,
             an.adanet.ProbabilityEnsembler,
             an.adanet.UniformEnsembler,
             an.growth.Widen,
