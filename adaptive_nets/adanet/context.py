@@ -19,7 +19,7 @@ from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.serialization import describe_object, differences
 
 # Settings that older states lack, and what these searches did.
-_LATER = {"early_stopping": None, "mixture_data": "train"}
+_LATER = {"early_stopping": None, "folds": None, "mixture_data": "train"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.defaults import MOST_STEPS, Defaults
 from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
 from adaptive_nets.adanet.placement.base import Placement
+from adaptive_nets.adanet.rounds.folding.sources import check_folds
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.columns.feature import MismatchError
 from adaptive_nets.data.datasets import ReadLimits
@@ -119,6 +120,8 @@ def prepare(
     )
     _tell_renamed(data.schema, group)
     share_of(data.batch_size, group.strategy)
+    if settings.folds is not None:
+        check_folds(data, settings.folds)
     placement.check_fit(data, given.time_limit, given.max_steps, settings.steps)
     fingerprint = data.train.fingerprint()
     if settings.weighs_held_out:
@@ -135,6 +138,11 @@ def prepare(
             found.state,
             found.fingerprint,
             Preprocessor(found.preprocessing),
+        )
+    if settings.folds is not None and seen not in (None, fingerprint):
+        raise ValueError(
+            "A search with folds goes on only with the training rows that it began with, which "
+            "tell what each network has not seen. Received: other rows. Begin a new search."
         )
     _check_generator(settings, state)
     group.check_same(
@@ -163,7 +171,7 @@ def _check_held_out(settings, given):
         return
     needed = {"early_stopping": settings.stopping, "mixture_data": settings.weighs_held_out}
     for name, wanted in needed.items():
-        if wanted:
+        if wanted and not (name == "early_stopping" and settings.folds is not None):
             raise ValueError(
                 f"{name} requires held-out rows. Pass validation_data or validation_split to fit. "
                 f"Received: {name}={show(getattr(settings, name))} without them."
@@ -228,10 +236,11 @@ def _defaults(settings, head, data, before, stored):
         return Defaults()
     falls = settings.complexity_rule.falls_with_rows
     classes = head.strata(data.train.y) is not None
+    judged = data.valid if settings.weighs_held_out else data.train
+    held_out = len(judged) if settings.weighs_unseen else None
     return Defaults.of_rows(
-        len(data.train), data.batch_size, classes, falls, settings.stopping is not None,
-        len(data.valid) if settings.weighs_held_out else None,
-    )  # fmt: skip
+        len(data.train), data.batch_size, classes, falls, settings.stopping is not None, held_out
+    )
 
 
 def _loss_scale(head, data, before, stored):

@@ -4,9 +4,8 @@ import contextlib
 import dataclasses
 import functools
 import os
-import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -30,6 +29,7 @@ from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.adanet.portable import Portable
 from adaptive_nets.adanet.preparation import Known, prepare
 from adaptive_nets.adanet.results import SearchResults
+from adaptive_nets.adanet.results_face import ResultsFace
 from adaptive_nets.adanet.rounds.timing.budget import Budget
 from adaptive_nets.adanet.scikit_learn import ScikitLearnFace, why_absent
 from adaptive_nets.adanet.settings import SearchSettings
@@ -41,39 +41,11 @@ from adaptive_nets.keras_internals import check_not_forked
 from adaptive_nets.machine import clock
 from adaptive_nets.machine.signals import ended_by_signals
 
-P, R = ParamSpec("P"), TypeVar("R")
 # Arguments that are fixed when the search is created.
 _FIXED = ("distribute", "model_dir", "placement", "seed")
 
 
-def _of_results(method: Callable[Concatenate[SearchResults, P], R]) -> Callable[..., R]:
-    """Returns a method that delegates to `results`, with the same signature and docstring."""
-
-    @functools.wraps(method)
-    def ask(self: "AdaNet", *args: P.args, **kwargs: P.kwargs) -> R:
-        return method(self.results, *args, **kwargs)
-
-    return ask
-
-
-def _property_of_results(name: str) -> property:
-    """Returns a property that delegates to `results`."""
-    doc = getattr(SearchResults, name).__doc__
-    return property(lambda self: getattr(self.results, name), doc=doc)
-
-
-def _renamed(old: str, new: str) -> property:
-    """Returns a property of an old name, which warns."""
-
-    def read(self):
-        words = f"AdaNet.{old} is deprecated; use AdaNet.{new}."
-        warnings.warn(words, DeprecationWarning, stacklevel=2)
-        return getattr(self, new)
-
-    return property(read, doc=f"Deprecated: use `{new}`.")
-
-
-class AdaNet(ScikitLearnFace, Portable):
+class AdaNet(ResultsFace, ScikitLearnFace, Portable):
     """Searches an ensemble of subnetworks, round by round (AdaNet, figure 3).
 
     In each round (an iteration, in argument names) the generator's builders make subnetworks, which
@@ -96,8 +68,9 @@ class AdaNet(ScikitLearnFace, Portable):
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"`, `"probability"` (a mean of
             predictions, of `training="independent"`) or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
-        mixture_data: `"train"` (the paper) or `"validation"`: the rows by which mixture weights are
-            solved and ensembles judged. By the latter, members of weight 0 leave the ensemble.
+        mixture_data: The rows that weigh and judge ensembles: `"train"` (the paper),
+            `"validation"`, or `"folds"`: training rows, by networks that have not seen them.
+            Unless it is `"train"`, members of weight 0 leave the ensemble.
         training: `"residual"` (learn what the ensemble lacks, the paper) or `"independent"`.
         refit: Which mixture weights each round solves for: `"all"`, or only `"new"` (the paper).
         adanet_lambda: λ >= 0, relative to the size of the loss. At 0, the weights of an ensemble
@@ -109,6 +82,9 @@ class AdaNet(ScikitLearnFace, Portable):
             `adanet.Complexity`, or a function from an `adanet.Subnetwork` to r >= 0.
         evaluator: An `adanet.Evaluator` to select by, instead of by the objective.
         early_stopping: Patience in steps, or an `adanet.EarlyStopping`, by held-out rows.
+        folds: Number of networks per subnetwork, each trained without a fold of the rows, by which
+            it is stopped, weighed and judged. Defaults to `None`: one network of all rows (5 folds
+            if `mixture_data="folds"`).
         force_grow: Whether to take the best candidate ensemble even if the objective rises.
         penalize_training: Whether training penalises output weights by `Γ ||w||_1` (AdaNet.R).
         preprocessing: `"auto"` standardises features if the generator asks for it, `"standardize"`
@@ -148,7 +124,7 @@ class AdaNet(ScikitLearnFace, Portable):
         adanet_lambda: float | str = "auto", adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None, early_stopping: int | EarlyStopping | None = None,
-        force_grow: bool = False, penalize_training: bool = False,
+        folds: int | None = None, force_grow: bool = False, penalize_training: bool = False,
         preprocessing: str | keras.Layer | None = "auto",
         distribute: str | tf.distribute.Strategy | None = None, placement: str | Ray = "replicated",
         model_dir: str | os.PathLike | None = None, seed: int | None = None,
@@ -296,25 +272,6 @@ class AdaNet(ScikitLearnFace, Portable):
             f"<AdaNet head={settings.head.name} generator={type(settings.generator).__name__} "
             f"rounds={done}/{settings.max_iterations} model_dir={settings.model_dir!r}>"
         )
-
-    stop_reason = _property_of_results("stop_reason")
-    global_step = _property_of_results("global_step")
-    feature_spec = _property_of_results("feature_spec")
-    schema = _property_of_results("schema")
-    ensemble = _property_of_results("ensemble")
-    model = _property_of_results("model")
-    best_single = _property_of_results("best_single")
-    leaderboard = _of_results(SearchResults.leaderboard)
-    learning_curves = _of_results(SearchResults.learning_curves)
-    architecture = _of_results(SearchResults.architecture)
-    member_weights = _of_results(SearchResults.member_weights)
-    evaluate = _of_results(SearchResults.evaluate)
-    predict = _of_results(SearchResults.predict)
-    fuse = _of_results(SearchResults.fuse)
-    export = _of_results(SearchResults.export)
-
-    record = _renamed("record", "state")
-    mixture_weights = _renamed("mixture_weights", "member_weights")
 
     load = classmethod(load_search)
     replay = classmethod(replay_search)

@@ -39,8 +39,11 @@ _NOT_COMPARED = frozenset(
 # What "auto" stands for without a time limit; with one, see `RoundPlan`.
 DEFAULT_ROUNDS = 5
 
+# Networks per subnetwork where out-of-fold outputs are asked for, and no number of folds.
+DEFAULT_FOLDS = 5
+
 _CHOICES = {
-    "mixture_data": ("train", "validation"),
+    "mixture_data": ("train", "validation", "folds"),
     "training": ("residual", "independent"),
     "refit": ("all", "new"),
     "jit_compile": ("auto", True, False),
@@ -73,6 +76,7 @@ class SearchSettings:
     complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth"
     evaluator: Evaluator | None = None
     early_stopping: int | EarlyStopping | None = None
+    folds: int | None = None
     force_grow: bool = False
     penalize_training: bool = False
     preprocessing: str | keras.Layer | None = "auto"
@@ -114,8 +118,13 @@ class SearchSettings:
 
     @property
     def weighs_held_out(self) -> bool:
-        """Whether mixture weights and the objective are of rows that nothing was trained on."""
-        return self.mixture_data != "train"
+        """Whether mixture weights and the objective are of the validation rows."""
+        return self.mixture_data == "validation"
+
+    @property
+    def weighs_unseen(self) -> bool:
+        """Whether they are of outputs for rows that a network has not been trained on."""
+        return self.weighs_held_out or self.folds is not None
 
     @property
     def rounds(self) -> int:
@@ -185,6 +194,10 @@ def _check_numbers(s):
         value = getattr(s, name)
         if name != "adanet_lambda" or not _is_auto(value):
             keep(name, check_number(name, value, 0))
+    if s.folds is None and s.mixture_data == "folds":
+        keep("folds", DEFAULT_FOLDS)
+    if s.folds is not None:
+        keep("folds", check_integer("folds", s.folds, 2))
     if s.seed is not None:
         keep("seed", check_integer("seed", s.seed, 0))
     for name in ("force_grow", "mixture_bias", "penalize_training"):
@@ -215,6 +228,7 @@ def _check_choices(s):
             "preprocessing must be 'auto', 'standardize', None or a Keras layer or model. "
             f"Received: preprocessing={show(given)}."
         )
+    _check_folds(s)
     # Resolved now, so that errors are raised when the search is created.
     for name in ("strategies", "complexity_rule", "ensembler", "stopping"):
         getattr(s, name)
@@ -222,4 +236,21 @@ def _check_choices(s):
         raise ValueError(
             f"mixture_weights={show(mixture)} averages predictions, so that each subnetwork has to "
             f"predict on its own: pass training='independent'. Received: training={s.training!r}."
+        )
+
+
+def _check_folds(s):
+    if s.folds is None:
+        return
+    # The outputs of several networks have a mean, their last layers none.
+    if s.reads_last_layer:
+        raise ValueError(
+            "folds requires mixture weights and a complexity that read no last layer. Received: "
+            f"mixture_weights={show(s.mixture_weights)}, complexity={show(s.complexity)}, "
+            f"folds={s.folds}."
+        )
+    if s.placement != "replicated":
+        raise ValueError(
+            "folds requires placement='replicated', which trains all networks together. "
+            f"Received: placement={show(s.placement)}, folds={s.folds}."
         )

@@ -7,7 +7,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_bool, check_instance, check_list, check_text, show
+from adaptive_nets._checks import (
+    check_bool,
+    check_choice,
+    check_instance,
+    check_integer,
+    check_list,
+    check_text,
+    or_none,
+    show,
+)
+
+# How numbers and dates may be written as text.
+STYLES = ("1234.5", "1,234.5", "1.234,5", "ymd", "dmy", "mdy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +68,17 @@ def check_feature(feature: Any) -> None:
         check_instance(name, getattr(feature, name), str, "a string")
     for name in ("key", "kind", "dtype"):
         check_text(name, getattr(feature, name))
-    check_bool("missing", feature.missing)
+    for name in ("missing", "code"):
+        check_bool(name, getattr(feature, name))
+    or_none(check_choice, "style", feature.style, STYLES)
+    check_instance("reason", feature.reason, str, "a string")
+    share = check_instance("missing_share", feature.missing_share, int | float, "a share")
+    if isinstance(share, bool) or not 0 <= share <= 1:
+        raise ValueError(
+            f"missing_share must be from 0 to 1. Received: missing_share={show(share)}."
+        )
+    for name in ("distinct", "place"):
+        or_none(check_integer, name, getattr(feature, name), 0)
     shape = check_list("shape", feature.shape, int | np.integer | None, "a tuple of sizes or None")
     if any(isinstance(size, bool) or (size is not None and size < 0) for size in shape):
         raise ValueError(f"shape must be sizes >= 0 or None. Received: shape={show(shape)}.")
@@ -97,9 +119,9 @@ def check_values(values: Any, fields: set[str]) -> None:
         ValueError: They are not the output of `Schema.to_dict`.
     """
     good = isinstance(values, dict) and values.keys() >= {"layout", "features"}
-    listed = [None]
-    if good and isinstance(values["features"], list):
-        listed = values["features"] + list(values.get("ignored", []))
+    lists = [values["features"], values.get("ignored", [])] if good else [None]
+    whole = all(isinstance(each, list) for each in lists)
+    listed = [feature for each in lists for feature in each] if whole else [None]
     if not all(isinstance(f, dict) and {"name", "shape"} <= f.keys() <= fields for f in listed):
         raise ValueError(
             "values must be the output of Schema.to_dict: 'layout' and a list of 'features'. "

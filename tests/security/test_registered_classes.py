@@ -30,6 +30,11 @@ def _model():
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
 
 
+def _ours(name, *arguments):
+    """A class that only its registered name leads to."""
+    return OURS[f"adaptive_nets>{name}"](*arguments)
+
+
 def _replayed():
     chosen = [{"name": "a", "previous": False, "new": ["a"]}]
     return {"generator": describe_object(an.generators.Dense()), "chosen": chosen, "reports": []}
@@ -49,11 +54,14 @@ MADE = {
     "ColumnsMetric": lambda: an.heads.Multi(
         {"a": an.heads.BinaryClass(), "b": an.heads.Regression(1)}
     ).metrics()["a/accuracy"],
+    "CategoryEmbedding": lambda: _ours("CategoryEmbedding", [4, 5], [[0, 1, 2]] * 2, 3),
+    "Cycles": lambda: _ours("Cycles", 0.1),
     "FunctionComplexity": lambda: {"function": "relu"},
     "FuseWith": lambda: an.growth.FuseWith(_model()),
     "Growth": lambda: an.generators.Growth(an.generators.Dense()),
     "MajorityComposite": lambda: {
         "layer": keras.saving.serialize_keras_object(keras.layers.Dense(2)), "factor": 2},
+    "MemberHeads": lambda: _ours("MemberHeads", 2),
     "MixtureEnsembler": lambda: an.adanet.MixtureEnsembler("scalar", an.adanet.Penalty()),
     "Multi": lambda: an.heads.Multi([an.heads.BinaryClass(), an.heads.Regression(1)]),
     "MultiLabel": lambda: an.heads.MultiLabel(3),
@@ -61,12 +69,20 @@ MADE = {
     "PoolGenerator": lambda: {"models": {"a": keras.saving.serialize_keras_object(_model())}},
     "ReplayGenerator": _replayed,
     "ReplayStrategy": lambda: {"chosen": _replayed()["chosen"]},
+    "OneHot": lambda: _ours("OneHot", [4, 5], [[0, 1, 2]] * 2),
+    "Pieces": lambda: _ours("Pieces", 4),
+    "PiecewiseLinear": lambda: _ours("PiecewiseLinear", 2),
     "OrderedRBM": lambda: an.energy.OrderedRBM(3),
     "RBM": lambda: an.energy.RBM(3),
+    "RoundSchedule": lambda: {"schedule": keras.optimizers.schedules.serialize(
+        keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)), "steps": 2.0},
+    "ScaleEnsemble": lambda: _ours("ScaleEnsemble", 2),
+    "ScaledDense": lambda: _ours("ScaledDense", 2, "relu"),
     "SurrogateLogLoss": lambda: OURS["adaptive_nets>SurrogateLogLoss"]("logistic"),
     "TableEncoding": lambda: {
         "schema": an.data.Schema.infer({"a": [1.5, 2.0], "b": ["x", "y"]}, kinds={}).to_dict(),
         "parts": {"a": ["hour"]}, "gaps": ["a"], "known": 2, "length": 1},
+    "TokenBag": lambda: _ours("TokenBag", 5, 4, 2),
     "Rewarmed": lambda: {"schedule": keras.optimizers.schedules.serialize(
         keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)), "start": 0, "steps": 2},
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Valid calls of heads, generators and data."""
+"""Valid calls of heads and generators."""
 
 import call_things as t
 import keras
@@ -8,13 +8,11 @@ from call_kinds import (
     count,
     fixed,
     flag,
-    has_rows,
     instance,
     is_none_of,
     is_text,
     lazy,
     listed,
-    listing,
     mapping,
     number,
     rows,
@@ -22,7 +20,7 @@ from call_kinds import (
     whole,
 )
 from call_outcomes import Call
-from calls_search import LABELS, NAN, PREDICT, WEIGHTS, method
+from calls_search import LABELS, NAN, WEIGHTS, method
 
 import adaptive_nets as an
 
@@ -309,78 +307,6 @@ CALLS = [
             "generator": instance(lazy(lambda: generators.Dense(4))),
             "fraction": number(0.5, 0),
             "replacement": flag(True),
-        },
-    ),
-    # Data
-    Call(
-        "data.Feature",
-        lambda: data.Feature,
-        {
-            "name": text("a").but(allow=("",)),
-            "key": text("a"),
-            "kind": text("number"),
-            "dtype": choice("float32"),
-            "shape": listing((3,), empty=True).but(
-                "soup", (-1,), (1.5,), ("a",), {}, allow=([None],)
-            ),
-            "missing": flag(False),
-            "source": text("array").but(allow=("",)),
-        },
-    ),
-    Call(
-        "data.Schema",
-        lambda: data.Schema,
-        {
-            "features": listing(lazy(lambda: t.schema().features)).but("soup"),
-            "layout": choice("array"),
-        },
-    ),
-    Call(
-        "data.Schema.infer",
-        lambda: data.Schema.infer,
-        {
-            "x": rows(t.X, width=False, finite=False, text=True)
-            .but({}, np.zeros((24, 0)))
-            .where(has_rows)
-            .where(is_none_of),
-        },
-    ),
-    Call("data.Schema.read", lambda: t.schema().read, {"x": PREDICT["x"]}),
-    Call(
-        "data.Schema.from_json",
-        lambda: data.Schema.from_json,
-        {
-            "text": fixed(lazy(lambda: t.schema().to_json())).but(
-                "soup",
-                3,
-                None,
-                "{}",
-                "[]",
-                "3",
-                b"\0",
-                {},
-                object(),
-                '{"layout": "array"}',
-                '{"layout": "array", "features": [1]}',
-            ),
-        },
-    ),
-    Call(
-        "data.Schema.from_dict",
-        lambda: data.Schema.from_dict,
-        {
-            "values": fixed(lazy(lambda: t.schema().to_dict())).but(
-                "soup",
-                3,
-                None,
-                {},
-                [],
-                object(),
-                {"layout": "array"},
-                {"layout": "array", "features": [1]},
-                {"layout": "array", "features": [{"name": "a"}]},
-                {"layout": "array", "features": [3]},
-            ),
         },
     ),
 ]

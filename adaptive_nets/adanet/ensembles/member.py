@@ -70,6 +70,11 @@ class Member:
         return {**named, **{key: hidden[key] for key in self.reads}}
 
 
+def fold_key(fold: int) -> str:
+    """Returns the key of the output of one fold's network, in a member that is made of several."""
+    return f"fold_{fold}"
+
+
 def layer_number(key: str) -> int:
     """Returns the number k of a key that ends in `hidden_<k>`."""
     return int(key.rpartition("_")[2])

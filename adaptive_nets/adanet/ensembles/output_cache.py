@@ -23,11 +23,13 @@ class OutputCache:
     Attributes:
         cache: float32 arrays by `"<member>.<output>"`.
         sample: The rows' `DataSummary`, or `None` before it is needed.
+        folds: The number of each row's fold, or `None`. With it, outputs are out of fold.
     """
 
     def __init__(self, rows: Rows, keep_last_layer: bool = False, cache_limit: int = MEMORY_LIMIT):
         self.rows, self.keep_last_layer, self.cache_limit = rows, keep_last_layer, cache_limit
         self.cache, self.sample = {}, None
+        self.folds: np.ndarray | None = None
 
     def outputs(
         self, members: Sequence[Member], function: OutputFunction | None = None
@@ -106,4 +108,6 @@ class OutputCache:
     def _compute(self, function):
         known = self.hidden(function.members)
         share = max(0, self.cache_limit - self.held_bytes) // len(function.keys)
-        self.cache |= function(self.rows.x, lambda rows: Spool(share, expected=rows), known)
+        self.cache |= function(
+            self.rows.x, lambda rows: Spool(share, expected=rows), known, self.folds
+        )

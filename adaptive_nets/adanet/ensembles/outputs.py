@@ -1,5 +1,6 @@
 """`OutputFunction`: inference of many subnetworks in one traced function."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -7,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from adaptive_nets.adanet.ensembles.member import Member, run_all
+from adaptive_nets.adanet.ensembles.member import Member, fold_key, run_all
 from adaptive_nets.data.spool import Spool, run_in_blocks
 
 
@@ -28,10 +29,15 @@ class OutputFunction:
     def _call(self, inputs):
         self.traces += 1
         known = run_all(self.members, inputs["x"], inputs["known"], training=False)
-        return {key: tf.cast(known[key], tf.float32) for key in self.keys}
+        folds = inputs["folds"]
+        return {key: tf.cast(_output(known, key, folds), tf.float32) for key in self.keys}
 
     def __call__(
-        self, x: Any, make_store: Callable[[int], Spool], known: dict[str, np.ndarray] | None = None
+        self,
+        x: Any,
+        make_store: Callable[[int], Spool],
+        known: dict[str, np.ndarray] | None = None,
+        folds: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """Runs all models over all rows.
 
@@ -39,13 +45,27 @@ class OutputFunction:
             x: Features, rows first.
             make_store: Function from the number of rows to an empty `Spool`.
             known: The hidden layers that the members read, by key. Defaults to none.
+            folds: The number of each row's fold: of members that have a network per fold, a row
+                gets the output of the one that has not seen it. Defaults to `None`.
 
         Returns:
             float32 arrays by key.
         """
-        inputs = {"x": x, "known": known or {}}
+        inputs = {"x": x, "known": known or {}, "folds": {} if folds is None else {"of": folds}}
         signature = keras.tree.map_structure(
             lambda a: tf.TensorSpec((None, *a.shape[1:]), tf.as_dtype(a.dtype)), inputs
         )
         function = self._function.get_concrete_function(signature)
         return run_in_blocks(function, inputs, self.block, make_store)
+
+
+def _output(known, key, folds):
+    """Returns an output, of rows in folds that of the network that has not seen them."""
+    member = key.rpartition(".")[0]
+    if not folds or f"{member}.{fold_key(0)}" not in known:
+        return known[key]
+    each = itertools.takewhile(
+        lambda k: k in known, (f"{member}.{fold_key(f)}" for f in itertools.count())
+    )
+    stacked = tf.stack([known[k] for k in each], axis=1)
+    return tf.gather(stacked, folds["of"], axis=1, batch_dims=1)

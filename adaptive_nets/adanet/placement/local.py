@@ -56,6 +56,7 @@ class LocalPlacement(Placement):
         training = job.round.training
         job.hooks.call_begin(training.step)
         newest = job.round.advance(left, last)[-1]
+        training = job.round.progress
         job.hooks.call_end(training.step, job.names, training.losses, newest)
         limit = job.budget.remaining()
         job.progress.update(training, None if limit == float("inf") else limit)

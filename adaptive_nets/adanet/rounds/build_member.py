@@ -31,6 +31,7 @@ def build_member(
     seed: int,
     output_range: tuple[list[float], list[float]] | None = None,
     mean_of: Callable[[keras.KerasTensor], keras.KerasTensor] = plain_mean,
+    fold: int | None = None,
 ) -> Member:
     """Runs a builder and wraps its subnetwork. Every error names the builder.
 
@@ -46,15 +47,17 @@ def build_member(
         output_range: The head's output range. Defaults to `None`.
         mean_of: The head's `mean_of`, which makes logits of a subnetwork's heads where it has none
             of its own. Defaults to the plain mean.
+        fold: Number of the fold that the network will not see. Defaults to `None`: it sees all.
     """
-    with seeded(derive_seed(seed, iteration, builder.name)):
+    own = () if fold is None else (f"fold{fold}",)
+    with seeded(derive_seed(seed, iteration, builder.name, *own)):
         inputs = make_inputs(spec)
         frozen = {}
         if previous is not None:
             previous, frozen = _with_hidden(previous)
         built = builder.build(inputs, units, previous)
         hidden = _checked(built, builder.name, units)
-        name = f"{iteration}_{builder.name}"
+        name = "-".join((f"{iteration}_{builder.name}", *own))
         given = {k: v for k in ("logits", "heads") if (v := getattr(built, k)) is not None}
         if output_range is not None and builder.rescale_output:
             offset, scale = output_range
@@ -74,7 +77,7 @@ def build_member(
         model = named_model(inputs, outputs, f"subnetwork_{name}")
         check_names(model, f"Builder '{builder.name}'")
     if builder.majority:
-        draws = derive_seed(seed, iteration, builder.name, "majority")
+        draws = derive_seed(seed, iteration, builder.name, "majority", *own)
         model = expand(model, seed=draws, **builder.majority)
     widths = None
     if built.hidden is not None and all(len(tensor.shape) == 2 for tensor in hidden):

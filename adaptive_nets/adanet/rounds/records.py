@@ -74,7 +74,7 @@ class Curve:
 def learning_curve(round_: Round) -> Curve:
     """Returns the learning curves of a round so far."""
     names = [m.builder for m in round_.members]
-    training = round_.training
+    training = round_.progress
     losses = np.transpose(training.curve).tolist()
     steps, *held_out = np.transpose(training.held_out).tolist() or [[]]
     return Curve(
@@ -105,7 +105,7 @@ def leaderboard_entries(
         status: That of what is in force after the round. Defaults to `"selected"`.
         judged: Subnetworks that have trained enough. Defaults to `None`: all.
     """
-    t = round_.training
+    t = round_.progress
     rows = []
     found = {m.name: round_.best(k) for k, m in enumerate(round_.members)}
     best_steps = {name: best[0] for name, best in found.items() if best is not None}

@@ -23,14 +23,15 @@ class Round:
     Args:
         number: The round, from 1.
         members: New `Member`s.
-        trainer: Their `RoundTrainer`.
+        trainer: `RoundTrainer` of their networks: the members themselves or, with folds, for each
+            member one network per fold, one member after the other.
         feed: `FiniteFeed` or `StreamFeed`.
         steps: Number of training steps.
         group: The processes that train together. Defaults to `None`: those of the trainer's
             strategy.
 
     Attributes:
-        training: `TrainingState`.
+        training: `TrainingState` of the networks.
         rates: `LearningRates` of the members.
         step_seconds: Seconds per step, the median of the last calls; `None` before the first.
         consistent: Whether the weights match `training.step`. `False` while a call runs.
@@ -48,8 +49,9 @@ class Round:
         self.number, self.members, self.trainer = number, members, trainer
         self.group = group or Group(trainer.strategy)
         self.feed, self.steps = feed, steps
-        count = len(members)
-        self.training = TrainingState.begin(count, steps)
+        self.networks = trainer.members
+        self.folds = len(self.networks) // len(members)
+        self.training = TrainingState.begin(len(self.networks), steps)
         self.rates = LearningRates(trainer.optimizers)
         self.step_seconds, self._newest = None, []
         self.consistent = True
@@ -109,15 +111,36 @@ class Round:
             offset = t.step - self._chunk[0]
             self._run(source, indices, offset, offset, close=True)
             t.add_measurement(self.trainer.measured[0])
-        for k in range(len(self.members)):
+        for k in range(len(self.networks)):
             best.restore(k)
 
     def best(self, k: int) -> tuple[int, float] | None:
-        """Returns the step of subnetwork k's lowest held-out loss, and that loss, or `None`."""
+        """Returns the step of subnetwork k's lowest held-out loss, and that loss, or `None`.
+
+        With folds they are the means over its networks.
+        """
         best = self.trainer.best
-        if best is None or not int(best.steps[k]):
+        if best is None:
             return None
-        return int(best.steps[k]), float(best.losses[k])
+        places = self._places([k])
+        steps = [int(best.steps[place]) for place in places]
+        if not all(steps):
+            return None
+        losses = [float(best.losses[place]) for place in places]
+        return round(statistics.fmean(steps)), statistics.fmean(losses)
+
+    @property
+    def progress(self) -> TrainingState:
+        """The `TrainingState` of the members: with folds, means over each member's networks."""
+        return self.training.averaged(self.folds)
+
+    def networks_of(self, member: Member) -> list[Member]:
+        """Returns a member's networks: itself or, with folds, one per fold."""
+        (place,) = (k for k, each in enumerate(self.members) if each is member)
+        return [self.networks[k] for k in self._places([place])]
+
+    def _places(self, members):
+        return [k * self.folds + fold for k in members for fold in range(self.folds)]
 
     def _run(self, source, indices, start, stop, close):
         self.rates.set_length(self.steps)
@@ -140,17 +163,17 @@ class Round:
     @property
     def survivors(self) -> list[Member]:
         """Members that did not diverge."""
-        pairs = zip(self.members, self.training.diverged, strict=True)
+        pairs = zip(self.members, self.progress.diverged, strict=True)
         return [member for member, step in pairs if not step]
 
     def state(self) -> list[np.ndarray]:
         """Returns all variables of all subnetworks, in a fixed order."""
-        count = range(len(self.members))
+        count = range(len(self.networks))
         return [keras.ops.convert_to_numpy(v) for k in count for v in self.trainer.variables(k)]
 
     def header(self) -> dict:
         """Returns what a checkpoint holds besides `state`, as JSON values."""
-        names = [m.name for m in self.members]
+        names = [m.name for m in self.networks]
         best = self.trainer.best
         held_out = {} if best is None else {"rows": best.held_out.fingerprint}
         return {"round": self.number, "names": names, **held_out, **self.training.header()}
@@ -165,8 +188,9 @@ class Round:
 
     def put(self, header: dict, arrays: list[np.ndarray], places: range) -> bool:
         """Restores some subnetworks from a checkpoint. Returns `False` if it does not match."""
-        variables = [v for k in places for v in self.trainer.variables(k)]
-        names = [self.members[k].name for k in places]
+        own = self._places(places)
+        variables = [v for k in own for v in self.trainer.variables(k)]
+        names = [self.networks[k].name for k in own]
         best = self.trainer.best
         # Losses on other rows cannot be compared.
         same = best is None or header.get("rows") == best.held_out.fingerprint
@@ -179,7 +203,7 @@ class Round:
 
     def check_weights(self) -> None:
         """Marks subnetworks whose weights are not finite as diverged at the last step."""
-        for k, member in enumerate(self.members):
+        for k, member in enumerate(self.networks):
             weights = member.model.get_weights()
             finite = all(np.isfinite(w).all() for w in weights if w.dtype.kind == "f")
             if not self.training.diverged[k] and not finite:

@@ -15,6 +15,8 @@ from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.output_cache import OutputCache
 from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.adanet.rounds.finalize import finalize_member
+from adaptive_nets.adanet.rounds.folding.joined import join_folds
+from adaptive_nets.adanet.rounds.folding.sources import assign_folds
 from adaptive_nets.adanet.rounds.records import (
     Curve,
     Entry,
@@ -103,6 +105,7 @@ class RoundRunner:
             )
             for rows in (data.train, data.valid, data.judged, data.reported)
         )
+        self.train.folds = assign_folds(context, data)
         if data.stream is not None:
             chunk = chunk_steps(data.train, data.batch_size, settings.steps)
             self.stream = StreamFeed(
@@ -210,7 +213,7 @@ class RoundRunner:
         judged = trained_enough(round_, previous) if partial else None
         wanted = candidate_ensembles(round_, settings.strategies, previous, judged)
         new = {m.builder: m for m in round_.survivors if judged is None or m.builder in judged}
-        self._finalize(new.values())
+        self._finalize(round_, new.values())
         tried = [self.scorer.score_candidate(c, round_.number, new, previous) for c in wanted]
         scored = [self._without_idle(c) for c in tried]
         winner = self._select(round_, scored, previous, settings.force_grow and not partial)
@@ -236,17 +239,22 @@ class RoundRunner:
         )  # fmt: skip
 
     def _without_idle(self, scored: ScoredCandidate) -> ScoredCandidate:
-        """Leaves members of weight 0 behind where the rows that say so were held out."""
-        if not self.context.settings.weighs_held_out:
+        """Leaves members of weight 0 behind where rows say so that they were not trained on."""
+        if not self.context.settings.weighs_unseen:
             return scored
         ensemble = without_idle(scored.ensemble, self.scorer.ensembler)
         left = {m.builder for m in ensemble.members if m.iteration == ensemble.iteration}
         new = tuple(name for name in scored.new if name in left)
         return dataclasses.replace(scored, ensemble=ensemble, new=new)
 
-    def _finalize(self, members):
+    def _finalize(self, round_, members):
+        head, spec = self.context.head, self.train.rows.spec
         for member in members:
-            finalize_member(member, self.train)
+            networks = round_.networks_of(member)
+            for network in networks:
+                finalize_member(network, self.train)
+            if networks != [member]:
+                member.model = join_folds(networks, head, spec, member.builder).model
         self.scorer.prepare(list(members))
         rule = self.context.settings.complexity_rule
         if rule.needs_outputs:

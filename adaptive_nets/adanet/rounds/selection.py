@@ -51,7 +51,7 @@ def trained_enough(round_: Round, previous: Ensemble | None) -> list[str]:
         round_: The `Round`.
         previous: The current ensemble, or `None`.
     """
-    training, best = round_.training, round_.trainer.best
+    training, best = round_.progress, round_.trainer.best
     least = LEAST_SHARE * round_.steps
     if best is not None:
         least = min(least, best.rule.patience)
@@ -89,7 +89,7 @@ def candidate_ensembles(
     if not round_.survivors:
         failed = ", ".join(
             f"{m.builder} (step {s})"
-            for m, s in zip(round_.members, round_.training.diverged, strict=True)
+            for m, s in zip(round_.members, round_.progress.diverged, strict=True)
         )
         raise DivergedError(
             f"All subnetworks of round {round_.number} had a non-finite loss: {failed}. The "

@@ -15,6 +15,8 @@ from adaptive_nets.adanet.ensembles.output_cache import OutputCache
 from adaptive_nets.adanet.fit_data import FitData, own_rows
 from adaptive_nets.adanet.objective.complexity import summarize_rows
 from adaptive_nets.adanet.rounds.build_member import build_member
+from adaptive_nets.adanet.rounds.folding.joined import join_folds
+from adaptive_nets.adanet.rounds.folding.sources import fold_feed, refuse_own_data
 from adaptive_nets.adanet.rounds.penalty import penalties
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.stopping.best_weights import BestWeights
@@ -61,23 +63,33 @@ def set_up_round(
         base = _base(context, train, previous)
     output_range = context.head.output_range(train.rows.y, base)
     measure = complexity_of(context, train)
+    folds = context.settings.folds
     with context.strategy.scope():
-        members = [
+        networks = [
             build_member(
                 b, train.rows.spec, context.head.units, previous, number, measure,
-                context.seed, output_range, context.head.mean_of,
+                context.seed, output_range, context.head.mean_of, fold,
             )
             for b in builders
+            for fold in (range(folds) if folds else (None,))
+        ]  # fmt: skip
+        members = networks if not folds else [
+            join_folds(networks[k * folds : (k + 1) * folds], context.head, train.rows.spec, b.name)
+            for k, b in enumerate(builders)
         ]  # fmt: skip
     _check_loads(members, context)
     steps = context.settings.steps
     jit_compile = choose_xla(
-        context.settings.jit_compile, [m.model for m in members], expected_steps or steps,
+        context.settings.jit_compile, [m.model for m in networks], expected_steps or steps,
         context.strategy.num_replicas_in_sync,
     )  # fmt: skip
     own = [b.training_data(len(train.rows), _seed(context, number, b)) for b in builders]
     groups = [1 + k if given is not None else 0 for k, given in enumerate(own)]
-    if stream is not None:
+    if folds:
+        refuse_own_data(builders, own)
+        feed = _fold_feed(context, data, train, networks, base, number)
+        groups = list(range(folds)) * len(builders)
+    elif stream is not None:
         _refuse_own_data_of_streams(builders, own)
         feed = stream
         feed.begin_round()
@@ -86,12 +98,13 @@ def set_up_round(
         feed = _finite_feed(context, data, train, builders, own, members, base, previous, number)
         used = sorted(set(groups))
         groups = [used.index(group) for group in groups]
-    best = _best_weights(context, data, valid, members, scales, previous)
+    best = _best_weights(context, data, train, valid, networks, scales, previous)
     kind = RoundTrainer if best is None else functools.partial(WatchedTrainer, best=best)
     with context.strategy.scope():
+        optimizers = [loss_scaled(b.optimizer()) for b in builders for _ in range(folds or 1)]
         trainer = kind(
-            members, [loss_scaled(b.optimizer()) for b in builders], context.head, scales,
-            jit_compile, groups, penalties(context, members), context.loss_unit,
+            networks, optimizers, context.head, scales, jit_compile, groups,
+            penalties(context, networks), context.loss_unit,
         )  # fmt: skip
     return Round(number, members, trainer, feed, steps, context.group)
 
@@ -149,16 +162,25 @@ def _base(context, view, previous):
     return logits.whole(units, "float64" if len(logits) * units <= WIDE_NUMBERS else "float32")
 
 
-def _best_weights(context, data, valid, members, scales, previous):
+def _best_weights(context, data, train, valid, networks, scales, previous):
     """Returns the round's `BestWeights`, or `None` without early stopping."""
-    stopping = context.settings.stopping
+    stopping, folds = context.settings.stopping, context.settings.folds
     if stopping is None:
         return None
+    steps, view = context.settings.steps, train if folds else valid
     epoch = float("inf") if data.stream is not None else len(data.train) / data.batch_size
-    rule = stopping.rule(context.settings.steps, epoch, data.batch_size, len(valid.rows))
-    base = _base(context, valid, previous) if scales is not None else None
-    held_out = HeldOut.of_rows(valid, members, base, context.head, rule.rows)
-    return BestWeights(members, context.head, scales, held_out, rule)
+    rule = stopping.rule(steps, epoch, data.batch_size, len(view.rows) // (folds or 1))
+    base = _base(context, view, previous) if scales is not None else None
+    parts = [np.flatnonzero(train.folds == f) for f in range(folds)] if folds else [None]
+    groups = [k % len(parts) for k in range(len(networks))]
+    held_out = HeldOut.of_rows(view, networks, base, context.head, rule.rows, parts, groups)
+    return BestWeights(networks, context.head, scales, held_out, rule)
+
+
+def _fold_feed(context, data, train, networks, base, number):
+    steps, seed = context.settings.steps, derive_seed(context.seed, number, "batches")
+    common = finite_feed(train.rows, data.batch_size, steps, base, seed, train.hidden(networks))
+    return fold_feed(common, train.folds, context.settings.folds, seed)
 
 
 def _seed(context, number, builder):

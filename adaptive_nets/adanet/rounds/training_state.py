@@ -125,6 +125,38 @@ class TrainingState:
             pairs = np.reshape(self.curve, (CURVE_POINTS, 2, -1))
             self.curve, self.window = pairs.mean(axis=1).tolist(), 2 * self.window
 
+    def averaged(self, group: int) -> "TrainingState":
+        """Returns the state of groups of subnetworks, as if each were one.
+
+        Losses are means. A group has diverged if one of it has, and stopped once all have.
+
+        Args:
+            group: Number of subnetworks in a group, one after another.
+        """
+        if group == 1:
+            return self
+
+        def split(values):
+            shape = np.shape(values)
+            return np.reshape(values, (*shape[:-1], shape[-1] // group, group))
+
+        def mean(values):
+            # Of those that have not stopped yet.
+            known = ~np.isnan(split(values))
+            total = np.where(known, split(values), 0.0).sum(axis=-1)
+            return np.where(known.any(axis=-1), total / np.maximum(known.sum(axis=-1), 1), np.nan)
+
+        stopped, diverged = split(self.stopped), split(self.diverged)
+        held_out = np.reshape(self.held_out, (-1, 1 + len(self.losses)))
+        measured = np.concatenate([held_out[:, :1], mean(held_out[:, 1:])], axis=1)
+        return dataclasses.replace(
+            self, losses=mean(self.losses), partial=mean(self.partial),
+            diverged=diverged.max(axis=-1),
+            stopped=np.where((stopped > 0).all(axis=-1), stopped.max(axis=-1), 0),
+            curve=mean(self.curve).tolist() if self.curve else [],
+            held_out=measured.tolist(),
+        )  # fmt: skip
+
     @classmethod
     def joined(
         cls, parts: dict[range, "TrainingState"], members: int, steps: int

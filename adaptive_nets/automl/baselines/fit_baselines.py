@@ -14,8 +14,8 @@ from adaptive_nets.automl.baselines.linear import LinearModel
 _MOST_ROWS = 50_000
 # Boosting reads these as classes; others as numbers.
 _MOST_VALUES = 255
-_PROBED = 5
-_ITERATIONS = 100
+# Iterations of boosting, and how many are worth showing.
+_ITERATIONS, _LEAST_ITERATIONS = 100, 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,14 +24,15 @@ class Baseline:
 
     Args:
         name: Its name on the leaderboard.
-        outputs: `[rows, classes]` probabilities, or `[rows, targets]` numbers.
+        outputs: `[rows, classes]` probabilities, or `[rows, targets]` numbers; `None` if it was
+            left out.
         seconds: Time to fit it.
         note: How it differs from what its name says, or `""`.
         model: The `LinearModel`, which can be served; `None` of the others.
     """
 
     name: str
-    outputs: np.ndarray
+    outputs: np.ndarray | None
     seconds: float
     note: str = ""
     model: LinearModel | None = None
@@ -117,22 +118,22 @@ def _linear(task: Task, note: str) -> Baseline:
 
 def _boosting(task: Task, seconds: float, note: str) -> Baseline | None:
     """Fits scikit-learn's HistGradientBoosting with as many iterations as there is time for."""
+    if task.classes is None and task.y.shape[1] > 1:
+        return None
     began = time.monotonic()
     x, coded = _table(task.x)
     held, _ = _table(task.held)
-    kind, options = _kind(task), {"categorical_features": coded, "random_state": task.seed}
-    if seconds <= 0 or (task.classes is None and task.y.shape[1] > 1):
-        return None
+    options = {"categorical_features": coded, "random_state": task.seed}
     y = task.y if task.classes is not None else task.y[:, 0]
-    # A few trees tell how long all of them take.
-    made = kind(max_iter=_PROBED, early_stopping=False, **options).fit(x, y, task.weights)
-    each = (time.monotonic() - began) / _PROBED
-    left = seconds - (time.monotonic() - began)
-    count = int(min(_ITERATIONS, left / each))
-    if count > _PROBED:
-        made = kind(max_iter=count, **options).fit(x, y, task.weights)
-    else:
-        count = _PROBED
+    count = 0
+    if seconds > 0:
+        # One tree a class tells how long all of them take at most.
+        _kind(task)(max_iter=1, early_stopping=False, **options).fit(x, y, task.weights)
+        each = time.monotonic() - began
+        count = int(min(_ITERATIONS, (seconds - each) / each))
+    if count < _LEAST_ITERATIONS:
+        return Baseline("boosting", None, time.monotonic() - began, "left out: no time for it")
+    made = _kind(task)(max_iter=count, **options).fit(x, y, task.weights)
     if count < _ITERATIONS:
         note = f"{note + ', ' if note else ''}stopped after {count} of {_ITERATIONS} iterations"
     if task.classes is None:

@@ -22,6 +22,8 @@ STYLES = {
 # What may stand around a number: a currency before it, a percent sign or a currency behind it.
 BEFORE, BEHIND = r"^\s*[$€£]?\s*", r"\s*[%$€£]?\s*$"
 
+_SOME = 1000
+
 
 def missing_pattern(words: frozenset[str]) -> str:
     """Returns the regular expression, of RE2 and Python, of words that say that nothing is there.
@@ -58,6 +60,10 @@ def style_of(texts: np.ndarray, most_others: float = 0.0) -> tuple[str | None, n
         most_others: The largest share of texts that may be no numbers. Defaults to 0.
     """
     for style, pattern in STYLES.items():
+        # Where a hundredth of many texts may be no numbers, a tenth of some of them is too much.
+        some = _matches(texts[:_SOME], f"{BEFORE}{pattern}{BEHIND}")
+        if len(texts) > _SOME and (~some).mean() > 0.1 > most_others:
+            continue
         fits = _matches(texts, f"{BEFORE}{pattern}{BEHIND}")
         if len(fits) and (~fits).mean() <= most_others:
             return style, ~fits

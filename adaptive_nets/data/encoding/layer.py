@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from adaptive_nets._checks import check_dict, check_integer, check_list
+from adaptive_nets._checks import check_choice, check_dict, check_integer, check_list
 from adaptive_nets.data.columns.number_text import MISSING_CATEGORIES, missing_pattern
 from adaptive_nets.data.columns.values import MISSING_INTEGER
 from adaptive_nets.data.encoding import dates, keys
@@ -46,8 +46,13 @@ class TableEncoding(keras.Layer):
         super().__init__(autocast=False, **kwargs)
         self.supports_jit = False
         self.schema = Schema.from_dict(schema)
+        named = [feature.key for feature in self.schema.features]
         self.parts = check_dict("parts", parts, list, "a dict of lists of names by key")
+        for name in [part for found in self.parts.values() for part in found]:
+            check_choice("parts", name, dates.PARTS)
         self.gaps = check_list("gaps", gaps, str, "a list of keys")
+        for name in [*self.gaps, *self.parts]:
+            check_choice("key", name, named)
         self.known = check_integer("known", known, 0)
         self.length = check_integer("length", length, 0)
         self.plan = Plan.of(self.schema, self.parts, self.gaps)

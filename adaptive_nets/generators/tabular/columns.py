@@ -58,7 +58,9 @@ def read_columns(
                 parts.append(tensor)
                 sizes += more
     if "tokens" in named:
-        tensor = TokenBag(statistics.tokens, TEXT_UNITS)(named["tokens"])
+        places = statistics.tokens
+        bag = TokenBag(len(places), int(places.max()), TEXT_UNITS, places)
+        tensor = bag(named["tokens"])
         parts.append(tensor)
         sizes += [TEXT_UNITS] * tensor.shape[1]
     flat = [t if len(t.shape) == 2 else keras.layers.Flatten()(t) for t in parts]

@@ -20,6 +20,9 @@ QUANTILES = 32
 # Pieces that are narrower, relative to the column's scale or its values, are merged.
 NARROW = 1e-6
 
+# What occurs less often in training is no word to learn from.
+OFTEN = 2
+
 # Shape of each kind of feature but for the rows, and whether its values are integers.
 KINDS = {
     "numbers": (1, False),
@@ -79,13 +82,14 @@ class TableStatistics:
         numbers: `NumberStatistics`, or `None` where there are no numbers.
         categories: `CategoryStatistics`, or `None`.
         codes: `CategoryStatistics`, or `None`.
-        tokens: Number of tokens, with the padding, or `None`.
+        tokens: For each id of a token, its place among those that occur often enough, from 1, or 0;
+            or `None`.
     """
 
     numbers: NumberStatistics | None = None
     categories: CategoryStatistics | None = None
     codes: CategoryStatistics | None = None
-    tokens: int | None = None
+    tokens: np.ndarray | None = None
 
 
 def named_features(features: Any) -> dict[str, Any]:
@@ -139,7 +143,7 @@ def learn_statistics(features: Any, seed: int = 0) -> TableStatistics:
             # All values count, however rare; only numbers are sampled.
             found[name] = category_statistics(np.asarray(named[name]))
         elif name == "tokens":
-            found[name] = int(np.max(array, initial=0)) + 1
+            found[name] = token_places(array)
     return TableStatistics(**found)
 
 
@@ -194,3 +198,18 @@ def category_statistics(array: np.ndarray) -> CategoryStatistics:
         other = 2 if counts[2] else -1
         stand_ins.append([slot if counts[slot] else other for slot in range(SLOTS)])
     return CategoryStatistics(sizes, stand_ins)
+
+
+def token_places(array: np.ndarray) -> np.ndarray:
+    """Learns which tokens to embed: those that occur at least `OFTEN` times.
+
+    Args:
+        array: `[rows, texts, length]` ids, 0 for padding.
+
+    Returns:
+        For each id up to the largest, its place among these from 1, or 0.
+    """
+    counts = np.bincount(np.clip(array, 0, None).ravel(), minlength=2)
+    counts[0] = 0
+    kept = counts >= OFTEN
+    return np.where(kept, np.cumsum(kept), 0)

@@ -120,10 +120,12 @@ def test_categories_unseen_in_training_stand_in_for_nothing_they_are_not():
 
 def test_a_bag_is_the_mean_of_its_known_tokens():
     ids = np.array([[[1, 2, 0], [0, 0, 0]], [[4, 9, 4], [3, 0, 1]]])
-    layer = layers.TokenBag(5, 3)
-    table = randomized(layer, ids)["embedding_table"]
-    empty = np.zeros(3)
-    expected = [[table[[1, 2]].mean(0), empty], [table[4], table[[3, 1]].mean(0)]]
+    # The second id has no embedding, and the ninth is not known at all.
+    layer = layers.TokenBag(5, 3, 3, [0, 1, 0, 2, 3])
+    layer(ids)
+    table = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    layer.table.assign(table)
+    expected = [[table[1], np.zeros(3)], [table[3], table[[2, 1]].mean(0)]]
     np.testing.assert_allclose(np.asarray(layer(ids)), expected, atol=1e-6)
 
 

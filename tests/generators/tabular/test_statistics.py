@@ -62,9 +62,10 @@ def test_slots_that_do_not_occur_stand_for_rare_values_or_for_nothing():
 
 def test_one_array_is_numbers_and_a_dict_has_kinds():
     x = RNG.normal(size=(30, 2))
-    known = learn_statistics({"numbers": x, "tokens": np.array([[[1, 7]]] * 30)})
+    known = learn_statistics({"numbers": x, "tokens": np.array([[[1, 7]]] * 29 + [[[4, 0]]])})
     np.testing.assert_array_equal(known.numbers.edges, learn_statistics(x).numbers.edges)
-    assert known.tokens == 8 and known.codes is None
+    # The fourth token occurs once.
+    assert known.tokens.tolist() == [0, 1, 0, 0, 0, 0, 0, 2] and known.codes is None
 
 
 @pytest.mark.parametrize(

@@ -41,19 +41,22 @@ class HeldOut:
         base: np.ndarray | None,
         head: Head,
         rows: int,
+        parts: Sequence[np.ndarray | None] = (None,),
+        groups: Sequence[int] | None = None,
     ) -> "HeldOut":
         """Draws rows, the same each time, of every class their share.
 
         Args:
             view: `OutputCache` of all held-out rows.
-            members: The round's members, all of which are measured on the same rows.
+            members: The round's members.
             base: `[n, units]` logits of the previous ensemble, or `None`.
             head: The head.
-            rows: Number of rows to draw.
+            rows: Number of rows to draw for each source.
+            parts: Numbers of the rows that each source is drawn from, `None` for all. Defaults to
+                one source of all rows.
+            groups: Number of the source that each member is measured on. Defaults to `None`: the
+                first.
         """
-        chosen = draw_rows(
-            head.strata(view.rows.y), len(view.rows), min(rows, _fitting(view)), seed=0
-        )
         source = {"x": view.rows.x, "y": view.rows.y}
         if view.rows.w is not None:
             source["w"] = view.rows.w
@@ -62,12 +65,19 @@ class HeldOut:
         hidden = view.hidden(members)
         if hidden:
             source["hidden"] = hidden
-        source = keras.tree.map_structure(lambda a: gather(a, chosen), source)
-        whole = f"{len(view.rows)}/{view.rows.fingerprint()}".encode()
+        strata, most = head.strata(view.rows.y), _fitting(view) // len(parts)
+        sources = []
+        for part in parts:
+            own = np.arange(len(view.rows)) if part is None else part
+            kinds = None if strata is None else strata[own]
+            chosen = own[draw_rows(kinds, len(own), min(rows, most, len(own)), seed=0)]
+            drawn = keras.tree.map_structure(lambda a, chosen=chosen: gather(a, chosen), source)
+            sources.append(keras.tree.map_structure(tf.convert_to_tensor, drawn))
+        whole = f"{rows}/{len(parts)}/{view.rows.fingerprint()}".encode()
         return cls(
-            (keras.tree.map_structure(tf.convert_to_tensor, source),),
-            (0,) * len(members),
-            f"{len(chosen)}-{zlib.crc32(whole):08x}",
+            tuple(sources),
+            tuple(groups or [0] * len(members)),
+            f"{len(view.rows)}-{zlib.crc32(whole):08x}",
         )
 
 

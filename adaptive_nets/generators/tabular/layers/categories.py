@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from adaptive_nets.generators.tabular.layers.statistics import StatisticsLayer
+
 register = keras.saving.register_keras_serializable(package="adaptive_nets")
 
 # Slots of a column of categories that need not occur in training: missing, unseen, rare.
@@ -127,13 +129,16 @@ class OneHot(_Categories):
 
 
 @register
-class TokenBag(keras.layers.Layer):
+class TokenBag(StatisticsLayer):
     """Embeds texts by the mean of their tokens' embeddings.
 
     Args:
-        size: Number of tokens, with the padding 0. Larger ones are read as padding: training has
-            not seen them.
+        size: Number of ids, with the padding 0. Larger ones are read as padding.
+        kept: Number of ids that have an embedding. The others are read as padding: training has
+            seen too little of them.
         units: Size of an embedding.
+        places: `[size]` the place of each id's embedding, from 1; 0 where it has none. Defaults to
+            `None`: they are still to be loaded.
 
     Call arguments:
         inputs: `[rows, texts, length]` integers, 0 for padding.
@@ -142,21 +147,23 @@ class TokenBag(keras.layers.Layer):
         `[rows, texts, units]`, zeros for an empty text.
     """
 
-    def __init__(self, size: int, units: int, **kwargs: Any):
-        super().__init__(autocast=False, **kwargs)
-        self.size, self.units = size, units
+    def __init__(self, size: int, kept: int, units: int, places: Any | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.size, self.kept, self.units, self.given = size, kept, units, places
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.places = self.add_statistic("places", (self.size,), self.given)
         normal = keras.initializers.RandomNormal(stddev=0.1)
         self.table = self.add_weight(
-            shape=(self.size, self.units), initializer=normal, name="embedding_table"
+            shape=(self.kept + 1, self.units), initializer=normal, name="embedding_table"
         )
 
     def call(self, inputs: Any) -> Any:
         ids = ops.cast(inputs, "int32")
-        known = (ids > 0) & (ids < self.size)
-        found = ops.take(self.table, ops.where(known, ids, 0), axis=0)
-        counted = ops.cast(known, found.dtype)[..., None]
+        ids = ops.where((ids > 0) & (ids < self.size), ids, 0)
+        places = ops.cast(ops.take(ops.convert_to_tensor(self.places), ids, axis=0), "int32")
+        found = ops.take(self.table, places, axis=0)
+        counted = ops.cast(places > 0, found.dtype)[..., None]
         total, count = ops.sum(found * counted, axis=-2), ops.sum(counted, axis=-2)
         return ops.cast(total / ops.maximum(count, 1.0), self.compute_dtype)
 
@@ -164,4 +171,5 @@ class TokenBag(keras.layers.Layer):
         return keras.KerasTensor((*inputs.shape[:-1], self.units), dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size, "units": self.units}
+        sizes = {"size": self.size, "kept": self.kept, "units": self.units}
+        return {**super().get_config(), **sizes}

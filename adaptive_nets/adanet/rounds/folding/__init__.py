@@ -1,0 +1,1 @@
+"""Subnetworks that are trained once per fold, and judged on the rows that each has not seen."""
