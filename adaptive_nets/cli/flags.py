@@ -14,6 +14,7 @@ HEAD_HELP = (
 )
 GENERATORS = ("dense", "conv")
 TRAININGS = ("residual", "independent")
+MIXTURE_DATA = ("train", "validation")
 MIXTURE_WEIGHTS = ("scalar", "vector", "matrix", "uniform", "probability")
 FORMATS = ("table", "csv", "json")
 TASKS = ("auto", "classification", "regression")
@@ -171,6 +172,13 @@ def _define_search(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_enum(
         "mixture_weights", None, MIXTURE_WEIGHTS, "Kind of mixture weights.", flag_values=values
+    )
+    flags.DEFINE_enum(
+        "mixture_data",
+        None,
+        MIXTURE_DATA,
+        "Rows that mixture weights are solved on; validation needs --validation_split.",
+        flag_values=values,
     )
     for name, text in {
         "adanet_lambda": "Weight of the penalty on a member's complexity.",

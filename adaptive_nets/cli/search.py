@@ -13,6 +13,7 @@ _ADANET_FLAGS = (
     "steps_per_iteration",
     "training",
     "mixture_weights",
+    "mixture_data",
     "adanet_lambda",
     "adanet_beta",
     "seed",

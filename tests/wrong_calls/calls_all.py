@@ -1,5 +1,6 @@
 """Valid calls of all public functions."""
 
+import calls_data
 import calls_layers
 import calls_methods
 import calls_models
@@ -11,6 +12,7 @@ import calls_tasks
 CALLS = (
     *calls_search.CALLS,
     *calls_tasks.CALLS,
+    *calls_data.CALLS,
     *calls_models.CALLS,
     *calls_layers.CALLS,
     *calls_methods.CALLS,

@@ -127,6 +127,7 @@ SEARCH = {
     ),
     "mixture_weights": choice("scalar"),
     "mixture_bias": flag(False),
+    "mixture_data": choice("train"),
     "training": choice("residual"),
     "refit": choice("all"),
     "adanet_lambda": number(0.1, None).but(-0.1),

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.rounds.records import Entry
-from adaptive_nets.heads import Head
 
 LEADING = ["round", "candidate", "status", "objective", "loss", "penalty"]
 
@@ -75,6 +75,8 @@ class Leaderboard(pd.DataFrame, metaclass=_AnyFrame):
         lines += ["", f"[{count} rows x {len(self.columns)} columns]"]
         if hidden:
             lines += textwrap.wrap(f"not shown: {', '.join(hidden)}", width)
+        if self.attrs.get("objective_of") == "validation":
+            lines += textwrap.wrap("The objective is of the validation data.", width)
         return "\n".join(lines)
 
     def _repr_html_(self) -> str | None:
@@ -122,12 +124,13 @@ def _cell(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def to_frame(entries: Sequence[Entry], head: Head | None = None) -> Leaderboard:
+def to_frame(entries: Sequence[Entry], context: SearchContext | None = None) -> Leaderboard:
     """Returns all entries, the best of each round first.
 
     Args:
         entries: Rows of the leaderboard.
-        head: The head, whose main metric is printed first. Defaults to `None`.
+        context: The search's `SearchContext`, with the head, whose main metric is printed first.
+            Defaults to `None`.
     """
     if entries:
         fields = [f.name for f in dataclasses.fields(Entry) if f.name != "measured"]
@@ -142,5 +145,9 @@ def to_frame(entries: Sequence[Entry], head: Head | None = None) -> Leaderboard:
         frame = frame.sort_values(["round", "objective"], kind="stable", ignore_index=True)
     else:
         frame = Leaderboard([], columns=[*LEADING, *TRAILING])
-    frame.main_metric = head and head.main_metric[0]
+    if context is not None:
+        settings = context.settings
+        frame.main_metric = context.head.main_metric[0]
+        judged = settings.mixture_data if settings.evaluator is None else "evaluator"
+        frame.attrs["objective_of"] = judged
     return frame

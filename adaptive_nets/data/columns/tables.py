@@ -78,17 +78,27 @@ def _columns_of(x):
     """Returns the columns of an array without names, by numbered names."""
     if getattr(x, "ndim", None) == 1 and getattr(x, "name", None):
         return {str(x.name): x}
-    if not hasattr(x, "dtype"):
-        import pandas as pd
-
-        frame = pd.DataFrame(x)
-        return {f"column_{k}": frame[name].to_numpy() for k, name in enumerate(frame)}
-    array = np.asarray(x)
-    if array.ndim != 2 or not array.shape[1]:
+    array = np.asarray(x) if hasattr(x, "dtype") else _of_rows(x)
+    if array is None or array.ndim != 2 or not array.shape[1]:
+        what = type(x).__name__ if array is None else f"an array of shape {array.shape}"
         raise ValueError(
-            f"A table must have rows and columns. Received: an array of shape {array.shape}."
+            "A table must be a DataFrame, an Arrow table, a dict of columns or a two-dimensional "
+            f"array. Received: {what}."
         )
     return {f"column_{k}": array[:, k] for k in range(array.shape[1])}
+
+
+def _of_rows(x):
+    """Returns a list of rows as an array of objects, or `None` for anything else."""
+    listed = isinstance(x, list | tuple)
+    if not listed or not x or not all(isinstance(r, list | tuple | np.ndarray) for r in x):
+        return None
+    if len({len(row) for row in x}) > 1:
+        return None
+    found = np.empty((len(x), len(x[0])), dtype=object)
+    for place, row in enumerate(x):
+        found[place] = row
+    return found
 
 
 def table_of(x: Any, columns: Sequence[str]) -> Any:
