@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._seeds import derive_seed
-from adaptive_nets.adanet import AdaNet, EarlyStopping, Evaluator
+from adaptive_nets.adanet import AdaNet, EarlyStopping
 from adaptive_nets.adanet.ensembles.assemble import assemble
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Target
@@ -54,7 +54,8 @@ class Searching:
             settings.generator or Tabular(),
             training="independent",
             ensemble_strategies="all",
-            evaluator=Evaluator(metric="loss"),
+            mixture_weights="probability",
+            mixture_data="validation",
             early_stopping=EarlyStopping(),
             preprocessing=encoding,
             model_dir=settings.search_folder,
