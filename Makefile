@@ -45,10 +45,13 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,examples]'
 	@touch $@
 
-demo: venv ## search an ensemble on digits, then predict with what it left
+demo: venv ## fit a raw table, then predict raw rows with the model and with its SavedModel
 	@rm -rf $(DEMO)
-	$(BIN)/adaptive-nets search --data digits --model_dir $(DEMO) --seed 0
-	$(BIN)/adaptive-nets predict --saved_model $(DEMO)/export --data digits --rows 5
+	$(BIN)/python examples/raw_table.py $(DEMO)
+	$(BIN)/adaptive-nets fit --table $(DEMO)/flats.csv --target rent --time_limit 60 \
+	  --model_dir $(DEMO)/fit --seed 0
+	$(BIN)/adaptive-nets predict --model_dir $(DEMO)/fit --table $(DEMO)/new.csv
+	$(BIN)/adaptive-nets predict --saved_model $(DEMO)/fit/export --table $(DEMO)/new.csv
 
 test: lint ## lint, then every test, and under JAX those of the ground floor's core
 	$(BIN)/python -m pytest $(EVERY_CORE)

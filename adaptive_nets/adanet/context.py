@@ -19,7 +19,7 @@ from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.serialization import describe_object, differences
 
 # Settings that older states lack, and what these searches did.
-_LATER = {"early_stopping": None, "folds": None}
+_LATER = {"early_stopping": None, "folds": None, "mixture_data": "train"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class SearchContext:
         schema: `Schema` of the raw features.
         batch_size: Rows per step.
         seed: The seed in use.
-        fingerprint: Fingerprint of the training rows.
+        fingerprint: Fingerprint of the rows that ensembles are trained and weighed on.
         preprocessor: `Preprocessor` that is applied to all rows.
         group: The processes that train together, with their strategy.
         loss_scale: The head's `LossScale` on the first training rows, or `None`. States written

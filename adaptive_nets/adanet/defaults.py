@@ -29,7 +29,9 @@ class Defaults:
     times. With early stopping it may read them 100 times, in 500 to 25,000 steps. λ falls with the
     number of rows m as Rademacher complexities do: it is 1/sqrt(m), at most 0.1, and relative to
     the size of the loss, so that few rows are not fitted by many members (AdaNet, theorem 1 and
-    lemma 2). Without rows to count, as in endless data, the values below hold.
+    lemma 2). Where members are weighed by m rows that they were not trained on, only the weights
+    can fit these rows, each by about 1/m: that is λ then. Without rows to count, as in endless
+    data, the values below hold.
 
     Args:
         steps: Training steps per round. Defaults to 500.
@@ -41,13 +43,9 @@ class Defaults:
 
     @classmethod
     def of_rows(
-        cls,
-        rows: int,
-        batch_size: int,
-        classes: bool = True,
-        falls_with_rows: bool = False,
-        stops_early: bool = False,
-    ) -> "Defaults":
+        cls, rows: int, batch_size: int, classes: bool = True, falls_with_rows: bool = False,
+        stops_early: bool = False, held_out: int | None = None,
+    ) -> "Defaults":  # fmt: skip
         """Returns the defaults for training rows.
 
         Args:
@@ -56,15 +54,18 @@ class Defaults:
             classes: Whether labels are classes. Defaults to `True`.
             falls_with_rows: Whether the complexity falls with m itself. Defaults to `False`.
             stops_early: Whether held-out rows end training. Defaults to `False`.
+            held_out: Number of the rows that members are weighed by, if they were not trained on
+                them. Defaults to `None`: they were.
         """
         longer = LONGER if stops_early else 1
         # Noise that is fitted sooner is seen on held-out rows.
         epochs = LONGER * EPOCHS if stops_early else usual_epochs(rows, classes)
         steps = int(epochs * rows / batch_size)
         steps = min(max(steps, longer * LEAST_STEPS), longer * MOST_STEPS)
-        return (
-            cls(steps) if falls_with_rows else cls(steps, min(1.0 / math.sqrt(rows), MOST_LAMBDA))
-        )
+        if falls_with_rows:
+            return cls(steps)
+        usual = 1.0 / math.sqrt(rows) if held_out is None else 1.0 / held_out
+        return cls(steps, min(usual, MOST_LAMBDA))
 
     @classmethod
     def of_state(cls, stored: dict[str, Any]) -> "Defaults":

@@ -91,7 +91,8 @@ def prepare(
     Raises:
         ValueError: The data or an argument is invalid, or the folder holds another search.
     """
-    _check_stopping(settings, given, group)
+    _check_held_out(settings, given)
+    _check_stopping(settings, group)
     before, state = known.context, known.state
     stored, found = None, None
     if folder is not None and before is None:
@@ -123,6 +124,8 @@ def prepare(
         check_folds(data, settings.folds)
     placement.check_fit(data, given.time_limit, given.max_steps, settings.steps)
     fingerprint = data.train.fingerprint()
+    if settings.weighs_held_out:
+        fingerprint = f"{fingerprint}+{data.valid.fingerprint()}"
     preprocessor = Preprocessor() if before is None else before.preprocessor
     context = SearchContext(
         settings, head, data.schema, data.batch_size, seed, fingerprint, preprocessor, group,
@@ -163,15 +166,20 @@ def prepare(
     return Prepared(context, state, data, other_data, finished, resumed)
 
 
-def _check_stopping(settings, given, group):
-    if settings.stopping is None:
+def _check_held_out(settings, given):
+    if given.validation_data is not None or given.validation_split:
         return
-    if settings.folds is None and given.validation_data is None and not given.validation_split:
-        raise ValueError(
-            "early_stopping requires held-out rows. Pass validation_data or validation_split to "
-            f"fit. Received: early_stopping={show(settings.early_stopping)} without them."
-        )
-    if not group.alone:
+    needed = {"early_stopping": settings.stopping, "mixture_data": settings.weighs_held_out}
+    for name, wanted in needed.items():
+        if wanted and not (name == "early_stopping" and settings.folds is not None):
+            raise ValueError(
+                f"{name} requires held-out rows. Pass validation_data or validation_split to fit. "
+                f"Received: {name}={show(getattr(settings, name))} without them."
+            )
+
+
+def _check_stopping(settings, group):
+    if settings.stopping is not None and not group.alone:
         raise ValueError(
             "early_stopping requires that each subnetwork is trained in one process. Received: a "
             "strategy of several processes. Use placement='round_robin', or one of one machine."
@@ -228,8 +236,10 @@ def _defaults(settings, head, data, before, stored):
         return Defaults()
     falls = settings.complexity_rule.falls_with_rows
     classes = head.strata(data.train.y) is not None
+    judged = data.valid if settings.weighs_held_out else data.train
+    held_out = len(judged) if settings.weighs_unseen else None
     return Defaults.of_rows(
-        len(data.train), data.batch_size, classes, falls, settings.stopping is not None
+        len(data.train), data.batch_size, classes, falls, settings.stopping is not None, held_out
     )
 
 

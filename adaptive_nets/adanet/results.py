@@ -73,10 +73,10 @@ class SearchResults:
         """Returns all candidate ensembles as a `pandas.DataFrame` that prints what fits the screen.
 
         Columns: `round`, `candidate`, `status`, `objective`, `loss`, `penalty`, the head's
-        metrics (also as `val_...`), `parameters`, `steps`, `seconds`; the newest member's
-        `complexity` r, `gamma` = λ r + β and L1 norm of its `mixture_weight`; and `parent`.
+        metrics (also as `val_...`), `parameters`, `steps`, `seconds`; the newest member's r, Γ and
+        L1 norm of its `mixture_weight`; `parent`. `attrs["objective_of"]` says by which rows.
         """
-        return to_frame(self.state.current.entries, self.context and self.context.head)
+        return to_frame(self.state.current.entries, self.context)
 
     def learning_curves(self) -> "pd.DataFrame":
         """Returns the training losses of all subnetworks as a `pandas.DataFrame`.

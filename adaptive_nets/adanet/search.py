@@ -4,9 +4,8 @@ import contextlib
 import dataclasses
 import functools
 import os
-import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -30,6 +29,7 @@ from adaptive_nets.adanet.objective.evaluator import Evaluator
 from adaptive_nets.adanet.portable import Portable
 from adaptive_nets.adanet.preparation import Known, prepare
 from adaptive_nets.adanet.results import SearchResults
+from adaptive_nets.adanet.results_face import ResultsFace
 from adaptive_nets.adanet.rounds.timing.budget import Budget
 from adaptive_nets.adanet.scikit_learn import ScikitLearnFace, why_absent
 from adaptive_nets.adanet.settings import SearchSettings
@@ -41,28 +41,11 @@ from adaptive_nets.keras_internals import check_not_forked
 from adaptive_nets.machine import clock
 from adaptive_nets.machine.signals import ended_by_signals
 
-P, R = ParamSpec("P"), TypeVar("R")
 # Arguments that are fixed when the search is created.
 _FIXED = ("distribute", "model_dir", "placement", "seed")
 
 
-def _of_results(method: Callable[Concatenate[SearchResults, P], R]) -> Callable[..., R]:
-    """Returns a method that delegates to `results`, with the same signature and docstring."""
-
-    @functools.wraps(method)
-    def ask(self: "AdaNet", *args: P.args, **kwargs: P.kwargs) -> R:
-        return method(self.results, *args, **kwargs)
-
-    return ask
-
-
-def _property_of_results(name: str) -> property:
-    """Returns a property that delegates to `results`."""
-    doc = getattr(SearchResults, name).__doc__
-    return property(lambda self: getattr(self.results, name), doc=doc)
-
-
-class AdaNet(ScikitLearnFace, Portable):
+class AdaNet(ResultsFace, ScikitLearnFace, Portable):
     """Searches an ensemble of subnetworks, round by round (AdaNet, figure 3).
 
     In each round (an iteration, in argument names) the generator's builders make subnetworks, which
@@ -85,18 +68,23 @@ class AdaNet(ScikitLearnFace, Portable):
         mixture_weights: `"scalar"`, `"vector"`, `"matrix"`, `"uniform"`, `"probability"` (a mean of
             predictions, of `training="independent"`) or an `adanet.Ensembler`.
         mixture_bias: Whether the mixture has a bias. Defaults to `False`.
+        mixture_data: The rows that weigh and judge ensembles: `"train"` (the paper),
+            `"validation"`, or `"folds"`: training rows, by networks that have not seen them.
+            Unless it is `"train"`, members of weight 0 leave the ensemble.
         training: `"residual"` (learn what the ensemble lacks, the paper) or `"independent"`.
         refit: Which mixture weights each round solves for: `"all"`, or only `"new"` (the paper).
         adanet_lambda: λ >= 0, relative to the size of the loss. At 0, the weights of an ensemble
             that fits its training data perfectly have no finite optimum. `"auto"` is
-            1 / sqrt(rows), at most 0.1; 1e-3 with `"rademacher"` or endless data.
+            1 / sqrt(rows), at most 0.1 (of validation rows 1 / rows); 1e-3 with `"rademacher"` or
+            endless data.
         adanet_beta: β >= 0. Defaults to 0.
         complexity: `"sqrt_depth"`, `"rademacher"` (lemma 2, p = 2, Λ = 1), `"std"` (AdaNet.SD), an
             `adanet.Complexity`, or a function from an `adanet.Subnetwork` to r >= 0.
         evaluator: An `adanet.Evaluator` to select by, instead of by the objective.
         early_stopping: Patience in steps, or an `adanet.EarlyStopping`, by held-out rows.
-        folds: Number of networks per subnetwork, each trained without a fold of the rows, on which
-            it is stopped and judged: training losses are out of fold. Defaults to `None`: one.
+        folds: Number of networks per subnetwork, each trained without a fold of the rows, by which
+            it is stopped, weighed and judged. Defaults to `None`: one network of all rows (5 folds
+            if `mixture_data="folds"`).
         force_grow: Whether to take the best candidate ensemble even if the objective rises.
         penalize_training: Whether training penalises output weights by `Γ ||w||_1` (AdaNet.R).
         preprocessing: `"auto"` standardises features if the generator asks for it, `"standardize"`
@@ -132,8 +120,8 @@ class AdaNet(ScikitLearnFace, Portable):
         steps_per_iteration: int | str = "auto",
         ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",),
         mixture_weights: str | Ensembler = "scalar", mixture_bias: bool = False,
-        training: str = "residual", refit: str = "all", adanet_lambda: float | str = "auto",
-        adanet_beta: float = 0.0,
+        mixture_data: str = "train", training: str = "residual", refit: str = "all",
+        adanet_lambda: float | str = "auto", adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None, early_stopping: int | EarlyStopping | None = None,
         folds: int | None = None, force_grow: bool = False, penalize_training: bool = False,
@@ -285,39 +273,5 @@ class AdaNet(ScikitLearnFace, Portable):
             f"rounds={done}/{settings.max_iterations} model_dir={settings.model_dir!r}>"
         )
 
-    stop_reason = _property_of_results("stop_reason")
-    global_step = _property_of_results("global_step")
-    feature_spec = _property_of_results("feature_spec")
-    schema = _property_of_results("schema")
-    ensemble = _property_of_results("ensemble")
-    model = _property_of_results("model")
-    best_single = _property_of_results("best_single")
-    leaderboard = _of_results(SearchResults.leaderboard)
-    learning_curves = _of_results(SearchResults.learning_curves)
-    architecture = _of_results(SearchResults.architecture)
-    member_weights = _of_results(SearchResults.member_weights)
-    evaluate = _of_results(SearchResults.evaluate)
-    predict = _of_results(SearchResults.predict)
-    fuse = _of_results(SearchResults.fuse)
-    export = _of_results(SearchResults.export)
-
-    @property
-    def record(self) -> SearchState:
-        """Deprecated: use `state`."""
-        _deprecated("record", "state")
-        return self.state
-
-    @property
-    def mixture_weights(self) -> Callable[[], Any]:
-        """Deprecated: use `member_weights`, or `settings.mixture_weights`."""
-        _deprecated("mixture_weights", "member_weights")
-        return self.member_weights
-
     load = classmethod(load_search)
     replay = classmethod(replay_search)
-
-
-def _deprecated(old, new):
-    warnings.warn(
-        f"AdaNet.{old} is deprecated; use AdaNet.{new}.", DeprecationWarning, stacklevel=3
-    )

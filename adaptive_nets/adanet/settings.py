@@ -39,7 +39,11 @@ _NOT_COMPARED = frozenset(
 # What "auto" stands for without a time limit; with one, see `RoundPlan`.
 DEFAULT_ROUNDS = 5
 
+# Networks per subnetwork where out-of-fold outputs are asked for, and no number of folds.
+DEFAULT_FOLDS = 5
+
 _CHOICES = {
+    "mixture_data": ("train", "validation", "folds"),
     "training": ("residual", "independent"),
     "refit": ("all", "new"),
     "jit_compile": ("auto", True, False),
@@ -64,6 +68,7 @@ class SearchSettings:
     ensemble_strategies: str | Strategy | Sequence[str | Strategy] = ("grow",)
     mixture_weights: str | Ensembler = "scalar"
     mixture_bias: bool = False
+    mixture_data: str = "train"
     training: str = "residual"
     refit: str = "all"
     adanet_lambda: float | str = "auto"
@@ -110,6 +115,23 @@ class SearchSettings:
     def stopping(self) -> EarlyStopping | None:
         """The early stopping as an object, or `None`."""
         return make_early_stopping(self.early_stopping)
+
+    @property
+    def weighs_held_out(self) -> bool:
+        """Whether mixture weights and the objective are of the validation rows."""
+        return self.mixture_data == "validation"
+
+    @property
+    def weighs_unseen(self) -> bool:
+        """Whether they are of outputs for rows that a network has not been trained on."""
+        return self.weighs_held_out or self.folds is not None
+
+    @property
+    def objective_of(self) -> str:
+        """What ensembles are judged by: `"train"`, `"validation"`, `"folds"` or `"evaluator"`."""
+        if self.evaluator is not None:
+            return "evaluator"
+        return "folds" if self.weighs_unseen and not self.weighs_held_out else self.mixture_data
 
     @property
     def rounds(self) -> int:
@@ -179,6 +201,8 @@ def _check_numbers(s):
         value = getattr(s, name)
         if name != "adanet_lambda" or not _is_auto(value):
             keep(name, check_number(name, value, 0))
+    if s.folds is None and s.mixture_data == "folds":
+        keep("folds", DEFAULT_FOLDS)
     if s.folds is not None:
         keep("folds", check_integer("folds", s.folds, 2))
     if s.seed is not None:

@@ -9,26 +9,28 @@ import numpy as np
 import pandas as pd
 
 from adaptive_nets._seeds import derive_seed
-from adaptive_nets.adanet import AdaNet, EarlyStopping, Evaluator
 from adaptive_nets.automl.baselines.fit_baselines import Baseline, Task, fit_baselines
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.fitted import Fitted, in_unit_of, serving_head
 from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.splits import LEAST_ROWS, split
+from adaptive_nets.automl.searching import Searching
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Classes, Target
 from adaptive_nets.data.encoding import fit_encoding
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.schema import Schema
-from adaptive_nets.generators import Tabular
 
-# The shortest search: its first round is traced, trained and decided.
+# With less time than this, not even the columns are encoded twice.
 LEAST_SEARCH = 3.0
 # Baselines take at most this share of the time, and without a limit so many seconds.
 _BASELINE_SHARE, _BASELINE_SECONDS = 0.1, 20.0
-# Kept to put the model together and to measure it.
-_CLOSING_SHARE, _CLOSING_SECONDS = 0.05, 2.0
+# How long the encoding took to be traced tells how fast this machine is. So many times as long
+# takes the shortest search, which traces a round, trains and decides it; and the end, which puts
+# the model together, traces it and measures it.
+_SEARCH_TRACES, _CLOSING_TRACES = 10.0, 2.0
+_CLOSING_SECONDS = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,30 +82,46 @@ class Fitting:
             why = "too few rows" if valid is None else "time limit"
             everything = rows if valid is None else train
             return self._linear(schema, everything, valid, why)
-        encoding = fit_encoding(schema, train.x)
-        encoder = Encoder(schema, encoding)
+        encoder = Encoder(schema, fit_encoding(schema, train.x))
+        started = time.monotonic()
+        encoder(train.x.iloc[:2])
+        traced = time.monotonic() - started
         board = Board(self.settings.metric, self.target, valid)
         baselines = self._baselines(encoder, train, valid)
         for baseline in baselines:
             board.add_baseline(baseline)
         linear = next(each for each in baselines if each.model is not None)
-        if self.left() < LEAST_SEARCH:
+        closing = _CLOSING_SECONDS + _CLOSING_TRACES * traced
+        if self.left() < closing + _SEARCH_TRACES * traced:
             return self._linear(schema, train, valid, "time limit", encoder, board)
-        search = self._searched(schema, encoding, train, valid)
-        model = in_unit_of(self.target, search.model)
-        fitted = Fitted(
-            model, serving_head(self.target), schema, self.target, pd.DataFrame(), search,
-            search.stop_reason,
-        )  # fmt: skip
-        board.add_search(search)
-        outputs, note = fitted.outputs(valid.x), f"the search ended by {search.stop_reason}"
-        if board.is_better(linear.outputs, outputs):
-            # So few steps, or so few rows, that networks have not paid.
-            fitted.model = linear.model.model(encoding)
-            outputs, note = fitted.outputs(valid.x), "linear: no ensemble was better"
-        board.add_served(outputs, time.monotonic() - self.began, note)
+        searching = Searching(self.settings, self.target, schema, encoder.model)
+        searching.run(train, valid, self.left() - closing)
+        board.add_search(searching.search)
+        return self._chosen(searching, linear, board, encoder, lambda: self.left() - closing)
+
+    def _chosen(self, searching, linear, board, encoder, left):
+        """Returns the model that is best by the metric on the held-out rows."""
+        search, fitted, best, note = searching.search, None, None, ""
+        for name, model in searching.models(left):
+            tried = self._fitted(encoder.schema, model, search)
+            outputs = tried.outputs(board.held.x)
+            if fitted is None or board.is_better(outputs, best):
+                fitted, best, note = tried, outputs, name
+        # So little time, or so few rows, that networks have not paid.
+        if board.is_better(linear.outputs, best):
+            fitted.model, note = linear.model.model(encoder.model), "linear: no ensemble was better"
+            best = fitted.outputs(board.held.x)
+        ended = f"the search ended by {search.stop_reason}"
+        seconds = time.monotonic() - self.began
+        board.add_served(best, seconds, f"{note}; {ended}" if note else ended)
         fitted.board = board.frame()
         return fitted
+
+    def _fitted(self, schema, model, search):
+        return Fitted(
+            in_unit_of(self.target, model), serving_head(self.target), schema, self.target,
+            pd.DataFrame(), search, search.stop_reason,
+        )  # fmt: skip
 
     def _divided(self, rows, valid):
         if valid is not None or len(rows.x) < LEAST_ROWS:
@@ -146,35 +164,6 @@ class Fitting:
         fitted.board = board.frame()
         return fitted
 
-    def _searched(self, schema, encoding, train, valid):
-        settings = self.settings
-        search = AdaNet(
-            self.target.head(),
-            settings.generator or Tabular(),
-            training="independent",
-            ensemble_strategies="all",
-            evaluator=Evaluator(metric="loss"),
-            early_stopping=EarlyStopping(),
-            preprocessing=encoding,
-            model_dir=settings.search_folder,
-            seed=derive_seed(settings.seed, "search"),
-        )
-        # The search reads the table as the front does.
-        search.adopt(None, search.state, schema)
-        limit, left = settings.seconds, self.left()
-        closing = min(_CLOSING_SECONDS, _CLOSING_SHARE * limit)
-        search.fit(
-            train.x,
-            self.target.encode(train.y),
-            sample_weight=train.w,
-            validation_data=(valid.x, self.target.encode(valid.y))
-            + (() if valid.w is None else (valid.w,)),
-            batch_size=batch_size(len(train.x)),
-            time_limit=None if math.isinf(limit) else max(0.1, left - closing),
-            verbose=settings.verbose,
-        )
-        return search
-
 
 class Encoder:
     """Encodes rows of a table with a function that is traced once.
@@ -192,12 +181,3 @@ class Encoder:
         """Returns the encoded columns by key."""
         rows = Rows(self.schema.read(table), np.zeros(len(table), "float32"))
         return {key: np.asarray(values) for key, values in self._preprocess(rows).x.items()}
-
-
-def batch_size(rows: int) -> int:
-    """Returns the rows a step: a power of 2 from 32 to 256, such that few rows make many steps.
-
-    Args:
-        rows: Number of training rows.
-    """
-    return int(2 ** np.clip(round(math.log2(max(rows, 1) / 50)), 5, 8))

@@ -58,8 +58,8 @@ def feature_table(
     # A sparse matrix may be a dict too; it is refused below.
     if not sparse.issparse(x) and (named or _are_records(x)):
         table = read_table(x, text)
-        _check_filled(table)
         if learn:
+            _check_filled(table)
             validate_data(estimator, table, reset=True, skip_check_array=True)
         return table
     if isinstance(x, list) or getattr(getattr(x, "dtype", None), "kind", "") in ("O", "U"):

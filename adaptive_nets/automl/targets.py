@@ -63,7 +63,8 @@ class Classes(Target):
                 all differ.
         """
         values = read_labels(y, name)
-        check_classification_targets(values)
+        if values.dtype.kind == "f":
+            check_classification_targets(values)
         labels = np.unique(values)
         if len(labels) < 2:
             raise ValueError(
@@ -221,6 +222,11 @@ def read_labels(y: Any, name: str) -> np.ndarray:
         )
     if values.dtype.kind == "f":
         _check_finite(values, name)
+    elif values.dtype.kind not in "biu":
+        raise ValueError(
+            f"Unknown label type: the target {name!r} must hold text, whole numbers or booleans. "
+            f"Received: dtype {values.dtype}."
+        )
     return values
 
 

@@ -13,8 +13,11 @@ _ADANET_FLAGS = (
     "steps_per_iteration",
     "training",
     "mixture_weights",
+    "mixture_data",
     "adanet_lambda",
     "adanet_beta",
+    "early_stopping",
+    "folds",
     "seed",
 )
 _FIT_FLAGS = ("batch_size", "validation_split", "time_limit")

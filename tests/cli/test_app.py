@@ -58,7 +58,7 @@ NAMED = ("--model_dir=m", "--data=iris")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("serve",), "Unknown command 'serve'. Expected one of search, leaderboard, "),
+        (("serve",), "Unknown command 'serve'. Expected one of fit, search, leaderboard, "),
         (("--nope",), "Unknown command '--nope'."),
         (("search", *NAMED, "--steps=3"), "Unknown command line flag 'steps'"),
         (("search", *NAMED, "10"), "Unexpected argument '10': options must be --flags."),
@@ -103,7 +103,7 @@ NAMED = ("--model_dir=m", "--data=iris")
         (("leaderboard",), "leaderboard needs --model_dir."),
         (("leaderboard", "--model_dir=m", "--format=xml"), "should be one of <table|csv|json>"),
         (("leaderboard", *NAMED), "Unknown command line flag 'data'"),
-        (("evaluate", "--model_dir=m"), "evaluate needs --data."),
+        (("evaluate", "--model_dir=m"), "evaluate needs exactly one of --table and --data."),
         (("predict", "--data=iris"), "predict needs exactly one of --saved_model and --model_dir."),
         (("predict", *NAMED, "--saved_model=s"), "predict needs exactly one of --saved_model and"),
         (("predict", *NAMED, "--rows=0"), "0 is not a positive integer"),

@@ -127,6 +127,7 @@ SEARCH = {
     ),
     "mixture_weights": choice("scalar"),
     "mixture_bias": flag(False),
+    "mixture_data": choice("train"),
     "training": choice("residual"),
     "refit": choice("all"),
     "adanet_lambda": number(0.1, None).but(-0.1),
@@ -322,6 +323,11 @@ CALLS = [
         "adanet.UniformEnsembler",
         lambda: ad.UniformEnsembler,
         {"gamma": function(ad.Penalty(0.1), none=True)},
+    ),
+    Call(
+        "adanet.GreedyEnsembler",
+        lambda: ad.GreedyEnsembler,
+        {"gamma": function(ad.Penalty(0.1), none=True), "steps": count(5)},
     ),
     Call(
         "adanet.ProbabilityEnsembler",

@@ -145,10 +145,13 @@ class ProbabilityEnsembler(Ensembler):
             size = 1.0 if self._scale is None else equal
             return self.shrinkage * size * len(columns.gamma) ** 2 / rows, starts[0]
 
-        return self._solver.solve(
-            RowWise(columns.join, outputs), labels, starts=starts, gamma=columns.gamma,
-            weights=weights, unit=self._unit, shrinkage=shrinkage,
-        ).weights  # fmt: skip
+        given = {"h": RowWise(columns.join, outputs), "y": labels, "weights": weights}
+        return self._weights(self._solver, columns, starts, given, shrinkage)
+
+    def _weights(self, solver, columns, starts, given, shrinkage):
+        return solver.solve(
+            **given, starts=starts, gamma=columns.gamma, unit=self._unit, shrinkage=shrinkage
+        ).weights
 
     def apply(self, mixture: Mixture, outputs: Outputs) -> np.ndarray:
         pairs = zip(mixture.weights, outputs, strict=True)

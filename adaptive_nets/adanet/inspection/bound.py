@@ -96,6 +96,12 @@ def _check_search(search):
             "Theorem 1 requires Rademacher complexities: search with complexity='rademacher'. "
             f"Received: complexity={show(search.complexity)}."
         )
+    if search.context.settings.ensembler.averages_predictions:
+        raise ValueError(
+            "Theorem 1 applies to weighed sums of outputs: search with mixture_weights='scalar', "
+            "'vector' or 'matrix'. Received: "
+            f"mixture_weights={show(search.context.settings.mixture_weights)}."
+        )
     if search.ensemble.mixture.bias is not None:
         raise ValueError(
             "Theorem 1 applies to mixtures without a bias: search with mixture_bias=False. "

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.rounds.records import Entry
-from adaptive_nets.heads import Head
 
 LEADING = ["round", "candidate", "status", "objective", "loss", "penalty"]
 
@@ -18,6 +18,12 @@ TRAILING = [
 ]  # fmt: skip
 
 _NAN = float("nan")
+
+# What is said below a table whose objective is not of what was trained on.
+_OBJECTIVE_OF = {
+    "validation": "The objective is of the validation data.",
+    "folds": "The objective is of outputs out of fold.",
+}
 
 # Columns that are printed next to the metric if the terminal is wide enough.
 _SHOWN = ("round", "candidate", "status", "objective")
@@ -75,6 +81,9 @@ class Leaderboard(pd.DataFrame, metaclass=_AnyFrame):
         lines += ["", f"[{count} rows x {len(self.columns)} columns]"]
         if hidden:
             lines += textwrap.wrap(f"not shown: {', '.join(hidden)}", width)
+        told = _OBJECTIVE_OF.get(self.attrs.get("objective_of"))
+        if told is not None:
+            lines += textwrap.wrap(told, width)
         return "\n".join(lines)
 
     def _repr_html_(self) -> str | None:
@@ -122,12 +131,13 @@ def _cell(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def to_frame(entries: Sequence[Entry], head: Head | None = None) -> Leaderboard:
+def to_frame(entries: Sequence[Entry], context: SearchContext | None = None) -> Leaderboard:
     """Returns all entries, the best of each round first.
 
     Args:
         entries: Rows of the leaderboard.
-        head: The head, whose main metric is printed first. Defaults to `None`.
+        context: The search's `SearchContext`, with the head, whose main metric is printed first.
+            Defaults to `None`.
     """
     if entries:
         fields = [f.name for f in dataclasses.fields(Entry) if f.name != "measured"]
@@ -142,5 +152,7 @@ def to_frame(entries: Sequence[Entry], head: Head | None = None) -> Leaderboard:
         frame = frame.sort_values(["round", "objective"], kind="stable", ignore_index=True)
     else:
         frame = Leaderboard([], columns=[*LEADING, *TRAILING])
-    frame.main_metric = head and head.main_metric[0]
+    if context is not None:
+        frame.main_metric = context.head.main_metric[0]
+        frame.attrs["objective_of"] = context.settings.objective_of
     return frame

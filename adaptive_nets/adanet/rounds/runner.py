@@ -9,6 +9,7 @@ import numpy as np
 from adaptive_nets.adanet.candidates.builder import Builder
 from adaptive_nets.adanet.candidates.generator import Report
 from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.ensembles.assemble import without_idle
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.output_cache import OutputCache
@@ -115,6 +116,7 @@ class RoundRunner:
             context.head, context.ensembler, settings.evaluator, self.train, self.valid,
             (judged or self.valid) if settings.evaluator is not None else None, reported,
             self._mixture_chunks if self.stream is not None else None,
+            self.valid if settings.weighs_held_out else None,
         )  # fmt: skip
 
     @property
@@ -132,7 +134,7 @@ class RoundRunner:
         """
         wanted = candidate_ensembles(round_, self.context.settings.strategies, previous)
         cost = rehearse_closing(self.scorer, wanted, round_.members, previous, seconds)
-        if self.stream is None:
+        if self.stream is None or self.context.settings.weighs_held_out:
             return cost
         # Mixture weights are solved for on further rows of the stream.
         more = len(wanted) * MIXTURE_CHUNKS * MIXTURE_ROWS
@@ -212,9 +214,10 @@ class RoundRunner:
         wanted = candidate_ensembles(round_, settings.strategies, previous, judged)
         new = {m.builder: m for m in round_.survivors if judged is None or m.builder in judged}
         self._finalize(round_, new.values())
-        scored = [self.scorer.score_candidate(c, round_.number, new, previous) for c in wanted]
+        tried = [self.scorer.score_candidate(c, round_.number, new, previous) for c in wanted]
+        scored = [self._without_idle(c) for c in tried]
         winner = self._select(round_, scored, previous, settings.force_grow and not partial)
-        told = self._measure_single(round_, new, scored)
+        told = self._measure_single(round_, new, tried)
         single, single_loss = standing.single, standing.single_loss
         for name, member in new.items():
             if told[name]["loss"] < single_loss:
@@ -234,6 +237,15 @@ class RoundRunner:
             tuple(generator_reports(round_, builders, scored, winner, told)),
             learning_curve(round_), self.stream.used if self.stream is not None else 0,
         )  # fmt: skip
+
+    def _without_idle(self, scored: ScoredCandidate) -> ScoredCandidate:
+        """Leaves members of weight 0 behind where rows say so that they were not trained on."""
+        if not self.context.settings.weighs_unseen:
+            return scored
+        ensemble = without_idle(scored.ensemble, self.scorer.ensembler)
+        left = {m.builder for m in ensemble.members if m.iteration == ensemble.iteration}
+        new = tuple(name for name in scored.new if name in left)
+        return dataclasses.replace(scored, ensemble=ensemble, new=new)
 
     def _finalize(self, round_, members):
         head, spec = self.context.head, self.train.rows.spec

@@ -17,7 +17,13 @@ from adaptive_nets.heads import Head
 
 @dataclasses.dataclass
 class ScoredCandidate:
-    """A candidate ensemble with its weights and measurements."""
+    """A candidate ensemble with its weights and measurements.
+
+    Args:
+        ensemble: The candidate `Ensemble`.
+        measured: Its losses and metrics by column name.
+        new: Builders of the round's subnetworks in it.
+    """
 
     ensemble: Ensemble
     measured: dict
@@ -30,12 +36,14 @@ class CandidateScorer:
     Args:
         head: The task's head.
         ensembler: The `Ensembler`.
-        evaluator: `Evaluator`, or `None` to select by the objective on the training data.
+        evaluator: `Evaluator`, or `None` to select by the objective.
         train: Training `OutputCache`.
         valid: Validation `OutputCache`, or `None`.
         judged: The evaluator's `OutputCache`, or `None`.
         reported: The `OutputCache` for the metrics in the generator's reports, or `None`.
         chunks: For streams: function from members to `(outputs, labels, weights)` chunks.
+        weighed: The `OutputCache` that mixture weights are solved on and the objective is of.
+            Defaults to `None`: the training data, or `chunks` of it.
     """
 
     def __init__(
@@ -48,14 +56,16 @@ class CandidateScorer:
         judged: OutputCache | None = None,
         reported: OutputCache | None = None,
         chunks: Callable[[Sequence[Member]], Iterable[tuple]] | None = None,
+        weighed: OutputCache | None = None,
     ):
         self.head, self.ensembler, self.evaluator = head, ensembler, evaluator
         self.train, self.valid, self.judged, self.chunks = train, valid, judged, chunks
         self.reported = reported
+        self.weighed = train if weighed is None else weighed
 
     @property
     def views(self) -> list[OutputCache]:
-        views = (self.train, self.valid, self.judged, self.reported)
+        views = (self.train, self.valid, self.judged, self.reported, self.weighed)
         return list({id(v): v for v in views if v is not None}.values())
 
     def prepare(self, members: Sequence[Member]) -> None:
@@ -73,10 +83,10 @@ class CandidateScorer:
         old = previous.members if candidate.previous and previous else ()
         members = (*old, *(new[name] for name in candidate.new))
         start = previous.mixture if old else None
-        rows = self.train.rows
+        rows = self.weighed.rows
         arguments = {"members": members, "start": start, "loss": self.head.loss}
-        if self.chunks is None:
-            outputs = self.train.outputs(members)
+        if self.chunks is None or self.weighed is not self.train:
+            outputs = self.weighed.outputs(members)
             mixture = self.ensembler.fit(outputs, rows.y, rows.w, **arguments)
         else:
             mixture = self.ensembler.fit_stream(self.chunks(members), **arguments)
@@ -93,7 +103,8 @@ class CandidateScorer:
                 measured |= {prefix + k: v for k, v in found.items()}
         measured["penalty"] = mixture.penalty
         if self.evaluator is None:
-            return measured, measured["loss"] + mixture.penalty
+            loss = measured["loss" if self.weighed is self.train else "val_loss"]
+            return measured, loss + mixture.penalty
         if self.judged is self.valid:
             found = {k[4:]: v for k, v in measured.items() if k.startswith("val_")}
         else:

@@ -22,11 +22,12 @@ def select_best(
 ) -> ScoredCandidate | None:
     """Returns the candidate ensemble with the lowest objective, or `None` if none is better.
 
-    Among equals, the smallest wins. The previous ensemble competes as well, so a round that does
-    not lower the objective ends the search (AdaNet, figure 3), unless `force_grow` is set.
-    Objectives are equal within the rounding of numbers of the size of `unit`, that of the loss.
+    One in which no new subnetwork is left does not compete. Among equals, the smallest wins. The
+    previous ensemble competes as well, so a round that does not lower the objective ends the search
+    (AdaNet, figure 3), unless `force_grow` is set. Objectives are equal within the
+    rounding of numbers of the size of `unit`, that of the loss.
     """
-    field = [c for c in scored if np.isfinite(c.ensemble.objective)]
+    field = [c for c in scored if np.isfinite(c.ensemble.objective) and c.new]
     if not field:
         return None
     best = min(c.ensemble.objective for c in field)

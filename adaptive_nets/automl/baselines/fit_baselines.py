@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit, softmax
+from threadpoolctl import threadpool_limits
 
 from adaptive_nets.automl.baselines.linear import LinearModel
 
 # Rows that the linear model and boosting are fitted on at most; they are shown for orientation.
 _MOST_ROWS = 50_000
+_SHARED_VALUES = 1_000_000
 # Boosting reads these as classes; others as numbers.
 _MOST_VALUES = 255
-_PROBED = 5
-_ITERATIONS = 100
+# Iterations of boosting: those that are timed, the least that are worth showing, and all.
+_PROBED, _LEAST_ITERATIONS, _ITERATIONS = 5, 10, 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,14 +26,15 @@ class Baseline:
 
     Args:
         name: Its name on the leaderboard.
-        outputs: `[rows, classes]` probabilities, or `[rows, targets]` numbers.
+        outputs: `[rows, classes]` probabilities, or `[rows, targets]` numbers; `None` if it was
+            left out.
         seconds: Time to fit it.
         note: How it differs from what its name says, or `""`.
         model: The `LinearModel`, which can be served; `None` of the others.
     """
 
     name: str
-    outputs: np.ndarray
+    outputs: np.ndarray | None
     seconds: float
     note: str = ""
     model: LinearModel | None = None
@@ -85,7 +88,10 @@ def fit_baselines(task: Task, seconds: float) -> list[Baseline]:
     some = task.first(most)
     found.append(_linear(some, _on_rows(some, task)))
     left = seconds - (time.monotonic() - began)
-    boosted = _boosting(some, left, _on_rows(some, task))
+    values = len(some.y) * sum(part[:1].size for part in some.x.values())
+    # Threads that share few values mostly wait for each other.
+    with threadpool_limits(1 if values < _SHARED_VALUES else None):
+        boosted = _boosting(some, left, _on_rows(some, task))
     return found if boosted is None else [*found, boosted]
 
 
@@ -117,22 +123,23 @@ def _linear(task: Task, note: str) -> Baseline:
 
 def _boosting(task: Task, seconds: float, note: str) -> Baseline | None:
     """Fits scikit-learn's HistGradientBoosting with as many iterations as there is time for."""
+    if task.classes is None and task.y.shape[1] > 1:
+        return None
     began = time.monotonic()
     x, coded = _table(task.x)
     held, _ = _table(task.held)
-    kind, options = _kind(task), {"categorical_features": coded, "random_state": task.seed}
-    if seconds <= 0 or (task.classes is None and task.y.shape[1] > 1):
-        return None
+    options = {"categorical_features": coded, "random_state": task.seed}
     y = task.y if task.classes is not None else task.y[:, 0]
-    # A few trees tell how long all of them take.
-    made = kind(max_iter=_PROBED, early_stopping=False, **options).fit(x, y, task.weights)
-    each = (time.monotonic() - began) / _PROBED
-    left = seconds - (time.monotonic() - began)
-    count = int(min(_ITERATIONS, left / each))
-    if count > _PROBED:
-        made = kind(max_iter=count, **options).fit(x, y, task.weights)
-    else:
-        count = _PROBED
+    count = 0
+    if seconds > 0:
+        # A few iterations tell how long each takes at most.
+        probe = _kind(task)(max_iter=_PROBED, early_stopping=False, **options)
+        probe.fit(x, y, task.weights)
+        spent = time.monotonic() - began
+        count = int(min(_ITERATIONS, _PROBED * (seconds - spent) / spent))
+    if count < _LEAST_ITERATIONS:
+        return Baseline("boosting", None, time.monotonic() - began, "left out: no time for it")
+    made = _kind(task)(max_iter=count, **options).fit(x, y, task.weights)
     if count < _ITERATIONS:
         note = f"{note + ', ' if note else ''}stopped after {count} of {_ITERATIONS} iterations"
     if task.classes is None:

@@ -4,9 +4,9 @@ import keras
 
 from adaptive_nets.adanet import Builder, Ensemble, RoundSchedule, Subnetwork
 from adaptive_nets.adanet.candidates.stock.layer_builder import Features
-from adaptive_nets.generators.tabular.cycles import Cycles
 from adaptive_nets.generators.tabular.networks import NETWORKS
 from adaptive_nets.generators.tabular.recipe import Recipe
+from adaptive_nets.generators.tabular.schedule import LateDecay
 from adaptive_nets.generators.tabular.statistics import TableStatistics
 
 # Weights whose names have these in them do not decay.
@@ -37,7 +37,7 @@ class TabularBuilder(Builder):
 
     def optimizer(self) -> keras.optimizers.Optimizer:
         recipe = self.recipe
-        rate = RoundSchedule(Cycles(recipe.learning_rate))
+        rate = RoundSchedule(LateDecay(recipe.learning_rate))
         optimizer = keras.optimizers.AdamW(
             rate, weight_decay=recipe.weight_decay, beta_2=recipe.beta_2
         )

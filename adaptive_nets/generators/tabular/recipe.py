@@ -8,7 +8,7 @@ USUAL: dict[str, dict[str, Any]] = {
     "realmlp": {
         "widths": (256, 256, 256),
         "dropout": 0.15,
-        "learning_rate": 0.04,
+        "learning_rate": 0.02,
         "weight_decay": 0.02,
         "beta_2": 0.95,
     },

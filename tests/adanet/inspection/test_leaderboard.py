@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import types
 
 import numpy as np
 import pandas as pd
@@ -66,7 +67,9 @@ MEASURED = dict.fromkeys(NAMES, 0.123456789)
 
 def board(rows, head=None, name="2_layer_dense"):
     given = [entry(1 + k // 5, f"{name}_{k}", k / 7, measured=MEASURED) for k in range(rows)]
-    return to_frame(given, head or an.heads.BinaryClass())
+    settings = types.SimpleNamespace(objective_of="train")
+    context = types.SimpleNamespace(head=head or an.heads.BinaryClass(), settings=settings)
+    return to_frame(given, context)
 
 
 @pytest.mark.parametrize("width", [60, 80, 132])

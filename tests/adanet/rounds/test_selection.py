@@ -9,7 +9,7 @@ from adaptive_nets.adanet.rounds.selection import select_best
 
 def candidate(objective, parameters):
     ensemble = types.SimpleNamespace(objective=objective, parameters=parameters)
-    return types.SimpleNamespace(ensemble=ensemble)
+    return types.SimpleNamespace(ensemble=ensemble, new=("a",))
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,6 @@ def test_the_previous_ensemble_stands_where_nothing_is_better(before, better):
     only, previous = candidate(0.2, 5), candidate(before, 3).ensemble
     assert select_best([only], previous, force_grow=False) is (only if better else None)
     assert select_best([only], previous, force_grow=True) is only
+    # Of one from which all new subnetworks have gone, nothing is left to select.
+    only.new = ()
+    assert select_best([only], previous, force_grow=True) is None

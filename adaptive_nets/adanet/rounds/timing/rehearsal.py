@@ -73,12 +73,10 @@ def on_part(scorer: CandidateScorer, share: float, least: int = 1) -> CandidateS
         least: The fewest rows that a data set keeps, if it has as many. Defaults to 1.
     """
     parts = {id(view): _part(view, share, least, scorer.head) for view in scorer.views}
-    own = [
-        view and parts[id(view)]
-        for view in (scorer.train, scorer.valid, scorer.judged, scorer.reported)
-    ]
+    given = (scorer.train, scorer.valid, scorer.judged, scorer.reported, scorer.weighed)
+    *own, weighed = [view and parts[id(view)] for view in given]
     return CandidateScorer(
-        scorer.head, scorer.ensembler, scorer.evaluator, *own, chunks=scorer.chunks
+        scorer.head, scorer.ensembler, scorer.evaluator, *own, scorer.chunks, weighed
     )
 
 

@@ -1,0 +1,73 @@
+"""`ResultsFace`: what is asked of a search, which its results answer."""
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from adaptive_nets.adanet.checkpoints.search_state import SearchState
+from adaptive_nets.adanet.results import SearchResults
+
+P, R = ParamSpec("P"), TypeVar("R")
+
+
+def _of_results(method: Callable[Concatenate[SearchResults, P], R]) -> Callable[..., R]:
+    """Returns a method that delegates to `results`, with the same signature and docstring."""
+
+    @functools.wraps(method)
+    def ask(self: "ResultsFace", *args: P.args, **kwargs: P.kwargs) -> R:
+        return method(self.results, *args, **kwargs)
+
+    return ask
+
+
+def _property_of_results(name: str) -> property:
+    """Returns a property that delegates to `results`."""
+    doc = getattr(SearchResults, name).__doc__
+    return property(lambda self: getattr(self.results, name), doc=doc)
+
+
+class ResultsFace:
+    """Delegates to a search's `SearchResults`.
+
+    Attributes:
+        results: `SearchResults`.
+        state: `SearchState`.
+    """
+
+    results: SearchResults
+    state: SearchState
+
+    stop_reason = _property_of_results("stop_reason")
+    global_step = _property_of_results("global_step")
+    feature_spec = _property_of_results("feature_spec")
+    schema = _property_of_results("schema")
+    ensemble = _property_of_results("ensemble")
+    model = _property_of_results("model")
+    best_single = _property_of_results("best_single")
+    leaderboard = _of_results(SearchResults.leaderboard)
+    learning_curves = _of_results(SearchResults.learning_curves)
+    architecture = _of_results(SearchResults.architecture)
+    member_weights = _of_results(SearchResults.member_weights)
+    evaluate = _of_results(SearchResults.evaluate)
+    predict = _of_results(SearchResults.predict)
+    fuse = _of_results(SearchResults.fuse)
+    export = _of_results(SearchResults.export)
+
+    @property
+    def record(self) -> SearchState:
+        """Deprecated: use `state`."""
+        _deprecated("record", "state")
+        return self.state
+
+    @property
+    def mixture_weights(self) -> Callable[[], Any]:
+        """Deprecated: use `member_weights`, or `settings.mixture_weights`."""
+        _deprecated("mixture_weights", "member_weights")
+        return self.member_weights
+
+
+def _deprecated(old, new):
+    warnings.warn(
+        f"AdaNet.{old} is deprecated; use AdaNet.{new}.", DeprecationWarning, stacklevel=3
+    )

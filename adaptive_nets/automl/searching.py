@@ -1,0 +1,118 @@
+"""The search of a front: how `AdaNet` is called, and which of its ensembles is served."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+
+from adaptive_nets._seeds import derive_seed
+from adaptive_nets.adanet import AdaNet, EarlyStopping
+from adaptive_nets.adanet.ensembles.assemble import assemble
+from adaptive_nets.automl.settings import Settings
+from adaptive_nets.automl.targets import Target
+from adaptive_nets.callbacks import SearchCallback
+from adaptive_nets.data.schema import Schema
+from adaptive_nets.generators import Tabular
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet import Ensemble
+    from adaptive_nets.automl.fitting import Labelled
+
+# Ensembles of the last rounds that compete by another metric than the search's own.
+_MOST_ENSEMBLES = 4
+
+
+class _KeepEnsembles(SearchCallback):
+    """Keeps the ensemble of every round."""
+
+    def __init__(self):
+        super().__init__()
+        self.found: list[Ensemble] = []
+
+    def on_round_end(self, iteration: int, logs: dict | None = None) -> None:
+        if not self.found or self.found[-1] is not self.model.ensemble:
+            self.found.append(self.model.ensemble)
+
+
+class Searching:
+    """Runs a search on encoded columns.
+
+    Args:
+        settings: The estimator's settings.
+        target: The target.
+        schema: How a table is read.
+        encoding: The model from raw columns to encoded ones.
+    """
+
+    def __init__(self, settings: Settings, target: Target, schema: Schema, encoding: keras.Model):
+        self.settings, self.target = settings, target
+        self._ensembles = _KeepEnsembles()
+        self.search = AdaNet(
+            target.head(),
+            settings.generator or Tabular(),
+            training="independent",
+            ensemble_strategies="all",
+            mixture_weights="probability",
+            mixture_data="validation",
+            early_stopping=EarlyStopping(),
+            preprocessing=encoding,
+            model_dir=settings.search_folder,
+            seed=derive_seed(settings.seed, "search"),
+        )
+        # The search reads the table as the front does.
+        self.search.adopt(None, self.search.state, schema)
+
+    def run(self, train: "Labelled", valid: "Labelled", seconds: float) -> AdaNet:
+        """Runs the search.
+
+        Args:
+            train: Rows to train on.
+            valid: Rows to judge by.
+            seconds: Time for it, perhaps infinite.
+        """
+        held = (valid.x, self.target.encode(valid.y))
+        return self.search.fit(
+            train.x,
+            self.target.encode(train.y),
+            sample_weight=train.w,
+            validation_data=held if valid.w is None else (*held, valid.w),
+            batch_size=batch_size(len(train.x)),
+            time_limit=None if math.isinf(seconds) else max(0.1, seconds),
+            callbacks=[self._ensembles],
+            verbose=self.settings.verbose,
+        )
+
+    def models(self, left: Callable[[], float]) -> Iterator[tuple[str, keras.Model]]:
+        """Yields the models that may be served, the search's own choice first.
+
+        By another metric than that of the search, the ensembles of its last rounds compete too,
+        and the best single network.
+
+        Args:
+            left: Function that returns the seconds that are left for further ones.
+        """
+        search = self.search
+        yield "", search.model
+        if self.settings.metric.scorer is None:
+            return
+        context = search.context
+        for ensemble in self._ensembles.found[:-1][: -_MOST_ENSEMBLES - 1 : -1]:
+            if left() <= 0:
+                return
+            model = assemble(
+                ensemble, context.settings.ensembler, context.spec, context.preprocessing
+            )
+            yield f"the ensemble of round {ensemble.iteration}", model
+        if left() > 0:
+            yield "the best single network", search.best_single
+
+
+def batch_size(rows: int) -> int:
+    """Returns the rows a step: a power of 2 from 32 to 256, such that few rows make many steps.
+
+    Args:
+        rows: Number of training rows.
+    """
+    return int(2 ** np.clip(round(math.log2(max(rows, 1) / 50)), 5, 8))

@@ -1,0 +1,124 @@
+"""Files and tables of all kinds become one DataFrame, and no value changes."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from adaptive_nets.data.tables.table import read_table, split_target
+
+LINES = '''zip,age,note,big,open,when
+02134,31,NA,9007199254740993,True,01.02.2020
+90210,,"a, ""b""",,False,
+,7,,1,True,03.04.1969
+'''
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name="table.csv"):
+        path = tmp_path / name
+        with (gzip.open if name.endswith(".gz") else open)(path, "wt") as file:
+            file.write(text)
+        return path
+
+    return write
+
+
+def test_values_are_what_stands_in_the_file(write):
+    found = read_table(write(LINES))
+    assert found["zip"].tolist()[:2] == ["02134", "90210"] and pd.isna(found["zip"][2])
+    assert found["age"].tolist()[0] == 31.0 and np.isnan(found["age"][1])
+    # "NA" may be a word; an empty field is missing.
+    assert found["note"].tolist()[:2] == ["NA", 'a, "b"'] and pd.isna(found["note"][2])
+    # A float would be another number.
+    assert found["big"].tolist()[0] == "9007199254740993"
+    assert found["open"].tolist() == [True, False, True] and found["open"].dtype == bool
+    assert found["when"].tolist()[0] == "01.02.2020"
+
+
+def test_whole_numbers_without_holes_are_exact(write):
+    assert read_table(write("a,b\n9007199254740993,1\n2,3\n"))["a"].tolist() == [2**53 + 1, 2]
+
+
+@pytest.mark.parametrize("name", ["t.csv.gz", "t.tsv", "t.txt", "t.csv"])
+def test_delimiters_and_packed_files(write, name):
+    separator = {"t.tsv": "\t", "t.txt": ";"}.get(name, ",")
+    found = read_table(write(f"a{separator}b\n1{separator}x\n", name))
+    assert found.to_dict("list") == {"a": [1], "b": ["x"]}
+
+
+def test_columns_that_were_text_are_text(write):
+    path = write("a,b\n1,2\n3,4\n")
+    assert read_table(path, ["b", "absent"]).to_dict("list") == {"a": [1, 3], "b": ["2", "4"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty. Expected a CSV file whose first line names the columns"),
+        ("a,b\n", "it has a header and no rows"),
+        ("a\n1\n", "it has one column. Expected columns separated by"),
+        ("1,2\n3,4\n", "its first line must name the columns"),
+        ("a,a\n1,2\n", "it names the column 'a' twice"),
+        ("a,b\n1,2,3\n", "a line has more fields than the first line has names"),
+        ('a,b\n"1,2\n', "EOF inside string"),
+    ],
+)
+def test_what_is_no_table_is_refused_in_a_line(write, text, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        read_table(write(text))
+    assert "\n" not in str(raised.value) and "table.csv" in str(raised.value)
+
+
+def test_a_column_without_a_name_is_numbered(write):
+    assert list(read_table(write(",b\n1,2\n"))) == ["column_1", "b"]
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_table(tmp_path / "absent.csv")
+    (tmp_path / "t.parquet").write_text("no parquet")
+    with pytest.raises(ValueError, match="as a Parquet file"):
+        read_table(tmp_path / "t.parquet")
+
+
+def test_tables_of_other_libraries(tmp_path):
+    plain = pd.DataFrame({"a": [1.5, np.nan], "b": ["x", None]})
+    plain.to_parquet(tmp_path / "t.parquet")
+    frames = [
+        read_table(given)
+        for given in (
+            plain,
+            pl.from_pandas(plain),
+            pl.from_pandas(plain).to_arrow(),
+            tmp_path / "t.parquet",
+            {"a": [1.5, np.nan], "b": ["x", None]},
+            [{"a": 1.5, "b": "x"}, {"a": np.nan, "b": None}],
+        )
+    ]
+    for frame in frames:
+        assert list(frame) == ["a", "b"] and frame["a"].dtype == "float64"
+        assert frame["a"][0] == 1.5 and np.isnan(frame["a"][1])
+        assert frame["b"][0] == "x" and pd.isna(frame["b"][1])
+
+
+def test_arrays_and_lists_of_rows():
+    found = read_table([[1, "x"], [2, "y"]])
+    assert found.to_dict("list") == {"x0": [1, 2], "x1": ["x", "y"]}
+    assert read_table(np.ones((2, 3))).dtypes.eq("float64").all()
+    for wrong in (np.ones(3), 3, {"a": [1], "b": [1, 2]}, pd.DataFrame(columns=["a", "a"])):
+        with pytest.raises(ValueError, match="Received"):
+            read_table(wrong)
+
+
+def test_the_target_is_taken_out():
+    table = pd.DataFrame({"a": [1], "Price": [2]})
+    rest, target = split_target(table, "Price")
+    assert list(rest) == ["a"] and target.tolist() == [2]
+    with pytest.raises(ValueError, match="no column 'price' [(]is it 'Price'[?][)]"):
+        split_target(table, "price")
+    with pytest.raises(ValueError, match="the column 'a' alone"):
+        split_target(table[["a"]], "a")
