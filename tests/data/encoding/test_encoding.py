@@ -193,6 +193,8 @@ def turn(share):
         lambda dates: dates.strftime("%Y%m%dT%H%M%S"),
         lambda dates: dates.strftime("%d.%m.%Y %H:%M:%S"),
         lambda dates: dates.strftime("%m/%d/%Y %I:%M:%S %p"),
+        lambda dates: dates.strftime("%a, %d %b %Y %H:%M:%S GMT"),
+        lambda dates: dates.strftime("%B %d, %Y %I:%M:%S %p"),
         lambda dates: (dates + pd.Timedelta("5h30min")).strftime("%Y-%m-%d %H:%M:%S+05:30"),
         lambda dates: (dates - pd.Timedelta("3h30min")).strftime("%Y-%m-%d %H:%M:%S.250-0330"),
     ],
