@@ -55,7 +55,8 @@ class Searching:
             training="independent",
             ensemble_strategies="all",
             evaluator=Evaluator(metric="loss"),
-            early_stopping=EarlyStopping(),
+            # Networks for tables learn at a constant rate: only their average is worth keeping.
+            early_stopping=EarlyStopping(average=0.995),
             preprocessing=encoding,
             model_dir=settings.search_folder,
             seed=derive_seed(settings.seed, "search"),
