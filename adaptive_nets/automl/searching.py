@@ -56,7 +56,8 @@ class Searching:
             ensemble_strategies="all",
             mixture_weights="probability",
             mixture_data="validation",
-            early_stopping=EarlyStopping(),
+            # Networks for tables learn at a constant rate: only their average is worth keeping.
+            early_stopping=EarlyStopping(average=0.995),
             preprocessing=encoding,
             model_dir=settings.search_folder,
             seed=derive_seed(settings.seed, "search"),
