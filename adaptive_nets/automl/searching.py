@@ -102,9 +102,7 @@ class Searching:
         for ensemble in self._ensembles.found[:-1][: -_MOST_ENSEMBLES - 1 : -1]:
             if left() <= 0:
                 return
-            model = assemble(
-                ensemble, context.settings.ensembler, context.spec, context.preprocessing
-            )
+            model = assemble(ensemble, context.ensembler, context.spec, context.preprocessing)
             yield f"the ensemble of round {ensemble.iteration}", model
         if left() > 0:
             yield "the best single network", search.best_single

@@ -100,7 +100,12 @@ class ProbabilityEnsembler(Ensembler):
         return 1.0 if self._scale is None else self._scale.overall
 
     def _mean_of(self, outputs, mean):
-        return mean(outputs) if self._head is None else self._head.mean_of(outputs, mean)
+        if self._head is None:
+            raise ValueError(
+                f"{type(self).__name__} averages the predictions of a head, which it has not been "
+                "told. Use search.context.ensembler or ensembler.for_head(head). Received: none."
+            )
+        return self._head.mean_of(outputs, mean)
 
     def fit(
         self,
