@@ -35,6 +35,8 @@ def next_recipes(
     """
     known = {"kind", "embedding", "widths"}
     trained = [r for r in reports if r.status == "trained" and known <= set(r.hyperparameters)]
+    # A linear model has no neighbours.
+    trained = [r for r in trained if r.hyperparameters["widths"]]
     ranked = sorted(trained, key=score)
     best = [Recipe.read(report.hyperparameters) for report in ranked] or list(base.values())
     tried, found = {recipe.name for recipe in best}, []
