@@ -100,7 +100,12 @@ class ProbabilityEnsembler(Ensembler):
         return 1.0 if self._scale is None else self._scale.overall
 
     def _mean_of(self, outputs, mean):
-        return mean(outputs) if self._head is None else self._head.mean_of(outputs, mean)
+        if self._head is None:
+            raise ValueError(
+                f"{type(self).__name__} averages the predictions of a head, which it has not been "
+                "told. Use search.context.ensembler or ensembler.for_head(head). Received: none."
+            )
+        return self._head.mean_of(outputs, mean)
 
     def fit(
         self,
@@ -145,10 +150,13 @@ class ProbabilityEnsembler(Ensembler):
             size = 1.0 if self._scale is None else equal
             return self.shrinkage * size * len(columns.gamma) ** 2 / rows, starts[0]
 
-        return self._solver.solve(
-            RowWise(columns.join, outputs), labels, starts=starts, gamma=columns.gamma,
-            weights=weights, unit=self._unit, shrinkage=shrinkage,
-        ).weights  # fmt: skip
+        given = {"h": RowWise(columns.join, outputs), "y": labels, "weights": weights}
+        return self._weights(self._solver, columns, starts, given, shrinkage)
+
+    def _weights(self, solver, columns, starts, given, shrinkage):
+        return solver.solve(
+            **given, starts=starts, gamma=columns.gamma, unit=self._unit, shrinkage=shrinkage
+        ).weights
 
     def apply(self, mixture: Mixture, outputs: Outputs) -> np.ndarray:
         pairs = zip(mixture.weights, outputs, strict=True)
