@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._seeds import derive_seed
-from adaptive_nets.adanet import AdaNet, EarlyStopping, Evaluator
+from adaptive_nets.adanet import AdaNet, EarlyStopping
 from adaptive_nets.adanet.ensembles.assemble import assemble
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Target
@@ -54,8 +54,10 @@ class Searching:
             settings.generator or Tabular(),
             training="independent",
             ensemble_strategies="all",
-            evaluator=Evaluator(metric="loss"),
-            early_stopping=EarlyStopping(),
+            mixture_weights="probability",
+            mixture_data="validation",
+            # Networks for tables learn at a constant rate: only their average is worth keeping.
+            early_stopping=EarlyStopping(average=0.995),
             preprocessing=encoding,
             model_dir=settings.search_folder,
             seed=derive_seed(settings.seed, "search"),

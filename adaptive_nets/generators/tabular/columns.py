@@ -26,6 +26,10 @@ ONE_HOT = 12
 # Sizes of embeddings: of a number, a category, a text.
 NUMBER_UNITS, CATEGORY_UNITS, TEXT_UNITS = 16, 8, 32
 
+# Of many columns, embeddings are smaller: together they have about this size. Those of one unit or
+# none would be no better than normal scores.
+ALL_UNITS, LEAST_UNITS = 1024, 2
+
 
 def read_columns(
     inputs: keras.KerasTensor | dict[str, keras.KerasTensor],
@@ -82,17 +86,21 @@ def read_numbers(
 ) -> list[keras.KerasTensor]:
     """Returns numbers as `[rows, columns]`, or embedded as `[rows, columns, units]`.
 
-    Columns of two values are read as such, and constant ones not at all.
+    Columns of two values are read as such, and constant ones not at all. Very many columns are not
+    embedded.
     """
     counts = known.counts()
     two, many = ([int(c) for c in np.flatnonzero(which)] for which in (counts == 1, counts > 1))
     if not two and not many:
         two = list(range(len(counts)))
     found = [cut_numbers(numbers, known, two)[1]] if two else []
+    units = min(NUMBER_UNITS, ALL_UNITS // max(1, len(many)))
+    if units < LEAST_UNITS:
+        embedding = {"pieces": "scores", "periodic": "clipped"}.get(embedding, embedding)
     if many and embedding in ("pieces", "scores"):
         pieces, scores = cut_numbers(numbers, known, many)
         if embedding == "pieces":
-            scores = PiecewiseLinear(NUMBER_UNITS, rate=rate)((pieces, scores))
+            scores = PiecewiseLinear(units, rate=rate)((pieces, scores))
         found.append(scores)
     elif many:
         clipped = SmoothClip(known.center[many], known.scale[many], columns=many)(numbers)

@@ -14,8 +14,9 @@ from adaptive_nets.generators.tabular.layers.categories import SLOTS
 # Rows that statistics are computed from.
 ROWS = 100_000
 
-# Edges at quantiles of a column's rows, and as many at quantiles of its distinct values.
-QUANTILES = 32
+# Edges at quantiles of a column's rows, and as many at quantiles of its distinct values. Many
+# columns have fewer: at most about so many pieces in all, but at least a few in each.
+QUANTILES, ALL_PIECES, LEAST_QUANTILES = 32, 8192, 4
 
 # Pieces that are narrower, relative to the column's scale or its values, are merged.
 NARROW = 1e-6
@@ -150,7 +151,8 @@ def learn_statistics(features: Any, seed: int = 0) -> TableStatistics:
 def number_statistics(array: np.ndarray) -> NumberStatistics:
     """Learns edges, normal scores, medians and spreads of columns of numbers."""
     columns = [np.sort(column) for column in array.astype("float64").T]
-    listed = [_edges(column) for column in columns]
+    quantiles = max(LEAST_QUANTILES, min(QUANTILES, ALL_PIECES // (2 * max(1, len(columns)))))
+    listed = [_edges(column, quantiles) for column in columns]
     most = max(2, *map(len, listed))
     edges = np.array([np.pad(each, (0, most - len(each)), "edge") for each in listed])
     scores = np.array([_scores(*pair) for pair in zip(columns, edges, strict=True)])
@@ -159,11 +161,11 @@ def number_statistics(array: np.ndarray) -> NumberStatistics:
     return NumberStatistics(edges, scores, center, scale)
 
 
-def _edges(column):
+def _edges(column, quantiles):
     """Returns the edges of a sorted column's pieces: a single one if it is constant."""
     values = np.unique(column)
-    if len(values) > 2 * QUANTILES:
-        at = np.linspace(0, 1, QUANTILES + 1)
+    if len(values) > 2 * quantiles:
+        at = np.linspace(0, 1, quantiles + 1)
         values = np.union1d(np.quantile(column, at), np.quantile(values, at))
     kept = [values[0]]
     spread = _spread(column, np.median(column))

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from adaptive_nets.data.specs import FeatureSpec
+from adaptive_nets.generators.tabular.builder import TabularBuilder
+from adaptive_nets.generators.tabular.recipe import Recipe
 from adaptive_nets.generators.tabular.statistics import (
     QUANTILES,
     category_statistics,
@@ -80,3 +83,11 @@ def test_one_array_is_numbers_and_a_dict_has_kinds():
 def test_other_features_are_refused(features, words):
     with pytest.raises(ValueError, match=words):
         named_features(features)
+
+
+def test_very_many_columns_have_few_pieces_and_small_embeddings(built):
+    known = learn_statistics(RNG.normal(size=(300, 1000)))
+    assert known.numbers.edges.shape == (1000, 5)
+    for embedding in ("pieces", "periodic"):
+        builder = TabularBuilder(Recipe("mlp", embedding, widths=(8,)), known)
+        assert built(builder, FeatureSpec((1000,), "float32")).model.count_params() < 40_000

@@ -39,19 +39,16 @@ class _Categories(keras.layers.Layer):
         self.sizes = [int(size) for size in sizes]
         self.stand_ins = [[int(slot) for slot in each] for each in stand_ins]
 
-    def rows(self, inputs: Any) -> tuple[Any, Any]:
-        """Returns the row of the table for each value, and whether it has one."""
+    def values(self, inputs: Any) -> Any:
+        """Returns what each value is read as; -1 for nothing."""
         sizes = np.array(self.sizes, "int32")
-        starts = np.cumsum(sizes, dtype="int32") - sizes
         ids = ops.cast(inputs, "int32")
         if self.columns is not None:
             ids = ops.take(ids, self.columns, axis=-1)
         ids = ops.where((ids < 0) | (ids >= sizes), 1, ids)
         given = np.array(self.stand_ins, "int32").reshape(-1)
         slots = SLOTS * np.arange(len(sizes), dtype="int32") + ops.minimum(ids, SLOTS - 1)
-        ids = ops.where(ids < SLOTS, ops.take(ops.convert_to_tensor(given), slots), ids)
-        known = ids >= 0
-        return ops.maximum(ids, 0) + starts, known
+        return ops.where(ids < SLOTS, ops.take(ops.convert_to_tensor(given), slots), ids)
 
     def get_config(self) -> dict[str, Any]:
         own = {"sizes": self.sizes, "stand_ins": self.stand_ins, "columns": self.columns}
@@ -68,6 +65,8 @@ class CategoryEmbedding(_Categories):
         units: Size of an embedding.
         scale: Standard deviation of the first embeddings. Defaults to 1.
         columns: Numbers of the columns to read. Defaults to `None`: all.
+        rate: Factor on the learning rate of the embeddings, exact for optimizers such as Adam whose
+            steps do not depend on the gradient's size. Defaults to 1.
 
     Call arguments:
         inputs: `[rows, columns]` integers.
@@ -83,28 +82,32 @@ class CategoryEmbedding(_Categories):
         units: int,
         scale: float = 1.0,
         columns: Sequence[int] | None = None,
+        rate: float = 1.0,
         **kwargs: Any,
     ):
         super().__init__(sizes, stand_ins, columns, **kwargs)
-        self.units, self.scale = units, scale
+        self.units, self.scale, self.rate = units, scale, rate
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        normal = keras.initializers.RandomNormal(stddev=self.scale)
+        normal = keras.initializers.RandomNormal(stddev=self.scale / self.rate)
         self.table = self.add_weight(
             shape=(sum(self.sizes), self.units), initializer=normal, name="embedding_table"
         )
 
     def call(self, inputs: Any) -> Any:
-        rows, known = self.rows(inputs)
-        found = ops.cast(ops.take(self.table, rows, axis=0), self.compute_dtype)
-        return found * ops.cast(known, self.compute_dtype)[..., None]
+        ids = self.values(inputs)
+        starts = np.cumsum([0, *self.sizes[:-1]], dtype="int32")
+        found = ops.take(self.table, ops.maximum(ids, 0) + starts, axis=0)
+        known = self.rate * ops.cast(ids >= 0, self.compute_dtype)
+        return ops.cast(found, self.compute_dtype) * known[..., None]
 
     def compute_output_spec(self, inputs: Any) -> Any:
         shape = (inputs.shape[0], len(self.sizes), self.units)
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "units": self.units, "scale": self.scale}
+        own = {"units": self.units, "scale": self.scale, "rate": self.rate}
+        return {**super().get_config(), **own}
 
 
 @register
@@ -119,10 +122,11 @@ class OneHot(_Categories):
     """
 
     def call(self, inputs: Any) -> Any:
-        rows, known = self.rows(inputs)
-        rows = ops.where(known, rows, -1)
-        wide = ops.one_hot(rows, sum(self.sizes), dtype=self.compute_dtype)
-        return ops.sum(wide, axis=-2)
+        # Each output compares its own column with its own value.
+        columns = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        values = np.concatenate([np.arange(size) for size in self.sizes]).astype("int32")
+        given = ops.take(self.values(inputs), columns, axis=-1)
+        return ops.cast(given == values, self.compute_dtype)
 
     def compute_output_spec(self, inputs: Any) -> Any:
         return keras.KerasTensor((inputs.shape[0], sum(self.sizes)), dtype=self.compute_dtype)

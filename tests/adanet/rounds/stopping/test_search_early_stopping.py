@@ -6,7 +6,7 @@ import pytest
 
 import adaptive_nets as an
 
-STOPPING = an.adanet.EarlyStopping(patience=6, every=2, average=0.8)
+STOPPING = an.adanet.EarlyStopping(patience=4, every=2, average=0.5)
 
 
 class KilledError(Exception):
@@ -66,11 +66,11 @@ def test_what_was_measured_is_told(undisturbed):
             assert report.metrics["held_out_loss"] == pytest.approx(
                 report.metrics["loss"], abs=1e-6
             )
-    # Each round has ended early, or at its last step.
-    assert (board.steps <= 30).all()
+    # The first round has ended early.
+    assert board.steps[0] < 30
 
 
-@pytest.mark.parametrize("moment", [(1, 1), (1, 9), (2, 7)])
+@pytest.mark.parametrize("moment", [(1, 1), (1, 9), (2, 5)])
 def test_a_search_that_is_killed_ends_as_if_it_had_not_been(
     moment, lc, data, settings, undisturbed, tmp_path, one_step_calls
 ):
@@ -88,7 +88,7 @@ def test_a_search_that_is_killed_ends_as_if_it_had_not_been(
 def test_a_round_that_is_cut_short_gives_its_best_so_far_and_goes_on(
     lc, data, settings, undisturbed
 ):
-    cut = lc.small(**{**settings, "early_stopping": an.adanet.EarlyStopping(6, 2, 0.8)})
+    cut = lc.small(**{**settings, "early_stopping": an.adanet.EarlyStopping(4, 2, 0.5)})
     cut.fit(*data, validation_split=0.3, verbose=0, max_steps=11)
     board = cut.leaderboard()
     assert board.status.tolist() == ["partial"] and 0 < board.best_step[0] <= 11
