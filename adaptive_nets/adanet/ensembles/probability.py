@@ -34,9 +34,9 @@ class ProbabilityEnsembler(Ensembler):
     For classes these are probabilities, in regression the predictions themselves
     (`Head.mean_of`). The weights minimise the loss of the mean plus `Σ Γ_j w_j`, which is convex
     in them, up to a duality gap of `tolerance`. On few rows they are drawn towards equal weights:
-    of k members on m rows, by `shrinkage k² / m` times `||w - 1/k||² / 2`, which is what
-    `shrinkage` further rows for each member would do that it predicts best (a Dirichlet prior, to
-    second order); in regression, relative to the loss of equal weights.
+    of k members on m rows, by `shrinkage k / m` times `||w - 1/k||² / 2`, which is what
+    `shrinkage` further rows would do of which each member predicts an equal share best (a Dirichlet
+    prior, to second order); in regression, relative to the loss of equal weights.
 
     Args:
         gamma: Function from a member's complexity r to its Γ, such as `adanet.Penalty`. To be
@@ -148,7 +148,7 @@ class ProbabilityEnsembler(Ensembler):
 
         def shrinkage(equal):
             size = 1.0 if self._scale is None else equal
-            return self.shrinkage * size * len(columns.gamma) ** 2 / rows, starts[0]
+            return self.shrinkage * size * len(columns.gamma) / rows, starts[0]
 
         given = {"h": RowWise(columns.join, outputs), "y": labels, "weights": weights}
         return self._weights(self._solver, columns, starts, given, shrinkage)
