@@ -96,7 +96,7 @@ class Fitting:
         closing = _CLOSING_SECONDS + _CLOSING_TRACES * traced
         if self.left() < closing + _SEARCH_TRACES * traced:
             return self._linear(schema, train, valid, "time limit", encoder, board)
-        searching = Searching(self.settings, self.target, schema, encoder.model)
+        searching = Searching(self.settings, self.target, schema, encoder.model, linear.model)
         searching.run(train, valid, self.left() - closing)
         board.add_search(searching.search)
         return self._chosen(searching, linear, board, encoder, lambda: self.left() - closing)
