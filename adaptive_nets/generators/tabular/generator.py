@@ -84,7 +84,7 @@ class Tabular(Generator):
         majority: MajoritySetting = 1,
         seed: int = 0,
     ):
-        if kinds != "auto":
+        if not (isinstance(kinds, str) and kinds == "auto"):
             kinds = [kinds] if isinstance(kinds, str) else kinds
             kinds = check_list("kinds", kinds, str, f"'auto' or some of {', '.join(KINDS)}", 1)
             for kind in kinds:
@@ -92,7 +92,8 @@ class Tabular(Generator):
             kinds = list(dict.fromkeys(kinds))
         self.kinds = kinds
         self.members = check_integer("members", members, 1)
-        self.width = width if width == "energy" else or_none(check_integer, "width", width, 1)
+        learnt = isinstance(width, str) and width == "energy"
+        self.width = width if learnt else or_none(check_integer, "width", width, 1)
         self.dropout = or_none(check_number, "dropout", dropout, 0, 1, "low")
         self.majority = describe_majority(majority)
         if self.majority and "realmlp" in self._kinds():

@@ -14,8 +14,9 @@ from adaptive_nets.generators.tabular.layers import (
 from adaptive_nets.generators.tabular.recipe import Recipe
 from adaptive_nets.generators.tabular.statistics import TableStatistics
 
-# In a RealMLP embeddings of numbers learn this much more slowly than kernels.
-EMBEDDING_RATE = 0.1
+# In a RealMLP embeddings of numbers and of categories learn this much more slowly than kernels, or
+# they overfit.
+EMBEDDING_RATES = (0.1, 0.3)
 
 Inputs = keras.KerasTensor | dict[str, keras.KerasTensor]
 # Logits [rows, units] or heads [rows, k, units], and the hidden layers.
@@ -52,7 +53,7 @@ def mlp(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) -> N
 
 def realmlp(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) -> Network:
     """RealMLP: learnt input scales, and kernels of unit scale with parametric activations."""
-    x, _ = read_columns(inputs, known, recipe.embedding, recipe.codes, EMBEDDING_RATE)
+    x, _ = read_columns(inputs, known, recipe.embedding, recipe.codes, EMBEDDING_RATES)
     x, hidden = InputScale()(x), []
     for width in recipe.widths:
         x = ScaledDense(width, "selu")(x)

@@ -70,12 +70,12 @@ def test_scores_are_linear_between_the_edges():
 def test_piecewise_linear_starts_linear_and_learns_each_piece():
     pieces = RNG.random((5, 3, 4)).astype("float32")
     numbers = RNG.normal(size=(5, 3)).astype("float32")
-    layer = layers.PiecewiseLinear(2)
+    layer = layers.PiecewiseLinear(2, rate=0.5)
     first = np.asarray(layer((pieces, numbers)))
-    known = weights_of(layer)
+    known = {name: 0.5 * value for name, value in weights_of(layer).items()}
     linear = numbers[..., None] * known["embedding_slope"] + known["embedding_bias"]
     np.testing.assert_allclose(first, linear, atol=1e-6)
-    known = randomized(layer, (pieces, numbers))
+    known = {name: 0.5 * w for name, w in randomized(layer, (pieces, numbers)).items()}
     expected = numbers[..., None] * known["embedding_slope"] + known["embedding_bias"]
     expected += np.einsum("bcj,cju->bcu", pieces, known["embedding_pieces"])
     np.testing.assert_allclose(np.asarray(layer((pieces, numbers))), expected, atol=1e-5)
@@ -106,8 +106,8 @@ READ = np.array([[0, -1], [2, -1], [2, -1], [3, 3], [4, 3], [2, -1], [2, 3]])
 
 
 def test_categories_unseen_in_training_stand_in_for_nothing_they_are_not():
-    layer = layers.CategoryEmbedding(SIZES, STAND_INS, 3)
-    table = randomized(layer, IDS)["embedding_table"]
+    layer = layers.CategoryEmbedding(SIZES, STAND_INS, 3, rate=0.5)
+    table = 0.5 * randomized(layer, IDS)["embedding_table"]
     expected = np.where(READ[..., None] < 0, 0.0, table[np.maximum(READ, 0) + np.array([0, 5])])
     np.testing.assert_allclose(np.asarray(layer(IDS)), expected, atol=1e-6)
     one_hot = np.zeros((len(IDS), 9))
