@@ -66,13 +66,22 @@ def read_columns(
                 parts.append(tensor)
                 sizes += more
     if "tokens" in named:
-        places = statistics.tokens
-        bag = TokenBag(len(places), int(places.max()), TEXT_UNITS, places)
-        tensor = bag(named["tokens"])
+        tensor = read_tokens(named["tokens"], statistics.tokens, TEXT_UNITS)
         parts.append(tensor)
         sizes += [TEXT_UNITS] * tensor.shape[1]
     flat = [t if len(t.shape) == 2 else keras.layers.Flatten()(t) for t in parts]
     return flat[0] if len(flat) == 1 else keras.layers.Concatenate()(flat), sizes
+
+
+def read_tokens(ids: keras.KerasTensor, places: np.ndarray, units: int) -> keras.KerasTensor:
+    """Returns texts as `[rows, texts, units]`."""
+    return TokenBag(len(places), int(places.max()), units, places)(ids)
+
+
+def varying(known: NumberStatistics) -> list[int]:
+    """Returns the columns of numbers that are not constant; all of them, if each is."""
+    found = [int(c) for c in np.flatnonzero(known.counts())]
+    return found or list(range(len(known.counts())))
 
 
 def cut_numbers(
