@@ -10,6 +10,7 @@ from adaptive_nets.adanet.candidates.strategy import All, Candidate, Grow, Solo,
 from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
+from adaptive_nets.adanet.ensembles.greedy import GreedyEnsembler
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
 from adaptive_nets.adanet.ensembles.mixtures.penalty import Penalty
@@ -47,6 +48,7 @@ __all__ = [
     "Evaluator",
     "GeneralizationBound",
     "Generator",
+    "GreedyEnsembler",
     "Grow",
     "Member",
     "Mixture",

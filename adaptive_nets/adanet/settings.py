@@ -127,6 +127,13 @@ class SearchSettings:
         return self.weighs_held_out or self.folds is not None
 
     @property
+    def objective_of(self) -> str:
+        """What ensembles are judged by: `"train"`, `"validation"`, `"folds"` or `"evaluator"`."""
+        if self.evaluator is not None:
+            return "evaluator"
+        return "folds" if self.weighs_unseen and not self.weighs_held_out else self.mixture_data
+
+    @property
     def rounds(self) -> int:
         """The maximum number of rounds, without regard to a time limit."""
         return DEFAULT_ROUNDS if self.max_iterations == "auto" else self.max_iterations

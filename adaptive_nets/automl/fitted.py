@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet import AdaNet
-from adaptive_nets.adanet.inspection.predictions import compute_output
+from adaptive_nets.adanet.inspection.predictions import compute_output, read_output
 from adaptive_nets.automl.targets import Classes, Numbers, Target
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.graphs.unique_names import named_model
@@ -53,7 +53,12 @@ class Fitted:
             table: Features.
         """
         wanted = "probabilities" if isinstance(self.target, Classes) else "predictions"
-        found = compute_output(self.model, self.head, table, self.schema, _BATCH, wanted)
+        if len(table) <= _BATCH:
+            # To trace a function takes longer than to compute a batch without one.
+            logits = call_eagerly(self.model, self.schema.read(table))
+            found = read_output(self.head, logits, wanted)
+        else:
+            found = compute_output(self.model, self.head, table, self.schema, _BATCH, wanted)
         if isinstance(self.target, Classes):
             return found
         numbers = np.asarray(found, "float64")
@@ -68,6 +73,18 @@ class Fitted:
         """
         options.setdefault("schema", self.schema)
         return export_saved_model(self.model, self.head, path, **options)
+
+
+def call_eagerly(model: keras.Model, features: Any) -> Any:
+    """Returns a model's outputs as NumPy arrays, computed without a traced function.
+
+    Args:
+        model: The model.
+        features: An array, or a dict of arrays.
+    """
+    tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, features)
+    outputs = model(tensors, training=False)
+    return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
 
 
 def in_unit_of(target: Target, model: keras.Model) -> keras.Model:

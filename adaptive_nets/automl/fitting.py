@@ -11,7 +11,7 @@ import pandas as pd
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.automl.baselines.fit_baselines import Baseline, Task, fit_baselines
 from adaptive_nets.automl.baselines.linear import LinearModel
-from adaptive_nets.automl.fitted import Fitted, in_unit_of, serving_head
+from adaptive_nets.automl.fitted import Fitted, call_eagerly, in_unit_of, serving_head
 from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.splits import LEAST_ROWS, split
 from adaptive_nets.automl.searching import Searching
@@ -31,6 +31,8 @@ _BASELINE_SHARE, _BASELINE_SECONDS = 0.1, 20.0
 # the model together, traces it and measures it.
 _SEARCH_TRACES, _CLOSING_TRACES = 10.0, 2.0
 _CLOSING_SECONDS = 0.5
+# So many rows are encoded sooner than a function is traced.
+_FEW_ROWS = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Fitting:
             return self._linear(schema, everything, valid, why)
         encoder = Encoder(schema, fit_encoding(schema, train.x))
         started = time.monotonic()
-        encoder(train.x.iloc[:2])
+        encoder.traced(train.x.iloc[:2])
         traced = time.monotonic() - started
         board = Board(self.settings.metric, self.target, valid)
         baselines = self._baselines(encoder, train, valid)
@@ -166,7 +168,7 @@ class Fitting:
 
 
 class Encoder:
-    """Encodes rows of a table with a function that is traced once.
+    """Encodes rows of a table; many of them with a function that is traced once.
 
     Args:
         schema: How a table is read.
@@ -179,5 +181,11 @@ class Encoder:
 
     def __call__(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
         """Returns the encoded columns by key."""
+        if len(table) <= _FEW_ROWS:
+            return call_eagerly(self.model, self.schema.read(table))
+        return self.traced(table)
+
+    def traced(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Returns the same, computed by the traced function."""
         rows = Rows(self.schema.read(table), np.zeros(len(table), "float32"))
         return {key: np.asarray(values) for key, values in self._preprocess(rows).x.items()}

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._seeds import derive_seed
-from adaptive_nets.adanet import AdaNet, EarlyStopping, Evaluator
+from adaptive_nets.adanet import AdaNet, EarlyStopping
 from adaptive_nets.adanet.ensembles.assemble import assemble
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Target
@@ -54,7 +54,8 @@ class Searching:
             settings.generator or Tabular(),
             training="independent",
             ensemble_strategies="all",
-            evaluator=Evaluator(metric="loss"),
+            mixture_weights="probability",
+            mixture_data="validation",
             # Networks for tables learn at a constant rate: only their average is worth keeping.
             early_stopping=EarlyStopping(average=0.995),
             preprocessing=encoding,
@@ -101,9 +102,7 @@ class Searching:
         for ensemble in self._ensembles.found[:-1][: -_MOST_ENSEMBLES - 1 : -1]:
             if left() <= 0:
                 return
-            model = assemble(
-                ensemble, context.settings.ensembler, context.spec, context.preprocessing
-            )
+            model = assemble(ensemble, context.ensembler, context.spec, context.preprocessing)
             yield f"the ensemble of round {ensemble.iteration}", model
         if left() > 0:
             yield "the best single network", search.best_single

@@ -161,8 +161,17 @@ def _define_search(values: flags.FlagValues) -> None:
         "steps_per_iteration": "Training steps per round.",
         "batch_size": "Rows per training step.",
         "width": "Units of each dense layer, or channels of the first convolution.",
+        "early_stopping": "Steps without an improvement on held-out rows after which a candidate "
+        "stops; needs --validation_split or --folds.",
     }.items():
         flags.DEFINE_integer(name, None, text, lower_bound=1, flag_values=values)
+    flags.DEFINE_integer(
+        "folds",
+        None,
+        "Networks per candidate, each trained without one fold of the rows, and judged on it.",
+        lower_bound=2,
+        flag_values=values,
+    )
     flags.DEFINE_enum(
         "training",
         None,

@@ -40,9 +40,10 @@ def _of_table(values: absl_flags.FlagValues) -> pd.DataFrame:
         return as_frame({"predictions": found.predict(rows)}, None)
     probabilities = found.predict_proba(rows)
     classes = found.classes_[probabilities.argmax(axis=1)]
-    outputs = {"classes": classes.astype(bytes if classes.dtype.kind == "O" else classes.dtype)}
+    if classes.dtype == object:
+        classes = np.char.encode(classes.astype(str), "utf-8").astype(object)
     names = [str(label) for label in found.classes_]
-    return as_frame({**outputs, "probabilities": probabilities}, names)
+    return as_frame({"classes": classes, "probabilities": probabilities}, names)
 
 
 def _of_data(values: absl_flags.FlagValues) -> pd.DataFrame:

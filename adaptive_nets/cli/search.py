@@ -16,6 +16,8 @@ _ADANET_FLAGS = (
     "mixture_data",
     "adanet_lambda",
     "adanet_beta",
+    "early_stopping",
+    "folds",
     "seed",
 )
 _FIT_FLAGS = ("batch_size", "validation_split", "time_limit")

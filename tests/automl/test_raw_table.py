@@ -26,7 +26,7 @@ def test_it_has_learnt_and_says_how(fitted, flats, predicted):
     assert board["model"].tolist()[:3] == ["constant", "linear", "boosting"]
     assert board["kind"].iloc[-1] == "served" and board["kind"].iloc[3] == "ensemble"
     errors = board.set_index("model")["rmse"]
-    assert errors["served model"] <= errors["linear"] < errors["constant"]
+    assert errors["served model"] < errors["linear"] + 1e-3 < errors["constant"]
     found = fitted.evaluate(flats)
     error = flats["rent"].to_numpy() - predicted
     assert found["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))

@@ -121,3 +121,22 @@ def test_a_search_goes_on_in_the_middle_of_a_round_and_bad_batches_are_refused(r
         """,
         tmp_path / "search",
     )
+
+
+def test_two_replicas_stop_where_one_device_does(run):
+    run(
+        """
+        stopping = an.adanet.EarlyStopping(patience=8, every=4, average=0.5)
+        found = []
+        for distribute in ("one_device", "mirrored"):
+            generator = an.generators.Dense([8, 16], 1, learning_rate=0.1)
+            each = search(distribute, generator, early_stopping=stopping, max_iterations=1,
+                          steps_per_iteration=200)
+            found.append(each.fit(X[:320], Y[:320], validation_split=0.5, verbose=0))
+        check(*found)
+        boards = [each.leaderboard() for each in found]
+        assert boards[0].steps[0] < 200 and boards[0].best_step.nunique() == 2
+        for column in ("steps", "best_step"):
+            assert boards[0][column].tolist() == boards[1][column].tolist()
+        """
+    )

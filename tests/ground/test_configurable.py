@@ -63,6 +63,10 @@ OBJECTS = {
         lambda: an.adanet.MixtureEnsembler("vector", Penalty(0.1), True, "new", 1e-5, 70),
         lambda: an.adanet.MixtureEnsembler("vector", Penalty(0.2), True, "new", 1e-5, 70),
     ),
+    "greedy": (
+        lambda: an.adanet.GreedyEnsembler(Penalty(0.1), 7),
+        lambda: an.adanet.GreedyEnsembler(Penalty(0.1), 8),
+    ),
     "probability": (
         lambda: an.adanet.ProbabilityEnsembler(Penalty(0.1), "new", 2.0, 1e-5, 70),
         lambda: an.adanet.ProbabilityEnsembler(Penalty(0.1), "new", 1.0, 1e-5, 70),

@@ -325,6 +325,11 @@ CALLS = [
         {"gamma": function(ad.Penalty(0.1), none=True)},
     ),
     Call(
+        "adanet.GreedyEnsembler",
+        lambda: ad.GreedyEnsembler,
+        {"gamma": function(ad.Penalty(0.1), none=True), "steps": count(5)},
+    ),
+    Call(
         "adanet.ProbabilityEnsembler",
         lambda: ad.ProbabilityEnsembler,
         {

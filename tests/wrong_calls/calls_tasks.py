@@ -199,6 +199,7 @@ CALLS = [
             generators.Growth,
             generators.Bagging,
             an.adanet.MixtureEnsembler,
+            an.adanet.GreedyEnsembler,
             an.adanet.ProbabilityEnsembler,
             an.adanet.UniformEnsembler,
             an.growth.Widen,

@@ -10,6 +10,7 @@ import numpy as np
 from adaptive_nets._dtypes import whole
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
+from adaptive_nets.adanet.ensembles.greedy import GreedyEnsembler
 from adaptive_nets.adanet.ensembles.member import Member, lineage, run_all
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
 from adaptive_nets.adanet.ensembles.probability import ProbabilityEnsembler
@@ -95,7 +96,7 @@ def without_idle(ensemble: Ensemble, ensembler: Ensembler) -> Ensemble:
         ensemble: The `Ensemble`.
         ensembler: The `Ensembler` that weighed it. Of an own kind, it alone knows what 0 means.
     """
-    if type(ensembler) not in (MixtureEnsembler, ProbabilityEnsembler):
+    if type(ensembler) not in (MixtureEnsembler, ProbabilityEnsembler, GreedyEnsembler):
         return ensemble
     pairs = list(zip(ensemble.members, ensemble.mixture.weights, strict=True))
     used = [(member, weight) for member, weight in pairs if np.any(np.asarray(weight) != 0)]

@@ -19,6 +19,12 @@ TRAILING = [
 
 _NAN = float("nan")
 
+# What is said below a table whose objective is not of what was trained on.
+_OBJECTIVE_OF = {
+    "validation": "The objective is of the validation data.",
+    "folds": "The objective is of outputs out of fold.",
+}
+
 # Columns that are printed next to the metric if the terminal is wide enough.
 _SHOWN = ("round", "candidate", "status", "objective")
 
@@ -75,8 +81,9 @@ class Leaderboard(pd.DataFrame, metaclass=_AnyFrame):
         lines += ["", f"[{count} rows x {len(self.columns)} columns]"]
         if hidden:
             lines += textwrap.wrap(f"not shown: {', '.join(hidden)}", width)
-        if self.attrs.get("objective_of") == "validation":
-            lines += textwrap.wrap("The objective is of the validation data.", width)
+        told = _OBJECTIVE_OF.get(self.attrs.get("objective_of"))
+        if told is not None:
+            lines += textwrap.wrap(told, width)
         return "\n".join(lines)
 
     def _repr_html_(self) -> str | None:
@@ -146,8 +153,6 @@ def to_frame(entries: Sequence[Entry], context: SearchContext | None = None) -> 
     else:
         frame = Leaderboard([], columns=[*LEADING, *TRAILING])
     if context is not None:
-        settings = context.settings
         frame.main_metric = context.head.main_metric[0]
-        judged = settings.mixture_data if settings.evaluator is None else "evaluator"
-        frame.attrs["objective_of"] = judged
+        frame.attrs["objective_of"] = context.settings.objective_of
     return frame

@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit, softmax
+from threadpoolctl import threadpool_limits
 
 from adaptive_nets.automl.baselines.linear import LinearModel
 
 # Rows that the linear model and boosting are fitted on at most; they are shown for orientation.
 _MOST_ROWS = 50_000
+_SHARED_VALUES = 1_000_000
 # Boosting reads these as classes; others as numbers.
 _MOST_VALUES = 255
-# Iterations of boosting, and how many are worth showing.
-_ITERATIONS, _LEAST_ITERATIONS = 100, 10
+# Iterations of boosting: those that are timed, the least that are worth showing, and all.
+_PROBED, _LEAST_ITERATIONS, _ITERATIONS = 5, 10, 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +88,10 @@ def fit_baselines(task: Task, seconds: float) -> list[Baseline]:
     some = task.first(most)
     found.append(_linear(some, _on_rows(some, task)))
     left = seconds - (time.monotonic() - began)
-    boosted = _boosting(some, left, _on_rows(some, task))
+    values = len(some.y) * sum(part[:1].size for part in some.x.values())
+    # Threads that share few values mostly wait for each other.
+    with threadpool_limits(1 if values < _SHARED_VALUES else None):
+        boosted = _boosting(some, left, _on_rows(some, task))
     return found if boosted is None else [*found, boosted]
 
 
@@ -127,10 +132,11 @@ def _boosting(task: Task, seconds: float, note: str) -> Baseline | None:
     y = task.y if task.classes is not None else task.y[:, 0]
     count = 0
     if seconds > 0:
-        # One tree a class tells how long all of them take at most.
-        _kind(task)(max_iter=1, early_stopping=False, **options).fit(x, y, task.weights)
-        each = time.monotonic() - began
-        count = int(min(_ITERATIONS, (seconds - each) / each))
+        # A few iterations tell how long each takes at most.
+        probe = _kind(task)(max_iter=_PROBED, early_stopping=False, **options)
+        probe.fit(x, y, task.weights)
+        spent = time.monotonic() - began
+        count = int(min(_ITERATIONS, _PROBED * (seconds - spent) / spent))
     if count < _LEAST_ITERATIONS:
         return Baseline("boosting", None, time.monotonic() - began, "left out: no time for it")
     made = _kind(task)(max_iter=count, **options).fit(x, y, task.weights)

@@ -73,9 +73,11 @@ def read_columns(
     return flat[0] if len(flat) == 1 else keras.layers.Concatenate()(flat), sizes
 
 
-def read_tokens(ids: keras.KerasTensor, places: np.ndarray, units: int) -> keras.KerasTensor:
+def read_tokens(
+    ids: keras.KerasTensor, places: np.ndarray, units: int, scale: float = 0.1
+) -> keras.KerasTensor:
     """Returns texts as `[rows, texts, units]`."""
-    return TokenBag(len(places), int(places.max()), units, places)(ids)
+    return TokenBag(len(places), int(places.max()), units, places, scale)(ids)
 
 
 def varying(known: NumberStatistics) -> list[int]:

@@ -31,6 +31,9 @@ EMBEDDING_RATES = (0.1, 0.3)
 # Parts of a number's range, and most columns, whose pairs a wide model reads.
 BUCKETS, MOST_CROSSED = 12, 16
 
+# Of a text's tokens, which are averaged, single ones tell of its class.
+TOKEN_WEIGHT = 10.0
+
 Inputs = keras.KerasTensor | dict[str, keras.KerasTensor]
 # Logits [rows, units] or heads [rows, k, units], and the hidden layers.
 Network = tuple[keras.KerasTensor, list[keras.KerasTensor]]
@@ -90,7 +93,8 @@ def wide(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) -> 
         crossed.append(Buckets(BUCKETS)(pieces))
         sizes += [BUCKETS] * pieces.shape[1]
     if "tokens" in named:
-        parts.append(read_tokens(named["tokens"], known.tokens, units))
+        texts = read_tokens(named["tokens"], known.tokens, units, scale=0.0)
+        parts.append(keras.layers.Rescaling(TOKEN_WEIGHT)(texts))
     if "missing" in named:
         parts.append(keras.layers.Dense(units, kernel_initializer="zeros")(named["missing"]))
     sizes = sizes[:MOST_CROSSED]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 import adaptive_nets as an
-from adaptive_nets.adanet import Penalty, ProbabilityEnsembler
+from adaptive_nets.adanet import GreedyEnsembler, Penalty, ProbabilityEnsembler
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.mixtures.simplex import SimplexSolver, _least_on_simplex
@@ -219,6 +219,25 @@ def test_a_stream_is_weighed_chunk_by_chunk():
     assert value(head, y, h, w) <= best.objective + 2e-3
 
 
+def test_greedy_selection_is_that_of_its_description():
+    head, y, h = problem("classes", 4)
+    ensembler = GreedyEnsembler(Penalty(0.01), steps=12).for_head(head)
+    outputs = [{"logits": h[:, j]} for j in range(4)]
+    mixture = ensembler.fit(outputs, y, None, members=members(4), start=None, loss=head.loss)
+    p = special.softmax(h.astype("float64"), axis=2)[np.arange(ROWS), :, y]
+    gamma, chosen, known = 0.01 * np.arange(1, 5), [], []
+    for step in range(1, 13):
+        counts = np.bincount(chosen, minlength=4) + np.eye(4)
+        values = [-np.mean(np.log(p @ (c / step))) + gamma @ (c / step) for c in counts]
+        chosen.append(int(np.argmin(values)))
+        known.append((min(values), counts[chosen[-1]] / step))
+    best, w = min(known, key=lambda each: each[0])
+    np.testing.assert_allclose(mixture.weights, w, atol=1e-12)
+    exact = SOLVERS["classes"].solve(h, y, starts=[equal(4)], gamma=gamma)
+    assert exact.objective - 1e-8 <= best <= exact.objective + 0.02
+    assert mixture.penalty == pytest.approx(gamma @ w)
+
+
 # A search -------------------------------------------------------------------------------------
 
 X = RNG.normal(size=(120, 4)).astype("float32")
@@ -253,6 +272,12 @@ def test_a_search_is_stored_goes_on_and_is_served(tmp_path):
     )
     with pytest.raises(ValueError, match="Cannot fuse the ensemble.*ProbabilityEnsembler"):
         loaded.fuse()
+
+
+def test_without_a_head_it_does_not_guess():
+    outputs = [{"logits": np.zeros((2, 3))}] * 2
+    with pytest.raises(ValueError, match="which it has not been told. Use search.context.ensem"):
+        ProbabilityEnsembler().apply(Mixture((0.5, 0.5)), outputs)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ MEASURED = dict.fromkeys(NAMES, 0.123456789)
 
 def board(rows, head=None, name="2_layer_dense"):
     given = [entry(1 + k // 5, f"{name}_{k}", k / 7, measured=MEASURED) for k in range(rows)]
-    settings = types.SimpleNamespace(mixture_data="train", evaluator=None)
+    settings = types.SimpleNamespace(objective_of="train")
     context = types.SimpleNamespace(head=head or an.heads.BinaryClass(), settings=settings)
     return to_frame(given, context)
 

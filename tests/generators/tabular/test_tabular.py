@@ -60,6 +60,23 @@ def test_the_first_round_tries_kinds_with_and_without_codes():
     ]
 
 
+def test_a_wide_model_learns_what_is_a_sum():
+    """A class that a value, a token and a piece of a number each speak for."""
+    numbers = np.abs(FEATURES["numbers"][:, :1])
+    features = {**SOME, "numbers": numbers}
+    score = 2.0 * (features["categories"][:, 0] == 2) + 2.0 * (features["tokens"] == 7).any((1, 2))
+    y = (score + numbers[:, 0] > 1.5).astype(int)
+    search = an.AdaNet(
+        an.heads.BinaryClass(), an.generators.Tabular(["mlp", "wide"], width=1, dropout=0.9),
+        max_iterations=1, steps_per_iteration=400, ensemble_strategies="solo",
+        training="independent", seed=0,
+    )  # fmt: skip
+    search.fit(features, y, verbose=0)
+    board = search.leaderboard()
+    assert board.iloc[0]["candidate"] == "solo_wide_pieces"
+    assert board.iloc[0]["accuracy"] > 0.95
+
+
 def test_later_rounds_try_what_is_new_near_the_best(ensemble):
     generator, rounds = prepared(), []
     first = recipes(generator, None, 1, [])

@@ -91,6 +91,23 @@ class SimplexSolver:
         """Returns the logits of the mean of `joined` `[n, k, units]` with weights `[k]`."""
         return self.mean_of(joined, lambda rows: tf.matmul(weights[None, None, :], rows)[:, 0])
 
+    def loss_of(
+        self, h: Any, y: np.ndarray, weights: np.ndarray | None = None
+    ) -> Callable[[np.ndarray], float]:
+        """Returns the mean loss on some rows as a function of the weights `[k]`.
+
+        Args:
+            h: Logits `[n, k, units]`: an array or a `RowWise`.
+            y: Encoded labels of `n` rows.
+            weights: `[n]` row weights with mean 1. Defaults to `None`: all are equal.
+        """
+        term, bias = self._data_term(h, y, weights)
+        return lambda w: term.value(w, bias)
+
+    def _data_term(self, h, y, weights):
+        units = np.shape(h[:1])[-1]
+        return DataTerm(self._term, h, y, None, weights, units), np.zeros(units)
+
     def solve(
         self,
         h: Any,
@@ -120,9 +137,7 @@ class SimplexSolver:
             A `Solution`, whose residual is the duality gap; in units of the loss, as is the
             objective.
         """
-        units = np.shape(h[:1])[-1]
-        term = DataTerm(self._term, h, y, None, weights, units)
-        bias = np.zeros(units)
+        term, bias = self._data_term(h, y, weights)
         first = term.value(starts[0], bias) / unit
         tau, towards = (0.0, starts[0]) if shrinkage is None else shrinkage(first)
 

@@ -17,6 +17,7 @@ from adaptive_nets.adanet.rounds.stopping.best_weights import BestWeights
 from adaptive_nets.adanet.rounds.stopping.held_out import HeldOut
 from adaptive_nets.adanet.rounds.stopping.watched_trainer import WatchedTrainer
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer
+from adaptive_nets.adanet.rounds.training_state import TrainingState
 from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.feeds import FiniteFeed
 from adaptive_nets.data.rows import Rows
@@ -289,3 +290,33 @@ def test_a_checkpoint_holds_all_of_it():
 def test_auto_measures_often_but_cheaply(steps, epoch, batch, held_out, wanted):
     found = EarlyStopping().rule(steps, epoch, batch, held_out)
     assert (found.every, found.patience, found.rows) == wanted
+
+
+# In parts --------------------------------------------------------------------------------------
+
+
+def test_parts_of_a_round_are_joined_with_what_was_measured_in_each():
+    one, other = TrainingState.begin(1, 40), TrainingState.begin(2, 40)
+    one.add(np.ones((4, 1)), 1.0, np.array([4]), np.array([[np.nan], [0.5], [np.nan], [0.7]]))
+    other.add(
+        np.ones((6, 2)), 1.0, np.array([0, 0]),
+        np.array([[np.nan] * 2, [0.3, 0.4], [np.nan] * 2, [0.2, 0.1], [np.nan] * 2, [0.6, 0.5]]),
+    )  # fmt: skip
+    whole = TrainingState.joined({range(1, 3, 2): one, range(0, 3, 2): other}, 3, 40)
+    assert whole.step == 6 and whole.stopped.tolist() == [0, 4, 0]
+    np.testing.assert_array_equal(
+        whole.held_out, [[2, 0.3, 0.5, 0.4], [4, 0.2, 0.7, 0.1], [6, 0.6, np.nan, 0.5]]
+    )
+    assert whole.measured and whole.going.tolist() == [True, False, True]
+    again = TrainingState.from_header(whole.header())
+    np.testing.assert_array_equal(again.held_out, whole.held_out)
+    # Checkpoints from before there was early stopping.
+    old = {k: v for k, v in whole.header().items() if k not in ("stopped", "held_out")}
+    assert TrainingState.from_header(old).going.all()
+
+
+def test_measurements_are_thinned_out_and_the_newest_is_kept():
+    state = TrainingState.begin(1, 1000)
+    for _ in range(450):
+        state.add(np.ones((1, 1)), 0.1, np.array([0]), np.array([[0.5]]))
+    assert len(state.held_out) < 200 and state.held_out[-1][0] >= 448

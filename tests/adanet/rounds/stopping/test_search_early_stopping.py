@@ -3,10 +3,11 @@
 import keras
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 import adaptive_nets as an
 
-STOPPING = an.adanet.EarlyStopping(patience=6, every=2, average=0.8)
+STOPPING = an.adanet.EarlyStopping(patience=4, every=2, average=0.5)
 
 
 class KilledError(Exception):
@@ -66,11 +67,11 @@ def test_what_was_measured_is_told(undisturbed):
             assert report.metrics["held_out_loss"] == pytest.approx(
                 report.metrics["loss"], abs=1e-6
             )
-    # Each round has ended early, or at its last step.
-    assert (board.steps <= 30).all()
+    # The first round has ended early.
+    assert board.steps[0] < 30
 
 
-@pytest.mark.parametrize("moment", [(1, 1), (1, 9), (2, 7)])
+@pytest.mark.parametrize("moment", [(1, 1), (1, 9), (2, 5)])
 def test_a_search_that_is_killed_ends_as_if_it_had_not_been(
     moment, lc, data, settings, undisturbed, tmp_path, one_step_calls
 ):
@@ -88,7 +89,7 @@ def test_a_search_that_is_killed_ends_as_if_it_had_not_been(
 def test_a_round_that_is_cut_short_gives_its_best_so_far_and_goes_on(
     lc, data, settings, undisturbed
 ):
-    cut = lc.small(**{**settings, "early_stopping": an.adanet.EarlyStopping(6, 2, 0.8)})
+    cut = lc.small(**{**settings, "early_stopping": an.adanet.EarlyStopping(4, 2, 0.5)})
     cut.fit(*data, validation_split=0.3, verbose=0, max_steps=11)
     board = cut.leaderboard()
     assert board.status.tolist() == ["partial"] and 0 < board.best_step[0] <= 11
@@ -104,3 +105,27 @@ def test_other_settings_are_refused_in_the_same_folder(lc, data, settings, tmp_p
     other = {**settings, "early_stopping": 7}
     with pytest.raises(ValueError, match="early_stopping"):
         lc.small(tmp_path, **other).fit(*data, validation_split=0.3, verbose=0)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["plain", "xla"])
+def test_half_precision_stops_where_its_own_losses_say_so(jit_compile, lc, data, settings):
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        found = lc.small(**settings, jit_compile=jit_compile, max_iterations=1)
+        found.fit(*data, validation_split=0.3, verbose=0)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    report = found.state.reports[0].metrics
+    assert report["held_out_loss"] == pytest.approx(report["loss"], abs=2e-3)
+    assert found.leaderboard().steps[0] < 30
+
+
+def test_an_endless_dataset_is_stopped_by_the_validation_data(lc, data, settings):
+    x, y = data
+    stream = tf.data.Dataset.from_tensor_slices((x[:180], y[:180])).repeat().batch(32)
+    found = lc.small(**settings, max_iterations=1)
+    found.fit(stream, validation_data=(x[180:], y[180:]), verbose=0)
+    report = found.state.reports[0].metrics
+    assert report["held_out_loss"] == pytest.approx(report["loss"], abs=1e-6)
+    assert 0 < report["best_step"] <= found.leaderboard().steps[0] <= 30
