@@ -264,7 +264,7 @@ CALLS = [
         {
             "kinds": choice("auto")
             .but([], ["soup"], [3], allow=("tabm", ["mlp"]))
-            .where(listed(lambda v: v in ("tabm", "mlp", "realmlp"), empty=False)),
+            .where(listed(lambda v: v in ("tabm", "mlp", "realmlp", "wide"), empty=False)),
             "members": count(2),
             "width": count(8, none=True).but("wide", allow=("energy",)),
             "dropout": number(0.1, None, 1, none=True).but(-0.1),
