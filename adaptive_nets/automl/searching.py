@@ -10,6 +10,7 @@ import numpy as np
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet import AdaNet, EarlyStopping
 from adaptive_nets.adanet.ensembles.assemble import assemble
+from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.callbacks import SearchCallback
@@ -18,7 +19,6 @@ from adaptive_nets.generators import Tabular
 
 if TYPE_CHECKING:
     from adaptive_nets.adanet import Ensemble
-    from adaptive_nets.automl.fitting import Labelled
 
 # Ensembles of the last rounds that compete by another metric than the search's own.
 _MOST_ENSEMBLES = 4
@@ -64,7 +64,7 @@ class Searching:
         # The search reads the table as the front does.
         self.search.adopt(None, self.search.state, schema)
 
-    def run(self, train: "Labelled", valid: "Labelled", seconds: float) -> AdaNet:
+    def run(self, train: Labelled, valid: Labelled, seconds: float) -> AdaNet:
         """Runs the search.
 
         Args:
