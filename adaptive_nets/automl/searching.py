@@ -56,7 +56,8 @@ class Searching:
             ensemble_strategies="all",
             mixture_weights="probability",
             mixture_data="validation",
-            early_stopping=EarlyStopping(),
+            # Networks for tables learn at a constant rate: only their average is worth keeping.
+            early_stopping=EarlyStopping(average=0.995),
             preprocessing=encoding,
             model_dir=settings.search_folder,
             seed=derive_seed(settings.seed, "search"),
@@ -101,9 +102,7 @@ class Searching:
         for ensemble in self._ensembles.found[:-1][: -_MOST_ENSEMBLES - 1 : -1]:
             if left() <= 0:
                 return
-            model = assemble(
-                ensemble, context.settings.ensembler, context.spec, context.preprocessing
-            )
+            model = assemble(ensemble, context.ensembler, context.spec, context.preprocessing)
             yield f"the ensemble of round {ensemble.iteration}", model
         if left() > 0:
             yield "the best single network", search.best_single

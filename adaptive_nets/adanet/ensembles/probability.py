@@ -34,9 +34,9 @@ class ProbabilityEnsembler(Ensembler):
     For classes these are probabilities, in regression the predictions themselves
     (`Head.mean_of`). The weights minimise the loss of the mean plus `Σ Γ_j w_j`, which is convex
     in them, up to a duality gap of `tolerance`. On few rows they are drawn towards equal weights:
-    of k members on m rows, by `shrinkage k² / m` times `||w - 1/k||² / 2`, which is what
-    `shrinkage` further rows for each member would do that it predicts best (a Dirichlet prior, to
-    second order); in regression, relative to the loss of equal weights.
+    of k members on m rows, by `shrinkage k / m` times `||w - 1/k||² / 2`, which is what
+    `shrinkage` further rows would do of which each member predicts an equal share best (a Dirichlet
+    prior, to second order); in regression, relative to the loss of equal weights.
 
     Args:
         gamma: Function from a member's complexity r to its Γ, such as `adanet.Penalty`. To be
@@ -100,7 +100,12 @@ class ProbabilityEnsembler(Ensembler):
         return 1.0 if self._scale is None else self._scale.overall
 
     def _mean_of(self, outputs, mean):
-        return mean(outputs) if self._head is None else self._head.mean_of(outputs, mean)
+        if self._head is None:
+            raise ValueError(
+                f"{type(self).__name__} averages the predictions of a head, which it has not been "
+                "told. Use search.context.ensembler or ensembler.for_head(head). Received: none."
+            )
+        return self._head.mean_of(outputs, mean)
 
     def fit(
         self,
@@ -143,7 +148,7 @@ class ProbabilityEnsembler(Ensembler):
 
         def shrinkage(equal):
             size = 1.0 if self._scale is None else equal
-            return self.shrinkage * size * len(columns.gamma) ** 2 / rows, starts[0]
+            return self.shrinkage * size * len(columns.gamma) / rows, starts[0]
 
         given = {"h": RowWise(columns.join, outputs), "y": labels, "weights": weights}
         return self._weights(self._solver, columns, starts, given, shrinkage)

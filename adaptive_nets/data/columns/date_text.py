@@ -79,7 +79,7 @@ def _moment(match, style, text):
     half = re.search(r"([ap])\.?m", text.lower())
     if half:
         hour = hour % 12 + (12 if half[1] == "p" else 0)
-    if hour > 23 or minute > 59 or second > 60:
+    if year < 1 or hour > 23 or minute > 59 or second > 60:
         return np.datetime64("NaT")
     try:
         date = np.datetime64(f"{year:04d}-{month:02d}-{day:02d}", "us")

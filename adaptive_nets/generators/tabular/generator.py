@@ -6,12 +6,19 @@ from typing import Any
 
 import keras
 
-from adaptive_nets._checks import check_choice, check_integer, check_list, check_number, or_none
+from adaptive_nets._checks import (
+    check_bool,
+    check_choice,
+    check_integer,
+    check_list,
+    check_number,
+    or_none,
+)
 from adaptive_nets.adanet import Ensemble, Generator, Report
 from adaptive_nets.adanet.candidates.stock.layer_builder import MajoritySetting, describe_majority
 from adaptive_nets.generators.tabular.builder import TabularBuilder
 from adaptive_nets.generators.tabular.portfolio import first_recipes, next_recipes
-from adaptive_nets.generators.tabular.recipe import KINDS, USUAL, Recipe
+from adaptive_nets.generators.tabular.recipe import KINDS, LINEAR, USUAL, Recipe
 from adaptive_nets.generators.tabular.statistics import TableStatistics, learn_statistics
 from adaptive_nets.generators.tabular.structure import learn_widths
 
@@ -47,6 +54,8 @@ class Tabular(Generator):
             for RealMLP, two of 128 for others.
         dropout: Dropout rate after each hidden layer, in [0, 1). Defaults to `None`, the kind's
             own: 0.15 for RealMLP, 0 for others.
+        linear: Whether the first round tries a linear model too, in pieces of numbers, values of
+            categories and tokens. Defaults to `True`.
         majority: Number k of majority kernels of each shared dense layer, as for
             `generators.Dense`. Not for `"realmlp"`. Defaults to 1: plain layers.
         seed: Seed of what is learnt from the training rows. Defaults to 0.
@@ -81,6 +90,7 @@ class Tabular(Generator):
         members: int = 8,
         width: int | str | None = None,
         dropout: float | None = None,
+        linear: bool = True,
         majority: MajoritySetting = 1,
         seed: int = 0,
     ):
@@ -94,6 +104,7 @@ class Tabular(Generator):
         self.members = check_integer("members", members, 1)
         self.width = width if width == "energy" else or_none(check_integer, "width", width, 1)
         self.dropout = or_none(check_number, "dropout", dropout, 0, 1, "low")
+        self.linear = check_bool("linear", linear)
         self.majority = describe_majority(majority)
         if self.majority and "realmlp" in self._kinds():
             raise ValueError(
@@ -125,9 +136,14 @@ class Tabular(Generator):
         has_codes = known.codes is not None
         if previous is None:
             recipes = first_recipes(base, has_codes)
+            if self.linear:
+                recipes.append(Recipe("linear", **LINEAR))
         else:
             recipes = next_recipes(base, has_codes, reports)
-        return [TabularBuilder(recipe, known, self.majority) for recipe in recipes]
+        return [
+            TabularBuilder(recipe, known, self.majority if recipe.widths else None)
+            for recipe in recipes
+        ]
 
     def _kinds(self):
         if self.kinds != "auto":
@@ -148,6 +164,7 @@ class Tabular(Generator):
             "members": self.members,
             "width": self.width,
             "dropout": self.dropout,
+            "linear": self.linear,
             "majority": self.majority,
             "seed": self.seed,
         }

@@ -4,18 +4,23 @@ from collections.abc import Callable
 
 import keras
 
-from adaptive_nets.generators.tabular.columns import read_columns
+from adaptive_nets.generators.tabular.columns import read_columns, read_numbers
 from adaptive_nets.generators.tabular.layers import (
+    CategoryEmbedding,
     InputScale,
     MemberHeads,
     ScaledDense,
     ScaleEnsemble,
+    TokenBag,
 )
 from adaptive_nets.generators.tabular.recipe import Recipe
-from adaptive_nets.generators.tabular.statistics import TableStatistics
+from adaptive_nets.generators.tabular.statistics import TableStatistics, named_features
 
 # In a RealMLP embeddings of numbers learn this much more slowly than kernels.
 EMBEDDING_RATE = 0.1
+
+# Of a text's tokens, which are averaged, single ones tell of its class.
+TOKEN_WEIGHT = 10.0
 
 Inputs = keras.KerasTensor | dict[str, keras.KerasTensor]
 # Logits [rows, units] or heads [rows, k, units], and the hidden layers.
@@ -61,6 +66,29 @@ def realmlp(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) 
     return ScaledDense(units)(x), hidden
 
 
+def linear(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) -> Network:
+    """A weight for every value of a category, every token, and every piece of a number."""
+    named, terms = named_features(inputs), []
+    if "numbers" in named:
+        terms += map(_flat, read_numbers(named["numbers"], known.numbers, recipe.embedding))
+    terms += [named["missing"]] if "missing" in named else []
+    terms = [keras.layers.Dense(units, kernel_initializer="zeros")(term) for term in terms]
+    for name in ("categories", "codes"):
+        if name in named:
+            of = getattr(known, name)
+            values = CategoryEmbedding(of.sizes, of.stand_ins, units, scale=0.0)(named[name])
+            terms.append(keras.ops.sum(values, axis=1))
+    if "tokens" in named:
+        places = known.tokens
+        bag = TokenBag(len(places), int(places.max()), units, places, scale=0.0)
+        terms.append(TOKEN_WEIGHT * keras.ops.sum(bag(named["tokens"]), axis=1))
+    return (terms[0] if len(terms) == 1 else keras.layers.Add()(terms)), []
+
+
+def _flat(x):
+    return x if len(x.shape) == 2 else keras.layers.Flatten()(x)
+
+
 def _dropped(x, recipe):
     return keras.layers.Dropout(recipe.dropout)(x) if recipe.dropout else x
 
@@ -69,4 +97,5 @@ NETWORKS: dict[str, Callable[[Inputs, int, Recipe, TableStatistics], Network]] =
     "tabm": tabm,
     "mlp": mlp,
     "realmlp": realmlp,
+    "linear": linear,
 }

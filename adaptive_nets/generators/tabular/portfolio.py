@@ -11,6 +11,9 @@ LATER = 3
 # Narrowest and widest layers that neighbours may have.
 NARROWEST, WIDEST = 32, 512
 
+# Highest dropout rate that neighbours may have.
+MOST_DROPOUT = 0.5
+
 
 def first_recipes(base: dict[str, Recipe], has_codes: bool) -> list[Recipe]:
     """Returns the recipes of the first round: one of each kind, and the first with codes too.
@@ -35,6 +38,8 @@ def next_recipes(
     """
     known = {"kind", "embedding", "widths"}
     trained = [r for r in reports if r.status == "trained" and known <= set(r.hyperparameters)]
+    # A linear model has no neighbours.
+    trained = [r for r in trained if r.hyperparameters["widths"]]
     ranked = sorted(trained, key=score)
     best = [Recipe.read(report.hyperparameters) for report in ranked] or list(base.values())
     tried, found = {recipe.name for recipe in best}, []
@@ -69,19 +74,20 @@ def _candidates(best, base, has_codes):
 
 
 def _neighbours(recipe: Recipe, base: dict[str, Recipe], has_codes: bool) -> Iterator[Recipe]:
-    """Yields recipes that differ in one setting."""
+    """Yields recipes near one, those that differ most from it first."""
     other = "periodic" if recipe.embedding == "pieces" else "pieces"
+    doubled = tuple(min(WIDEST, 2 * width) for width in recipe.widths)
+    halved = tuple(max(NARROWEST, width // 2) for width in recipe.widths)
     yield recipe.changed(embedding=other)
     for kind, usual in base.items():
         if kind != recipe.kind:
             yield usual.changed(embedding=recipe.embedding, codes=recipe.codes)
-    yield recipe.changed(widths=(*recipe.widths, recipe.widths[-1]))
+    yield recipe.changed(widths=doubled, dropout=min(MOST_DROPOUT, recipe.dropout + 0.15))
     if has_codes:
         yield recipe.changed(codes=not recipe.codes)
-    yield recipe.changed(dropout=0.0 if recipe.dropout else 0.15)
-    doubled = tuple(min(WIDEST, 2 * width) for width in recipe.widths)
-    yield recipe.changed(widths=doubled)
-    halved = tuple(max(NARROWEST, width // 2) for width in recipe.widths)
+    yield recipe.changed(widths=(*recipe.widths, recipe.widths[-1]))
+    if recipe.dropout:
+        yield recipe.changed(dropout=0.0)
     yield recipe.changed(widths=halved)
     if recipe.kind == "tabm":
         yield recipe.changed(scales="all" if recipe.scales == "first" else "first")

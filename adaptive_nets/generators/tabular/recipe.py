@@ -17,13 +17,16 @@ USUAL: dict[str, dict[str, Any]] = {
 }
 KINDS = tuple(USUAL)
 
+# Beside each kind in the first round: what no network has to learn.
+LINEAR = {"widths": (), "learning_rate": 0.01, "weight_decay": 0.0, "codes": True}
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """How one network for tables is built and trained.
 
     Args:
-        kind: `"realmlp"`, `"tabm"` or `"mlp"`.
+        kind: `"realmlp"`, `"tabm"`, `"mlp"` or `"linear"`.
         embedding: How numbers are read: `"pieces"`: piecewise-linear embeddings; `"periodic"`:
             waves; `"scores"`: normal quantiles; `"clipped"`: centred, scaled and smoothly clipped.
             Defaults to `"pieces"`.
@@ -56,7 +59,7 @@ class Recipe:
         if self.kind == "tabm":
             words += [f"k{self.members}"] + (["full"] if self.scales == "all" else [])
         words += [self.embedding] + (["codes"] if self.codes else [])
-        words += ["-".join(map(str, self.widths))]
+        words += ["-".join(map(str, self.widths))] if self.widths else []
         words += [f"drop{self.dropout:g}"] if self.dropout else []
         return "_".join(words)
 

@@ -274,6 +274,12 @@ def test_a_search_is_stored_goes_on_and_is_served(tmp_path):
         loaded.fuse()
 
 
+def test_without_a_head_it_does_not_guess():
+    outputs = [{"logits": np.zeros((2, 3))}] * 2
+    with pytest.raises(ValueError, match="which it has not been told. Use search.context.ensem"):
+        ProbabilityEnsembler().apply(Mixture((0.5, 0.5)), outputs)
+
+
 @pytest.mark.parametrize(
     "wrong, words",
     [

@@ -65,6 +65,8 @@ class CategoryEmbedding(_Categories):
         units: Size of an embedding.
         scale: Standard deviation of the first embeddings. Defaults to 1.
         columns: Numbers of the columns to read. Defaults to `None`: all.
+        rate: Factor on the learning rate of the embeddings, exact for optimizers such as Adam whose
+            steps do not depend on the gradient's size. Defaults to 1.
 
     Call arguments:
         inputs: `[rows, columns]` integers.
@@ -80,13 +82,14 @@ class CategoryEmbedding(_Categories):
         units: int,
         scale: float = 1.0,
         columns: Sequence[int] | None = None,
+        rate: float = 1.0,
         **kwargs: Any,
     ):
         super().__init__(sizes, stand_ins, columns, **kwargs)
-        self.units, self.scale = units, scale
+        self.units, self.scale, self.rate = units, scale, rate
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        normal = keras.initializers.RandomNormal(stddev=self.scale)
+        normal = keras.initializers.RandomNormal(stddev=self.scale / self.rate)
         self.table = self.add_weight(
             shape=(sum(self.sizes), self.units), initializer=normal, name="embedding_table"
         )
@@ -95,7 +98,7 @@ class CategoryEmbedding(_Categories):
         ids = self.values(inputs)
         starts = np.cumsum([0, *self.sizes[:-1]], dtype="int32")
         found = ops.take(self.table, ops.maximum(ids, 0) + starts, axis=0)
-        known = ops.cast(ids >= 0, self.compute_dtype)
+        known = self.rate * ops.cast(ids >= 0, self.compute_dtype)
         return ops.cast(found, self.compute_dtype) * known[..., None]
 
     def compute_output_spec(self, inputs: Any) -> Any:
@@ -103,7 +106,8 @@ class CategoryEmbedding(_Categories):
         return keras.KerasTensor(shape, dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "units": self.units, "scale": self.scale}
+        own = {"units": self.units, "scale": self.scale, "rate": self.rate}
+        return {**super().get_config(), **own}
 
 
 @register
@@ -139,6 +143,7 @@ class TokenBag(StatisticsLayer):
         units: Size of an embedding.
         places: `[size]` the place of each id's embedding, from 1; 0 where it has none. Defaults to
             `None`: they are still to be loaded.
+        scale: Standard deviation of the first embeddings. Defaults to 0.1.
 
     Call arguments:
         inputs: `[rows, texts, length]` integers, 0 for padding.
@@ -147,13 +152,22 @@ class TokenBag(StatisticsLayer):
         `[rows, texts, units]`, zeros for an empty text.
     """
 
-    def __init__(self, size: int, kept: int, units: int, places: Any | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        size: int,
+        kept: int,
+        units: int,
+        places: Any | None = None,
+        scale: float = 0.1,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.size, self.kept, self.units, self.given = size, kept, units, places
+        self.scale = scale
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.places = self.add_statistic("places", (self.size,), self.given)
-        normal = keras.initializers.RandomNormal(stddev=0.1)
+        normal = keras.initializers.RandomNormal(stddev=self.scale)
         self.table = self.add_weight(
             shape=(self.kept + 1, self.units), initializer=normal, name="embedding_table"
         )
@@ -172,4 +186,4 @@ class TokenBag(StatisticsLayer):
 
     def get_config(self) -> dict[str, Any]:
         sizes = {"size": self.size, "kept": self.kept, "units": self.units}
-        return {**super().get_config(), **sizes}
+        return {**super().get_config(), **sizes, "scale": self.scale}

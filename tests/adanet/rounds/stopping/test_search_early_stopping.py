@@ -3,6 +3,7 @@
 import keras
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 import adaptive_nets as an
 
@@ -104,3 +105,27 @@ def test_other_settings_are_refused_in_the_same_folder(lc, data, settings, tmp_p
     other = {**settings, "early_stopping": 7}
     with pytest.raises(ValueError, match="early_stopping"):
         lc.small(tmp_path, **other).fit(*data, validation_split=0.3, verbose=0)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["plain", "xla"])
+def test_half_precision_stops_where_its_own_losses_say_so(jit_compile, lc, data, settings):
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        found = lc.small(**settings, jit_compile=jit_compile, max_iterations=1)
+        found.fit(*data, validation_split=0.3, verbose=0)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    report = found.state.reports[0].metrics
+    assert report["held_out_loss"] == pytest.approx(report["loss"], abs=2e-3)
+    assert found.leaderboard().steps[0] < 30
+
+
+def test_an_endless_dataset_is_stopped_by_the_validation_data(lc, data, settings):
+    x, y = data
+    stream = tf.data.Dataset.from_tensor_slices((x[:180], y[:180])).repeat().batch(32)
+    found = lc.small(**settings, max_iterations=1)
+    found.fit(stream, validation_data=(x[180:], y[180:]), verbose=0)
+    report = found.state.reports[0].metrics
+    assert report["held_out_loss"] == pytest.approx(report["loss"], abs=1e-6)
+    assert 0 < report["best_step"] <= found.leaderboard().steps[0] <= 30

@@ -1,0 +1,72 @@
+"""A text is the same number, date or missing value in the graph of a model as in Python."""
+
+import hypothesis
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import strategies as st
+
+from adaptive_nets.data.columns import date_text, number_text
+from adaptive_nets.data.encoding import dates
+from adaptive_nets.data.encoding.number_text import parse_numbers
+
+SETTINGS = {"max_examples": 25, "deadline": None, "database": None, "derandomize": True}
+DIGITS = st.text("0123456789", min_size=1, max_size=4)
+NUMBERS = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False).map(str),
+    st.integers(-(10**12), 10**12).map("{:,}".format),
+    st.floats(-1e6, 1e6).map("{:,.2f}".format),
+    st.builds("{}.{},{}".format, DIGITS, DIGITS, DIGITS),
+    st.text("0123456789.,+-eE$% €", max_size=8),
+    st.sampled_from(
+        ["", " ", "NaN", "inf", "-", "?", "1_000", "0x10", "１２", "$ 5", "5 %", "\n7"]
+    ),
+)
+PART = st.integers(0, 32)
+DATES = st.one_of(
+    st.datetimes().map(str),
+    st.datetimes().map(lambda d: f"{d.year:04d}{d:%m%dT%H%M%S}"),
+    st.datetimes().map(lambda d: f"{d:%d.%m.}{d.year:04d}"),
+    st.datetimes().map(lambda d: f"{d:%m/%d/%y %I:%M %p}"),
+    st.builds("{:04d}-{}-{} {}:{:02d}".format, st.integers(0, 9999), PART, PART, PART, PART),
+    st.builds("{}/{}/{}".format, PART, PART, PART),
+    st.builds("2020-01-0{}T10:00:0{}.5{}".format, st.integers(0, 9), st.integers(0, 9),
+              st.sampled_from(["Z", "+01", "-0830", "+05:30", " UTC", " pm"])),
+    st.text("0123456789-/.: TZ+", max_size=12),
+)  # fmt: skip
+
+
+@hypothesis.settings(**SETTINGS)
+@hypothesis.given(st.lists(NUMBERS, min_size=40, max_size=80))
+def test_numbers(texts):
+    array = np.array(texts, dtype=object)
+    for style in number_text.STYLES:
+        expected, absent, bad = number_text.parse_numbers(array, style)
+        assert (np.isnan(expected) == (absent | bad)).all()
+        np.testing.assert_array_equal(parse_numbers(tf.constant(texts), style), expected)
+
+
+@hypothesis.settings(**SETTINGS)
+@hypothesis.given(st.lists(DATES, min_size=40, max_size=80))
+def test_dates(texts):
+    array = np.array(texts, dtype=object)
+    for style in date_text.PATTERNS:
+        times, absent, bad = date_text.parse_dates(array, style)
+        assert (np.isnat(times) == (absent | bad)).all()
+        expected = np.where(np.isnat(times), np.nan, times.astype("int64") / 1e6)
+        found = dates.seconds_of_text(tf.constant(texts), style)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+        seconds = dates.seconds_of_times(tf.constant(times.astype("int64")))
+        np.testing.assert_allclose(seconds, expected, rtol=0, atol=1e-4)
+        there = times[~np.isnat(times)]
+        again = date_text.parse_dates(date_text.write_dates(there, style), style)[0]
+        np.testing.assert_array_equal(again, there)
+
+
+@pytest.mark.parametrize("words", [number_text.MISSING_NUMBERS, number_text.MISSING_CATEGORIES])
+def test_words_for_missing_values(words):
+    texts = [w for word in words for w in (word, f" {word.upper()}\t", f"{word}x", f"x{word}")]
+    expected = [text.strip().lower() in words for text in texts]
+    pattern = number_text.missing_pattern(words)
+    assert number_text.is_missing_word(np.array(texts, dtype=object), words).tolist() == expected
+    assert tf.strings.regex_full_match(texts, pattern).numpy().tolist() == expected
