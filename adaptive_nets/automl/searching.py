@@ -12,6 +12,7 @@ from adaptive_nets.adanet import AdaNet, EarlyStopping
 from adaptive_nets.adanet.ensembles.assemble import assemble
 from adaptive_nets.automl.baselines.candidate import LinearBuilder
 from adaptive_nets.automl.baselines.linear import LinearModel
+from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Numbers, Target
 from adaptive_nets.callbacks import SearchCallback
@@ -20,7 +21,6 @@ from adaptive_nets.generators import FirstRound, Tabular
 
 if TYPE_CHECKING:
     from adaptive_nets.adanet import Ensemble
-    from adaptive_nets.automl.fitting import Labelled
 
 # Ensembles of the last rounds that compete by another metric than the search's own.
 _MOST_ENSEMBLES = 4
@@ -63,7 +63,7 @@ class Searching:
         self._ensembles = _KeepEnsembles()
         self.search = AdaNet(
             target.head(),
-            settings.generator or FirstRound(Tabular(linear=False), [LinearBuilder(linear)]),
+            settings.generator or FirstRound(Tabular(), [LinearBuilder(linear)]),
             training="independent",
             ensemble_strategies="all",
             mixture_weights="probability",
@@ -79,7 +79,7 @@ class Searching:
         # The search reads the table as the front does.
         self.search.adopt(None, self.search.state, schema)
 
-    def run(self, train: "Labelled", valid: "Labelled", seconds: float) -> AdaNet:
+    def run(self, train: Labelled, valid: Labelled, seconds: float) -> AdaNet:
         """Runs the search.
 
         Args:
