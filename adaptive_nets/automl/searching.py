@@ -65,7 +65,7 @@ class Searching:
             target.head(),
             settings.generator or FirstRound(Tabular(), [LinearBuilder(linear)]),
             training="independent",
-            ensemble_strategies="all",
+            ensemble_strategies=("grow", "all"),
             mixture_weights="probability",
             mixture_data="validation",
             # What held-out rows say needs no penalty on top.

@@ -58,7 +58,6 @@ SAFE = {
         2, "the modules of its own room, as they are installed"),
     ("adanet/placement/ray_worker.py", "pickle.loads"): (
         1, "what the driver of the same search has sent through Ray's object store"),
-    ("automl/files.py", "load_model"): (1, "it is files.models.load_model"),
     ("files/arrays.py", "np.load"): (1, "allow_pickle=False, and sizes were checked first"),
     ("cli/app.py", "importlib.import_module"): (2, ITS_NAMES),
     ("cli/app.py", "getattr"): (1, ITS_NAMES),
