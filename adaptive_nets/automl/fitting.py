@@ -1,6 +1,5 @@
 """`Fitting`: one call of `fit`, from a table to a model."""
 
-import dataclasses
 import math
 import time
 
@@ -14,6 +13,7 @@ from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.fitted import Fitted, call_eagerly, in_unit_of, serving_head
 from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.splits import LEAST_ROWS, split
+from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.searching import Searching
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Classes, Target
@@ -33,26 +33,6 @@ _SEARCH_TRACES, _CLOSING_TRACES = 10.0, 2.0
 _CLOSING_SECONDS = 0.5
 # So many rows are encoded sooner than a function is traced.
 _FEW_ROWS = 1024
-
-
-@dataclasses.dataclass(frozen=True)
-class Labelled:
-    """Rows of a table with labels.
-
-    Args:
-        x: The table.
-        y: `[rows]` labels, as they were passed.
-        w: `[rows]` weights, or `None`.
-    """
-
-    x: pd.DataFrame
-    y: np.ndarray
-    w: np.ndarray | None
-
-    def take(self, index: np.ndarray) -> "Labelled":
-        """Returns some of the rows."""
-        w = None if self.w is None else self.w[index]
-        return Labelled(self.x.iloc[index], self.y[index], w)
 
 
 class Fitting:
@@ -96,7 +76,7 @@ class Fitting:
         closing = _CLOSING_SECONDS + _CLOSING_TRACES * traced
         if self.left() < closing + _SEARCH_TRACES * traced:
             return self._linear(schema, train, valid, "time limit", encoder, board)
-        searching = Searching(self.settings, self.target, schema, encoder.model)
+        searching = Searching(self.settings, self.target, schema, encoder.model, linear.model)
         searching.run(train, valid, self.left() - closing)
         board.add_search(searching.search)
         return self._chosen(searching, linear, board, encoder, lambda: self.left() - closing)

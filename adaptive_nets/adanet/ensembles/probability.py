@@ -15,7 +15,7 @@ from adaptive_nets._checks import (
     check_number,
 )
 from adaptive_nets._dtypes import whole, whole_dtype
-from adaptive_nets._pieces import RowWise
+from adaptive_nets._pieces import RowWise, pieces
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
 from adaptive_nets.adanet.ensembles.member import Member
@@ -34,9 +34,9 @@ class ProbabilityEnsembler(Ensembler):
     For classes these are probabilities, in regression the predictions themselves
     (`Head.mean_of`). The weights minimise the loss of the mean plus `Σ Γ_j w_j`, which is convex
     in them, up to a duality gap of `tolerance`. On few rows they are drawn towards equal weights:
-    of k members on m rows, by `shrinkage k² / m` times `||w - 1/k||² / 2`, which is what
-    `shrinkage` further rows for each member would do that it predicts best (a Dirichlet prior, to
-    second order); in regression, relative to the loss of equal weights.
+    of k members on m rows, by `shrinkage k / m` times `||w - 1/k||² / 2`, which is what
+    `shrinkage` further rows would do of which each member predicts an equal share best (a Dirichlet
+    prior, to second order); in regression, relative to the loss of equal weights.
 
     Args:
         gamma: Function from a member's complexity r to its Γ, such as `adanet.Penalty`. To be
@@ -148,7 +148,7 @@ class ProbabilityEnsembler(Ensembler):
 
         def shrinkage(equal):
             size = 1.0 if self._scale is None else equal
-            return self.shrinkage * size * len(columns.gamma) ** 2 / rows, starts[0]
+            return self.shrinkage * size * len(columns.gamma) / rows, starts[0]
 
         given = {"h": RowWise(columns.join, outputs), "y": labels, "weights": weights}
         return self._weights(self._solver, columns, starts, given, shrinkage)
@@ -160,16 +160,19 @@ class ProbabilityEnsembler(Ensembler):
 
     def apply(self, mixture: Mixture, outputs: Outputs) -> np.ndarray:
         pairs = zip(mixture.weights, outputs, strict=True)
-        used = [(w, np.asarray(out["logits"], "float64")) for w, out in pairs if w > 0]
+        used = [(w, out["logits"]) for w, out in pairs if w > 0]
         if len(used) == 1:
-            return used[0][1]
-        weights = np.array([w for w, _ in used])
-
-        def mean(rows):
-            return keras.ops.einsum("j,njc->nc", keras.ops.convert_to_tensor(weights), rows)
-
-        joined = keras.ops.convert_to_tensor(np.stack([logits for _, logits in used], axis=1))
-        return keras.ops.convert_to_numpy(self._mean_of(joined, mean))
+            return np.asarray(used[0][1], "float64")
+        weights = keras.ops.convert_to_tensor(np.array([w for w, _ in used], "float64"))
+        found = np.empty(used[0][1].shape)
+        for rows in pieces(len(found), len(used) * found.shape[1]):
+            joined = np.stack([logits[rows] for _, logits in used], axis=1).astype("float64")
+            mean = self._mean_of(
+                keras.ops.convert_to_tensor(joined),
+                lambda each: keras.ops.einsum("j,njc->nc", weights, each),
+            )
+            found[rows] = keras.ops.convert_to_numpy(mean)
+        return found
 
     def build(
         self, mixture: Mixture, outputs: list[dict[str, keras.KerasTensor]]

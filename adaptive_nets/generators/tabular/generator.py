@@ -15,10 +15,13 @@ from adaptive_nets.generators.tabular.recipe import KINDS, USUAL, Recipe
 from adaptive_nets.generators.tabular.statistics import TableStatistics, learn_statistics
 from adaptive_nets.generators.tabular.structure import learn_widths
 
+# Kinds whose layers have majority versions.
+MAJORITY_KINDS = ("mlp", "tabm")
+
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Tabular(Generator):
-    """Networks for tables: TabM, RealMLP and fully connected ones, with embedded columns.
+    """Networks for tables: RealMLP, wide linear models, TabM and plain ones, of embedded columns.
 
     The first round tries networks of different kinds. Later rounds read the reports and try
     neighbours of the best ones: another kind, embedding, depth or width, never only another seed.
@@ -38,8 +41,10 @@ class Tabular(Generator):
     by held-out rows, with averaged weights, by `adanet.EarlyStopping(average=0.995)`.
 
     Args:
-        kinds: Kinds of networks to try, some of `"realmlp"`, `"tabm"` and `"mlp"`. Defaults to
-            `"auto"`: `"realmlp"` and `"tabm"`; with majority kernels `"mlp"` and `"tabm"`.
+        kinds: Kinds of networks to try, the first two of them in the first round: `"realmlp"`,
+            `"wide"` (a linear model of the pieces of numbers, of categories and of pairs of
+            columns), `"tabm"` and `"mlp"`. Defaults to `"auto"`: the first three in this order;
+            with majority kernels `"mlp"` and `"tabm"`.
         members: Number k of members of a TabM, at least 1. They share kernels; each has scales and
             a head of its own. Defaults to 8.
         width: Units of a hidden layer; or `"energy"`: widths and depth are learnt from the training
@@ -48,7 +53,7 @@ class Tabular(Generator):
         dropout: Dropout rate after each hidden layer, in [0, 1). Defaults to `None`, the kind's
             own: 0.15 for RealMLP, 0 for others.
         majority: Number k of majority kernels of each shared dense layer, as for
-            `generators.Dense`. Not for `"realmlp"`. Defaults to 1: plain layers.
+            `generators.Dense`; for `"mlp"` and `"tabm"` only. Defaults to 1: plain layers.
         seed: Seed of what is learnt from the training rows. Defaults to 0.
 
     Raises:
@@ -84,7 +89,7 @@ class Tabular(Generator):
         majority: MajoritySetting = 1,
         seed: int = 0,
     ):
-        if kinds != "auto":
+        if not (isinstance(kinds, str) and kinds == "auto"):
             kinds = [kinds] if isinstance(kinds, str) else kinds
             kinds = check_list("kinds", kinds, str, f"'auto' or some of {', '.join(KINDS)}", 1)
             for kind in kinds:
@@ -92,13 +97,15 @@ class Tabular(Generator):
             kinds = list(dict.fromkeys(kinds))
         self.kinds = kinds
         self.members = check_integer("members", members, 1)
-        self.width = width if width == "energy" else or_none(check_integer, "width", width, 1)
+        learnt = isinstance(width, str) and width == "energy"
+        self.width = width if learnt else or_none(check_integer, "width", width, 1)
         self.dropout = or_none(check_number, "dropout", dropout, 0, 1, "low")
         self.majority = describe_majority(majority)
-        if self.majority and "realmlp" in self._kinds():
+        plain = [kind for kind in self._kinds() if kind not in MAJORITY_KINDS]
+        if self.majority and plain:
             raise ValueError(
-                "majority is for kinds with dense layers, 'tabm' and 'mlp'. Received: "
-                f"kinds={self.kinds!r} with 'realmlp', whose kernels have a scale of their own."
+                f"majority is for kinds with dense layers, {' and '.join(MAJORITY_KINDS)}. "
+                f"Received: kinds={self.kinds!r}, of which {plain[0]!r} has none."
             )
         self.seed = check_integer("seed", seed, 0)
         self._statistics: TableStatistics | None = None
@@ -132,10 +139,12 @@ class Tabular(Generator):
     def _kinds(self):
         if self.kinds != "auto":
             return self.kinds
-        return ["mlp", "tabm"] if self.majority else ["realmlp", "tabm"]
+        return list(MAJORITY_KINDS) if self.majority else ["realmlp", "wide", "tabm"]
 
     def _usual(self, kind):
         recipe = Recipe(kind, members=self.members, **USUAL[kind])
+        if kind == "wide":
+            return recipe
         if self._widths is not None:
             recipe = recipe.changed(widths=self._widths)
         elif isinstance(self.width, int):

@@ -4,18 +4,35 @@ from collections.abc import Callable
 
 import keras
 
-from adaptive_nets.generators.tabular.columns import read_columns
+from adaptive_nets.generators.tabular.columns import (
+    cut_numbers,
+    read_columns,
+    read_tokens,
+    varying,
+)
 from adaptive_nets.generators.tabular.layers import (
+    Buckets,
+    CategoryEmbedding,
+    ColumnSum,
+    Crosses,
     InputScale,
     MemberHeads,
+    PiecewiseLinear,
     ScaledDense,
     ScaleEnsemble,
 )
 from adaptive_nets.generators.tabular.recipe import Recipe
-from adaptive_nets.generators.tabular.statistics import TableStatistics
+from adaptive_nets.generators.tabular.statistics import TableStatistics, named_features
 
-# In a RealMLP embeddings of numbers learn this much more slowly than kernels.
-EMBEDDING_RATE = 0.1
+# In a RealMLP embeddings of numbers and of categories learn this much more slowly than kernels, or
+# they overfit.
+EMBEDDING_RATES = (0.1, 0.3)
+
+# Parts of a number's range, and most columns, whose pairs a wide model reads.
+BUCKETS, MOST_CROSSED = 12, 16
+
+# Of a text's tokens, which are averaged, single ones tell of its class.
+TOKEN_WEIGHT = 10.0
 
 Inputs = keras.KerasTensor | dict[str, keras.KerasTensor]
 # Logits [rows, units] or heads [rows, k, units], and the hidden layers.
@@ -52,13 +69,38 @@ def mlp(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) -> N
 
 def realmlp(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) -> Network:
     """RealMLP: learnt input scales, and kernels of unit scale with parametric activations."""
-    x, _ = read_columns(inputs, known, recipe.embedding, recipe.codes, EMBEDDING_RATE)
+    x, _ = read_columns(inputs, known, recipe.embedding, recipe.codes, EMBEDDING_RATES)
     x, hidden = InputScale()(x), []
     for width in recipe.widths:
         x = ScaledDense(width, "selu")(x)
         x = _dropped(x, recipe)
         hidden.append(x)
     return ScaledDense(units)(x), hidden
+
+
+def wide(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) -> Network:
+    """A linear model of the pieces of numbers, of categories, of tokens and of pairs of columns."""
+    named, parts, crossed, sizes = named_features(inputs), [], [], []
+    for name in ("categories", "codes"):
+        if name in named and (recipe.codes or name != "codes"):
+            seen = getattr(known, name)
+            parts.append(CategoryEmbedding(seen.sizes, seen.stand_ins, units, 0.0)(named[name]))
+            crossed.append(named[name])
+            sizes += seen.sizes
+    if "numbers" in named:
+        pieces, _ = cut_numbers(named["numbers"], known.numbers, varying(known.numbers))
+        parts.append(PiecewiseLinear(units, linear=False)((pieces, pieces)))
+        crossed.append(Buckets(BUCKETS)(pieces))
+        sizes += [BUCKETS] * pieces.shape[1]
+    if "tokens" in named:
+        texts = read_tokens(named["tokens"], known.tokens, units, scale=0.0)
+        parts.append(keras.layers.Rescaling(TOKEN_WEIGHT)(texts))
+    if "missing" in named:
+        parts.append(keras.layers.Dense(units, kernel_initializer="zeros")(named["missing"]))
+    sizes = sizes[:MOST_CROSSED]
+    if recipe.crosses and len(sizes) > 1:
+        parts.append(Crosses(sizes, units)(crossed))
+    return ColumnSum()(parts), []
 
 
 def _dropped(x, recipe):
@@ -69,4 +111,5 @@ NETWORKS: dict[str, Callable[[Inputs, int, Recipe, TableStatistics], Network]] =
     "tabm": tabm,
     "mlp": mlp,
     "realmlp": realmlp,
+    "wide": wide,
 }

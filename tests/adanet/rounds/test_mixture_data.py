@@ -149,6 +149,19 @@ def test_a_round_of_which_nothing_is_left_selects_nothing(lc):
     assert len(search.leaderboard().query("round == 2 and status == 'rejected'")) == 1
 
 
+def test_outputs_out_of_fold_are_weighed(lc, data, tmp_path):
+    given = {**HELD_OUT, "mixture_data": "folds", "folds": 2, "mixture_weights": "probability"}
+    search = lc.small(tmp_path, **{**given, "max_iterations": 1}).fit(*data, verbose=0)
+    board = search.leaderboard()
+    np.testing.assert_allclose(board["objective"], board["loss"] + board["penalty"], atol=1e-12)
+    assert board.attrs["objective_of"] == "folds" and "out of fold" in str(board)
+    assert search.context.settings.penalty == 1 / 100
+    # What is served has seen all of these rows, and is better on them.
+    assert search.evaluate(*data)["loss"] < board["loss"].min()
+    loaded = an.AdaNet.load(tmp_path)
+    np.testing.assert_array_equal(loaded.predict(data[0]), search.predict(data[0]))
+
+
 def test_an_evaluator_still_decides(lc, data, valid):
     search = lc.small(**HELD_OUT, evaluator=an.adanet.Evaluator(metric="accuracy"))
     board = search.fit(*data, validation_data=valid, verbose=0).leaderboard()

@@ -143,6 +143,7 @@ class TokenBag(StatisticsLayer):
         units: Size of an embedding.
         places: `[size]` the place of each id's embedding, from 1; 0 where it has none. Defaults to
             `None`: they are still to be loaded.
+        scale: Standard deviation of the first embeddings. Defaults to 0.1.
 
     Call arguments:
         inputs: `[rows, texts, length]` integers, 0 for padding.
@@ -151,13 +152,22 @@ class TokenBag(StatisticsLayer):
         `[rows, texts, units]`, zeros for an empty text.
     """
 
-    def __init__(self, size: int, kept: int, units: int, places: Any | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        size: int,
+        kept: int,
+        units: int,
+        places: Any | None = None,
+        scale: float = 0.1,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.size, self.kept, self.units, self.given = size, kept, units, places
+        self.scale = scale
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.places = self.add_statistic("places", (self.size,), self.given)
-        normal = keras.initializers.RandomNormal(stddev=0.1)
+        normal = keras.initializers.RandomNormal(stddev=self.scale)
         self.table = self.add_weight(
             shape=(self.kept + 1, self.units), initializer=normal, name="embedding_table"
         )
@@ -176,4 +186,4 @@ class TokenBag(StatisticsLayer):
 
     def get_config(self) -> dict[str, Any]:
         sizes = {"size": self.size, "kept": self.kept, "units": self.units}
-        return {**super().get_config(), **sizes}
+        return {**super().get_config(), **sizes, "scale": self.scale}
