@@ -44,14 +44,22 @@ class Searching:
         target: The target.
         schema: How a table is read.
         encoding: The model from raw columns to encoded ones.
+        whole: Whether there is time for all kinds of networks.
     """
 
-    def __init__(self, settings: Settings, target: Target, schema: Schema, encoding: keras.Model):
+    def __init__(
+        self,
+        settings: Settings,
+        target: Target,
+        schema: Schema,
+        encoding: keras.Model,
+        whole: bool = True,
+    ):
         self.settings, self.target = settings, target
         self._ensembles = _KeepEnsembles()
         self.search = AdaNet(
             target.head(),
-            settings.generator or Tabular(),
+            settings.generator or (Tabular() if whole else Tabular("tabm")),
             training="independent",
             ensemble_strategies="all",
             mixture_weights="probability",
