@@ -86,7 +86,9 @@ class Fitting:
         if self.settings.model_dir is not None:
             # A fit that goes on in its folder proposes what it proposed before.
             whole = self.settings.seconds >= _WHOLE_SECONDS
-        searching = Searching(self.settings, self.target, schema, encoder.model, whole)
+        searching = Searching(
+            self.settings, self.target, schema, encoder.model, linear.model, whole
+        )
         searching.run(train, valid, self.left() - closing)
         board.add_search(searching.search)
         return self._chosen(searching, linear, board, encoder, lambda: self.left() - closing)
