@@ -81,7 +81,7 @@ class AutoEstimator(BaseEstimator):
                 "from. Expected at least 2 rows."
             )
         target = self._target.learn(rows.y, name)
-        fitting = Fitting(settings, target)
+        fitting = Fitting(settings, target, name if isinstance(y, str) else None)
         valid = None if validation_data is None else self._held_out(validation_data, name)
         self._fitted = fitting.run(rows, valid)
         if settings.model_dir is not None:

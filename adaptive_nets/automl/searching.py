@@ -47,6 +47,7 @@ class Searching:
         schema: How a table is read.
         encoding: The model from raw columns to encoded ones.
         linear: The linear baseline, which joins the first round as it is.
+        whole: Whether there is time for all kinds of networks.
     """
 
     def __init__(
@@ -56,14 +57,16 @@ class Searching:
         schema: Schema,
         encoding: keras.Model,
         linear: LinearModel,
+        whole: bool = True,
     ):
         self.settings, self.target = settings, target
         if isinstance(target, Numbers):
             linear = linear.in_unit(target.mean, target.scale)
+        tabular = Tabular() if whole else Tabular("tabm")
         self._ensembles = _KeepEnsembles()
         self.search = AdaNet(
             target.head(),
-            settings.generator or FirstRound(Tabular(), [LinearBuilder(linear)]),
+            settings.generator or FirstRound(tabular, [LinearBuilder(linear)]),
             training="independent",
             ensemble_strategies=("grow", "all"),
             mixture_weights="probability",
