@@ -264,7 +264,7 @@ CALLS = [
         {
             "kinds": choice("auto")
             .but([], ["soup"], [3], allow=("tabm", ["mlp"]))
-            .where(listed(lambda v: v in ("tabm", "mlp", "realmlp"), empty=False)),
+            .where(listed(lambda v: v in ("tabm", "mlp", "realmlp", "wide"), empty=False)),
             "members": count(2),
             "width": count(8, none=True).but("wide", allow=("energy",)),
             "dropout": number(0.1, None, 1, none=True).but(-0.1),
@@ -298,6 +298,14 @@ CALLS = [
             "learning_rate": RATE,
             "depths": mapping(None, none=True, empty=True).but({"a": -1}, {"a": 1.5}, {"b": 1}),
             "majority": MAJORITY,
+        },
+    ),
+    Call(
+        "generators.FirstRound",
+        lambda: generators.FirstRound,
+        {
+            "generator": instance(lazy(lambda: generators.Dense(4))),
+            "builders": instance([], none=True, kind=(list, tuple)).but([3]),
         },
     ),
     Call(

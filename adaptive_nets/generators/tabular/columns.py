@@ -26,6 +26,9 @@ ONE_HOT = 12
 # Sizes of embeddings: of a number, a category, a text.
 NUMBER_UNITS, CATEGORY_UNITS, TEXT_UNITS = 16, 8, 32
 
+# Standard deviation of the first embeddings of categories.
+CATEGORY_SCALE = 0.3
+
 # Of many columns, embeddings are smaller: together they have about this size. Those of one unit or
 # none would be no better than normal scores.
 ALL_UNITS, LEAST_UNITS = 1024, 2
@@ -36,7 +39,7 @@ def read_columns(
     statistics: TableStatistics,
     embedding: str,
     codes: bool,
-    rate: float = 1.0,
+    rates: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[keras.KerasTensor, list[int]]:
     """Returns all columns as one vector per row, and the sizes of the columns' parts in it.
 
@@ -45,11 +48,12 @@ def read_columns(
         statistics: What is known of them.
         embedding: How numbers are read, as in `Recipe`.
         codes: Whether integers with few values are read as categories too.
-        rate: Factor on the learning rate of the embeddings of numbers. Defaults to 1.
+        rates: Factors on the learning rates of the embeddings of numbers and of categories.
+            Defaults to 1 and 1.
     """
     named, parts, sizes = named_features(inputs), [], []
     if "numbers" in named:
-        for tensor in read_numbers(named["numbers"], statistics.numbers, embedding, rate):
+        for tensor in read_numbers(named["numbers"], statistics.numbers, embedding, rates[0]):
             units = tensor.shape[-1] if len(tensor.shape) == 3 else 1
             sizes += [units] * tensor.shape[1]
             parts.append(tensor)
@@ -58,17 +62,28 @@ def read_columns(
         sizes += [1] * named["missing"].shape[-1]
     for name in ("categories", "codes"):
         if name in named and (codes or name != "codes"):
-            for tensor, more in read_categories(named[name], getattr(statistics, name)):
+            for tensor, more in read_categories(named[name], getattr(statistics, name), rates[1]):
                 parts.append(tensor)
                 sizes += more
     if "tokens" in named:
-        places = statistics.tokens
-        bag = TokenBag(len(places), int(places.max()), TEXT_UNITS, places)
-        tensor = bag(named["tokens"])
+        tensor = read_tokens(named["tokens"], statistics.tokens, TEXT_UNITS)
         parts.append(tensor)
         sizes += [TEXT_UNITS] * tensor.shape[1]
     flat = [t if len(t.shape) == 2 else keras.layers.Flatten()(t) for t in parts]
     return flat[0] if len(flat) == 1 else keras.layers.Concatenate()(flat), sizes
+
+
+def read_tokens(
+    ids: keras.KerasTensor, places: np.ndarray, units: int, scale: float = 0.1
+) -> keras.KerasTensor:
+    """Returns texts as `[rows, texts, units]`."""
+    return TokenBag(len(places), int(places.max()), units, places, scale)(ids)
+
+
+def varying(known: NumberStatistics) -> list[int]:
+    """Returns the columns of numbers that are not constant; all of them, if each is."""
+    found = [int(c) for c in np.flatnonzero(known.counts())]
+    return found or list(range(len(known.counts())))
 
 
 def cut_numbers(
@@ -109,7 +124,7 @@ def read_numbers(
 
 
 def read_categories(
-    ids: keras.KerasTensor, known: CategoryStatistics
+    ids: keras.KerasTensor, known: CategoryStatistics, rate: float = 1.0
 ) -> list[tuple[keras.KerasTensor, list[int]]]:
     """Returns categories as one-hot vectors where values are few, as embeddings elsewhere."""
     found = []
@@ -123,7 +138,7 @@ def read_categories(
             layer = OneHot(some.sizes, some.stand_ins, chosen)
             found.append((layer(ids), some.sizes))
         else:
-            units = CATEGORY_UNITS
-            layer = CategoryEmbedding(some.sizes, some.stand_ins, units, columns=chosen)
+            units, scale = CATEGORY_UNITS, CATEGORY_SCALE
+            layer = CategoryEmbedding(some.sizes, some.stand_ins, units, scale, chosen, rate)
             found.append((layer(ids), [units] * len(columns)))
     return found

@@ -6,26 +6,22 @@ from typing import Any
 
 import keras
 
-from adaptive_nets._checks import (
-    check_bool,
-    check_choice,
-    check_integer,
-    check_list,
-    check_number,
-    or_none,
-)
+from adaptive_nets._checks import check_choice, check_integer, check_list, check_number, or_none
 from adaptive_nets.adanet import Ensemble, Generator, Report
 from adaptive_nets.adanet.candidates.stock.layer_builder import MajoritySetting, describe_majority
 from adaptive_nets.generators.tabular.builder import TabularBuilder
 from adaptive_nets.generators.tabular.portfolio import first_recipes, next_recipes
-from adaptive_nets.generators.tabular.recipe import KINDS, LINEAR, USUAL, Recipe
+from adaptive_nets.generators.tabular.recipe import KINDS, USUAL, Recipe
 from adaptive_nets.generators.tabular.statistics import TableStatistics, learn_statistics
 from adaptive_nets.generators.tabular.structure import learn_widths
+
+# Kinds whose layers have majority versions.
+MAJORITY_KINDS = ("mlp", "tabm")
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Tabular(Generator):
-    """Networks for tables: TabM, RealMLP and fully connected ones, with embedded columns.
+    """Networks for tables: RealMLP, wide linear models, TabM and plain ones, of embedded columns.
 
     The first round tries networks of different kinds. Later rounds read the reports and try
     neighbours of the best ones: another kind, embedding, depth or width, never only another seed.
@@ -45,8 +41,10 @@ class Tabular(Generator):
     by held-out rows, with averaged weights, by `adanet.EarlyStopping(average=0.995)`.
 
     Args:
-        kinds: Kinds of networks to try, some of `"realmlp"`, `"tabm"` and `"mlp"`. Defaults to
-            `"auto"`: `"realmlp"` and `"tabm"`; with majority kernels `"mlp"` and `"tabm"`.
+        kinds: Kinds of networks to try, the first two of them in the first round: `"realmlp"`,
+            `"wide"` (a linear model of the pieces of numbers, of categories and of pairs of
+            columns), `"tabm"` and `"mlp"`. Defaults to `"auto"`: the first three in this order;
+            with majority kernels `"mlp"` and `"tabm"`.
         members: Number k of members of a TabM, at least 1. They share kernels; each has scales and
             a head of its own. Defaults to 8.
         width: Units of a hidden layer; or `"energy"`: widths and depth are learnt from the training
@@ -54,10 +52,8 @@ class Tabular(Generator):
             for RealMLP, two of 128 for others.
         dropout: Dropout rate after each hidden layer, in [0, 1). Defaults to `None`, the kind's
             own: 0.15 for RealMLP, 0 for others.
-        linear: Whether the first round tries a linear model too, in pieces of numbers, values of
-            categories and tokens. Defaults to `True`.
         majority: Number k of majority kernels of each shared dense layer, as for
-            `generators.Dense`. Not for `"realmlp"`. Defaults to 1: plain layers.
+            `generators.Dense`; for `"mlp"` and `"tabm"` only. Defaults to 1: plain layers.
         seed: Seed of what is learnt from the training rows. Defaults to 0.
 
     Raises:
@@ -90,11 +86,10 @@ class Tabular(Generator):
         members: int = 8,
         width: int | str | None = None,
         dropout: float | None = None,
-        linear: bool = True,
         majority: MajoritySetting = 1,
         seed: int = 0,
     ):
-        if kinds != "auto":
+        if not (isinstance(kinds, str) and kinds == "auto"):
             kinds = [kinds] if isinstance(kinds, str) else kinds
             kinds = check_list("kinds", kinds, str, f"'auto' or some of {', '.join(KINDS)}", 1)
             for kind in kinds:
@@ -102,14 +97,15 @@ class Tabular(Generator):
             kinds = list(dict.fromkeys(kinds))
         self.kinds = kinds
         self.members = check_integer("members", members, 1)
-        self.width = width if width == "energy" else or_none(check_integer, "width", width, 1)
+        learnt = isinstance(width, str) and width == "energy"
+        self.width = width if learnt else or_none(check_integer, "width", width, 1)
         self.dropout = or_none(check_number, "dropout", dropout, 0, 1, "low")
-        self.linear = check_bool("linear", linear)
         self.majority = describe_majority(majority)
-        if self.majority and "realmlp" in self._kinds():
+        plain = [kind for kind in self._kinds() if kind not in MAJORITY_KINDS]
+        if self.majority and plain:
             raise ValueError(
-                "majority is for kinds with dense layers, 'tabm' and 'mlp'. Received: "
-                f"kinds={self.kinds!r} with 'realmlp', whose kernels have a scale of their own."
+                f"majority is for kinds with dense layers, {' and '.join(MAJORITY_KINDS)}. "
+                f"Received: kinds={self.kinds!r}, of which {plain[0]!r} has none."
             )
         self.seed = check_integer("seed", seed, 0)
         self._statistics: TableStatistics | None = None
@@ -136,22 +132,19 @@ class Tabular(Generator):
         has_codes = known.codes is not None
         if previous is None:
             recipes = first_recipes(base, has_codes)
-            if self.linear:
-                recipes.append(Recipe("linear", **LINEAR))
         else:
             recipes = next_recipes(base, has_codes, reports)
-        return [
-            TabularBuilder(recipe, known, self.majority if recipe.widths else None)
-            for recipe in recipes
-        ]
+        return [TabularBuilder(recipe, known, self.majority) for recipe in recipes]
 
     def _kinds(self):
         if self.kinds != "auto":
             return self.kinds
-        return ["mlp", "tabm"] if self.majority else ["realmlp", "tabm"]
+        return list(MAJORITY_KINDS) if self.majority else ["realmlp", "wide", "tabm"]
 
     def _usual(self, kind):
         recipe = Recipe(kind, members=self.members, **USUAL[kind])
+        if kind == "wide":
+            return recipe
         if self._widths is not None:
             recipe = recipe.changed(widths=self._widths)
         elif isinstance(self.width, int):
@@ -164,7 +157,6 @@ class Tabular(Generator):
             "members": self.members,
             "width": self.width,
             "dropout": self.dropout,
-            "linear": self.linear,
             "majority": self.majority,
             "seed": self.seed,
         }

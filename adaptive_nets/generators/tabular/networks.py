@@ -4,20 +4,32 @@ from collections.abc import Callable
 
 import keras
 
-from adaptive_nets.generators.tabular.columns import read_columns, read_numbers
+from adaptive_nets.generators.tabular.columns import (
+    cut_numbers,
+    read_columns,
+    read_tokens,
+    varying,
+)
 from adaptive_nets.generators.tabular.layers import (
+    Buckets,
     CategoryEmbedding,
+    ColumnSum,
+    Crosses,
     InputScale,
     MemberHeads,
+    PiecewiseLinear,
     ScaledDense,
     ScaleEnsemble,
-    TokenBag,
 )
 from adaptive_nets.generators.tabular.recipe import Recipe
 from adaptive_nets.generators.tabular.statistics import TableStatistics, named_features
 
-# In a RealMLP embeddings of numbers learn this much more slowly than kernels.
-EMBEDDING_RATE = 0.1
+# In a RealMLP embeddings of numbers and of categories learn this much more slowly than kernels, or
+# they overfit.
+EMBEDDING_RATES = (0.1, 0.3)
+
+# Parts of a number's range, and most columns, whose pairs a wide model reads.
+BUCKETS, MOST_CROSSED = 12, 16
 
 # Of a text's tokens, which are averaged, single ones tell of its class.
 TOKEN_WEIGHT = 10.0
@@ -57,7 +69,7 @@ def mlp(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) -> N
 
 def realmlp(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) -> Network:
     """RealMLP: learnt input scales, and kernels of unit scale with parametric activations."""
-    x, _ = read_columns(inputs, known, recipe.embedding, recipe.codes, EMBEDDING_RATE)
+    x, _ = read_columns(inputs, known, recipe.embedding, recipe.codes, EMBEDDING_RATES)
     x, hidden = InputScale()(x), []
     for width in recipe.widths:
         x = ScaledDense(width, "selu")(x)
@@ -66,27 +78,29 @@ def realmlp(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) 
     return ScaledDense(units)(x), hidden
 
 
-def linear(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) -> Network:
-    """A weight for every value of a category, every token, and every piece of a number."""
-    named, terms = named_features(inputs), []
-    if "numbers" in named:
-        terms += map(_flat, read_numbers(named["numbers"], known.numbers, recipe.embedding))
-    terms += [named["missing"]] if "missing" in named else []
-    terms = [keras.layers.Dense(units, kernel_initializer="zeros")(term) for term in terms]
+def wide(inputs: Inputs, units: int, recipe: Recipe, known: TableStatistics) -> Network:
+    """A linear model of the pieces of numbers, of categories, of tokens and of pairs of columns."""
+    named, parts, crossed, sizes = named_features(inputs), [], [], []
     for name in ("categories", "codes"):
-        if name in named:
-            of = getattr(known, name)
-            values = CategoryEmbedding(of.sizes, of.stand_ins, units, scale=0.0)(named[name])
-            terms.append(keras.ops.sum(values, axis=1))
+        if name in named and (recipe.codes or name != "codes"):
+            seen = getattr(known, name)
+            parts.append(CategoryEmbedding(seen.sizes, seen.stand_ins, units, 0.0)(named[name]))
+            crossed.append(named[name])
+            sizes += seen.sizes
+    if "numbers" in named:
+        pieces, _ = cut_numbers(named["numbers"], known.numbers, varying(known.numbers))
+        parts.append(PiecewiseLinear(units, linear=False)((pieces, pieces)))
+        crossed.append(Buckets(BUCKETS)(pieces))
+        sizes += [BUCKETS] * pieces.shape[1]
     if "tokens" in named:
-        places = known.tokens
-        bag = TokenBag(len(places), int(places.max()), units, places, scale=0.0)
-        terms.append(TOKEN_WEIGHT * keras.ops.sum(bag(named["tokens"]), axis=1))
-    return (terms[0] if len(terms) == 1 else keras.layers.Add()(terms)), []
-
-
-def _flat(x):
-    return x if len(x.shape) == 2 else keras.layers.Flatten()(x)
+        texts = read_tokens(named["tokens"], known.tokens, units, scale=0.0)
+        parts.append(keras.layers.Rescaling(TOKEN_WEIGHT)(texts))
+    if "missing" in named:
+        parts.append(keras.layers.Dense(units, kernel_initializer="zeros")(named["missing"]))
+    sizes = sizes[:MOST_CROSSED]
+    if recipe.crosses and len(sizes) > 1:
+        parts.append(Crosses(sizes, units)(crossed))
+    return ColumnSum()(parts), []
 
 
 def _dropped(x, recipe):
@@ -97,5 +111,5 @@ NETWORKS: dict[str, Callable[[Inputs, int, Recipe, TableStatistics], Network]] =
     "tabm": tabm,
     "mlp": mlp,
     "realmlp": realmlp,
-    "linear": linear,
+    "wide": wide,
 }

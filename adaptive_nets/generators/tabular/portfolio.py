@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from adaptive_nets.adanet import Report
 from adaptive_nets.generators.tabular.recipe import Recipe
 
-# Candidates of a later round.
-LATER = 3
+# Kinds of the first round, and candidates of a later one.
+FIRST_KINDS, LATER = 2, 3
 
 # Narrowest and widest layers that neighbours may have.
 NARROWEST, WIDEST = 32, 512
@@ -16,14 +16,16 @@ MOST_DROPOUT = 0.5
 
 
 def first_recipes(base: dict[str, Recipe], has_codes: bool) -> list[Recipe]:
-    """Returns the recipes of the first round: one of each kind, and the first with codes too.
+    """Returns the recipes of the first round: of the first kinds, and the first with codes too.
 
     Args:
         base: For each kind to try, its usual recipe.
         has_codes: Whether there are integers with few values.
     """
-    found = list(base.values())
-    return [found[0], found[0].changed(codes=True), *found[1:]] if has_codes else found
+    found = list(base.values())[:FIRST_KINDS]
+    return [found[0].changed(codes=codes) for codes in (False, True)[: 1 + has_codes]] + [
+        recipe.changed(codes=has_codes and recipe.kind == "wide") for recipe in found[1:]
+    ]
 
 
 def next_recipes(
@@ -38,8 +40,6 @@ def next_recipes(
     """
     known = {"kind", "embedding", "widths"}
     trained = [r for r in reports if r.status == "trained" and known <= set(r.hyperparameters)]
-    # A linear model has no neighbours.
-    trained = [r for r in trained if r.hyperparameters["widths"]]
     ranked = sorted(trained, key=score)
     best = [Recipe.read(report.hyperparameters) for report in ranked] or list(base.values())
     tried, found = {recipe.name for recipe in best}, []
@@ -66,22 +66,30 @@ def _candidates(best, base, has_codes):
     """Yields recipes, those that promise most first, without end."""
     for recipe in best[:2]:
         yield from _neighbours(recipe, base, has_codes)
-    wider = best[0]
+    # Never the same network with another seed: wider by an eighth, again and again; or, where
+    # nothing can be wider, slower.
+    last = next((recipe for recipe in best if recipe.widths), best[0])
     while True:
-        # Never the same network with another seed: wider by an eighth, again and again.
-        wider = wider.changed(widths=tuple(width + max(1, width // 8) for width in wider.widths))
-        yield wider
+        if last.widths:
+            last = last.changed(widths=tuple(width + max(1, width // 8) for width in last.widths))
+        else:
+            last = last.changed(learning_rate=0.8 * last.learning_rate)
+        yield last
 
 
 def _neighbours(recipe: Recipe, base: dict[str, Recipe], has_codes: bool) -> Iterator[Recipe]:
     """Yields recipes near one, those that differ most from it first."""
-    other = "periodic" if recipe.embedding == "pieces" else "pieces"
+    others = [kind for kind in base if kind != recipe.kind]
+    if recipe.kind == "wide":
+        yield from (base[kind].changed(codes=recipe.codes) for kind in others)
+        yield recipe.changed(crosses=not recipe.crosses)
+        if has_codes:
+            yield recipe.changed(codes=not recipe.codes)
+        return
     doubled = tuple(min(WIDEST, 2 * width) for width in recipe.widths)
     halved = tuple(max(NARROWEST, width // 2) for width in recipe.widths)
-    yield recipe.changed(embedding=other)
-    for kind, usual in base.items():
-        if kind != recipe.kind:
-            yield usual.changed(embedding=recipe.embedding, codes=recipe.codes)
+    yield recipe.changed(embedding="periodic" if recipe.embedding == "pieces" else "pieces")
+    yield from (base[kind].changed(codes=recipe.codes) for kind in others)
     yield recipe.changed(widths=doubled, dropout=min(MOST_DROPOUT, recipe.dropout + 0.15))
     if has_codes:
         yield recipe.changed(codes=not recipe.codes)

@@ -12,13 +12,12 @@ USUAL: dict[str, dict[str, Any]] = {
         "weight_decay": 0.02,
         "beta_2": 0.95,
     },
+    "wide": {"widths": (), "learning_rate": 0.01, "weight_decay": 0.0, "beta_2": 0.99},
     "tabm": {},
     "mlp": {},
 }
 KINDS = tuple(USUAL)
-
-# Beside each kind in the first round: what no network has to learn.
-LINEAR = {"widths": (), "learning_rate": 0.01, "weight_decay": 0.0, "codes": True}
+EMBEDDINGS = ("pieces", "periodic", "scores", "clipped")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,13 +25,14 @@ class Recipe:
     """How one network for tables is built and trained.
 
     Args:
-        kind: `"realmlp"`, `"tabm"`, `"mlp"` or `"linear"`.
+        kind: `"realmlp"`, `"wide"`, `"tabm"` or `"mlp"`.
         embedding: How numbers are read: `"pieces"`: piecewise-linear embeddings; `"periodic"`:
             waves; `"scores"`: normal quantiles; `"clipped"`: centred, scaled and smoothly clipped.
             Defaults to `"pieces"`.
         codes: Whether integers with few values are read as categories too. Defaults to `False`.
         widths: Units of each hidden layer. Defaults to `(128, 128)`.
         members: Number k of members of a TabM. Defaults to 8.
+        crosses: Whether a wide model reads pairs of columns too. Defaults to `True`.
         scales: Which layers of a TabM have scales of each member's own: `"first"` or `"all"`.
             Defaults to `"first"`.
         dropout: Dropout rate after each hidden layer. Defaults to 0.
@@ -46,6 +46,7 @@ class Recipe:
     codes: bool = False
     widths: tuple[int, ...] = (128, 128)
     members: int = 8
+    crosses: bool = True
     scales: str = "first"
     dropout: float = 0.0
     learning_rate: float = 0.002
@@ -59,8 +60,13 @@ class Recipe:
         if self.kind == "tabm":
             words += [f"k{self.members}"] + (["full"] if self.scales == "all" else [])
         words += [self.embedding] + (["codes"] if self.codes else [])
-        words += ["-".join(map(str, self.widths))] if self.widths else []
+        if self.kind == "wide":
+            words += [] if self.crosses else ["no_crosses"]
+        else:
+            words += ["-".join(map(str, self.widths))]
         words += [f"drop{self.dropout:g}"] if self.dropout else []
+        usual = USUAL[self.kind].get("learning_rate", type(self).learning_rate)
+        words += [f"rate{self.learning_rate:.2g}"] if self.learning_rate != usual else []
         return "_".join(words)
 
     def changed(self, **settings: Any) -> "Recipe":

@@ -70,12 +70,12 @@ def test_scores_are_linear_between_the_edges():
 def test_piecewise_linear_starts_linear_and_learns_each_piece():
     pieces = RNG.random((5, 3, 4)).astype("float32")
     numbers = RNG.normal(size=(5, 3)).astype("float32")
-    layer = layers.PiecewiseLinear(2)
+    layer = layers.PiecewiseLinear(2, rate=0.5)
     first = np.asarray(layer((pieces, numbers)))
-    known = weights_of(layer)
+    known = {name: 0.5 * value for name, value in weights_of(layer).items()}
     linear = numbers[..., None] * known["embedding_slope"] + known["embedding_bias"]
     np.testing.assert_allclose(first, linear, atol=1e-6)
-    known = randomized(layer, (pieces, numbers))
+    known = {name: 0.5 * w for name, w in randomized(layer, (pieces, numbers)).items()}
     expected = numbers[..., None] * known["embedding_slope"] + known["embedding_bias"]
     expected += np.einsum("bcj,cju->bcu", pieces, known["embedding_pieces"])
     np.testing.assert_allclose(np.asarray(layer((pieces, numbers))), expected, atol=1e-5)
@@ -106,8 +106,8 @@ READ = np.array([[0, -1], [2, -1], [2, -1], [3, 3], [4, 3], [2, -1], [2, 3]])
 
 
 def test_categories_unseen_in_training_stand_in_for_nothing_they_are_not():
-    layer = layers.CategoryEmbedding(SIZES, STAND_INS, 3)
-    table = randomized(layer, IDS)["embedding_table"]
+    layer = layers.CategoryEmbedding(SIZES, STAND_INS, 3, rate=0.5)
+    table = 0.5 * randomized(layer, IDS)["embedding_table"]
     expected = np.where(READ[..., None] < 0, 0.0, table[np.maximum(READ, 0) + np.array([0, 5])])
     np.testing.assert_allclose(np.asarray(layer(IDS)), expected, atol=1e-6)
     one_hot = np.zeros((len(IDS), 9))
@@ -179,3 +179,28 @@ def test_a_rate_is_a_factor_on_adams_steps():
     before = 6.0 * np.asarray(layer.scale)
     optimizer.apply([keras.ops.convert_to_tensor([0.5, -2.0])], layer.trainable_weights)
     np.testing.assert_allclose(6.0 * np.asarray(layer.scale) - before, [-0.06, 0.06], atol=1e-6)
+
+
+def test_buckets_say_in_which_part_of_its_range_a_number_lies():
+    edges = np.array([np.arange(9.0)])
+    x = np.array([[-1.0], [0.5], [1.0], [3.9], [8.0]], "float32")
+    found = layers.Buckets(3)(layers.Pieces(8, edges)(x))
+    np.testing.assert_array_equal(np.asarray(found)[:, 0], [0, 0, 0, 1, 2])
+
+
+def test_crosses_have_a_weight_for_each_pair_of_values():
+    sizes, rows = [5, 4, 100], [IDS, RNG.integers(3, 100, (len(IDS), 1))]
+    layer = layers.Crosses(sizes, 2)
+    assert not np.asarray(layer(rows)).any()
+    table = randomized(layer, rows)["embedding_table"].reshape(3, 256, 2)
+    ids = np.concatenate(rows, axis=1)
+    ids = np.where((ids < 0) | (ids >= sizes), 1, ids)
+    expected = table[0, ids[:, 0] * 4 + ids[:, 1]]
+    for pair, column in ((1, 0), (2, 1)):
+        value = ids[:, column] * 100 + ids[:, 2]
+        full = sizes[column] * 100 > 256
+        expected = expected + table[pair, (value * 31_337 if full else value) % 256]
+    np.testing.assert_allclose(np.asarray(layer(rows)), expected / np.sqrt(3), atol=1e-5)
+    flat, deep = RNG.normal(size=(4, 2)), RNG.normal(size=(4, 3, 2))
+    found = layers.ColumnSum()([flat.astype("float32"), deep.astype("float32")])
+    np.testing.assert_allclose(np.asarray(found), flat + deep.sum(1), atol=1e-5)

@@ -10,7 +10,7 @@ import tensorflow as tf
 import adaptive_nets as an
 from adaptive_nets.data.specs import FeatureSpec
 from adaptive_nets.generators.tabular.builder import TabularBuilder
-from adaptive_nets.generators.tabular.recipe import KINDS, Recipe
+from adaptive_nets.generators.tabular.recipe import EMBEDDINGS, KINDS, Recipe
 from adaptive_nets.generators.tabular.statistics import learn_statistics
 from adaptive_nets.serialization import describe_object, restore_object
 
@@ -33,7 +33,7 @@ SOME = {name: each for name, each in FEATURES.items() if name != "codes"}
 
 
 def prepared(features=FEATURES, **settings):
-    generator = an.generators.Tabular(members=2, width=16, **{"linear": False, **settings})
+    generator = an.generators.Tabular(members=2, width=16, **settings)
     generator.prepare(features)
     return generator
 
@@ -56,30 +56,25 @@ def test_the_first_round_tries_kinds_with_and_without_codes():
     found = recipes(prepared(X), None, 1, [])
     assert [(recipe.kind, recipe.widths) for recipe in found] == [
         ("realmlp", (16, 16, 16)),
-        ("tabm", (16, 16)),
+        ("wide", ()),
     ]
-    *others, last = recipes(prepared(X, linear=True), None, 1, [])
-    assert others == found and (last.kind, last.widths) == ("linear", ())
 
 
-def test_a_linear_model_learns_what_is_a_sum():
+def test_a_wide_model_learns_what_is_a_sum():
     """A class that a value, a token and a piece of a number each speak for."""
     numbers = np.abs(FEATURES["numbers"][:, :1])
     features = {**SOME, "numbers": numbers}
     score = 2.0 * (features["categories"][:, 0] == 2) + 2.0 * (features["tokens"] == 7).any((1, 2))
     y = (score + numbers[:, 0] > 1.5).astype(int)
     search = an.AdaNet(
-        an.heads.BinaryClass(), an.generators.Tabular("mlp", width=1, dropout=0.9),
+        an.heads.BinaryClass(), an.generators.Tabular(["mlp", "wide"], width=1, dropout=0.9),
         max_iterations=1, steps_per_iteration=400, ensemble_strategies="solo",
         training="independent", seed=0,
     )  # fmt: skip
     search.fit(features, y, verbose=0)
     board = search.leaderboard()
-    assert board.iloc[0]["candidate"] == "solo_linear_pieces_codes"
+    assert board.iloc[0]["candidate"] == "solo_wide_pieces"
     assert board.iloc[0]["accuracy"] > 0.95
-    reports = search.state.reports
-    later = search.settings.generator.generate(search.ensemble, 2, list(reports))
-    assert "linear" not in {builder.recipe.kind for builder in later}
 
 
 def test_later_rounds_try_what_is_new_near_the_best(ensemble):
@@ -95,8 +90,9 @@ def test_later_rounds_try_what_is_new_near_the_best(ensemble):
         tried |= {recipe.name for recipe in found}
         rounds.append(found)
         reports += [report(iteration, recipe, 2.0 + iteration) for recipe in found]
-    assert rounds[0][0] == first[-1].changed(embedding="periodic")
-    assert {recipe.kind for found in rounds for recipe in found} == {"realmlp", "tabm"}
+    assert rounds[0][0].kind == "tabm"
+    assert recipes(prepared(kinds="wide"), ensemble(1), 2, reports)
+    assert {recipe.kind for found in rounds for recipe in found} == {"realmlp", "wide", "tabm"}
 
 
 def test_held_out_losses_come_before_objectives(ensemble):
@@ -117,8 +113,10 @@ def test_it_must_learn_first_and_its_configuration_is_its_own():
     assert describe_object(restore_object(state, "generator")) == state
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "linear"])
-@pytest.mark.parametrize("embedding", ["pieces", "periodic", "scores", "clipped"])
+@pytest.mark.parametrize(
+    ("kind", "embedding"),
+    [*((kind, "pieces") for kind in KINDS), *(("tabm", other) for other in EMBEDDINGS[1:])],
+)
 def test_every_network_builds_trains_and_reloads(kind, embedding, built, tmp_path):
     recipe = Recipe(kind, embedding, codes=True, widths=(8, 6), members=2, dropout=0.1)
     builder = TabularBuilder(recipe, KNOWN)

@@ -5,13 +5,17 @@ from adaptive_nets.generators.tabular.layers.categories import (
     OneHot,
     TokenBag,
 )
+from adaptive_nets.generators.tabular.layers.crosses import Buckets, ColumnSum, Crosses
 from adaptive_nets.generators.tabular.layers.members import MemberHeads, ScaleEnsemble
 from adaptive_nets.generators.tabular.layers.piecewise import Pieces, PieceScores, PiecewiseLinear
 from adaptive_nets.generators.tabular.layers.scaled import InputScale, ScaledDense
 from adaptive_nets.generators.tabular.layers.smooth import Periodic, SmoothClip
 
 __all__ = [
+    "Buckets",
     "CategoryEmbedding",
+    "ColumnSum",
+    "Crosses",
     "InputScale",
     "MemberHeads",
     "OneHot",
