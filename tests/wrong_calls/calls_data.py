@@ -1,6 +1,7 @@
 """Valid calls of schemas and encodings."""
 
 import call_things as t
+import keras
 import numpy as np
 from call_kinds import (
     THING,
@@ -105,7 +106,9 @@ CALLS = [
             "x": rows(t.X, width=False, finite=False, text=True)
             .but({}, np.zeros((24, 0)))
             .where(has_rows)
-            .where(is_none_of),
+            .where(is_none_of)
+            .where(lambda v: isinstance(v, keras.Variable))
+            .where(lambda v: isinstance(v, dict) and all(map(has_rows, v.values()))),
         },
     ),
     Call("data.Schema.read", lambda: t.schema().read, {"x": PREDICT["x"]}),

@@ -78,7 +78,8 @@ def _columns_of(x):
     """Returns the columns of an array without names, by numbered names."""
     if getattr(x, "ndim", None) == 1 and getattr(x, "name", None):
         return {str(x.name): x}
-    array = np.asarray(x) if hasattr(x, "dtype") else _of_rows(x)
+    known = hasattr(x, "dtype") and type(x).__name__ != "KerasTensor"
+    array = np.asarray(x) if known else _of_rows(x)
     if array is None or array.ndim != 2 or not array.shape[1]:
         what = type(x).__name__ if array is None else f"an array of shape {array.shape}"
         raise ValueError(

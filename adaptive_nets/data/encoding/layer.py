@@ -1,12 +1,12 @@
 """`TableEncoding`: the layer from raw columns to numbers, categories and tokens."""
 
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from adaptive_nets._checks import check_choice, check_dict, check_integer, check_list
+from adaptive_nets._checks import check_choice, check_dict, check_integer, check_list, check_nesting
 from adaptive_nets.data.columns.number_text import MISSING_CATEGORIES, missing_pattern
 from adaptive_nets.data.columns.values import MISSING_INTEGER
 from adaptive_nets.data.encoding import dates, keys
@@ -32,6 +32,10 @@ class TableEncoding(keras.Layer):
         length: Number of tokens of a text. Defaults to 0.
         **kwargs: Arguments of `keras.Layer`.
     """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        check_nesting(args, kwargs)
+        return super().__new__(cls, *args, **kwargs)
 
     def __init__(
         self,
