@@ -239,6 +239,9 @@ def _check_choices(s):
     # Resolved now, so that errors are raised when the search is created.
     for name in ("strategies", "complexity_rule", "ensembler", "stopping"):
         getattr(s, name)
+    if s.stopping is not s.early_stopping:
+        # NumPy's number becomes Python's.
+        object.__setattr__(s, "early_stopping", s.stopping.patience)
     if s.ensembler.averages_predictions and s.training != "independent":
         raise ValueError(
             f"mixture_weights={show(mixture)} averages predictions, so that each subnetwork has to "

@@ -10,10 +10,11 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from adaptive_nets.automl.files import MODEL_FOLDER, write
 from adaptive_nets.automl.fitted import Fitted
-from adaptive_nets.automl.fitting import Fitting, Labelled
+from adaptive_nets.automl.fitting import Fitting
 from adaptive_nets.automl.inputs import check_weights, feature_table, training_table
 from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.scoring import make_metric
+from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Target
 
@@ -80,7 +81,7 @@ class AutoEstimator(BaseEstimator):
                 "from. Expected at least 2 rows."
             )
         target = self._target.learn(rows.y, name)
-        fitting = Fitting(settings, target)
+        fitting = Fitting(settings, target, name if isinstance(y, str) else None)
         valid = None if validation_data is None else self._held_out(validation_data, name)
         self._fitted = fitting.run(rows, valid)
         if settings.model_dir is not None:
@@ -177,8 +178,13 @@ class AutoEstimator(BaseEstimator):
         }
         return write(path, self._fitted, about)
 
-    def _adopt(self, fitted: Fitted, features: list[Any]) -> Self:
-        """Takes over a model that was saved."""
+    def adopt(self, fitted: Fitted, features: list[Any]) -> Self:
+        """Takes over a model that was saved, for `automl.load`.
+
+        Args:
+            fitted: The model.
+            features: Number of columns, and their names, if they have names.
+        """
         self._fitted = fitted
         self.n_features_in_, names = features
         if names:

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from adaptive_nets._seeds import derive_seed
-from adaptive_nets.automl.baselines.fit_baselines import Baseline, Task, fit_baselines
+from adaptive_nets.automl.baselines.fit_baselines import Task, fit_baselines
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.fitted import Fitted, call_eagerly, in_unit_of, serving_head
 from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.splits import LEAST_ROWS, split
+from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.searching import Searching
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Classes, Target
@@ -27,32 +28,12 @@ LEAST_SEARCH = 3.0
 # Baselines take at most this share of the time, and without a limit so many seconds.
 _BASELINE_SHARE, _BASELINE_SECONDS = 0.1, 20.0
 # How long the encoding took to be traced tells how fast this machine is. So many times as long
-# takes the shortest search, which traces a round, trains and decides it; and the end, which puts
-# the model together, traces it and measures it.
-_SEARCH_TRACES, _CLOSING_TRACES = 10.0, 2.0
-_CLOSING_SECONDS = 0.5
+# takes the shortest search, which traces a round, trains and decides it; one of all kinds of
+# networks; and the end, which puts the model together, traces it and measures it.
+_SEARCH_TRACES, _WHOLE_TRACES, _CLOSING_TRACES = 10.0, 30.0, 2.0
+_CLOSING_SECONDS, _WHOLE_SECONDS = 0.5, 20.0
 # So many rows are encoded sooner than a function is traced.
 _FEW_ROWS = 1024
-
-
-@dataclasses.dataclass(frozen=True)
-class Labelled:
-    """Rows of a table with labels.
-
-    Args:
-        x: The table.
-        y: `[rows]` labels, as they were passed.
-        w: `[rows]` weights, or `None`.
-    """
-
-    x: pd.DataFrame
-    y: np.ndarray
-    w: np.ndarray | None
-
-    def take(self, index: np.ndarray) -> "Labelled":
-        """Returns some of the rows."""
-        w = None if self.w is None else self.w[index]
-        return Labelled(self.x.iloc[index], self.y[index], w)
 
 
 class Fitting:
@@ -61,10 +42,11 @@ class Fitting:
     Args:
         settings: The estimator's settings.
         target: The target, as it was learnt from all rows.
+        column: The target's name if it was a column of the table, or `None`.
     """
 
-    def __init__(self, settings: Settings, target: Target):
-        self.settings, self.target = settings, target
+    def __init__(self, settings: Settings, target: Target, column: str | None = None):
+        self.settings, self.target, self.column = settings, target, column
         self.began = time.monotonic()
 
     def left(self) -> float:
@@ -79,6 +61,9 @@ class Fitting:
             valid: Rows to hold out, or `None` to take a part of `rows`.
         """
         schema = self.settings.schema or Schema.infer(rows.x, kinds={})
+        if self.column is not None:
+            # Rows to predict may have the target too.
+            schema = dataclasses.replace(schema, target=self.column)
         train, valid = self._divided(rows, valid)
         if valid is None or self.left() < LEAST_SEARCH:
             why = "too few rows" if valid is None else "time limit"
@@ -89,14 +74,21 @@ class Fitting:
         encoder.traced(train.x.iloc[:2])
         traced = time.monotonic() - started
         board = Board(self.settings.metric, self.target, valid)
-        baselines = self._baselines(encoder, train, valid)
+        task = self._task(encoder, train, valid)
+        baselines = fit_baselines(task, self._baseline_seconds())
         for baseline in baselines:
             board.add_baseline(baseline)
         linear = next(each for each in baselines if each.model is not None)
         closing = _CLOSING_SECONDS + _CLOSING_TRACES * traced
         if self.left() < closing + _SEARCH_TRACES * traced:
             return self._linear(schema, train, valid, "time limit", encoder, board)
-        searching = Searching(self.settings, self.target, schema, encoder.model)
+        whole = self.left() - closing > _WHOLE_TRACES * traced
+        if self.settings.model_dir is not None:
+            # A fit that goes on in its folder proposes what it proposed before.
+            whole = self.settings.seconds >= _WHOLE_SECONDS
+        searching = Searching(
+            self.settings, self.target, schema, encoder.model, linear.model, whole
+        )
         searching.run(train, valid, self.left() - closing)
         board.add_search(searching.search)
         return self._chosen(searching, linear, board, encoder, lambda: self.left() - closing)
@@ -133,15 +125,16 @@ class Fitting:
         kept, held = split(len(rows.x), strata, seed)
         return rows.take(kept), rows.take(held)
 
-    def _baselines(self, encoder: "Encoder", train: Labelled, valid: Labelled) -> list[Baseline]:
+    def _task(self, encoder, train, valid):
         classes = len(self.target.labels) if isinstance(self.target, Classes) else None
-        task = Task(
-            encoder(train.x), self._plain(train.y), train.w, encoder(valid.x), classes,
-            derive_seed(self.settings.seed, "baselines") % 2**31,
-        )  # fmt: skip
+        seed = derive_seed(self.settings.seed, "baselines") % 2**31
+        y = self._plain(train.y)
+        return Task(encoder(train.x), y, train.w, encoder(valid.x), classes, seed)
+
+    def _baseline_seconds(self):
         limit = self.settings.seconds
         share = _BASELINE_SECONDS if math.isinf(limit) else _BASELINE_SHARE * limit
-        return fit_baselines(task, min(share, _BASELINE_SECONDS, max(0.0, self.left())))
+        return min(share, _BASELINE_SECONDS, max(0.0, self.left()))
 
     def _plain(self, y):
         """Returns labels as baselines read them: positions of classes, or numbers."""

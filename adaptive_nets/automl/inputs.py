@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from adaptive_nets._checks import show
+from adaptive_nets._checks import check_array, show
 from adaptive_nets.data.tables.table import read_table, split_target
 
 
@@ -124,9 +124,12 @@ def check_weights(weights: Any, rows: int) -> np.ndarray | None:
     """
     if weights is None:
         return None
-    found = np.asarray(weights, "float64")
-    if found.shape == ():
-        found = np.full(rows, float(found))
+    found = check_array("sample_weight", weights, "one number a row")
+    if found.dtype.kind not in "biuf":
+        raise ValueError(
+            f"sample_weight must be one number a row. Received: sample_weight={show(weights)}."
+        )
+    found = found.astype("float64")
     if found.shape != (rows,):
         raise ValueError(
             f"sample_weight.shape == {found.shape}, expected ({rows},): one weight a row."

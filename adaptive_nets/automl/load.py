@@ -36,4 +36,4 @@ def load(path: str | os.PathLike) -> AutoClassifier | AutoRegressor:
     kind = _KINDS.get(about["kind"])
     if kind is None:
         raise ValueError(f"'{path}' cannot be loaded: it is of an unknown kind.")
-    return kind(**about["arguments"])._adopt(fitted, about["features"])
+    return kind(**about["arguments"]).adopt(fitted, about["features"])

@@ -10,15 +10,17 @@ import numpy as np
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet import AdaNet, EarlyStopping
 from adaptive_nets.adanet.ensembles.assemble import assemble
+from adaptive_nets.automl.baselines.candidate import LinearBuilder
+from adaptive_nets.automl.baselines.linear import LinearModel
+from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.settings import Settings
-from adaptive_nets.automl.targets import Target
+from adaptive_nets.automl.targets import Numbers, Target
 from adaptive_nets.callbacks import SearchCallback
 from adaptive_nets.data.schema import Schema
-from adaptive_nets.generators import Tabular
+from adaptive_nets.generators import FirstRound, Tabular
 
 if TYPE_CHECKING:
     from adaptive_nets.adanet import Ensemble
-    from adaptive_nets.automl.fitting import Labelled
 
 # Ensembles of the last rounds that compete by another metric than the search's own.
 _MOST_ENSEMBLES = 4
@@ -44,18 +46,33 @@ class Searching:
         target: The target.
         schema: How a table is read.
         encoding: The model from raw columns to encoded ones.
+        linear: The linear baseline, which joins the first round as it is.
+        whole: Whether there is time for all kinds of networks.
     """
 
-    def __init__(self, settings: Settings, target: Target, schema: Schema, encoding: keras.Model):
+    def __init__(
+        self,
+        settings: Settings,
+        target: Target,
+        schema: Schema,
+        encoding: keras.Model,
+        linear: LinearModel,
+        whole: bool = True,
+    ):
         self.settings, self.target = settings, target
+        if isinstance(target, Numbers):
+            linear = linear.in_unit(target.mean, target.scale)
+        tabular = Tabular() if whole else Tabular("tabm")
         self._ensembles = _KeepEnsembles()
         self.search = AdaNet(
             target.head(),
-            settings.generator or Tabular(),
+            settings.generator or FirstRound(tabular, [LinearBuilder(linear)]),
             training="independent",
-            ensemble_strategies="all",
+            ensemble_strategies=("grow", "all"),
             mixture_weights="probability",
             mixture_data="validation",
+            # What held-out rows say needs no penalty on top.
+            adanet_lambda=0.0,
             # Networks for tables learn at a constant rate: only their average is worth keeping.
             early_stopping=EarlyStopping(average=0.995),
             preprocessing=encoding,
@@ -65,7 +82,7 @@ class Searching:
         # The search reads the table as the front does.
         self.search.adopt(None, self.search.state, schema)
 
-    def run(self, train: "Labelled", valid: "Labelled", seconds: float) -> AdaNet:
+    def run(self, train: Labelled, valid: Labelled, seconds: float) -> AdaNet:
         """Runs the search.
 
         Args:

@@ -1,14 +1,14 @@
 """What `AutoClassifier` and `AutoRegressor` are asked for, checked before work starts."""
 
 import dataclasses
-import inspect
 import math
 import os
 from typing import Any
 
 from adaptive_nets._checks import check_choice, check_instance, check_number, check_path, show
 from adaptive_nets._seeds import new_seed
-from adaptive_nets.adanet import AdaNet, Generator
+from adaptive_nets.adanet import Generator
+from adaptive_nets.adanet.monitoring.progress import make_progress
 from adaptive_nets.automl.judging.scoring import Metric, make_metric
 from adaptive_nets.data import Schema
 
@@ -62,10 +62,7 @@ class Settings:
                 "generator", estimator.generator, Generator, "an adanet.Generator, or None"
             )
         _check_folds(estimator.folds)
-        if not isinstance(estimator.verbose, bool | int) and estimator.verbose != "auto":
-            raise ValueError(
-                f"verbose must be 'auto', 0, 1 or 2. Received: verbose={show(estimator.verbose)}."
-            )
+        make_progress(estimator.verbose)
         if limit is not None and not (isinstance(limit, float) and limit == math.inf):
             limit = check_number("time_limit", limit, 0, inclusive=False)
         return cls(
@@ -93,13 +90,8 @@ class Settings:
 
 
 def _check_folds(folds):
-    if folds != "auto":
+    if not isinstance(folds, str) or folds != "auto":
         raise ValueError(
             "folds must be 'auto': one part of the rows is held out. Out-of-fold training is not "
             f"available. Received: folds={show(folds)}."
         )
-
-
-def engine_arguments() -> set[str]:
-    """Returns the names of the arguments of `AdaNet`."""
-    return set(inspect.signature(AdaNet).parameters)

@@ -166,11 +166,6 @@ class Numbers(Target):
             )
         return ((wide - self.mean) / self.scale).astype("float32")
 
-    def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """Returns outputs `[rows, targets]` of the search in the target's unit, in float64."""
-        found = np.asarray(outputs, "float64") * self.scale + self.mean
-        return found[:, 0] if self.flat else found
-
     def head(self) -> heads.Head:
         return heads.Regression(len(self.mean))
 

@@ -19,7 +19,7 @@ from adaptive_nets._checks import (
 )
 
 # How numbers and dates may be written as text.
-STYLES = ("1234.5", "1,234.5", "1.234,5", "ymd", "dmy", "mdy")
+STYLES = ("1234.5", "1,234.5", "1.234,5", "ymd", "dmy", "mdy", "dby", "bdy")
 
 
 @dataclasses.dataclass(frozen=True)

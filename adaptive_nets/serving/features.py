@@ -69,21 +69,29 @@ def assembled(schema: Schema | None, received: Any, check_values: bool = True) -
             if len(received) != 1:
                 raise ValueError(_mismatch(schema, received))
             received = next(iter(received.values()))
-        return _fitted(schema, schema.features[0], received, received, check_values)
-    if not isinstance(received, dict):
-        if len(schema.features) > 1:
+        given = {schema.features[0].key: received}
+    else:
+        if not isinstance(received, dict):
+            if len(schema.features) > 1:
+                raise ValueError(_mismatch(schema, received))
+            received = {schema.features[0].key: received}
+        given = {f.key: received.get(f.key, received.get(f.name)) for f in schema.features}
+        if any(tensor is None for tensor in given.values()):
             raise ValueError(_mismatch(schema, received))
-        received = {schema.features[0].key: received}
-    found = {}
+    found, bad = {}, {}
     for feature in schema.features:
-        tensor = received.get(feature.key, received.get(feature.name))
-        if tensor is None:
-            raise ValueError(_mismatch(schema, received))
-        found[feature.key] = _fitted(schema, feature, tensor, received, check_values)
+        found[feature.key], wrong = _fitted(schema, feature, given[feature.key], received)
+        if wrong is not None:
+            bad |= wrong
+    if check_values and bad:
+        found = _checked(found, bad)
+    if schema.layout == "array":
+        return found[schema.features[0].key]
     return tf.concat(list(found.values()), axis=1) if schema.layout == "columns" else found
 
 
-def _fitted(schema, feature, tensor, received, check_values):
+def _fitted(schema, feature, tensor, received):
+    """Returns a tensor as a feature, and which of its rows are bad by what is said of them."""
     import tensorflow as tf
 
     wanted, given = tf.as_dtype(feature.dtype), tensor.dtype
@@ -96,24 +104,34 @@ def _fitted(schema, feature, tensor, received, check_values):
     if not widens or not tensor.shape.is_compatible_with(shape):
         raise ValueError(_mismatch(schema, received))
     cast = tensor if given == wanted else tf.cast(tensor, wanted)
-    if not check_values or not wanted.is_floating:
-        return cast
+    if not wanted.is_floating:
+        return cast, None
     if given.is_integer:
-        return _checked(cast, tf.cast(cast, given) != tensor, feature, _INEXACT)
-    bad = tf.math.is_inf(cast) if feature.missing else ~tf.math.is_finite(cast)
-    return _checked(cast, bad, feature, _NOT_FINITE)
+        bad, why = tf.cast(cast, given) != tensor, _INEXACT
+    else:
+        bad = tf.math.is_inf(cast) if feature.missing else ~tf.math.is_finite(cast)
+        why = _NOT_FINITE
+    if bad.shape.rank is None or bad.shape.rank > 2 or bad.shape[-1] != 1:
+        bad = tf.reduce_any(tf.reshape(bad, [tf.shape(bad)[0], -1]), axis=1, keepdims=True)
+    return cast, {why.format(feature.name): bad}
 
 
-def _checked(tensor, bad, feature, why):
-    """Returns the tensor, in a graph that fails with a message where a value is bad."""
+def _checked(found, bad):
+    """Returns tensors, in a graph that fails with a message where a row of one is bad.
+
+    One check is made of all features: each is a branch of the graph, which takes long to make.
+    """
     import tensorflow as tf
 
-    rows = tf.reduce_any(tf.reshape(bad, [tf.shape(bad)[0], -1]), axis=1)
-    # TensorFlow's own op, which TF Serving has, and which runs before the tensor is read.
-    first = tf.reshape(tf.where(rows)[:1], [-1])
-    fine = tf.debugging.Assert(~tf.reduce_any(rows), [why.format(feature.name), first])
+    flags = tf.concat(list(bad.values()), axis=1)
+    # The first bad row of the first feature that has one.
+    feature = tf.argmax(tf.reduce_any(flags, axis=0))
+    first = tf.reshape(tf.where(tf.gather(flags, feature, axis=1))[:1], [-1])
+    why = tf.gather(tf.constant(list(bad)), feature)
+    # TensorFlow's own op, which TF Serving has, and which runs before the tensors are read.
+    fine = tf.debugging.Assert(~tf.reduce_any(flags), [why, first])
     with tf.control_dependencies([] if fine is None else [fine]):
-        return tf.identity(tensor)
+        return {key: tf.identity(tensor) for key, tensor in found.items()}
 
 
 def _mismatch(schema, received):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from adaptive_nets.automl.baselines.candidate import LinearBuilder
 from adaptive_nets.automl.baselines.fit_baselines import Task, fit_baselines
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.judging.splits import held_out_fraction, split
@@ -49,6 +50,17 @@ def test_the_keras_model_computes_what_was_fitted(keys, classes):
     assert expected.shape == (80, {None: 1, 2: 1, 3: 3}[classes])
     found = keras.ops.convert_to_numpy(model(unseen))
     np.testing.assert_allclose(found, expected, atol=1e-4 * (1 + np.abs(expected).max()))
+
+
+def test_the_fitted_model_is_a_subnetwork_in_the_unit_of_the_search():
+    fitted = LinearModel.fit(ENCODED, NUMBERS, None, None)
+    mean, scale = NUMBERS.mean(axis=0), NUMBERS.std(axis=0)
+    inputs = encoding(tuple(ENCODED)).output
+    built = LinearBuilder(fitted.in_unit(mean, scale)).build(inputs, 1)
+    model = keras.Model(inputs, built.logits)
+    assert not model.trainable_variables and built.depth == 0
+    expected = (fitted.outputs(ENCODED) - mean) / scale
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(model(ENCODED)), expected, atol=1e-4)
 
 
 def task(y, classes):

@@ -52,8 +52,9 @@ def test_what_each_column_was_taken_for_is_known(fitted):
         lambda t: t.drop(columns="offer_id"),
         lambda t: t.astype({"rooms": "float64"}),
         lambda t: t.to_dict("series"),
+        lambda t: t.assign(rent=0.0),
     ],
-    ids=["reordered", "polars", "more columns", "without an id", "wider", "dict"],
+    ids=["reordered", "polars", "more columns", "without an id", "wider", "dict", "with target"],
 )
 @pytest.mark.filterwarnings("ignore:Features that were not in the training data")
 def test_rows_of_other_forms_are_read_alike(fitted, rows, predicted, change):

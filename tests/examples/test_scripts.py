@@ -31,6 +31,15 @@ def test_search_a_table(tmp_path, capsys, monkeypatch):
     assert (tmp_path / "ensemble.keras").is_file()
 
 
+def test_raw_table(tmp_path, capsys):
+    found = load("raw_table")["main"](tmp_path, rows=300, time_limit=0.01)
+    assert found["r2"] > 0
+    printed = capsys.readouterr().out
+    assert "dates as text" in printed and "served model" in printed
+    assert (tmp_path / "export" / "saved_model.pb").is_file()
+    assert len((tmp_path / "new.csv").read_text().splitlines()) == 6
+
+
 def test_custom_builder(capsys):
     search = load("custom_builder")["main"](steps=25)
     reports = search.state.reports

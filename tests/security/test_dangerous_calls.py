@@ -50,6 +50,7 @@ SAFE = {
     ("adanet/checkpoints/portable.py", "keras.saving.load_model"): (1, PICKLED),
     ("adanet/checkpoints/portable.py", "pickle.loads"): (3, PICKLED),
     ("adanet/checkpoints/reader.py", "load_model"): (1, "it is files.models.load_model"),
+    ("automl/files.py", "load_model"): (1, "it is files.models.load_model"),
     ("adanet/fusion/stages.py", "step.kind.from_config"): (1, IN_MEMORY),
     ("adanet/monitoring/check_callbacks.py", "importlib.util.find_spec"): (
         1, "asks for constants of the package, and loads nothing"),
@@ -82,6 +83,8 @@ SAFE = {
     ("graphs/scope.py", "type(operation).from_config"): (1, IN_MEMORY),
     ("graphs/scope.py", "unsafe_deserialization"): (
         1, "a layer of this process is copied, whose lambdas are in memory already"),
+    ("generators/tabular/layers/scaled.py", "keras.activations.get"): (
+        1, "names and functions only; descriptions are refused before"),
     ("growth/core/grown_model.py", "type(initializer).from_config"): (1, IN_MEMORY),
     ("growth/core/optimizer_slots.py", "type(optimizer).from_config"): (1, IN_MEMORY),
     ("growth/core/registry.py", "importlib.import_module"): (1, ITS_NAMES),

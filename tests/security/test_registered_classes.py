@@ -85,6 +85,7 @@ MADE = {
         "schema": an.data.Schema.infer({"a": [1.5, 2.0], "b": ["x", "y"]}, kinds={}).to_dict(),
         "parts": {"a": ["hour"]}, "gaps": ["a"], "known": 2, "length": 1},
     "TokenBag": lambda: _ours("TokenBag", 5, 4, 2),
+    "FirstRound": lambda: {"generator": describe_object(an.generators.Dense())},
     "Rewarmed": lambda: {"schedule": keras.optimizers.schedules.serialize(
         keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)), "start": 0, "steps": 2},
 }  # fmt: skip

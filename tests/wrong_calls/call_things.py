@@ -119,6 +119,17 @@ def convex():
 
 
 @once
+def front():
+    """A classifier that had no time for a search."""
+    return an.AutoClassifier(time_limit=0.01, seed=0, verbose=0).fit(X, Y)
+
+
+@lazy
+def saved_front():
+    return front().save(tempfile.mkdtemp())
+
+
+@once
 def schema():
     return fitted().schema
 

@@ -1,10 +1,23 @@
-"""Valid calls of methods of objects that other calls make."""
+"""Valid calls of the AutoML front, and of methods of objects that other calls make."""
 
 import call_things as t
-from call_kinds import count, fixed, has_rows, is_text, lazy, listing, model, rows
+from call_kinds import (
+    choice,
+    count,
+    fixed,
+    has_rows,
+    instance,
+    is_text,
+    lazy,
+    listing,
+    model,
+    number,
+    path,
+    rows,
+)
 from call_outcomes import Call
 from calls_models import SEED
-from calls_search import PREDICT, method
+from calls_search import FIT, LABELS, PREDICT, method, weights
 
 import adaptive_nets as an
 
@@ -18,7 +31,48 @@ ACTIONS = (
 SHAPE = listing((None, 6)).but("soup", (6.5,), ("a",), (-1, -3), {})
 
 
+# Without a search.
+SETTINGS = {
+    "time_limit": number(0.01, 0, none=True).but(allow=(float("inf"),)),
+    "preset": choice("fast"),
+    "metric": choice("accuracy"),
+    "schema": instance(None, none=True),
+    "folds": choice("auto"),
+    "generator": instance(lazy(lambda: an.generators.Tabular()), none=True),
+    "seed": count(1, 0, none=True),
+    "verbose": FIT["verbose"],
+}
+
+
+def classifier(**settings):
+    return an.AutoClassifier(**settings).fit(t.X, t.Y)
+
+
+def regressor(**settings):
+    return an.AutoRegressor(**{**settings, "metric": "auto"}).fit(t.X, t.TARGETS)
+
+
+TABLE = fixed(t.X).but("soup", 3, None, t.X[:, :2], {}, object(), {"a": t.X}, t.X * 1j)
+ROWS = {"X": TABLE, "y": LABELS.but(t.X, allow=())}
+HANDED_ON = ("X", "y", "sample_weight")
+FRONT = [
+    Call("AutoClassifier", lambda: classifier, SETTINGS),
+    Call("AutoRegressor", lambda: regressor, {k: v for k, v in SETTINGS.items() if k != "metric"}),
+    Call(
+        "AutoClassifier.evaluate",
+        method(t.front, "evaluate"),
+        {**ROWS, "sample_weight": weights()},
+        HANDED_ON,
+    ),
+    Call("AutoClassifier.predict", method(t.front, "predict"), {"X": TABLE}, HANDED_ON),
+    Call("AutoClassifier.predict_proba", method(t.front, "predict_proba"), {"X": TABLE}, HANDED_ON),
+    Call("AutoClassifier.save", method(t.front, "save"), {"path": path("kept")}),
+    Call("automl.load", lambda: an.automl.load, {"path": path(t.saved_front)}),
+]
+
+
 CALLS = [
+    *FRONT,
     *(
         Call(
             f"growth.{type(make()).__name__}.plan",

@@ -135,6 +135,7 @@ SEARCH = {
     "complexity": choice("sqrt_depth"),
     "evaluator": instance(lazy(lambda: ad.Evaluator(t.X, t.Y)), none=True),
     "early_stopping": count(50, none=True),
+    "folds": count(3, 2, none=True),
     "force_grow": flag(False),
     "penalize_training": flag(False),
     "preprocessing": choice("auto", none=True),

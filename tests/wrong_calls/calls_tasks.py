@@ -301,6 +301,14 @@ CALLS = [
         },
     ),
     Call(
+        "generators.FirstRound",
+        lambda: generators.FirstRound,
+        {
+            "generator": instance(lazy(lambda: generators.Dense(4))),
+            "builders": instance([], none=True, kind=(list, tuple)).but([3]),
+        },
+    ),
+    Call(
         "generators.Bagging",
         lambda: generators.Bagging,
         {

@@ -38,8 +38,8 @@ RETURNED = frozenset(
 # Parts of a rule, which only rules make.
 RULES = frozenset(("Keeps", "Plan", "Reads", "Rule", "Scales", "Writes", "Action"))
 ROOMS = (
-    "adanet", "heads", "generators", "growth", "majority", "energy", "data", "callbacks", "layers",
-    "estimator", "serving", "distribute", "report",
+    "adanet", "automl", "heads", "generators", "growth", "majority", "energy", "data", "callbacks",
+    "layers", "estimator", "serving", "distribute", "report",
 )  # fmt: skip
 
 

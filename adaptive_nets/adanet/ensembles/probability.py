@@ -15,7 +15,7 @@ from adaptive_nets._checks import (
     check_number,
 )
 from adaptive_nets._dtypes import whole, whole_dtype
-from adaptive_nets._pieces import RowWise
+from adaptive_nets._pieces import RowWise, pieces
 from adaptive_nets.adanet.ensembles.ensemble import Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler, Outputs
 from adaptive_nets.adanet.ensembles.member import Member
@@ -160,16 +160,19 @@ class ProbabilityEnsembler(Ensembler):
 
     def apply(self, mixture: Mixture, outputs: Outputs) -> np.ndarray:
         pairs = zip(mixture.weights, outputs, strict=True)
-        used = [(w, np.asarray(out["logits"], "float64")) for w, out in pairs if w > 0]
+        used = [(w, out["logits"]) for w, out in pairs if w > 0]
         if len(used) == 1:
-            return used[0][1]
-        weights = np.array([w for w, _ in used])
-
-        def mean(rows):
-            return keras.ops.einsum("j,njc->nc", keras.ops.convert_to_tensor(weights), rows)
-
-        joined = keras.ops.convert_to_tensor(np.stack([logits for _, logits in used], axis=1))
-        return keras.ops.convert_to_numpy(self._mean_of(joined, mean))
+            return np.asarray(used[0][1], "float64")
+        weights = keras.ops.convert_to_tensor(np.array([w for w, _ in used], "float64"))
+        found = np.empty(used[0][1].shape)
+        for rows in pieces(len(found), len(used) * found.shape[1]):
+            joined = np.stack([logits[rows] for _, logits in used], axis=1).astype("float64")
+            mean = self._mean_of(
+                keras.ops.convert_to_tensor(joined),
+                lambda each: keras.ops.einsum("j,njc->nc", weights, each),
+            )
+            found[rows] = keras.ops.convert_to_numpy(mean)
+        return found
 
     def build(
         self, mixture: Mixture, outputs: list[dict[str, keras.KerasTensor]]

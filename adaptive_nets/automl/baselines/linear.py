@@ -133,28 +133,41 @@ class LinearModel:
         """Returns `[rows, units]` logits, or predicted numbers."""
         return np.asarray(self.columns.matrix(encoded) @ self.weights) + self.bias
 
+    def in_unit(self, mean: np.ndarray, scale: np.ndarray) -> "LinearModel":
+        """Returns the model of the same numbers less their mean, divided by their scale."""
+        return LinearModel(self.columns, self.weights / scale, (self.bias - mean) / scale)
+
     def model(self, encoding: keras.Model) -> keras.Model:
         """Returns the model from raw columns to `outputs`.
 
         Args:
             encoding: The model from raw columns to encoded ones.
         """
-        encoded, units = encoding.output, len(self.bias)
+        return named_model(encoding.input, self.logits(encoding.output), "linear")
+
+    def logits(self, encoded: Any, trainable: bool = True) -> keras.KerasTensor:
+        """Returns `outputs` of symbolic encoded columns.
+
+        Args:
+            encoded: Dict of KerasTensors.
+            trainable: Whether the layers' weights are trainable. Defaults to `True`.
+        """
+        units, known = len(self.bias), {"trainable": trainable}
         split = len(self.weights) - self.columns.count
         numbers = [ops.cast(encoded[key], "float32") for key in _DENSE if key in encoded]
         if "numbers" in encoded:
             numbers[0] = numbers[0] / ops.sqrt(1.0 + ops.square(numbers[0] / _CLIP))
         parts = []
         if numbers:
-            layer = keras.layers.Dense(units, use_bias=False, name="linear_numbers")
+            layer = keras.layers.Dense(units, use_bias=False, name="linear_numbers", **known)
             joined = numbers[0] if len(numbers) == 1 else ops.concatenate(numbers, axis=1)
             parts.append(layer(joined))
             layer.set_weights([self.weights[:split]])
         if self.columns.sizes:
-            table = keras.layers.Embedding(self.columns.count, units, name="linear_values")
+            table = keras.layers.Embedding(self.columns.count, units, name="linear_values", **known)
             parts.append(ops.sum(table(self.columns.ids(encoded, ops)), axis=1))
             table.set_weights([self.weights[split:]])
-        last = keras.layers.Dense(units, name="linear_bias")
+        last = keras.layers.Dense(units, name="linear_bias", **known)
         outputs = last(parts[0] if len(parts) == 1 else ops.add(*parts))
         last.set_weights([np.eye(units), self.bias])
-        return named_model(encoding.input, outputs, "linear")
+        return outputs

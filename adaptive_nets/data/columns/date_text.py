@@ -7,18 +7,36 @@ import numpy as np
 from adaptive_nets.data.columns.number_text import MISSING_NUMBERS, is_missing_word
 
 _TIME = (
-    r"(?:[T ]\s*(\d{1,2}):?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9}))?)?(?:\s*[AaPp]\.?[Mm]\.?)?)?"
+    r"(?:,?[T ]\s*(\d{1,2}):?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9}))?)?(?:\s*[AaPp]\.?[Mm]\.?)?)?"
     r"\s*(?:Z|z|UTC|GMT|([+-]\d{2}):?(\d{2})?)?\s*$"
 )
-# Regular expressions of RE2 and of Python. Groups: three parts of the date, hour, minute, second,
-# fraction of it, hours and minutes of the time zone.
+_DAY, _NTH = r"^\s*(?:[A-Za-z]{2,9}\.?,?\s+)?", r"(?:st|nd|rd|th)?[-/. ,]+"
+# Regular expressions of RE2 and of Python; "b" is a month by its name. Groups: three parts of the
+# date, hour, minute, second, fraction of it, hours and minutes of the time zone.
 PATTERNS = {
     "ymd": r"^\s*(\d{4})[-/. ]?(\d{1,2})[-/. ]?(\d{1,2})" + _TIME,
     "dmy": r"^\s*(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4}|\d{2})" + _TIME,
     "mdy": r"^\s*(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4}|\d{2})" + _TIME,
+    "dby": _DAY + r"(\d{1,2})" + _NTH + r"(\d{1,2})[-/. ,]+(\d{4}|\d{2})" + _TIME,
+    "bdy": _DAY + r"(\d{1,2})[-/. ,]+(\d{1,2})" + _NTH + r"(\d{4}|\d{2})" + _TIME,
 }
-_WRITTEN = {"dmy": "%d/%m/%Y %H:%M:%S.%f", "mdy": "%m/%d/%Y %H:%M:%S.%f"}
-_WORDS = {"ymd": "year, month, day", "dmy": "day, month, year", "mdy": "month, day, year"}
+# Month names in front of which and behind which there are no letters; the rest may be left out.
+MONTHS = {
+    rf"(?i:\b{name[:3]}(?:{name[3:]}|{name[3:4]})?\b\.?)": str(number)
+    for number, name in enumerate((
+        "january", "february", "march", "april", "may", "june", "july", "august", "september",
+        "october", "november", "december",
+    ), start=1)
+}  # fmt: skip
+_MONTH = re.compile("|".join(f"({pattern})" for pattern in MONTHS), re.ASCII)
+_WRITTEN = {
+    "dmy": "%d/%m/%Y %H:%M:%S.%f", "mdy": "%m/%d/%Y %H:%M:%S.%f",
+    "dby": "%d %B %Y %H:%M:%S.%f", "bdy": "%B %d %Y %H:%M:%S.%f",
+}  # fmt: skip
+_WORDS = {
+    "ymd": "year, month, day", "dmy": "day, month, year", "mdy": "month, day, year",
+    "dby": "day, month by name, year", "bdy": "month by name, day, year",
+}  # fmt: skip
 # Two-digit years from 69 on are of the last century, as in POSIX.
 PIVOT = 69
 
@@ -40,7 +58,20 @@ def date_style(texts: np.ndarray) -> tuple[str | None, str]:
             return fits[0], _reason(fits[0])
         if len(fits) == 2:
             return None, "dates whose day and month cannot be told apart"
+    for style in ("dby", "bdy"):
+        if all(map(_MONTH.search, texts[:100])) and _valid(texts, style).all():
+            return style, _reason(style)
     return None, ""
+
+
+def _with_numbers(text):
+    """Returns a text with numbers for the names of months."""
+    return _MONTH.sub(lambda found: str(found.lastindex), text)
+
+
+def order_of(style: str) -> str:
+    """Returns the order of the letters of day, month and year in a style."""
+    return style.replace("b", "m")
 
 
 def _reason(style):
@@ -63,17 +94,17 @@ def parse_dates(texts: np.ndarray, style: str) -> tuple[np.ndarray, np.ndarray, 
     found = np.full(len(texts), np.datetime64("NaT"), "datetime64[us]")
     absent = is_missing_word(texts, MISSING_NUMBERS)
     for place, text in enumerate(texts):
-        match = pattern.match(text)
+        match = pattern.match(_with_numbers(text) if "b" in style else text)
         if match is None:
             continue
-        found[place] = _moment(match, style, text)
+        found[place] = _moment(match, order_of(style), text)
     return found, absent, np.isnat(found) & ~absent
 
 
 def _moment(match, style, text):
     parts = [int(match[style.index(letter) + 1]) for letter in "ymd"]
     year, month, day = parts
-    if len(match[style.index("y") + 1]) == 2:
+    if style != "ymd" and year < 100:
         year += 1900 if year >= PIVOT else 2000
     hour, minute, second = (int(match[k] or 0) for k in (4, 5, 6))
     half = re.search(r"([ap])\.?m", text.lower())

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets.data.columns.date_text import date_style
+from adaptive_nets.data.columns.date_text import PATTERNS, date_style
 from adaptive_nets.data.columns.number_text import (
     MISSING_CATEGORIES,
     MISSING_NUMBERS,
@@ -85,7 +85,7 @@ def choose_kind(found: Finding, kind: str, reason: str) -> Finding:
         dtype, style = "string", None
     elif dtype == "string":
         style = {"number": style if style in ("1,234.5", "1.234,5") else "1234.5",
-                 "date": style if style in ("ymd", "dmy", "mdy") else "ymd"}.get(kind)  # fmt: skip
+                 "date": style if style in PATTERNS else "ymd"}.get(kind)  # fmt: skip
     elif kind == "date":
         dtype = "int64"
     return dataclasses.replace(

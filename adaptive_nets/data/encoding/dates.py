@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from adaptive_nets.data.columns.date_text import PATTERNS, PIVOT
+from adaptive_nets.data.columns.date_text import MONTHS, PATTERNS, PIVOT, order_of
 from adaptive_nets.data.columns.values import MISSING_INTEGER
 
 DAY = 86_400
@@ -34,17 +34,19 @@ def seconds_of_text(texts: tf.Tensor, style: str) -> tf.Tensor:
         texts: Strings.
         style: The order of day, month and year, one of `data.columns.date_text.PATTERNS`.
     """
+    if "b" in style:
+        for pattern, number in MONTHS.items():
+            texts = tf.strings.regex_replace(texts, pattern, number)
     fits = tf.strings.regex_full_match(texts, PATTERNS[style])
     fields = tf.strings.regex_replace(texts, PATTERNS[style], _FIELDS)
     fields = tf.reshape(tf.where(fits, fields, _NOTHING), [-1])
     split = tf.strings.split(fields, "|").flat_values
     parts = tf.reshape(tf.strings.to_number(split, "float64"), [-1, 9])
-    date = {letter: tf.cast(parts[:, k], "int64") for k, letter in enumerate(style)}
+    date = {letter: tf.cast(parts[:, k], "int64") for k, letter in enumerate(order_of(style))}
     year, month, day = date["y"], date["m"], date["d"]
     if style != "ymd":
         century = tf.where(year >= PIVOT, tf.constant(1900, "int64"), tf.constant(2000, "int64"))
-        short = tf.reshape(tf.strings.regex_full_match(texts, _SHORT), [-1])
-        year = tf.where(short, year + century, year)
+        year = tf.where(year < 100, year + century, year)
     hour, minute, second, fraction = (parts[:, k] for k in (3, 4, 5, 6))
     flat = tf.reshape(texts, [-1])
     afternoon = tf.strings.regex_full_match(flat, r"(?i).*p\.?m.*")
@@ -61,9 +63,6 @@ def seconds_of_text(texts: tf.Tensor, style: str) -> tf.Tensor:
     found = tf.cast(days, "float64") * DAY + time
     good = tf.reshape(fits, [-1]) & real
     return tf.reshape(tf.where(good, found, tf.constant(_NAN, "float64")), tf.shape(texts))
-
-
-_SHORT = r"^\s*\d{1,2}[-/. ]\d{1,2}[-/. ]\d{2}(?:\D.*)?$"
 
 
 def days_of(year: tf.Tensor, month: tf.Tensor, day: tf.Tensor) -> tf.Tensor:

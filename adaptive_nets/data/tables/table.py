@@ -61,10 +61,11 @@ def read_table(source: Any, text: Collection[str] = ()) -> "pd.DataFrame":
             return source.to_pandas()
         return pd.DataFrame(given.parts)
     if given.layout == "dict":
-        lengths = {name: len(values) for name, values in given.parts.items()}
-        if len(set(lengths.values())) > 1:
+        shapes = {name: np.shape(values) for name, values in given.parts.items()}
+        if len(set(shapes.values())) > 1 or len(next(iter(shapes.values()))) != 1:
             raise ValueError(
-                f"The columns of a table must be equally long. Received: lengths {lengths}."
+                "The columns of a table must be equally long, with one value a row. "
+                f"Received: shapes {shapes}."
             )
         return pd.DataFrame(given.parts)
     raw = given.parts.get("features", source)

@@ -44,6 +44,7 @@ COLUMNS = {
     "stamp": ([f"20140{k % 9 + 1}13T000000" for k in NUMBER], "date", "string", False, "year"),
     "euro": ([f"{k % 28 + 1}.3.99" for k in NUMBER], "date", "string", False, "day, month, year"),
     "american": ([f"3/{k % 28 + 1}/1999" for k in NUMBER], "date", "string", False, "month, day"),
+    "named": ([f"{k % 28 + 1}-Mar-99" for k in NUMBER], "date", "string", False, "month by name"),
     "either": ([f"3/{k % 12 + 1}/1999" for k in NUMBER], "category", "string", False, "told apart"),
     "note": ([f"this is note {k}" for k in NUMBER], "text", "string", False, "4.0 words"),
     "phrase": (["a short phrase", "another short one"] * 30, "category", "string", False, ""),

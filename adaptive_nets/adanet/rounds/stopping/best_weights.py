@@ -56,20 +56,21 @@ class BestWeights:
             for variable, kept in zip(self.members[k].model.variables, self._kept[k], strict=True):
                 variable.assign(kept.numpy())
 
-    def follow(self, k: int, number: tf.Tensor) -> tf.Tensor:
-        """Brings the average of member k's weights up to date. Returns nothing of interest.
+    def follow(self, k: int, number: tf.Tensor) -> None:
+        """Brings the average of member k's weights up to date, if there is one.
 
         Args:
             k: The member.
             number: Steps taken, an int64 scalar.
         """
+        if not self._averages[k]:
+            return
         taken = tf.cast(number, tf.float32)
         decay = tf.minimum(self.rule.average, (1.0 + taken) / (10.0 + taken))
         pairs = zip(self._averages[k], self.members[k].model.trainable_variables, strict=True)
         for average, variable in pairs:
             new = tf.convert_to_tensor(variable.value)
             average.assign_add((1.0 - tf.cast(decay, new.dtype)) * (new - average))
-        return tf.constant(0)
 
     def measure(self, k: int, number: tf.Tensor, source: dict) -> tuple[tf.Tensor, tf.Tensor]:
         """Measures member k, and keeps its weights if they are the best so far.
@@ -86,17 +87,14 @@ class BestWeights:
         improved = loss < self.losses[k] - self.rule.min_delta
         best = tf.where(improved, number, self.steps[k])
 
-        def keep():
-            now = self.members[k].model.variables
-            average = dict(zip(map(id, self.members[k].model.trainable_variables),
-                               self._averages[k], strict=False))  # fmt: skip
-            for kept, variable in zip(self._kept[k], now, strict=True):
-                kept.assign(average.get(id(variable), variable.value))
-            self.losses[k].assign(loss)
-            self.steps[k].assign(number)
-            return tf.constant(0)
-
-        tf.cond(improved, keep, lambda: tf.constant(0))
+        model = self.members[k].model
+        trained = map(id, model.trainable_variables)
+        averages = dict(zip(trained, self._averages[k], strict=False))
+        for kept, variable in zip(self._kept[k], model.variables, strict=True):
+            now = tf.convert_to_tensor(averages.get(id(variable), variable.value))
+            kept.assign(tf.where(improved, now, kept))
+        self.losses[k].assign(tf.where(improved, loss, self.losses[k]))
+        self.steps[k].assign(best)
         return loss, number - best >= self.rule.patience
 
     def _loss(self, k, source):

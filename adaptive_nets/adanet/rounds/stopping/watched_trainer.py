@@ -1,6 +1,6 @@
 """`WatchedTrainer`: a `RoundTrainer` that measures subnetworks and stops them early."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ class WatchedTrainer(RoundTrainer):
     def __init__(self, *arguments: Any, best: BestWeights, **options: Any):
         super().__init__(*arguments, **options)
         self.best = best
+        # Steps taken after the one that is being traced.
+        self._number: tf.Tensor | None = None
 
     def run(
         self,
@@ -80,12 +82,13 @@ class WatchedTrainer(RoundTrainer):
             # After the last step, one more turn may only measure.
             number = first + tf.cast(tf.minimum(i + 1, stop), tf.int64)
             trained = alive & (i < stop)
+            self._number = number
             row = self._step_of(trained, sources, indices, tf.minimum(i, chunk - 1))
+            self._number = None
             broken = trained & ~tf.math.is_finite(row)
             # What was measured before its weights broke is a result.
             stopped = tf.where(broken & (tf.stack(self.best.steps) > 0), number, stopped)
             alive = alive & ~broken
-            self._follow(trained & alive, number)
             found, over = tf.cond(
                 (number % self.best.rule.every == 0) | (i >= stop),
                 lambda: self._measure(alive, number, held_out),
@@ -113,31 +116,31 @@ class WatchedTrainer(RoundTrainer):
 
         none = tf.fill((len(self.members),), float("nan"))
         row = tf.cond(tf.reduce_any(trained), together, lambda: none)
+        if self.best.rule.average:
+            # Averages are not mirrored, and are brought up to date once.
+            tf.cond(tf.reduce_any(trained), self._follow_all, lambda: tf.constant(0))
         return tf.where(trained, row, np.nan)
 
-    def _follow(self, trained, number):
-        """Brings averages of weights up to date."""
-        if self.best.rule.average:
-            self._for_each(
-                trained, lambda k: (self.best.follow(k, number),), lambda: (tf.constant(0),)
-            )
+    def _step(self, k, batch):
+        loss = super()._step(k, batch)
+        if self.replicas == 1:
+            self.best.follow(k, self._number)
+        return loss
+
+    def _follow_all(self):
+        for k in range(len(self.members)):
+            self.best.follow(k, self._number)
+        return tf.constant(0)
 
     def _measure(self, alive, number, held_out):
         """Returns the held-out losses of some subnetworks, and which of them must stop."""
-        groups = self.best.held_out.groups
-        return self._for_each(
-            alive, lambda k: self.best.measure(k, number, held_out[groups[k]]),
-            lambda: (tf.constant(np.nan), tf.constant(False)),
-        )  # fmt: skip
-
-    def _for_each(
-        self,
-        chosen: tf.Tensor,
-        function: Callable[[int], tuple[tf.Tensor, ...]],
-        otherwise: Callable[[], tuple[tf.Tensor, ...]],
-    ) -> tuple[tf.Tensor, ...]:
-        """Returns what a function returns for some members, and another value for the others."""
         found = [
-            tf.cond(chosen[k], lambda k=k: function(k), otherwise) for k in range(len(self.members))
+            tf.cond(
+                alive[k],
+                lambda k=k, group=group: self.best.measure(k, number, held_out[group]),
+                lambda: (tf.constant(np.nan), tf.constant(False)),
+            )
+            for k, group in enumerate(self.best.held_out.groups)
         ]
-        return tuple(map(tf.stack, zip(*found, strict=True)))
+        losses, over = zip(*found, strict=True)
+        return tf.stack(losses), tf.stack(over)

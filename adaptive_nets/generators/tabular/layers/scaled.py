@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from adaptive_nets._checks import show
+
 register = keras.saving.register_keras_serializable(package="adaptive_nets")
 
 
@@ -61,6 +63,11 @@ class ScaledDense(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.units, self.rate = units, rate
+        if activation is not None and not isinstance(activation, str) and not callable(activation):
+            raise ValueError(
+                "activation must be a name, a function or None. "
+                f"Received: activation={show(activation)}."
+            )
         self.activation = keras.activations.get(activation)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

@@ -1,0 +1,26 @@
+"""`Labelled`: rows of a table with labels."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """Rows of a table with labels.
+
+    Args:
+        x: The table.
+        y: `[rows]` labels, as they were passed.
+        w: `[rows]` weights, or `None`.
+    """
+
+    x: pd.DataFrame
+    y: np.ndarray
+    w: np.ndarray | None
+
+    def take(self, index: np.ndarray) -> "Labelled":
+        """Returns some of the rows."""
+        w = None if self.w is None else self.w[index]
+        return Labelled(self.x.iloc[index], self.y[index], w)
