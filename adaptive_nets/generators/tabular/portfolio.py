@@ -16,16 +16,19 @@ MOST_DROPOUT = 0.5
 
 
 def first_recipes(base: dict[str, Recipe], has_codes: bool) -> list[Recipe]:
-    """Returns the recipes of the first round: of the first kinds, and the first with codes too.
+    """Returns the recipes of the first round: of the first kinds, and variants of the first one.
+
+    Whether codes help or mislead, and whether dropout does, depends on the table: where labels have
+    little noise, a network without dropout is far better, and elsewhere it overfits.
 
     Args:
         base: For each kind to try, its usual recipe.
         has_codes: Whether there are integers with few values.
     """
-    found = list(base.values())[:FIRST_KINDS]
-    return [found[0].changed(codes=codes) for codes in (False, True)[: 1 + has_codes]] + [
-        recipe.changed(codes=has_codes and recipe.kind == "wide") for recipe in found[1:]
-    ]
+    first, *others = list(base.values())[:FIRST_KINDS]
+    found = [first, first.changed(codes=True)] if has_codes else [first]
+    found += [first.changed(dropout=0.0)] if first.dropout else []
+    return found + [other.changed(codes=has_codes and other.kind == "wide") for other in others]
 
 
 def next_recipes(
@@ -90,12 +93,12 @@ def _neighbours(recipe: Recipe, base: dict[str, Recipe], has_codes: bool) -> Ite
     halved = tuple(max(NARROWEST, width // 2) for width in recipe.widths)
     yield recipe.changed(embedding="periodic" if recipe.embedding == "pieces" else "pieces")
     yield from (base[kind].changed(codes=recipe.codes) for kind in others)
+    if recipe.dropout:
+        yield recipe.changed(dropout=0.0)
     yield recipe.changed(widths=doubled, dropout=min(MOST_DROPOUT, recipe.dropout + 0.15))
     if has_codes:
         yield recipe.changed(codes=not recipe.codes)
     yield recipe.changed(widths=(*recipe.widths, recipe.widths[-1]))
-    if recipe.dropout:
-        yield recipe.changed(dropout=0.0)
     yield recipe.changed(widths=halved)
     if recipe.kind == "tabm":
         yield recipe.changed(scales="all" if recipe.scales == "first" else "first")

@@ -54,9 +54,10 @@ def test_the_first_round_tries_kinds_with_and_without_codes():
     kinds = [(recipe.kind, recipe.codes) for recipe in found]
     assert kinds == [("mlp", False), ("mlp", True), ("tabm", False)]
     found = recipes(prepared(X), None, 1, [])
-    assert [(recipe.kind, recipe.widths) for recipe in found] == [
-        ("realmlp", (16, 16, 16)),
-        ("wide", ()),
+    assert [(recipe.kind, recipe.widths, recipe.dropout) for recipe in found] == [
+        ("realmlp", (16, 16, 16), 0.15),
+        ("realmlp", (16, 16, 16), 0.0),
+        ("wide", (), 0.0),
     ]
 
 
