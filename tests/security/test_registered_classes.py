@@ -55,10 +55,12 @@ MADE = {
         {"a": an.heads.BinaryClass(), "b": an.heads.Regression(1)}
     ).metrics()["a/accuracy"],
     "CategoryEmbedding": lambda: _ours("CategoryEmbedding", [4, 5], [[0, 1, 2]] * 2, 3),
-    "Cycles": lambda: _ours("Cycles", 0.1),
+    "Buckets": lambda: _ours("Buckets", 4),
+    "Crosses": lambda: _ours("Crosses", [4, 5], 2),
     "FunctionComplexity": lambda: {"function": "relu"},
     "FuseWith": lambda: an.growth.FuseWith(_model()),
     "Growth": lambda: an.generators.Growth(an.generators.Dense()),
+    "LateDecay": lambda: _ours("LateDecay", 0.1),
     "MajorityComposite": lambda: {
         "layer": keras.saving.serialize_keras_object(keras.layers.Dense(2)), "factor": 2},
     "MemberHeads": lambda: _ours("MemberHeads", 2),

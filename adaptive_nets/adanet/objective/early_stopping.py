@@ -57,9 +57,10 @@ class EarlyStopping(Configurable):
         every: Steps from one measurement to the next. `"auto"` measures at least 20 times in a
             round and about once per epoch, as far as it takes no more than about a tenth of the
             time.
-        average: Decay, from 0 to below 1, of an exponential average of the weights, which is
-            measured and kept in place of the weights. In the first steps the decay is
-            (1 + step) / (10 + step), if that is less. Defaults to 0: no average.
+        average: Decay per step, from 0 to below 1, of an exponential average of the weights, which
+            is measured and kept in their place. It is brought up to date every fourth step. In the
+            first steps the decay is (1 + step) / (10 + step), if that is less. Defaults to 0: no
+            average.
         min_delta: What the loss must fall by to be an improvement, in the unit of the loss.
             Defaults to 0.
 

@@ -147,7 +147,10 @@ class RawColumns:
 
     def __init__(self, plan: Plan, inputs: dict[str, tf.Tensor]):
         self.plan = plan
-        self.inputs = {key: tf.reshape(tensor, [-1, 1]) for key, tensor in inputs.items()}
+        self.inputs = {
+            key: tensor if tensor.shape.rank == 2 else tf.reshape(tensor, [-1, 1])
+            for key, tensor in inputs.items()
+        }
         self.seconds = self._seconds()
 
     def stacked(self, names: list[str]) -> tf.Tensor:

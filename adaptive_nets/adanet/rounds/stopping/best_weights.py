@@ -11,6 +11,9 @@ from adaptive_nets.adanet.objective.early_stopping import StoppingRule
 from adaptive_nets.adanet.rounds.stopping.held_out import BLOCK, HeldOut
 from adaptive_nets.heads import Head
 
+# Averages of weights are brought up to date every so many steps: each time, all weights are read.
+STRIDE = 4
+
 
 class BestWeights:
     """Measures subnetworks on held-out rows, keeps their best weights, and says when to stop.
@@ -65,12 +68,17 @@ class BestWeights:
         """
         if not self._averages[k]:
             return
-        taken = tf.cast(number, tf.float32)
-        decay = tf.minimum(self.rule.average, (1.0 + taken) / (10.0 + taken))
-        pairs = zip(self._averages[k], self.members[k].model.trainable_variables, strict=True)
-        for average, variable in pairs:
-            new = tf.convert_to_tensor(variable.value)
-            average.assign_add((1.0 - tf.cast(decay, new.dtype)) * (new - average))
+
+        def update():
+            taken = tf.cast(number, tf.float32)
+            decay = tf.minimum(self.rule.average, (1.0 + taken) / (10.0 + taken)) ** STRIDE
+            pairs = zip(self._averages[k], self.members[k].model.trainable_variables, strict=True)
+            for average, variable in pairs:
+                new = tf.convert_to_tensor(variable.value)
+                average.assign_add((1.0 - tf.cast(decay, new.dtype)) * (new - average))
+            return tf.constant(0)
+
+        tf.cond(number % STRIDE == 0, update, lambda: tf.constant(0))
 
     def measure(self, k: int, number: tf.Tensor, source: dict) -> tuple[tf.Tensor, tf.Tensor]:
         """Measures member k, and keeps its weights if they are the best so far.

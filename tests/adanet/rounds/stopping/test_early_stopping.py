@@ -146,7 +146,9 @@ def test_averaged_weights_are_measured_and_kept():
     w, average, losses = 1 - 0.9 ** np.arange(101.0), 0.0, []
     averages = [average]
     for t in range(1, 101):
-        average += (1 - min(0.8, (1 + t) / (10 + t))) * (w[t] - average)
+        if t % best_weights.STRIDE == 0:
+            decay = min(0.8, (1 + t) / (10 + t)) ** best_weights.STRIDE
+            average += (1 - decay) * (w[t] - average)
         averages.append(average)
     losses = [(averages[t] - 0.5) ** 2 + 0.09 for t in range(3, 101, 3)]
     best = 3 * (1 + int(np.argmin(losses)))
