@@ -17,11 +17,13 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
 
     Args:
         time_limit: Seconds for all of `fit`. Defaults to `None`: it ends by itself.
-        preset: `"fast"` (10 seconds), `"good"` or `"best"`. Defaults to `"good"`.
+        preset: `"fast"` (10 seconds), `"good"`, or `"best"` (folds). Defaults to `"good"`.
         metric: What the choice is made by: `"auto"` or the name of a scorer of scikit-learn.
             Defaults to `"auto"`.
         schema: A `data.Schema` to read tables by. Defaults to `None`: it is inferred.
-        folds: `"auto"`: one part of the rows is held out.
+        folds: Number of networks per candidate, each trained without a fold of the rows, by which
+            it is stopped and weighed; `None` for one, which the rows held out stop and weigh.
+            `"auto"` is 8 with `preset="best"`, else `None`.
         generator: An `adanet.Generator` of candidates. Defaults to `None`.
         model_dir: Folder to keep the search and the model in; `fit` continues a search that it
             finds there. Defaults to `None`.

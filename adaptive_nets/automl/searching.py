@@ -46,7 +46,8 @@ class Searching:
         target: The target.
         schema: How a table is read.
         encoding: The model from raw columns to encoded ones.
-        linear: The linear baseline, which joins the first round as it is.
+        linear: The linear baseline, which joins the first round as it is. With folds it does not:
+            it has seen every training row.
         whole: Whether there is time for all kinds of networks.
     """
 
@@ -62,15 +63,18 @@ class Searching:
         self.settings, self.target = settings, target
         if isinstance(target, Numbers):
             linear = linear.in_unit(target.mean, target.scale)
-        tabular = Tabular() if whole else Tabular("tabm")
+        generator = Tabular() if whole else Tabular("tabm")
+        if settings.folds is None:
+            generator = FirstRound(generator, [LinearBuilder(linear)])
         self._ensembles = _KeepEnsembles()
         self.search = AdaNet(
             target.head(),
-            settings.generator or FirstRound(tabular, [LinearBuilder(linear)]),
+            settings.generator or generator,
             training="independent",
             ensemble_strategies=("grow", "all"),
             mixture_weights="probability",
-            mixture_data="validation",
+            mixture_data="validation" if settings.folds is None else "folds",
+            folds=settings.folds,
             # What held-out rows say needs no penalty on top.
             adanet_lambda=0.0,
             # Networks for tables learn at a constant rate: only their average is worth keeping.

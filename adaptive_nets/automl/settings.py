@@ -5,7 +5,15 @@ import math
 import os
 from typing import Any
 
-from adaptive_nets._checks import check_choice, check_instance, check_number, check_path, show
+from adaptive_nets._checks import (
+    check_choice,
+    check_instance,
+    check_integer,
+    check_number,
+    check_path,
+    or_none,
+    show,
+)
 from adaptive_nets._seeds import new_seed
 from adaptive_nets.adanet import Generator
 from adaptive_nets.adanet.monitoring.progress import make_progress
@@ -14,6 +22,8 @@ from adaptive_nets.data import Schema
 
 # Seconds of a preset that has a limit of its own.
 PRESETS = {"fast": 10.0, "good": None, "best": None}
+# Folds of the preset "best".
+BEST_FOLDS = 8
 SEARCH_FOLDER = "search"
 
 
@@ -27,6 +37,7 @@ class Settings:
         metric: What candidates are compared by.
         schema: The `Schema` to read tables by, or `None`.
         generator: The generator, or `None` for that of the front.
+        folds: Number of folds, or `None`.
         model_dir: Absolute path, or `None`.
         seed: The seed.
         verbose: As for `AdaNet.fit`.
@@ -37,6 +48,7 @@ class Settings:
     metric: Metric
     schema: Schema | None
     generator: Generator | None
+    folds: int | None
     model_dir: str | None
     seed: int
     verbose: Any
@@ -61,7 +73,6 @@ class Settings:
             check_instance(
                 "generator", estimator.generator, Generator, "an adanet.Generator, or None"
             )
-        _check_folds(estimator.folds)
         make_progress(estimator.verbose)
         if limit is not None and not (isinstance(limit, float) and limit == math.inf):
             limit = check_number("time_limit", limit, 0, inclusive=False)
@@ -71,6 +82,7 @@ class Settings:
             make_metric(estimator.metric, classifies),
             estimator.schema,
             estimator.generator,
+            _read_folds(estimator.folds, preset),
             None if model_dir is None else check_path("model_dir", model_dir),
             # A fit that goes on in its folder must draw what it drew before.
             new_seed(0 if estimator.seed is None and model_dir is not None else estimator.seed),
@@ -89,9 +101,13 @@ class Settings:
         return None if self.model_dir is None else os.path.join(self.model_dir, SEARCH_FOLDER)
 
 
-def _check_folds(folds):
-    if not isinstance(folds, str) or folds != "auto":
+def _read_folds(folds, preset):
+    """Returns the number of folds, or `None` for one network of all rows."""
+    if isinstance(folds, str) and folds == "auto":
+        return BEST_FOLDS if preset == "best" else None
+    try:
+        return or_none(check_integer, "folds", folds, 2)
+    except (TypeError, ValueError) as error:
         raise ValueError(
-            "folds must be 'auto': one part of the rows is held out. Out-of-fold training is not "
-            f"available. Received: folds={show(folds)}."
-        )
+            f"folds must be 'auto', None or a number of folds >= 2. Received: folds={show(folds)}."
+        ) from error

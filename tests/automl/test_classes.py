@@ -67,7 +67,7 @@ def test_what_cannot_be_learnt_is_refused_in_a_line(table, y, message):
         ({"metric": "acuracy"}, "such as accuracy"),
         ({"preset": "medium"}, "preset"),
         ({"time_limit": -1}, "time_limit"),
-        ({"folds": 5}, "folds must be 'auto'"),
+        ({"folds": 1}, "folds must be 'auto'"),
         ({"verbose": "loud"}, "verbose"),
         ({"seed": -1}, "seed"),
     ],

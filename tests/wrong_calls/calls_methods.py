@@ -14,6 +14,7 @@ from call_kinds import (
     number,
     path,
     rows,
+    whole,
 )
 from call_outcomes import Call
 from calls_models import SEED
@@ -37,7 +38,9 @@ SETTINGS = {
     "preset": choice("fast"),
     "metric": choice("accuracy"),
     "schema": instance(None, none=True),
-    "folds": choice("auto"),
+    "folds": choice("auto", none=True)
+    .but(1, allow=(3,))
+    .where(lambda value: whole(value) and value > 1),
     "generator": instance(lazy(lambda: an.generators.Tabular()), none=True),
     "seed": count(1, 0, none=True),
     "verbose": FIT["verbose"],
