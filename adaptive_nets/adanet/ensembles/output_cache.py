@@ -81,7 +81,7 @@ class OutputCache:
             if isinstance(getattr(layer, "output", None), keras.KerasTensor)
         )
         block = int(np.clip((256 << 20) // (4 * max(width, 1)), 64, 8192))
-        return OutputFunction(members, keys, block)
+        return OutputFunction(members, keys, block, repeated=whole)
 
     @property
     def held_bytes(self) -> int:

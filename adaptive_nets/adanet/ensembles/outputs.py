@@ -1,4 +1,4 @@
-"""`OutputFunction`: inference of many subnetworks in one traced function."""
+"""`OutputFunction`: inference of many subnetworks together."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -11,23 +11,36 @@ import tensorflow as tf
 from adaptive_nets.adanet.ensembles.member import Member, fold_key, run_all
 from adaptive_nets.data.spool import Spool, run_in_blocks
 
+# So many blocks of rows are computed sooner, operation by operation, than a function is traced.
+EAGER_BLOCKS = 8
+
 
 class OutputFunction:
-    """Runs inference of many subnetworks over rows, in blocks, with one traced function.
+    """Runs inference of many subnetworks over rows, in blocks.
+
+    Many rows take a function that is traced once, few rows none.
 
     Args:
         members: `Member`s, parents first.
         keys: Outputs to return: `"<member>.logits"`, `".last_layer"` or `".hidden_<k>"`.
         block: Rows per block. Defaults to 4,096.
+        repeated: Whether it is called again and again, as for the pieces of a stream, so that it is
+            traced for few rows too. Defaults to `False`.
     """
 
-    def __init__(self, members: Iterable[Member], keys: Iterable[str], block: int = 4096):
+    def __init__(
+        self,
+        members: Iterable[Member],
+        keys: Iterable[str],
+        block: int = 4096,
+        repeated: bool = False,
+    ):
         self.members, self.keys, self.block = list(members), list(keys), block
-        self.traces = 0
+        self.repeated, self.traces = repeated, 0
         self._function = tf.function(self._call, reduce_retracing=True, autograph=False)
 
     def _call(self, inputs):
-        self.traces += 1
+        self.traces += not tf.executing_eagerly()
         known = run_all(self.members, inputs["x"], inputs["known"], training=False)
         folds = inputs["folds"]
         return {key: tf.cast(_output(known, key, folds), tf.float32) for key in self.keys}
@@ -52,6 +65,9 @@ class OutputFunction:
             float32 arrays by key.
         """
         inputs = {"x": x, "known": known or {}, "folds": {} if folds is None else {"of": folds}}
+        rows = len(keras.tree.flatten(x)[0])
+        if rows <= EAGER_BLOCKS * self.block and not self.repeated:
+            return run_in_blocks(self._call, inputs, self.block, make_store)
         signature = keras.tree.map_structure(
             lambda a: tf.TensorSpec((None, *a.shape[1:]), tf.as_dtype(a.dtype)), inputs
         )
