@@ -367,10 +367,14 @@ def test_xla_is_chosen_where_it_is_faster(layers, gpu, xla, monkeypatch):
 # Inference ------------------------------------------------------------------------------------
 
 
-def test_outputs_of_many_models_come_block_by_block_from_one_trace():
+@pytest.mark.parametrize(
+    ("block", "repeated", "traces"), [(40, False, 0), (40, True, 1), (ROWS // 10, False, 1)]
+)
+def test_outputs_of_many_models_come_block_by_block(block, repeated, traces):
+    """Few blocks without a trace, unless they are the first of many; more from a single one."""
     found = [member("a", 6, 0.5), member("b", 9)]
     keys = [f"{m.name}.{kind}" for m in found for kind in ("logits", "last_layer")]
-    function = OutputFunction(found, keys, block=40)
+    function = OutputFunction(found, keys, block, repeated)
     for rows in (ROWS, 17):
         got = function(X[:rows], lambda rows: Spool(1 << 20, expected=rows))
         assert list(got) == keys
@@ -380,4 +384,4 @@ def test_outputs_of_many_models_come_block_by_block_from_one_trace():
                 out = got[f"{m.name}.{kind}"]
                 assert out.dtype == np.float32
                 np.testing.assert_allclose(out, expected[kind], atol=1e-6)
-    assert function.traces == 1
+    assert function.traces == traces
