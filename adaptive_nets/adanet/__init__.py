@@ -75,14 +75,9 @@ __all__ = [
 if not TYPE_CHECKING:
     # Type checkers would accept every misspelt name.
     def __getattr__(name: str) -> object:
-        # Imported on demand: only this class needs scikit-learn.
+        # Imported on demand: only this class needs scikit-learn, which takes a second to import.
         if name == "ConvexAdaNet":
-            try:
-                from adaptive_nets.adanet.convex.classifier import ConvexAdaNet
-            except ImportError as error:
-                raise ImportError(
-                    "ConvexAdaNet needs scikit-learn >= 1.6: pip install "
-                    f"'adaptive-nets[examples]'. Received: {error}."
-                ) from error
+            from adaptive_nets.adanet.convex.classifier import ConvexAdaNet
+
             return ConvexAdaNet
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -228,7 +228,8 @@ def _check_rows(name: str, part: str, x: np.ndarray, y: np.ndarray) -> None:
 def _hold_out(
     name: str, x: np.ndarray, y: np.ndarray, head: str, test_split: float, split_seed: int
 ) -> dict[str, np.ndarray]:
-    split = sources.sklearn("model_selection", name).train_test_split
+    from sklearn.model_selection import train_test_split as split
+
     classes = y.argmax(axis=1) if y.ndim == 2 else y
     stratify = classes if head in ("binary", "multi_class") else None
     try:

@@ -1,7 +1,6 @@
 """Reads scikit-learn's bundled sets, `.npz` and CSV files, and tensorflow-datasets."""
 
 import contextlib
-import importlib
 import sys
 import types
 from collections.abc import Iterable, Iterator
@@ -29,7 +28,9 @@ _TFDS_BATCH = 1024
 
 def bundled(name: str) -> tuple[Parts, list[str] | None]:
     """Reads a data set of scikit-learn: its rows, and its class names if it has any."""
-    bunch = getattr(sklearn("datasets", name), f"load_{name}")()
+    from sklearn import datasets
+
+    bunch = getattr(datasets, f"load_{name}")()
     # The names of the digits are their labels, and numbers need no names.
     names = [str(each) for each in getattr(bunch, "target_names", ()) if isinstance(each, str)]
     return {"x_train": bunch.data, "y_train": bunch.target}, names or None
@@ -178,14 +179,6 @@ def _warnings_withheld() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(verbosity)
-
-
-def sklearn(module: str, name: str) -> object:
-    """Returns a module of scikit-learn, or raises an `ImportError` that says how to install it."""
-    try:
-        return importlib.import_module(f"sklearn.{module}")
-    except ImportError as error:
-        raise missing("scikit-learn", name) from error
 
 
 def missing(package: str, name: str) -> ImportError:

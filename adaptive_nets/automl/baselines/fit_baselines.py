@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit, softmax
 from threadpoolctl import threadpool_limits
 
-from adaptive_nets.automl.baselines.linear import LinearModel
+from adaptive_nets.automl.baselines.linear import LinearColumns, LinearModel
 
 # Rows that the linear model and boosting are fitted on at most; they are shown for orientation.
 _MOST_ROWS = 50_000
@@ -86,7 +86,8 @@ def fit_baselines(task: Task, seconds: float) -> list[Baseline]:
     # A logistic regression of so many rows takes a second or two.
     most = int(np.clip(4000 * seconds, 1000, _MOST_ROWS))
     some = task.first(most)
-    found.append(_linear(some, _on_rows(some, task)))
+    # As many weights, however many rows there is time for: a search that goes on has them already.
+    found.append(_linear(some, LinearColumns.learn(task.x), _on_rows(some, task)))
     left = seconds - (time.monotonic() - began)
     values = len(some.y) * sum(part[:1].size for part in some.x.values())
     # Threads that share few values mostly wait for each other.
@@ -110,9 +111,9 @@ def constant(task: Task) -> np.ndarray:
     return np.tile(one, (rows, 1))
 
 
-def _linear(task: Task, note: str) -> Baseline:
+def _linear(task: Task, columns: LinearColumns, note: str) -> Baseline:
     began = time.monotonic()
-    fitted = LinearModel.fit(task.x, task.y, task.weights, task.classes)
+    fitted = LinearModel.fit(task.x, task.y, task.weights, task.classes, columns)
     outputs = fitted.outputs(task.held)
     if task.classes == 2:
         outputs = np.concatenate([expit(-outputs), expit(outputs)], axis=1)

@@ -100,6 +100,7 @@ class LinearModel:
         y: np.ndarray,
         weights: np.ndarray | None,
         classes: int | None,
+        columns: LinearColumns | None = None,
     ) -> "LinearModel":
         """Fits a logistic or ridge regression.
 
@@ -108,8 +109,10 @@ class LinearModel:
             y: Class of each row, or numbers `[rows, targets]`.
             weights: `[rows]` weights, or `None`.
             classes: Number of classes, or `None` for numbers.
+            columns: The `LinearColumns` of all rows, if these are a part of them. Defaults to
+                `None`: they are learnt from these rows.
         """
-        columns = LinearColumns.learn(encoded)
+        columns = columns or LinearColumns.learn(encoded)
         matrix = columns.matrix(encoded)
         # Values that do not occur have no weight.
         used = np.flatnonzero(abs(matrix).sum(axis=0))
