@@ -115,6 +115,6 @@ def test_candidates_of_a_small_loss_differ():
         def __init__(self, objective):
             self.objective = objective
 
-    better, before = ScoredCandidate(Small(1e-14), {}, ()), Small(2e-14)
+    better, before = ScoredCandidate(Small(1e-14), {}, ("a",)), Small(2e-14)
     assert select_best([better], before, False, unit=1e-13) is better
     assert select_best([better], before, False) is None
