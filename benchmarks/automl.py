@@ -10,6 +10,7 @@ Without `--data_dir`, small tables that scikit-learn ships and one that is drawn
 """
 
 import argparse
+import importlib
 import json
 import os
 import pathlib
@@ -34,8 +35,12 @@ QUICK_ROWS = 150
 def job(name, system, seed, seconds, data_dir=None, most=None):
     """Fits one system to one split; returns its result."""
     split = tasks.load(name, seed, data_dir, most)
+    fit = systems.SYSTEMS[system]
+    if hasattr(fit, "needs"):
+        # What an import takes is not part of a fit.
+        importlib.import_module(fit.needs)
     began = time.perf_counter()
-    predict = systems.SYSTEMS[system](split, seconds, seed)
+    predict = fit(split, seconds, seed)
     taken = time.perf_counter() - began
     predicted = predict(split.test)
     truth = split.test[split.target].to_numpy()

@@ -48,6 +48,9 @@ def autogluon(split: Split, seconds: float, seed: int) -> Predict:
     return predict
 
 
+autogluon.needs = "autogluon.tabular"
+
+
 @register
 def realmlp(split: Split, seconds: float, seed: int) -> Predict:
     """RealMLP-TD of pytabkit, its defaults; it knows no time limit."""
@@ -65,6 +68,9 @@ def realmlp(split: Split, seconds: float, seed: int) -> Predict:
         return in_order(model.predict_proba(rows), model.classes_, split.classes)
 
     return predict
+
+
+realmlp.needs = "pytabkit"
 
 
 @register
@@ -129,3 +135,6 @@ def keras_tuner(split: Split, seconds: float, seed: int) -> Predict:
         return found[:, 0] * spread + mean if split.classes is None else found
 
     return predict
+
+
+keras_tuner.needs = "keras_tuner"

@@ -30,6 +30,9 @@ def adaptive_nets(split: Split, seconds: float, seed: int, **settings: object) -
     return predict
 
 
+adaptive_nets.needs = "adaptive_nets"
+
+
 def _served(model, split):
     """Size and speed of the exported model, on up to 10,000 rows."""
     import tensorflow as tf
