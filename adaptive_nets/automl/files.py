@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from adaptive_nets._checks import check_path
+from adaptive_nets._checks import check_path, show
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.checkpoints.files.sealed_json import (
     NotWholeError,
@@ -93,8 +93,8 @@ def read(path: str | os.PathLike) -> tuple[Fitted, dict[str, Any]]:
     folder = saved_folder(given)
     if folder is None:
         raise ValueError(
-            f"'{given}' holds no saved AutoClassifier or AutoRegressor. Expected a folder that "
-            "save() has written, or the model_dir of a fit that has ended."
+            "path must be a folder that AutoClassifier.save or AutoRegressor.save has written, or "
+            f"the model_dir of a fit that has ended. Received: path={show(given)}."
         )
     try:
         text = (folder / _KNOWN).read_bytes()

@@ -62,6 +62,9 @@ def feature_table(
             _check_filled(table)
             validate_data(estimator, table, reset=True, skip_check_array=True)
         return table
+    if np.ma.isMaskedArray(x):
+        # What is masked is missing.
+        x = x.astype("float64").filled(np.nan) if x.dtype.kind in "biuf" else x.filled(None)
     if isinstance(x, list) or getattr(getattr(x, "dtype", None), "kind", "") in ("O", "U"):
         x = _objects(x)
     words = getattr(getattr(x, "dtype", None), "kind", "") == "O"

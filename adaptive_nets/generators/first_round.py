@@ -41,6 +41,7 @@ class FirstRound(WrappingGenerator):
     def __init__(self, generator: Generator, builders: Sequence[Builder] | None = None):
         self.generator = check_instance("generator", generator, Generator, "an adanet.Generator")
         if builders is not None:
+            check_instance("builders", builders, list | tuple, "a list of adanet.Builder objects")
             builders = check_list("builders", builders, Builder, "a list of adanet.Builder objects")
         self.builders = builders
 

@@ -89,7 +89,8 @@ def yields_batches(x: Any) -> bool:
         return False
     # `tf.data.Dataset` has an `element_spec`; PyTorch's loaders have a `batch_size`.
     known = isinstance(x, keras.utils.PyDataset)
-    known = known or hasattr(x, "element_spec") or hasattr(x, "batch_size")
+    loads = hasattr(x, "batch_size") and hasattr(x, "__iter__")
+    known = known or hasattr(x, "element_spec") or loads
     # Iterators, and classes of one's own that are walked through; collections have a length.
     walked = hasattr(x, "__iter__") and (isinstance(x, Iterator) or not hasattr(x, "__len__"))
     return known or (walked and tried(lambda: iter(x)) is not None)

@@ -120,7 +120,7 @@ def test_fitted_again_in_its_folder_it_is_the_same(fitted, rows, predicted, fold
 
 
 def test_a_damaged_or_absent_model_is_refused(fitted, tmp_path):
-    with pytest.raises(ValueError, match="holds no saved AutoClassifier"):
+    with pytest.raises(ValueError, match="path must be a folder that AutoClassifier.save"):
         an.automl.load(tmp_path)
     path = tmp_path / "saved"
     fitted.save(path)

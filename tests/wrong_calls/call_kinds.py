@@ -275,7 +275,9 @@ def rows(value, none=False, finite=True, width=True, text=False):
         wrong += [np.concatenate([array, array], axis=-1), array[0]]
 
     def right(value, valid):
-        if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
+        # A variable of Keras is an array, though it cannot be gone through.
+        listed = isinstance(value, Iterable | keras.Variable)
+        if not listed or isinstance(value, str | bytes | Mapping):
             return False
         read = np.asarray(value)
         if read.dtype.kind == "O":

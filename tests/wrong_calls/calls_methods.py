@@ -1,6 +1,7 @@
 """Valid calls of the AutoML front, and of methods of objects that other calls make."""
 
 import call_things as t
+import numpy as np
 from call_kinds import (
     choice,
     count,
@@ -43,7 +44,7 @@ SETTINGS = {
     .where(lambda value: whole(value) and value > 1),
     "generator": instance(lazy(lambda: an.generators.Tabular()), none=True),
     "seed": count(1, 0, none=True),
-    "verbose": FIT["verbose"],
+    "verbose": FIT["verbose"].where(lambda value: value in (0, 1, 2)),
 }
 
 
@@ -55,7 +56,17 @@ def regressor(**settings):
     return an.AutoRegressor(**{**settings, "metric": "auto"}).fit(t.X, t.TARGETS)
 
 
-TABLE = fixed(t.X).but("soup", 3, None, t.X[:, :2], {}, object(), {"a": t.X}, t.X * 1j)
+def three_columns(value):
+    """Whether a value is an array of numbers in as many columns as were trained on."""
+    array = np.asarray(value)
+    return array.ndim == 2 and array.shape[1] == 3 and array.dtype.kind in "biuf"
+
+
+TABLE = (
+    fixed(t.X)
+    .but("soup", 3, None, t.X[:, :2], {}, object(), {"a": t.X}, t.X * 1j)
+    .where(three_columns)
+)
 ROWS = {"X": TABLE, "y": LABELS.but(t.X, allow=())}
 HANDED_ON = ("X", "y", "sample_weight")
 FRONT = [
@@ -122,9 +133,10 @@ CALLS = [
         "growth.DistillationLoss.from_config",
         lambda: growth.DistillationLoss.from_config,
         {
-            "config": fixed(lazy(lambda: growth.DistillationLoss("mse").get_config())).but(
-                "soup", 3, None, [], {"soup": 1}, {"temperature": "a"}, object()
-            )
+            "config": fixed(lazy(lambda: growth.DistillationLoss("mse").get_config()))
+            .but("soup", 3, None, [], {"soup": 1}, {"temperature": "a"}, object())
+            # All arguments have defaults.
+            .where(lambda value: type(value) is dict and value == {})
         },
     ),
     *(

@@ -105,7 +105,7 @@ RBM = {
     "kernel_initializer": choice("zeros")
     .but(allow=(None, np.ndarray))
     .where(lambda value: hasattr(value, "shape") or callable(value)),
-    "kernel_regularizer": choice("l2", none=True),
+    "kernel_regularizer": choice("l2", none=True).where(callable),
     "seed": SEED,
 }
 BITS = rows(t.BITS)
