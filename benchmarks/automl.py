@@ -27,8 +27,6 @@ from benchmarks.tabular.measures import measure
 RESULTS = pathlib.Path(__file__).with_suffix(".json")
 # Systems of this environment; `others` have one each.
 HERE = ("constant", "linear", "sklearn_mlp", "hist_gradient_boosting", "lightgbm", "adaptive_nets")
-# Systems that use the time that they are given.
-TIMED = ("adaptive_nets", "autogluon", "keras_tuner")
 QUICK_ROWS = 150
 
 
@@ -53,7 +51,7 @@ def job(name, system, seed, seconds, data_dir=None, most=None):
 
 def key(result):
     """What identifies a result: systems without a time limit have one for all."""
-    timed = result["system"].partition(":")[0] in TIMED
+    timed = result["system"].partition(":")[0] in systems.TIMED
     seconds = result["seconds"] if timed else None
     return result["table"], result["system"], result["seed"], seconds
 

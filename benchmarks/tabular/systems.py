@@ -28,6 +28,8 @@ Predict = Callable[[pd.DataFrame], np.ndarray]
 System = Callable[[Split, float, int], Predict]
 
 SYSTEMS: dict[str, System] = {}
+# Those that use the time that they are given.
+TIMED = ("adaptive_nets", "autogluon", "keras_tuner")
 # Those that are neural networks.
 NEURAL = ("adaptive_nets", "sklearn_mlp", "keras_tuner", "realmlp")
 
@@ -151,7 +153,9 @@ def _kinds(train, target):
         column = train[name]
         if pd.api.types.is_numeric_dtype(column):
             numbers.append(name)
-        elif _parsed(column).notna().mean() > 0.99:
+        elif column.dropna().astype(str).str.contains(r"\d{4}").mean() > 0.99 and (
+            _parsed(column).notna().mean() > 0.99
+        ):
             dates.append(name)
         elif column.nunique() > 255 and column.dropna().str.split().str.len().mean() > 2:
             texts.append(name)
