@@ -242,6 +242,9 @@ def _as_labels(y: Any) -> np.ndarray:
     """Returns labels as an array whose rows can be taken."""
     if isinstance(y, pd.Series | pd.DataFrame):
         return y.to_numpy()
+    if np.ma.isMaskedArray(y):
+        # What is masked is missing, and refused as such.
+        return y.astype(object).filled(np.nan) if np.ma.is_masked(y) else np.asarray(y)
     if hasattr(y, "to_numpy"):
         return np.asarray(y.to_numpy())
     return np.asarray(y) if not isinstance(y, list | tuple) else pd.Series(y).to_numpy()

@@ -64,7 +64,11 @@ def feature_table(
         return table
     if np.ma.isMaskedArray(x):
         # What is masked is missing.
-        x = x.astype("float64").filled(np.nan) if x.dtype.kind in "biuf" else x.filled(None)
+        x = (
+            x.astype("float64").filled(np.nan)
+            if x.dtype.kind in "biuf"
+            else x.astype(object).filled(np.nan)
+        )
     if isinstance(x, list) or getattr(getattr(x, "dtype", None), "kind", "") in ("O", "U"):
         x = _objects(x)
     words = getattr(getattr(x, "dtype", None), "kind", "") == "O"
@@ -127,6 +131,10 @@ def check_weights(weights: Any, rows: int) -> np.ndarray | None:
     """
     if weights is None:
         return None
+    if np.ma.is_masked(weights):
+        raise ValueError(
+            "sample_weight must be one number a row. Received: a masked array with missing weights."
+        )
     found = check_array("sample_weight", weights, "one number a row")
     if found.dtype.kind not in "biuf":
         raise ValueError(

@@ -1,6 +1,8 @@
 """What is predicted: classes, or numbers. Labels in, what a head is trained on out."""
 
 import abc
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -209,7 +211,7 @@ def read_labels(y: Any, name: str) -> np.ndarray:
             return values.astype(str).astype(object)
         if kinds <= {"bool", "bool_"}:
             return values.astype(bool)
-        if kinds <= {"int", "float", "bool", "int64", "float64"}:
+        if kinds <= {"int", "float", "int64", "float64"}:
             return np.array(values.tolist())
         raise ValueError(
             f"The target {name!r} must hold values of one kind. "
@@ -244,13 +246,14 @@ def read_numbers(y: Any, name: str) -> np.ndarray:
     _refuse_missing(np.asarray(pd.isna(values)), name, values)
     try:
         numbers = values.astype("float64")
-        exact = values.dtype.kind in "biuf" or not any(
-            isinstance(value, str) for value in values.flat
+        # Neither text nor dates, nor what has an imaginary part.
+        exact = values.dtype.kind in "biuf" or (
+            values.dtype.kind == "O" and all(isinstance(v, Real | Decimal) for v in values.flat)
         )
     except (TypeError, ValueError):
         exact = False
     if not exact:
-        text = next((v for v in values.flat if isinstance(v, str)), values.flat[0])
+        text = next((v for v in values.flat if not isinstance(v, Real | Decimal)), values.flat[0])
         raise ValueError(
             f"The target {name!r} must be numbers; classes are predicted by AutoClassifier. "
             f"Received: {show(text)}."
