@@ -50,6 +50,7 @@ from adaptive_nets.keras_internals.operation import (
 )
 from adaptive_nets.keras_internals.training import (
     compiled_loss,
+    decays,
     drop_all_reduce,
     forget_traces,
     learning_rate_of,
@@ -91,6 +92,7 @@ __all__ = [
     "convolution_classes",
     "create_states",
     "custom_scale_class",
+    "decays",
     "direct_layers",
     "draw_seed",
     "drop_all_reduce",

@@ -73,6 +73,11 @@ def optimizer_slots(optimizer: keras.optimizers.Optimizer) -> dict[str, list[Any
     }
 
 
+def decays(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> bool:
+    """Whether an optimizer applies its weight decay to a variable."""
+    return optimizer.weight_decay is not None and optimizer._use_weight_decay(variable)
+
+
 def drop_all_reduce(optimizer: keras.optimizers.Optimizer) -> None:
     """Lets an optimizer take its gradients as they are, without a sum over replicas."""
     if hasattr(optimizer, "_all_reduce_sum_gradients"):

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.adanet.rounds.packed import PackedWeights
 from adaptive_nets.distribute import share_of
 from adaptive_nets.heads import Head
 from adaptive_nets.keras_internals import drop_all_reduce
@@ -68,14 +69,17 @@ class RoundTrainer:
         self.unit, self.best = unit, None
         self.groups = groups or [0] * len(members)
         self.penalties = penalties or [None] * len(members)
-        for member, optimizer in zip(members, optimizers, strict=True):
-            optimizer.build(member.model.trainable_variables)
+        self.strategy = tf.distribute.get_strategy()
+        self.replicas = self.strategy.num_replicas_in_sync
+        self.packed = [
+            PackedWeights(member.model, optimizer, self.replicas > 1)
+            for member, optimizer in zip(members, optimizers, strict=True)
+        ]
+        for optimizer in optimizers:
             _without_all_reduce(optimizer)
         self.alive = np.ones(len(members), bool)
         self.stopped, self.measured = np.zeros(len(members), "int64"), None
         self.traces = 0
-        self.strategy = tf.distribute.get_strategy()
-        self.replicas = self.strategy.num_replicas_in_sync
         self._function = tf.function(self._run, jit_compile=jit_compile, autograph=False)
 
     def run(
@@ -104,7 +108,7 @@ class RoundTrainer:
         return losses.numpy()[start:stop]
 
     def _run(self, sources, indices, start, stop, alive):
-        self.traces += 1
+        self._begin()
         count, chunk = len(self.members), indices[0].shape[0]
         losses = tf.TensorArray(tf.float32, size=chunk, element_shape=(count,))
         losses = losses.unstack(tf.fill((chunk, count), float("nan")))
@@ -123,6 +127,12 @@ class RoundTrainer:
             lambda i, *_: i < stop, step, (start, alive, losses), parallel_iterations=1
         )
         return losses.stack(), alive
+
+    def _begin(self):
+        """Does what each call begins with."""
+        self.traces += 1
+        for packed in self.packed:
+            packed.begin()
 
     def _replica(self, sources, indices, i, alive):
         """Runs one replica's share of step i of all subnetworks; returns its losses."""
@@ -168,8 +178,7 @@ class RoundTrainer:
             scaled = optimizer.scale_loss(total)
         variables = model.trainable_variables
         if variables:
-            gradients = tape.gradient(scaled, [v.value for v in variables])
-            optimizer.apply(gradients, variables)
+            self.packed[k].apply(tape.gradient(scaled, [v.value for v in variables]))
         return loss
 
     def _losses(self, outputs, batch):

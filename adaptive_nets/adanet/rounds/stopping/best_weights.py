@@ -1,13 +1,14 @@
 """`BestWeights`: the weights with the lowest held-out loss, found inside the compiled function."""
 
+import dataclasses
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.objective.early_stopping import StoppingRule
+from adaptive_nets.adanet.rounds.packed import PackedWeights
 from adaptive_nets.adanet.rounds.stopping.held_out import BLOCK, HeldOut
 from adaptive_nets.heads import Head
 
@@ -43,21 +44,33 @@ class BestWeights:
     ):
         self.members, self.head, self.scales = members, head, scales
         self.held_out, self.rule = held_out, rule
-        self._kept = [_copies(m.model.variables) for m in members]
-        averaged = rule.average > 0
-        self._averages = [_copies(m.model.trainable_variables) if averaged else [] for m in members]
         self.losses = [_variable(np.float32(np.inf)) for _ in members]
         self.steps = [_variable(np.int64(0)) for _ in members]
+        self._packed: Sequence[PackedWeights] = ()
+        self._kept: list[_Kept] = []
+
+    def prepare(self, packed: Sequence[PackedWeights]) -> None:
+        """Makes room for what is kept, before training.
+
+        Args:
+            packed: The weights of each member.
+        """
+        self._packed = packed
+        self._kept = [_Kept.of(each, self.rule.average > 0) for each in packed]
 
     def variables(self, k: int) -> list[tf.Variable]:
         """Returns all state of member k."""
-        return [*self._kept[k], *self._averages[k], self.losses[k], self.steps[k]]
+        kept = self._kept[k]
+        return [*kept.trained, *kept.fixed, *kept.averages, self.losses[k], self.steps[k]]
 
     def restore(self, k: int) -> None:
         """Gives member k its best weights. Without a measurement it keeps those it has."""
-        if int(self.steps[k]):
-            for variable, kept in zip(self.members[k].model.variables, self._kept[k], strict=True):
-                variable.assign(kept.numpy())
+        if not int(self.steps[k]):
+            return
+        packed, kept = self._packed[k], self._kept[k]
+        packs, values = [*packed.trained, *packed.fixed], [*kept.trained, *kept.fixed]
+        for pack, value in zip(packs, values, strict=True):
+            pack.write(tf.convert_to_tensor(value))
 
     def follow(self, k: int, number: tf.Tensor) -> None:
         """Brings the average of member k's weights up to date, if there is one.
@@ -66,15 +79,14 @@ class BestWeights:
             k: The member.
             number: Steps taken, an int64 scalar.
         """
-        if not self._averages[k]:
+        averages, packed = self._kept[k].averages, self._packed[k]
+        if not averages:
             return
 
         def update():
             taken = tf.cast(number, tf.float32)
             decay = tf.minimum(self.rule.average, (1.0 + taken) / (10.0 + taken)) ** STRIDE
-            pairs = zip(self._averages[k], self.members[k].model.trainable_variables, strict=True)
-            for average, variable in pairs:
-                new = tf.convert_to_tensor(variable.value)
+            for average, new in zip(averages, packed.values(), strict=True):
                 average.assign_add((1.0 - tf.cast(decay, new.dtype)) * (new - average))
             return tf.constant(0)
 
@@ -95,12 +107,11 @@ class BestWeights:
         improved = loss < self.losses[k] - self.rule.min_delta
         best = tf.where(improved, number, self.steps[k])
 
-        model = self.members[k].model
-        trained = map(id, model.trainable_variables)
-        averages = dict(zip(trained, self._averages[k], strict=False))
-        for kept, variable in zip(self._kept[k], model.variables, strict=True):
-            now = tf.convert_to_tensor(averages.get(id(variable), variable.value))
-            kept.assign(tf.where(improved, now, kept))
+        packed, kept = self._packed[k], self._kept[k]
+        trained = [tf.convert_to_tensor(v) for v in kept.averages] or packed.values()
+        now = [*trained, *(pack.read() for pack in packed.fixed)]
+        for variable, value in zip([*kept.trained, *kept.fixed], now, strict=True):
+            variable.assign(tf.where(improved, value, variable))
         self.losses[k].assign(tf.where(improved, loss, self.losses[k]))
         self.steps[k].assign(best)
         return loss, number - best >= self.rule.patience
@@ -137,17 +148,31 @@ class BestWeights:
     def _logits(self, k, batch):
         member = self.members[k]
         features = member.feed(batch["x"], batch.get("hidden", {}))
-        if not self._averages[k]:
+        averages = [tf.convert_to_tensor(average) for average in self._kept[k].averages]
+        if not averages:
             return member.model(features, training=False)["logits"]
         fixed = [variable.value for variable in member.model.non_trainable_variables]
-        averages = [tf.convert_to_tensor(average) for average in self._averages[k]]
-        outputs, _ = member.model.stateless_call(averages, fixed, features, training=False)
+        trained = self._packed[k].unpack(averages)
+        outputs, _ = member.model.stateless_call(trained, fixed, features, training=False)
         return outputs["logits"]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kept:
+    """Variables for the best weights of a member, and for the average of its weights."""
+
+    trained: list[tf.Variable]
+    fixed: list[tf.Variable]
+    averages: list[tf.Variable]
+
+    @classmethod
+    def of(cls, packed, averaged):
+        trained, fixed, averages = (
+            [_variable(pack.read()) for pack in packs]
+            for packs in (packed.trained, packed.fixed, packed.trained if averaged else ())
+        )
+        return cls(trained, fixed, averages)
 
 
 def _variable(value):
     return tf.Variable(value, trainable=False)
-
-
-def _copies(variables):
-    return [_variable(keras.ops.convert_to_numpy(variable)) for variable in variables]

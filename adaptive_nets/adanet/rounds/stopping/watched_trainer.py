@@ -31,6 +31,7 @@ class WatchedTrainer(RoundTrainer):
     def __init__(self, *arguments: Any, best: BestWeights, **options: Any):
         super().__init__(*arguments, **options)
         self.best = best
+        best.prepare(self.packed)
         # Steps taken after the one that is being traced.
         self._number: tf.Tensor | None = None
 
@@ -68,7 +69,7 @@ class WatchedTrainer(RoundTrainer):
         return losses.numpy()[start:end]
 
     def _run(self, sources, indices, start, stop, alive, stopped, held_out, first, end):
-        self.traces += 1
+        self._begin()
         count, chunk = len(self.members), indices[0].shape[0]
         none = tf.fill((count,), float("nan"))
         losses, measured = (
