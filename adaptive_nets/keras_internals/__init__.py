@@ -48,6 +48,7 @@ from adaptive_nets.keras_internals.operation import (
     operation_classes,
     stochastic_depth_class,
 )
+from adaptive_nets.keras_internals.tracing import call_with
 from adaptive_nets.keras_internals.training import (
     compiled_loss,
     decays,
@@ -87,6 +88,7 @@ __all__ = [
     "attention_setting",
     "call_context",
     "call_of",
+    "call_with",
     "check_not_forked",
     "compiled_loss",
     "convolution_classes",

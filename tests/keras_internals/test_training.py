@@ -54,6 +54,14 @@ def test_forget_traces():
         np.testing.assert_array_equal(one, other)
 
 
+def test_decays():
+    kernel, bias = (keras.Variable(0.0, name=name) for name in ("kernel", "bias"))
+    optimizer = keras.optimizers.AdamW()
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    assert internals.decays(optimizer, kernel) and not internals.decays(optimizer, bias)
+    assert not internals.decays(keras.optimizers.Adam(), kernel)
+
+
 def test_learning_rate_of():
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 3)
     assert internals.learning_rate_of(keras.optimizers.SGD(schedule)) is schedule

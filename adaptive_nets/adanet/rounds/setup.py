@@ -102,9 +102,11 @@ def set_up_round(
     kind = RoundTrainer if best is None else functools.partial(WatchedTrainer, best=best)
     with context.strategy.scope():
         optimizers = [loss_scaled(b.optimizer()) for b in builders for _ in range(folds or 1)]
+        # Networks of a builder's folds differ only in what they begin with.
+        kinds = [k for k in range(len(builders)) for _ in range(folds or 1)]
         trainer = kind(
             networks, optimizers, context.head, scales, jit_compile, groups,
-            penalties(context, networks), context.loss_unit,
+            penalties(context, networks), context.loss_unit, kinds,
         )  # fmt: skip
     return Round(number, members, trainer, feed, steps, context.group)
 

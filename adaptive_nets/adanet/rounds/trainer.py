@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from adaptive_nets.adanet.ensembles.member import Member
+from adaptive_nets.adanet.rounds.folding.shared_trace import SharedTrace
 from adaptive_nets.adanet.rounds.packed import PackedWeights
 from adaptive_nets.distribute import share_of
 from adaptive_nets.heads import Head
@@ -42,6 +43,8 @@ class RoundTrainer:
         scales: `(base_scale, logit_scale)`. Defaults to `None`: the base is ignored.
         jit_compile: `True` or `False`. Defaults to `False`.
         groups: Number of the source that each member reads. Defaults to `None`: all read the first.
+        kinds: For each member, a number that it shares with those that are alike, which have the
+            same layers and optimizer, and are traced once. Defaults to `None`: none are alike.
         penalties: For each member, a function without arguments that returns a scalar tensor to
             add to its loss, or `None`. Defaults to `None`: no penalties.
         unit: What the loss is measured in. Optimizers see the loss in this unit, so that steps,
@@ -64,6 +67,7 @@ class RoundTrainer:
         groups: Sequence[int] | None = None,
         penalties: Sequence[Callable[[], tf.Tensor] | None] | None = None,
         unit: float = 1.0,
+        kinds: Sequence[int] | None = None,
     ):
         self.members, self.optimizers, self.head, self.scales = members, optimizers, head, scales
         self.unit, self.best = unit, None
@@ -80,6 +84,9 @@ class RoundTrainer:
         self.alive = np.ones(len(members), bool)
         self.stopped, self.measured = np.zeros(len(members), "int64"), None
         self.traces = 0
+        self.kinds = range(len(members)) if kinds is None or self.replicas > 1 else kinds
+        # Tensors that a step is given besides its rows.
+        self._given: tuple[tf.Tensor, ...] = ()
         self._function = tf.function(self._run, jit_compile=jit_compile, autograph=False)
 
     def run(
@@ -128,9 +135,15 @@ class RoundTrainer:
         )
         return losses.stack(), alive
 
+    def _shared(self, function):
+        return SharedTrace(
+            function, self.kinds, lambda k: [*self.variables(k), *self.packed[k].vectors]
+        )
+
     def _begin(self):
         """Does what each call begins with."""
         self.traces += 1
+        self._shared_step = self._shared(self._step_if)
         for packed in self.packed:
             packed.begin()
 
@@ -143,13 +156,9 @@ class RoundTrainer:
         taken = []
         for k, group in enumerate(self.groups):
             if alive is None:
-                loss = self._step(k, batches[group])
+                loss = self._step(k, batches[group], *self._given)
             else:
-                loss = tf.cond(
-                    alive[k],
-                    lambda k=k, group=group: self._step(k, batches[group]),
-                    lambda: tf.constant(np.nan),
-                )
+                loss = self._shared_step(k, alive[k], batches[group], *self._given)
             taken.append(tf.cast(loss, tf.float32))
         return tf.stack(taken)
 
@@ -160,6 +169,9 @@ class RoundTrainer:
         size = share_of(rows.shape[0], self.strategy)
         number = tf.distribute.get_replica_context().replica_id_in_sync_group
         return tf.slice(rows, [number * size], [size])
+
+    def _step_if(self, k, alive, *given):
+        return tf.cond(alive, lambda: self._step(k, *given), lambda: tf.constant(np.nan))
 
     def _step(self, k, batch):
         member, optimizer = self.members[k], self.optimizers[k]

@@ -32,8 +32,6 @@ class WatchedTrainer(RoundTrainer):
         super().__init__(*arguments, **options)
         self.best = best
         best.prepare(self.packed)
-        # Steps taken after the one that is being traced.
-        self._number: tf.Tensor | None = None
 
     def run(
         self,
@@ -83,9 +81,7 @@ class WatchedTrainer(RoundTrainer):
             # After the last step, one more turn may only measure.
             number = first + tf.cast(tf.minimum(i + 1, stop), tf.int64)
             trained = alive & (i < stop)
-            self._number = number
-            row = self._step_of(trained, sources, indices, tf.minimum(i, chunk - 1))
-            self._number = None
+            row = self._step_of(trained, sources, indices, tf.minimum(i, chunk - 1), number)
             broken = trained & ~tf.math.is_finite(row)
             # What was measured before its weights broke is a result.
             stopped = tf.where(broken & (tf.stack(self.best.steps) > 0), number, stopped)
@@ -106,9 +102,10 @@ class WatchedTrainer(RoundTrainer):
         )  # fmt: skip
         return i, losses.stack(), measured.stack(), alive, stopped
 
-    def _step_of(self, trained, sources, indices, i):
-        """Takes step i of some subnetworks; returns all losses."""
+    def _step_of(self, trained, sources, indices, i, number):
+        """Takes step i of some subnetworks, their step `number`; returns all losses."""
         if self.replicas == 1:
+            self._given = (number,)
             return self._replica(sources, indices, i, trained)
 
         def together():
@@ -119,29 +116,35 @@ class WatchedTrainer(RoundTrainer):
         row = tf.cond(tf.reduce_any(trained), together, lambda: none)
         if self.best.rule.average:
             # Averages are not mirrored, and are brought up to date once.
-            tf.cond(tf.reduce_any(trained), self._follow_all, lambda: tf.constant(0))
+            tf.cond(
+                tf.reduce_any(trained), lambda: self._follow_all(number), lambda: tf.constant(0)
+            )
         return tf.where(trained, row, np.nan)
 
-    def _step(self, k, batch):
+    def _step(self, k, batch, *given):
         loss = super()._step(k, batch)
         if self.replicas == 1:
-            self.best.follow(k, self._number)
+            self.best.follow(k, *given)
         return loss
 
-    def _follow_all(self):
+    def _follow_all(self, number):
         for k in range(len(self.members)):
-            self.best.follow(k, self._number)
+            self.best.follow(k, number)
         return tf.constant(0)
 
     def _measure(self, alive, number, held_out):
         """Returns the held-out losses of some subnetworks, and which of them must stop."""
+        measure = self._shared(self._measure_if)
         found = [
-            tf.cond(
-                alive[k],
-                lambda k=k, group=group: self.best.measure(k, number, held_out[group]),
-                lambda: (tf.constant(np.nan), tf.constant(False)),
-            )
+            measure(k, alive[k], number, held_out[group])
             for k, group in enumerate(self.best.held_out.groups)
         ]
         losses, over = zip(*found, strict=True)
         return tf.stack(losses), tf.stack(over)
+
+    def _measure_if(self, k, alive, *given):
+        return tf.cond(
+            alive,
+            lambda: self.best.measure(k, *given),
+            lambda: (tf.constant(np.nan), tf.constant(False)),
+        )

@@ -7,6 +7,9 @@ from scipy import special
 
 import adaptive_nets as an
 from adaptive_nets._seeds import derive_seed
+from adaptive_nets.adanet.rounds.folding.shared_trace import SharedTrace
+from adaptive_nets.adanet.rounds.stopping.best_weights import BestWeights
+from adaptive_nets.adanet.rounds.trainer import RoundTrainer
 from adaptive_nets.data.folds import fold_numbers
 
 FOLDS = 3
@@ -58,6 +61,27 @@ def test_training_rows_are_judged_by_the_network_that_has_not_seen_them(fitted, 
     # What it would be on rows that the networks have seen.
     seen = found["logits"].astype("float64")
     assert abs(-special.log_softmax(seen, axis=1)[np.arange(len(y)), y].mean() - loss) > 1e-3
+
+
+def test_networks_of_folds_are_traced_once_and_train_as_if_each_had_been(lc, data, monkeypatch):
+    steps, measurements = [], []
+    for kind, name, calls in (
+        (RoundTrainer, "_step", steps), (BestWeights, "measure", measurements)
+    ):  # fmt: skip
+        plain = getattr(kind, name)
+
+        def counted(self, k, *given, plain=plain, calls=calls):
+            calls.append(k)
+            return plain(self, k, *given)
+
+        monkeypatch.setattr(kind, name, counted)
+    generator = an.generators.Dense(widths=4, depths=[1], dropout=0.2)
+    given = {"generator": generator, "early_stopping": STOPPING, "steps_per_iteration": 40}
+    shared = search(lc, **given).fit(*data, verbose=0)
+    assert steps == measurements == [0]
+    monkeypatch.setattr(SharedTrace, "__call__", lambda self, k, *given: self._function(k, *given))
+    lc.assert_same(search(lc, **given).fit(*data, verbose=0), shared)
+    assert steps[1:] == measurements[1:] == list(range(FOLDS))
 
 
 def test_a_network_knows_nothing_of_the_labels_of_its_fold(lc, data):

@@ -1,0 +1,15 @@
+"""A TensorFlow that lacks it fails here by name: how it calls what it has traced."""
+
+import tensorflow as tf
+
+from adaptive_nets import keras_internals as internals
+
+
+def test_call_with():
+    one, other = tf.Variable(2.0), tf.Variable(5.0)
+    function = tf.function(lambda x, y: (x * one, y))
+    concrete = function.get_concrete_function(*[tf.TensorSpec((), tf.float32)] * 2)
+    assert [id(t) for t in concrete.captured_inputs] == [id(one.handle)]
+    given = [tf.constant(3.0), tf.constant(1.0)]
+    found = internals.call_with(concrete, given, [other.handle])
+    assert [float(t) for t in found] == [15.0, 1.0]
