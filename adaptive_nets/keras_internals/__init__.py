@@ -48,7 +48,7 @@ from adaptive_nets.keras_internals.operation import (
     operation_classes,
     stochastic_depth_class,
 )
-from adaptive_nets.keras_internals.tracing import call_with
+from adaptive_nets.keras_internals.tracing import call_with, without_rewriting
 from adaptive_nets.keras_internals.training import (
     compiled_loss,
     decays,
@@ -145,5 +145,6 @@ __all__ = [
     "unsafe_deserialization",
     "untrack",
     "waiting_variables",
+    "without_rewriting",
     "without_stateless_scope",
 ]

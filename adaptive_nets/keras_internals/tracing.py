@@ -1,6 +1,7 @@
 """How TensorFlow calls what it has traced."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 
@@ -13,3 +14,20 @@ def call_with(concrete: Any, tensors: Sequence[Any], captured: Sequence[Any]) ->
         captured: Tensors in place of `concrete.captured_inputs`, in their order.
     """
     return concrete.inference_fn.call_preflattened([*tensors, *captured])
+
+
+@contextlib.contextmanager
+def without_rewriting() -> Iterator[None]:
+    """Lets this thread call functions whose graphs TensorFlow has not rewritten to be faster."""
+    import tensorflow as tf
+    from tensorflow.python.eager import context
+
+    current = context.context()
+    before = current.function_call_options
+    config = tf.compat.v1.ConfigProto.FromString(before.config_proto_serialized)
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    current.function_call_options = context.FunctionCallOptions(before.executor_type, config)
+    try:
+        yield
+    finally:
+        current.function_call_options = before

@@ -13,3 +13,19 @@ def test_call_with():
     given = [tf.constant(3.0), tf.constant(1.0)]
     found = internals.call_with(concrete, given, [other.handle])
     assert [float(t) for t in found] == [15.0, 1.0]
+
+
+def test_without_rewriting():
+    from tensorflow.python.eager import context
+
+    def options():
+        found = context.context().function_call_options.config_proto_serialized
+        return tf.compat.v1.ConfigProto.FromString(found)
+
+    before = options()
+    with internals.without_rewriting():
+        inside = options()
+        assert float(tf.function(lambda x: x + 1.0)(tf.constant(2.0))) == 3.0
+    assert options() == before != inside
+    before.graph_options.rewrite_options.disable_meta_optimizer = True
+    assert inside == before

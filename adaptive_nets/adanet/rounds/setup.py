@@ -23,7 +23,7 @@ from adaptive_nets.adanet.rounds.stopping.best_weights import BestWeights
 from adaptive_nets.adanet.rounds.stopping.held_out import HeldOut
 from adaptive_nets.adanet.rounds.stopping.watched_trainer import WatchedTrainer
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer, loss_scaled
-from adaptive_nets.adanet.rounds.xla import choose_xla
+from adaptive_nets.adanet.rounds.xla import choose_xla, rewrites
 from adaptive_nets.data.feeds import JoinedFeed, StreamFeed, finite_feed
 from adaptive_nets.data.spool import Spool
 from adaptive_nets.graphs.loadable import why_not_loaded
@@ -79,10 +79,12 @@ def set_up_round(
         ]  # fmt: skip
     _check_loads(members, context)
     steps = context.settings.steps
-    jit_compile = choose_xla(
-        context.settings.jit_compile, [m.model for m in networks], expected_steps or steps,
+    size = (
+        [m.model for m in networks],
+        expected_steps or steps,
         context.strategy.num_replicas_in_sync,
-    )  # fmt: skip
+    )
+    jit_compile = choose_xla(context.settings.jit_compile, *size)
     own = [b.training_data(len(train.rows), _seed(context, number, b)) for b in builders]
     groups = [1 + k if given is not None else 0 for k, given in enumerate(own)]
     if folds:
@@ -107,6 +109,7 @@ def set_up_round(
         trainer = kind(
             networks, optimizers, context.head, scales, jit_compile, groups,
             penalties(context, networks), context.loss_unit, kinds,
+            jit_compile or rewrites(*size),
         )  # fmt: skip
     return Round(number, members, trainer, feed, steps, context.group)
 

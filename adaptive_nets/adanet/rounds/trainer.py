@@ -1,5 +1,6 @@
 """`RoundTrainer`: trains all subnetworks of a round in one compiled function."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 import keras
@@ -11,7 +12,7 @@ from adaptive_nets.adanet.rounds.folding.shared_trace import SharedTrace
 from adaptive_nets.adanet.rounds.packed import PackedWeights
 from adaptive_nets.distribute import share_of
 from adaptive_nets.heads import Head
-from adaptive_nets.keras_internals import drop_all_reduce
+from adaptive_nets.keras_internals import drop_all_reduce, without_rewriting
 
 
 def loss_scaled(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
@@ -50,6 +51,7 @@ class RoundTrainer:
         unit: What the loss is measured in. Optimizers see the loss in this unit, so that steps,
             regularisation, penalties and half precision do not depend on the scale of the targets;
             the losses that are returned are the head's own. Defaults to 1.
+        rewritten: Whether TensorFlow rewrites the graph to be faster. Defaults to `True`.
 
     Attributes:
         alive: Whether each subnetwork is still being trained.
@@ -68,6 +70,7 @@ class RoundTrainer:
         penalties: Sequence[Callable[[], tf.Tensor] | None] | None = None,
         unit: float = 1.0,
         kinds: Sequence[int] | None = None,
+        rewritten: bool = True,
     ):
         self.members, self.optimizers, self.head, self.scales = members, optimizers, head, scales
         self.unit, self.best = unit, None
@@ -88,6 +91,7 @@ class RoundTrainer:
         # Tensors that a step is given besides its rows.
         self._given: tuple[tf.Tensor, ...] = ()
         self._function = tf.function(self._run, jit_compile=jit_compile, autograph=False)
+        self._rewritten = rewritten
 
     def run(
         self, sources: Sequence[dict], indices: Sequence[tf.Tensor], start: int, stop: int
@@ -104,7 +108,7 @@ class RoundTrainer:
         Returns:
             float32 array `(stop - start, members)` of losses, NaN for steps not taken.
         """
-        losses, alive = self._function(
+        losses, alive = self._call(
             tuple(sources),
             tuple(indices),
             tf.constant(start),
@@ -113,6 +117,10 @@ class RoundTrainer:
         )
         self.alive = alive.numpy()
         return losses.numpy()[start:stop]
+
+    def _call(self, *arguments):
+        with contextlib.nullcontext() if self._rewritten else without_rewriting():
+            return self._function(*arguments)
 
     def _run(self, sources, indices, start, stop, alive):
         self._begin()

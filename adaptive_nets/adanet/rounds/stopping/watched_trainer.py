@@ -56,7 +56,7 @@ class WatchedTrainer(RoundTrainer):
         Returns:
             float32 array `(steps taken, members)` of losses, NaN for steps not taken.
         """
-        end, losses, measured, alive, stopped = self._function(
+        end, losses, measured, alive, stopped = self._call(
             tuple(sources), tuple(indices), tf.constant(start), tf.constant(stop),
             tf.constant(self.alive), tf.constant(self.stopped), self.best.held_out.sources,
             tf.constant(first, tf.int64), tf.constant(stop + int(close)),
