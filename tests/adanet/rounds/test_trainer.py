@@ -15,7 +15,7 @@ from adaptive_nets.adanet.ensembles.outputs import OutputFunction
 from adaptive_nets.adanet.rounds.build_member import build_member
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer
-from adaptive_nets.adanet.rounds.xla import XLA_STEPS, prefers_xla, rewrites
+from adaptive_nets.adanet.rounds.xla import XLA_STEPS, prefers_xla
 from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.feeds import FiniteFeed
 from adaptive_nets.data.rows import Rows
@@ -362,22 +362,6 @@ def test_xla_is_chosen_where_it_is_faster(layers, gpu, xla, monkeypatch):
     dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     assert prefers_xla([dense, nested], XLA_STEPS) == xla
     assert prefers_xla([dense], XLA_STEPS - 1) == gpu
-
-
-def test_graphs_are_rewritten_where_it_pays(monkeypatch):
-    dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    slow = keras.Sequential([keras.Input((5, 4)), keras.Sequential([keras.layers.GRU(2)])])
-    few = XLA_STEPS - 1
-    assert not rewrites([dense], few, 1)
-    assert rewrites([dense], XLA_STEPS, 1) and rewrites([dense], few, 2)
-    assert rewrites([dense, slow], few, 1)
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            tf.config.optimizer, "get_experimental_options", lambda: {"auto_mixed_precision": True}
-        )
-        assert rewrites([dense], few, 1)
-    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["gpu"])
-    assert rewrites([dense], few, 1)
 
 
 def test_a_graph_that_is_not_rewritten_trains_alike():
