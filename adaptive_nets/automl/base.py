@@ -17,6 +17,7 @@ from adaptive_nets.automl.judging.scoring import make_metric
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Target
+from adaptive_nets.data.columns.alignment import check_aligned
 
 if TYPE_CHECKING:
     from adaptive_nets.adanet import AdaNet, Generator
@@ -89,6 +90,7 @@ class AutoEstimator(BaseEstimator):
         return self
 
     def _labelled(self, table, labels, weights, learn):
+        check_aligned(table, labels, weights)
         table = feature_table(self, table, learn)
         labels = _as_labels(labels)
         check_consistent_length(table, labels)

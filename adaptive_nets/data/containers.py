@@ -129,6 +129,8 @@ def _column(series):
         if kind.is_integer() and max(abs(series.min() or 0), abs(series.max() or 0)) > 2**53:
             return np.array(series.to_list(), dtype=object)
         return series.cast(nw.Float64).to_numpy()
+    if kind in (nw.Int128, nw.UInt128):
+        return np.array(series.to_list(), dtype=object)
     if isinstance(kind, nw.Datetime) and kind.time_zone is not None:
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     # The categories of pandas may be numbers, and stay so.

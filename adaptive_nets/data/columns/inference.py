@@ -9,12 +9,15 @@ import numpy as np
 
 from adaptive_nets.data.columns.date_text import PATTERNS, date_style
 from adaptive_nets.data.columns.number_text import (
+    CURRENCY,
     MISSING_CATEGORIES,
     MISSING_NUMBERS,
+    MOST_ODD,
     is_missing_word,
     parse_numbers,
     style_of,
 )
+from adaptive_nets.data.columns.number_text import STYLES as NUMBERS
 from adaptive_nets.data.columns.values import EXACT, Column
 
 KINDS = ("number", "boolean", "category", "date", "text", "ignore")
@@ -24,9 +27,6 @@ MOST_CODES = 200
 LEAST_ID_ROWS = 20
 # Text has at least so many words on average, and so large a share of different values.
 LEAST_WORDS, LEAST_TEXT_SHARE, LEAST_TEXTS = 2.5, 0.1, 10
-# At most this share of different texts in a column of numbers may be neither numbers nor usual
-# words for a missing one.
-MOST_ODD = 0.01
 
 _NAMED_ID = re.compile(r"(?:^|[^A-Za-z])(?i:id)$|[a-z](?:Id|ID)$|^Unnamed: \d+$")
 
@@ -84,7 +84,7 @@ def choose_kind(found: Finding, kind: str, reason: str) -> Finding:
     if kind == "text":
         dtype, style = "string", None
     elif dtype == "string":
-        style = {"number": style if style in ("1,234.5", "1.234,5") else "1234.5",
+        style = {"number": style if style in NUMBERS else "1234.5",
                  "date": style if style in PATTERNS else "ymd"}.get(kind)  # fmt: skip
     elif kind == "date":
         dtype = "int64"
@@ -227,6 +227,9 @@ def _numbers(name, distinct, counts, no_number, rows):
     if style is None:
         return None
     words = distinct[~no_number]
+    if len({sign for text in words for sign in re.findall(CURRENCY, text)}) > 1:
+        # Amounts in different currencies cannot be compared.
+        return None
     if any(re.fullmatch(r"\s*0\d+\s*", text) for text in words[:1000]):
         # Telephone numbers and postcodes: 01 and 1 are not the same.
         return None

@@ -44,7 +44,6 @@ def learn_table(x: Any, target: str | None, kinds: Mapping[str, str]) -> tuple[F
     used, ignored, keys = [], [], set()
     for place, (name, found) in enumerate(find_kinds(parts, kinds).items()):
         key = safe_key(name, keys)
-        keys.add(key)
         feature = _feature(name, key, found, source, place)
         (ignored if found.kind == "ignore" else used).append(feature)
     return tuple(used), tuple(ignored)

@@ -57,8 +57,7 @@ def read_table(source: Any, text: Collection[str] = ()) -> "pd.DataFrame":
         return source.set_axis([str(name) for name in source.columns], axis=1)
     given = unpack(source)
     if given.layout == "columns":
-        if hasattr(source, "columns") and hasattr(source, "to_pandas"):
-            return source.to_pandas()
+        # Not by to_pandas, which rounds whole numbers where some are missing.
         return pd.DataFrame(given.parts)
     if given.layout == "dict":
         shapes = {name: np.shape(values) for name, values in given.parts.items()}

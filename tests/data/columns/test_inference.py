@@ -1,6 +1,8 @@
 """What columns are taken for: by rules, with a reason, and as the caller says."""
 
+import datetime
 import json
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -48,6 +50,14 @@ COLUMNS = {
     "either": ([f"3/{k % 12 + 1}/1999" for k in NUMBER], "category", "string", False, "told apart"),
     "note": ([f"this is note {k}" for k in NUMBER], "text", "string", False, "4.0 words"),
     "phrase": (["a short phrase", "another short one"] * 30, "category", "string", False, ""),
+    "owed": ([f"({k}.50)" for k in NUMBER], "number", "string", False, "numbers as text"),
+    "clock": ([f"{k % 24}:{k:02d}" for k in NUMBER], "number", "string", True, "numbers as text"),
+    "money": (["$5", "€6", "$7", "£8"] * 15, "category", "string", False, ""),
+    "of day": ([datetime.time(k % 24, 30) for k in NUMBER], "number", "float64", True, ""),
+    "months": (pd.period_range("1960-01", periods=ROWS, freq="M"), "date", "int64", False, ""),
+    "thirds": ([Fraction(k, 3) for k in NUMBER], "number", "float64", False, "fractions"),
+    "binned": (pd.cut(NUMBER, 3).astype(object), "category", "string", False, ""),
+    "huge": ([None, *(2**53 + 1 + 3 * NUMBER[1:]).tolist()], "number", "int64", True, ""),
     "span": (NUMBER * np.timedelta64(1500, "ms"), "number", "float64", False, "fractions"),
 }
 
@@ -173,6 +183,39 @@ def test_other_dtypes_are_read_where_nothing_is_lost(table):
     np.testing.assert_array_equal(found["flag"][:, 0], [1, 0, np.nan, 0])
     micros = np.array(["2019-01-01", "NaT", "2019-01-03T12:00", "NaT"], "M8[us]").astype("int64")
     np.testing.assert_array_equal(found["day"][:, 0], micros)
+
+
+@pytest.mark.parametrize(
+    ("learnt", "given", "message"),
+    [
+        (["1,5", "2,25", "7"], ["1.5", "2", "3"], "'x' .* no numbers .*1.234,5.* '1.5', .* row 0"),
+        (["31.1.2020", "1.2.2020"], ["2020-01-01", ""], "'x' .* no dates .*'2020-01-01'"),
+    ],
+)
+def test_text_in_another_style_is_read_as_missing_and_said(learnt, given, message):
+    schema = Schema.infer({"x": learnt, "y": np.arange(len(learnt)) / 2}, kinds={})
+    with pytest.warns(UserWarning, match=message):
+        schema.read({"x": given, "y": np.zeros(len(given))})
+
+
+@pytest.mark.parametrize(
+    ("learnt", "given", "message"),
+    [
+        (["1,5", "2,25"], [1.0, np.inf], "'x' must be finite. Received: infinity, first in row 1"),
+        (["1,5", "2,25"], pd.to_datetime(["2020-01-01"] * 2), "'x' must be numbers, .*: dates"),
+        (["31.1.2020", "1.2.2020"], [1.5, 2.5], "'x' must be dates, .* Received: numbers"),
+    ],
+)
+def test_what_is_no_text_must_be_numbers_or_dates_where_the_text_was(learnt, given, message):
+    schema = Schema.infer({"x": learnt, "y": [0.5, 1.5]}, kinds={})
+    with pytest.raises(ValueError, match=message):
+        schema.read({"x": given, "y": [0.5, 1.5]})
+
+
+def test_names_that_differ_in_capital_letters_have_other_keys():
+    # Signatures of a SavedModel have small letters alone.
+    schema = Schema.infer({"Age": [1.5, 2], "age": [3.5, 4], "AGE": [5.5, 6]}, kinds={})
+    assert [f.key for f in schema.features] == ["Age", "age_2", "AGE_3"]
 
 
 def test_arrays_and_tables_without_names_are_read_in_order():

@@ -105,6 +105,17 @@ def test_tables_of_other_libraries(tmp_path):
         assert frame["b"][0] == "x" and pd.isna(frame["b"][1])
 
 
+def test_whole_numbers_with_holes_are_exact_in_other_libraries():
+    large = [None, 2**53 + 1, 2**63 + 5]
+    given = pl.DataFrame({"a": pl.Series(large, dtype=pl.UInt64), "b": [1, None, 3]})
+    for table in (given, given.to_arrow()):
+        found = read_table(table)
+        assert found["a"].tolist() == large
+        np.testing.assert_array_equal(found["b"], [1, np.nan, 3])
+    wide = pl.DataFrame({"a": pl.Series([2**70, 1], dtype=pl.Int128)})
+    assert read_table(wide)["a"].tolist() == [2**70, 1]
+
+
 def test_arrays_and_lists_of_rows():
     found = read_table([[1, "x"], [2, "y"]])
     assert found.to_dict("list") == {"x0": [1, 2], "x1": ["x", "y"]}
