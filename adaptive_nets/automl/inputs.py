@@ -124,6 +124,30 @@ def _check_filled(table: pd.DataFrame) -> None:
         )
 
 
+def as_labels(y: Any) -> np.ndarray:
+    """Returns labels as an array whose rows can be taken.
+
+    Args:
+        y: What was passed for `y`.
+
+    Raises:
+        TypeError: It holds no rows.
+    """
+    if isinstance(y, pd.Series | pd.DataFrame):
+        return y.to_numpy()
+    if np.ma.isMaskedArray(y):
+        # What is masked is missing, and refused as such.
+        return y.astype(object).filled(np.nan) if np.ma.is_masked(y) else np.asarray(y)
+    if hasattr(y, "to_pylist"):
+        return np.asarray(pd.Series(y.to_pylist()))
+    if hasattr(y, "to_numpy"):
+        return np.asarray(y.to_numpy())
+    found = np.asarray(y) if not isinstance(y, list | tuple) else pd.Series(y).to_numpy()
+    if found.ndim == 0:
+        raise TypeError(f"y must hold one label a row. Received: y={show(y)}.")
+    return found
+
+
 def check_weights(weights: Any, rows: int) -> np.ndarray | None:
     """Returns one weight >= 0 a row as float64, or `None`.
 

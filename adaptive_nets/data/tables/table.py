@@ -1,7 +1,10 @@
 """`read_table`: files and tables of all kinds as one pandas DataFrame, without changed values."""
 
+import lzma
 import os
 import warnings
+import zipfile
+import zlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +125,8 @@ def _read_file(path: str, text: Collection[str]) -> "pd.DataFrame":
     suffixes = [each.lower() for each in Path(path).suffixes]
     if suffixes and suffixes[-1] in _PARQUET:
         try:
-            return read_table(pd.read_parquet(path))
+            frame = pd.read_parquet(path, dtype_backend="pyarrow")
+            return pd.DataFrame(unpack(frame).parts)
         except ImportError as error:
             raise ImportError(
                 f"Reading {path!r} needs pyarrow, which is not installed: pip install pyarrow"
@@ -142,6 +146,15 @@ def _read_file(path: str, text: Collection[str]) -> "pd.DataFrame":
         ) from error
     except pd.errors.ParserWarning as error:
         text = "a line has more fields than the first line has names"
+        raise ValueError(_unreadable(path, "a CSV file", text)) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise ValueError(_unreadable(path, "a packed file", error)) from error
+    except (zipfile.BadZipFile, lzma.LZMAError, zlib.error) as error:
+        raise ValueError(_unreadable(path, "a packed file", error)) from error
+    except UnicodeDecodeError as error:
+        text = f"it is not text in UTF-8, nor UTF-16 that says so. Save it as UTF-8 ({error})"
         raise ValueError(_unreadable(path, "a CSV file", text)) from error
     except (ValueError, pd.errors.ParserError, EOFError) as error:
         raise ValueError(_unreadable(path, "a CSV file", error)) from error
