@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets.data.columns.date_text import PATTERNS, date_style
+from adaptive_nets.data.columns.date_text import PATTERNS, date_style, days_of_numbers
 from adaptive_nets.data.columns.number_text import (
     CURRENCY,
     MISSING_CATEGORIES,
@@ -25,6 +25,8 @@ KINDS = ("number", "boolean", "category", "date", "text", "ignore")
 MOST_CODES = 200
 # Below so many rows, nothing is taken for an id.
 LEAST_ID_ROWS = 20
+# So many different whole numbers that are all days from 1900 to 2100 are no chance.
+LEAST_DAYS, FIRST_DAY, LAST_DAY = 5, 1900_01_01, 2100_12_31
 # Text has at least so many words on average, and so large a share of different values.
 LEAST_WORDS, LEAST_TEXT_SHARE, LEAST_TEXTS = 2.5, 0.1, 10
 
@@ -87,7 +89,8 @@ def choose_kind(found: Finding, kind: str, reason: str) -> Finding:
         style = {"number": style if style in NUMBERS else "1234.5",
                  "date": style if style in PATTERNS else "ymd"}.get(kind)  # fmt: skip
     elif kind == "date":
-        dtype = "int64"
+        # Numbers are days such as 20141013.
+        style = "ymd" if dtype == "float64" else None
     return dataclasses.replace(
         found, kind=kind, dtype=dtype, style=style, code=False, reason=reason
     )
@@ -128,10 +131,18 @@ def _of_values(name, column):
     whole = column.kind in "iu" or bool((distinct == np.trunc(distinct)).all())
     if not whole:
         return Finding("number", dtype, "numbers with fractions", **rest)
+    if _are_days(distinct):
+        return Finding("date", dtype, "whole numbers that are days", style="ymd", **rest)
     ignored = _is_row_number(name, column.present, len(distinct), rows)
     if ignored is not None:
         return Finding("ignore", dtype, ignored, **rest)
     return _whole(name, dtype, rest)
+
+
+def _are_days(distinct):
+    """Returns whether all whole numbers are days such as 20141013."""
+    inside = len(distinct) >= LEAST_DAYS and (distinct >= FIRST_DAY) & (distinct <= LAST_DAY)
+    return bool(np.all(inside)) and not np.isnat(days_of_numbers(distinct)).any()
 
 
 def _whole(name, dtype, rest, style=None):
@@ -236,6 +247,9 @@ def _numbers(name, distinct, counts, no_number, rows):
     values, _, _ = parse_numbers(words[~odd], style)
     present = int(counts[~no_number][~odd].sum())
     values = np.unique(values)
+    if style == "1234.5" and not odd.any() and _are_days(values):
+        # They are dates, which are looked for next.
+        return None
     rest = {"missing_share": 1 - present / max(rows, 1), "distinct": len(values)}
     ignored = _few(present, rows)
     if ignored is None and len(values) == 1 and present == rows:

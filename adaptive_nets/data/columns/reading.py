@@ -36,6 +36,8 @@ def read_column(given: Any, kind: str, dtype: str, style: str | None, what: str)
         return _as_strings(column, kind, style, what)
     if column.kind == "O":
         column = _parsed(column, kind, dtype, what)
+    if kind == "date" and dtype == "float64":
+        return _as_days(column, what)
     if column.kind == "i" and dtype == "int64":
         # What has been read before is read again as it is.
         column = Column(column.values, column.absent | (column.values == MISSING_INTEGER))
@@ -86,6 +88,26 @@ def _as_strings(column, kind, style, what):
     found = texts(column)
     _warn_of_unreadable(found, kind, style, what)
     return found
+
+
+def _as_days(column, what):
+    """Returns days as numbers such as 20141013."""
+    from adaptive_nets.data.columns.date_text import days_of_numbers, numbers_of_days
+
+    if column.kind == "M":
+        found = numbers_of_days(column.values)
+        bad = column.values != column.values.astype("M8[D]")
+    else:
+        found = column.values.astype("float64")
+        bad = np.isnat(days_of_numbers(found))
+    bad &= ~column.absent
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"{title(what)} must be days, as numbers such as 20141013 or as dates without a time. "
+            f"Received: {show(column.values[row])}, first in row {row}."
+        )
+    return np.where(column.absent, np.nan, found)
 
 
 def _warn_of_unreadable(found, kind, style, what):

@@ -115,7 +115,7 @@ def table_of(x: Any, columns: Sequence[str]) -> Any:
     if given.layout != "array":
         if any(not name.strip() for name in given.parts):
             return _parts(x)[0]
-        return x
+        return x if given.layout == "list" else given.parts
     found = _columns_of(x)
     if len(found) == 1 and list(found) != ["column_0"]:
         return found

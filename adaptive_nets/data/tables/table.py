@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adaptive_nets._checks import check_path, check_text, show
-from adaptive_nets.data.containers import unpack
+from adaptive_nets.data.containers import check_names, unpack
 from adaptive_nets.data.tables.csv_file import read_csv
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def read_table(source: Any, text: Collection[str] = ()) -> "pd.DataFrame":
     if isinstance(source, str | os.PathLike):
         return _read_file(check_path("source", source), text)
     if isinstance(source, pd.DataFrame):
-        unpack(source.iloc[:0])  # It refuses names that are there twice.
+        check_names(source.columns)
         return source.set_axis([str(name) for name in source.columns], axis=1)
     given = unpack(source)
     if given.layout == "columns":

@@ -44,6 +44,15 @@ COLUMNS = {
     "day": (pd.date_range("1960-01-01", periods=ROWS), "date", "int64", False, "dates"),
     "iso": ([f"2020-01-{k % 28 + 1:02d}" for k in NUMBER], "date", "string", False, "year, month"),
     "stamp": ([f"20140{k % 9 + 1}13T000000" for k in NUMBER], "date", "string", False, "year"),
+    "days": (
+        20140000 + 100 * (NUMBER % 12 + 1) + NUMBER % 28 + 1,
+        "date",
+        "float64",
+        False,
+        "days",
+    ),
+    "days as text": ([f"2014{k % 12 + 1:02d}13" for k in NUMBER], "date", "string", False, "year"),
+    "no days": (20140100 + NUMBER % 40, "number", "float64", True, "may be codes"),
     "euro": ([f"{k % 28 + 1}.3.99" for k in NUMBER], "date", "string", False, "day, month, year"),
     "american": ([f"3/{k % 28 + 1}/1999" for k in NUMBER], "date", "string", False, "month, day"),
     "named": ([f"{k % 28 + 1}-Mar-99" for k in NUMBER], "date", "string", False, "month by name"),
@@ -210,6 +219,19 @@ def test_what_is_no_text_must_be_numbers_or_dates_where_the_text_was(learnt, giv
     schema = Schema.infer({"x": learnt, "y": [0.5, 1.5]}, kinds={})
     with pytest.raises(ValueError, match=message):
         schema.read({"x": given, "y": [0.5, 1.5]})
+
+
+def test_days_as_numbers_are_read_in_every_form_that_dates_have():
+    days = [20141013, 20141101, 19690228, 20200229, 20000101]
+    schema = Schema.infer({"x": days, "y": np.arange(5) / 2}, kinds={})
+    times = pd.to_datetime([str(day) for day in days])
+    for given in (days, np.array(days, "float64"), times, times.date, [str(d) for d in times],
+                  [str(day) for day in days]):  # fmt: skip
+        assert schema.read({"x": given, "y": np.zeros(5)})["x"][:, 0].tolist() == days
+    assert np.isnan(schema.read({"x": [None], "y": [0.0]})["x"]).all()
+    for wrong in (20140230, 20141301, 2014, times[:1] + pd.Timedelta("1h"), 20141013.5):
+        with pytest.raises(ValueError, match="'x' must be days, as numbers such as 20141013 or"):
+            schema.read({"x": [wrong] if np.ndim(wrong) == 0 else wrong, "y": [0.0]})
 
 
 def test_names_that_differ_in_capital_letters_have_other_keys():

@@ -356,6 +356,18 @@ def test_any_column_is_finite_and_missing_ones_say_so(first, later):
             assert read["categories"][place, 0] == MISSING
 
 
+def test_days_as_numbers_are_the_dates_that_they_stand_for():
+    days = np.array([20141013, 20141101, 19690228, 20200229, 20000101])
+    times = pd.to_datetime(days.astype(str)).to_numpy()
+    rest = np.arange(5) / 2
+    _, encode, found = fitted({"x": days, "rest": rest})
+    _, _, expected = fitted({"x": times, "rest": rest})
+    np.testing.assert_array_equal(found["numbers"], expected["numbers"])
+    wrong = {"x": tf.constant([[20140230.0], [np.nan], [1e300]], "float64")}
+    wrong["rest"] = tf.zeros((3, 1), "float64")
+    assert np.isfinite(encode(wrong)["numbers"]).all()
+
+
 def test_it_is_saved_and_loaded(tmp_path, python):
     schema, encode, expected = fitted(FRAME)
     encode.save(tmp_path / "encode.keras")
