@@ -156,7 +156,8 @@ class AdaNet(ResultsFace, ScikitLearnFace, Portable):
                 which is streamed if endless, else read once. See `search.schema`.
             y: Labels in the head's form. Omit for a dataset.
             sample_weight: One weight >= 0 per row; for `heads.Multi` also a dict by head.
-            class_weight: `"balanced"`, a dict from class to weight, or a list in their order.
+            class_weight: `"balanced"`, a dict from class to weight, or a list in their order. As in
+                Keras, `validation_data` is not weighted by it.
             validation_data: `(x, y[, sample_weight])` or batches: measured, and used by an
                 `Evaluator` without data.
             validation_split: Fraction of rows to hold out; `validation_data` takes precedence.

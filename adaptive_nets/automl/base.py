@@ -11,12 +11,13 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from adaptive_nets.automl.files import MODEL_FOLDER, write
 from adaptive_nets.automl.fitted import Fitted
 from adaptive_nets.automl.fitting import Fitting
-from adaptive_nets.automl.inputs import check_weights, feature_table, training_table
+from adaptive_nets.automl.inputs import as_labels, check_weights, feature_table, training_table
 from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.scoring import make_metric
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Target
+from adaptive_nets.data.columns.alignment import check_aligned
 
 if TYPE_CHECKING:
     from adaptive_nets.adanet import AdaNet, Generator
@@ -89,8 +90,9 @@ class AutoEstimator(BaseEstimator):
         return self
 
     def _labelled(self, table, labels, weights, learn):
+        check_aligned(table, labels, weights)
         table = feature_table(self, table, learn)
-        labels = _as_labels(labels)
+        labels = as_labels(labels)
         check_consistent_length(table, labels)
         weights = check_weights(weights, len(table))
         rows = Labelled(table, labels, weights)
@@ -236,15 +238,3 @@ class AutoEstimator(BaseEstimator):
         tags.non_deterministic = self.seed is None
         tags.target_tags.required = True
         return tags
-
-
-def _as_labels(y: Any) -> np.ndarray:
-    """Returns labels as an array whose rows can be taken."""
-    if isinstance(y, pd.Series | pd.DataFrame):
-        return y.to_numpy()
-    if np.ma.isMaskedArray(y):
-        # What is masked is missing, and refused as such.
-        return y.astype(object).filled(np.nan) if np.ma.is_masked(y) else np.asarray(y)
-    if hasattr(y, "to_numpy"):
-        return np.asarray(y.to_numpy())
-    return np.asarray(y) if not isinstance(y, list | tuple) else pd.Series(y).to_numpy()

@@ -10,6 +10,7 @@ import numpy as np
 
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.inspection.predictions import compute_output, read_output
+from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.targets import Classes, Numbers, Target
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.graphs.unique_names import named_model
@@ -96,10 +97,25 @@ def in_unit_of(target: Target, model: keras.Model) -> keras.Model:
     """
     if not isinstance(target, Numbers):
         return model
-    layer = keras.layers.Dense(len(target.mean), name="unit_of_the_target")
+    layer = keras.layers.Dense(
+        len(target.mean), name="unit_of_the_target", dtype=target.output_dtype
+    )
     outputs = layer(model.output)
     layer.set_weights([np.diag(target.scale), target.mean])
     return named_model(model.input, outputs, "predictions")
+
+
+def linear_in_unit_of(target: Target, linear: LinearModel, encoding: keras.Model) -> keras.Model:
+    """Returns the linear baseline from raw columns to logits, or numbers in the target's own unit.
+
+    Args:
+        target: The target.
+        linear: The linear baseline.
+        encoding: The model from raw columns to encoded ones.
+    """
+    if isinstance(target, Numbers):
+        linear = linear.in_unit(target.mean, target.scale)
+    return in_unit_of(target, linear.model(encoding))
 
 
 def serving_head(target: Target) -> Head:

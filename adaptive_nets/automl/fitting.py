@@ -11,7 +11,13 @@ import pandas as pd
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.automl.baselines.fit_baselines import Task, fit_baselines
 from adaptive_nets.automl.baselines.linear import LinearModel
-from adaptive_nets.automl.fitted import Fitted, call_eagerly, in_unit_of, serving_head
+from adaptive_nets.automl.fitted import (
+    Fitted,
+    call_eagerly,
+    in_unit_of,
+    linear_in_unit_of,
+    serving_head,
+)
 from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.splits import LEAST_ROWS, split
 from adaptive_nets.automl.labelled import Labelled
@@ -103,7 +109,8 @@ class Fitting:
                 fitted, best, note = tried, outputs, name
         # So little time, or so few rows, that networks have not paid.
         if board.is_better(linear.outputs, best):
-            fitted.model, note = linear.model.model(encoder.model), "linear: no ensemble was better"
+            fitted.model = linear_in_unit_of(self.target, linear.model, encoder.model)
+            note = "linear: no ensemble was better"
             best = fitted.outputs(board.held.x)
         ended = f"the search ended by {search.stop_reason}"
         seconds = time.monotonic() - self.began
@@ -149,7 +156,7 @@ class Fitting:
         classes = len(self.target.labels) if isinstance(self.target, Classes) else None
         began = time.monotonic()
         linear = LinearModel.fit(encoder(rows.x), self._plain(rows.y), rows.w, classes)
-        model = linear.model(encoder.model)
+        model = linear_in_unit_of(self.target, linear, encoder.model)
         fitted = Fitted(
             model, serving_head(self.target), schema, self.target, pd.DataFrame(), None, why
         )

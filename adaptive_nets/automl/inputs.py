@@ -25,7 +25,7 @@ def training_table(x: Any, y: Any) -> tuple[Any, Any, str]:
         ValueError: There are no labels, or no such column.
     """
     if isinstance(y, str):
-        if not (isinstance(x, str | os.PathLike) or hasattr(x, "columns") or isinstance(x, dict)):
+        if not _has_names(x):
             raise ValueError(
                 f"y={y!r} names a column, so X must be a table or a path. Received: X={show(x)}."
             )
@@ -54,9 +54,7 @@ def feature_table(
         ValueError: There are no rows or features, or not those of the training data.
         TypeError: A value is neither number, text nor date.
     """
-    named = isinstance(x, str | os.PathLike | dict) or hasattr(x, "columns")
-    # A sparse matrix may be a dict too; it is refused below.
-    if not sparse.issparse(x) and (named or _are_records(x)):
+    if _has_names(x):
         table = read_table(x, text)
         if learn:
             _check_filled(table)
@@ -103,7 +101,14 @@ def _objects(x):
     return array
 
 
-def _are_records(x: Any) -> bool:
+def _has_names(x: Any) -> bool:
+    """Returns whether features have names: in a file, a table, or in rows of dicts."""
+    if sparse.issparse(x):  # It may be a dict too.
+        return False
+    if isinstance(x, str | os.PathLike | dict) or hasattr(x, "columns"):
+        return True
+    if isinstance(x, np.ndarray):
+        return x.dtype.names is not None
     return isinstance(x, list) and bool(x) and all(isinstance(row, dict) for row in x)
 
 
@@ -117,6 +122,30 @@ def _check_filled(table: pd.DataFrame) -> None:
         raise ValueError(
             f"Found array with 0 sample(s) (shape={table.shape}) while a minimum of 1 is required."
         )
+
+
+def as_labels(y: Any) -> np.ndarray:
+    """Returns labels as an array whose rows can be taken.
+
+    Args:
+        y: What was passed for `y`.
+
+    Raises:
+        TypeError: It holds no rows.
+    """
+    if isinstance(y, pd.Series | pd.DataFrame):
+        return y.to_numpy()
+    if np.ma.isMaskedArray(y):
+        # What is masked is missing, and refused as such.
+        return y.astype(object).filled(np.nan) if np.ma.is_masked(y) else np.asarray(y)
+    if hasattr(y, "to_pylist"):
+        return np.asarray(pd.Series(y.to_pylist()))
+    if hasattr(y, "to_numpy"):
+        return np.asarray(y.to_numpy())
+    found = np.asarray(y) if not isinstance(y, list | tuple) else pd.Series(y).to_numpy()
+    if found.ndim == 0:
+        raise TypeError(f"y must hold one label a row. Received: y={show(y)}.")
+    return found
 
 
 def check_weights(weights: Any, rows: int) -> np.ndarray | None:

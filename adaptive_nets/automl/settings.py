@@ -1,5 +1,6 @@
 """What `AutoClassifier` and `AutoRegressor` are asked for, checked before work starts."""
 
+import copy
 import dataclasses
 import math
 import os
@@ -81,7 +82,8 @@ class Settings:
             preset,
             make_metric(estimator.metric, classifies),
             estimator.schema,
-            estimator.generator,
+            # A search lays down its seed in it, and `fit` changes no argument of its estimator.
+            copy.deepcopy(estimator.generator),
             _read_folds(estimator.folds, preset),
             None if model_dir is None else check_path("model_dir", model_dir),
             # A fit that goes on in its folder must draw what it drew before.

@@ -12,6 +12,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from adaptive_nets import heads
 from adaptive_nets._checks import show
 
+# Squares of larger numbers, or of smaller deviations, are none in float64.
+_LARGEST, _LEAST = 1e150, 1e-150
+# An offset of so many deviations, or a unit beyond these, would be blurred by float32.
+_FAR, _WIDE, _NARROW = 1000.0, 1e30, 1e-30
 # A target of this many rows that holds 1, 2, 3, ... in order is a row number.
 _FEW_ROWS, _COUNTING_ROWS = 10, 100
 
@@ -149,6 +153,7 @@ class Numbers(Target):
         values = read_numbers(y, name)
         _check_no_count(values, name)
         wide = values.reshape(len(values), -1)
+        _check_range(wide, name)
         deviation = wide.std(axis=0)
         return cls(
             wide.mean(axis=0), np.where(deviation > 0, deviation, 1.0), name, values.ndim == 1
@@ -157,6 +162,14 @@ class Numbers(Target):
     @property
     def strata(self) -> bool:
         return False
+
+    @property
+    def output_dtype(self) -> str:
+        """Dtype of predicted numbers: float64 where float32 would blur them."""
+        size = np.abs(self.mean)
+        far = (size > _FAR * self.scale) & (size > _FAR)
+        wide = np.maximum(size, self.scale)
+        return "float64" if (far | (wide > _WIDE) | (self.scale < _NARROW)).any() else "float32"
 
     def encode(self, y: Any) -> np.ndarray:
         values = read_numbers(y, self.name)
@@ -205,10 +218,13 @@ def read_labels(y: Any, name: str) -> np.ndarray:
     values = column_or_1d(values, warn=True)
     missing = np.asarray(pd.isna(values))
     _refuse_missing(missing, name, values)
+    if values.dtype in (np.float16, np.longdouble):
+        values = values.astype("float64")
     if values.dtype.kind in "OUT":
         kinds = {type(value).__name__ for value in values.tolist()}
         if kinds <= {"str", "str_"}:
-            return values.astype(str).astype(object)
+            # An array of NumPy's own strings would lose what is behind a NUL at their end.
+            return np.array([str(value) for value in values.tolist()], dtype=object)
         if kinds <= {"bool", "bool_"}:
             return values.astype(bool)
         if kinds <= {"int", "float", "int64", "float64"}:
@@ -279,6 +295,17 @@ def _check_finite(values, name):
         raise ValueError(
             f"Input y contains infinity or a value too large for float64: the target {name!r} in "
             f"row {row}. Correct it or leave the row out."
+        )
+
+
+def _check_range(values, name):
+    largest, spread = np.abs(values).max(), np.ptp(values / 2, axis=0)
+    if largest > _LARGEST or ((spread > 0) & (spread < _LEAST)).any():
+        raise ValueError(
+            f"The target {name!r} must have numbers whose squares are float64 numbers: up to "
+            f"{_LARGEST:g}, and with differences of {_LEAST:g} or more. Multiply it by a constant, "
+            f"or take its logarithm. Received: numbers up to {largest:g}, differences up to "
+            f"{2 * spread.min():g}."
         )
 
 

@@ -1,8 +1,9 @@
 """What features come in: one array, named columns, a dict or a list of arrays."""
 
+import collections
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,20 @@ def check_given(name: str, given: Any) -> None:
         raise ValueError(f"{name} must have at least one row. Received: {name}={show(given)}.")
 
 
+def check_names(columns: Iterable[Any]) -> None:
+    """Refuses names of columns that are there twice.
+
+    Args:
+        columns: The names.
+    """
+    counts = collections.Counter(map(str, columns))
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice:
+        raise ValueError(
+            f"The names of features must differ. Received: a table with '{twice[0]}' twice."
+        )
+
+
 def _named(items, what):
     found = {}
     for name, values in items:
@@ -101,12 +116,8 @@ def _columns(x):
         return _named(zip(x.schema.names, x.columns, strict=True), "record batch")
     import narwhals as nw
 
-    names = [str(name) for name in getattr(x, "columns", ())] if hasattr(x, "dtypes") else []
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(
-            f"The names of features must differ. Received: a table with '{twice[0]}' twice."
-        )
+    if hasattr(x, "dtypes"):
+        check_names(getattr(x, "columns", ()))
     frame = nw.from_native(x, pass_through=True)
     if isinstance(frame, nw.LazyFrame):
         raise ValueError(
@@ -123,12 +134,18 @@ def _column(series):
     """Returns the values of a column; nullable numbers as floats where values are missing."""
     import narwhals as nw
 
+    plain = getattr(series.to_native(), "dtype", None)
+    if isinstance(plain, np.dtype) and plain.kind in "biufmM":
+        # To ask for missing values takes longer than to read a column of a few rows.
+        return series.to_numpy()
     kind = series.dtype
     if kind.is_numeric() and series.null_count():
         # Whole numbers that float64 would round stay as they are.
         if kind.is_integer() and max(abs(series.min() or 0), abs(series.max() or 0)) > 2**53:
             return np.array(series.to_list(), dtype=object)
         return series.cast(nw.Float64).to_numpy()
+    if kind in (nw.Int128, nw.UInt128):
+        return np.array(series.to_list(), dtype=object)
     if isinstance(kind, nw.Datetime) and kind.time_zone is not None:
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     # The categories of pandas may be numbers, and stay so.

@@ -111,7 +111,6 @@ class Schema:
             if given.layout == "columns":
                 source = f"{source} ({_dtype_name(array)})"
             key = safe_key(name, keys)
-            keys.add(key)
             features.append(
                 Feature(name, key, _KINDS[array.dtype.kind], dtype, array.shape[1:], False, source)
             )

@@ -19,7 +19,10 @@ from adaptive_nets._checks import (
 )
 
 # How numbers and dates may be written as text.
-STYLES = ("1234.5", "1,234.5", "1.234,5", "ymd", "dmy", "mdy", "dby", "bdy")
+STYLES = (
+    "1234.5", "1,234.5", "1.234,5", "1 234.5", "1 234,5", "h:m:s",
+    "ymd", "dmy", "mdy", "dby", "bdy",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,7 @@ import decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import adaptive_nets as an
@@ -56,3 +57,46 @@ def test_masked_features_are_missing():
     nan = np.where(np.ma.getmaskarray(x), np.nan, X)
     np.testing.assert_array_equal(model.predict(x), model.predict(nan))
     assert (model.predict(x) != model.predict(X)).any()
+
+
+@pytest.mark.parametrize(
+    ("offset", "factor", "dtype"),
+    [(0, 1, "float32"), (1e12, 1, "float64"), (0, 1e120, "float64"), (0, 1e-120, "float64"),
+     (5e4, 1e4, "float32")],
+)  # fmt: skip
+def test_numbers_are_predicted_in_the_target_s_unit_whatever_it_is(offset, factor, dtype, tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    y = offset + factor * (x[:, 0] + x[:, 1])
+    model = an.AutoRegressor(time_limit=0.01, seed=0, verbose=0).fit(x, y)
+    assert model.model_.output.dtype == dtype
+    assert model.evaluate(x, y)["r2"] > 0.9
+    loaded = an.automl.load(model.save(tmp_path / "saved"))
+    np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-200])
+def test_numbers_that_cannot_be_squared_are_refused(factor):
+    with pytest.raises(ValueError, match="'y' must have numbers whose squares are float64"):
+        an.AutoRegressor(time_limit=0.01, verbose=0).fit(X, factor * X[:, 0] ** 2)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pa.array(["u", "v"] * 6),
+        pa.chunked_array([["u"] * 6, ["v"] * 6]),
+        np.array([1, 2] * 6, "float16"),
+        np.array([1, 2] * 6, "longdouble"),
+        np.array(["u", "u\0"] * 6, dtype=object),
+    ],
+    ids=["arrow", "chunks", "half", "long", "nul"],
+)
+def test_labels_of_other_libraries_and_widths(y):
+    model = an.AutoClassifier(time_limit=0.01, seed=0, verbose=0).fit(X, y)
+    assert len(model.classes_) == 2 and len(model.predict(X)) == 12
+
+
+@pytest.mark.parametrize("y", [{"t": [1]}, {1, 2}, 5])
+def test_what_holds_no_labels_is_refused_in_a_line(y):
+    with pytest.raises(TypeError, match="^y must hold one label a row[.] Received: y=[^\n]*$"):
+        an.AutoClassifier(time_limit=0.01, verbose=0).fit(X, y)

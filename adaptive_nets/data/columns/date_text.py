@@ -123,6 +123,34 @@ def _moment(match, style, text):
     return date + np.timedelta64(seconds * 1_000_000 + micros, "us")
 
 
+def days_of_numbers(values: np.ndarray) -> np.ndarray:
+    """Returns `datetime64[D]` of numbers such as 20141013; NaT where there is no such day.
+
+    Args:
+        values: `[n]` numbers.
+    """
+    inside = (values >= 1000_01_01) & (values <= 9999_12_31)
+    whole = np.where(inside, values, 0).astype("int64")
+    months = (whole // 10_000 - 1970).astype("M8[Y]").astype("M8[M]")
+    months += (whole // 100 % 100 - 1).astype("m8[M]")
+    days = months.astype("M8[D]") + (whole % 100 - 1).astype("m8[D]")
+    real = (whole // 100 % 100 - 1 < 12) & (whole % 10_000 >= 100) & (whole % 100 >= 1)
+    real &= (days.astype("M8[M]") == months) & (whole == values)
+    return np.where(real, days, np.datetime64("NaT"))
+
+
+def numbers_of_days(times: np.ndarray) -> np.ndarray:
+    """Returns days as float64 numbers such as 20141013; NaT as NaN.
+
+    Args:
+        times: `[n]` dates.
+    """
+    years, months, days = (times.astype(f"M8[{unit}]") for unit in "YMD")
+    month, day = (months - years).astype("float64") + 1, (days - months).astype("float64") + 1
+    found = (years.astype("int64") + 1970) * 10_000 + month * 100 + day
+    return np.where(np.isnat(times), np.nan, found)
+
+
 def write_dates(values: np.ndarray, style: str) -> np.ndarray:
     """Returns `datetime64[us]` as text, as `parse_dates` reads it; NaT as `""`.
 

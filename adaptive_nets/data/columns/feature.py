@@ -42,8 +42,9 @@ class Feature:
         source: Where it came from. Defaults to `"array"`.
         code: Whether a number also stands as a category. Defaults to `False`.
         style: How numbers and dates are written as text: `"1234.5"`, `"1,234.5"`, `"1.234,5"`,
-            `"ymd"`, `"dmy"`, `"mdy"`, or `"dby"` or `"bdy"` with months by name. Defaults to
-            `None`: they are no text.
+            `"1 234.5"`, `"1 234,5"`, `"h:m:s"`, `"ymd"`, `"dmy"`, `"mdy"`, or `"dby"` or `"bdy"`
+            with months by name. Also `"ymd"` for dates as whole numbers, such as 20141013.
+            Defaults to `None`: they are no text.
         reason: Why the column was taken for its kind. Defaults to `""`.
         missing_share: Share of missing values in the training data. Defaults to 0.
         distinct: Number of different values in the training data. Defaults to `None`: not counted.

@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets.data.columns.date_text import PATTERNS, date_style
+from adaptive_nets.data.columns.date_text import PATTERNS, date_style, days_of_numbers
 from adaptive_nets.data.columns.number_text import (
+    CURRENCY,
     MISSING_CATEGORIES,
     MISSING_NUMBERS,
+    MOST_ODD,
     is_missing_word,
     parse_numbers,
     style_of,
 )
+from adaptive_nets.data.columns.number_text import STYLES as NUMBERS
 from adaptive_nets.data.columns.values import EXACT, Column
 
 KINDS = ("number", "boolean", "category", "date", "text", "ignore")
@@ -22,11 +25,10 @@ KINDS = ("number", "boolean", "category", "date", "text", "ignore")
 MOST_CODES = 200
 # Below so many rows, nothing is taken for an id.
 LEAST_ID_ROWS = 20
+# So many different whole numbers that are all days from 1900 to 2100 are no chance.
+LEAST_DAYS, FIRST_DAY, LAST_DAY = 5, 1900_01_01, 2100_12_31
 # Text has at least so many words on average, and so large a share of different values.
 LEAST_WORDS, LEAST_TEXT_SHARE, LEAST_TEXTS = 2.5, 0.1, 10
-# At most this share of different texts in a column of numbers may be neither numbers nor usual
-# words for a missing one.
-MOST_ODD = 0.01
 
 _NAMED_ID = re.compile(r"(?:^|[^A-Za-z])(?i:id)$|[a-z](?:Id|ID)$|^Unnamed: \d+$")
 
@@ -84,10 +86,11 @@ def choose_kind(found: Finding, kind: str, reason: str) -> Finding:
     if kind == "text":
         dtype, style = "string", None
     elif dtype == "string":
-        style = {"number": style if style in ("1,234.5", "1.234,5") else "1234.5",
+        style = {"number": style if style in NUMBERS else "1234.5",
                  "date": style if style in PATTERNS else "ymd"}.get(kind)  # fmt: skip
     elif kind == "date":
-        dtype = "int64"
+        # Numbers are days such as 20141013.
+        style = "ymd" if dtype == "float64" else None
     return dataclasses.replace(
         found, kind=kind, dtype=dtype, style=style, code=False, reason=reason
     )
@@ -128,10 +131,18 @@ def _of_values(name, column):
     whole = column.kind in "iu" or bool((distinct == np.trunc(distinct)).all())
     if not whole:
         return Finding("number", dtype, "numbers with fractions", **rest)
+    if _are_days(distinct):
+        return Finding("date", dtype, "whole numbers that are days", style="ymd", **rest)
     ignored = _is_row_number(name, column.present, len(distinct), rows)
     if ignored is not None:
         return Finding("ignore", dtype, ignored, **rest)
     return _whole(name, dtype, rest)
+
+
+def _are_days(distinct):
+    """Returns whether all whole numbers are days such as 20141013."""
+    inside = len(distinct) >= LEAST_DAYS and (distinct >= FIRST_DAY) & (distinct <= LAST_DAY)
+    return bool(np.all(inside)) and not np.isnat(days_of_numbers(distinct)).any()
 
 
 def _whole(name, dtype, rest, style=None):
@@ -227,12 +238,18 @@ def _numbers(name, distinct, counts, no_number, rows):
     if style is None:
         return None
     words = distinct[~no_number]
+    if len({sign for text in words for sign in re.findall(CURRENCY, text)}) > 1:
+        # Amounts in different currencies cannot be compared.
+        return None
     if any(re.fullmatch(r"\s*0\d+\s*", text) for text in words[:1000]):
         # Telephone numbers and postcodes: 01 and 1 are not the same.
         return None
     values, _, _ = parse_numbers(words[~odd], style)
     present = int(counts[~no_number][~odd].sum())
     values = np.unique(values)
+    if style == "1234.5" and not odd.any() and _are_days(values):
+        # They are dates, which are looked for next.
+        return None
     rest = {"missing_share": 1 - present / max(rows, 1), "distinct": len(values)}
     ignored = _few(present, rows)
     if ignored is None and len(values) == 1 and present == rows:

@@ -4,17 +4,19 @@ import difflib
 import keyword
 import re
 import unicodedata
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 
 from adaptive_nets.data.columns.feature import MismatchError
 
 
-def safe_key(name: str, taken: Container[str]) -> str:
+def safe_key(name: str, taken: set[str]) -> str:
     """Returns a name that Keras and SavedModel signatures take, unlike all that are taken.
+
+    Signatures do not tell capital letters from small ones.
 
     Args:
         name: Name of the feature in the data.
-        taken: Names that others have.
+        taken: Names that others have, in small letters. The new one is added.
     """
     plain = unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore")
     key = re.sub(r"\W+", "_", plain.decode()).strip("_")
@@ -25,9 +27,10 @@ def safe_key(name: str, taken: Container[str]) -> str:
     if keyword.iskeyword(key) or key == "self":
         key += "_"
     number, unique = 1, key
-    while unique in taken:
+    while unique.lower() in taken:
         number += 1
         unique = f"{key}_{number}"
+    taken.add(unique.lower())
     return unique
 
 

@@ -1,14 +1,17 @@
 """Columns as the arrays that an encoding takes, without loss, or not at all."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from adaptive_nets._values import show
-from adaptive_nets.data.columns.number_text import parse_numbers
-from adaptive_nets.data.columns.values import EXACT, MISSING_INTEGER, Column, texts
+from adaptive_nets.data.columns.number_text import MOST_ODD, parse_numbers, write_numbers
+from adaptive_nets.data.columns.values import EXACT, MISSING_INTEGER, Column, texts, title
 from adaptive_nets.data.values import cast_exactly
 
+# So many different texts are checked for being numbers or dates, as the training data were.
+_MOST_CHECKED = 10_000
 _WORDS = {"b": "booleans", "i": "numbers", "u": "numbers", "f": "numbers", "M": "dates"}
 
 
@@ -30,9 +33,11 @@ def read_column(given: Any, kind: str, dtype: str, style: str | None, what: str)
     """
     column = Column.of(given, what)
     if dtype == "string":
-        return _as_strings(column, kind, style)
+        return _as_strings(column, kind, style, what)
     if column.kind == "O":
         column = _parsed(column, kind, dtype, what)
+    if kind == "date" and dtype == "float64":
+        return _as_days(column, what)
     if column.kind == "i" and dtype == "int64":
         # What has been read before is read again as it is.
         column = Column(column.values, column.absent | (column.values == MISSING_INTEGER))
@@ -40,7 +45,7 @@ def read_column(given: Any, kind: str, dtype: str, style: str | None, what: str)
     if (column.kind == "M") != (kind == "date") and not column.absent.all():
         wanted = "dates" if kind == "date" else "numbers"
         raise ValueError(
-            f"{what[0].upper() + what[1:]} must be {wanted}, as in the training data ({dtype}). "
+            f"{title(what)} must be {wanted}, as in the training data ({dtype}). "
             f"Received: {_WORDS.get(column.kind, 'text')}."
         )
     if column.kind == "M":
@@ -56,15 +61,72 @@ def read_column(given: Any, kind: str, dtype: str, style: str | None, what: str)
     return found
 
 
-def _as_strings(column, kind, style):
-    if kind == "date" and column.kind == "M" and style is not None:
+def _as_strings(column, kind, style, what):
+    """Returns a column as text, numbers and dates written as those of the training data."""
+    if kind not in ("number", "date") or style is None or column.absent.all():
+        return texts(column)
+    dates = column.kind == "M"
+    if column.kind != "O" and dates != (kind == "date") and (dates or style != "ymd"):
+        raise ValueError(
+            f"{title(what)} must be {kind}s, as in the training data (text). "
+            f"Received: {_WORDS[column.kind]}."
+        )
+    if dates:
         from adaptive_nets.data.columns.date_text import write_dates
 
         return write_dates(column.values, style)
+    if column.kind != "O" and kind == "number":
+        found = np.full(len(column.values), "", dtype=object)
+        values = column.present + 0 if column.kind == "b" else column.present
+        if column.kind == "f" and np.isinf(column.values).any():
+            row = int(np.argmax(np.isinf(column.values)))
+            raise ValueError(
+                f"{title(what)} must be finite. Received: infinity, first in row {row}."
+            )
+        found[~column.absent] = write_numbers(values, style)
+        return found
     found = texts(column)
-    if kind == "number" and column.kind in "iuf" and style == "1.234,5":
-        found = np.array([text.replace(".", ",") for text in found], dtype=object)
+    _warn_of_unreadable(found, kind, style, what)
     return found
+
+
+def _as_days(column, what):
+    """Returns days as numbers such as 20141013."""
+    from adaptive_nets.data.columns.date_text import days_of_numbers, numbers_of_days
+
+    if column.kind == "M":
+        found = numbers_of_days(column.values)
+        bad = column.values != column.values.astype("M8[D]")
+    else:
+        found = column.values.astype("float64")
+        bad = np.isnat(days_of_numbers(found))
+    bad &= ~column.absent
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise ValueError(
+            f"{title(what)} must be days, as numbers such as 20141013 or as dates without a time. "
+            f"Received: {show(column.values[row])}, first in row {row}."
+        )
+    return np.where(column.absent, np.nan, found)
+
+
+def _warn_of_unreadable(found, kind, style, what):
+    """Says which texts are read as missing because they are no numbers or dates."""
+    import pandas as pd
+
+    from adaptive_nets.data.columns.date_text import parse_dates
+
+    distinct = pd.unique(pd.Series(found, dtype=object))[:_MOST_CHECKED]
+    _, absent, bad = (parse_numbers if kind == "number" else parse_dates)(distinct, style)
+    # In the training data there may have been so many, and the schema tells of them.
+    if bad.sum() > MOST_ODD * (~absent).sum():
+        first = distinct[bad][0]
+        warnings.warn(
+            f"{title(what)} has values that are no {kind}s as in the training data ({style}), and "
+            f"are read as missing. Received: {show(first)}, first in row "
+            f"{int(np.argmax(found == first))}.",
+            stacklevel=2,
+        )
 
 
 def _parsed(column, kind, dtype, what):
@@ -88,7 +150,7 @@ def _parsed(column, kind, dtype, what):
         row = int(np.flatnonzero(bad)[0])
         wanted = {"date": "dates", "boolean": "booleans"}.get(kind, "numbers")
         raise ValueError(
-            f"{what[0].upper() + what[1:]} must be {wanted}, as in the training data ({dtype}). "
+            f"{title(what)} must be {wanted}, as in the training data ({dtype}). "
             f"Received: {show(column.values[row])}, first in row {row}."
         )
     return Column(found, absent | column.absent)

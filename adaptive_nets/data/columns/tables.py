@@ -44,7 +44,6 @@ def learn_table(x: Any, target: str | None, kinds: Mapping[str, str]) -> tuple[F
     used, ignored, keys = [], [], set()
     for place, (name, found) in enumerate(find_kinds(parts, kinds).items()):
         key = safe_key(name, keys)
-        keys.add(key)
         feature = _feature(name, key, found, source, place)
         (ignored if found.kind == "ignore" else used).append(feature)
     return tuple(used), tuple(ignored)
@@ -116,7 +115,7 @@ def table_of(x: Any, columns: Sequence[str]) -> Any:
     if given.layout != "array":
         if any(not name.strip() for name in given.parts):
             return _parts(x)[0]
-        return x
+        return x if given.layout == "list" else given.parts
     found = _columns_of(x)
     if len(found) == 1 and list(found) != ["column_0"]:
         return found

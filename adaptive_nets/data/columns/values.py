@@ -1,6 +1,8 @@
 """`Column`: the values of one column of a table, and which of them are missing."""
 
 import dataclasses
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,8 @@ MISSING_INTEGER = int(np.iinfo("int64").min)
 EXACT = 2**53
 # What pandas calls objects that are all of one kind.
 _DATES = ("datetime64", "datetime", "date")
+# Numbers of Python's own kinds, which `infer_dtype` does not tell apart.
+_REAL = (Fraction, Decimal, int, float, np.integer, np.floating)
 _PLAIN = (str, bytes, bool, int, float, np.number, np.bool_)
 
 
@@ -59,7 +63,7 @@ class Column:
         if array.dtype.kind in "biu":
             return cls(array, np.zeros(len(array), bool))
         raise ValueError(
-            f"{_title(what)} must be numbers, strings, booleans or dates. Received: dtype "
+            f"{title(what)} must be numbers, strings, booleans or dates. Received: dtype "
             f"{array.dtype}."
         )
 
@@ -91,8 +95,7 @@ def _flat(given, what):
         array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(
-            f"{_title(what)} must hold one value per row. Received: an array of shape "
-            f"{array.shape}."
+            f"{title(what)} must hold one value per row. Received: an array of shape {array.shape}."
         )
     return array
 
@@ -112,6 +115,12 @@ def _of_objects(array, what):
         return _of_times(array, absent, what)
     if kind in ("timedelta", "timedelta64"):
         return Column.of(pd.to_timedelta(array).to_numpy(), what)
+    if kind == "time":
+        return _of_clocks(array, absent)
+    if kind == "period":
+        return _of_times(_each(array, absent, lambda period: period.start_time), absent, what)
+    if kind == "interval":
+        return Column(_text(array, absent), absent)
     if kind == "integer":
         whole = _filled(array, absent, 0)
         least, most = min(whole.tolist()), max(whole.tolist())
@@ -123,8 +132,26 @@ def _of_objects(array, what):
         whole = kind == "mixed-integer-float"
         if not whole or all(a == b for a, b in zip(found, array, strict=True) if a == a):
             return Column(found, absent)
+    if kind == "mixed" and all(isinstance(value, _REAL) for value in array[~absent]):
+        return Column(_each(array, absent, float).astype("float64"), absent)
     _refuse_others(array, absent, what)
     return Column(_text(array, absent), absent)
+
+
+def _of_clocks(array, absent):
+    """Returns times of day in seconds."""
+
+    def seconds(time):
+        return time.hour * 3600 + time.minute * 60 + time.second + time.microsecond / 1e6
+
+    return Column(_each(array, absent, seconds).astype("float64"), absent)
+
+
+def _each(array, absent, change):
+    """Returns changed objects, with NaN where they are missing."""
+    found = np.full(len(array), np.nan, dtype=object)
+    found[~absent] = [change(value) for value in array[~absent]]
+    return found
 
 
 def _of_times(array, absent, what):
@@ -134,7 +161,7 @@ def _of_times(array, absent, what):
         times = pd.to_datetime(pd.Series(array), utc=True).dt.tz_localize(None)
     except (ValueError, OverflowError) as error:
         raise ValueError(
-            f"{_title(what)} must be dates that pandas can hold. Received: {error}."
+            f"{title(what)} must be dates that pandas can hold. Received: {error}."
         ) from error
     return Column(times.to_numpy().astype("datetime64[us]"), absent)
 
@@ -151,7 +178,7 @@ def _refuse_others(array, absent, what):
     for row in np.flatnonzero(~absent):
         if not isinstance(array[row], _PLAIN):
             raise ValueError(
-                f"{_title(what)} must be numbers, strings, booleans or dates. Received: "
+                f"{title(what)} must be numbers, strings, booleans or dates. Received: "
                 f"{show(array[row])} ({type(array[row]).__name__}), first in row {row}."
             )
 
@@ -165,7 +192,7 @@ def _text(array, absent):
 def as_text(value: Any) -> str:
     """Returns a value as the text that stands for it: 3 and 3.0 are both `"3"`."""
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return value.decode("utf-8", "backslashreplace")
     if isinstance(value, float | np.floating) and value == np.trunc(value) and abs(value) < EXACT:
         return str(int(value))
     return str(value)
@@ -188,5 +215,6 @@ def texts(column: Column) -> np.ndarray:
     return _filled(found, column.absent, "")
 
 
-def _title(what):
+def title(what: str) -> str:
+    """Returns the name of a column as the beginning of a message."""
     return what[0].upper() + what[1:]

@@ -27,6 +27,23 @@ def seconds_of_times(times: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.equal(times, MISSING_INTEGER), tf.constant(_NAN, "float64"), whole)
 
 
+def seconds_of_days(values: tf.Tensor) -> tf.Tensor:
+    """Returns float64 seconds since 1970 of days such as 20141013, of the same shape; or NaN.
+
+    Args:
+        values: Numbers of a floating-point dtype; what is no such day becomes NaN.
+    """
+    values = tf.cast(values, "float64")
+    inside = (values >= 1000_01_01) & (values <= 9999_12_31)
+    whole = tf.cast(tf.where(inside, values, tf.zeros_like(values)), "int64")
+    month, day = whole // 100 % 100, whole % 100
+    days = days_of(whole // 10_000, month, day)
+    real = (month >= 1) & (month <= 12) & (day >= 1) & tf.equal(_civil(days)[2], day)
+    real &= tf.equal(tf.cast(whole, "float64"), values)
+    seconds = tf.cast(days, "float64") * DAY
+    return tf.where(real, seconds, tf.constant(_NAN, "float64"))
+
+
 def seconds_of_text(texts: tf.Tensor, style: str) -> tf.Tensor:
     """Returns float64 seconds since 1970 of strings, of the same shape; NaN where there is no date.
 

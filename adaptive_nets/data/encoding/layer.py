@@ -166,6 +166,8 @@ class RawColumns:
         found = []
         if self.plan.times:
             found.append(dates.seconds_of_times(self.stacked(self.plan.times)))
+        if self.plan.days:
+            found.append(dates.seconds_of_days(self.stacked(self.plan.days)))
         for style, names in self.plan.date_texts.items():
             found.append(dates.seconds_of_text(self.stacked(names), style))
         return tf.concat(found, axis=1) if found else None

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from adaptive_nets.data.columns.number_text import BEFORE, BEHIND, STYLES
+from adaptive_nets.data.columns.number_text import CLOCK, COMMA, NEGATIVE, WASTE, number_pattern
 
 
 def parse_numbers(texts: tf.Tensor, style: str) -> tf.Tensor:
@@ -12,10 +12,26 @@ def parse_numbers(texts: tf.Tensor, style: str) -> tf.Tensor:
         texts: Strings.
         style: How the numbers are written, one of `data.columns.number_text.STYLES`.
     """
-    fits = tf.strings.regex_full_match(texts, f"{BEFORE}{STYLES[style]}{BEHIND}")
-    found = tf.strings.regex_replace(texts, r"[$€£%\s]", "")
+    fits = tf.strings.regex_full_match(texts, number_pattern(style))
+    found = tf.strings.regex_replace(tf.strings.regex_replace(texts, WASTE, ""), NEGATIVE, "-")
     if style == "1,234.5":
         found = tf.strings.regex_replace(found, ",", "")
-    elif style == "1.234,5":
+    elif style in COMMA:
         found = tf.strings.regex_replace(tf.strings.regex_replace(found, r"\.", ""), ",", ".")
-    return tf.strings.to_number(tf.where(fits, found, "nan"), "float64")
+    if style == CLOCK:
+        values = _seconds(tf.where(fits, found, "0:00"))
+    else:
+        values = tf.strings.to_number(tf.where(fits, found, "nan"), "float64")
+    values = tf.where(tf.strings.regex_full_match(texts, ".*%.*"), values / 100, values)
+    return tf.where(fits, values, tf.constant(float("nan"), "float64"))
+
+
+def _seconds(clock):
+    """Returns seconds of texts such as 1:30 and -0:00:05.5."""
+    fields = tf.strings.regex_replace(clock, r"^[+-]?(\d+):(\d+):?(.*)$", r"\1|\2|0\3")
+    split = tf.strings.split(tf.reshape(fields, [-1]), "|").flat_values
+    hours, minutes, seconds = tf.unstack(
+        tf.reshape(tf.strings.to_number(split, "float64"), [-1, 3]), axis=1
+    )
+    found = tf.reshape(hours * 3600 + minutes * 60 + seconds, tf.shape(clock))
+    return tf.where(tf.strings.regex_full_match(clock, "-.*"), -found, found)

@@ -15,6 +15,7 @@ class Plan:
         whole_numbers: Numbers that need the 64 bits of an int64.
         number_texts: Numbers that are text, by the way in which they are written.
         times: Dates that are times in the table.
+        days: Dates that are numbers such as 20141013 in the table.
         date_texts: Dates that are text, by the order of day, month and year.
         words: Categories that are text.
         float_categories: Categories that are float64 in the table, with the booleans.
@@ -32,6 +33,7 @@ class Plan:
     whole_numbers: list[str]
     number_texts: dict[str, list[str]]
     times: list[str]
+    days: list[str]
     date_texts: dict[str, list[str]]
     words: list[str]
     float_categories: list[str]
@@ -72,6 +74,7 @@ class Plan:
             whole_numbers=chosen("number", dtype="int64"),
             number_texts=by_style(chosen("number", dtype="string")),
             times=chosen("date", dtype="int64"),
+            days=chosen("date", dtype="float64"),
             date_texts=by_style(chosen("date", dtype="string")),
             words=chosen("category", "boolean", dtype="string"),
             float_categories=chosen("category", "boolean", dtype="float64"),
@@ -92,7 +95,7 @@ class Plan:
     @property
     def dates(self) -> list[str]:
         """Dates, in the order in which they are parsed."""
-        return [*self.times, *_joined(self.date_texts)]
+        return [*self.times, *self.days, *_joined(self.date_texts)]
 
     @property
     def parsed_numbers(self) -> list[str]:

@@ -29,8 +29,11 @@ def read_csv(path: str, text: Collection[str]) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    names, separator = _header(path)
-    options = {"sep": separator, "names": names, "header": 0, "index_col": False}
+    encoding = _encoding(path)
+    names, separator = _header(path, encoding)
+    options = {
+        "sep": separator, "names": names, "header": 0, "index_col": False, "encoding": encoding,
+    }  # fmt: skip
     known = {name: str for name in text if name in names}
     guessed = pd.read_csv(path, dtype=known, low_memory=False, **options)
     if len(guessed) == 0:
@@ -50,7 +53,13 @@ def read_csv(path: str, text: Collection[str]) -> "pd.DataFrame":
     return guessed
 
 
-def _header(path: str) -> tuple[list[str], str]:
+def _encoding(path: str) -> str:
+    """Returns the encoding that the first bytes of a file tell of."""
+    with open(path, "rb") as file:
+        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+
+
+def _header(path: str, encoding: str) -> tuple[list[str], str]:
     """Returns the names of the columns and the delimiter of a CSV file."""
     import csv
 
@@ -58,7 +67,7 @@ def _header(path: str) -> tuple[list[str], str]:
 
     line = pd.read_csv(
         path, sep="\x00", header=None, nrows=1, dtype=str, quoting=csv.QUOTE_NONE,
-        keep_default_na=False, engine="c",
+        keep_default_na=False, engine="c", encoding=encoding,
     ).iloc[0, 0]  # fmt: skip
     suffixes = [each.lower() for each in Path(path).suffixes if each.lower() not in _PACKED]
     separator = "\t" if suffixes[-1:] == [".tsv"] else _delimiter(line)

@@ -1,7 +1,10 @@
 """`read_table`: files and tables of all kinds as one pandas DataFrame, without changed values."""
 
+import lzma
 import os
 import warnings
+import zipfile
+import zlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adaptive_nets._checks import check_path, check_text, show
-from adaptive_nets.data.containers import unpack
+from adaptive_nets.data.containers import check_names, unpack
 from adaptive_nets.data.tables.csv_file import read_csv
 
 if TYPE_CHECKING:
@@ -53,12 +56,11 @@ def read_table(source: Any, text: Collection[str] = ()) -> "pd.DataFrame":
     if isinstance(source, str | os.PathLike):
         return _read_file(check_path("source", source), text)
     if isinstance(source, pd.DataFrame):
-        unpack(source.iloc[:0])  # It refuses names that are there twice.
+        check_names(source.columns)
         return source.set_axis([str(name) for name in source.columns], axis=1)
     given = unpack(source)
     if given.layout == "columns":
-        if hasattr(source, "columns") and hasattr(source, "to_pandas"):
-            return source.to_pandas()
+        # Not by to_pandas, which rounds whole numbers where some are missing.
         return pd.DataFrame(given.parts)
     if given.layout == "dict":
         shapes = {name: np.shape(values) for name, values in given.parts.items()}
@@ -123,7 +125,8 @@ def _read_file(path: str, text: Collection[str]) -> "pd.DataFrame":
     suffixes = [each.lower() for each in Path(path).suffixes]
     if suffixes and suffixes[-1] in _PARQUET:
         try:
-            return read_table(pd.read_parquet(path))
+            frame = pd.read_parquet(path, dtype_backend="pyarrow")
+            return pd.DataFrame(unpack(frame).parts)
         except ImportError as error:
             raise ImportError(
                 f"Reading {path!r} needs pyarrow, which is not installed: pip install pyarrow"
@@ -143,6 +146,15 @@ def _read_file(path: str, text: Collection[str]) -> "pd.DataFrame":
         ) from error
     except pd.errors.ParserWarning as error:
         text = "a line has more fields than the first line has names"
+        raise ValueError(_unreadable(path, "a CSV file", text)) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise ValueError(_unreadable(path, "a packed file", error)) from error
+    except (zipfile.BadZipFile, lzma.LZMAError, zlib.error) as error:
+        raise ValueError(_unreadable(path, "a packed file", error)) from error
+    except UnicodeDecodeError as error:
+        text = f"it is not text in UTF-8, nor UTF-16 that says so. Save it as UTF-8 ({error})"
         raise ValueError(_unreadable(path, "a CSV file", text)) from error
     except (ValueError, pd.errors.ParserError, EOFError) as error:
         raise ValueError(_unreadable(path, "a CSV file", error)) from error

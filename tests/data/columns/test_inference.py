@@ -1,6 +1,8 @@
 """What columns are taken for: by rules, with a reason, and as the caller says."""
 
+import datetime
 import json
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -42,12 +44,29 @@ COLUMNS = {
     "day": (pd.date_range("1960-01-01", periods=ROWS), "date", "int64", False, "dates"),
     "iso": ([f"2020-01-{k % 28 + 1:02d}" for k in NUMBER], "date", "string", False, "year, month"),
     "stamp": ([f"20140{k % 9 + 1}13T000000" for k in NUMBER], "date", "string", False, "year"),
+    "days": (
+        20140000 + 100 * (NUMBER % 12 + 1) + NUMBER % 28 + 1,
+        "date",
+        "float64",
+        False,
+        "days",
+    ),
+    "days as text": ([f"2014{k % 12 + 1:02d}13" for k in NUMBER], "date", "string", False, "year"),
+    "no days": (20140100 + NUMBER % 40, "number", "float64", True, "may be codes"),
     "euro": ([f"{k % 28 + 1}.3.99" for k in NUMBER], "date", "string", False, "day, month, year"),
     "american": ([f"3/{k % 28 + 1}/1999" for k in NUMBER], "date", "string", False, "month, day"),
     "named": ([f"{k % 28 + 1}-Mar-99" for k in NUMBER], "date", "string", False, "month by name"),
     "either": ([f"3/{k % 12 + 1}/1999" for k in NUMBER], "category", "string", False, "told apart"),
     "note": ([f"this is note {k}" for k in NUMBER], "text", "string", False, "4.0 words"),
     "phrase": (["a short phrase", "another short one"] * 30, "category", "string", False, ""),
+    "owed": ([f"({k}.50)" for k in NUMBER], "number", "string", False, "numbers as text"),
+    "clock": ([f"{k % 24}:{k:02d}" for k in NUMBER], "number", "string", True, "numbers as text"),
+    "money": (["$5", "€6", "$7", "£8"] * 15, "category", "string", False, ""),
+    "of day": ([datetime.time(k % 24, 30) for k in NUMBER], "number", "float64", True, ""),
+    "months": (pd.period_range("1960-01", periods=ROWS, freq="M"), "date", "int64", False, ""),
+    "thirds": ([Fraction(k, 3) for k in NUMBER], "number", "float64", False, "fractions"),
+    "binned": (pd.cut(NUMBER, 3).astype(object), "category", "string", False, ""),
+    "huge": ([None, *(2**53 + 1 + 3 * NUMBER[1:]).tolist()], "number", "int64", True, ""),
     "span": (NUMBER * np.timedelta64(1500, "ms"), "number", "float64", False, "fractions"),
 }
 
@@ -173,6 +192,52 @@ def test_other_dtypes_are_read_where_nothing_is_lost(table):
     np.testing.assert_array_equal(found["flag"][:, 0], [1, 0, np.nan, 0])
     micros = np.array(["2019-01-01", "NaT", "2019-01-03T12:00", "NaT"], "M8[us]").astype("int64")
     np.testing.assert_array_equal(found["day"][:, 0], micros)
+
+
+@pytest.mark.parametrize(
+    ("learnt", "given", "message"),
+    [
+        (["1,5", "2,25", "7"], ["1.5", "2", "3"], "'x' .* no numbers .*1.234,5.* '1.5', .* row 0"),
+        (["31.1.2020", "1.2.2020"], ["2020-01-01", ""], "'x' .* no dates .*'2020-01-01'"),
+    ],
+)
+def test_text_in_another_style_is_read_as_missing_and_said(learnt, given, message):
+    schema = Schema.infer({"x": learnt, "y": np.arange(len(learnt)) / 2}, kinds={})
+    with pytest.warns(UserWarning, match=message):
+        schema.read({"x": given, "y": np.zeros(len(given))})
+
+
+@pytest.mark.parametrize(
+    ("learnt", "given", "message"),
+    [
+        (["1,5", "2,25"], [1.0, np.inf], "'x' must be finite. Received: infinity, first in row 1"),
+        (["1,5", "2,25"], pd.to_datetime(["2020-01-01"] * 2), "'x' must be numbers, .*: dates"),
+        (["31.1.2020", "1.2.2020"], [1.5, 2.5], "'x' must be dates, .* Received: numbers"),
+    ],
+)
+def test_what_is_no_text_must_be_numbers_or_dates_where_the_text_was(learnt, given, message):
+    schema = Schema.infer({"x": learnt, "y": [0.5, 1.5]}, kinds={})
+    with pytest.raises(ValueError, match=message):
+        schema.read({"x": given, "y": [0.5, 1.5]})
+
+
+def test_days_as_numbers_are_read_in_every_form_that_dates_have():
+    days = [20141013, 20141101, 19690228, 20200229, 20000101]
+    schema = Schema.infer({"x": days, "y": np.arange(5) / 2}, kinds={})
+    times = pd.to_datetime([str(day) for day in days])
+    for given in (days, np.array(days, "float64"), times, times.date, [str(d) for d in times],
+                  [str(day) for day in days]):  # fmt: skip
+        assert schema.read({"x": given, "y": np.zeros(5)})["x"][:, 0].tolist() == days
+    assert np.isnan(schema.read({"x": [None], "y": [0.0]})["x"]).all()
+    for wrong in (20140230, 20141301, 2014, times[:1] + pd.Timedelta("1h"), 20141013.5):
+        with pytest.raises(ValueError, match="'x' must be days, as numbers such as 20141013 or"):
+            schema.read({"x": [wrong] if np.ndim(wrong) == 0 else wrong, "y": [0.0]})
+
+
+def test_names_that_differ_in_capital_letters_have_other_keys():
+    # Signatures of a SavedModel have small letters alone.
+    schema = Schema.infer({"Age": [1.5, 2], "age": [3.5, 4], "AGE": [5.5, 6]}, kinds={})
+    assert [f.key for f in schema.features] == ["Age", "age_2", "AGE_3"]
 
 
 def test_arrays_and_tables_without_names_are_read_in_order():

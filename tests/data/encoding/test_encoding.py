@@ -111,8 +111,16 @@ def test_whole_numbers_of_few_values_are_also_codes():
     ("texts", "values"),
     [
         (["29.85", " ", "1e3", "-2", "?"], [29.85, np.nan, 1000, -2, np.nan]),
-        (["1,234.50", "$7", "2,000", "None", "3%"], [1234.5, 7, 2000, np.nan, 3]),
+        (["1,234.50", "$7", "2,000", "None", "3%"], [1234.5, 7, 2000, np.nan, 0.03]),
         (["1.234,5", "7,25", "2", "-", "0,5"], [1234.5, 7.25, 2, np.nan, 0.5]),
+        (["(1,234.50)", "-$7", "$ -2,000", "?", "+3.5 $"], [-1234.5, -7, -2000, np.nan, 3.5]),
+        (
+            ["1\u202f234,5", "\u22127,25", "2 000", "-", "0,5 kr"],
+            [1234.5, -7.25, 2000, np.nan, 0.5],
+        ),
+        (["1'234.5", "-1", "12'000", "-", "1.25"], [1234.5, -1, 12000, np.nan, 1.25]),
+        (["1:30", "0:00:02.5", "-2:00", "-", "25:00:01"], [5400, 2.5, -7200, np.nan, 90001]),
+        (["1,000,000", "0.000001", "3", "-", "2"], [1e6, 1e-6, 3, np.nan, 2]),
     ],
 )
 def test_numbers_as_text_are_numbers(texts, values):
@@ -346,6 +354,18 @@ def test_any_column_is_finite_and_missing_ones_say_so(first, later):
     for place, value in enumerate(later):
         if value is None and "categories" in read:
             assert read["categories"][place, 0] == MISSING
+
+
+def test_days_as_numbers_are_the_dates_that_they_stand_for():
+    days = np.array([20141013, 20141101, 19690228, 20200229, 20000101])
+    times = pd.to_datetime(days.astype(str)).to_numpy()
+    rest = np.arange(5) / 2
+    _, encode, found = fitted({"x": days, "rest": rest})
+    _, _, expected = fitted({"x": times, "rest": rest})
+    np.testing.assert_array_equal(found["numbers"], expected["numbers"])
+    wrong = {"x": tf.constant([[20140230.0], [np.nan], [1e300]], "float64")}
+    wrong["rest"] = tf.zeros((3, 1), "float64")
+    assert np.isfinite(encode(wrong)["numbers"]).all()
 
 
 def test_it_is_saved_and_loaded(tmp_path, python):

@@ -20,9 +20,31 @@ NUMBERS = st.one_of(
     st.integers(-(10**12), 10**12).map("{:,}".format),
     st.floats(-1e6, 1e6).map("{:,.2f}".format),
     st.builds("{}.{},{}".format, DIGITS, DIGITS, DIGITS),
-    st.text("0123456789.,+-eE$% €", max_size=8),
+    st.text("0123456789.,:+-\u2212()eE$% €\u00a0'", max_size=8),
+    st.integers(-(10**9), 10**9).map(lambda k: f"{k:,} kr".replace(",", "\u202f")),
     st.sampled_from(
-        ["", " ", "NaN", "inf", "-", "?", "1_000", "0x10", "１２", "$ 5", "5 %", "\n7"]
+        [
+            "",
+            " ",
+            "NaN",
+            "inf",
+            "-",
+            "?",
+            "1_000",
+            "0x10",
+            "１２",
+            "$ 5",
+            "5 %",
+            "\n7",
+            "(1,234.5)",
+            "-$5",
+            "$-5",
+            "EUR 5",
+            "5 USD",
+            "1:05",
+            "-0:00:05.25",
+            "12:61",
+        ]
     ),
 )
 PART = st.integers(0, 32)

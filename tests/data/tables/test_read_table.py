@@ -73,6 +73,41 @@ def test_what_is_no_table_is_refused_in_a_line(write, text, message):
     assert "\n" not in str(raised.value) and "table.csv" in str(raised.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_encodings_that_a_file_tells_of(tmp_path, encoding, end):
+    path = tmp_path / "t.csv"
+    path.write_bytes(f"a,b{end}1,é{end}2,€".encode(encoding))
+    assert read_table(path).to_dict("list") == {"a": [1, 2], "b": ["é", "€"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("t.csv", "a,b\n1,é\n".encode("latin-1"), "not text in UTF-8, .* Save it as UTF-8"),
+        ("t.csv.gz", b"a,b\n1,2\n", "as a packed file: Not a gzipped file"),
+        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:20], "ended before"),
+        ("t.csv.zip", b"a,b\n1,2\n", "as a packed file: File is not a zip file"),
+        ("t.csv.bz2", b"a,b\n1,2\n", "as a packed file: Invalid data stream"),
+        ("t.csv.xz", b"a,b\n1,2\n", "as a packed file: Input format not supported"),
+        ("t.parquet", b"", "as a Parquet file: .* 0 bytes"),
+    ],
+)
+def test_damaged_files_are_refused_in_a_line(tmp_path, name, data, message):
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=message) as raised:
+        read_table(path)
+    assert "\n" not in str(raised.value) and name in str(raised.value)
+
+
+def test_whole_numbers_with_holes_are_exact_in_parquet(tmp_path):
+    large = [None, 2**53 + 1, 5]
+    pl.DataFrame({"a": large, "b": ["x", None, "y"]}).write_parquet(tmp_path / "t.parquet")
+    found = read_table(tmp_path / "t.parquet")["a"]
+    assert found.tolist()[1:] == large[1:] and pd.isna(found[0])
+
+
 def test_a_column_without_a_name_is_numbered(write):
     assert list(read_table(write(",b\n1,2\n"))) == ["column_1", "b"]
 
@@ -103,6 +138,17 @@ def test_tables_of_other_libraries(tmp_path):
         assert list(frame) == ["a", "b"] and frame["a"].dtype == "float64"
         assert frame["a"][0] == 1.5 and np.isnan(frame["a"][1])
         assert frame["b"][0] == "x" and pd.isna(frame["b"][1])
+
+
+def test_whole_numbers_with_holes_are_exact_in_other_libraries():
+    large = [None, 2**53 + 1, 2**63 + 5]
+    given = pl.DataFrame({"a": pl.Series(large, dtype=pl.UInt64), "b": [1, None, 3]})
+    for table in (given, given.to_arrow()):
+        found = read_table(table)
+        assert found["a"].tolist() == large
+        np.testing.assert_array_equal(found["b"], [1, np.nan, 3])
+    wide = pl.DataFrame({"a": pl.Series([2**70, 1], dtype=pl.Int128)})
+    assert read_table(wide)["a"].tolist() == [2**70, 1]
 
 
 def test_arrays_and_lists_of_rows():
