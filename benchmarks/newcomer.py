@@ -125,14 +125,14 @@ def raw_inputs(file, schema, folder):
 
 
 def difference(predicted, folder):
-    """The greatest difference of served predictions, relative to what is above 1."""
+    """The greatest difference of served predictions, relative to the greatest one above 1."""
     found = next(
         each for each in ("probabilities", "predictions") if (folder / f"{each}.npy").exists()
     )
     served = np.load(folder / f"{found}.npy")
     served = served.reshape(len(served), -1)
     wanted = predicted.filter(regex=r"^(probability_|prediction)").to_numpy()[: len(served)]
-    return float(np.max(np.abs(served - wanted) / np.maximum(1.0, np.abs(wanted))))
+    return float(np.max(np.abs(served - wanted)) / max(1.0, np.max(np.abs(wanted))))
 
 
 def way(run, file, target, seconds):
