@@ -9,6 +9,7 @@ Each fit runs in a process of its own, and each result is added to `automl.json`
 which switches off one ingredient of adaptive_nets after another: `ablation.json`) at once; what is
 there already is not run again. `DIR` holds `tables/tables.json` and what `tabular/tasks.py` names.
 Without `--data_dir`, small tables that scikit-learn ships and one that is drawn.
+`--tables generated_1000000` draws one of so many rows: is the time kept, and for what memory?
 """
 
 import argparse
@@ -17,6 +18,7 @@ import itertools
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import time
@@ -44,12 +46,15 @@ def job(name, system, seed, seconds, data_dir=None, most=None):
     began = time.perf_counter()
     predict = fit(split, seconds, seed)
     taken = time.perf_counter() - began
+    # MiB of resident memory: on Linux the system counts in KiB.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     predicted = predict(split.test)
     truth = split.test[split.target].to_numpy()
     served = getattr(predict, "served", dict)()
     return {
         "table": name, "system": system, "seed": seed, "seconds": seconds, "task": split.task,
-        "taken": round(taken, 2), **measure(split.task, truth, predicted, split.classes), **served,
+        "taken": round(taken, 2), "peak": peak,
+        **measure(split.task, truth, predicted, split.classes), **served,
     }  # fmt: skip
 
 

@@ -365,6 +365,19 @@ def test_paired_figures_are_of_the_same_splits(monkeypatch):
     assert "| 0.354 | 0.347 | 0 : 2 |" in summary.ablation(found)
 
 
+def test_a_table_of_any_size_has_columns_of_all_kinds(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    import adaptive_nets as an
+    from benchmarks.tabular import tasks
+
+    split = tasks.load("generated_500", 0, None)
+    assert (len(split.train), len(split.test), split.train.shape[1]) == (400, 100, 21)
+    schema = an.data.Schema.infer(split.train, target=split.target)
+    kinds = {feature.kind for feature in schema.features}
+    assert kinds == {"number", "boolean", "category", "date", "text"}
+    assert list(tasks.load("generated_500", 0, None).train["note"]) == list(split.train["note"])
+
+
 def test_newcomer(capsys, monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
     (found,) = run("newcomer").values()
