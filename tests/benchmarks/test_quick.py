@@ -330,7 +330,10 @@ def test_a_variant_changes_the_search_and_nothing_is_left_of_it(monkeypatch):
     def made(name):
         with ablation.changed(ablation.VARIANTS[name]):
             return searching.AdaNet(
-                an.heads.BinaryClass(), searching.Tabular(), mixture_weights="probability"
+                an.heads.BinaryClass(),
+                searching.Tabular(),
+                training="independent",
+                mixture_weights="probability",
             )
 
     before = searching.AdaNet, searching.Tabular, searching.FirstRound
