@@ -96,14 +96,16 @@ def new_environment(work):
     )  # fmt: skip
     programs = work / "env" / ("Scripts" if os.name == "nt" else "bin")
     pip = [programs / "python", "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    for step, command in {
-        "environment": [sys.executable, "-m", "venv", work / "env"],
-        "wheel": [*pip, "wheel", "--no-deps", "--wheel-dir", work / "wheels", source],
-        "install": [*pip, "install", "--find-links", work / "wheels", "adaptive-nets"],
-    }.items():
+
+    def run(step, *command):
         began = time.perf_counter()
         subprocess.run(list(map(str, command)), check=True)
         seconds[step] = round(time.perf_counter() - began, 1)
+
+    run("environment", sys.executable, "-m", "venv", work / "env")
+    run("wheel", *pip, "wheel", "--no-deps", "--wheel-dir", work, source)
+    # By its path: an index may have another of that name.
+    run("install", *pip, "install", *work.glob("*.whl"))
     return programs, seconds
 
 
