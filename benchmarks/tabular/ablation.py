@@ -181,13 +181,16 @@ def _system(variant):
 # the kinds of networks need one fit for all.
 _TOGETHER = (
     (),
-    ("no_embeddings", "no_codes", "no_linear", "one_network", "no_averaging"),
+    ("no_embeddings", "no_codes", "no_linear", "one_network", "no_averaging", "energy"),
     ("majority", "equal_weights", "one_round"),
-    ("energy", "greedy_weights"),
-    ("folds",),
+    ("folds", "greedy_weights"),
     ("growth",),
     ("no_tabm", "no_realmlp", "no_wide", "one_kind"),
 )
+
+
+def _few_steps():
+    return {f"{_TABULAR}.structure.STEPS": 10, **_no_codes()}
 
 
 def quick(rows: int = 60) -> list[dict[str, Any]]:
@@ -203,7 +206,8 @@ def quick(rows: int = 60) -> list[dict[str, Any]]:
         limits = {"max_iterations": 2 if "growth" in names else 1, "steps_per_iteration": 2}
         short = Variant(
             "short", tabular=kinds, search=functools.partial(dict, limits),
-            patches=lambda: {f"{_TABULAR}.structure.STEPS": 10},
+            # Fewer networks, but for the full system.
+            patches=_few_steps if names else dict,
         )  # fmt: skip
         split, settings = load("mixed", 0, None, rows), {}
         with contextlib.ExitStack() as stack:
