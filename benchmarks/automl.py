@@ -1,19 +1,24 @@
 """Tables in, predictions out: adaptive_nets beside other systems on the same splits.
 
     python benchmarks/automl.py --data_dir DIR [--systems a,b] [--tables a,b] [--seconds 120,20]
-    python benchmarks/automl.py --summary
-    python benchmarks/automl.py --quick
+    python benchmarks/automl.py --ablation --data_dir DIR [--systems a,b] [--seconds 60]
+    python benchmarks/automl.py [--ablation] --summary
+    python benchmarks/automl.py [--ablation] --quick
 
-Each fit runs in a process of its own, and each result is added to `automl.json` at once; what is
+Each fit runs in a process of its own, and each result is added to `automl.json` (of an ablation,
+which switches off one ingredient of adaptive_nets after another: `ablation.json`) at once; what is
 there already is not run again. `DIR` holds `tables/tables.json` and what `tabular/tasks.py` names.
 Without `--data_dir`, small tables that scikit-learn ships and one that is drawn.
+`--tables generated_1000000` draws one of so many rows: is the time kept, and for what memory?
 """
 
 import argparse
 import importlib
+import itertools
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
 import time
@@ -21,10 +26,11 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from benchmarks.tabular import others, summary, systems, tasks
+from benchmarks.tabular import ablation, others, summary, systems, tasks
 from benchmarks.tabular.measures import measure
 
 RESULTS = pathlib.Path(__file__).with_suffix(".json")
+ABLATION = RESULTS.with_name("ablation.json")
 # Systems of this environment; `others` have one each.
 HERE = ("constant", "linear", "sklearn_mlp", "hist_gradient_boosting", "lightgbm", "adaptive_nets")
 QUICK_ROWS = 150
@@ -40,12 +46,15 @@ def job(name, system, seed, seconds, data_dir=None, most=None):
     began = time.perf_counter()
     predict = fit(split, seconds, seed)
     taken = time.perf_counter() - began
+    # MiB of resident memory: on Linux the system counts in KiB.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     predicted = predict(split.test)
     truth = split.test[split.target].to_numpy()
     served = getattr(predict, "served", dict)()
     return {
         "table": name, "system": system, "seed": seed, "seconds": seconds, "task": split.task,
-        "taken": round(taken, 2), **measure(split.task, truth, predicted, split.classes), **served,
+        "taken": round(taken, 2), "peak": peak,
+        **measure(split.task, truth, predicted, split.classes), **served,
     }  # fmt: skip
 
 
@@ -56,16 +65,16 @@ def key(result):
     return result["table"], result["system"], result["seed"], seconds
 
 
-def read():
+def read(file):
     """The results so far."""
-    return json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    return json.loads(file.read_text()) if file.exists() else []
 
 
-def add(result):
+def add(result, file):
     """Adds a result to the file."""
-    found = {key(each): each for each in [*read(), result]}
+    found = {key(each): each for each in [*read(file), result]}
     lines = ",\n".join(json.dumps(found[each]) for each in sorted(found, key=str))
-    RESULTS.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    file.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 def in_process(name, system, seed, seconds, data_dir):
@@ -85,9 +94,10 @@ def parsed(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
     parser.add_argument("--data_dir", type=pathlib.Path, help="folder of the tables")
-    parser.add_argument("--systems", default=",".join(HERE), help="names, with commas")
-    parser.add_argument("--tables", help="names, with commas; default: all")
-    parser.add_argument("--seconds", default="120,20", help="time limits, with commas")
+    parser.add_argument("--ablation", action="store_true", help="adaptive_nets and its variants")
+    parser.add_argument("--systems", help="names, with commas; default: all of this environment")
+    parser.add_argument("--tables", help="names, with commas; default: all, of an ablation 8")
+    parser.add_argument("--seconds", help="time limits, with commas; default: 120,20 (ablation 60)")
     parser.add_argument("--seeds", default="0,1,2", help="seeds of the splits, with commas")
     parser.add_argument("--summary", action="store_true", help="only print what was found before")
     parser.add_argument("--job", help=argparse.SUPPRESS)
@@ -107,32 +117,45 @@ def quick():
     return found
 
 
+def wanted(given):
+    """What is asked for, in the order in which it runs."""
+    if given.ablation:
+        systems, seconds, tables = ablation.NAMES, "60", list(ablation.TABLES)
+    else:
+        systems, seconds, tables = HERE, "120,20", tasks.names(given.data_dir)
+    systems = given.systems.split(",") if given.systems else systems
+    tables = given.tables.split(",") if given.tables else tables
+    limits = map(float, (given.seconds or seconds).split(","))
+    order = itertools.product(map(int, given.seeds.split(",")), tables, systems, list(limits))
+    return [
+        {"table": table, "system": system, "seed": seed, "seconds": limit}
+        for seed, table, system, limit in order
+    ]
+
+
 def main(argv=None):
     """Runs what is asked for; returns all results."""
     given = parsed(argv)
     if given.job:
         print(json.dumps(job(*json.loads(given.job), given.data_dir)))
         return None
+    show = summary.ablation if given.ablation else summary.table
     if given.quick:
-        found = quick()
-        print(summary.table(found))
+        found = ablation.quick() if given.ablation else quick()
+        print(show(found))
         return found
-    names = given.tables.split(",") if given.tables else tasks.names(given.data_dir)
-    for seed in map(int, given.seeds.split(",")) if not given.summary else ():
-        for name in names:
-            for system in given.systems.split(","):
-                for seconds in map(float, given.seconds.split(",")):
-                    wanted = {"table": name, "system": system, "seed": seed, "seconds": seconds}
-                    if key(wanted) in {key(each) for each in read()}:
-                        continue
-                    result = in_process(name, system, seed, seconds, given.data_dir)
-                    if result is None:
-                        print(f"{name} {system} {seed}: failed", flush=True)
-                        continue
-                    add(result)
-                    print(f"{name} {system} {seed} {seconds:g} s: {result['loss']:.4g}", flush=True)
-    found = read()
-    print(summary.table(found))
+    file = ABLATION if given.ablation else RESULTS
+    for each in [] if given.summary else wanted(given):
+        if key(each) in map(key, read(file)):
+            continue
+        result = in_process(*each.values(), given.data_dir)
+        if result is None:
+            print(" ".join(map(str, each.values())) + ": failed", flush=True)
+            continue
+        add(result, file)
+        print(" ".join(map(str, each.values())) + f": {result['loss']:.4g}", flush=True)
+    found = read(file)
+    print(show(found))
     return found
 
 

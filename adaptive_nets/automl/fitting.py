@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from adaptive_nets._seeds import derive_seed
-from adaptive_nets.automl.baselines.fit_baselines import Task, fit_baselines
+from adaptive_nets.automl.baselines.fit_baselines import MOST_ROWS, Task, fit_baselines, on_rows
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.fitted import (
     Fitted,
@@ -133,10 +133,14 @@ class Fitting:
         return rows.take(kept), rows.take(held)
 
     def _task(self, encoder, train, valid):
+        """Returns rows to fit baselines on: no more are encoded than these read."""
         classes = len(self.target.labels) if isinstance(self.target, Classes) else None
-        seed = derive_seed(self.settings.seed, "baselines") % 2**31
-        y = self._plain(train.y)
-        return Task(encoder(train.x), y, train.w, encoder(valid.x), classes, seed)
+        seed, rows = derive_seed(self.settings.seed, "baselines") % 2**31, None
+        if len(train.y) > MOST_ROWS:
+            rows = len(train.y)
+            train = train.take(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
+        held = {} if valid is None else encoder(valid.x)
+        return Task(encoder(train.x), self._plain(train.y), train.w, held, classes, seed, rows)
 
     def _baseline_seconds(self):
         limit = self.settings.seconds
@@ -153,16 +157,17 @@ class Fitting:
     def _linear(self, schema, rows, valid, why, encoder=None, board=None):
         """Returns the linear model, which there is always time for."""
         encoder = encoder or Encoder(schema, fit_encoding(schema, rows.x))
-        classes = len(self.target.labels) if isinstance(self.target, Classes) else None
         began = time.monotonic()
-        linear = LinearModel.fit(encoder(rows.x), self._plain(rows.y), rows.w, classes)
+        task = self._task(encoder, rows, None)
+        linear = LinearModel.fit(task.x, task.y, task.weights, task.classes)
         model = linear_in_unit_of(self.target, linear, encoder.model)
         fitted = Fitted(
             model, serving_head(self.target), schema, self.target, pd.DataFrame(), None, why
         )
         board = board or Board(self.settings.metric, self.target, valid)
         outputs = None if valid is None else fitted.outputs(valid.x)
-        board.add_served(outputs, time.monotonic() - began, f"linear: {why}")
+        note = " ".join(filter(None, (f"linear: {why}", on_rows(task))))
+        board.add_served(outputs, time.monotonic() - began, note)
         fitted.board = board.frame()
         return fitted
 

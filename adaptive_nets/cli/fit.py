@@ -1,5 +1,6 @@
 """`adaptive-nets fit`: a table in, an accurate, served model out."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -24,7 +25,10 @@ def fit(values: absl_flags.FlagValues) -> None:
     output.check_target("--export", values.export, (values.table, values.model_dir))
     table, labels = split_target(read_table(values.table), values.target)
     classifies, why = _task(labels, values.task)
-    schema = Schema.infer(table, kinds=_kinds(values.kinds))
+    # Rows to predict may have the target too.
+    schema = dataclasses.replace(
+        Schema.infer(table, kinds=_kinds(values.kinds)), target=values.target
+    )
     if values.verbose:
         task = "classification" if classifies else "regression"
         print(f"{values.table}: {len(table)} rows, {table.shape[1]} columns, {task} ({why})\n")

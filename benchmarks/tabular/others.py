@@ -119,7 +119,8 @@ def keras_tuner(split: Split, seconds: float, seed: int) -> Predict:
         def on_trial_end(self, trial):
             super().on_trial_end(trial)
             if time.perf_counter() - began > seconds:
-                self.oracle.max_trials = 0
+                # 0 would mean that there is no limit.
+                self.oracle.max_trials = len(self.oracle.trials)
 
     tuner = Timed(build, "val_loss", max_trials=10_000, seed=seed, directory=tempfile.mkdtemp())
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=5, restore_best_weights=True)

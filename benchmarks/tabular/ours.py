@@ -26,6 +26,7 @@ def adaptive_nets(split: Split, seconds: float, seed: int, **settings: object) -
             return model.predict(rows)
         return in_order(model.predict_proba(rows), model.classes_, split.classes)
 
+    predict.model = model
     predict.served = functools.partial(_served, model, split)
     return predict
 

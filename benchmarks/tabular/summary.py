@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from benchmarks.tabular.ablation import FULL, VARIANTS
 from benchmarks.tabular.systems import TIMED
 
 # What losses are compared with.
@@ -45,3 +46,38 @@ def table(results: list[dict]) -> str:
         return "no results"
     shown = losses(results).to_string(float_format="{:.4g}".format)
     return f"{shown}\n\n{figures(results).to_string(float_format='{:.3g}'.format)}"
+
+
+def paired(results: list[dict]) -> pd.DataFrame:
+    """Losses of variants beside those of the full system on the same split and in the same time.
+
+    One row a variant, the most harmful first. `ratio` is the geometric mean of the variant's loss
+    divided by the full system's: above 1, the variant is worse. `error` is the standard error of
+    its logarithm over the pairs; `worse` and `better` count pairs.
+    """
+    frame = pd.DataFrame(results).pivot_table("loss", ["table", "seed", "seconds"], "system")
+    rows = {}
+    for name, about in VARIANTS.items():
+        if f"{FULL}:{name}" not in frame:
+            continue
+        logs = np.log((frame[f"{FULL}:{name}"] / frame[FULL]).dropna())
+        rows[name] = {
+            "what": about.about,
+            "ratio": float(np.exp(logs.mean())),
+            "error": float(logs.std() / np.sqrt(len(logs))),
+            "worse": int((logs > 0).sum()),
+            "better": int((logs < 0).sum()),
+        }
+    return pd.DataFrame(rows).T.sort_values("ratio", ascending=False)
+
+
+def ablation(results: list[dict]) -> str:
+    """The paired figures as the Markdown table of the README."""
+    if FULL not in {result["system"] for result in results}:
+        return "no results"
+    lines = ["| | loss / full system's | standard error | worse : better |", "|---|---|---|---|"]
+    for name, row in paired(results).iterrows():
+        error = "-" if np.isnan(row["error"]) else f"{row['error']:.3f}"
+        counts = f"{row['worse']} : {row['better']}"
+        lines.append(f"| `{name}`: {row['what']} | {row['ratio']:.3f} | {error} | {counts} |")
+    return "\n".join(lines)

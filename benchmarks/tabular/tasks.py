@@ -26,6 +26,9 @@ _OTHERS = {
                   ("Id",)),
 }  # fmt: skip
 
+# Tables of this name and a number of rows are drawn, such as `generated_1000000`.
+GENERATED = "generated_"
+
 # Tables that scikit-learn ships, or that are drawn here, for runs without `--data_dir`.
 BUNDLED = {"mixed": "binary", "wine": "multiclass", "diabetes": "regression"}
 
@@ -70,11 +73,14 @@ def load(name: str, seed: int, data_dir: pathlib.Path | None, most: int | None =
     class. Of adult, whose test rows are fixed, the training rows are drawn (nine tenths).
 
     Args:
-        name: Name of the table.
+        name: Name of the table, or `generated_ROWS`.
         seed: Seed of the split.
         data_dir: Folder of the tables, or `None` for what is bundled.
         most: Number of rows to keep. Defaults to `None`: all.
     """
+    if name.startswith(GENERATED):
+        frame = generated_table(int(name.removeprefix(GENERATED)), 0)
+        return _split(name, frame, "bought", "binary", seed, most)
     if data_dir is None:
         frame, target, task = _bundled(name)
         return _split(name, frame, target, task, seed, most)
@@ -148,3 +154,29 @@ def mixed_table(rows: int, seed: int) -> pd.DataFrame:
             "bought": np.where(bought, "yes", "no"),
         }
     )
+
+
+def generated_table(rows: int, seed: int) -> pd.DataFrame:
+    """A table of 20 columns of all kinds, with holes, whose target depends on a few of them."""
+    rng = np.random.default_rng(seed)
+    columns = {f"number_{k}": 10.0 ** (k % 3) * rng.normal(size=rows) for k in range(8)}
+    for k, most in enumerate([30, 500, 100_000]):
+        columns[f"whole_{k}"] = rng.integers(0, most, rows)
+    for k, values in enumerate([2, 5, 20, 100, 1000]):
+        columns[f"category_{k}"] = np.array([f"value {v}" for v in range(values)], object)[
+            rng.integers(0, values, rows)
+        ]
+    columns["flag"] = rng.random(rows) < 0.3
+    columns["day"] = np.datetime_as_string(
+        np.datetime64("2020-01-01") + rng.integers(0, 1500, rows)
+    ).astype(object)
+    columns["price"] = rng.gamma(2.0, 50.0, rows).round(2).astype(str).astype(object)
+    words = np.array(["a", "blue", "car", "drives", "fast", "house", "never", "old", "red", "the"])
+    columns["note"] = pd.Series(map(" ".join, words[rng.integers(0, len(words), (rows, 6))]))
+    table = pd.DataFrame(columns)
+    score = table["number_0"] + (table["category_1"] == "value 1") + table["flag"]
+    score += (table["whole_0"] > 20) - 0.5 * table["note"].str.contains("never")
+    bought = np.where(score + rng.logistic(size=rows) / 2 > 1, "yes", "no")
+    for name in ("number_1", "whole_1", "category_3", "note"):
+        table[name] = table[name].where(rng.random(rows) > 0.1)
+    return table.assign(bought=bought)

@@ -2,11 +2,13 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import softmax
 
+from adaptive_nets.automl import AutoRegressor, fitting
 from adaptive_nets.automl.baselines.candidate import LinearBuilder
-from adaptive_nets.automl.baselines.fit_baselines import Task, fit_baselines
+from adaptive_nets.automl.baselines.fit_baselines import Task, fit_baselines, on_rows
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.judging.splits import held_out_fraction, split
 
@@ -87,6 +89,18 @@ def test_without_time_boosting_is_left_out_and_rows_are_few():
     assert boosting.outputs is None and "left out" in boosting.note
     some = task(CLASSES, 3).first(20)
     assert len(some.y) == 20 and all(len(values) == 20 for values in some.x.values())
+    assert on_rows(some) == on_rows(some.first(20)) == "on 20 of 80 rows"
+    assert [each.note for each in fit_baselines(some, 60.0)] == ["on 20 of 80 rows"] * 3
+
+
+def test_of_many_rows_no_more_are_encoded_than_baselines_read(monkeypatch):
+    monkeypatch.setattr(fitting, "MOST_ROWS", 40)
+    table = pd.DataFrame({"size": np.linspace(-1, 1, 200)})
+    model = AutoRegressor(time_limit=0.5, seed=0, verbose=0).fit(table, 3 * table["size"])
+    (row,) = model.leaderboard().to_dict("records")
+    assert row["note"] == "linear: time limit on 40 of 160 rows"
+    # A line is known from any of its rows.
+    np.testing.assert_allclose(model.predict(table), 3 * table["size"], atol=0.3)
 
 
 @pytest.mark.parametrize(

@@ -302,3 +302,90 @@ def test_measures_know_classes_that_were_not_trained_on(monkeypatch):
     assert measured["accuracy"] == 0.5
     regression = measures.measure("regression", np.array([1.0, 3.0]), np.array([1.0, 1.0]), None)
     assert regression["loss"] == pytest.approx(math.sqrt(2)) and regression["mae"] == 1
+
+
+def test_ablation(capsys, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    found = {result["system"]: result for result in run("automl", "--ablation")}
+    from benchmarks.tabular import ablation
+
+    assert list(found) and set(found) == set(ablation.NAMES)
+    assert all(0 < result["loss"] < 1 for result in found.values())
+    tried = {name.partition(":")[2]: set(found[name]["candidates"]) for name in found}
+    assert "grow_linear_baseline" in tried[""] and "grow_tabm_k8_pieces_codes_128-128" in tried[""]
+    # Without codes and the linear model one network is left.
+    (only,) = tried["no_codes"]
+    assert only.startswith("solo_tabm_k8_pieces_") and "codes" not in only
+    assert "grow_deepened" in tried["growth"] and not any(
+        "tabm" in each for each in tried["no_tabm"]
+    )
+    printed = capsys.readouterr().out
+    assert all(printed.count(f"| `{name}`: ") == 1 for name in ablation.VARIANTS)
+
+
+def test_a_variant_changes_the_search_and_nothing_is_left_of_it(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    import adaptive_nets as an
+    from adaptive_nets.automl import searching
+    from benchmarks.tabular import ablation
+
+    def made(name):
+        with ablation.changed(ablation.VARIANTS[name]):
+            return searching.AdaNet(
+                an.heads.BinaryClass(),
+                searching.Tabular(),
+                training="independent",
+                mixture_weights="probability",
+            )
+
+    before = searching.AdaNet, searching.Tabular, searching.FirstRound
+    assert made("no_tabm").settings.generator.kinds == ["realmlp", "wide"]
+    assert made("energy").settings.generator.width == "energy"
+    assert made("one_round").settings.max_iterations == 1
+    assert made("equal_weights").settings.mixture_weights.shrinkage == 1e9
+    assert isinstance(made("greedy_weights").settings.mixture_weights, an.adanet.GreedyEnsembler)
+    assert isinstance(made("growth").settings.generator, an.generators.Growth)
+    assert made("folds").settings.mixture_weights == "probability"
+    assert (searching.AdaNet, searching.Tabular, searching.FirstRound) == before
+
+
+def test_paired_figures_are_of_the_same_splits(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    from benchmarks.tabular import summary
+
+    losses = {"": [1.0, 2.0, 4.0], ":no_tabm": [2.0, 2.0, 2.0], ":folds": [0.5, None, 1.0]}
+    found = [
+        {"table": "t", "seed": k, "seconds": 60, "system": f"adaptive_nets{name}", "loss": loss}
+        for name, each in losses.items()
+        for k, loss in enumerate(each)
+        if loss is not None
+    ]
+    paired = summary.paired(found)
+    assert list(paired.index) == ["no_tabm", "folds"]
+    assert paired["ratio"].tolist() == pytest.approx([1.0, math.sqrt(1 / 8)])
+    # Logarithms: log 2, 0, -log 2; and -log 2, -log 4.
+    errors = [math.log(2) / math.sqrt(3), math.log(2) / 2]
+    assert paired["error"].tolist() == pytest.approx(errors)
+    assert paired[["worse", "better"]].to_numpy().tolist() == [[1, 1], [0, 2]]
+    assert "| 0.354 | 0.347 | 0 : 2 |" in summary.ablation(found)
+
+
+def test_a_table_of_any_size_has_columns_of_all_kinds(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    import adaptive_nets as an
+    from benchmarks.tabular import tasks
+
+    split = tasks.load("generated_500", 0, None)
+    assert (len(split.train), len(split.test), split.train.shape[1]) == (400, 100, 21)
+    schema = an.data.Schema.infer(split.train, target=split.target)
+    kinds = {feature.kind for feature in schema.features}
+    assert kinds == {"number", "boolean", "category", "date", "text"}
+    assert list(tasks.load("generated_500", 0, None).train["note"]) == list(split.train["note"])
+
+
+def test_newcomer(capsys, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    (found,) = run("newcomer").values()
+    steps = ["fit", "predict", "evaluate", "export", "show", "serve", "difference"]
+    assert list(found) == steps and found["difference"] < 1e-6
+    assert "mixed" in capsys.readouterr().out

@@ -63,6 +63,14 @@ def test_both_doors_predict_the_same(capsys, folder, model_dir):
     np.testing.assert_allclose(second["probability_no"], first["probability_no"][:7], atol=1e-6)
 
 
+def test_rows_to_predict_may_have_the_target(capsys, folder, model_dir):
+    # `run` allows no warning.
+    given = f"--table={folder / 'train.csv'}"
+    found = run(capsys, "predict", f"--model_dir={model_dir}", given, "--rows=3")
+    served = run(capsys, "predict", f"--saved_model={model_dir / 'export'}", given, "--rows=3")
+    assert len(found.splitlines()) == len(served.splitlines()) == 4
+
+
 def test_it_is_evaluated_listed_and_exported(capsys, folder, model_dir):
     where = f"--model_dir={model_dir}"
     train = f"--table={folder / 'train.csv'}"

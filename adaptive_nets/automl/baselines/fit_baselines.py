@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from adaptive_nets.automl.baselines.linear import LinearColumns, LinearModel
 
 # Rows that the linear model and boosting are fitted on at most; they are shown for orientation.
-_MOST_ROWS = 50_000
+MOST_ROWS = 50_000
 _SHARED_VALUES = 1_000_000
 # Boosting reads these as classes; others as numbers.
 _MOST_VALUES = 255
@@ -51,6 +51,7 @@ class Task:
         held: Encoded held-out rows.
         classes: Number of classes, or `None` for numbers.
         seed: Seed of random choices.
+        rows: Number of training rows that these were drawn from. Defaults to `None`: they are all.
     """
 
     x: Mapping[str, np.ndarray]
@@ -59,6 +60,7 @@ class Task:
     held: Mapping[str, np.ndarray]
     classes: int | None
     seed: int
+    rows: int | None = None
 
     def first(self, most: int) -> "Task":
         """Returns the task with at most this many training rows, drawn at random."""
@@ -67,6 +69,7 @@ class Task:
         chosen = np.random.default_rng(self.seed).permutation(len(self.y))[:most]
         return dataclasses.replace(
             self,
+            rows=self.rows or len(self.y),
             x={key: values[chosen] for key, values in self.x.items()},
             y=self.y[chosen],
             weights=None if self.weights is None else self.weights[chosen],
@@ -82,22 +85,23 @@ def fit_baselines(task: Task, seconds: float) -> list[Baseline]:
             fewer iterations, or left out; its note says so.
     """
     began = time.monotonic()
-    found = [Baseline("constant", constant(task), time.monotonic() - began)]
+    found = [Baseline("constant", constant(task), time.monotonic() - began, on_rows(task))]
     # A logistic regression of so many rows takes a second or two.
-    most = int(np.clip(4000 * seconds, 1000, _MOST_ROWS))
+    most = int(np.clip(4000 * seconds, 1000, MOST_ROWS))
     some = task.first(most)
     # As many weights, however many rows there is time for: a search that goes on has them already.
-    found.append(_linear(some, LinearColumns.learn(task.x), _on_rows(some, task)))
+    found.append(_linear(some, LinearColumns.learn(task.x), on_rows(some)))
     left = seconds - (time.monotonic() - began)
     values = len(some.y) * sum(part[:1].size for part in some.x.values())
     # Threads that share few values mostly wait for each other.
     with threadpool_limits(1 if values < _SHARED_VALUES else None):
-        boosted = _boosting(some, left, _on_rows(some, task))
+        boosted = _boosting(some, left, on_rows(some))
     return found if boosted is None else [*found, boosted]
 
 
-def _on_rows(some: Task, task: Task) -> str:
-    return "" if some is task else f"on {len(some.y)} of {len(task.y)} rows"
+def on_rows(task: Task) -> str:
+    """Returns which rows a baseline was fitted on, if these are not all."""
+    return "" if task.rows is None else f"on {len(task.y)} of {task.rows} rows"
 
 
 def constant(task: Task) -> np.ndarray:
