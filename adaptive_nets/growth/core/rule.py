@@ -311,5 +311,7 @@ def activation_name(activation: Any) -> str:
         return "linear"
     serialized = keras.activations.serialize(activation)
     if isinstance(serialized, dict):
-        serialized = serialized.get("registered_name") or serialized["class_name"]
+        serialized = serialized.get("registered_name") or getattr(
+            activation, "__name__", type(activation).__name__
+        )
     return str(serialized).rpartition(">")[2].lower()

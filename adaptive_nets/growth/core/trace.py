@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from adaptive_nets.graphs.read import functional, ordered_nodes
+from adaptive_nets.growth.core.calls import check_same_calls, in_order
 from adaptive_nets.growth.core.registry import find_rule, rule_for
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
@@ -67,10 +68,12 @@ class Trace:
         for calls in zip(*nodes, strict=True):
             self._check_alike(calls, partner)
             node = calls[0]
-            args, kwargs = node.arguments.fill_in(known)
             operations = tuple(call.operation for call in calls)
+            record = self.record(operations, path)
+            check_same_calls(calls, record.path)
+            args, kwargs = in_order(operations[0], *node.arguments.fill_in(known))
             call = Call(
-                record=self.record(operations, path),
+                record=record,
                 args=args,
                 kwargs=kwargs,
                 shapes=[
@@ -80,7 +83,8 @@ class Trace:
                 dtypes=[tensor.dtype for tensor in node.outputs],
                 trace=self,
             )
-            outputs = keras.tree.flatten(call.record.rule.trace(call))
+            outputs = keras.tree.flatten(record.rule.trace(call))
+            _check_sizes(record.path, outputs)
             if call.separated:
                 self.separated[id(node)] = call.separated
             for tensor, features in zip(node.outputs, outputs, strict=True):
@@ -141,13 +145,6 @@ class Trace:
                     f"({type(call.operation).__name__}). Expected the same layers, joined in the "
                     "same way; only widths may differ."
                 )
-            given = [_choices(each) for each in (first, call)]
-            if given[0] != given[1]:
-                raise ValueError(
-                    f"Cannot fuse at {first.operation.name!r}: it is called with other arguments "
-                    "in each source. Expected the same ones, for the fused model calls it once. "
-                    f"Received: {given[0]}, {given[1]}."
-                )
 
     def _settle_outputs(self) -> None:
         for features in self.outputs:
@@ -165,10 +162,13 @@ class Trace:
                 segment.fixed = segment.fixed or f"{path!r}: {function} mixes all features"
 
 
-def _choices(node: Any) -> dict[str, Any]:
-    """What a call was told by name beside its tensors, such as a causal mask; sizes may differ."""
-    return {
-        name: value
-        for name, value in node.arguments.kwargs.items()
-        if isinstance(value, bool | str)
-    }
+def _check_sizes(path: str, outputs: Sequence[Features]) -> None:
+    """An axis that does not grow is as long in the fused model as in every source."""
+    for features in outputs:
+        for number, axis in enumerate(features.axes):
+            sizes = features.sizes(number)
+            if axis is None and len(set(sizes)) > 1:
+                raise ValueError(
+                    f"Cannot fuse at {path!r}: axis {number} of its output is of another length "
+                    f"in each source. Expected the same. Received: {', '.join(map(str, sizes))}."
+                )
