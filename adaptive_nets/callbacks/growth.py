@@ -24,7 +24,7 @@ from adaptive_nets._deprecation import renamed_attribute, warn_renamed
 from adaptive_nets.callbacks.warmup import Warmup
 from adaptive_nets.growth.actions import Action, Widen
 from adaptive_nets.growth.core.plan import GrowthReport
-from adaptive_nets.growth.in_place import check_compiled, grow_in_place
+from adaptive_nets.growth.in_place import check_in_place, grow_in_place
 from adaptive_nets.keras_internals import model_of, print_message
 
 # What GrowOnPlateau does where nothing else is said.
@@ -185,7 +185,7 @@ class GrowthSchedule(_Growing):
         self._before = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        check_compiled(self.model)
+        check_in_place(self.model)
         self._done = 0
         stored = self.backed_up()
         whens = list(self.schedule)
@@ -324,7 +324,7 @@ class GrowOnPlateau(_Growing):
         self.wait = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        check_compiled(self.model)
+        check_in_place(self.model)
         self.best, self.wait = math.inf, 0
         stored = self.backed_up()
         largest = sum(math.prod(s) * n for s, n in stored.items()) if stored is not None else 0

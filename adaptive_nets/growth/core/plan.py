@@ -12,6 +12,7 @@ import keras
 from adaptive_nets._checks import check_instance
 from adaptive_nets._deprecation import warn_renamed
 from adaptive_nets.graphs.compile import compile_like
+from adaptive_nets.graphs.inventory import carry_attributes, lost_class
 from adaptive_nets.graphs.read import check_finite, check_inputs
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.compare import random_inputs, relative_gap
@@ -19,6 +20,7 @@ from adaptive_nets.growth.core.grown_model import build_grown, carried_weights
 from adaptive_nets.growth.core.grown_values import maps_of
 from adaptive_nets.growth.core.optimizer_slots import Carried, carry_optimizer
 from adaptive_nets.growth.core.rebuild import Rebuilder
+from adaptive_nets.growth.core.registry import makes_whole
 from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import variable_of
@@ -121,7 +123,8 @@ class Plan(abc.ABC):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of the plan."""
-        return _Notes((*self.inexact, *self.remarks))
+        lost = None if makes_whole(self.models[0]) else lost_class(self.models[0])
+        return _Notes((*self.inexact, *self.remarks, *([lost] if lost else [])))
 
     def __str__(self) -> str:
         table = self.table
@@ -143,6 +146,8 @@ class Plan(abc.ABC):
         """Makes the grown model; as `adaptive_nets.growth.apply`."""
         grown, report, pairs = self.apply_with_pairs(sample)
         source = self.models[0]
+        if not makes_whole(source):
+            carry_attributes(source, grown)
         alone = all(model is source for model in self.models)
         if alone and getattr(source, "compiled", False):
             compile_like(source, grown, lambda old: carry_optimizer(old, pairs, grown))

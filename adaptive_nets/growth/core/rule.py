@@ -34,6 +34,8 @@ class Rule:
 
     # Whether a class of models ends in features, which fusion puts side by side.
     ends_in_features = False
+    # Whether `assemble` and `deepening` make models of the same class by its constructor.
+    makes_whole = False
 
     def trace(self, call: "Call") -> Any:
         """Describes one call of the layer.

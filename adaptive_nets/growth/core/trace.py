@@ -7,7 +7,7 @@ import keras
 
 from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth.core.calls import check_same_calls, in_order
-from adaptive_nets.growth.core.registry import find_rule, rule_for
+from adaptive_nets.growth.core.registry import check_grown_whole, find_rule, rule_for
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
@@ -39,6 +39,8 @@ class Trace:
         self.graph_inputs: dict[int, list[Features]] = {}
         self.constraints: list[Any] = []
         self._coupled: list[tuple[str, str, Axis]] = []
+        for model in dict.fromkeys(self.models):
+            check_grown_whole(model)
         self.graphs = [functional(model) for model in self.models]
         self._check_ends()
         first = self.graphs[0]
