@@ -36,6 +36,7 @@ def deepen(
     preserve: str = "exact",
     seed: int | None = None,
     times: int = 2,
+    verify: bool | str = "auto",
 ) -> keras.Model:
     """Puts new layers into a model; it computes what it did.
 
@@ -54,6 +55,8 @@ def deepen(
             reports the gap (use `plan_deepen` and `apply` to see the report).
         seed: Makes all draws repeatable. Default: one drawn from NumPy's entropy.
         times: With "stack" and no `after`, how often the repeated blocks come in all.
+        verify: Whether outputs are compared before and after: True, False, or "auto", which does
+            it where it takes no longer than the growth did (`adaptive_nets.growth.apply`).
 
     Returns:
         The deeper model. Old layers keep their names. A Sequential stays one unless a residual
@@ -78,7 +81,7 @@ def deepen(
     References: Chen, Goodfellow, Shlens, "Net2Net", arXiv 1511.05641, section 2.3, for "identity";
     Du et al., "Stacking Your Transformers", arXiv 2405.15319, for "stack".
     """
-    return apply(plan_deepen(model, after, method, preserve, seed, times))[0]
+    return apply(plan_deepen(model, after, method, preserve, seed, times), verify=verify)[0]
 
 
 def plan_deepen(

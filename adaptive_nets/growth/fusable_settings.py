@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.calls import same
 from adaptive_nets.growth.core.rule import Rule
-from adaptive_nets.growth.core.same import same
 from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import LayerRecord

@@ -13,13 +13,16 @@ from adaptive_nets.growth.core.plan import GrowthReport, Plan
 from adaptive_nets.growth.core.registry import check_grown_whole, makes_whole
 
 
-def grow_in_place(model: keras.Model, plan: Plan, slots: str = "carry") -> GrowthReport:
+def grow_in_place(
+    model: keras.Model, plan: Plan, slots: str = "carry", verify: bool | str = "auto"
+) -> GrowthReport:
     """Applies a plan to the model itself: the object stays, its layers are the grown ones.
 
     Args:
         model: The compiled source of the plan, which may be in the middle of `fit`.
         plan: What an action or a `plan_*` function made of `model`.
         slots: "carry" grows the optimizer's slots, "reset" begins with new ones.
+        verify: As for `apply`: a model whose outputs differ is left as it was.
 
     Returns:
         The report.
@@ -42,7 +45,7 @@ def grow_in_place(model: keras.Model, plan: Plan, slots: str = "carry") -> Growt
         sync()
     strategy = getattr(model, "distribute_strategy", None)
     with strategy.scope() if strategy is not None else contextlib.nullcontext():
-        grown, report, pairs = plan.apply_with_pairs()
+        grown, report, pairs = plan.apply_with_pairs(verify=verify)
         optimizer = carry_optimizer(model.optimizer, pairs, grown, slots)
     adopt(model, grown, optimizer)
     return report

@@ -47,12 +47,23 @@ def test_blocks_between_sources_are_zero_and_get_gradients(gc):
 
 def test_a_last_softmax_is_applied_to_the_mean_logits(gc):
     a, b = (gc.randomise(net(4, last="softmax"), seed) for seed in (1, 2))
-    plan = growth.plan_fuse([a, b], seed=0)
-    assert any("before its softmax" in note for note in plan.notes)
+    plan = growth.plan_fuse([a, b], preserve="approximate", seed=0)
+    fused, report = growth.apply(plan, sample=X)
     log = [np.log(gc.outputs(source, X)[0]) for source in (a, b)]
     expected = np.exp((log[0] + log[1]) / 2)
     expected /= expected.sum(axis=1, keepdims=True)
-    assert gc.gap(gc.outputs(growth.apply(plan)[0], X), [expected]) <= 1e-5
+    assert gc.gap(gc.outputs(fused, X), [expected]) <= 1e-5
+    assert not plan.exact and report.gap > 1e-3
+
+
+@pytest.mark.parametrize("last", ["softmax", "sigmoid", "log_softmax", "softplus", "exponential"])
+def test_mixing_before_the_last_function_is_not_called_exact(gc, last):
+    source = net(4, last=last)
+    with pytest.raises(ValueError, match=rf"'head' is mixed before {last}.*preserve='approximate'"):
+        growth.fuse([source, net(4, last=last)])
+    gc.randomise(source)
+    copies = growth.self_fuse(source, cross="zero", preserve="exact")
+    assert gc.gap(gc.outputs(copies, X), gc.outputs(source, X)) <= 1e-5
 
 
 def test_self_fusion_keeps_the_function_and_warns_of_equal_halves(gc):

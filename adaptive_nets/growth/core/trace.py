@@ -38,7 +38,7 @@ class Trace:
         self.separated: dict[int, dict[int, int]] = {}
         self.graph_inputs: dict[int, list[Features]] = {}
         self.constraints: list[Any] = []
-        self._coupled: list[tuple[str, str, Axis]] = []
+        self.mixing: list[tuple[str, str, Axis]] = []
         for model in dict.fromkeys(self.models):
             check_grown_whole(model)
         self.graphs = [functional(model) for model in self.models]
@@ -121,7 +121,7 @@ class Trace:
 
     def coupled(self, call: Call, axis: Axis, function: str) -> None:
         """A function mixes all features of an axis: sound at an output only."""
-        self._coupled.append((call.record.path, function, axis))
+        self.mixing.append((call.record.path, function, axis))
 
     def _check_ends(self) -> None:
         for what in ("inputs", "outputs"):
@@ -153,7 +153,7 @@ class Trace:
             for axis in features.axes:
                 for segment in axis.segments() if axis is not None else ():
                     segment.output = True
-        for path, function, axis in self._coupled:
+        for path, function, axis in self.mixing:
             hidden = [segment for segment in axis.segments() if not segment.output]
             if hidden and len(self.models) > 1:
                 raise ValueError(

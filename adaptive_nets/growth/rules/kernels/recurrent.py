@@ -8,9 +8,9 @@ import keras
 from keras import layers
 
 from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.calls import same
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule, activation_name
-from adaptive_nets.growth.core.same import same
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Keeps, LayerRecord, Reads, Writes, grows_as
 from adaptive_nets.keras_internals import (
