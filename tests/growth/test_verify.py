@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-import adaptive_nets as an
-from adaptive_nets import growth
+from adaptive_nets import callbacks, growth
 from adaptive_nets.growth.core.registry import find_rule
 
 layers = keras.layers
@@ -41,10 +40,10 @@ def test_a_callback_leaves_the_model_as_it_was(gc, wrong):
     source = gc.randomise(model())
     source.compile("sgd", "mse")
     action = growth.Deepen(after="a", method="identity")
-    callback = an.callbacks.GrowthSchedule({0: action}, verify=True)
+    schedule = callbacks.GrowthSchedule({0: action}, verify=True)
     before = gc.outputs(source, X)
     with pytest.raises(ValueError, match="says exact"):
-        source.fit(X, X[:, :2], epochs=1, verbose=0, callbacks=[callback])
+        source.fit(X, X[:, :2], epochs=1, verbose=0, callbacks=[schedule])
     assert len(source.layers) == 3 and gc.gap(gc.outputs(source, X), before) == 0
 
 
@@ -83,7 +82,7 @@ def test_inputs_that_cannot_be_drawn_are_said(gc):
 def test_wrong_words_are_refused():
     for call in (
         lambda: growth.widen(model(), 2.0, verify="yes"),
-        lambda: an.callbacks.GrowOnPlateau(verify=None),
+        lambda: callbacks.GrowOnPlateau(verify=None),
     ):
         with pytest.raises(ValueError, match=r"verify must be 'auto', True or False\. Received: v"):
             call()

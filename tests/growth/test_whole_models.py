@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-import adaptive_nets as an
-from adaptive_nets import growth, majority
+from adaptive_nets import callbacks, growth, majority
 
 layers = keras.layers
 X = np.random.default_rng(0).normal(size=(8, 5)).astype("float32")
@@ -125,8 +124,8 @@ def test_variables_in_the_graph_are_refused(verb):
 
 def grown_in_fit(model):
     model.compile("sgd", "mse")
-    callback = an.callbacks.GrowthSchedule({1: growth.Widen(2.0)})
-    model.fit(X, X[:, :2], epochs=2, verbose=0, callbacks=[callback])
+    schedule = callbacks.GrowthSchedule({1: growth.Widen(2.0)})
+    model.fit(X, X[:, :2], epochs=2, verbose=0, callbacks=[schedule])
     return model
 
 
