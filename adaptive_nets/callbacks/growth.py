@@ -23,8 +23,9 @@ from adaptive_nets._checks import (
 from adaptive_nets._deprecation import renamed_attribute, warn_renamed
 from adaptive_nets.callbacks.warmup import Warmup
 from adaptive_nets.growth.actions import Action, Widen
+from adaptive_nets.growth.core.compare import check_verify
 from adaptive_nets.growth.core.plan import GrowthReport
-from adaptive_nets.growth.in_place import check_compiled, grow_in_place
+from adaptive_nets.growth.in_place import check_in_place, grow_in_place
 from adaptive_nets.keras_internals import model_of, print_message
 
 # What GrowOnPlateau does where nothing else is said.
@@ -47,8 +48,10 @@ class _Growing(keras.callbacks.Callback):
         restart: Sequence[keras.callbacks.Callback],
         seed: int,
         verbose: int,
+        verify: bool | str,
     ) -> None:
         super().__init__()
+        self.verify = check_verify(verify)
         check_choice("slots", slots, ("carry", "reset"))
         self.slots = slots
         self.warmup_steps = check_integer("warmup_steps", warmup_steps, 0)
@@ -72,7 +75,7 @@ class _Growing(keras.callbacks.Callback):
     def grow(self, action: Action, number: int) -> None:
         """Grows the running model."""
         plan = action.plan(self.model, self.seed + number)
-        report = grow_in_place(self.model, plan, self.slots)
+        report = grow_in_place(self.model, plan, self.slots, self.verify)
         self.reports.append(report)
         self._warmup.begin(self.model)
         for callback in self.restart:
@@ -130,6 +133,8 @@ class GrowthSchedule(_Growing):
             `restore_best_weights=True`; they begin anew at each growth.
         seed: For what is drawn. Default: 0.
         verbose: 1 prints each growth's report.
+        verify: Whether outputs before and after each growth are compared, as for
+            `adaptive_nets.growth.apply`. Default: "auto".
 
     Attributes:
         reports: The reports of all growths.
@@ -168,8 +173,9 @@ class GrowthSchedule(_Growing):
         restart: Sequence[keras.callbacks.Callback] = (),
         seed: int = 0,
         verbose: int = 0,
+        verify: bool | str = "auto",
     ) -> None:
-        super().__init__(slots, warmup_steps, backup_dir, restart, seed, verbose)
+        super().__init__(slots, warmup_steps, backup_dir, restart, seed, verbose, verify)
         check_choice("unit", unit, ("epoch", "step"))
         if not isinstance(schedule, Mapping) or not schedule:
             raise ValueError(
@@ -185,7 +191,7 @@ class GrowthSchedule(_Growing):
         self._before = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        check_compiled(self.model)
+        check_in_place(self.model)
         self._done = 0
         stored = self.backed_up()
         whens = list(self.schedule)
@@ -236,6 +242,7 @@ class GrowthSchedule(_Growing):
             "slots": self.slots,
             "warmup_steps": self.warmup_steps,
             "seed": self.seed,
+            "verify": self.verify,
         }
 
     def _grow_by_steps(self, batches: int) -> None:
@@ -270,7 +277,8 @@ class GrowOnPlateau(_Growing):
         max_parameters: No growth that leads beyond so many parameters. Default: no limit.
         min_delta: What counts as an improvement. Default: 0.
         mode: "min", "max", or "auto": "max" for accuracies, AUC and F scores.
-        slots, warmup_steps, backup_dir, restart, seed, verbose: As for `GrowthSchedule`.
+        slots, warmup_steps, backup_dir, restart, seed, verbose, verify: As for
+            `GrowthSchedule`.
         max_params: The old name of `max_parameters`.
 
     Attributes:
@@ -303,8 +311,9 @@ class GrowOnPlateau(_Growing):
         seed: int = 0,
         verbose: int = 0,
         max_params: int | None = None,
+        verify: bool | str = "auto",
     ) -> None:
-        super().__init__(slots, warmup_steps, backup_dir, restart, seed, verbose)
+        super().__init__(slots, warmup_steps, backup_dir, restart, seed, verbose, verify)
         check_action(action)
         if max_params is not None:
             if max_parameters is not None:
@@ -324,7 +333,7 @@ class GrowOnPlateau(_Growing):
         self.wait = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        check_compiled(self.model)
+        check_in_place(self.model)
         self.best, self.wait = math.inf, 0
         stored = self.backed_up()
         largest = sum(math.prod(s) * n for s, n in stored.items()) if stored is not None else 0

@@ -9,6 +9,7 @@ import numpy as np
 
 from adaptive_nets._checks import check_integer, check_path, check_text, show
 from adaptive_nets.graphs.adopt import adopt
+from adaptive_nets.graphs.inventory import check_adoptable
 from adaptive_nets.graphs.read import check_inputs, yields_batches
 from adaptive_nets.growth.in_place import check_compiled
 from adaptive_nets.keras_internals import print_message
@@ -216,6 +217,7 @@ class CollapseOnEnd(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         check_majority(self.model, "collapse")
         check_compiled(self.model)
+        check_adoptable(self.model, "collapse")
 
     def on_train_end(self, logs: dict | None = None) -> None:
         model = self.model

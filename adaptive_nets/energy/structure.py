@@ -8,10 +8,8 @@ of layers are this package's own, and `StructureReport` shows what they were bas
 import dataclasses
 import hashlib
 import json
-import math
 import pathlib
 import time
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -27,9 +25,15 @@ from adaptive_nets._checks import (
 )
 from adaptive_nets._deprecation import renamed_attribute
 from adaptive_nets.energy.checks import check_beta, check_rows
-from adaptive_nets.energy.inspection import contributions, gains
+from adaptive_nets.energy.inspection import contributions
 from adaptive_nets.energy.layer_files import read_layer, write_layer
-from adaptive_nets.energy.ordered import InfiniteRBM
+from adaptive_nets.energy.machines import (
+    best_machine,
+    knowledge,
+    linear_gain,
+    shortfall,
+    train_machine,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,6 +125,9 @@ class EnergyNet:
         widths: Tuple of the layers' widths, after `fit`.
         layers: List of `(kernel (units, inputs), bias (units,))`, first layer first, after `fit`.
         report: The `StructureReport`, after `fit`.
+        linear_gain: What logistic predictors of each feature from the others gain over independent
+            features on held-out rows, in nats, after `fit`. Where the machine falls short of it,
+            `report.why` says so.
 
     Raises:
         ValueError: An option is out of range, or, in `fit`, the data are.
@@ -216,12 +223,14 @@ class EnergyNet:
         order = np.random.default_rng(self.seed).permutation(len(rows))
         held = max(1, round(self.validation_split * len(rows)))
         held_out, rows = rows[order[:held]], rows[order[held:]]
+        self.linear_gain = linear_gain(rows, held_out, self.seed)
         layers, kept, why = [], [], f"max_layers={self.max_layers} was reached"
         for number in range(self.max_layers):
             report, weights = self._kept(number, rows, held_out)
             layers.append(report)
             if not report.width:
                 why = f"layer {number + 1} knows no more than independent features"
+                why += shortfall(self.linear_gain, 0.0) if number == 0 else ""
                 break
             if report.gain <= self.min_gain * rows.shape[1]:
                 layers[-1] = dataclasses.replace(report, width=0)
@@ -232,6 +241,8 @@ class EnergyNet:
             if report.width == 1:
                 why = "a single unit leaves nothing to learn"
                 break
+        if kept and layers[0].gain < self.linear_gain - 0.2:
+            why += shortfall(self.linear_gain, layers[0].gain)
         self.layers, self.report = kept, StructureReport(tuple(layers), why)
         self.widths = self.report.widths
         return self.report
@@ -313,60 +324,19 @@ class EnergyNet:
 
     def _layer(self, number, rows, held_out):
         began = time.perf_counter()
-        model = _train_machine(self, number, rows)
-        width = model.effective_units(held_out, self.tolerance)
+        model, width, gain = best_machine(self, number, rows, held_out)
         chosen = np.sort(np.argsort(-contributions(model, held_out), kind="stable")[:width])
-        gain = float(gains(model, held_out, [max(1, width)]).mean())
         control_width = control_gain = None
         if self.control:
             rng = np.random.default_rng([self.seed, number])
             shuffled = [rng.permuted(each, axis=0) for each in (rows, held_out)]
-            other = _train_machine(self, number, shuffled[0])
-            control_width = other.effective_units(shuffled[1], self.tolerance)
-            control_gain = float(gains(other, shuffled[1], [max(1, control_width)]).mean())
+            other = train_machine(self, number, shuffled[0])
+            control_width, control_gain = knowledge(other, shuffled[1], self.tolerance)
         report = LayerReport(
             model.n_units, width, gain, control_width, control_gain,
             round(time.perf_counter() - began, 2),
         )  # fmt: skip
         return report, (model.kernel[chosen], model.hidden_bias[chosen])
-
-
-def _train_machine(net, number, rows):
-    batch = min(net.batch_size, len(rows))
-    seed = net.seed + number
-    # Enough capacity for most cases: growing it retraces functions.
-    model = InfiniteRBM(
-        net.beta, max_units=net.max_units, gibbs_steps=net.gibbs_steps,
-        capacity=min(net.max_units, 256), seed=seed,
-    )  # fmt: skip
-    epoch = min(net.steps, 50)
-    with warnings.catch_warnings():
-        # Constant features are common, as at the edges of images.
-        warnings.simplefilter("ignore")
-        model.adapt(rows)
-        # Under JAX several steps at once take as much longer to compile.
-        together = math.gcd(epoch, 10) if keras.backend.backend() == "tensorflow" else 1
-        optimizer = keras.optimizers.Adagrad(net.learning_rate)
-        model.compile(optimizer, steps_per_execution=together)
-        model.fit(
-            _batches(rows, batch, seed), steps_per_epoch=epoch,
-            epochs=max(1, round(net.steps / epoch)), verbose=0,
-        )  # fmt: skip
-    return model
-
-
-def _batches(rows, size, seed):
-    """Yields full batches endlessly, with a new order for each pass over the rows.
-
-    Keras would shuffle with the global random state, which belongs to the caller.
-    """
-    rng = np.random.default_rng(seed)
-    order = np.empty(0, int)
-    while True:
-        while len(order) < size:
-            order = np.concatenate([order, rng.permutation(len(rows))])
-        chosen, order = order[:size], order[size:]
-        yield (rows[chosen],)
 
 
 def _scaling(rows):

@@ -13,6 +13,6 @@ from adaptive_nets.graphs.read import functional as functional
 from adaptive_nets.graphs.read import ordered_nodes as ordered_nodes
 from adaptive_nets.graphs.rebuild import GraphBuilder as GraphBuilder
 from adaptive_nets.graphs.rebuild import input_like as input_like
-from adaptive_nets.graphs.rewrite import rewritten as rewritten
+from adaptive_nets.graphs.rewrite import Rewriter as Rewriter
 from adaptive_nets.graphs.scope import again as again
 from adaptive_nets.graphs.state import carry_state as carry_state

@@ -2,6 +2,7 @@
 
 import keras
 
+from adaptive_nets.graphs.inventory import adopted_attributes
 from adaptive_nets.keras_internals import forget_traces, set_optimizer, take_graph
 
 
@@ -13,7 +14,9 @@ def adopt(model: keras.Model, other: keras.Model, optimizer: keras.optimizers.Op
         other: The model whose layers it takes over; it must not be used any more.
         optimizer: One built for them.
     """
+    attributes = adopted_attributes(model, other)
     take_graph(model, other)
+    vars(model).update(attributes)
     set_optimizer(model, optimizer)
     retrace(model)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from adaptive_nets.graphs.inventory import class_of_new
 from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.keras_internals import (
     input_structure,
@@ -35,13 +36,13 @@ class GraphBuilder:
             row = [self.input(graph.inputs[0])]
             for layer in source.layers:
                 row += self.in_a_row(layer)
-            return keras.Sequential(row, name=name)
+            return class_of_new(source, row=True)(row, name=name)
         inputs = [self.input(tensor) for tensor in graph.inputs]
         known = {id(t): new for t, new in zip(graph.inputs, inputs, strict=True)}
         for node in ordered_nodes(graph):
             self.call(node, known)
         outputs = [known[id(tensor)] for tensor in graph.outputs]
-        return keras.Model(
+        return class_of_new(source, row=False)(
             keras.tree.pack_sequence_as(input_structure(graph), inputs),
             keras.tree.pack_sequence_as(output_structure(graph), outputs),
             name=name,

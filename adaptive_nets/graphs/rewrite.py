@@ -6,55 +6,77 @@ from typing import Any
 import keras
 
 from adaptive_nets.graphs.copy import Copier
+from adaptive_nets.graphs.inventory import is_made_of_graph
 from adaptive_nets.graphs.scope import made_of
+from adaptive_nets.keras_internals import layers_in
 
-Change = Callable[[dict[str, Any]], dict[str, Any] | None]
+# From a layer to the one in its place, and from the serialized form of a layer inside another (with
+# the layers of that name in it) to another's form; None leaves it as it is.
+Change = Callable[[Any], Any]
+ChangeInside = Callable[[dict[str, Any], list[Any]], dict[str, Any] | None]
 
 
 class Rewriter(Copier):
-    """Copies a model and exchanges the layers that a function chooses.
+    """Copies a model and exchanges the layers that functions choose.
 
     Args:
-        change: From a layer's serialized form to another's, or to None to leave it as it is.
+        change: For a layer of the graph.
+        inside: For a layer inside such a layer, by its serialized form.
+        holds: Whether a layer is to be exchanged, or holds one that is. Models of a class derived
+            from Functional that do are made again from their graph, as plain Functional ones.
     """
 
-    def __init__(self, change: Change) -> None:
+    def __init__(self, change: Change, inside: ChangeInside, holds: Callable[[Any], bool]) -> None:
         super().__init__()
         self.change = change
+        self.inside = inside
+        self.holds = holds
+
+    def layer(self, operation: Any) -> Any:
+        known = id(operation) in self.layers
+        if not known and is_made_of_graph(operation) and self.holds(operation):
+            self.layers[id(operation)] = self.model_inside(operation)
+        return super().layer(operation)
 
     def made(self, operation: Any) -> Any:
-        if isinstance(operation, keras.Layer):
-            form = keras.saving.serialize_keras_object(operation)
-            new = self._changed(form)
-            if new is not form:
-                # It is built when it is called, as the old one was.
-                return made_of({**new, "build_config": None}, operation, self.trust_lambdas)
-        return super().made(operation)
+        if not isinstance(operation, keras.Layer) or not self.holds(operation):
+            return super().made(operation)
+        new = self.change(operation)
+        new = self.changed(operation) if new is None else new
+        return super().made(operation) if new is None else new
 
-    def _changed(self, config: Any) -> Any:
+    def changed(self, operation: Any) -> Any:
+        """A layer in which others are exchanged; None where its configuration names none."""
+        form = keras.saving.serialize_keras_object(operation)
+        held: dict[str, list[Any]] = {}
+        for layer in layers_in(operation, include_self=False):
+            held.setdefault(layer.name, []).append(layer)
+        config = self._changed(form["config"], held)
+        if config is form["config"]:
+            return None
+        # It is built when it is called, as the old one was.
+        form = {**form, "config": config, "build_config": None}
+        return made_of(form, operation, self.trust_lambdas)
+
+    def _changed(self, config: Any, held: dict[str, list[Any]]) -> Any:
         """The form after all changes in it; itself where there are none."""
         if isinstance(config, dict):
             if "class_name" in config and isinstance(config.get("config"), dict):
-                new = self.change(config)
+                new = self.inside(config, held.get(config["config"].get("name"), []))
                 if new is not None:
                     return new
-            new = {key: self._changed(value) for key, value in config.items()}
+            new = {key: self._changed(value, held) for key, value in config.items()}
             return new if any(new[key] is not config[key] for key in new) else config
         if type(config) in (list, tuple):
-            new = type(config)(map(self._changed, config))
+            new = type(config)(self._changed(value, held) for value in config)
             return new if any(a is not b for a, b in zip(new, config, strict=True)) else config
         return config
 
 
-def rewritten(model: keras.Model, change: Change) -> keras.Model:
-    """A model of the same graph, with fresh weights, whose layers `change` chose.
-
-    Args:
-        model: A built Sequential or Functional model; of a class derived from these (a keras-hub
-            backbone) the result is a plain Functional one.
-        change: From a layer's serialized form to another's, or to None to leave it as it is.
-    """
-    return Rewriter(change).model(model)
+def made_as(kind: type, config: dict[str, Any], like: Any) -> Any:
+    """A layer of another class than one that it is made like, whose functions it uses."""
+    form = serialized(kind, config, keras.saving.serialize_keras_object(like))
+    return made_of({**form, "build_config": None}, like)
 
 
 def class_of(config: dict[str, Any]) -> type | None:

@@ -28,12 +28,23 @@ def again(
         Exception: Whatever its `get_config` or `from_config` raises.
     """
     known = names_in(operation)
-    config = by_module({**operation.get_config(), **(settings or {})}, known)
+    config = by_module({**_config_of(operation), **(settings or {})}, known)
     with in_scope(known, trust_lambdas):
         new = type(operation).from_config(config)
     _share_functions(operation, new, settings or {})
     carry_assets(operation, new)
     return new
+
+
+def _config_of(operation: Any) -> dict[str, Any]:
+    """A configuration in which an activation that is a lambda stands as it is.
+
+    Keras writes it in a form that it does not read.
+    """
+    config = operation.get_config()
+    held = config.get("activation")
+    unread = isinstance(held, dict) and "class_name" not in held
+    return {**config, "activation": operation.activation} if unread else config
 
 
 def _share_functions(old: Any, new: Any, settings: dict[str, Any]) -> None:

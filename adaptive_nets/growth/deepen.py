@@ -10,13 +10,12 @@ import numpy as np
 
 from adaptive_nets._checks import check_choice, check_integer, check_list, or_none, show
 from adaptive_nets._seeds import new_seed
-from adaptive_nets.graphs.read import PLAIN_MODELS, functional
 from adaptive_nets.graphs.shared_memory import read
 from adaptive_nets.graphs.state import carry_extras, layer_pairs
 from adaptive_nets.growth.core.grown_model import initialise, postponed
 from adaptive_nets.growth.core.optimizer_slots import Carried
 from adaptive_nets.growth.core.plan import Plan, apply, table_of
-from adaptive_nets.growth.core.registry import find_rule
+from adaptive_nets.growth.core.registry import check_grown_whole, find_rule
 from adaptive_nets.growth.core.weight_roles import continue_draws
 from adaptive_nets.growth.depth.graph_blocks import join
 from adaptive_nets.growth.depth.inserting import Inserter
@@ -37,6 +36,7 @@ def deepen(
     preserve: str = "exact",
     seed: int | None = None,
     times: int = 2,
+    verify: bool | str = "auto",
 ) -> keras.Model:
     """Puts new layers into a model; it computes what it did.
 
@@ -55,6 +55,8 @@ def deepen(
             reports the gap (use `plan_deepen` and `apply` to see the report).
         seed: Makes all draws repeatable. Default: one drawn from NumPy's entropy.
         times: With "stack" and no `after`, how often the repeated blocks come in all.
+        verify: Whether outputs are compared before and after: True, False, or "auto", which does
+            it where it takes no longer than the growth did (`adaptive_nets.growth.apply`).
 
     Returns:
         The deeper model. Old layers keep their names. A Sequential stays one unless a residual
@@ -79,7 +81,7 @@ def deepen(
     References: Chen, Goodfellow, Shlens, "Net2Net", arXiv 1511.05641, section 2.3, for "identity";
     Du et al., "Stacking Your Transformers", arXiv 2405.15319, for "stack".
     """
-    return apply(plan_deepen(model, after, method, preserve, seed, times))[0]
+    return apply(plan_deepen(model, after, method, preserve, seed, times), verify=verify)[0]
 
 
 def plan_deepen(
@@ -96,18 +98,11 @@ def plan_deepen(
         A plan; `print(plan)` shows what is put where, `adaptive_nets.growth.apply` does it.
     """
     times = check_deepening(after, method, preserve, seed, times)
-    functional(model)
+    check_grown_whole(model)
     rule = find_rule(type(model))
     own = None if rule is None else rule.deepening(model, after, method, new_seed(seed))
     if own is not None:
         return own
-    if type(model) not in PLAIN_MODELS:
-        raise ValueError(
-            f"Cannot deepen {model.name!r}: it would become a plain Functional model. Expected a "
-            "Sequential or Functional model, not a class derived from it. Received: "
-            f"{type(model).__module__}.{type(model).__name__}. Make a keras.Model of its inputs "
-            "and outputs, or construct it with more layers."
-        )
     if after is None and method == "stack":
         found = _whole_stacks(model, times)
     elif after is None or isinstance(after, int | np.integer):
@@ -207,7 +202,7 @@ class DeepenPlan(Plan):
         values: dict[int, Any] = {id(to): read(old) for old, to in pairs}
         drawn: set[int] = set()
         for layer, make in copier.new_layers:
-            values |= make(layer)
+            values |= _own_values(layer, make)
             drawn |= {id(variable) for variable in getattr(layer, "weights", ())}
         initialise(new, values, drawn, self.seed, "float64")
         for old, layer in copier.carried:
@@ -216,6 +211,18 @@ class DeepenPlan(Plan):
                 for one, other in layer_pairs(old, layer):
                     carry_extras(one, other)
         return grown, pairs
+
+
+def _own_values(layer: Any, make: Any) -> dict[int, Any]:
+    """The values that a rule gives to a new layer's variables, by their ids."""
+    values = make(layer)
+    if values.keys() - {id(variable) for variable in getattr(layer, "variables", ())}:
+        raise ValueError(
+            f"Cannot deepen by {layer.name!r}: its growth rule gives a value to what is no "
+            "variable of it. Expected its variables, not tensors that are computed of them. Mend "
+            "the rule."
+        )
+    return values
 
 
 def _whole_stacks(model: keras.Model, times: int) -> list[tuple[str, Any]]:

@@ -38,6 +38,7 @@ def fuse(
     *,
     custom_objects: Mapping[str, Any] | None = None,
     trust: bool = False,
+    verify: bool | str = "auto",
 ) -> keras.Model:
     """Joins trained models of one topology into a big one that starts where they ended.
 
@@ -48,14 +49,19 @@ def fuse(
             the layers' own initialisation; a number is noise of that many times 1/sqrt(fan_in).
         norm: Where features are normalised together (layer norms): "joint" is one stock layer
             over all sources, which is not exact; "grouped" keeps one layer a source, exact.
-        output: "mean" or "sum" of the sources' outputs, taken before a last softmax or sigmoid;
-            "concatenate" puts their features side by side, for models that end in features.
-        preserve: "exact" or "approximate".
+        output: "mean" or "sum" of the sources' outputs; "concatenate" puts their features side by
+            side, for models that end in features. Sources that end in a softmax, a sigmoid or
+            another function are mixed before it, which is not exact: the softmax of mean logits is
+            not the mean of probabilities.
+        preserve: "exact" refuses what would not give the mixture of the sources' outputs;
+            "approximate" does it and reports the gap.
         seed: Makes all draws repeatable.
         custom_objects: Classes and functions by name that the files may name besides those that
             are registered. Defaults to `None`.
         trust: Whether the files may hold and name code, which then runs. Use it only for files
             that you, or people you trust, have written. Defaults to `False`.
+        verify: Whether outputs are compared before and after: True, False, or "auto", which does
+            it where it takes no longer than the growth did (`adaptive_nets.growth.apply`).
 
     Returns:
         The fused model, not compiled. All its parameters are trainable as the sources' were.
@@ -83,7 +89,7 @@ def fuse(
     plan = plan_fuse(
         models, cross, norm, output, preserve, seed, custom_objects=custom_objects, trust=trust
     )
-    return apply(plan)[0]
+    return apply(plan, verify=verify)[0]
 
 
 def plan_fuse(
@@ -127,6 +133,7 @@ def self_fuse(
     norm: str = "joint",
     preserve: str = "approximate",
     seed: int | None = None,
+    verify: bool | str = "auto",
 ) -> keras.Model:
     """Fuses a model with itself.
 
@@ -139,11 +146,13 @@ def self_fuse(
         norm: As for `fuse`; "joint" is exact here, for all copies are equal.
         preserve: "approximate" by default, for `cross` changes the outputs a little.
         seed: Makes all draws repeatable.
+        verify: Whether outputs are compared before and after: True, False, or "auto", which does
+            it where it takes no longer than the growth did (`adaptive_nets.growth.apply`).
 
     Returns:
         The fused model.
     """
-    return apply(plan_self_fuse(model, copies, cross, norm, preserve, seed))[0]
+    return apply(plan_self_fuse(model, copies, cross, norm, preserve, seed), verify=verify)[0]
 
 
 def plan_self_fuse(
@@ -198,7 +207,7 @@ def _plan(
     cross = 0.0 if cross == "zero" else cross
     trace = Trace(models, norm, identical)
     count = len(models)
-    maps, remarks = {}, []
+    maps = {}
     for segment in trace.segments():
         if segment.shared or (segment.output and output != "concatenate"):
             if len(set(segment.sizes)) > 1:
@@ -217,7 +226,9 @@ def _plan(
         check_settings(trace, maps)
         _check_shared(trace, maps)
     if output != "concatenate":
-        _check_outputs(trace, identical, remarks)
+        _check_outputs(trace, identical)
+    for path, function, _ in trace.mixing if output == "concatenate" else ():
+        _mark(trace, path, f"{function} mixes the features of all sources")
     share = 1 / count if output == "mean" else 1.0
     return GrowthPlan(
         "fuse",
@@ -227,7 +238,6 @@ def _plan(
         mix=(share,) * count,
         cross=cross,
         seed=new_seed(seed),
-        remarks=tuple(remarks),
         gradient=(share,) * count,
     )
 
@@ -259,7 +269,7 @@ def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
                 record.inexact = record.inexact or reason
 
 
-def _check_outputs(trace: Trace, identical: bool, remarks: list[str]) -> None:
+def _check_outputs(trace: Trace, identical: bool) -> None:
     """Outputs are mixed where they are written; what follows must let a mixture pass."""
     for number, features in enumerate(trace.outputs):
         axis = features.axis(-1)
@@ -269,9 +279,7 @@ def _check_outputs(trace: Trace, identical: bool, remarks: list[str]) -> None:
                 f"Cannot fuse: {name} holds no feature of a layer. Expected an output that a "
                 "layer with weights writes."
             )
-        if axis.nonlinear in ("softmax", "sigmoid", "log_softmax", "softplus", "exp"):
-            remarks.append(f"{name}: sources are mixed before its {axis.nonlinear}")
-        elif axis.nonlinear is not None and not identical:
+        if axis.nonlinear is not None and not identical:
             _mark(trace, axis.segments()[0].owners[0], f"is mixed before {axis.nonlinear}")
         for segment in axis.segments():
             if segment.readers and not identical:

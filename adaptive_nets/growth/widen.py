@@ -34,6 +34,7 @@ def widen(
     preserve: str = "exact",
     round_to: int = 1,
     seed: int | None = None,
+    verify: bool | str = "auto",
 ) -> keras.Model:
     """Widens layers; the model computes what it did.
 
@@ -51,6 +52,8 @@ def widen(
             reports the gap (use `plan_widen` and `apply` to see the report).
         round_to: Widths that come from a factor are rounded up to a multiple.
         seed: Makes all draws repeatable. Default: one drawn from NumPy's entropy.
+        verify: Whether outputs are compared before and after: True, False, or "auto", which does
+            it where it takes no longer than the growth did (`adaptive_nets.growth.apply`).
 
     Returns:
         The wider model, compiled like `model` if that was compiled.
@@ -73,7 +76,9 @@ def widen(
 
     Reference: Chen, Goodfellow, Shlens, "Net2Net", arXiv 1511.05641, section 2.2, for "replicate".
     """
-    return apply(plan_widen(model, widths, method, noise, preserve, round_to, seed))[0]
+    return apply(plan_widen(model, widths, method, noise, preserve, round_to, seed), verify=verify)[
+        0
+    ]
 
 
 def plan_widen(

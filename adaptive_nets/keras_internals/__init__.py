@@ -8,6 +8,7 @@ what it reads. So a new version of Keras is mended here.
 from adaptive_nets.keras_internals.draws import draw_seed, seeded
 from adaptive_nets.keras_internals.forking import check_not_forked
 from adaptive_nets.keras_internals.graph import (
+    attributes_of_keras,
     call_of,
     functional_class,
     graph_inside,
@@ -17,6 +18,7 @@ from adaptive_nets.keras_internals.graph import (
     origin,
     output_structure,
     take_graph,
+    takes_a_graph,
 )
 from adaptive_nets.keras_internals.layer import (
     EMBEDDINGS,
@@ -42,6 +44,7 @@ from adaptive_nets.keras_internals.layer import (
 )
 from adaptive_nets.keras_internals.operation import (
     convolution_classes,
+    convolutional_cell,
     custom_scale_class,
     layer_scale_class,
     operation_class,
@@ -86,12 +89,14 @@ __all__ = [
     "attention_is_gated",
     "attention_output_shape",
     "attention_setting",
+    "attributes_of_keras",
     "call_context",
     "call_of",
     "call_with",
     "check_not_forked",
     "compiled_loss",
     "convolution_classes",
+    "convolutional_cell",
     "create_states",
     "custom_scale_class",
     "decays",
@@ -141,6 +146,7 @@ __all__ = [
     "take_call_signature",
     "take_graph",
     "take_path",
+    "takes_a_graph",
     "unlocked",
     "unsafe_deserialization",
     "untrack",

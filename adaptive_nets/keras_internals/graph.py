@@ -1,5 +1,6 @@
 """How Keras keeps a model's graph."""
 
+import functools
 from typing import Any
 
 import keras
@@ -47,6 +48,29 @@ def call_of(tensor: keras.KerasTensor) -> Any:
     """The record of the call that made a symbolic tensor."""
     operation, call, _ = origin(tensor)
     return operation._inbound_nodes[call]
+
+
+def takes_a_graph(kind: type) -> bool:
+    """Whether Keras makes models of a class from inputs and outputs, or from a row of layers."""
+    from keras.src.models.functional import functional_like_constructor
+
+    if issubclass(kind, keras.Sequential):
+        return kind.__init__ is keras.Sequential.__init__
+    return functional_like_constructor(kind)
+
+
+@functools.cache
+def attributes_of_keras() -> frozenset[str]:
+    """The names of all attributes that Keras gives a model of its own."""
+    found: set[str] = {"history", "stop_training", "train_function", "test_function"}
+    for row in (False, True):
+        inputs = keras.Input((1,))
+        layer = keras.layers.Dense(1)
+        model = keras.Sequential([inputs, layer]) if row else keras.Model(inputs, layer(inputs))
+        model.compile("sgd", "mse")
+        model.make_train_function()
+        found |= set(vars(model))
+    return frozenset(found | {"predict_function"})
 
 
 # What makes up a model's graph; all else (compilation, history, strategy) stays the model's own.

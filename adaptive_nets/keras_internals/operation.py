@@ -43,3 +43,10 @@ def custom_scale_class() -> type:
     from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
     return CustomScaleLayer
+
+
+def convolutional_cell() -> type:
+    """The cell inside `ConvLSTM1D`, `ConvLSTM2D` and `ConvLSTM3D`."""
+    from keras.src.layers.rnn.conv_lstm import ConvLSTMCell
+
+    return ConvLSTMCell

@@ -18,8 +18,8 @@ from adaptive_nets.serialization import make_object
 # Layers that are replaced inside others. Embeddings stay single, as in `expand`.
 LEAVES = tuple(
     kind for kind in MAJORITY
-    if kind not in (keras.layers.Embedding, keras.layers.MultiHeadAttention, keras.layers.LSTM,
-                    keras.layers.GRU)
+    if kind not in (keras.layers.Embedding, keras.layers.MultiHeadAttention)
+    and not issubclass(kind, keras.layers.RNN)
 )  # fmt: skip
 
 

@@ -1,25 +1,26 @@
 """Converts between stock models and majority models."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_integer, check_list, check_number, or_none, show
+from adaptive_nets._checks import check_integer, check_number, or_none
 from adaptive_nets.graphs.compile import compile_like
-from adaptive_nets.graphs.read import check_inputs
-from adaptive_nets.graphs.rewrite import class_of, rewritten, serialized
+from adaptive_nets.graphs.inventory import carry_attributes, is_made_of_graph, keeps_class
+from adaptive_nets.graphs.read import check_inputs, functional
+from adaptive_nets.graphs.rewrite import Rewriter, class_of, made_as, serialized
+from adaptive_nets.graphs.scope import again
 from adaptive_nets.graphs.state import carry_extras, matched
 from adaptive_nets.keras_internals import layers_in, own_variables
-from adaptive_nets.majority.composite import LEAVES, MajorityComposite
+from adaptive_nets.majority.choice import Chosen, Which
+from adaptive_nets.majority.composite import MajorityComposite
 from adaptive_nets.majority.folding import MajorityMixin, check_options
 from adaptive_nets.majority.kernel import mean
 from adaptive_nets.majority.layers import MAJORITY, STOCK
 from adaptive_nets.majority.refusals import check_graph
 from adaptive_nets.majority.report import CollapseReport, flops
-
-Which = str | type | Iterable[str | type] | None
 
 
 def expand(
@@ -89,23 +90,33 @@ def expand(
     }  # fmt: skip
     options = check_expansion(**options)
     check_graph(model, "expand")
-    chosen = _Chosen(model, include, exclude)
+    chosen = Chosen(model, include, exclude)
     rng = np.random.default_rng(or_none(check_integer, "seed", seed, 0))
     options["kernel_spread"] = "symmetric"
 
-    def change(config: dict[str, Any]) -> dict[str, Any] | None:
-        if config["config"].get("name") not in chosen.names:
-            return None
-        here = {**options, "mixing_seed": int(rng.integers(2**31))}
-        kind = class_of(config)
-        if kind in MAJORITY:
-            return serialized(MAJORITY[kind], {**config["config"], **here}, config)
-        return serialized(MajorityComposite, {"layer": _alone(config), **here}, config)
+    def here() -> dict[str, Any]:
+        return {**options, "mixing_seed": int(rng.integers(2**31))}
 
-    expanded = rewritten(model, change)
-    for old, new in _pairs(model, expanded):
+    def change(layer: Any) -> Any:
+        if not chosen.has([layer]):
+            return None
+        if type(layer) in MAJORITY:
+            return made_as(MAJORITY[type(layer)], {**layer.get_config(), **here()}, layer)
+        return MajorityComposite(again(layer), **here())
+
+    def inside(form: dict[str, Any], layers: list[Any]) -> dict[str, Any] | None:
+        kind = class_of(form)
+        if kind not in MAJORITY or not chosen.has(layers):
+            return None
+        return serialized(MAJORITY[kind], {**form["config"], **here()}, form)
+
+    expanded = Rewriter(change, inside, chosen.within).model(model)
+    pairs = list(_pairs(model, expanded))
+    chosen.check_exchanged(pairs)
+    for old, new in pairs:
         _expand_weights(old, new, float(kernel_spread), rng)
         carry_extras(old, new)
+    carry_attributes(model, expanded)
     compile_like(model, expanded)
     return expanded
 
@@ -151,17 +162,20 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, Colla
         check_inputs("sample", sample)
     expected = None if sample is None else _outputs(model, sample)
 
-    def change(config: dict[str, Any]) -> dict[str, Any] | None:
-        kind = class_of(config)
-        if kind is MajorityComposite:
-            # Its calls are stored next to its configuration.
-            return {**config, **config["config"]["layer"]}
-        if kind not in STOCK:
+    def change(layer: Any) -> Any:
+        if isinstance(layer, MajorityComposite):
+            new = rewriter.changed(layer.layer)
+            return again(layer.layer) if new is None else new
+        if type(layer) not in STOCK:
             return None
-        kept = {k: v for k, v in config["config"].items() if k not in MajorityMixin.options}
-        return serialized(STOCK[kind], kept, config)
+        return made_as(STOCK[type(layer)], _stock(layer.get_config()), layer)
 
-    collapsed, rows = rewritten(model, change), []
+    def inside(form: dict[str, Any], layers: list[Any]) -> dict[str, Any] | None:
+        kind = class_of(form)
+        return serialized(STOCK[kind], _stock(form["config"]), form) if kind in STOCK else None
+
+    rewriter = Rewriter(change, inside, has_majority)
+    collapsed, rows = rewriter.model(model), []
     copy_means(model, collapsed)
     for old, new in _pairs(model, collapsed):
         if isinstance(old, MajorityMixin) and old.folds:
@@ -169,6 +183,7 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, Colla
             rows.append(
                 (old.path.removeprefix(f"{model.name}/"), type(new).__name__, old.factor, *sizes)
             )
+    carry_attributes(model, collapsed)
     compile_like(model, collapsed)
     gap, counts = None, (None, None)
     if expected is not None:
@@ -216,64 +231,22 @@ def has_majority(model: keras.Model) -> bool:
     return any(isinstance(layer, MajorityMixin) for layer in layers_in(model))
 
 
-def _alone(config: dict[str, Any]) -> dict[str, Any]:
-    """Returns a layer's serialized form without its calls and its build config."""
-    names = ("module", "class_name", "config", "registered_name")
-    return {name: config[name] for name in names} | {"build_config": None}
+def _stock(config: dict[str, Any]) -> dict[str, Any]:
+    """A majority layer's configuration without what a stock layer does not know."""
+    return {k: v for k, v in config.items() if k not in MajorityMixin.options}
 
 
-class _Chosen:
-    """The names of the layers to expand."""
-
-    def __init__(self, model: keras.Model, include: Which, exclude: Which) -> None:
-        layers = layers_in(model, include_self=False)
-        models = [x for x in layers if isinstance(x, keras.Model)]
-        outer = [*model.layers, *(x for m in models for x in m.layers)]
-        known = [x for x in layers if type(x) in MAJORITY or _holds_leaves(x, outer)]
-        names = {x.name for x in layers if not isinstance(x, keras.layers.InputLayer)}
-        include, exclude = _listed("include", include), _listed("exclude", exclude) or []
-        for each in [*(include or ()), *exclude]:
-            if isinstance(each, str) and each not in names:
-                raise ValueError(
-                    f"Cannot expand {model.name!r}: it has no layer {show(each)}. Expected one of "
-                    f"{', '.join(sorted(names))}. Received: {show(each)}."
-                )
-        if include is None:
-            chosen = [x for x in known if type(x) is not keras.layers.Embedding]
-        else:
-            chosen = [x for x in known if _matches(x, include)]
-        self.names = {x.name for x in chosen if not _matches(x, exclude)}
-        if not self.names:
-            raise ValueError(
-                f"Cannot expand {model.name!r}: no layer was selected for expansion. Expected at "
-                f"least one of {', '.join(sorted(k.__name__ for k in MAJORITY))}. Received layers: "
-                f"{', '.join(sorted({type(x).__name__ for x in layers}))}."
-            )
-
-
-def _holds_leaves(layer: Any, outer: Sequence[Any]) -> bool:
-    """Returns whether a layer is a custom one that contains stock layers."""
-    if isinstance(layer, keras.Model) or type(layer).__module__.split(".")[0] == "keras":
-        return False
-    inner = layers_in(layer, include_self=False)
-    return any(layer is x for x in outer) and any(type(x) in LEAVES for x in inner)
-
-
-def _listed(name: str, which: Which) -> list[str | type] | None:
-    listed = [which] if isinstance(which, str | type) else which
-    return or_none(check_list, name, listed, str | type, "names or classes of layers, or None")
-
-
-def _matches(layer: Any, which: Sequence[str | type]) -> bool:
-    return any(layer.name == x if isinstance(x, str) else isinstance(layer, x) for x in which)
-
-
-def _pairs(old: keras.Model, new: keras.Model) -> Iterator[tuple[Any, Any]]:
+def _pairs(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
     """Yields corresponding layers of two models; a composite is replaced by its inner layers."""
-    for layer in old.layers:
-        other = new.get_layer(layer.name)
-        if isinstance(layer, keras.Model):
+    # A class derived from these may hide layers in its `layers`.
+    others = {x.name: x for x in functional(new).operations if isinstance(x, keras.Layer)}
+    for layer in functional(old).operations:
+        if not isinstance(layer, keras.Layer):
+            continue
+        other = others[layer.name]
+        if isinstance(layer, keras.Sequential) or is_made_of_graph(layer):
             yield layer, other
+        if isinstance(layer, keras.Sequential) or (is_made_of_graph(layer) and keeps_class(other)):
             yield from _pairs(layer, other)
         else:
             yield from zip(_inside(layer), _inside(other), strict=True)
@@ -285,7 +258,15 @@ def _inside(layer: Any) -> list[Any]:
 
 
 def _expand_weights(old: Any, new: Any, spread: float, rng: np.random.Generator) -> None:
-    for source, variable in matched(own_variables(old), own_variables(new)):
+    olds, news = own_variables(old), own_variables(new)
+    pairs = matched(olds, news)
+    if len(pairs) != len(olds) or len(olds) != len(news):
+        raise ValueError(
+            f"Cannot expand {old.name!r}: made again from its configuration, it has weights of "
+            f"shapes {[tuple(w.shape) for w in news]}. Expected {[tuple(w.shape) for w in olds]}. "
+            "Let get_config() return all that shapes them, or pass exclude=."
+        )
+    for source, variable in pairs:
         value = keras.ops.convert_to_numpy(source)
         if value.shape != tuple(variable.shape):
             value = _around(value, tuple(variable.shape), spread, rng)

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from adaptive_nets.keras_internals import convolutional_cell
 from adaptive_nets.majority.folding import Folded, MajorityMixin
 
 register = keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -150,6 +151,10 @@ class MajorityGRUCell(_CellMixin, keras.layers.GRUCell):
     """
 
 
+class MajorityConvLSTMCell(_CellMixin, convolutional_cell()):
+    """The cell of the ConvLSTM layers with k-fold kernels; they make it themselves."""
+
+
 class _HoldingMixin(MajorityMixin):
     """A layer whose parts have the kernels and receive its options."""
 
@@ -193,6 +198,30 @@ class MajorityGRU(_RecurrentMixin, keras.layers.GRU):
 
 
 @register
+class MajorityConvLSTM1D(_RecurrentMixin, keras.layers.ConvLSTM1D):
+    """`keras.layers.ConvLSTM1D` with k-fold kernels. One draw is used for all time steps.
+
+    {options}
+    """
+
+
+@register
+class MajorityConvLSTM2D(_RecurrentMixin, keras.layers.ConvLSTM2D):
+    """`keras.layers.ConvLSTM2D` with k-fold kernels. One draw is used for all time steps.
+
+    {options}
+    """
+
+
+@register
+class MajorityConvLSTM3D(_RecurrentMixin, keras.layers.ConvLSTM3D):
+    """`keras.layers.ConvLSTM3D` with k-fold kernels. One draw is used for all time steps.
+
+    {options}
+    """
+
+
+@register
 class MajorityMultiHeadAttention(_HoldingMixin, keras.layers.MultiHeadAttention):
     """`keras.layers.MultiHeadAttention` whose projections have k-fold kernels.
 
@@ -215,6 +244,7 @@ MAJORITY = {
         MajorityDense, MajorityEinsumDense, MajorityConv1D, MajorityConv2D, MajorityConv3D,
         MajorityConv2DTranspose, MajorityDepthwiseConv2D, MajoritySeparableConv2D,
         MajorityEmbedding, MajorityLSTMCell, MajorityGRUCell, MajorityLSTM, MajorityGRU,
+        MajorityConvLSTMCell, MajorityConvLSTM1D, MajorityConvLSTM2D, MajorityConvLSTM3D,
         MajorityMultiHeadAttention,
     )
 }  # fmt: skip

@@ -10,6 +10,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 import adaptive_nets as an
 from adaptive_nets.energy.layer_files import read_layer, write_layer
+from adaptive_nets.energy.machines import linear_gain
 
 X, Y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")
@@ -167,3 +168,23 @@ def test_wrong_data_and_order_are_refused():
         net.fit(np.array([[0.0, np.nan], [1.0, 2.0]]))
     with pytest.raises(ValueError, match="only constant columns"):
         net.fit(np.ones((20, 3)))
+
+
+def test_linear_predictors_know_what_they_know():
+    rng = np.random.default_rng(0)
+    bits = (rng.random((3000, 3)) < 0.5).astype("float32")
+    # The third feature is the first, but for a tenth of the rows; the second is alone.
+    bits[:, 2] = np.where(rng.random(3000) < 0.9, bits[:, 0], 1 - bits[:, 0])
+    known = np.log(2) + 0.9 * np.log(0.9) + 0.1 * np.log(0.1)
+    assert abs(linear_gain(bits[:2000], bits[2000:], seed=0) - 2 * known) < 0.06
+    alone = rng.random((3000, 4)).astype("float32")
+    assert abs(linear_gain(alone[:2000], alone[2000:], seed=0)) < 0.02
+
+
+def test_a_machine_that_falls_short_is_not_taken_for_empty_rows():
+    z = np.random.default_rng(0).normal(size=(400, 1))
+    x = np.concatenate([z, z + 0.3 * np.random.default_rng(1).normal(size=(400, 2))], axis=1)
+    net = an.energy.EnergyNet(max_layers=1, max_units=4, steps=1)
+    report = net.fit(x)
+    assert net.linear_gain > 0.3
+    assert "linear predictors" in report.why and "it is the machine that falls short" in str(report)

@@ -265,15 +265,6 @@ class Own(keras.Model):
         return x
 
 
-class Derived(keras.Model):
-    """A Functional model of one's own class."""
-
-
-def derived():
-    x = keras.Input((4,))
-    return Derived(x, layers.Dense(3)(layers.Dense(4, "relu", name="a")(x)))
-
-
 @pytest.mark.parametrize(
     ("make", "settings", "message"),
     [
@@ -291,7 +282,6 @@ def derived():
         (mlp, {"after": "c", "method": "stack", "preserve": "approximate"}, "reads and gives"),
         (residual_cnn, {"after": "three_add", "method": "stack"}, "reads and gives"),
         (Own, {}, "subclassed"),
-        (derived, {}, "plain Functional"),
         (lambda: keras.Sequential([layers.Dense(3)]), {}, "not built"),
     ],
 )
@@ -370,3 +360,41 @@ def test_a_layer_that_hides_its_configuration_is_refused_by_name():
     stages = [keras.Input((4,)), layers.Lambda(lambda x: x, name="lam")]
     with pytest.raises(ValueError, match="'lam': the layer cannot be made again"):
         growth.deepen(keras.Sequential([*stages, layers.Dense(3, "relu"), layers.Dense(2)]))
+
+
+def adapted(kind):
+    """A model whose hidden layers train by LoRA, with random adapters."""
+    inputs = keras.Input((6, 6, 2))
+    x = layers.Flatten()(inputs) if kind is layers.Dense else inputs
+    size = (4,) if kind is layers.Dense else (4, 3)
+    make = {} if kind is layers.Dense else {"padding": "same"}
+    x = kind(*size, activation="relu", name="hidden", **make)(x)
+    h = kind(*size, activation="relu", name="inside", **make)(x)
+    h = kind(*size, name="last", **make)(h)
+    x = layers.Flatten()(layers.Add(name="sum")([x, h]))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    for name in ("hidden", "inside", "last"):
+        model.get_layer(name).enable_lora(2)
+    return model
+
+
+@pytest.mark.parametrize("kind", [layers.Dense, layers.Conv2D])
+@pytest.mark.parametrize(
+    ("after", "method"), [("hidden", "identity"), ("hidden", "residual"), ("sum", "residual")]
+)
+def test_layers_with_adapters_keep_the_function_and_new_ones_learn(gc, kind, after, method):
+    model = gc.randomise(adapted(kind))
+    x = np.random.default_rng(0).normal(size=(4, 6, 6, 2)).astype("float32")
+    deeper = growth.deepen(model, after=after, method=method)
+    assert gc.gap(gc.outputs(deeper, x), gc.outputs(model, x)) <= 1e-6
+    new = [y for y in deeper.layers if y.weights and y.name not in {z.name for z in model.layers}]
+    assert new and all(not y.lora_enabled and y.kernel.trainable for y in new)
+
+
+def test_a_rule_that_names_a_computed_tensor_is_refused(monkeypatch):
+    from adaptive_nets.growth.core.registry import find_rule
+
+    rule = type(find_rule(layers.Dense))
+    monkeypatch.setattr(rule, "identity_values", lambda self, layer: {id(layer.kernel * 1.0): 0})
+    with pytest.raises(ValueError, match="a value to what is no variable of it"):
+        growth.deepen(mlp(), after="a", method="identity")

@@ -47,12 +47,23 @@ def test_blocks_between_sources_are_zero_and_get_gradients(gc):
 
 def test_a_last_softmax_is_applied_to_the_mean_logits(gc):
     a, b = (gc.randomise(net(4, last="softmax"), seed) for seed in (1, 2))
-    plan = growth.plan_fuse([a, b], seed=0)
-    assert any("before its softmax" in note for note in plan.notes)
+    plan = growth.plan_fuse([a, b], preserve="approximate", seed=0)
+    fused, report = growth.apply(plan, sample=X)
     log = [np.log(gc.outputs(source, X)[0]) for source in (a, b)]
     expected = np.exp((log[0] + log[1]) / 2)
     expected /= expected.sum(axis=1, keepdims=True)
-    assert gc.gap(gc.outputs(growth.apply(plan)[0], X), [expected]) <= 1e-5
+    assert gc.gap(gc.outputs(fused, X), [expected]) <= 1e-5
+    assert not plan.exact and report.gap > 1e-3
+
+
+@pytest.mark.parametrize("last", ["softmax", "sigmoid", "log_softmax", "softplus", "exponential"])
+def test_mixing_before_the_last_function_is_not_called_exact(gc, last):
+    source = net(4, last=last)
+    with pytest.raises(ValueError, match=rf"'head' is mixed before {last}.*preserve='approximate'"):
+        growth.fuse([source, net(4, last=last)])
+    gc.randomise(source)
+    copies = growth.self_fuse(source, cross="zero", preserve="exact")
+    assert gc.gap(gc.outputs(copies, X), gc.outputs(source, X)) <= 1e-5
 
 
 def test_self_fusion_keeps_the_function_and_warns_of_equal_halves(gc):
@@ -138,3 +149,94 @@ def test_one_model_is_not_fused():
 def test_wrong_words_are_refused(wrong):
     with pytest.raises(ValueError, match="Received"):
         growth.fuse([net(), net()], **wrong)
+
+
+def behind(function, seed, units=None):
+    """A function of the inputs, or of a first layer, in front of dense layers."""
+    inputs = keras.Input((8,))
+    x = inputs if units is None else layers.Dense(units, name="first")(inputs)
+    x = layers.Dense(3, name="head")(layers.Dense(4, "relu", name="hidden")(function(x)))
+    return keras.Model(inputs, x), seed
+
+
+def act(x):
+    return keras.ops.tanh(x) * 2.0
+
+
+def other_act(x):
+    return keras.ops.tanh(x) * 3.0
+
+
+def grid(x):
+    return layers.Reshape((4, 2))(x)
+
+
+def turned(rows, columns):
+    def function(x):
+        x = keras.ops.transpose(keras.ops.reshape(x, (-1, rows, columns)), (0, 2, 1))
+        return keras.ops.reshape(x, (-1, 8))
+
+    return function
+
+
+def attended(mask):
+    def function(x):
+        x = grid(x)
+        return layers.Flatten()(layers.MultiHeadAttention(2, 2)(x, x, attention_mask=mask))
+
+    return function
+
+
+def scaled_by(factor):
+    return lambda x: layers.Activation(lambda y: y * factor)(x)
+
+
+ROW = np.arange(8, dtype="float32")
+UNLIKE = {
+    "factor": (lambda x: x * 2.0, lambda x: x * 3.0),
+    "divisor": (lambda x: x / 2.0, lambda x: x / 5.0),
+    "side": (lambda x: x - 2.0, lambda x: 2.0 - x),
+    "vector": (lambda x: x + ROW, lambda x: x + 2 * ROW),
+    "slice": (lambda x: x[:, :3], lambda x: x[:, 4:7]),
+    "step": (lambda x: x[:, ::-1], lambda x: x[:, ::1]),
+    "dtype": (
+        lambda x: keras.ops.cast(keras.ops.cast(x, "int32"), "float32"),
+        lambda x: keras.ops.cast(keras.ops.cast(x, "float32"), "float32"),
+    ),
+    "shape": (turned(2, 4), turned(4, 2)),
+    "mask": (attended(np.ones((1, 4, 4))), attended(np.tri(4)[None])),
+    "function": (layers.Activation(act), layers.Activation(other_act)),
+    "closure": (scaled_by(2.0), scaled_by(3.0)),
+    "activation": (lambda x: layers.Dense(4, act)(x), lambda x: layers.Dense(4, other_act)(x)),
+    "inner layer": tuple(
+        (lambda x, name=name: layers.Flatten()(
+            layers.TimeDistributed(layers.Dense(3, name))(grid(x))
+        ))
+        for name in ("relu", "tanh")
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("one, other", UNLIKE.values(), ids=UNLIKE)
+def test_sources_that_hold_other_constants_are_refused(one, other):
+    sources = [behind(one, 1)[0], behind(other, 2)[0]]
+    with pytest.raises(ValueError, match=r"Cannot fuse at .*Received: "):
+        growth.plan_fuse(sources)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda x: x * 2.0 + ROW, lambda x: x[:, 4:7], scaled_by(2.0), attended(np.tri(4)[None])],
+    ids=["vector", "slice", "closure", "mask"],
+)
+def test_sources_that_hold_equal_constants_are_fused(gc, function):
+    sources = [gc.randomise(*behind(function, seed)) for seed in (1, 2)]
+    x = np.random.default_rng(0).normal(size=(6, 8)).astype("float32")
+    expected = np.mean([gc.outputs(source, x)[0] for source in sources], axis=0)
+    assert gc.gap(gc.outputs(growth.fuse(sources), x), [expected]) <= 1e-5
+
+
+def test_features_with_a_constant_each_are_not_fused_side_by_side():
+    sources = [behind(lambda x: x + ROW, seed, units=8)[0] for seed in (1, 2)]
+    with pytest.raises(ValueError, match="each of its features meets a constant of its own"):
+        growth.fuse(sources)

@@ -242,3 +242,17 @@ def test_a_frozen_model_inside_a_model_stays_frozen(thawed):
         kept = grown.layers[0]
         assert not kept.trainable and not kept.trainable_variables
         assert [each.trainable for each in kept.layers] == [thawed, False]
+
+
+@pytest.mark.parametrize("method", ["zero", "replicate"])
+def test_features_with_a_constant_each_stay(gc, method):
+    inputs = keras.Input((5,))
+    x = layers.Dense(6, name="fixed")(inputs) * np.arange(6, dtype="float32")
+    x = layers.Dense(4, "relu", name="free")(inputs=x)
+    model = gc.randomise(keras.Model(inputs, layers.Dense(2)(x)))
+    wider = growth.widen(model, 2.0, method, seed=0)
+    assert (wider.get_layer("fixed").units, wider.get_layer("free").units) == (6, 8)
+    rows = np.random.default_rng(0).normal(size=(6, 5)).astype("float32")
+    assert gc.gap(gc.outputs(wider, rows), gc.outputs(model, rows)) <= 1e-6
+    with pytest.raises(ValueError, match="meets a constant of its own"):
+        growth.widen(model, {"fixed": 2.0}, method)

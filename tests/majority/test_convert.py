@@ -301,3 +301,77 @@ def test_what_cannot_be_done_is_refused():
     for settings in ({"factor": 0}, {"distribution": "beta"}, {"kernel_spread": -1}):
         with pytest.raises(ValueError, match=f"{next(iter(settings))} must be"):
             expand(mlp(), **settings)
+
+
+class Twins(layers.Layer):
+    """Two weights of one name, or of none, and a Dense layer; not registered anywhere."""
+
+    def __init__(self, weight_name=None, **kwargs):
+        super().__init__(**kwargs)
+        self.weight_name = weight_name
+
+    def build(self, shape):
+        make = {"shape": (shape[-1], shape[-1]), "initializer": "glorot_uniform"}
+        make |= {"name": self.weight_name} if self.weight_name else {}
+        self.first, self.second = self.add_weight(**make), self.add_weight(**make)
+        self.last = layers.Dense(shape[-1])
+        self.last.build(shape)
+
+    def call(self, x):
+        return self.last(keras.ops.tanh(x @ self.first) @ self.second)
+
+    def get_config(self):
+        return {**super().get_config(), "weight_name": self.weight_name}
+
+
+def small(middle, shape=(4,), seed=0):
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, layers.Dense(2, name="head")(middle(inputs)))
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        weight.assign(rng.normal(size=weight.shape) / 2)
+    return model
+
+
+@pytest.mark.parametrize("name", [None, "w"])
+def test_weights_of_one_name_or_none_are_told_apart(name):
+    model = small(Twins(name))
+    expanded = expand(model)
+    x = np.random.default_rng(1).normal(size=(5, 4)).astype("float32")
+    assert gap(expanded, outputs(model, x), x) <= 1e-5
+    assert gap(collapse(expanded)[0], outputs(model, x), x) <= 1e-5
+
+
+def test_models_inside_are_expanded_whatever_their_class_and_names():
+    class Encoder(keras.Model):
+        def __init__(self, **kwargs):
+            inputs = keras.Input((4,))
+            super().__init__(inputs, layers.Dense(3, "relu", name="head")(inputs), **kwargs)
+
+    inside = Encoder(name="encoder")
+    model = small(inside)
+    expanded = expand(model)
+    assert type(expanded.get_layer("encoder").get_layer("head")).__name__ == "MajorityDense"
+    x = np.random.default_rng(1).normal(size=(5, 4)).astype("float32")
+    assert gap(expanded, outputs(model, x), x) <= 1e-5
+
+
+def test_convolutional_recurrent_layers_are_expanded():
+    model = small(lambda x: layers.Flatten()(layers.ConvLSTM2D(2, 2)(x)), (2, 3, 3, 2))
+    expanded = expand(model, kernel_spread=0.5)
+    assert type(expanded.layers[1]).__name__ == "MajorityConvLSTM2D"
+    x = np.random.default_rng(1).normal(size=(3, 2, 3, 3, 2)).astype("float32")
+    assert gap(expanded, outputs(model, x), x) <= 1e-5
+
+
+def test_layers_that_are_passed_over_are_named():
+    model = small(lambda x: layers.SimpleRNN(3, name="plain")(layers.Reshape((2, 2))(x)))
+    with pytest.warns(UserWarning, match=r"passed over 1 layers .*simple_rnn_cell"):
+        expand(model)
+
+
+def test_adapters_are_refused_by_name():
+    model = small(layers.Dense(3, name="adapted"))
+    model.get_layer("adapted").enable_lora(1)
+    with pytest.raises(ValueError, match=r"Cannot expand 'adapted': it has LoRA weights"):
+        expand(model)

@@ -24,6 +24,7 @@ LAYERS = {
     "separable": ("SeparableConv2D", {"filters": 4, "kernel_size": 3}, IMAGE),
     "lstm": ("LSTM", {"units": 4, "return_sequences": True}, ROWS),
     "gru": ("GRU", {"units": 4}, ROWS),
+    "conv_lstm": ("ConvLSTM2D", {"filters": 3, "kernel_size": 2}, (2, 3, 4, 4, 2)),
     "attention": ("MultiHeadAttention", {"num_heads": 2, "key_dim": 4}, ROWS),
     "embedding": ("Embedding", {"input_dim": 9, "output_dim": 4}, (3, 5)),
 }

@@ -55,6 +55,18 @@ LAYERS = {
         "filters": count(4),
         "kernel_size": count(3).but(allow=([2],)).where(is_sizes),
     },
+    "MajorityConvLSTM1D": {
+        "filters": count(4),
+        "kernel_size": count(3).but(allow=([2],)).where(is_sizes),
+    },
+    "MajorityConvLSTM2D": {
+        "filters": count(4),
+        "kernel_size": count(3).but(allow=([2],)).where(is_sizes),
+    },
+    "MajorityConvLSTM3D": {
+        "filters": count(4),
+        "kernel_size": count(3).but(allow=([2],)).where(is_sizes),
+    },
     "MajorityDepthwiseConv2D": {"kernel_size": count(3).but(allow=([2],)).where(is_sizes)},
     "MajorityEinsumDense": {
         "equation": fixed("ab,bc->ac").where(is_text),

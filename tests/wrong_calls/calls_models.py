@@ -75,6 +75,9 @@ WIDEN = {
 }
 
 
+VERIFY = {"verify": flag("auto").where(lambda value: isinstance(value, str) and value == "auto")}
+
+
 def without(arguments, *names):
     return {name: value for name, value in arguments.items() if name not in names}
 
@@ -116,26 +119,27 @@ GROWING = {
     "restart": listing((), empty=True).but("soup", [3], {}, allow=({"a": 1},)),
     "seed": count(0, 0),
     "verbose": count(0, 0).but(allow=(True,)),
+    **VERIFY,
 }
 CALLS = [
-    Call("growth.widen", lambda: growth.widen, WIDEN),
+    Call("growth.widen", lambda: growth.widen, WIDEN | VERIFY),
     Call("growth.plan_widen", lambda: growth.plan_widen, WIDEN),
     Call(
         "growth.Widen",
         lambda: growth.Widen,
         without(WIDEN, "model") | {"widths": WIDTHS.but(allow=({"soup": 3},)).where(keyed(real))},
     ),
-    Call("growth.deepen", lambda: growth.deepen, DEEPEN),
+    Call("growth.deepen", lambda: growth.deepen, DEEPEN | VERIFY),
     Call("growth.plan_deepen", lambda: growth.plan_deepen, DEEPEN),
     Call("growth.Deepen", lambda: growth.Deepen, without(DEEPEN, "model", "after")),
-    Call("growth.fuse", lambda: growth.fuse, FUSE),
+    Call("growth.fuse", lambda: growth.fuse, FUSE | VERIFY),
     Call("growth.plan_fuse", lambda: growth.plan_fuse, FUSE),
     Call(
         "growth.FuseWith",
         lambda: growth.FuseWith,
         {"other": model(t.dense), **without(FUSE, "models", *OF_FILES)},
     ),
-    Call("growth.self_fuse", lambda: growth.self_fuse, SELF_FUSE),
+    Call("growth.self_fuse", lambda: growth.self_fuse, SELF_FUSE | VERIFY),
     Call("growth.plan_self_fuse", lambda: growth.plan_self_fuse, SELF_FUSE),
     Call("growth.SelfFuse", lambda: growth.SelfFuse, without(SELF_FUSE, "model")),
     Call(
@@ -144,6 +148,7 @@ CALLS = [
         {
             "plan": instance(lazy(lambda: growth.plan_widen(t.dense(), 2.0))),
             "sample": rows(t.X, none=True),
+            **VERIFY,
         },
     ),
     Call(

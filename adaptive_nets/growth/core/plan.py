@@ -12,13 +12,22 @@ import keras
 from adaptive_nets._checks import check_instance
 from adaptive_nets._deprecation import warn_renamed
 from adaptive_nets.graphs.compile import compile_like
+from adaptive_nets.graphs.inventory import carry_attributes, lost_class
 from adaptive_nets.graphs.read import check_finite, check_inputs
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.compare import random_inputs, relative_gap
+from adaptive_nets.growth.core.compare import (
+    Verification,
+    check_gap,
+    check_verify,
+    random_inputs,
+    relative_gap,
+    verify_growth,
+)
 from adaptive_nets.growth.core.grown_model import build_grown, carried_weights
 from adaptive_nets.growth.core.grown_values import maps_of
 from adaptive_nets.growth.core.optimizer_slots import Carried, carry_optimizer
 from adaptive_nets.growth.core.rebuild import Rebuilder
+from adaptive_nets.growth.core.registry import makes_whole
 from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import variable_of
@@ -54,23 +63,29 @@ def table_of(rows: list[dict[str, Any]]) -> "pd.DataFrame":
     return _table_class()(rows)
 
 
-def apply(plan: "Plan", sample: Any = None) -> tuple[keras.Model, "GrowthReport"]:
+def apply(
+    plan: "Plan", sample: Any = None, verify: bool | str = "auto"
+) -> tuple[keras.Model, "GrowthReport"]:
     """Makes the grown model of a plan.
 
     Args:
         plan: What `plan_widen`, `plan_deepen` or `plan_fuse` returned.
         sample: Inputs [rows, ...] on which the gap to the sources is measured. Default: none are
             needed where the plan is exact, and random ones are drawn where it is approximate.
+        verify: Whether a model whose plan is exact is compared with its sources, on the sample or
+            on inputs drawn from the shapes of its inputs. "auto" does it where that takes no longer
+            than the growth did; what it cost, or why it was left, is in the report.
 
     Returns:
         The grown model, compiled like the source if there is one source and it was compiled, with
         a new optimizer; and a report.
 
     Raises:
-        ValueError: If a source holds values that are not finite.
+        ValueError: If a source holds values that are not finite, or if the grown model gives other
+            outputs than an exact plan promises; the first layer that differs is named.
     """
     check_instance("plan", plan, Plan, "what plan_widen, plan_deepen or plan_fuse returned")
-    return plan.apply(sample)
+    return plan.apply(sample, verify)
 
 
 class Plan(abc.ABC):
@@ -121,7 +136,8 @@ class Plan(abc.ABC):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of the plan."""
-        return _Notes((*self.inexact, *self.remarks))
+        lost = None if makes_whole(self.models[0]) else lost_class(self.models[0])
+        return _Notes((*self.inexact, *self.remarks, *([lost] if lost else [])))
 
     def __str__(self) -> str:
         table = self.table
@@ -139,29 +155,39 @@ class Plan(abc.ABC):
                 f"the report then carries{self.advice}."
             )
 
-    def apply(self, sample: Any = None) -> tuple[keras.Model, "GrowthReport"]:
+    def apply(
+        self, sample: Any = None, verify: bool | str = "auto"
+    ) -> tuple[keras.Model, "GrowthReport"]:
         """Makes the grown model; as `adaptive_nets.growth.apply`."""
-        grown, report, pairs = self.apply_with_pairs(sample)
+        grown, report, pairs = self.apply_with_pairs(sample, verify)
         source = self.models[0]
+        if not makes_whole(source):
+            carry_attributes(source, grown)
         alone = all(model is source for model in self.models)
         if alone and getattr(source, "compiled", False):
             compile_like(source, grown, lambda old: carry_optimizer(old, pairs, grown))
         return grown, report
 
     def apply_with_pairs(
-        self, sample: Any = None
+        self, sample: Any = None, verify: bool | str = "auto"
     ) -> tuple[keras.Model, "GrowthReport", list[Carried]]:
         """As `apply`, but not compiled, and with the weights that carry old values."""
+        verify = check_verify(verify)
         if sample is not None:
             check_inputs("sample", sample, self.models[0])
         started = time.perf_counter()
         check_finite(self.models)
         grown, pairs = self.grow()
         seconds = time.perf_counter() - started
-        gap = None
+        gap, verified = None, None
         if sample is not None or not self.exact:
             inputs = random_inputs(self.models[0], self.seed) if sample is None else sample
             gap = relative_gap(self.models, grown, inputs, self.mix)
+            if self.exact and verify:
+                check_gap(self.models, grown, inputs, gap)
+        else:
+            models = self.models
+            verified = verify_growth(models, grown, self.mix, verify, seconds, self.seed)
         report = GrowthReport(
             self.table.copy(),
             sum(model.count_params() for model in self.models),
@@ -170,6 +196,7 @@ class Plan(abc.ABC):
             gap,
             seconds,
             tuple(self.notes),
+            verified,
         )
         return grown, report, pairs
 
@@ -305,6 +332,7 @@ class GrowthReport:
         gap: The largest relative difference of outputs where it was measured, or None.
         seconds: How long it took.
         notes: What a person should know.
+        verified: How outputs were compared where the plan is exact and no sample was given.
     """
 
     table: "pd.DataFrame"
@@ -314,13 +342,14 @@ class GrowthReport:
     gap: float | None
     seconds: float
     notes: tuple[str, ...]
+    verified: Verification | None = None
 
     def __str__(self) -> str:
         gap = "" if self.gap is None else f", largest relative gap {self.gap:.2g}"
         kind = "exact" if self.exact else "approximate"
         head = (
             f"{self.parameters_before:,} -> {self.parameters:,} parameters, {kind}{gap}, "
-            f"{self.seconds:.2f} s"
+            f"{self.seconds:.2f} s" + ("" if self.verified is None else f", {self.verified}")
         )
         body = self.table.to_string(index=False) if len(self.table) else "nothing grew"
         return "\n".join([head, body, *(f"note: {note}" for note in self.notes)])

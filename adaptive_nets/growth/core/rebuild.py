@@ -9,6 +9,7 @@ from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.graphs.rebuild import GraphBuilder, Known, input_like, keep_frozen
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.calls import in_order
 from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.core.segments import Features, Segment
 from adaptive_nets.growth.core.trace import Trace
@@ -64,7 +65,7 @@ class Rebuilder(GraphBuilder):
         return input_like(tensor, shape)
 
     def call(self, node: Any, known: Known) -> None:
-        args, kwargs = node.arguments.fill_in(known)
+        args, kwargs = in_order(node.operation, *node.arguments.fill_in(known))
         if id(node) in self.trace.separated:
             args, kwargs = self._separate(node, args, kwargs)
         outputs = keras.tree.flatten(self._call(node.operation, args, kwargs))

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from adaptive_nets._checks import show
+from adaptive_nets.graphs.inventory import check_whole
 
 _RULES: dict[type, Any] = {}
 _LAZY: dict[str, str] = {}
@@ -90,3 +91,14 @@ def rule_for(operation: Any, path: str) -> Any:
             "growth rule), or replace it by stock layers."
         )
     return _RULES[kind]
+
+
+def makes_whole(model: keras.Model) -> bool:
+    """Whether a rule makes grown models of the same class by its constructor."""
+    rule = find_rule(type(model))
+    return rule is not None and rule.makes_whole
+
+
+def check_grown_whole(model: keras.Model) -> None:
+    """Refuses a model that growth would take something from, by name."""
+    check_whole(model, "grow", "register a growth rule for it", makes_whole(model))

@@ -34,6 +34,8 @@ class Rule:
 
     # Whether a class of models ends in features, which fusion puts side by side.
     ends_in_features = False
+    # Whether `assemble` and `deepening` make models of the same class by its constructor.
+    makes_whole = False
 
     def trace(self, call: "Call") -> Any:
         """Describes one call of the layer.
@@ -311,5 +313,7 @@ def activation_name(activation: Any) -> str:
         return "linear"
     serialized = keras.activations.serialize(activation)
     if isinstance(serialized, dict):
-        serialized = serialized.get("registered_name") or serialized["class_name"]
+        serialized = serialized.get("registered_name") or getattr(
+            activation, "__name__", type(activation).__name__
+        )
     return str(serialized).rpartition(">")[2].lower()

@@ -6,7 +6,8 @@ from typing import Any
 import keras
 
 from adaptive_nets.graphs.read import functional, ordered_nodes
-from adaptive_nets.growth.core.registry import find_rule, rule_for
+from adaptive_nets.growth.core.calls import check_same_calls, in_order
+from adaptive_nets.growth.core.registry import check_grown_whole, find_rule, rule_for
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
@@ -37,7 +38,9 @@ class Trace:
         self.separated: dict[int, dict[int, int]] = {}
         self.graph_inputs: dict[int, list[Features]] = {}
         self.constraints: list[Any] = []
-        self._coupled: list[tuple[str, str, Axis]] = []
+        self.mixing: list[tuple[str, str, Axis]] = []
+        for model in dict.fromkeys(self.models):
+            check_grown_whole(model)
         self.graphs = [functional(model) for model in self.models]
         self._check_ends()
         first = self.graphs[0]
@@ -67,10 +70,12 @@ class Trace:
         for calls in zip(*nodes, strict=True):
             self._check_alike(calls, partner)
             node = calls[0]
-            args, kwargs = node.arguments.fill_in(known)
             operations = tuple(call.operation for call in calls)
+            record = self.record(operations, path)
+            check_same_calls(calls, record.path)
+            args, kwargs = in_order(operations[0], *node.arguments.fill_in(known))
             call = Call(
-                record=self.record(operations, path),
+                record=record,
                 args=args,
                 kwargs=kwargs,
                 shapes=[
@@ -80,7 +85,8 @@ class Trace:
                 dtypes=[tensor.dtype for tensor in node.outputs],
                 trace=self,
             )
-            outputs = keras.tree.flatten(call.record.rule.trace(call))
+            outputs = keras.tree.flatten(record.rule.trace(call))
+            _check_sizes(record.path, outputs)
             if call.separated:
                 self.separated[id(node)] = call.separated
             for tensor, features in zip(node.outputs, outputs, strict=True):
@@ -115,7 +121,7 @@ class Trace:
 
     def coupled(self, call: Call, axis: Axis, function: str) -> None:
         """A function mixes all features of an axis: sound at an output only."""
-        self._coupled.append((call.record.path, function, axis))
+        self.mixing.append((call.record.path, function, axis))
 
     def _check_ends(self) -> None:
         for what in ("inputs", "outputs"):
@@ -141,20 +147,13 @@ class Trace:
                     f"({type(call.operation).__name__}). Expected the same layers, joined in the "
                     "same way; only widths may differ."
                 )
-            given = [_choices(each) for each in (first, call)]
-            if given[0] != given[1]:
-                raise ValueError(
-                    f"Cannot fuse at {first.operation.name!r}: it is called with other arguments "
-                    "in each source. Expected the same ones, for the fused model calls it once. "
-                    f"Received: {given[0]}, {given[1]}."
-                )
 
     def _settle_outputs(self) -> None:
         for features in self.outputs:
             for axis in features.axes:
                 for segment in axis.segments() if axis is not None else ():
                     segment.output = True
-        for path, function, axis in self._coupled:
+        for path, function, axis in self.mixing:
             hidden = [segment for segment in axis.segments() if not segment.output]
             if hidden and len(self.models) > 1:
                 raise ValueError(
@@ -165,10 +164,13 @@ class Trace:
                 segment.fixed = segment.fixed or f"{path!r}: {function} mixes all features"
 
 
-def _choices(node: Any) -> dict[str, Any]:
-    """What a call was told by name beside its tensors, such as a causal mask; sizes may differ."""
-    return {
-        name: value
-        for name, value in node.arguments.kwargs.items()
-        if isinstance(value, bool | str)
-    }
+def _check_sizes(path: str, outputs: Sequence[Features]) -> None:
+    """An axis that does not grow is as long in the fused model as in every source."""
+    for features in outputs:
+        for number, axis in enumerate(features.axes):
+            sizes = features.sizes(number)
+            if axis is None and len(set(sizes)) > 1:
+                raise ValueError(
+                    f"Cannot fuse at {path!r}: axis {number} of its output is of another length "
+                    f"in each source. Expected the same. Received: {', '.join(map(str, sizes))}."
+                )

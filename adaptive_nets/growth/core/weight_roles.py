@@ -108,6 +108,11 @@ def stacked(layer: Any, attribute: str) -> keras.Variable | None:
     return find and find(name)
 
 
+def without_adapters(layer: Any) -> dict[str, Any]:
+    """The settings of a new layer like this one that learns with all its weights."""
+    return {"lora_rank": None} if getattr(layer, "lora_enabled", False) else {}
+
+
 def grows_as(layer: Any) -> type:
     """The class by whose rule a layer grows."""
     return getattr(layer, "grows_as", type(layer))

@@ -8,6 +8,7 @@ import numpy as np
 
 from adaptive_nets.graphs.rebuild import call_as
 from adaptive_nets.growth.core.registry import find_rule
+from adaptive_nets.growth.core.weight_roles import without_adapters
 from adaptive_nets.growth.depth.graph_blocks import Block, weighted
 from adaptive_nets.growth.depth.inserting import Inserter, values_of
 from adaptive_nets.growth.depth.zero_output import zeros
@@ -164,7 +165,9 @@ class Copy:
                 values = values_of(old)
             else:
                 values = zeros if any(old is each for each in self.zero) else nothing
-            made[id(old)] = copier.new(old, f"{old.name}_copy", values)
+            # What is new learns with all its weights, also beside layers that LoRA trains.
+            config = without_adapters(old) if self.zero is not None else {}
+            made[id(old)] = copier.new(old, f"{old.name}_copy", values, **config)
             if self.zero is not None and isinstance(old, keras.layers.Layer):
                 # What is new has to learn, also where the old layers are frozen.
                 made[id(old)].trainable = True

@@ -6,6 +6,7 @@ from typing import Any
 
 from keras import layers
 
+from adaptive_nets.growth.core.calls import constant_shape
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import (
     IDEMPOTENT,
@@ -127,6 +128,8 @@ def merged(call: Call, operands: Sequence[Any], function: str | None) -> Feature
             if x.axis(-number) is None:
                 copied = call.separate(x, x.rank - number)
                 axis = call.tie(axis, copied.axis(-number)) or axis
+        if any(_meets(value, number) for value in operands if not isinstance(value, Features)):
+            call.fix(axis, "each of its features meets a constant of its own")
         scalars = len(tensors) < len(operands) or len(meeting) < len(tensors)
         if function == "sum" and scalars:
             # What is added is not zero where the features are.
@@ -140,6 +143,12 @@ def merged(call: Call, operands: Sequence[Any], function: str | None) -> Feature
             )
         axes[-number] = axis
     return dataclasses.replace(result, axes=tuple(axes))
+
+
+def _meets(constant: Any, number: int) -> bool:
+    """Whether a constant has another value for each feature of an axis, counted from the end."""
+    shape = constant_shape(constant)
+    return len(shape) >= number and shape[-number] != 1
 
 
 @register_rule(layers.Add, layers.Average, layers.Subtract)

@@ -44,14 +44,17 @@ def masked():
     return model([tokens, series], layers.Add()([layers.LSTM(3)(x), y]))
 
 
-def conv_lstm(dimensions: int) -> keras.Model:
+def conv_lstm(dimensions: int, module: object = layers, prefix: str = "") -> keras.Model:
     inputs = keras.Input((2,) + (3,) * dimensions + (2,))
-    x = getattr(layers, f"ConvLSTM{dimensions}D")(2, 2, padding="same")(inputs)
+    x = getattr(module, f"{prefix}ConvLSTM{dimensions}D")(2, 2, padding="same")(inputs)
     return model(inputs, x)
 
 
 for _dimensions in (1, 2, 3):
     CASES[f"conv_lstm_{_dimensions}d"] = Case(lambda n=_dimensions: conv_lstm(n))
+    CASES[f"majority_conv_lstm_{_dimensions}d"] = Case(
+        lambda n=_dimensions: conv_lstm(n, majorities, "Majority")
+    )
 
 
 @case()

@@ -27,6 +27,7 @@ class BackboneRule(ModelRule):
     """
 
     ends_in_features = True
+    makes_whole = True
 
     def bind(self, trace: Any, graphs: Sequence[keras.Model]) -> None:
         first = graphs[0]

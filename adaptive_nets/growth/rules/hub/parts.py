@@ -9,6 +9,7 @@ from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Keeps, Reads, Scales, Writes
+from adaptive_nets.growth.rules.kernels.dense import MERGE
 from adaptive_nets.keras_internals import layers_in
 
 
@@ -58,7 +59,7 @@ def refuse(call: Call, names: tuple[str, ...]) -> None:
             if getattr(inner, "lora_enabled", False) or inner.quantization_mode is not None:
                 raise ValueError(
                     f"Cannot grow {call.record.path!r}: it has LoRA weights or is quantized. "
-                    "Expected plain weights. Grow first, and enable LoRA or quantize after."
+                    f"Expected plain weights. {MERGE}"
                 )
     for name in names:
         if call.kwargs.get(name) is not None:

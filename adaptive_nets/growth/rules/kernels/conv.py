@@ -16,6 +16,7 @@ from adaptive_nets.growth.core.weight_roles import (
     Reads,
     Scales,
     Writes,
+    without_adapters,
 )
 from adaptive_nets.growth.rules.kernels.dense import (
     KernelRule,
@@ -126,7 +127,7 @@ class ConvRule(KernelRule):
         causal = layer.padding == "causal"
         size = (1,) * len(layer.kernel_size) if causal else layer.kernel_size
         window = {"strides": 1, "dilation_rate": 1, "padding": "same", "kernel_size": size}
-        return {"use_bias": True, **window}
+        return {"use_bias": True, **window, **without_adapters(layer)}
 
     def identity_values(self, layer: Any) -> dict[int, np.ndarray]:
         return identity_kernel(layer)

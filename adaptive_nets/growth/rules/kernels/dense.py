@@ -9,8 +9,19 @@ from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import ZERO_KEEPING, Call, Rule, activation_name
 from adaptive_nets.growth.core.segments import Features
-from adaptive_nets.growth.core.weight_roles import LayerRecord, Reads, Writes, variable_of
+from adaptive_nets.growth.core.weight_roles import (
+    LayerRecord,
+    Reads,
+    Writes,
+    variable_of,
+    without_adapters,
+)
 from adaptive_nets.keras_internals import KERNEL
+
+MERGE = (
+    "Grow first, and enable LoRA or quantize after; or merge LoRA's weights into the kernels: "
+    "save_weights(), and load_weights() into the same model without LoRA."
+)
 
 
 def refuse_adapters(call: Call) -> None:
@@ -19,21 +30,31 @@ def refuse_adapters(call: Call) -> None:
         if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
             raise ValueError(
                 f"Cannot grow {call.record.path!r}: it has LoRA weights or is quantized. Expected "
-                "plain weights. Grow first, and enable LoRA or quantize after."
+                f"plain weights. {MERGE}"
             )
+
+
+def held_variable(layer: Any, name: str) -> keras.Variable | None:
+    """A weight by its public name: the variable itself, where the layer computes what it gives.
+
+    Under LoRA `layer.kernel` is a sum, made at each reading, and no variable.
+    """
+    found = variable_of(layer, name)
+    is_held = found is None or isinstance(found, keras.Variable)
+    return found if is_held else variable_of(layer, f"_{name}")
 
 
 def kernel_and_bias(layer: Any, kernel: str = "kernel") -> list[Any] | None:
     """What makes the output of a layer with a kernel zero, if its activation keeps zeros."""
     if activation_name(layer.activation) not in ZERO_KEEPING:
         return None
-    found = (variable_of(layer, each) for each in (kernel, "bias"))
+    found = (held_variable(layer, each) for each in (kernel, "bias"))
     return [variable for variable in found if variable is not None]
 
 
 def identity_kernel(layer: Any) -> dict[int, np.ndarray]:
     """The kernel that passes every feature on, and no bias."""
-    kernel = variable_of(layer, "kernel")
+    kernel = held_variable(layer, "kernel")
     value = np.zeros(kernel.shape)
     inputs, outputs = kernel.shape[-2:]
     size = getattr(layer, "kernel_size", ())
@@ -41,7 +62,7 @@ def identity_kernel(layer: Any) -> dict[int, np.ndarray]:
     # With groups an output sees only its own group's inputs, which are counted from zero.
     value[(..., *middle, np.arange(outputs) % inputs, np.arange(outputs))] = 1.0
     found = {id(kernel): value}
-    bias = variable_of(layer, "bias")
+    bias = held_variable(layer, "bias")
     if bias is not None:
         found[id(bias)] = np.zeros(bias.shape)
     return found
@@ -71,7 +92,7 @@ class DenseRule(KernelRule):
         return {"units": sizes["units"].size}
 
     def identity(self, layer: Any) -> dict[str, Any]:
-        return {"use_bias": True}
+        return {"use_bias": True, **without_adapters(layer)}
 
     def identity_values(self, layer: Any) -> dict[int, np.ndarray]:
         return identity_kernel(layer)

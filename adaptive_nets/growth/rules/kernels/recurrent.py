@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.calls import same
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule, activation_name
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
@@ -29,8 +30,8 @@ def refuse_unlike(call: Call, parts: Sequence[Any], names: Sequence[str] = ALIKE
     """Sources whose layers compute different things cannot stand in one layer."""
     for name in names:
         values = [getattr(part, name, None) for part in parts]
-        shown = [activation_name(v) if callable(v) else v for v in values]
-        if any(value != shown[0] for value in shown):
+        if not all(same(value, values[0]) for value in values):
+            shown = [activation_name(v) if callable(v) else v for v in values]
             raise ValueError(
                 f"Cannot fuse at {call.record.path!r}: the sources differ in {name}. Expected the "
                 f"same in every source. Received: {', '.join(map(repr, shown))}."

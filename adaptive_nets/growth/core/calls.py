@@ -1,0 +1,145 @@
+"""What a call holds beside tensors: in one form however it was written, and compared."""
+
+import contextlib
+import functools
+import inspect
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from adaptive_nets._checks import show
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def in_order(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+    """A call's arguments with the first one by position, where `layer(inputs=x)` named it."""
+    if args or not kwargs:
+        return args, kwargs
+    first = next(iter(inspect.signature(operation.call).parameters), None)
+    if first not in kwargs:
+        return args, kwargs
+    rest = {name: value for name, value in kwargs.items() if name != first}
+    return (kwargs[first],), rest
+
+
+def check_same_calls(nodes: Sequence[Any], path: str) -> None:
+    """Refuses sources whose calls differ in what they hold beside tensors.
+
+    The fused model makes each call once, with the first source's constants, slices, functions and
+    arguments by name.
+
+    Args:
+        nodes: The call's record in each source.
+        path: The layer.
+
+    Raises:
+        ValueError: They differ.
+    """
+    first, *others = (_constants(node) for node in nodes)
+    for other in others:
+        if not same(first, other):
+            differing = [k for k in first if k not in other or not same(first[k], other[k])]
+            shown = ", ".join(show({k: each.get(k) for k in differing}) for each in (first, other))
+            raise ValueError(
+                f"Cannot fuse at {path!r}: it is called with other arguments in each source. "
+                "Expected the same constants, slices and settings, for the fused model calls it "
+                f"once. Received: {shown}."
+            )
+
+
+def _constants(node: Any) -> dict[Any, Any]:
+    """All arguments by name, with a mark in the place of each tensor."""
+    arguments = node.arguments
+    args, kwargs = keras.tree.map_structure(
+        lambda x: keras.KerasTensor if isinstance(x, keras.KerasTensor) else x,
+        (arguments.args, arguments.kwargs),
+    )
+    try:
+        bound = inspect.signature(node.operation.call).bind(*args, **kwargs)
+    except TypeError:
+        return {"args": args, "kwargs": kwargs}
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def constant_shape(value: Any) -> tuple[int, ...]:
+    """The shape of a constant that meets tensors: of an array, or of a list of numbers."""
+    return tuple(getattr(value, "shape", None) or np.shape(value))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values that a graph or a configuration holds compute the same.
+
+    Numbers, arrays and tensors are the same if they have the same type, shape and values (NaN is
+    equal to NaN); functions if they are one object, or of the same code that sees the same values.
+    """
+    if one is other:
+        return True
+    if isinstance(one, keras.Variable) or isinstance(other, keras.Variable):
+        return False
+    if _is_array(one) or _is_array(other):
+        return _is_array(one) and _is_array(other) and _same_arrays(one, other)
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, slice):
+        return same((one.start, one.stop, one.step), (other.start, other.stop, other.step))
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, types.FunctionType):
+        with contextlib.suppress(RecursionError):
+            return _same_functions(one, other)
+        return False
+    if isinstance(one, types.MethodType):
+        return one.__func__ is other.__func__ and same(one.__self__, other.__self__)
+    if isinstance(one, functools.partial):
+        parts = [(each.func, each.args, each.keywords) for each in (one, other)]
+        return same(*parts)
+    if hasattr(one, "get_config"):
+        return same(one.get_config(), other.get_config())
+    return _equal(one, other)
+
+
+def _is_array(value: Any) -> bool:
+    tensor = keras.ops.is_tensor(value) and not isinstance(value, keras.KerasTensor)
+    return tensor or isinstance(value, np.ndarray | np.generic)
+
+
+def _same_arrays(one: Any, other: Any) -> bool:
+    arrays = [np.asarray(keras.ops.convert_to_numpy(value)) for value in (one, other)]
+    if arrays[0].dtype != arrays[1].dtype or arrays[0].shape != arrays[1].shape:
+        return False
+    return np.array_equal(*arrays, equal_nan=arrays[0].dtype.kind in "fc")
+
+
+def _same_functions(one: types.FunctionType, other: types.FunctionType) -> bool:
+    """By what they do and what they see; the lines and files where they stand do not matter."""
+    seen = [inspect.getclosurevars(function) for function in (one, other)]
+    return (
+        _same_code(one.__code__, other.__code__)
+        and same(one.__defaults__, other.__defaults__)
+        and same(one.__kwdefaults__, other.__kwdefaults__)
+        and same(dict(seen[0].nonlocals), dict(seen[1].nonlocals))
+        and same(dict(seen[0].globals), dict(seen[1].globals))
+    )
+
+
+def _same_code(one: types.CodeType, other: types.CodeType) -> bool:
+    if one.co_code != other.co_code or one.co_names != other.co_names:
+        return False
+    if len(one.co_consts) != len(other.co_consts):
+        return False
+    return all(
+        _same_code(a, b) if isinstance(a, types.CodeType) and type(b) is type(a) else same(a, b)
+        for a, b in zip(one.co_consts, other.co_consts, strict=True)
+    )
+
+
+def _equal(one: Any, other: Any) -> bool:
+    # NaN is no other constant than NaN.
+    return bool(one == other) or (one != one and other != other)
