@@ -62,7 +62,10 @@ def takes_a_graph(kind: type) -> bool:
 @functools.cache
 def attributes_of_keras() -> frozenset[str]:
     """The names of all attributes that Keras gives a model of its own."""
-    found: set[str] = {"history", "stop_training", "train_function", "test_function"}
+    found = {
+        "history", "stop_training", "stop_evaluating", "stop_predicting", "train_function",
+        "test_function", "predict_function", "_eval_epoch_iterator",
+    }  # fmt: skip
     for row in (False, True):
         inputs = keras.Input((1,))
         layer = keras.layers.Dense(1)
@@ -70,7 +73,7 @@ def attributes_of_keras() -> frozenset[str]:
         model.compile("sgd", "mse")
         model.make_train_function()
         found |= set(vars(model))
-    return frozenset(found | {"predict_function"})
+    return frozenset(found)
 
 
 # What makes up a model's graph; all else (compilation, history, strategy) stays the model's own.

@@ -120,20 +120,21 @@ def test_rewritten_without_a_change(name):
     model, inputs = made(name)
     if type(model) not in graphs.PLAIN_MODELS:
         pytest.skip("it becomes a plain Functional model")
-    copy = graphs.rewritten(model, lambda config: None)
+    kept = graphs.Rewriter(lambda layer: None, lambda form, layers: None, lambda layer: True)
+    copy = kept.model(model)
     graphs.carry_state(model, copy)
     assert_copied(copy, model, inputs)
 
 
 @pytest.mark.backend_agnostic
 def test_rewritten_layers_are_made_of_their_changed_form():
-    def change(config):
-        if config["config"].get("name") != "a":
-            return None
-        return {**config, "config": {**config["config"], "units": 9}}
+    def change(layer):
+        return type(layer).from_config({**layer.get_config(), "units": 9})
 
     model, inputs = made("sequential")
-    copy = graphs.rewritten(model, change)
+    chosen = model.get_layer("a")
+    rewriter = graphs.Rewriter(change, lambda form, layers: None, lambda layer: layer is chosen)
+    copy = rewriter.model(model)
     assert [copy.get_layer("a").units, model.get_layer("a").units] == [9, 6]
     assert outputs(copy, inputs)[0].shape == outputs(model, inputs)[0].shape
     with pytest.raises(ValueError, match="Cannot copy 'a'.*weights of shapes"):

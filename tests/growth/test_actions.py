@@ -26,9 +26,10 @@ def stack():
 def test_an_action_has_the_arguments_of_its_function(action, function):
     own = inspect.signature(action).parameters
     given = inspect.signature(function).parameters
-    # An action takes models only, so that what concerns files has no place in it.
-    of_files = {"custom_objects", "trust"}
-    assert set(own) - {"other"} == set(given) - {"model", "models"} - of_files
+    # An action takes models only, so that what concerns files has no place in it; who applies its
+    # plan says whether to verify it.
+    elsewhere = {"custom_objects", "trust", "verify"}
+    assert set(own) - {"other"} == set(given) - {"model", "models"} - elsewhere
     for name, argument in own.items():
         if name not in ("other", "widths"):
             assert argument.default == given[name].default, name

@@ -144,7 +144,7 @@ def test_plans_and_reports_are_read_alike_and_as_they_were(gc):
         assert type(report.table).__name__ == "DataFrame" and type(report.notes) is tuple
         assert report.parameters == each.parameters == grown.count_params()
         counts = f"{report.parameters_before:,} -> {report.parameters:,}"
-        assert str(report).startswith(f"{counts} parameters, exact, {report.seconds:.2f} s\n")
+        assert str(report).startswith(f"{counts} parameters, exact, {report.seconds:.2f} s, ")
         for name in ("table", "notes"):
             value = getattr(each, name)
             with pytest.warns(DeprecationWarning, match=f"Use `plan.{name}`") as warned:

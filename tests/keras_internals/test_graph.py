@@ -1,6 +1,7 @@
 """A Keras that lacks it fails here by name: how a model's graph is kept."""
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
@@ -24,6 +25,30 @@ def functional_model():
 
 def test_functional_class():
     assert type(functional_model()) is internals.functional_class()
+
+
+def test_takes_a_graph():
+    class Own(keras.Model):
+        def __init__(self, units=1, **kwargs):
+            inputs = keras.Input((1,))
+            super().__init__(inputs, layers.Dense(units)(inputs), **kwargs)
+
+    class Plain(keras.Model):
+        pass
+
+    assert internals.takes_a_graph(keras.Model) and internals.takes_a_graph(Plain)
+    assert internals.takes_a_graph(keras.Sequential) and not internals.takes_a_graph(Own)
+
+
+def test_attributes_of_keras():
+    found = internals.attributes_of_keras()
+    model = dense_model()
+    data = np.zeros((2, 3)), np.zeros((2, 2))
+    model.fit(*data, validation_data=data, verbose=0)
+    model.evaluate(np.zeros((2, 3)), np.zeros((2, 2)), verbose=0)
+    model.predict(np.zeros((2, 3)), verbose=0)
+    model.own = 1
+    assert {name for name in vars(model) if name not in found} == {"own"}
 
 
 def test_has_graph():

@@ -56,3 +56,8 @@ def test_stochastic_depth_class():
 
 def test_custom_scale_class():
     assert issubclass(internals.custom_scale_class(), keras.Layer)
+
+
+def test_convolutional_cell():
+    for kind in (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D):
+        assert isinstance(kind(2, 3).cell, internals.convolutional_cell())

@@ -9,9 +9,11 @@ import tensorflow as tf
 from adaptive_nets.keras_internals import decays
 
 # Their updates compute each number from its own gradient, wherever in a tensor it stands.
-_ELEMENTWISE = frozenset(
-    {"SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Nadam", "Ftrl", "Lion"}
-)
+_ELEMENTWISE = frozenset((
+    keras.optimizers.SGD, keras.optimizers.RMSprop, keras.optimizers.Adam, keras.optimizers.AdamW,
+    keras.optimizers.Adadelta, keras.optimizers.Adagrad, keras.optimizers.Adamax,
+    keras.optimizers.Nadam, keras.optimizers.Ftrl, keras.optimizers.Lion,
+))  # fmt: skip
 # Rows of these weights are looked up. Optimizers treat such sparse gradients in their own way.
 _LOOKED_UP = ("embeddings", "embedding_table")
 
@@ -157,13 +159,8 @@ def _joined(pack, gradients):
 
 
 def _is_elementwise(optimizer):
-    kind = type(optimizer)
-    return (
-        kind.__name__ in _ELEMENTWISE
-        and kind is getattr(keras.optimizers, kind.__name__)
-        and optimizer.clipnorm is None
-        and not optimizer.use_ema
-    )
+    plain = optimizer.clipnorm is None and not optimizer.use_ema
+    return plain and type(optimizer) in _ELEMENTWISE
 
 
 def _is_plain(variable):
