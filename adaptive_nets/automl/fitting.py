@@ -21,7 +21,7 @@ from adaptive_nets.automl.fitted import (
 from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.splits import LEAST_ROWS, split
 from adaptive_nets.automl.labelled import Labelled
-from adaptive_nets.automl.searching import Searching
+from adaptive_nets.automl.searching import Searching, kinds_within
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Classes, Target
 from adaptive_nets.data.encoding import fit_encoding
@@ -92,8 +92,9 @@ class Fitting:
         if self.settings.model_dir is not None:
             # A fit that goes on in its folder proposes what it proposed before.
             whole = self.settings.seconds >= _WHOLE_SECONDS
+        kinds = kinds_within(self.settings.seconds, len(train.x), whole)
         searching = Searching(
-            self.settings, self.target, schema, encoder.model, linear.model, whole
+            self.settings, self.target, schema, encoder.model, linear.model, kinds
         )
         searching.run(train, valid, self.left() - closing)
         board.add_search(searching.search)

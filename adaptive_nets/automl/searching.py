@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # Ensembles of the last rounds that compete by another metric than the search's own.
 _MOST_ENSEMBLES = 4
+# A round that begins with TabMs takes about so many seconds for each row until they have learnt.
+_TABM_SECONDS = 2.5e-3
 
 
 class _KeepEnsembles(SearchCallback):
@@ -48,7 +50,7 @@ class Searching:
         encoding: The model from raw columns to encoded ones.
         linear: The linear baseline, which joins the first round as it is. With folds it does not:
             it has seen every training row.
-        whole: Whether there is time for all kinds of networks.
+        kinds: Kinds of networks to try, as for `generators.Tabular`.
     """
 
     def __init__(
@@ -58,12 +60,12 @@ class Searching:
         schema: Schema,
         encoding: keras.Model,
         linear: LinearModel,
-        whole: bool = True,
+        kinds: list[str],
     ):
         self.settings, self.target = settings, target
         if isinstance(target, Numbers):
             linear = linear.in_unit(target.mean, target.scale)
-        generator = Tabular() if whole else Tabular("tabm")
+        generator = Tabular(kinds)
         if settings.folds is None:
             generator = FirstRound(generator, [LinearBuilder(linear)])
         self._ensembles = _KeepEnsembles()
@@ -129,10 +131,23 @@ class Searching:
             yield "the best single network", search.best_single
 
 
+def kinds_within(seconds: float, rows: int, several: bool = True) -> list[str]:
+    """Returns the kinds of networks to try, those that learn soonest first if time is short.
+
+    Args:
+        seconds: Time for the search, perhaps infinite.
+        rows: Number of training rows.
+        several: Whether there is time to set up networks of several kinds. Defaults to `True`.
+    """
+    short = seconds <= _TABM_SECONDS * rows
+    kinds = ["realmlp", "wide", "tabm"] if short else ["tabm", "realmlp", "wide"]
+    return kinds if several else kinds[:1]
+
+
 def batch_size(rows: int) -> int:
     """Returns the rows a step: a power of 2 from 32 to 256, such that few rows make many steps.
 
     Args:
         rows: Number of training rows.
     """
-    return int(2 ** np.clip(round(math.log2(max(rows, 1) / 50)), 5, 8))
+    return int(2 ** np.clip(round(math.log2(max(rows, 1) / 150)), 5, 8))

@@ -112,8 +112,8 @@ VARIANTS = {
     "no_codes": Variant("integers of few values as numbers only", patches=_no_codes),
     "no_realmlp": Variant("no RealMLP", tabular={"kinds": ["tabm", "wide"]}),
     "no_tabm": Variant("no TabM", tabular={"kinds": ["realmlp", "wide"]}),
-    "no_wide": Variant("no wide linear model", tabular={"kinds": ["realmlp", "tabm"]}),
-    "one_kind": Variant("RealMLP only, in all rounds", tabular={"kinds": ["realmlp"]}),
+    "no_wide": Variant("no wide linear model", tabular={"kinds": ["tabm", "realmlp"]}),
+    "one_kind": Variant("TabM only, in all rounds", tabular={"kinds": ["tabm"]}),
     "one_round": Variant("only the first round", search=lambda: {"max_iterations": 1}),
     "no_linear": Variant(
         "the linear model is no member",

@@ -312,7 +312,7 @@ def test_ablation(capsys, monkeypatch):
     assert list(found) and set(found) == set(ablation.NAMES)
     assert all(0 < result["loss"] < 1 for result in found.values())
     tried = {name.partition(":")[2]: set(found[name]["candidates"]) for name in found}
-    assert "grow_linear_baseline" in tried[""] and "grow_tabm_k8_pieces_codes_128-128" in tried[""]
+    assert "grow_linear_baseline" in tried[""] and "grow_tabm_k8_pieces_codes_256-256" in tried[""]
     # Without codes and the linear model one network is left.
     (only,) = tried["no_codes"]
     assert only.startswith("solo_tabm_k8_pieces_") and "codes" not in only

@@ -17,8 +17,10 @@ STEP_COST, STEP_ROWS = 3.0, 256
 # At most and at least this many rows are measured on, if there are as many.
 MOST_ROWS, LEAST_ROWS = 20_000, 1000
 # By default a subnetwork is waited for while it reads its rows this often, but no longer than a
-# share of the round, and for at least this many measurements.
+# share of the round, and for at least this many measurements; and for as many steps as led to the
+# best so far: a loss that rises again may still fall below it when that took long.
 PATIENCE_EPOCHS, PATIENCE_SHARE, PATIENCE_MEASUREMENTS = 16, 0.2, 10
+PATIENCE_OF_BEST = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,8 @@ class StoppingRule:
         average: Decay of the average of the weights; 0 for none.
         min_delta: What the loss must fall by to be an improvement.
         rows: Number of rows to measure on.
+        of_best: Steps that it is waited for at least, relative to the steps before its lowest loss.
+            Defaults to 0.
     """
 
     every: int
@@ -38,6 +42,7 @@ class StoppingRule:
     average: float
     min_delta: float
     rows: int
+    of_best: float = 0.0
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -52,8 +57,8 @@ class EarlyStopping(Configurable):
 
     Args:
         patience: Steps without an improvement after which a subnetwork stops. `"auto"` is 16
-            times the steps that read the rows once, at most a fifth of the round, and at least ten
-            measurements.
+            times the steps that read the rows once, at most a fifth of the round; but at least ten
+            measurements, and as many steps as it took to get to the lowest loss.
         every: Steps from one measurement to the next. `"auto"` measures at least 20 times in a
             round and about once per epoch, as far as it takes no more than about a tenth of the
             time.
@@ -113,11 +118,12 @@ class EarlyStopping(Configurable):
         if every == "auto":
             often = min(epoch_steps, steps / MEASUREMENTS)
             every = max(1, math.ceil(max(often, rows / paid)))
-        patience = self.patience
+        patience, of_best = self.patience, 0.0
         if patience == "auto":
             patience = min(PATIENCE_EPOCHS * epoch_steps, PATIENCE_SHARE * steps)
             patience = math.ceil(max(patience, PATIENCE_MEASUREMENTS * every))
-        return StoppingRule(every, patience, self.average, self.min_delta, rows)
+            of_best = PATIENCE_OF_BEST
+        return StoppingRule(every, patience, self.average, self.min_delta, rows, of_best)
 
 
 def make_early_stopping(given: int | EarlyStopping | None) -> EarlyStopping | None:

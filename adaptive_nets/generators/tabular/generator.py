@@ -21,7 +21,7 @@ MAJORITY_KINDS = ("mlp", "tabm")
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Tabular(Generator):
-    """Networks for tables: RealMLP, wide linear models, TabM and plain ones, of embedded columns.
+    """Networks for tables: TabM, RealMLP, wide linear models and plain ones, of embedded columns.
 
     The first round tries networks of different kinds. Later rounds read the reports and try
     neighbours of the best ones: another kind, embedding, depth or width, never only another seed.
@@ -41,15 +41,15 @@ class Tabular(Generator):
     by held-out rows, with averaged weights, by `adanet.EarlyStopping(average=0.995)`.
 
     Args:
-        kinds: Kinds of networks to try, the first two of them in the first round: `"realmlp"`,
-            `"wide"` (a linear model of the pieces of numbers, of categories and of pairs of
-            columns), `"tabm"` and `"mlp"`. Defaults to `"auto"`: the first three in this order;
+        kinds: Kinds of networks to try, the first two of them in the first round: `"tabm"`,
+            `"realmlp"`, `"wide"` (a linear model of the pieces of numbers, of categories and of
+            pairs of columns) and `"mlp"`. Defaults to `"auto"`: the first three in this order;
             with majority kernels `"mlp"` and `"tabm"`.
         members: Number k of members of a TabM, at least 1. They share kernels; each has scales and
             a head of its own. Defaults to 8.
         width: Units of a hidden layer; or `"energy"`: widths and depth are learnt from the training
             rows by an `energy.EnergyNet`. Defaults to `None`, the kind's own: three layers of 256
-            for RealMLP, two of 128 for others.
+            for RealMLP, two of 256 for TabM and of 128 for a plain network.
         dropout: Dropout rate after each hidden layer, in [0, 1). Defaults to `None`, the kind's
             own: 0.15 for RealMLP, 0 for others.
         majority: Number k of majority kernels of each shared dense layer, as for
@@ -139,7 +139,7 @@ class Tabular(Generator):
     def _kinds(self):
         if self.kinds != "auto":
             return self.kinds
-        return list(MAJORITY_KINDS) if self.majority else ["realmlp", "wide", "tabm"]
+        return list(MAJORITY_KINDS) if self.majority else ["tabm", "realmlp", "wide"]
 
     def _usual(self, kind):
         recipe = Recipe(kind, members=self.members, **USUAL[kind])

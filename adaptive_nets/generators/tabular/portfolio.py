@@ -91,14 +91,14 @@ def _neighbours(recipe: Recipe, base: dict[str, Recipe], has_codes: bool) -> Ite
         return
     doubled = tuple(min(WIDEST, 2 * width) for width in recipe.widths)
     halved = tuple(max(NARROWEST, width // 2) for width in recipe.widths)
-    yield recipe.changed(embedding="periodic" if recipe.embedding == "pieces" else "pieces")
     yield from (base[kind].changed(codes=recipe.codes) for kind in others)
+    yield recipe.changed(widths=(*recipe.widths, recipe.widths[-1]))
+    yield recipe.changed(embedding="periodic" if recipe.embedding == "pieces" else "pieces")
     if recipe.dropout:
         yield recipe.changed(dropout=0.0)
     yield recipe.changed(widths=doubled, dropout=min(MOST_DROPOUT, recipe.dropout + 0.15))
     if has_codes:
         yield recipe.changed(codes=not recipe.codes)
-    yield recipe.changed(widths=(*recipe.widths, recipe.widths[-1]))
     yield recipe.changed(widths=halved)
     if recipe.kind == "tabm":
         yield recipe.changed(scales="all" if recipe.scales == "first" else "first")

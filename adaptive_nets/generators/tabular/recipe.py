@@ -13,7 +13,7 @@ USUAL: dict[str, dict[str, Any]] = {
         "beta_2": 0.95,
     },
     "wide": {"widths": (), "learning_rate": 0.01, "weight_decay": 0.0, "beta_2": 0.99},
-    "tabm": {},
+    "tabm": {"widths": (256, 256), "learning_rate": 0.004},
     "mlp": {},
 }
 KINDS = tuple(USUAL)

@@ -51,6 +51,14 @@ def test_rounds_share_the_time(clock):
     assert train(plan, clock, 0.02) == pytest.approx(950, abs=1)
 
 
+def test_with_early_stopping_rounds_are_fewer_and_longer(clock):
+    plan, budget = make(100, early_stopping=5)
+    budget.closing = ClosingCost(1.0, 0.0)
+    assert train(plan, clock, 0.01) == pytest.approx(4900, abs=1)  # half, less what is kept
+    plan, _ = make(100, early_stopping=5, max_iterations=4)
+    assert plan.rounds == 4
+
+
 def test_a_round_that_is_too_small_to_be_worth_it_takes_the_rest_with_it(clock):
     plan, budget = make(100)
     budget.closing = ClosingCost(1.0, 0.0)
@@ -132,7 +140,7 @@ def test_with_early_stopping_rounds_may_be_longer_and_end_sooner(clock):
     budget.closing = ClosingCost(0.0, 0.0)
     plan.begin_round(0)
     clock.seconds += 4
-    for rest in (96 / 4, 92 / 3, 88 / 2, 84, 80):
+    for rest in (96, 92, 88):
         plan.begin_round(0)
         assert plan.seconds_left() == pytest.approx(rest)
         clock.seconds += 4

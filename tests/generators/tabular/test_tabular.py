@@ -55,9 +55,8 @@ def test_the_first_round_tries_kinds_with_and_without_codes():
     assert kinds == [("mlp", False), ("mlp", True), ("tabm", False)]
     found = recipes(prepared(X), None, 1, [])
     assert [(recipe.kind, recipe.widths, recipe.dropout) for recipe in found] == [
+        ("tabm", (16, 16), 0.0),
         ("realmlp", (16, 16, 16), 0.15),
-        ("realmlp", (16, 16, 16), 0.0),
-        ("wide", (), 0.0),
     ]
 
 
@@ -91,7 +90,7 @@ def test_later_rounds_try_what_is_new_near_the_best(ensemble):
         tried |= {recipe.name for recipe in found}
         rounds.append(found)
         reports += [report(iteration, recipe, 2.0 + iteration) for recipe in found]
-    assert rounds[0][0].kind == "tabm"
+    assert (rounds[0][0].kind, rounds[0][0].codes) == ("wide", False)
     assert recipes(prepared(kinds="wide"), ensemble(1), 2, reports)
     assert {recipe.kind for found in rounds for recipe in found} == {"realmlp", "wide", "tabm"}
 
@@ -101,7 +100,9 @@ def test_held_out_losses_come_before_objectives(ensemble):
     reports = [report(1, first[0], 0.1, held_out_loss=0.9)]
     reports += [report(1, first[1], 0.5, held_out_loss=0.2)]
     found = recipes(prepared(), ensemble(1), 2, reports)
-    assert found[0].changed(embedding=first[1].embedding) == first[1]
+    # The second, which is the better one by what it was not trained on, reads codes.
+    assert (first[0].codes, first[1].codes) == (False, True)
+    assert (found[0].kind, found[0].codes) == ("realmlp", True)
 
 
 def test_it_must_learn_first_and_its_configuration_is_its_own():

@@ -114,7 +114,8 @@ class BestWeights:
             variable.assign(tf.where(improved, value, variable))
         self.losses[k].assign(tf.where(improved, loss, self.losses[k]))
         self.steps[k].assign(best)
-        return loss, number - best >= self.rule.patience
+        waited, of_best = number - best, self.rule.of_best * tf.cast(best, tf.float64)
+        return loss, (waited >= self.rule.patience) & (tf.cast(waited, tf.float64) >= of_best)
 
     def _loss(self, k, source):
         """Returns the mean loss, computed block by block."""

@@ -16,6 +16,10 @@ HELD_OUT_PATIENCE, LEAST_HELD_OUT_GAIN = 4, 1e-4
 # A round whose steps follow from the time reads its rows at most this many times.
 MOST_EPOCHS = EPOCHS
 
+# Rounds that share the time with early stopping. Few long ones are better than many short ones, and
+# the time that they do not need goes to further rounds.
+STOPPING_ROUNDS = 2
+
 # Steps a second of a small model, as long as nothing has been measured.
 USUAL_SPEED = 1000.0
 
@@ -32,7 +36,8 @@ class RoundPlan:
     rows as often as by default. With `max_iterations="auto"` rounds go on until the time is over,
     or the last ones have gained next to nothing. Without a time limit both have fixed defaults.
     Values that are set are kept. With early stopping, which may end a round before its share is
-    over, a round may read the rows five times as often, and its time goes to the rounds after it.
+    over, two rounds share the time, each may read the rows five times as often, and the time that
+    they do not need goes to further rounds.
 
     Args:
         settings: `SearchSettings`.
@@ -53,6 +58,8 @@ class RoundPlan:
         # The default for the rows is the most where time decides; to do with less may be needed.
         steps = settings.steps
         self.stops_early = settings.stopping is not None
+        if self.open_rounds and self.stops_early:
+            self.rounds = STOPPING_ROUNDS
         self.most = max(steps, (LONGER if self.stops_early else 1) * MOST_EPOCHS * epoch_steps)
         self.steps = min(steps, Defaults.steps) if self.open_steps else steps
         self.most_steps = steps

@@ -93,8 +93,8 @@ def same(a, b):
     return all(np.array_equal(v, w) for v, w in zip(a, b, strict=True))
 
 
-def rule(every=1, patience=1000, average=0.0, min_delta=0.0):
-    return StoppingRule(every, patience, average, min_delta, 50)
+def rule(every=1, patience=1000, average=0.0, min_delta=0.0, of_best=0.0):
+    return StoppingRule(every, patience, average, min_delta, 50, of_best)
 
 
 # Closed forms ---------------------------------------------------------------------------------
@@ -128,6 +128,12 @@ def test_the_step_of_the_lowest_held_out_loss_is_found_and_its_weights_are_kept(
     np.testing.assert_allclose(found[:, 1], losses[1:13], atol=1e-6)
     made.finish()
     np.testing.assert_allclose(weights(made.members[0])[1], w[best], atol=1e-6)
+
+
+@pytest.mark.parametrize(("of_best", "stopped"), [(0.5, 12), (1.0, 14), (3.0, 28)])
+def test_it_is_waited_for_in_proportion_to_what_the_best_took(of_best, stopped):
+    made = constant_round(rule(patience=5, of_best=of_best))
+    assert made.best(0)[0] == 7 and made.training.stopped.tolist() == [stopped]
 
 
 def test_an_improvement_below_min_delta_is_none():
@@ -292,6 +298,7 @@ def test_a_checkpoint_holds_all_of_it():
 def test_auto_measures_often_but_cheaply(steps, epoch, batch, held_out, wanted):
     found = EarlyStopping().rule(steps, epoch, batch, held_out)
     assert (found.every, found.patience, found.rows) == wanted
+    assert found.of_best == 1 and EarlyStopping(5).rule(steps, epoch, batch, held_out).of_best == 0
 
 
 # In parts --------------------------------------------------------------------------------------
