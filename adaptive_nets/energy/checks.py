@@ -101,6 +101,9 @@ def check_visible(x: Any, machine: Any = None, name: str = "x", batches: bool = 
 def visible_size(input_shape: Any) -> int:
     """Returns the number of visible units of a machine for rows of a shape."""
     words = "the shape of rows, (None, visible)"
+    if not hasattr(input_shape, "__len__"):
+        # An iterator would be empty when Keras reads it.
+        raise TypeError(f"input_shape must be {words}. Received: input_shape={show(input_shape)}.")
     sizes = check_list("input_shape", input_shape, int | np.integer | None, words, 1)
     return check_integer("input_shape[-1]", sizes[-1], 1)
 

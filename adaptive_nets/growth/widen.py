@@ -47,7 +47,8 @@ def widen(
             norm stands behind them: are zero, and are read at random). "replicate": new units are
             copies of old ones, whose readers share the load (Net2Wider).
         noise: With "replicate", noise on the readers of copies that sums to zero over the copies
-            of a unit, so the function stays; in units of the kernel's standard deviation.
+            of a unit, so the function stays; in units of the kernel's standard deviation. Must
+            be 0 with "zero".
         preserve: "exact" refuses what would change the function; "approximate" does it and
             reports the gap (use `plan_widen` and `apply` to see the report).
         round_to: Widths that come from a factor are rounded up to a multiple.
@@ -144,7 +145,14 @@ def check_widening(
         )
     else:
         _check_width(widths, "every layer")
-    return check_number("noise", noise, 0), check_integer("round_to", round_to, 1)
+    noise = check_number("noise", noise, 0)
+    if noise and method != "replicate":
+        raise ValueError(
+            "noise is drawn for copies, which method='replicate' makes; without copies it would "
+            f"change what the model computes. Received: noise={noise:g} with method={method!r}. "
+            "Pass method='replicate', or leave noise at 0."
+        )
+    return noise, check_integer("round_to", round_to, 1)
 
 
 def requested(

@@ -153,6 +153,15 @@ def test_plans_and_reports_are_read_alike_and_as_they_were(gc):
             assert old.equals(value) if name == "table" else old == value
 
 
+def test_noise_is_for_copies_only(gc):
+    model = gc.randomise(graph())
+    with pytest.raises(ValueError, match="noise is drawn for copies.*noise=0.5 with method='zero'"):
+        growth.widen(model, 2.0, noise=0.5)
+    with pytest.raises(ValueError, match="noise is drawn for copies"):
+        growth.Widen(2.0, noise=0.5)
+    assert growth.widen(model, 2.0, "replicate", noise=0.5, verify=True) is not model
+
+
 def test_round_to_rounds_up(gc):
     model = keras.Sequential([keras.Input((3,)), layers.Dense(5, name="h"), layers.Dense(2)])
     grown = growth.widen(gc.randomise(model), 1.5, round_to=8, seed=0)

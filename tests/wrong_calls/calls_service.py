@@ -157,7 +157,9 @@ CALLS = [
         {
             "input_fn": function(t.features_fn),
             "hooks": HOOKS,
-            "predict_keys": listing(None, none=True).but("soup", ["soup"], allow=([], ())),
+            "predict_keys": listing(None, none=True)
+            .but("soup", ["soup"], allow=([], ()))
+            .where(lambda value: len(value) == 0),
             "checkpoint_path": path(None, none=True).but("no_such_file"),
             "yield_single_examples": flag(True),
         },

@@ -94,9 +94,9 @@ CALLS = [
         "distribute.make_strategy",
         lambda: dist.make_strategy,
         {
-            "distribute": fixed(None).but(
-                "soup", "", 3, -1.5, True, [1], {}, object(), NAN, np.ones(2)
-            )
+            "distribute": fixed(None)
+            .but("soup", "", 3, -1.5, True, [1], {}, object(), NAN, np.ones(2))
+            .where(lambda value: isinstance(value, tf.distribute.Strategy))
         },
     ),
     Call(

@@ -39,9 +39,9 @@ class Trace:
         self.graph_inputs: dict[int, list[Features]] = {}
         self.constraints: list[Any] = []
         self.mixing: list[tuple[str, str, Axis]] = []
-        for model in dict.fromkeys(self.models):
-            check_grown_whole(model)
         self.graphs = [functional(model) for model in self.models]
+        for model in {id(model): model for model in self.models}.values():
+            check_grown_whole(model)
         self._check_ends()
         first = self.graphs[0]
         inputs = [
