@@ -64,7 +64,7 @@ def attributes_of_keras() -> frozenset[str]:
     """The names of all attributes that Keras gives a model of its own."""
     found = {
         "history", "stop_training", "stop_evaluating", "stop_predicting", "train_function",
-        "test_function", "predict_function", "_eval_epoch_iterator",
+        "test_function", "predict_function", "_eval_epoch_iterator", "_jax_state",
     }  # fmt: skip
     for row in (False, True):
         inputs = keras.Input((1,))
