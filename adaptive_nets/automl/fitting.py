@@ -37,7 +37,9 @@ _BASELINE_SHARE, _BASELINE_SECONDS = 0.1, 20.0
 # takes the shortest search, which traces a round, trains and decides it; one of all kinds of
 # networks; and the end, which puts the model together, traces it and measures it.
 _SEARCH_TRACES, _WHOLE_TRACES, _CLOSING_TRACES = 10.0, 30.0, 2.0
-_CLOSING_SECONDS, _WHOLE_SECONDS = 0.5, 20.0
+_CLOSING_SECONDS = 0.5
+# A fit that can go on in its folder, perhaps with more time, proposes what suits so many seconds.
+_FOLDER_SECONDS = 60.0
 # So many rows are encoded sooner than a function is traced.
 _FEW_ROWS = 1024
 
@@ -88,17 +90,28 @@ class Fitting:
         closing = _CLOSING_SECONDS + _CLOSING_TRACES * traced
         if self.left() < closing + _SEARCH_TRACES * traced:
             return self._linear(schema, train, valid, "time limit", encoder, board)
-        whole = self.left() - closing > _WHOLE_TRACES * traced
-        if self.settings.model_dir is not None:
-            # A fit that goes on in its folder proposes what it proposed before.
-            whole = self.settings.seconds >= _WHOLE_SECONDS
-        kinds = kinds_within(self.settings.seconds, len(train.x), whole)
+        several = self.left() - closing > _WHOLE_TRACES * traced
         searching = Searching(
-            self.settings, self.target, schema, encoder.model, linear.model, kinds
-        )
+            self.settings, self.target, schema, encoder.model, linear.model,
+            self.kinds(len(train.x), several),
+        )  # fmt: skip
         searching.run(train, valid, self.left() - closing)
         board.add_search(searching.search)
         return self._chosen(searching, linear, board, encoder, lambda: self.left() - closing)
+
+    def kinds(self, rows: int, several: bool) -> list[str]:
+        """Returns the kinds of networks to try.
+
+        With a `model_dir` they do not depend on the time limit: a search that goes on with another
+        one must propose what it proposed before.
+
+        Args:
+            rows: Number of training rows.
+            several: Whether there is time to set up networks of several kinds.
+        """
+        if self.settings.model_dir is not None:
+            return kinds_within(_FOLDER_SECONDS, rows)
+        return kinds_within(self.settings.seconds, rows, several)
 
     def _chosen(self, searching, linear, board, encoder, left):
         """Returns the model that is best by the metric on the held-out rows."""

@@ -77,9 +77,8 @@ def widen(
 
     Reference: Chen, Goodfellow, Shlens, "Net2Net", arXiv 1511.05641, section 2.2, for "replicate".
     """
-    return apply(plan_widen(model, widths, method, noise, preserve, round_to, seed), verify=verify)[
-        0
-    ]
+    plan = plan_widen(model, widths, method, noise, preserve, round_to, seed)
+    return apply(plan, verify=verify)[0]
 
 
 def plan_widen(

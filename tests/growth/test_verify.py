@@ -55,6 +55,21 @@ def test_an_exact_growth_is_verified_and_says_so(gc, method):
     assert "verified to " in str(report)
 
 
+@pytest.mark.parametrize("cross", ["zero", "random", 1.0])
+@pytest.mark.parametrize("output", ["mean", "sum", "concatenate"])
+def test_settings_that_change_what_is_computed_make_no_exact_plan(gc, cross, output):
+    sources = [gc.randomise(model()), gc.randomise(model(), seed=1)]
+    plan = growth.plan_fuse(sources, cross, output=output, preserve="approximate")
+    assert plan.exact == (cross == "zero")
+    verified = growth.apply(plan, verify=True)[1].verified
+    if plan.exact:
+        assert verified.gap <= 1e-5
+    else:
+        assert verified is None
+        with pytest.raises(ValueError, match="lets the sources read each other"):
+            growth.plan_fuse(sources, cross, output=output)
+
+
 def test_states_of_layers_are_not_changed_by_verification(gc):
     inputs = keras.Input(batch_shape=(2, 3, 2))
     x = layers.GRU(3, stateful=True, name="gru")(inputs)
