@@ -164,7 +164,7 @@ class DeepenPlan(Plan):
 
     @property
     def parameters(self) -> int:
-        return self.build()[0].count_params()
+        return self._graph()[0].count_params()
 
     @property
     def table(self) -> "pd.DataFrame":
@@ -190,14 +190,7 @@ class DeepenPlan(Plan):
 
         Optimizer slots of these pairs are carried as they are; all other weights are new.
         """
-        insertions: dict[int, list[Any]] = {}
-        for _, each in self.places:
-            insertions.setdefault(id(each.tensor), []).append(each)
-        names = {node.operation.name for view in views(self.model) for node in view.nodes}
-        names |= {origin(t)[0].name for v in views(self.model) for t in v.graph.inputs}
-        copier = Inserter(insertions, names)
-        with postponed() as new:
-            grown = copier.model(self.model)
+        grown, copier, new = self._graph()
         pairs = copier.pairs()
         values: dict[int, Any] = {id(to): read(old) for old, to in pairs}
         drawn: set[int] = set()
@@ -211,6 +204,18 @@ class DeepenPlan(Plan):
                 for one, other in layer_pairs(old, layer):
                     carry_extras(one, other)
         return grown, pairs
+
+    def _graph(self) -> tuple[keras.Model, Inserter, list[keras.Variable]]:
+        """The deeper model without values, what made it, and its variables."""
+        insertions: dict[int, list[Any]] = {}
+        for _, each in self.places:
+            insertions.setdefault(id(each.tensor), []).append(each)
+        names = {node.operation.name for view in views(self.model) for node in view.nodes}
+        names |= {origin(t)[0].name for v in views(self.model) for t in v.graph.inputs}
+        copier = Inserter(insertions, names)
+        with postponed() as new:
+            grown = copier.model(self.model)
+        return grown, copier, new
 
 
 def _own_values(layer: Any, make: Any) -> dict[int, Any]:

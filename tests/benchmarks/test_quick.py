@@ -122,8 +122,11 @@ def test_energy(capsys):
 
 def test_growth(capsys):
     found = run("growth")
-    assert list(found) == ["zero", 0.1]
+    assert list(found) == ["zero", 0.1, "plans_without_values", "verification"]
+    fusions = [found.pop(cross) for cross in ("zero", 0.1)]
     for figures in found.values():
+        assert positive({k: v for k, v in figures.items() if "memory" not in k})
+    for figures in fusions:
         assert figures["parameters"] > 2 * figures["parameters before"]
         assert positive({k: v for k, v in figures.items() if "memory" not in k})
         assert math.isfinite(figures["extra peak memory / new weights"])

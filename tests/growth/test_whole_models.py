@@ -153,3 +153,22 @@ def test_a_model_beside_the_graph_is_refused_before_training():
     model.half = keras.Model(model.inputs, model.get_layer("encoder").output, name="half")
     with pytest.raises(ValueError, match=r"its attribute 'half' holds 'half', which is no layer"):
         grown_in_fit(model)
+
+
+@pytest.mark.backend_agnostic
+def test_plans_read_no_values():
+    with keras.StatelessScope(initialize_variables=False):
+        inputs = keras.Input((None, 8))
+        hidden = layers.Dense(16, "relu")(inputs)
+        attended = layers.MultiHeadAttention(2, 4)(hidden, hidden)
+        outputs = layers.Dense(3)(layers.LayerNormalization()(layers.Add()([hidden, attended])))
+        shapes = keras.Model(inputs, outputs)
+    model = keras.models.clone_model(shapes)
+    for make in (
+        lambda each: growth.plan_widen(each, 2.0),
+        lambda each: growth.plan_self_fuse(each, cross="zero"),
+        lambda each: growth.plan_deepen(each, 1),
+    ):
+        plan = make(shapes)
+        assert plan.parameters == growth.apply(make(model))[0].count_params()
+        assert str(plan)
