@@ -13,7 +13,7 @@ from adaptive_nets.automl.fitted import Fitted
 from adaptive_nets.automl.fitting import Fitting
 from adaptive_nets.automl.inputs import as_labels, check_weights, feature_table, training_table
 from adaptive_nets.automl.judging.board import Board
-from adaptive_nets.automl.judging.scoring import make_metric
+from adaptive_nets.automl.judging.scoring import make_metric, metric_for
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Target
@@ -134,7 +134,9 @@ class AutoEstimator(BaseEstimator):
         fitted = self._fitted
         table, labels, _ = training_table(X, fitted.target.name if y is None else y)
         rows = self._labelled(table, labels, sample_weight, learn=False)
-        board = Board(make_metric(self.metric, self._classifies), fitted.target, None)
+        labels = getattr(fitted.target, "labels", None)
+        metric = metric_for(make_metric(self.metric, self._classifies), labels, rows.y)
+        board = Board(metric, fitted.target, None)
         return board.measure(rows.y, fitted.outputs(rows.x), rows.w)
 
     def leaderboard(self) -> pd.DataFrame:

@@ -20,7 +20,9 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
         time_limit: Seconds for all of `fit`. Defaults to `None`: it ends by itself.
         preset: `"fast"` (10 seconds), `"good"`, or `"best"` (folds). Defaults to `"good"`.
         metric: What the choice is made by: `"auto"` (log loss) or the name of a scorer of
-            scikit-learn. Defaults to `"auto"`.
+            scikit-learn that is defined for the classes. For `"f1"` and others that look for a
+            positive class it is 1 or, where that is neither of two classes, the second one.
+            Defaults to `"auto"`.
         schema: A `data.Schema` to read tables by. Defaults to `None`: it is inferred.
         folds: Number of networks per candidate, each trained without a fold of the rows, by which
             it is stopped and weighed; `None` for one, which the rows held out stop and weigh.

@@ -19,6 +19,7 @@ from adaptive_nets.automl.fitted import (
     serving_head,
 )
 from adaptive_nets.automl.judging.board import Board
+from adaptive_nets.automl.judging.scoring import metric_for
 from adaptive_nets.automl.judging.splits import LEAST_ROWS, split
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.searching import Searching, kinds_within
@@ -68,6 +69,9 @@ class Fitting:
             rows: All rows.
             valid: Rows to hold out, or `None` to take a part of `rows`.
         """
+        labels = self.target.labels if isinstance(self.target, Classes) else None
+        metric = metric_for(self.settings.metric, labels, rows.y)
+        self.settings = dataclasses.replace(self.settings, metric=metric)
         schema = self.settings.schema or Schema.infer(rows.x, kinds={})
         if self.column is not None:
             # Rows to predict may have the target too.

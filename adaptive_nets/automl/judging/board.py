@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from absl import logging
 
 from adaptive_nets.automl.baselines.fit_baselines import Baseline
 from adaptive_nets.automl.judging.scoring import Metric, measure_classes, measure_numbers, score
@@ -39,6 +40,11 @@ class Board:
             note: How it came to be, or `""`.
         """
         self._add("served model", "served", outputs, seconds, note)
+        if np.isnan(self._rows[-1].get(self.metric.name, 0.0)):
+            logging.warning(
+                "metric='%s' is not defined for the model's predictions of the held-out rows. "
+                "Models were compared by the %s instead.", self.metric.name, self._usual,
+            )  # fmt: skip
 
     def add_search(self, search: "AdaNet") -> None:
         """Adds the candidate ensembles of a search."""
@@ -63,12 +69,19 @@ class Board:
             )
 
     def is_better(self, outputs: np.ndarray, than: np.ndarray) -> bool:
-        """Returns whether outputs for the held-out rows are better than others by the metric."""
-        first, second = (
-            self.measure(self.held.y, each, self.held.w)[self.metric.name]
-            for each in (outputs, than)
-        )
+        """Returns whether outputs for the held-out rows are better than others by the metric.
+
+        Where it is defined for neither, they are compared by log loss or root mean squared error.
+        """
+        found = [self.measure(self.held.y, each, self.held.w) for each in (outputs, than)]
+        first, second = (each[self.metric.name] for each in found)
+        if np.isnan(first) and np.isnan(second):
+            return found[0][self._usual] < found[1][self._usual]
         return np.isnan(second) or self.metric.better(first, second)
+
+    @property
+    def _usual(self):
+        return "log_loss" if isinstance(self.target, Classes) else "rmse"
 
     def _add(self, name, kind, outputs, seconds, note):
         measured = {} if outputs is None else self.measure(self.held.y, outputs, self.held.w)
@@ -94,6 +107,8 @@ class Board:
         if self.metric.scorer is None:
             return found
         labels = self.target.labels if classes else None
+        if classes:
+            y = labels[self.target.codes(y)]
         return {self.metric.name: score(self.metric, y, outputs, labels, weights), **found}
 
     def frame(self) -> pd.DataFrame:

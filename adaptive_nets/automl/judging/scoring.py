@@ -19,11 +19,13 @@ class Metric:
         name: Its name: `"log_loss"`, `"rmse"`, or that of a scorer.
         scorer: The scorer of scikit-learn, or `None` for one of the metrics that are always shown.
         rising: Whether higher values are better.
+        coded: Whether it reads two classes as 0 and 1, the second one being the positive class.
     """
 
     name: str
     scorer: Any = None
     rising: bool = False
+    coded: bool = False
 
     def better(self, value: float, than: float) -> bool:
         """Returns whether a value is better than another one. NaN is better than none."""
@@ -53,6 +55,60 @@ def make_metric(name: str, classifies: bool) -> Metric:
             f"{', '.join(near)}. Received: metric={name!r}."
         )
     return Metric(name, metrics.get_scorer(name), rising=True)
+
+
+def metric_for(metric: Metric, labels: np.ndarray | None, y: np.ndarray) -> Metric:
+    """Returns a metric as it is measured on a target, before there are any predictions.
+
+    Scorers such as `"f1"` take 1 for the positive class. Where neither of two classes is 1, the
+    second one is.
+
+    Args:
+        metric: The metric.
+        labels: The classes, or `None` for numbers.
+        y: The target's values.
+
+    Raises:
+        ValueError: The metric is not defined for such a target.
+    """
+    if metric.scorer is None:
+        return metric
+    if labels is None:
+        numbers = np.asarray(y, "float64")
+        given = numbers, np.abs(numbers) + 1.0
+    else:
+        count = len(labels)
+        given = np.repeat(labels, 2), np.repeat(np.eye(count) / 2 + 0.5 / count, 2, axis=0)
+    try:
+        _scored(metric, *given, labels)
+    except (ValueError, TypeError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        if labels is not None and count == 2 and "pos_label" in reason:
+            return dataclasses.replace(metric, coded=True)
+    else:
+        return metric
+    if labels is None:
+        kind, usual = "numbers", ["r2", "neg_mean_absolute_error"]
+    else:
+        kind, usual = f"{len(labels)} classes", ["accuracy", "balanced_accuracy", "neg_log_loss"]
+        usual = _variants(metric.name, given, labels) or usual
+    raise ValueError(
+        f"metric={metric.name!r} is not defined for this target, {kind}: {reason}. "
+        f"Expected a metric that is, such as {', '.join(usual)}."
+    )
+
+
+def _variants(name, given, labels):
+    """Returns scorers whose names begin alike, of those that are defined."""
+    found = []
+    for other in metrics.get_scorer_names():
+        if other.startswith(f"{name}_"):
+            try:
+                _scored(Metric(other, metrics.get_scorer(other)), *given, labels)
+            except (ValueError, TypeError):
+                continue
+            found.append(other)
+    return found
 
 
 def measure_classes(
@@ -147,6 +203,16 @@ def score(
         classes: The classes, or `None` for numbers.
         weights: `[rows]` weights, or `None`.
     """
+    try:
+        return _scored(metric, y, outputs, classes, weights)
+    except ValueError:
+        # Defined for the target, but not for these predictions, such as negative ones of counts.
+        return float("nan")
+
+
+def _scored(metric, y, outputs, classes, weights=None):
+    if metric.coded:
+        y, classes = np.asarray(y == classes[1], "int64"), np.arange(2)
     known = _KnownNumbers(outputs) if classes is None else _KnownClasses(classes, outputs)
     options = {} if weights is None else {"sample_weight": weights}
     return float(metric.scorer(known, np.zeros((len(y), 1)), y, **options))
