@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from adaptive_nets._values import show
-from adaptive_nets.data.columns.number_text import MOST_ODD, parse_numbers, write_numbers
+from adaptive_nets.data.columns.number_text import most_odd, parse_numbers, write_numbers
 from adaptive_nets.data.columns.values import EXACT, MISSING_INTEGER, Column, texts, title
 from adaptive_nets.data.values import cast_exactly
 
@@ -119,7 +119,7 @@ def _warn_of_unreadable(found, kind, style, what):
     distinct = pd.unique(pd.Series(found, dtype=object))[:_MOST_CHECKED]
     _, absent, bad = (parse_numbers if kind == "number" else parse_dates)(distinct, style)
     # In the training data there may have been so many, and the schema tells of them.
-    if bad.sum() > MOST_ODD * (~absent).sum():
+    if bad.sum() > most_odd((~absent).sum()):
         first = distinct[bad][0]
         warnings.warn(
             f"{title(what)} has values that are no {kind}s as in the training data ({style}), and "

@@ -109,7 +109,7 @@ def test_whole_numbers_with_holes_are_exact_in_parquet(tmp_path):
 
 
 def test_a_column_without_a_name_is_numbered(write):
-    assert list(read_table(write(",b\n1,2\n"))) == ["column_1", "b"]
+    assert list(read_table(write(",b\n1,2\n"))) == ["Unnamed: 0", "b"]
 
 
 def test_a_file_that_is_not_there(tmp_path):
