@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,11 @@ LEAST_ID_ROWS = 20
 LEAST_DAYS, FIRST_DAY, LAST_DAY = 5, 1900_01_01, 2100_12_31
 # Text has at least so many words on average, and so large a share of different values.
 LEAST_WORDS, LEAST_TEXT_SHARE, LEAST_TEXTS = 2.5, 0.1, 10
+
+# What stands for a missing number in many tables, where at least so many other values are near
+# each other and far from it.
+STAND_INS = {sign * float("9" * digits) for digits in range(2, 7) for sign in (1, -1)}
+LEAST_OTHERS = 5
 
 _NAMED_ID = re.compile(r"(?:^|[^A-Za-z])(?i:id)$|[a-z](?:Id|ID)$|^Unnamed: \d+$")
 _UNIQUE_ID = "an id: its name says so, and nearly every value is there once"
@@ -137,14 +143,32 @@ def _of_values(name, column):
     if column.kind == "b":
         return Finding("boolean", dtype, "true or false", **rest)
     whole = column.kind in "iu" or bool((distinct == np.trunc(distinct)).all())
+    far = _stand_in(name, distinct, counts)
     if not whole:
-        return Finding("number", dtype, "numbers with fractions", **rest)
+        return Finding("number", dtype, f"numbers with fractions{far}", **rest)
     if _are_days(distinct):
         return Finding("date", dtype, "whole numbers that are days", style="ymd", **rest)
     ignored = _is_row_number(name, column.present, len(distinct), rows)
     if ignored is not None:
         return Finding("ignore", dtype, ignored, **rest)
-    return _whole(name, dtype, rest)
+    found = _whole(name, dtype, rest)
+    return dataclasses.replace(found, reason=found.reason + far)
+
+
+def _stand_in(name, distinct, counts):
+    """Says which number may stand for a missing value: a usual one, far from all others."""
+    for place in (np.argmin(distinct), np.argmax(distinct)):
+        value, others = distinct[place], np.delete(distinct, place)
+        if float(value) not in STAND_INS or len(others) < LEAST_OTHERS or counts[place] < 2:
+            continue
+        if np.abs(others.astype("float64") - value).min() > np.ptp(others.astype("float64")):
+            text = f"{value:g} in {counts[place]:,} rows, far from all others"
+            warnings.warn(
+                f"Column '{name}' has {text}. If it stands for a missing value, replace it by NaN.",
+                stacklevel=2,
+            )
+            return f"; {text}"
+    return ""
 
 
 def _are_days(distinct):
