@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import adaptive_nets as an
 from adaptive_nets.automl.judging.splits import split
-from adaptive_nets.automl.targets import Classes
+from adaptive_nets.automl.targets import Classes, Numbers
 from adaptive_nets.data import containers
 from adaptive_nets.data.tables.table import read_table, split_target
 
@@ -115,3 +115,20 @@ def test_rare_and_quoted_classes_of_real_tables(name, classes, least, data_dir):
     assert len(target.labels) == classes and counts.min() >= least
     kept, held = split(len(codes), codes, 0)
     assert set(codes[kept]) == set(codes[held]) == set(range(classes))
+
+
+@pytest.mark.parametrize("scale", [1e308, 1e30, 1e-310])
+def test_numbers_at_the_ends_of_float64_are_learnt(scale):
+    # The least of them is 0 to TensorFlow, and says nothing.
+    table = pd.DataFrame({"far": np.clip(NUMBERS / 3, -1, 1) * scale, "near": NUMBERS})
+    model = quick().fit(table, LABELS)
+    assert np.isfinite(model.predict_proba(table)).all() and model.score(table, LABELS) > 0.9
+
+
+def test_a_target_with_a_tail_comes_back_as_it_was(data_dir):
+    charges = read_table(data_dir / "tables" / "insurance.csv.gz")["charges"].to_numpy()
+    target = Numbers.learn(charges, "charges")
+    encoded = target.encode(charges)
+    assert encoded.max() > 4 and encoded.mean() == pytest.approx(0, abs=1e-6)
+    again = encoded[:, 0] * target.scale + target.mean
+    np.testing.assert_allclose(again, charges, rtol=1e-4)
