@@ -60,6 +60,12 @@ def feature_table(
         if learn:
             _check_filled(table)
             validate_data(estimator, table, reset=True, skip_check_array=True)
+        elif not hasattr(estimator, "feature_names_in_"):
+            names = [f"x{place}" for place in range(estimator.n_features_in_)]
+            if not set(names) <= set(table.columns):
+                # As scikit-learn does: a warning, and columns are read in their order.
+                validate_data(estimator, table, reset=False, skip_check_array=True)
+                table = table.set_axis(names, axis=1)
         return table
     if np.ma.isMaskedArray(x):
         # What is masked is missing.

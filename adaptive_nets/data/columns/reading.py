@@ -38,8 +38,8 @@ def read_column(given: Any, kind: str, dtype: str, style: str | None, what: str)
         column = _parsed(column, kind, dtype, what)
     if kind == "date" and dtype == "float64":
         return _as_days(column, what)
-    if column.kind == "i" and dtype == "int64":
-        # What has been read before is read again as it is.
+    if column.kind == "i" and dtype == "int64" and (kind != "date" or np.ndim(given) == 2):
+        # What has been read before is read again as it is: microseconds, `[rows, 1]`.
         column = Column(column.values, column.absent | (column.values == MISSING_INTEGER))
         kind = "number"
     if (column.kind == "M") != (kind == "date") and not column.absent.all():
