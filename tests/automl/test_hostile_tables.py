@@ -34,6 +34,9 @@ def mixed():
         "numbers": RNG.choice(["x", "y", "é", "😀"], ROWS),
         "": pd.array([None, *(2**53 + 1 + 3 * np.arange(ROWS - 1)).tolist()], "Int64"),
         "day": [int(f"{day:%Y%m%d}") for day in days],
+        "weight": [f"{k / 4} kg" if k % 9 else "-" for k in range(ROWS)],
+        "month": [f"{1999 + k // 12}-{k % 12 + 1:02d}" for k in range(ROWS)],
+        "elapsed": [f"{k % 3} days {k % 24:02d}:{k:02d}:00" for k in range(ROWS)],
         "clock": [f"{k % 24}:{k:02d}" for k in range(ROWS)],
         "things": pd.Series([1, "a", None, 2.5, True] * 12, dtype=object),
     })  # fmt: skip
@@ -51,7 +54,9 @@ def test_every_kind_in_one_table_is_served_as_it_is_predicted(fitted, mixed, tmp
     assert kinds == [
         ("a_b", "number", "float64"), ("A_B_2", "number", "string"),
         ("numbers", "category", "string"), ("column_3", "number", "int64"),
-        ("day", "date", "float64"), ("clock", "number", "string"), ("things", "category", "string"),
+        ("day", "date", "float64"), ("weight", "number", "string"), ("month", "date", "string"),
+        ("elapsed", "number", "string"), ("clock", "number", "string"),
+        ("things", "category", "string"),
     ]  # fmt: skip
     expected = fitted.predict_proba(mixed)
     serve = tf.saved_model.load(fitted.export(tmp_path / "served")).signatures["serving_default"]
