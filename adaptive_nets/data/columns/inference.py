@@ -265,7 +265,8 @@ def _words(name, distinct, counts, rows, why, rest):
     if ignored is not None:
         return Finding("ignore", "string", ignored, **rest)
     if why:
-        return Finding("category", "string", why, **rest)
+        # Should they be taken for dates, months come first, as most programs have it.
+        return Finding("category", "string", why, style="mdy", **rest)
     words = np.array([len(text.split()) for text in distinct])
     mean_words = float((words * counts).sum() / present)
     share = len(distinct) / present

@@ -168,6 +168,12 @@ def test_a_kind_that_is_chosen_is_read_as_most_values_are_written():
     kinds = {"when": "date", "paid": "number"}
     schema = Schema.infer({"when": texts, "paid": amounts}, kinds=kinds)
     assert [f.style for f in schema.features] == ["mdy", "1,234.5"]
+    either = Schema.infer({"when": texts[:-2], "x": NUMBER / 8}, kinds={})
+    assert either.features[0].kind == "category"
+    assert (
+        either.replace(when="date").read({"when": ["3/4/2020"], "x": [1.0]})["when"] == "3/4/2020"
+    )
+    assert either.replace(when="date").features[0].style == "mdy"
     for kind in ("date", "number"):
         with pytest.raises(ValueError, match=f"'a' cannot be of kind '{kind}': no value is a"):
             Schema.infer({"a": ["x", "y"]}, kinds={"a": kind})
