@@ -22,6 +22,8 @@ _FEW, _MOST_ODD = 20, 0.01
 _BLANK = "[\\s\u00a0\u2009\u202f]"
 _GROUP = "[ '\u00a0\u2009\u2019\u202f]"
 _MINUS = "\u2212"
+# Behind the hours of a half of the day.
+HALF = r"[AaPp]\.?[Mm]\.?"
 # Each is a regular expression of RE2 and of Python, by the way in which 1234.5 is written; the
 # last is a time of day or a duration, which becomes seconds. Thousands do not begin with a 0, as
 # 0,125 does; those of India have two digits.
@@ -31,7 +33,7 @@ STYLES = {
     "1.234,5": r"(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)(?:,\d*)?",
     "1 234.5": rf"(?:[1-9]\d{{0,2}}(?:{_GROUP}\d{{3}})+|\d+)(?:\.\d*)?",
     "1 234,5": rf"(?:[1-9]\d{{0,2}}(?:{_GROUP}\d{{3}})+|\d+)(?:,\d*)?",
-    "h:m:s": r"(?:\d+ days?,? \+?)?\d+:[0-5]\d(?::[0-5]\d(?:\.\d*)?)?",
+    "h:m:s": rf"(?:\d+ days?,? \+?)?\d+:[0-5]\d(?::[0-5]\d(?:\.\d*)?)?(?:{_BLANK}*{HALF})?",
 }
 CLOCK = "h:m:s"
 # Signs and letters of currencies, before a number or behind it.
@@ -93,7 +95,7 @@ def number_pattern(style: str) -> str:
     if unit:
         return f"^{_BLANK}*{sign}?{_BLANK}*{STYLES[style]}{unit_pattern(unit)}"
     number = f"{STYLES[style]}{_BLANK}*(?:%|{CURRENCY})?{_BLANK}*"
-    in_brackets = rf"\({_BLANK}*{CURRENCY}?{_BLANK}*{number}\)"
+    in_brackets = rf"{CURRENCY}?{_BLANK}*\({_BLANK}*{CURRENCY}?{_BLANK}*{number}\)"
     return f"^{_BLANK}*(?:{before}{number}|{in_brackets}{_BLANK}*)$"
 
 
@@ -137,7 +139,7 @@ def style_of(texts: np.ndarray) -> tuple[str | None, np.ndarray]:
     styles = ["1.234,5"] if has_grouped_points(texts) else list(STYLES)
     unit = _unit_of(texts[:_SOME])
     if unit:
-        styles = [f"{style} {unit}" for style in styles if style != CLOCK]
+        styles = [CLOCK, *(f"{style} {unit}" for style in styles if style != CLOCK)]
     for style in styles:
         pattern = number_pattern(style)
         # Where a hundredth of many texts may be no numbers, a tenth of some of them is too much.
@@ -213,12 +215,15 @@ def parse_numbers(
 
 
 def _seconds(clock):
-    """Returns seconds of texts such as 1:30, -0:00:05.5 and -1day,+23:55:00."""
+    """Returns seconds of texts such as 1:30, 1:30PM, -0:00:05.5 and -1day,+23:55:00."""
     days = clock.str.extract(r"^([+-]?\d+)days?")[0].fillna("0").astype("float64")
     clock = clock.str.replace(r"^.*days?,?\+?", "", regex=True)
+    halved, afternoon = (clock.str.contains(rf"{h}\.?[Mm]\.?$") for h in ("[AaPp]", "[Pp]"))
+    clock = clock.str.replace(rf"{HALF}$", "", regex=True)
     parts = clock.str.extract(r"^[+-]?(\d+):(\d+):?(.*)$")
     parts[2] = "0" + parts[2]
     hours, minutes, seconds = (parts[k].astype("float64") for k in range(3))
+    hours = np.where(halved, hours % 12 + 12 * afternoon, hours)
     time = (hours * 3600 + minutes * 60 + seconds) * np.where(clock.str.startswith("-"), -1, 1)
     return days * 86_400 + time
 

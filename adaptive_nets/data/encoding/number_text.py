@@ -5,6 +5,7 @@ import tensorflow as tf
 from adaptive_nets.data.columns.number_text import (
     CLOCK,
     COMMA,
+    HALF,
     NEGATIVE,
     WASTE,
     number_pattern,
@@ -39,17 +40,23 @@ def parse_numbers(texts: tf.Tensor, style: str) -> tf.Tensor:
 
 
 def _seconds(clock):
-    """Returns seconds of texts such as 1:30, -0:00:05.5 and -1day,+23:55:00."""
+    """Returns seconds of texts such as 1:30, 1:30PM, -0:00:05.5 and -1day,+23:55:00."""
     # Without days, what is taken for them is the hours.
     days = tf.strings.to_number(
         tf.strings.regex_replace(clock, r"^([+-]?\d+)(?:day|:).*$", r"\1"), "float64"
     )
     days = tf.where(tf.strings.regex_full_match(clock, ".*day.*"), days, tf.zeros_like(days))
     clock = tf.strings.regex_replace(clock, r"^.*days?,?\+?", "")
+    halved = tf.strings.regex_full_match(clock, f".*{HALF}")
+    afternoon = tf.strings.regex_full_match(clock, r".*[Pp]\.?[Mm]\.?")
+    clock = tf.strings.regex_replace(clock, f"{HALF}$", "")
     fields = tf.strings.regex_replace(clock, r"^[+-]?(\d+):(\d+):?(.*)$", r"\1|\2|0\3")
     split = tf.strings.split(tf.reshape(fields, [-1]), "|").flat_values
     hours, minutes, seconds = tf.unstack(
         tf.reshape(tf.strings.to_number(split, "float64"), [-1, 3]), axis=1
     )
-    found = tf.reshape(hours * 3600 + minutes * 60 + seconds, tf.shape(clock))
+    hours = tf.reshape(hours, tf.shape(clock))
+    twelve = tf.constant(12, "float64")
+    hours = tf.where(halved, hours % twelve + twelve * tf.cast(afternoon, "float64"), hours)
+    found = hours * 3600 + tf.reshape(minutes * 60 + seconds, tf.shape(clock))
     return days * 86_400 + tf.where(tf.strings.regex_full_match(clock, "-.*"), -found, found)

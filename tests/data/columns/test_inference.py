@@ -100,6 +100,7 @@ COLUMNS = {
         False,
         "#DIV",
     ),
+    "morning": ([f"{k % 12 + 1}:{k:02d} AM" for k in NUMBER], "number", "string", True, ""),
     "elapsed": ([f"{k % 3} days 00:{k % 60:02d}:00" for k in NUMBER], "number", "string", True, ""),
     "month": (
         [f"{2000 + k // 12}-{k % 12 + 1:02d}" for k in NUMBER],
