@@ -13,9 +13,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_fit_idempotent,
+    check_methods_subset_invariance,
+    parametrize_with_checks,
+)
 
 import adaptive_nets as an
+from adaptive_nets.automl import searching
 
 # A time limit that leaves no time for a search: the linear model.
 QUICK = {"time_limit": 0.01, "seed": 0, "verbose": 0}
@@ -40,6 +45,25 @@ def expected_to_fail(estimator):
 )
 def test_check_estimator(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize(
+    ("kind", "check"),
+    [
+        (an.AutoClassifier, check_methods_subset_invariance),
+        (an.AutoRegressor, check_fit_idempotent),
+    ],
+)
+def test_checks_hold_after_a_search_too(kind, check, generator, monkeypatch):
+    searches = []
+
+    def short(*args, **settings):
+        searches.append(an.AdaNet(*args, **settings, max_iterations=1, steps_per_iteration=20))
+        return searches[-1]
+
+    monkeypatch.setattr(searching, "AdaNet", short)
+    check("front", kind(generator=generator, seed=0, verbose=0))
+    assert all(search.stop_reason for search in searches) and searches
 
 
 def test_models_are_chosen_compared_and_explained():
