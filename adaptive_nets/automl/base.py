@@ -82,16 +82,20 @@ class AutoEstimator(BaseEstimator):
                 "from. Expected at least 2 rows."
             )
         target = self._target.learn(rows.y, name)
+        rows = rows.with_labels(target.plain(rows.y))
         fitting = Fitting(settings, target, name if isinstance(y, str) else None)
-        valid = None if validation_data is None else self._held_out(validation_data, name)
+        valid = None
+        if validation_data is not None:
+            text = [name for name in rows.x if rows.x[name].dtype == object]
+            valid = self._held_out(validation_data, target, text)
         self._fitted = fitting.run(rows, valid)
         if settings.model_dir is not None:
             self.save(os.path.join(settings.model_dir, MODEL_FOLDER))
         return self
 
-    def _labelled(self, table, labels, weights, learn):
+    def _labelled(self, table, labels, weights, learn, text=()):
         check_aligned(table, labels, weights)
-        table = feature_table(self, table, learn)
+        table = feature_table(self, table, learn, text)
         labels = as_labels(labels)
         check_consistent_length(table, labels)
         weights = check_weights(weights, len(table))
@@ -100,13 +104,14 @@ class AutoEstimator(BaseEstimator):
             rows = rows.take(np.flatnonzero(weights))
         return rows
 
-    def _held_out(self, given, name):
+    def _held_out(self, given, target, text):
         if isinstance(given, tuple | list) and len(given) in (2, 3):
             x, y, *weights = given
-            table, labels, _ = training_table(x, y)
-            return self._labelled(table, labels, *(weights or [None]), learn=False)
-        table, labels, _ = training_table(given, name)
-        return self._labelled(table, labels, None, learn=False)
+        else:
+            x, y, *weights = given, target.name
+        table, labels, _ = training_table(x, y, _text_of(target, text))
+        rows = self._labelled(table, labels, *(weights or [None]), learn=False, text=text)
+        return rows.with_labels(target.plain(rows.y))
 
     def _outputs(self, X):
         check_is_fitted(self)
@@ -114,8 +119,10 @@ class AutoEstimator(BaseEstimator):
 
     def _table(self, X):
         """Returns features to predict, with the text columns of a file as text."""
-        text = [f.name for f in self.schema_.features if f.dtype == "string"]
-        return feature_table(self, X, learn=False, text=text)
+        return feature_table(self, X, learn=False, text=self._text())
+
+    def _text(self):
+        return [f.name for f in self.schema_.features if f.dtype == "string"]
 
     def evaluate(self, X: Any, y: Any = None, sample_weight: Any = None) -> dict[str, float]:
         """Returns metrics on labelled rows.
@@ -132,10 +139,12 @@ class AutoEstimator(BaseEstimator):
         """
         check_is_fitted(self)
         fitted = self._fitted
-        table, labels, _ = training_table(X, fitted.target.name if y is None else y)
-        rows = self._labelled(table, labels, sample_weight, learn=False)
-        labels = getattr(fitted.target, "labels", None)
-        metric = metric_for(make_metric(self.metric, self._classifies), labels, rows.y)
+        text = _text_of(fitted.target, self._text())
+        table, labels, _ = training_table(X, fitted.target.name if y is None else y, text)
+        rows = self._labelled(table, labels, sample_weight, learn=False, text=text)
+        rows = rows.with_labels(fitted.target.plain(rows.y))
+        classes = getattr(fitted.target, "labels", None)
+        metric = metric_for(make_metric(self.metric, self._classifies), classes, rows.y)
         board = Board(metric, fitted.target, None)
         return board.measure(rows.y, fitted.outputs(rows.x), rows.w)
 
@@ -240,3 +249,8 @@ class AutoEstimator(BaseEstimator):
         tags.non_deterministic = self.seed is None
         tags.target_tags.required = True
         return tags
+
+
+def _text_of(target, columns):
+    """Returns the names of columns to read as text from a file, the target's too if it was text."""
+    return [*columns, target.name] if getattr(target, "style", None) is not None else columns

@@ -14,12 +14,13 @@ from adaptive_nets._checks import check_array, show
 from adaptive_nets.data.tables.table import read_table, split_target
 
 
-def training_table(x: Any, y: Any) -> tuple[Any, Any, str]:
+def training_table(x: Any, y: Any, text: Collection[str] = ()) -> tuple[Any, Any, str]:
     """Returns features, labels, and the target's name.
 
     Args:
         x: Features; or a table or path, with the target among its columns.
         y: Labels, or the name of the target's column.
+        text: Names of columns that a CSV file holds as text. Defaults to none.
 
     Raises:
         ValueError: There are no labels, or no such column.
@@ -29,7 +30,7 @@ def training_table(x: Any, y: Any) -> tuple[Any, Any, str]:
             raise ValueError(
                 f"y={y!r} names a column, so X must be a table or a path. Received: X={show(x)}."
             )
-        table, labels = split_target(read_table(x), y)
+        table, labels = split_target(read_table(x, text), y)
         return table, labels, y
     if y is None:
         raise ValueError(
@@ -59,6 +60,12 @@ def feature_table(
         if learn:
             _check_filled(table)
             validate_data(estimator, table, reset=True, skip_check_array=True)
+        elif not hasattr(estimator, "feature_names_in_"):
+            names = [f"x{place}" for place in range(estimator.n_features_in_)]
+            if not set(names) <= set(table.columns):
+                # As scikit-learn does: a warning, and columns are read in their order.
+                validate_data(estimator, table, reset=False, skip_check_array=True)
+                table = table.set_axis(names, axis=1)
         return table
     if np.ma.isMaskedArray(x):
         # What is masked is missing.
@@ -71,12 +78,12 @@ def feature_table(
         x = _objects(x)
     words = getattr(getattr(x, "dtype", None), "kind", "") == "O"
     options = {"dtype": None, "ensure_all_finite": False} if words else {}
-    array = validate_data(
-        estimator,
-        x,
-        reset=learn,
-        **{"dtype": "numeric", "ensure_all_finite": "allow-nan", **options},
-    )
+    options = {"dtype": "numeric", "ensure_all_finite": "allow-nan", **options}
+    try:
+        array = validate_data(estimator, x, reset=learn, **options)
+    except ValueError as error:
+        # scikit-learn shows arrays on several lines.
+        raise ValueError(" ".join(str(error).split())) from error
     return _with_names(estimator, read_table(np.asarray(array)), learn)
 
 

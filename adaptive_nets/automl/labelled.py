@@ -24,3 +24,7 @@ class Labelled:
         """Returns some of the rows."""
         w = None if self.w is None else self.w[index]
         return Labelled(self.x.iloc[index], self.y[index], w)
+
+    def with_labels(self, y: np.ndarray) -> "Labelled":
+        """Returns the rows with other labels."""
+        return dataclasses.replace(self, y=y)

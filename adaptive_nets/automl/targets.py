@@ -11,6 +11,12 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from adaptive_nets import heads
 from adaptive_nets._checks import show
+from adaptive_nets.data.columns.number_text import (
+    MISSING_NUMBERS,
+    is_missing_word,
+    parse_numbers,
+    style_of,
+)
 
 # Squares of larger numbers, or of smaller deviations, are none in float64.
 _LARGEST, _LEAST = 1e150, 1e-150
@@ -29,6 +35,10 @@ class Target(abc.ABC):
 
     def __init__(self, name: str):
         self.name = name
+
+    def plain(self, y: Any) -> np.ndarray:
+        """Returns labels of some rows without the signs that they are written with as text."""
+        return y
 
     @abc.abstractmethod
     def encode(self, y: Any) -> np.ndarray:
@@ -75,13 +85,13 @@ class Classes(Target):
         if len(labels) < 2:
             raise ValueError(
                 f"The target {name!r} has one class: there is nothing to tell apart. Expected at "
-                f"least two classes. Received: {show(labels[0])} in every row."
+                f"least two classes. Received: {show(labels.tolist()[0])} in every row."
             )
         if len(values) >= _FEW_ROWS and len(labels) > len(values) / 2:
             raise ValueError(
                 f"The target {name!r} has {len(labels)} classes in {len(values)} rows: it looks "
                 "like an id. Expected classes of several rows each; numbers are predicted by "
-                f"AutoRegressor. Received: {show(values[0])}, {show(values[1])}, ..."
+                f"AutoRegressor. Received: {_some(values.tolist(), 2)}."
             )
         return cls(labels, name)
 
@@ -137,11 +147,14 @@ class Numbers(Target):
         scale: `[targets]` deviations of the training rows, none of them 0.
         name: The target's name, for messages.
         flat: Whether labels came as `[rows]` and not as `[rows, targets]`.
+        style: How numbers are written, if they came as text; see `Feature`. Defaults to `None`.
     """
 
-    def __init__(self, mean: np.ndarray, scale: np.ndarray, name: str, flat: bool):
+    def __init__(
+        self, mean: np.ndarray, scale: np.ndarray, name: str, flat: bool, style: str | None = None
+    ):
         super().__init__(name)
-        self.mean, self.scale, self.flat = mean, scale, flat
+        self.mean, self.scale, self.flat, self.style = mean, scale, flat, style
 
     @classmethod
     def learn(cls, y: Any, name: str) -> "Numbers":
@@ -150,14 +163,14 @@ class Numbers(Target):
         Raises:
             ValueError: Labels are missing, are text, or number the rows.
         """
-        values = read_numbers(y, name)
+        style = _style_of(y)
+        values = read_numbers(y, name, style)
         _check_no_count(values, name)
         wide = values.reshape(len(values), -1)
         _check_range(wide, name)
         deviation = wide.std(axis=0)
-        return cls(
-            wide.mean(axis=0), np.where(deviation > 0, deviation, 1.0), name, values.ndim == 1
-        )
+        scale = np.where(deviation > 0, deviation, 1.0)
+        return cls(wide.mean(axis=0), scale, name, values.ndim == 1, style)
 
     @property
     def strata(self) -> bool:
@@ -171,8 +184,11 @@ class Numbers(Target):
         wide = np.maximum(size, self.scale)
         return "float64" if (far | (wide > _WIDE) | (self.scale < _NARROW)).any() else "float32"
 
+    def plain(self, y: Any) -> np.ndarray:
+        return y if self.style is None else read_numbers(y, self.name, self.style)
+
     def encode(self, y: Any) -> np.ndarray:
-        values = read_numbers(y, self.name)
+        values = read_numbers(y, self.name, self.style)
         wide = values.reshape(len(values), -1)
         if wide.shape[1] != len(self.mean):
             raise ValueError(
@@ -191,6 +207,7 @@ class Numbers(Target):
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
             "flat": self.flat,
+            "style": self.style,
         }
 
 
@@ -199,8 +216,9 @@ def restore_target(values: dict[str, Any]) -> Target:
     if values["kind"] == "classes":
         return Classes(np.array(values["labels"], dtype=values["dtype"]), values["name"])
     return Numbers(
-        np.array(values["mean"]), np.array(values["scale"]), values["name"], values["flat"]
-    )
+        np.array(values["mean"]), np.array(values["scale"]), values["name"], values["flat"],
+        values.get("style"),
+    )  # fmt: skip
 
 
 def read_labels(y: Any, name: str) -> np.ndarray:
@@ -228,7 +246,7 @@ def read_labels(y: Any, name: str) -> np.ndarray:
         if kinds <= {"bool", "bool_"}:
             return values.astype(bool)
         if kinds <= {"int", "float", "int64", "float64"}:
-            return np.array(values.tolist())
+            return _check_whole(np.array(values.tolist()), name)
         raise ValueError(
             f"The target {name!r} must hold values of one kind. "
             f"Received: {', '.join(sorted(kinds))}."
@@ -240,16 +258,34 @@ def read_labels(y: Any, name: str) -> np.ndarray:
             f"Unknown label type: the target {name!r} must hold text, whole numbers or booleans. "
             f"Received: dtype {values.dtype}."
         )
+    return _check_whole(values, name)
+
+
+def _check_whole(values, name):
+    """Returns labels, and refuses whole numbers that 64 bits cannot hold."""
+    if values.dtype.kind == "O" or (values.dtype.kind == "u" and values.max() >= 2**63):
+        raise ValueError(
+            f"The target {name!r} must have classes of at most 64 bits. Pass them as text, such "
+            f"as by y.astype(str). Received: {show(max(values.tolist()))}."
+        )
     return values
 
 
-def read_numbers(y: Any, name: str) -> np.ndarray:
+def read_numbers(y: Any, name: str, style: str | None = None) -> np.ndarray:
     """Returns labels `[rows]` or `[rows, targets]` as float64.
 
+    Args:
+        y: Labels.
+        name: The target's name, for messages.
+        style: How numbers are written that come as text; see `Feature`. Defaults to `None`: no
+            text is read.
+
     Raises:
-        ValueError: They are missing in some rows, infinite, or text.
+        ValueError: They are missing in some rows, infinite, or no numbers.
     """
     values = np.asarray(y)
+    if style is not None and values.dtype.kind in "OUT":
+        values = _of_text(values, style)
     if values.ndim not in (1, 2) or values.size == 0:
         raise ValueError(
             f"The target {name!r} must be numbers [rows] or [rows, targets]. "
@@ -261,7 +297,7 @@ def read_numbers(y: Any, name: str) -> np.ndarray:
         values = column_or_1d(values, warn=True)
     _refuse_missing(np.asarray(pd.isna(values)), name, values)
     try:
-        numbers = values.astype("float64")
+        numbers = values.astype("float64") if values.dtype.kind != "c" else None
         # Neither text nor dates, nor what has an imaginary part.
         exact = values.dtype.kind in "biuf" or (
             values.dtype.kind == "O" and all(isinstance(v, Real | Decimal) for v in values.flat)
@@ -269,13 +305,50 @@ def read_numbers(y: Any, name: str) -> np.ndarray:
     except (TypeError, ValueError):
         exact = False
     if not exact:
-        text = next((v for v in values.flat if not isinstance(v, Real | Decimal)), values.flat[0])
-        raise ValueError(
-            f"The target {name!r} must be numbers; classes are predicted by AutoClassifier. "
-            f"Received: {show(text)}."
-        )
+        raise ValueError(f"The target {name!r} must be numbers{_instead_of_numbers(values)}.")
     _check_finite(numbers, name)
+    if values.dtype.kind in "iu" and (np.abs(numbers) > 2.0**53).any():
+        raise ValueError(
+            f"The target {name!r} must be numbers that float64 holds, whole ones up to 2**53. "
+            f"Subtract a constant from it. Received: {show(values.max().item())}."
+        )
     return numbers
+
+
+def _instead_of_numbers(values):
+    """Returns what a target holds that is no number, and what is to be done, for a message."""
+    if values.dtype.kind == "M":
+        return ", such as days since a date: (y - y.min()).dt.days. Received: dates"
+    if values.dtype.kind == "m":
+        return ", such as seconds: y.dt.total_seconds(). Received: durations"
+    text = next((v for v in values.flat if not isinstance(v, Real | Decimal)), values.flat[0])
+    texts = np.array([str(v) for v in values.flat if isinstance(v, str)], dtype=object)
+    style = _style_of(texts, most=True)
+    if style is not None:
+        _, _, bad = parse_numbers(texts, style)
+        text = texts[bad][0] if bad.any() else text
+    return f"; classes are predicted by AutoClassifier. Received: {show(text)}"
+
+
+def _style_of(y, most=False):
+    """Returns how numbers are written that came as text, or `None` if some are no numbers."""
+    values = np.asarray(y)
+    if values.dtype.kind not in "OUT" or (values.ndim == 2 and values.shape[1] != 1):
+        return None
+    texts = pd.unique(pd.Series(values.ravel(), dtype=object).dropna()).astype(object)
+    if not len(texts) or not all(isinstance(text, str) for text in texts):
+        return None
+    style, odd = style_of(texts[~is_missing_word(texts, MISSING_NUMBERS)])
+    return style if most or not odd.any() else None
+
+
+def _of_text(values, style):
+    """Returns text as numbers, with NaN where they are missing and text where there is none."""
+    found, flat = values.astype(object).ravel(), values.ravel()
+    places = [place for place, value in enumerate(flat) if isinstance(value, str)]
+    numbers, _, bad = parse_numbers(found[places], style)
+    found[places] = np.where(bad, found[places], numbers.astype(object))
+    return found.reshape(values.shape)
 
 
 def _refuse_missing(missing, name, values):
@@ -318,5 +391,5 @@ def _check_no_count(values, name):
 
 
 def _some(labels, most=6):
-    shown = ", ".join(show(label) for label in labels[:most])
+    shown = ", ".join(show(label) for label in list(labels[:most]))
     return shown + (", ..." if len(labels) > most else "")

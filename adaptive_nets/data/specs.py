@@ -17,12 +17,11 @@ from adaptive_nets._checks import (
     or_none,
     show,
 )
+from adaptive_nets.data.columns.number_text import is_style
 
-# How numbers and dates may be written as text.
-STYLES = (
-    "1234.5", "1,234.5", "1.234,5", "1 234.5", "1 234,5", "h:m:s",
-    "ymd", "dmy", "mdy", "dby", "bdy",
-)  # fmt: skip
+# How numbers may be written as text, without a unit; and dates.
+_NUMBERS = ("1234.5", "1,234.5", "1.234,5", "1 234.5", "1 234,5", "h:m:s")
+_DATES = ("ymd", "dmy", "mdy", "dby", "bdy", "ym", "my", "by")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +72,9 @@ def check_feature(feature: Any) -> None:
         check_text(name, getattr(feature, name))
     for name in ("missing", "code"):
         check_bool(name, getattr(feature, name))
-    or_none(check_choice, "style", feature.style, STYLES)
+    style = feature.style
+    if not (isinstance(style, str) and is_style(style)):
+        or_none(check_choice, "style", style, (*_NUMBERS, *_DATES))
     check_instance("reason", feature.reason, str, "a string")
     share = check_instance("missing_share", feature.missing_share, int | float, "a share")
     if isinstance(share, bool) or not 0 <= share <= 1:

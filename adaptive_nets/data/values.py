@@ -249,8 +249,8 @@ def check_finite(array: np.ndarray, name: str, missing: bool = False) -> None:
         if bad.any():
             row = start + int(np.flatnonzero(bad.any(axis=1))[0])
             raise ValueError(
-                f"'{name}' must be finite. Received: NaN or infinity, first in row {row}. "
-                "Impute or drop such rows."
+                f"'{name}' must be finite. Received: {'' if missing else 'NaN or '}infinity, first "
+                f"in row {row}. {'Set it to NaN' if missing else 'Impute'} or drop such rows."
             )
         start += len(piece)
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import adaptive_nets as an
 from adaptive_nets.automl.judging.splits import split
-from adaptive_nets.automl.targets import Classes
+from adaptive_nets.automl.targets import Classes, Numbers
 from adaptive_nets.data import containers
 from adaptive_nets.data.tables.table import read_table, split_target
 
@@ -34,6 +34,9 @@ def mixed():
         "numbers": RNG.choice(["x", "y", "é", "😀"], ROWS),
         "": pd.array([None, *(2**53 + 1 + 3 * np.arange(ROWS - 1)).tolist()], "Int64"),
         "day": [int(f"{day:%Y%m%d}") for day in days],
+        "weight": [f"{k / 4} kg" if k % 9 else "-" for k in range(ROWS)],
+        "month": [f"{1999 + k // 12}-{k % 12 + 1:02d}" for k in range(ROWS)],
+        "elapsed": [f"{k % 3} days {k % 24:02d}:{k:02d}:00" for k in range(ROWS)],
         "clock": [f"{k % 24}:{k:02d}" for k in range(ROWS)],
         "things": pd.Series([1, "a", None, 2.5, True] * 12, dtype=object),
     })  # fmt: skip
@@ -51,7 +54,9 @@ def test_every_kind_in_one_table_is_served_as_it_is_predicted(fitted, mixed, tmp
     assert kinds == [
         ("a_b", "number", "float64"), ("A_B_2", "number", "string"),
         ("numbers", "category", "string"), ("column_3", "number", "int64"),
-        ("day", "date", "float64"), ("clock", "number", "string"), ("things", "category", "string"),
+        ("day", "date", "float64"), ("weight", "number", "string"), ("month", "date", "string"),
+        ("elapsed", "number", "string"), ("clock", "number", "string"),
+        ("things", "category", "string"),
     ]  # fmt: skip
     expected = fitted.predict_proba(mixed)
     serve = tf.saved_model.load(fitted.export(tmp_path / "served")).signatures["serving_default"]
@@ -115,3 +120,20 @@ def test_rare_and_quoted_classes_of_real_tables(name, classes, least, data_dir):
     assert len(target.labels) == classes and counts.min() >= least
     kept, held = split(len(codes), codes, 0)
     assert set(codes[kept]) == set(codes[held]) == set(range(classes))
+
+
+@pytest.mark.parametrize("scale", [1e308, 1e30, 1e-310])
+def test_numbers_at_the_ends_of_float64_are_learnt(scale):
+    # The least of them is 0 to TensorFlow, and says nothing.
+    table = pd.DataFrame({"far": np.clip(NUMBERS / 3, -1, 1) * scale, "near": NUMBERS})
+    model = quick().fit(table, LABELS)
+    assert np.isfinite(model.predict_proba(table)).all() and model.score(table, LABELS) > 0.9
+
+
+def test_a_target_with_a_tail_comes_back_as_it_was(data_dir):
+    charges = read_table(data_dir / "tables" / "insurance.csv.gz")["charges"].to_numpy()
+    target = Numbers.learn(charges, "charges")
+    encoded = target.encode(charges)
+    assert encoded.max() > 4 and encoded.mean() == pytest.approx(0, abs=1e-6)
+    again = encoded[:, 0] * target.scale + target.mean
+    np.testing.assert_allclose(again, charges, rtol=1e-4)

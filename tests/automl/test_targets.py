@@ -100,3 +100,46 @@ def test_labels_of_other_libraries_and_widths(y):
 def test_what_holds_no_labels_is_refused_in_a_line(y):
     with pytest.raises(TypeError, match="^y must hold one label a row[.] Received: y=[^\n]*$"):
         an.AutoClassifier(time_limit=0.01, verbose=0).fit(X, y)
+
+
+def test_a_target_of_numbers_as_text_is_numbers(tmp_path):
+    table = pd.DataFrame({"a": np.arange(60) % 11 / 4, "b": np.arange(60) % 7})
+    numbers = 1000 * table["a"] + 2500.5
+    table["y"] = [f"${value:,.2f}" for value in numbers]
+    model = an.AutoRegressor(time_limit=0.01, seed=0, verbose=0).fit(table, "y")
+    np.testing.assert_allclose(model.predict(table), numbers, rtol=0.1)
+    table.to_csv(tmp_path / "table.csv", index=False)
+    assert model.evaluate(tmp_path / "table.csv")["rmse"] == model.evaluate(table)["rmse"] < 150
+    loaded = an.automl.load(model.save(tmp_path / "saved"))
+    assert loaded.evaluate(table) == model.evaluate(table)
+    with pytest.raises(ValueError, match="is missing in 1 of 2 rows, first in row 1"):
+        model.evaluate(table[:2].assign(y=["$5.00", "n/a"]))
+    with pytest.raises(ValueError, match="must be numbers; .* Received: 'five'"):
+        model.evaluate(table[:2].assign(y=["$5.00", "five"]))
+
+
+def test_points_between_thousands_are_none_in_rows_to_evaluate_either(tmp_path):
+    numbers = 1000 + np.arange(60) * 29 % 71 * 37
+    numbers[0] = 5
+    lines = [f"{n:,};{n / 50}".replace(",", ".") + f";{n:,}".replace(",", ".") for n in numbers]
+    (tmp_path / "all.csv").write_text("\n".join(["x;z;y", *lines]))
+    (tmp_path / "few.csv").write_text("\n".join(["x;z;y", *lines[1:4]]))
+    model = an.AutoRegressor(time_limit=0.01, seed=0, verbose=0)
+    model.fit(tmp_path / "all.csv", "y", validation_data=tmp_path / "few.csv")
+    np.testing.assert_allclose(model.predict(tmp_path / "few.csv"), numbers[1:4], rtol=0.05)
+    assert model.evaluate(tmp_path / "few.csv")["rmse"] < 100
+
+
+@pytest.mark.parametrize(
+    ("kind", "y", "message"),
+    [
+        (an.AutoClassifier, np.array([2**64 - 1, 2**64 - 2] * 6, "uint64"), "at most 64 bits"),
+        (an.AutoClassifier, [2**70, 2**71] * 6, "at most 64 bits. Pass them as text"),
+        (an.AutoRegressor, 2**53 + 1 + np.arange(12) % 5, "that float64 holds"),
+        (an.AutoRegressor, pd.date_range("2020", periods=12), "days since a date"),
+        (an.AutoRegressor, pd.timedelta_range("1s", periods=12), "y.dt.total_seconds"),
+    ],
+)
+def test_targets_that_would_be_rounded_or_are_no_numbers(kind, y, message):
+    with pytest.raises(ValueError, match=message):
+        kind(time_limit=0.01, seed=0, verbose=0).fit(X, y)

@@ -2,22 +2,30 @@
 
 import dataclasses
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from adaptive_nets.data.columns.date_text import PATTERNS, date_style, days_of_numbers
+from adaptive_nets._values import show
+from adaptive_nets.data.columns.date_text import (
+    PATTERNS,
+    date_style,
+    days_of_numbers,
+    likely_style,
+    parse_dates,
+)
 from adaptive_nets.data.columns.number_text import (
     CURRENCY,
     MISSING_CATEGORIES,
     MISSING_NUMBERS,
-    MOST_ODD,
     is_missing_word,
+    is_style,
+    likely_numbers,
     parse_numbers,
     style_of,
 )
-from adaptive_nets.data.columns.number_text import STYLES as NUMBERS
 from adaptive_nets.data.columns.values import EXACT, Column
 
 KINDS = ("number", "boolean", "category", "date", "text", "ignore")
@@ -30,7 +38,13 @@ LEAST_DAYS, FIRST_DAY, LAST_DAY = 5, 1900_01_01, 2100_12_31
 # Text has at least so many words on average, and so large a share of different values.
 LEAST_WORDS, LEAST_TEXT_SHARE, LEAST_TEXTS = 2.5, 0.1, 10
 
+# What stands for a missing number in many tables, where at least so many other values are near
+# each other and far from it.
+STAND_INS = {sign * float("9" * digits) for digits in range(2, 7) for sign in (1, -1)}
+LEAST_OTHERS = 5
+
 _NAMED_ID = re.compile(r"(?:^|[^A-Za-z])(?i:id)$|[a-z](?:Id|ID)$|^Unnamed: \d+$")
+_UNIQUE_ID = "an id: its name says so, and nearly every value is there once"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +100,7 @@ def choose_kind(found: Finding, kind: str, reason: str) -> Finding:
     if kind == "text":
         dtype, style = "string", None
     elif dtype == "string":
-        style = {"number": style if style in NUMBERS else "1234.5",
+        style = {"number": style if style and is_style(style) else "1234.5",
                  "date": style if style in PATTERNS else "ymd"}.get(kind)  # fmt: skip
     elif kind == "date":
         # Numbers are days such as 20141013.
@@ -129,14 +143,32 @@ def _of_values(name, column):
     if column.kind == "b":
         return Finding("boolean", dtype, "true or false", **rest)
     whole = column.kind in "iu" or bool((distinct == np.trunc(distinct)).all())
+    far = _stand_in(name, distinct, counts)
     if not whole:
-        return Finding("number", dtype, "numbers with fractions", **rest)
+        return Finding("number", dtype, f"numbers with fractions{far}", **rest)
     if _are_days(distinct):
         return Finding("date", dtype, "whole numbers that are days", style="ymd", **rest)
     ignored = _is_row_number(name, column.present, len(distinct), rows)
     if ignored is not None:
         return Finding("ignore", dtype, ignored, **rest)
-    return _whole(name, dtype, rest)
+    found = _whole(name, dtype, rest)
+    return dataclasses.replace(found, reason=found.reason + far)
+
+
+def _stand_in(name, distinct, counts):
+    """Says which number may stand for a missing value: a usual one, far from all others."""
+    for place in (np.argmin(distinct), np.argmax(distinct)):
+        value, others = distinct[place], np.delete(distinct, place)
+        if float(value) not in STAND_INS or len(others) < LEAST_OTHERS or counts[place] < 2:
+            continue
+        if np.abs(others.astype("float64") - value).min() > np.ptp(others.astype("float64")):
+            text = f"{value:g} in {counts[place]:,} rows, far from all others"
+            warnings.warn(
+                f"Column '{name}' has {text}. If it stands for a missing value, replace it by NaN.",
+                stacklevel=2,
+            )
+            return f"; {text}"
+    return ""
 
 
 def _are_days(distinct):
@@ -164,7 +196,7 @@ def _is_row_number(name, values, distinct, rows):
     if len(values) < rows or rows < LEAST_ID_ROWS:
         return None
     if _NAMED_ID.search(name) and distinct >= 0.95 * rows:
-        return "an id: its name says so, and nearly every value is there once"
+        return _UNIQUE_ID
     if distinct < rows:
         return None
     if (np.diff(values.astype("float64")) == 1).all():
@@ -189,24 +221,39 @@ def _dtype_of(column):
 
 def _of_text(name, column, wanted):
     distinct, counts, _ = _counted(column)
-    rows, lost = len(column.absent), int(column.absent.sum())
+    rows = len(column.absent)
     no_number = is_missing_word(distinct, MISSING_NUMBERS)
     if wanted in (None, "number") and not no_number.all():
-        found = _numbers(name, distinct, counts, no_number, rows)
+        found = _numbers(name, distinct, counts, no_number, rows, wanted is not None)
         if found is not None:
             return found
+    why = ""
     if wanted in (None, "date") and not no_number.all():
-        style, why = date_style(distinct[~no_number])
-        if style is not None:
-            share = (lost + int(counts[no_number].sum())) / rows
-            count = int((~no_number).sum())
-            return Finding("date", "string", why, False, style, share, count)
-    else:
-        why = ""
+        found, why = _dates(name, distinct[~no_number], counts[~no_number], rows, wanted)
+        if found is not None:
+            return found
     no_value = is_missing_word(distinct, MISSING_CATEGORIES)
     present = int(counts[~no_value].sum())
     rest = {"missing_share": 1 - present / max(rows, 1), "distinct": int((~no_value).sum())}
     return _words(name, distinct[~no_value], counts[~no_value], rows, why, rest)
+
+
+def _dates(name, distinct, counts, rows, wanted):
+    """Returns the finding for dates as text, or `None`; and why not."""
+    style, why = date_style(distinct)
+    if style is None and wanted is not None:
+        style = likely_style(distinct)
+        if style is None:
+            raise _none_is(name, "date", distinct)
+    if style is None:
+        return None, why
+    _, absent, bad = parse_dates(distinct, style)
+    lost = [repr(text) for text in distinct[bad | absent][:5]]
+    if lost:
+        why += f"; {', '.join(lost)} read as missing"
+    there = ~(bad | absent)
+    share = 1 - int(counts[there].sum()) / rows
+    return Finding("date", "string", why, False, style, share, int(there.sum())), why
 
 
 def _words(name, distinct, counts, rows, why, rest):
@@ -217,6 +264,9 @@ def _words(name, distinct, counts, rows, why, rest):
         ignored = "every value is the same"
     if ignored is not None:
         return Finding("ignore", "string", ignored, **rest)
+    if why:
+        # Should they be taken for dates, months come first, as most programs have it.
+        return Finding("category", "string", why, style="mdy", **rest)
     words = np.array([len(text.split()) for text in distinct])
     mean_words = float((words * counts).sum() / present)
     share = len(distinct) / present
@@ -226,25 +276,39 @@ def _words(name, distinct, counts, rows, why, rest):
     if present == rows >= LEAST_ID_ROWS and len(distinct) == rows and words.max() == 1:
         return Finding("ignore", "string", "an id: every value is one word, and there once", **rest)
     if _NAMED_ID.search(name) and rows >= LEAST_ID_ROWS and len(distinct) >= 0.95 * rows:
-        reason = "an id: its name says so, and nearly every value is there once"
-        return Finding("ignore", "string", reason, **rest)
-    reason = why or ("text of two values" if len(distinct) == 2 else "text of few words")
+        return Finding("ignore", "string", _UNIQUE_ID, **rest)
+    reason = "text of two values" if len(distinct) == 2 else "text of few words"
     return Finding("category", "string", reason, **rest)
 
 
-def _numbers(name, distinct, counts, no_number, rows):
+def _none_is(name, kind, distinct):
+    """Returns the error for a column none of whose values is of the kind that was chosen."""
+    return ValueError(
+        f"Column '{name}' cannot be of kind '{kind}': no value is a {kind}. "
+        f"Received: {show(distinct[0])}."
+    )
+
+
+def _numbers(name, distinct, counts, no_number, rows, chosen):
     """Returns the finding for numbers that are written as text, or `None`."""
-    style, odd = style_of(distinct[~no_number], MOST_ODD)
+    words = distinct[~no_number]
+    style, odd = style_of(words)
+    if style is None and chosen:
+        style, odd = likely_numbers(words)
+        if style is None:
+            raise _none_is(name, "number", words)
     if style is None:
         return None
-    words = distinct[~no_number]
-    if len({sign for text in words for sign in re.findall(CURRENCY, text)}) > 1:
+    signs = {sign for text in words for sign in re.findall(CURRENCY, text)}
+    if len(signs) > 1 and not chosen:
         # Amounts in different currencies cannot be compared.
         return None
-    if any(re.fullmatch(r"\s*0\d+\s*", text) for text in words[:1000]):
+    if any(re.match(r"\s*0\d", text) for text in words[:1000]) and ":" not in style and not chosen:
         # Telephone numbers and postcodes: 01 and 1 are not the same.
         return None
     values, _, _ = parse_numbers(words[~odd], style)
+    if _are_blurred(values) and not chosen:
+        return None
     present = int(counts[~no_number][~odd].sum())
     values = np.unique(values)
     if style == "1234.5" and not odd.any() and _are_days(values):
@@ -258,13 +322,22 @@ def _numbers(name, distinct, counts, no_number, rows):
         return Finding("ignore", "string", ignored, style=style, **rest)
     lost = [repr(text) for text in [*distinct[no_number], *words[odd]]]
     reason = "numbers as text"
+    if style not in ("1234.5", "h:m:s"):
+        reason += f", written as {style}"
     if lost:
         more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
         reason += f"; {', '.join(lost[:5])}{more} read as missing"
     if (values != np.trunc(values)).any():
         return Finding("number", "string", reason, style=style, **rest)
+    if _NAMED_ID.search(name) and rows >= LEAST_ID_ROWS and len(values) >= 0.95 * rows:
+        return Finding("ignore", "string", _UNIQUE_ID, style=style, **rest)
     found = _whole(name, "string", rest, style)
     return dataclasses.replace(found, reason=f"{reason}; {found.reason}")
+
+
+def _are_blurred(values):
+    """Returns whether different whole numbers are so large that they are one float64."""
+    return len(np.unique(values)) < len(values) and bool((np.abs(values) > EXACT).any())
 
 
 def find_kinds(parts: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Finding]:

@@ -1,5 +1,6 @@
 """Raw values by feature: by name where there are names, by position where there are none."""
 
+import re
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -33,7 +34,7 @@ def array_parts(x: Any, spec: FeatureSpec, spec_of: Callable[[Any], Spec]) -> li
                 "The model expects one array of features. Received: a table of columns of numbers "
                 "and text."
             )
-        if any(not name.removeprefix("column_").isdigit() for name in given.parts):
+        if not all(re.fullmatch(r"(?:x|column_)\d+", name) for name in given.parts):
             warnings.warn(
                 "The training data had no names. The columns are read in their order: "
                 f"{some(given.parts)}.",

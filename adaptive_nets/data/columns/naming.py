@@ -44,11 +44,12 @@ def missing_error(
         absent: Those that are not there.
         given: The names that are.
     """
+    folded = {each.casefold().strip(): each for each in map(str, given)}
     near = {
-        name: difflib.get_close_matches(name, list(map(str, given)), n=1, cutoff=0.6)
+        name: difflib.get_close_matches(name.casefold().strip(), list(folded), n=1, cutoff=0.6)
         for name in absent
     }
-    hints = [f"'{name}' (is it '{found[0]}'?)" if found else f"'{name}'"
+    hints = [f"'{name}' (is it '{folded[found[0]]}'?)" if found else f"'{name}'"
              for name, found in near.items()]  # fmt: skip
     text = (
         f"Features of the training data are missing: {', '.join(hints[:8])}. "

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from adaptive_nets._values import show
-from adaptive_nets.data.columns.number_text import MOST_ODD, parse_numbers, write_numbers
+from adaptive_nets.data.columns.number_text import most_odd, parse_numbers, write_numbers
 from adaptive_nets.data.columns.values import EXACT, MISSING_INTEGER, Column, texts, title
 from adaptive_nets.data.values import cast_exactly
 
@@ -38,8 +38,8 @@ def read_column(given: Any, kind: str, dtype: str, style: str | None, what: str)
         column = _parsed(column, kind, dtype, what)
     if kind == "date" and dtype == "float64":
         return _as_days(column, what)
-    if column.kind == "i" and dtype == "int64":
-        # What has been read before is read again as it is.
+    if column.kind == "i" and dtype == "int64" and (kind != "date" or np.ndim(given) == 2):
+        # What has been read before is read again as it is: microseconds, `[rows, 1]`.
         column = Column(column.values, column.absent | (column.values == MISSING_INTEGER))
         kind = "number"
     if (column.kind == "M") != (kind == "date") and not column.absent.all():
@@ -119,7 +119,7 @@ def _warn_of_unreadable(found, kind, style, what):
     distinct = pd.unique(pd.Series(found, dtype=object))[:_MOST_CHECKED]
     _, absent, bad = (parse_numbers if kind == "number" else parse_dates)(distinct, style)
     # In the training data there may have been so many, and the schema tells of them.
-    if bad.sum() > MOST_ODD * (~absent).sum():
+    if bad.sum() > most_odd((~absent).sum()):
         first = distinct[bad][0]
         warnings.warn(
             f"{title(what)} has values that are no {kind}s as in the training data ({style}), and "

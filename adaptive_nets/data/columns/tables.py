@@ -85,7 +85,8 @@ def _columns_of(x):
             "A table must be a DataFrame, an Arrow table, a dict of columns or a two-dimensional "
             f"array. Received: {what}."
         )
-    return {f"column_{k}": array[:, k] for k in range(array.shape[1])}
+    # As scikit-learn calls them.
+    return {f"x{k}": array[:, k] for k in range(array.shape[1])}
 
 
 def _of_rows(x):
@@ -117,7 +118,7 @@ def table_of(x: Any, columns: Sequence[str]) -> Any:
             return _parts(x)[0]
         return x if given.layout == "list" else given.parts
     found = _columns_of(x)
-    if len(found) == 1 and list(found) != ["column_0"]:
+    if len(found) == 1 and list(found) != ["x0"]:
         return found
     if len(found) != len(columns):
         raise ValueError(

@@ -179,7 +179,8 @@ def _refuse_others(array, absent, what):
         if not isinstance(array[row], _PLAIN):
             raise ValueError(
                 f"{title(what)} must be numbers, strings, booleans or dates. Received: "
-                f"{show(array[row])} ({type(array[row]).__name__}), first in row {row}."
+                f"{show(array[row])} ({type(array[row]).__name__}), first in row {row}. Convert "
+                "the column, such as by .astype(str), or leave it out."
             )
 
 

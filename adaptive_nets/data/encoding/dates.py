@@ -4,7 +4,14 @@ import math
 
 import tensorflow as tf
 
-from adaptive_nets.data.columns.date_text import MONTHS, PATTERNS, PIVOT, order_of
+from adaptive_nets.data.columns.date_text import (
+    COMPACT,
+    MONTHS,
+    PATTERNS,
+    PIVOT,
+    SPREAD,
+    order_of,
+)
 from adaptive_nets.data.columns.values import MISSING_INTEGER
 
 DAY = 86_400
@@ -54,6 +61,8 @@ def seconds_of_text(texts: tf.Tensor, style: str) -> tf.Tensor:
     if "b" in style:
         for pattern, number in MONTHS.items():
             texts = tf.strings.regex_replace(texts, pattern, number)
+    if style == "ymd":
+        texts = tf.strings.regex_replace(texts, COMPACT, SPREAD)
     fits = tf.strings.regex_full_match(texts, PATTERNS[style])
     fields = tf.strings.regex_replace(texts, PATTERNS[style], _FIELDS)
     fields = tf.reshape(tf.where(fits, fields, _NOTHING), [-1])
@@ -61,6 +70,8 @@ def seconds_of_text(texts: tf.Tensor, style: str) -> tf.Tensor:
     parts = tf.reshape(tf.strings.to_number(split, "float64"), [-1, 9])
     date = {letter: tf.cast(parts[:, k], "int64") for k, letter in enumerate(order_of(style))}
     year, month, day = date["y"], date["m"], date["d"]
+    if "d" not in style:
+        day = tf.ones_like(day)
     if style != "ymd":
         century = tf.where(year >= PIVOT, tf.constant(1900, "int64"), tf.constant(2000, "int64"))
         year = tf.where(year < 100, year + century, year)

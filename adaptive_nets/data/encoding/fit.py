@@ -132,12 +132,15 @@ def _center_and_scale(values):
         column = column[~np.isnan(column)]
         if not len(column):
             continue
-        low, center[place], high = np.quantile(column, [0.25, 0.5, 0.75])
-        spread = high - low
+        with np.errstate(over="ignore"):
+            low, center[place], high = np.quantile(column, [0.25, 0.5, 0.75])
+            spread = min(high - low, np.finfo("float64").max)
         if not spread > 0:
             others = np.abs(column[column != center[place]] - center[place])
             spread = np.median(others) if len(others) else 1.0
-        scale[place] = spread if np.isfinite(spread) and spread > 0 else 1.0
+        # TensorFlow takes what is smaller for 0.
+        good = np.isfinite(spread) and spread >= np.finfo("float64").tiny
+        scale[place] = spread if good else 1.0
     return center, scale
 
 

@@ -126,7 +126,8 @@ class Plan:
         return self._in_order([*self.float_codes, *_joined(self.text_codes), *self.whole_codes])
 
     def _in_order(self, names):
-        return [name for name in self.order if name in set(names)]
+        wanted = set(names)
+        return [name for name in self.order if name in wanted]
 
     def names(self) -> dict[str, list[str]]:
         """Returns what each column of the encoded tensors is, by the names of the tensors."""

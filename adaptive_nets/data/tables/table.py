@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adaptive_nets._checks import check_path, check_text, show
+from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.containers import check_names, unpack
 from adaptive_nets.data.tables.csv_file import read_csv
 
@@ -61,15 +62,20 @@ def read_table(source: Any, text: Collection[str] = ()) -> "pd.DataFrame":
     given = unpack(source)
     if given.layout == "columns":
         # Not by to_pandas, which rounds whole numbers where some are missing.
+        _check_flat(given.parts)
         return pd.DataFrame(given.parts)
     if given.layout == "dict":
-        shapes = {name: np.shape(values) for name, values in given.parts.items()}
+        # pandas would pair Series by their labels, and add rows.
+        check_aligned(given.parts)
+        parts = {name: getattr(values, "array", values) if isinstance(values, pd.Series) else values
+                 for name, values in given.parts.items()}  # fmt: skip
+        shapes = {name: np.shape(values) for name, values in parts.items()}
         if len(set(shapes.values())) > 1 or len(next(iter(shapes.values()))) != 1:
             raise ValueError(
                 "The columns of a table must be equally long, with one value a row. "
                 f"Received: shapes {shapes}."
             )
-        return pd.DataFrame(given.parts)
+        return pd.DataFrame(parts)
     raw = given.parts.get("features", source)
     array = np.array(raw, dtype=object) if isinstance(raw, list | tuple) else np.asarray(raw)
     if array.ndim != 2:
@@ -79,6 +85,17 @@ def read_table(source: Any, text: Collection[str] = ()) -> "pd.DataFrame":
         )
     frame = pd.DataFrame(array, columns=[f"x{place}" for place in range(array.shape[1])])
     return frame.infer_objects() if array.dtype == object else frame
+
+
+def _check_flat(parts):
+    for name, values in parts.items():
+        fields = getattr(getattr(values, "dtype", None), "names", None)
+        if fields or len(np.shape(values)) != 1:
+            what = f"fields {', '.join(fields)}" if fields else f"shape {list(np.shape(values))}"
+            raise ValueError(
+                "The columns of a table must have one value a row. Make columns of the parts of "
+                f"{name!r}, or leave it out. Received: {name!r} with {what}."
+            )
 
 
 def split_target(table: "pd.DataFrame", target: str) -> tuple["pd.DataFrame", "pd.Series"]:

@@ -67,6 +67,78 @@ COLUMNS = {
     "thirds": ([Fraction(k, 3) for k in NUMBER], "number", "float64", False, "fractions"),
     "binned": (pd.cut(NUMBER, 3).astype(object), "category", "string", False, ""),
     "huge": ([None, *(2**53 + 1 + 3 * NUMBER[1:]).tolist()], "number", "int64", True, ""),
+    "weight": ([f"{k / 4} kg" for k in NUMBER], "number", "string", False, "written as 1234.5 kg"),
+    "installs": ([f"{10 ** (k % 5):,}+" for k in NUMBER], "number", "string", True, "1,234.5 +"),
+    "two units": (
+        [f"{k} km" if k % 2 else f"{k} mi" for k in NUMBER],
+        "category",
+        "string",
+        False,
+        "",
+    ),
+    "part": ([f"0{k % 7}15kg" for k in NUMBER], "category", "string", False, ""),
+    "points": (
+        [f"{k * 371 + 5:,}".replace(",", ".") for k in NUMBER],
+        "number",
+        "string",
+        True,
+        "1.234,5",
+    ),
+    "three digits": ([f"{k / 8:.3f}" for k in NUMBER], "number", "string", False, ""),
+    "three after a comma": (
+        [f"{k / 8:.3f}".replace(".", ",") for k in NUMBER],
+        "number",
+        "string",
+        False,
+        "1.234,5",
+    ),
+    "one odd": ([*map(str, NUMBER[1:] / 4), "n.d."], "number", "string", False, "'n.d.' read as"),
+    "of Excel": (
+        ["#DIV/0!", "#REF!", *map(str, NUMBER[2:] / 4)],
+        "number",
+        "string",
+        False,
+        "#DIV",
+    ),
+    "morning": ([f"{k % 12 + 1}:{k:02d} AM" for k in NUMBER], "number", "string", True, ""),
+    "elapsed": ([f"{k % 3} days 00:{k % 60:02d}:00" for k in NUMBER], "number", "string", True, ""),
+    "month": (
+        [f"{2000 + k // 12}-{k % 12 + 1:02d}" for k in NUMBER],
+        "date",
+        "string",
+        False,
+        "year, month",
+    ),
+    "late months": ([f"2001-1{k % 3}" for k in NUMBER], "date", "string", False, "year, month"),
+    "month of": (
+        [f"{k % 12 + 1:02d}/{2000 + k // 12}" for k in NUMBER],
+        "date",
+        "string",
+        False,
+        "month, year",
+    ),
+    "no date": (
+        ["0000-00-00", *[f"2020-01-{k % 28 + 1:02d}" for k in NUMBER[1:]]],
+        "date",
+        "string",
+        False,
+        "'0000-00-00' read",
+    ),
+    "one odd date": (
+        ["soon", *[f"2020-01-{k % 28 + 1:02d}" for k in NUMBER[1:]]],
+        "date",
+        "string",
+        False,
+        "'soon' read",
+    ),
+    "either, once": (
+        [f"{k % 12 + 1:02d}/{k // 12 + 1:02d}/2020" for k in NUMBER],
+        "category",
+        "string",
+        False,
+        "told apart",
+    ),
+    "beyond": ([str(2**64 + int(k) ** 2 % 7) for k in NUMBER], "category", "string", False, ""),
     "span": (NUMBER * np.timedelta64(1500, "ms"), "number", "float64", False, "fractions"),
 }
 
@@ -80,6 +152,32 @@ def test_a_column_is_taken_for_what_it_is(name):
     assert (feature.kind, feature.dtype, feature.code) == (kind, dtype, code), feature.reason
     assert reason in feature.reason
     assert (feature in schema.ignored) == (kind == "ignore")
+
+
+@pytest.mark.parametrize("value", [-999, 9999])
+def test_a_number_that_may_stand_for_a_missing_one_is_said(value):
+    with pytest.warns(UserWarning, match=f"'a' has {value} in 12 rows, .* replace it by NaN"):
+        schema = Schema.infer({"a": np.where(NUMBER % 5, NUMBER / 8, value)}, kinds={})
+    assert "far from all others" in schema.features[0].reason
+    near = {"a": np.where(NUMBER % 5, NUMBER * 50, 999)}
+    assert Schema.infer(near, kinds={}).features[0].reason.endswith("may be codes")
+
+
+def test_a_kind_that_is_chosen_is_read_as_most_values_are_written():
+    texts = np.array([*[f"{k % 12 + 1}/{k % 7 + 1}/2020" for k in NUMBER], "x", "y"], dtype=object)
+    amounts = np.array([*[f"1,{k:03d}.50" for k in NUMBER], "x", "y"], dtype=object)
+    kinds = {"when": "date", "paid": "number"}
+    schema = Schema.infer({"when": texts, "paid": amounts}, kinds=kinds)
+    assert [f.style for f in schema.features] == ["mdy", "1,234.5"]
+    either = Schema.infer({"when": texts[:-2], "x": NUMBER / 8}, kinds={})
+    assert either.features[0].kind == "category"
+    assert (
+        either.replace(when="date").read({"when": ["3/4/2020"], "x": [1.0]})["when"] == "3/4/2020"
+    )
+    assert either.replace(when="date").features[0].style == "mdy"
+    for kind in ("date", "number"):
+        with pytest.raises(ValueError, match=f"'a' cannot be of kind '{kind}': no value is a"):
+            Schema.infer({"a": ["x", "y"]}, kinds={"a": kind})
 
 
 def test_a_column_with_a_value_now_and_then_is_kept_or_left_out_and_said():
@@ -244,9 +342,9 @@ def test_arrays_and_tables_without_names_are_read_in_order():
     x = np.array([[1.5, "a"], [2.5, "b"], [None, "a"]], dtype=object)
     schema = Schema.infer(x, kinds={})
     assert [(f.name, f.kind) for f in schema.features] == [
-        ("column_0", "number"), ("column_1", "category"),
+        ("x0", "number"), ("x1", "category"),
     ]  # fmt: skip
-    assert schema.read(x.tolist())["column_1"].tolist() == [["a"], ["b"], ["a"]]
+    assert schema.read(x.tolist())["x1"].tolist() == [["a"], ["b"], ["a"]]
     named = Schema.infer(pd.DataFrame(x, columns=["n", "c"]), kinds={})
     with pytest.warns(UserWarning, match="read in the order of the training data: n, c"):
         assert named.read(x)["c"].tolist() == [["a"], ["b"], ["a"]]

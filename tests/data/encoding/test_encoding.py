@@ -320,7 +320,7 @@ def test_1000_columns():
     table[0, ::2] = np.nan
     schema, _, found = fitted(table)
     assert found["numbers"].shape == (50, 1000) and found["missing"].shape == (50, 500)
-    assert schema.names[999] == "column_999"
+    assert schema.names[999] == "x999"
 
 
 def test_what_was_read_is_read_again_as_it_is():

@@ -44,6 +44,15 @@ NUMBERS = st.one_of(
             "1:05",
             "-0:00:05.25",
             "12:61",
+            "0,125",
+            "12,34,567",
+            "5 kg",
+            "(5)kg",
+            "-1 days +23:55:00",
+            "1 day, 2:03:04.5",
+            "12:05 a.m.",
+            "1:05:06PM",
+            "$(5)",
         ]
     ),
 )
@@ -55,6 +64,7 @@ DATES = st.one_of(
     st.datetimes().map(lambda d: f"{d:%m/%d/%y %I:%M %p}"),
     st.builds("{:04d}-{}-{} {}:{:02d}".format, st.integers(0, 9999), PART, PART, PART, PART),
     st.builds("{}/{}/{}".format, PART, PART, PART),
+    st.sampled_from(["2001-11", "11/2001", "Nov. 2001", "2001-13", "0000-00-00", "20011103"]),
     st.datetimes().map(lambda d: f"{d:%a, %d %b} {d.year:04d} {d:%H:%M:%S} GMT"),
     st.datetimes().map(lambda d: f"{d:%B} {d.day}th, {d.year:04d}, {d:%I:%M %p}"),
     st.sampled_from(["1-Jan-99", "Sept. 3, 2001", "May 5 2020", "mayor 5 2020", "5 Marchs 2020"]),
@@ -68,7 +78,7 @@ DATES = st.one_of(
 @hypothesis.given(st.lists(NUMBERS, min_size=40, max_size=80))
 def test_numbers(texts):
     array = np.array(texts, dtype=object)
-    for style in number_text.STYLES:
+    for style in [*number_text.STYLES, "1,234.5 kg", "1234.5 +"]:
         expected, absent, bad = number_text.parse_numbers(array, style)
         assert (np.isnan(expected) == (absent | bad)).all()
         np.testing.assert_array_equal(parse_numbers(tf.constant(texts), style), expected)
@@ -88,6 +98,7 @@ def test_dates(texts):
         np.testing.assert_allclose(seconds, expected, rtol=0, atol=1e-4)
         # Earlier years are written with fewer digits.
         there = times[times >= np.datetime64("1000")]
+        assert "d" in style or (there == there.astype("M8[M]")).all()
         again = date_text.parse_dates(date_text.write_dates(there, style), style)[0]
         np.testing.assert_array_equal(again, there)
 
@@ -99,3 +110,29 @@ def test_words_for_missing_values(words):
     pattern = number_text.missing_pattern(words)
     assert number_text.is_missing_word(np.array(texts, dtype=object), words).tolist() == expected
     assert tf.strings.regex_full_match(texts, pattern).numpy().tolist() == expected
+
+
+def test_numbers_and_dates_as_they_are_written():
+    for style, texts, expected in (
+        ("1,234.5", ["0,125", "1,234", "12,34,567"], [np.nan, 1234, 1_234_567]),
+        ("1.234,5", ["0,125", "1.234", "-1.234.567,5"], [0.125, 1234, -1_234_567.5]),
+        ("1234.5 kg", ["5 kg", "-2.5kg", "5", "5 lb"], [5, -2.5, np.nan, np.nan]),
+        ("1,234.5 +", ["10,000+", "0+"], [10_000, 0]),
+        ("h:m:s", ["12:05 AM", "1:05 pm", "12:00 p.m."], [300, 47_100, 43_200]),
+        ("h:m:s", ["0 days 00:05:00", "-1 days +23:55:00", "1 day, 2:03"], [300, -300, 93_780]),
+    ):
+        found, _, _ = number_text.parse_numbers(np.array(texts, dtype=object), style)
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(parse_numbers(tf.constant(texts), style), expected)
+        again = number_text.write_numbers(found[~np.isnan(found)], style)
+        np.testing.assert_array_equal(
+            number_text.parse_numbers(again, style)[0], found[~np.isnan(found)]
+        )
+    for style, text in (
+        ("ym", "2001-11"),
+        ("my", "11/2001"),
+        ("by", "Nov 2001"),
+        ("ymd", "20011101"),
+    ):
+        times, _, _ = date_text.parse_dates(np.array([text, "2001-1101"], dtype=object), style)
+        assert times[0] == np.datetime64("2001-11-01") and np.isnat(times[1])

@@ -43,6 +43,14 @@ TRAPS = {
     },
     "credit_g": {"checking_balance": ("category", "string", "")},
     "kc1": {"e": ("number", "float64", "fractions")},
+    "insurance": {
+        "children": ("number", "float64", "may be codes"),
+        "smoker": ("category", "string", "two values"),
+    },
+    "ames": {
+        "Overall_Cond": ("category", "string", "few words"),
+        "Year_Built": ("number", "float64", "may be codes"),
+    },
 }  # fmt: skip
 
 
@@ -72,3 +80,19 @@ def test_the_traps_of_a_table_are_seen_and_it_is_encoded(name, data_dir):
             (feature,) = [f for f in schema.features if f.key == column]
             assert not (codes == 1).any()
             assert (codes == 0).mean() == pytest.approx(feature.missing_share)
+
+
+def test_each_of_ordered_categories_is_a_value_of_its_own(data_dir):
+    table = pd.read_csv(data_dir / "tables" / "diamonds_50k.csv.gz")[["cut", "color", "clarity"]]
+    table = table[:10_000]
+    schema = Schema.infer(table, kinds={})
+    assert [(f.kind, f.distinct) for f in schema.features] == [("category", n) for n in (5, 7, 8)]
+    # As text, and as what pandas has for categories with an order.
+    order = ["Fair", "Good", "Very Good", "Premium", "Ideal"]
+    ordered = table.assign(cut=pd.Categorical(table["cut"], order, ordered=True))
+    encode = fit_encoding(schema, table)
+    codes = [encode(schema.read(each))["categories"].numpy() for each in (table, ordered)]
+    np.testing.assert_array_equal(*codes)
+    for place, name in enumerate(table):
+        pairs = {*zip(table[name], codes[0][:, place].tolist(), strict=True)}
+        assert sorted(code for _, code in pairs) == [*range(3, 3 + table[name].nunique())]

@@ -65,6 +65,9 @@ def test_columns_that_were_text_are_text(write):
         ("a,a\n1,2\n", "it names the column 'a' twice"),
         ("a,b\n1,2,3\n", "a line has more fields than the first line has names"),
         ('a,b\n"1,2\n', "EOF inside string"),
+        ("1.5,red\n2.5,blue\n3.5,red\n", "looks like a row: the column 'red' has the value 'red'"),
+        ("x,x,y\nx,y,y\n", "or add a line of names if the first line is data"),
+        ('[{"a":1,"b":2},\n{"a":3,"b":4}]\n', "it looks like JSON"),
     ],
 )
 def test_what_is_no_table_is_refused_in_a_line(write, text, message):
@@ -109,7 +112,7 @@ def test_whole_numbers_with_holes_are_exact_in_parquet(tmp_path):
 
 
 def test_a_column_without_a_name_is_numbered(write):
-    assert list(read_table(write(",b\n1,2\n"))) == ["column_1", "b"]
+    assert list(read_table(write(",b\n1,2\n"))) == ["Unnamed: 0", "b"]
 
 
 def test_a_file_that_is_not_there(tmp_path):
@@ -168,3 +171,44 @@ def test_the_target_is_taken_out():
         split_target(table, "price")
     with pytest.raises(ValueError, match="the column 'a' alone"):
         split_target(table[["a"]], "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sep=;\na;b\n1;x\n", {"a": [1], "b": ["x"]}),
+        ('"a", "b"\n1, "x, y"\n', {"a": [1], "b": ["x, y"]}),
+        ('a,"b\nc"\n1,x\n', {"a": [1], "b\nc": ["x"]}),
+        ("0,1\n5,6\n", {"0": [5], "1": [6]}),
+        (",2019,2020\nBonn,5,6\n", {"Unnamed: 0": ["Bonn"], "2019": [5], "2020": [6]}),
+        ("a,b\n1,x\0y\n", {"a": [1], "b": ["x\0y"]}),
+    ],
+)
+def test_first_lines_of_all_kinds(write, text, expected):
+    assert read_table(write(text)).to_dict("list") == expected
+
+
+@pytest.mark.parametrize(
+    "data", ["a,b\n1,2\n".encode("utf-16-le"), "a,b\n".encode("utf-32"), b"PK\3\4"]
+)
+def test_files_of_another_kind_say_so(tmp_path, data):
+    (tmp_path / "t.csv").write_bytes(data)
+    with pytest.raises(ValueError, match="not text in UTF-8|an Excel file"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_points_between_thousands_stay_where_semicolons_separate(write):
+    numbers = ["5", *[f"1.{k}" for k in range(100, 115)]]
+    text = "".join(f"{number};1\n" for number in numbers)
+    assert read_table(write("a;b\n" + text))["a"].tolist() == numbers
+    assert read_table(write("a;b\n0.5;1\n" + text))["a"].dtype == float
+
+
+def test_series_are_read_by_position_and_parts_are_refused():
+    x = {"a": pd.Series([1, 2], index=[5, 6]), "b": [3, 4]}
+    assert read_table(x).to_dict("list") == {"a": [1, 2], "b": [3, 4]}
+    with pytest.raises(ValueError, match="same labels in another order"):
+        read_table({"a": pd.Series([1, 2]), "b": pd.Series([3, 4], index=[1, 0])})
+    for parts in ([{"p": 1}, {"p": 2}], pl.Series([[1, 2], [3, 4]], dtype=pl.Array(pl.Int64, 2))):
+        with pytest.raises(ValueError, match="one value a row. Make columns of the parts of 'a'"):
+            read_table(pl.DataFrame({"a": parts}))
