@@ -277,7 +277,7 @@ def _check_outputs(trace: Trace, identical: bool) -> None:
         if "float" not in features.dtype:
             raise ValueError(
                 f"Cannot fuse: {name} is of {features.dtype}, of which there is no mixture. "
-                "Expected outputs of floating numbers. Make them whole numbers behind the fused model."
+                "Expected outputs of floating numbers. Round them behind the fused model."
             )
         if axis is None:
             raise ValueError(
