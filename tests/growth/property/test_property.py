@@ -127,6 +127,8 @@ def convolution(m, x, b, c):
 
 @only(3)
 def attention(m, x, b, c):
+    if c % 4 > 1:
+        return layers.Attention()([x, m.like(x, b)])
     layer = layers.MultiHeadAttention(2, 3)
     return layer(x, m.like(x, b)) if c % 2 else layer(query=x, value=x)
 
@@ -142,6 +144,7 @@ def pooled(m, x, b, c):
 def normed(m, x, b, c):
     kinds = (layers.LayerNormalization, layers.BatchNormalization, layers.RMSNormalization)
     kinds += (layers.UnitNormalization, layers.PReLU, layers.Softmax)
+    kinds += (layers.Masking, layers.ReLU)
     return kinds[c % len(kinds)]()(x)
 
 
