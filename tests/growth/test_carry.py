@@ -192,3 +192,18 @@ def test_layers_called_by_keyword(gc):
     ):
         assert gc.gap(gc.outputs(grown, x), expected) <= 1e-5
     assert gc.fused_gap(sources, x, norm="grouped") <= 1e-5
+
+
+@pytest.mark.parametrize("end", ["norm", "slopes", "skip"])
+def test_shared_features_at_an_output(gc, end):
+    """What each source makes of the inputs themselves is mixed where it is an output."""
+
+    def source(seed):
+        inputs = keras.Input((6,))
+        if end == "skip":
+            x = layers.Add()([inputs, layers.Dense(6)(inputs)])
+        else:
+            x = {"norm": layers.LayerNormalization, "slopes": layers.PReLU}[end]()(inputs)
+        return gc.randomise(keras.Model(inputs, x), seed)
+
+    assert gc.fused_gap([source(1), source(2)], X, norm="grouped") <= 1e-6

@@ -361,6 +361,9 @@ def test_a_layer_that_hides_its_configuration_is_refused_by_name():
         def __init__(self, array, **kwargs):
             super().__init__(**kwargs)
 
+        def call(self, x):
+            return x
+
     stages = [keras.Input((4,)), Hidden(np.ones(3), name="lam")]
     with pytest.raises(ValueError, match="'lam': the layer cannot be made again"):
         growth.deepen(keras.Sequential([*stages, layers.Dense(3, "relu"), layers.Dense(2)]))

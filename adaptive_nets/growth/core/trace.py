@@ -156,12 +156,14 @@ class Trace:
             axes += [d.axis for w in record.weights.values() for d in w.dimensions]
         for features in (*self.outputs, *(f for fs in self.graph_inputs.values() for f in fs)):
             axes += features.axes
+        for call in self.apart.values():
+            axes += [axis for x in (*call.inputs, *call.outputs) for axis in x.axes]
         found = (segment for axis in axes if axis is not None for segment in axis.segments())
         return list(dict.fromkeys(found))
 
     def coupled(self, call: Call, axis: Axis, function: str) -> None:
         """A function mixes all features of an axis: sound at an output only."""
-        self.mixing.append((call.record.path, function, axis, self._current))
+        self.mixing.append((call.record.path, function, axis, self.current))
 
     def _followed(self) -> bool:
         """Follows all axes; False if a layer is to be carried, so that all begins anew."""
@@ -171,7 +173,7 @@ class Trace:
         self.graph_inputs: dict[int, list[Features]] = {}
         self.constraints: list[Any] = []
         self.mixing: list[tuple[str, str, Axis, int]] = []
-        self._current = 0
+        self.current = 0
         inputs = [
             input_features([graph.inputs[i] for graph in self.graphs])
             for i in range(len(self.graphs[0].inputs))
@@ -186,7 +188,7 @@ class Trace:
     def _traced(self, call: Call) -> list[Features]:
         """The axes of a call's outputs by its layer's rule; what has none is carried."""
         record, operation = call.record, call.nodes[0].operation
-        self._current = id(operation)
+        self.current = id(operation)
         try:
             if not record.rule.carries:
                 check_same_calls(call.nodes, record.path)
@@ -260,6 +262,9 @@ class Trace:
             for axis in features.axes:
                 for segment in axis.segments() if axis is not None else ():
                     segment.output = True
+                    if segment.separated is not None:
+                        # What is copied for each source is not mixed in front of an output.
+                        self.carried[segment.separated] = "it gives an output"
         for path, function, axis, operation in self.mixing:
             hidden = [segment for segment in axis.segments() if not segment.output]
             if hidden and len(self.models) > 1:
