@@ -295,6 +295,9 @@ def _check_outputs(trace: Trace, identical: bool, output: str) -> None:
 
 
 def _mark(trace: Trace, path: str, reason: str) -> None:
-    for record in trace.records.values():
-        if record.path == path:
-            record.inexact = record.inexact or reason
+    """Notes why a layer is not exact; one inside a wrapper has no record of its own."""
+    holders = [r for r in trace.records.values() if f"{path}/".startswith(f"{r.path}/")]
+    if not holders:
+        raise ValueError(f"Cannot fuse at {path!r}: it {reason}. Expected a layer of the graph.")
+    record = max(holders, key=lambda each: len(each.path))
+    record.inexact = record.inexact or reason

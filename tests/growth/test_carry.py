@@ -215,3 +215,10 @@ def test_shared_features_at_an_output(gc, end):
         return gc.randomise(keras.Model(inputs, x), seed)
 
     assert gc.fused_gap([source(1), source(2)], X, norm="grouped") <= 1e-6
+
+
+def test_a_wrapper_at_an_output_is_mixed_before_its_function(gc):
+    both = [keras.Input((4, 3)), layers.Bidirectional(layers.LSTM(2), name="both")]
+    sources = [keras.Sequential(both), keras.Sequential(both)]
+    with pytest.raises(ValueError, match="'both' is mixed before"):
+        growth.fuse(sources)
