@@ -44,7 +44,8 @@ def fuse(
 
     Args:
         models: Two or more built models, or paths of `.keras` files, with the same layers, joined
-            in the same way; widths may differ. They are not changed.
+            in the same way; widths may differ. They are not changed. A layer that has no growth
+            rule, or would mix the sources' features, is kept once a source.
         cross: What stands between the sources' halves: "zero" keeps the function; "random" is
             the layers' own initialisation; a number is noise of that many times 1/sqrt(fan_in).
         norm: Where features are normalised together (layer norms): "joint" is one stock layer
@@ -226,8 +227,8 @@ def _plan(
         check_settings(trace, maps)
         _check_shared(trace, maps)
     if output != "concatenate":
-        _check_outputs(trace, identical)
-    for path, function, _ in trace.mixing if output == "concatenate" else ():
+        _check_outputs(trace, identical, output)
+    for path, function, *_ in trace.mixing if output == "concatenate" else ():
         _mark(trace, path, f"{function} mixes the features of all sources")
     share = 1 / count if output == "mean" else 1.0
     return GrowthPlan(
@@ -248,7 +249,7 @@ def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
     Only what reads and writes such features is summed instead.
     """
     for record in trace.records.values():
-        for weight in record.weights.values() if record.grouped is None else ():
+        for weight in record.weights.values() if not record.copies else ():
             kinds = weight.dimensions
             variables = [variable_of(layer, weight.attribute) for layer in record.layers]
             found = maps_of(weight, [tuple(each.shape) for each in variables], maps)
@@ -269,24 +270,34 @@ def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
                 record.inexact = record.inexact or reason
 
 
-def _check_outputs(trace: Trace, identical: bool) -> None:
+def _check_outputs(trace: Trace, identical: bool, output: str) -> None:
     """Outputs are mixed where they are written; what follows must let a mixture pass."""
     for number, features in enumerate(trace.outputs):
-        axis = features.axis(-1)
         name = f"output {number}"
-        if axis is None:
+        if "float" not in features.dtype:
             raise ValueError(
-                f"Cannot fuse: {name} holds no feature of a layer. Expected an output that a "
-                "layer with weights writes."
+                f"Cannot fuse: {name} is of {features.dtype}, of which there is no mixture. "
+                "Expected outputs of floating numbers. Round them behind the fused model."
             )
-        if axis.nonlinear is not None and not identical:
-            _mark(trace, axis.segments()[0].owners[0], f"is mixed before {axis.nonlinear}")
-        for segment in axis.segments():
-            if segment.readers and not identical:
-                _mark(trace, segment.owners[0], f"is read by {segment.readers[0]!r} once mixed")
+        axes = [axis for axis in features.axes if axis is not None]
+        if not axes and output == "sum":
+            raise ValueError(
+                f"Cannot fuse: {name} is the same in all sources, and would be summed. Expected an "
+                "output that a layer with weights writes, or output='mean'."
+            )
+        for axis in axes:
+            if axis.nonlinear is not None and not identical:
+                _mark(trace, axis.segments()[0].owners[0], f"is mixed before {axis.nonlinear}")
+            for segment in axis.segments():
+                if segment.readers and not identical:
+                    reader = segment.readers[0]
+                    _mark(trace, segment.owners[0], f"is read by {reader!r} once mixed")
 
 
 def _mark(trace: Trace, path: str, reason: str) -> None:
-    for record in trace.records.values():
-        if record.path == path:
-            record.inexact = record.inexact or reason
+    """Notes why a layer is not exact; one inside a wrapper has no record of its own."""
+    holders = [r for r in trace.records.values() if f"{path}/".startswith(f"{r.path}/")]
+    if not holders:
+        raise ValueError(f"Cannot fuse at {path!r}: it {reason}. Expected a layer of the graph.")
+    record = max(holders, key=lambda each: len(each.path))
+    record.inexact = record.inexact or reason
