@@ -7,6 +7,7 @@ import keras
 
 from adaptive_nets._checks import show
 from adaptive_nets.graphs.inventory import check_whole
+from adaptive_nets.growth.core.calls import UnruledError
 
 _RULES: dict[type, Any] = {}
 _LAZY: dict[str, str] = {}
@@ -80,17 +81,33 @@ def find_rule(kind: type) -> Any:
     return _RULES.get(kind)
 
 
-def rule_for(operation: Any, path: str) -> Any:
-    """The rule of a layer or operation; refuses one without, by name."""
+def rule_for(operation: Any) -> Any:
+    """The rule of a layer or operation; one without is carried as it is."""
+    return find_rule(type(operation)) or default_rule()
+
+
+def default_rule() -> Any:
+    """The rule of what has no other: it is carried as it is."""
+    return _RULES[keras.Operation]
+
+
+def rule_inside(operation: Any, path: str) -> Any:
+    """The rule of a layer inside another, which is carried whole if there is none.
+
+    Raises:
+        UnruledError: There is none.
+    """
     kind = type(operation)
-    if find_rule(kind) is None:
-        raise ValueError(
-            f"Cannot grow {path!r}: there is no growth rule for its class. Expected a stock Keras "
-            "layer, or a class given to adaptive_nets.growth.register_rule. Received: "
-            f"{kind.__module__}.{kind.__name__}. Write a rule for it (CONTRIBUTING.md, Adding a "
-            "growth rule), or replace it by stock layers."
+    rule = find_rule(kind)
+    if rule is None or rule.carries:
+        named = f"there is no growth rule for {kind.__module__}.{kind.__name__}"
+        raise UnruledError(
+            f"Cannot grow {path!r}: {named}. Expected a stock Keras layer, or a class given to "
+            "adaptive_nets.growth.register_rule. Write a rule for it (CONTRIBUTING.md, Adding a "
+            "growth rule), or replace it by stock layers.",
+            named,
         )
-    return _RULES[kind]
+    return rule
 
 
 def makes_whole(model: keras.Model) -> bool:

@@ -8,6 +8,7 @@ import keras
 
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Dimension, Keeps, LayerRecord, Weight, stacked
 
@@ -36,6 +37,8 @@ class Rule:
     ends_in_features = False
     # Whether `assemble` and `deepening` make models of the same class by its constructor.
     makes_whole = False
+    # Whether layers are copied as they are.
+    carries = False
 
     def trace(self, call: "Call") -> Any:
         """Describes one call of the layer.
@@ -142,6 +145,7 @@ class Call:
         shapes: The outputs' shapes in each source, flat.
         dtypes: The outputs' dtypes, flat.
         trace: The tracing of the whole model.
+        nodes: The call in the graph of each source.
     """
 
     record: LayerRecord
@@ -150,6 +154,7 @@ class Call:
     shapes: list[tuple[tuple[int | None, ...], ...]]
     dtypes: list[str]
     trace: Any
+    nodes: tuple[Any, ...] = ()
     separated: dict[int, int] = dataclasses.field(default_factory=dict)
 
     @property
@@ -242,13 +247,14 @@ class Call:
         return Axis.concatenate(runs)
 
     def fix(self, axis: Axis | None, reason: str) -> None:
-        """No feature of the axis may grow; a fusion, where it must, is refused."""
+        """No feature of the axis may grow; in a fusion each source keeps its own layer."""
         if axis is None:
             return
         if self.sources > 1:
-            raise ValueError(
+            raise UnruledError(
                 f"Cannot fuse at {self.record.path!r}: {reason}. Expected each source's features "
-                "to be used on their own. Fuse the models up to here, or replace this layer."
+                "to be used on their own. Fuse the models up to here, or replace this layer.",
+                reason,
             )
         axis.fix(f"{self.record.path!r}: {reason}")
 
