@@ -1,12 +1,14 @@
 """A layer again from its configuration, whoever wrote its classes."""
 
 import contextlib
+import copy
 import types
 from collections.abc import Iterator
 from typing import Any
 
 import keras
 
+from adaptive_nets.graphs.arguments import arguments_of, by_constructor
 from adaptive_nets.graphs.state import by_path, carry_assets
 from adaptive_nets.keras_internals import layers_in, unsafe_deserialization
 
@@ -17,7 +19,8 @@ def again(
     """A new layer, model or operation of the same class and configuration, with fresh weights.
 
     Classes and functions that it is made of need not be registered: they are found by the names of
-    their modules, so that two of one name do not meet. Tables (vocabularies) come along.
+    their modules, so that two of one name do not meet. Tables (vocabularies) come along. Where
+    `get_config` and `from_config` do not fit, its constructor is given what its attributes hold.
 
     Args:
         operation: The layer, model or operation. It is not changed.
@@ -25,12 +28,18 @@ def again(
         trust_lambdas: Whether Python lambdas in it are copied. Defaults to `True`.
 
     Raises:
-        Exception: Whatever its `get_config` or `from_config` raises.
+        Exception: Whatever its `get_config` or `from_config` raises, where the attributes do not say
+            it either.
     """
-    known = names_in(operation)
-    config = by_module({**_config_of(operation), **(settings or {})}, known)
-    with in_scope(known, trust_lambdas):
-        new = type(operation).from_config(config)
+    try:
+        known = names_in(operation)
+        config = by_module({**_config_of(operation), **(settings or {})}, known)
+        with in_scope(known, trust_lambdas):
+            new = type(operation).from_config(config)
+    except Exception:
+        new = by_constructor(operation, settings)
+        if new is None:
+            raise
     _share_functions(operation, new, settings or {})
     carry_assets(operation, new)
     return new
@@ -69,8 +78,50 @@ def _configured_functions(layer: Any) -> list[str]:
     held = [name for name, x in vars(layer).items() if isinstance(x, types.FunctionType)]
     # What stands in the class too is a method, which Keras has wrapped.
     held = [name for name in held if not hasattr(type(layer), name)]
-    config = layer.get_config() if held else {}
-    return [name for name in held if name in config]
+    given = settings_of(layer) if held else {}
+    return [name for name in held if name in given]
+
+
+def settings_of(operation: Any) -> dict[str, Any]:
+    """The configuration of a layer, or what its constructor takes if it has no sound one.
+
+    Raises:
+        Exception: Whatever its `get_config` raises, where its attributes do not say it either.
+    """
+    try:
+        return operation.get_config()
+    except Exception:
+        found = arguments_of(operation)
+        if found is None:
+            raise
+        return found
+
+
+def form_of(layer: Any) -> dict[str, Any]:
+    """A layer's serialized form, of which its class can be made again.
+
+    Where its configuration is wrong, the form holds what its constructor takes.
+
+    Raises:
+        Exception: Whatever its `get_config` raises, where its attributes do not say it either.
+    """
+    try:
+        form = keras.saving.serialize_keras_object(layer)
+        if arguments_of(layer) is not None:
+            type(layer).from_config(copy.deepcopy(form["config"]))
+        return form
+    except Exception:
+        given = arguments_of(layer)
+        if given is None:
+            raise
+    kind = type(layer)
+    config = {name: keras.saving.serialize_keras_object(each) for name, each in given.items()}
+    return {
+        "module": kind.__module__,
+        "class_name": kind.__name__,
+        "config": config,
+        "registered_name": keras.saving.get_registered_name(kind),
+    }
 
 
 def made_of(config: dict[str, Any], like: Any, trust_lambdas: bool = True) -> Any:

@@ -181,8 +181,8 @@ def features_at(x: Any, where: np.ndarray, name: str, axis: int) -> Any:
 def copied(layer: Any, record: LayerRecord, name: str) -> Any:
     """A layer or operation again, as it is; refuses by name one that cannot be made again."""
     try:
-        config = {"name": name} if "name" in layer.get_config() else {}
-        return again(layer, config)
+        named = isinstance(layer, keras.Layer) or "name" in layer.get_config()
+        return again(layer, {"name": name} if named else {})
     except Exception as error:
         raise _not_carried(
             record, f"cannot be made again from its configuration ({error})"

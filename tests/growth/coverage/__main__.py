@@ -1,7 +1,7 @@
-"""Tries all models, or some, and writes the table: `python tests/growth/coverage [WORD ...]`.
+"""Tries all models, or some, and writes what came of them to the table.
 
-With words only models whose group or name holds one of them are tried, and what came of each is
-printed; the table is not written. Names of verbs among the words leave the other verbs out.
+`python tests/growth/coverage` tries every model, `... --missing` those that the table does not
+have, and `... WORD ...` those whose group or name holds one of the words.
 """
 
 import gc
@@ -13,37 +13,31 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[3]))
 
 import keras
 from coverage_models import groups
-from coverage_table import PATH, Table, written
-from trying import VERBS, tried
+from coverage_table import read, write
+from trying import tried
 
 
 def main(words: list[str]) -> None:
-    """Tries the models and prints, or writes the table."""
-    verbs = [word for word in words if word in VERBS] or list(VERBS)
-    words = [word for word in words if word not in VERBS and not word.startswith("--")]
-    table: Table = {}
-    for group, models in groups().items():
-        for name, make in models.items():
+    """Tries the models, prints each and writes the table."""
+    known = read()
+    missing = "--missing" in words
+    words = [word for word in words if not word.startswith("--")]
+    models = groups()
+    table = {g: {n: x for n, x in known.get(g, {}).items() if n in each} for g, each in models.items()}
+    for group, each in models.items():
+        for name, make in each.items():
             if words and not any(word in f"{group} {name}" for word in words):
                 continue
-            began = time.perf_counter()
-            try:
-                found = tried(make, verbs)
-            except Exception as error:
-                print(f"{group} {name}: cannot be built: {error}", flush=True)
+            if missing and name in table[group]:
                 continue
-            table.setdefault(group, {})[name] = found
-            shown = ", ".join(
-                f"{verb} {x.kind}" + ("" if x.gap is None else f" {x.gap:.0e}")
-                for verb, x in found.items()
-            )
-            print(f"{group} {name}: {shown} ({time.perf_counter() - began:.0f} s)", flush=True)
-            for verb, outcome in found.items() if words else ():
-                print(f"    {verb}: {outcome.note}", flush=True)
+            began = time.perf_counter()
+            found = table[group][name] = tried(make)
+            print(f"{group} {name} ({time.perf_counter() - began:.0f} s)", flush=True)
+            for verb, x in found.items():
+                print(f"    {verb}: {x.kind} {x.gap} {x.note}", flush=True)
+            write(table)
             keras.utils.clear_session()
             gc.collect()
-    if not words and len(verbs) == len(VERBS):
-        PATH.write_text(written(table), "utf-8")
 
 
 main(sys.argv[1:])

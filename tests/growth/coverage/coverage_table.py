@@ -1,11 +1,13 @@
 """The committed table: outcomes as Markdown, and back."""
 
+import dataclasses
+import json
 import pathlib
-import re
 
 from trying import KINDS, VERBS, Outcome
 
 PATH = pathlib.Path(__file__).parents[3] / "docs" / "coverage.md"
+OUTCOMES = pathlib.Path(__file__).with_name("outcomes.json")
 Table = dict[str, dict[str, dict[str, Outcome]]]
 HEAD = """# What growth and majority kernels do on models people have
 
@@ -33,18 +35,32 @@ def written(table: Table) -> str:
     return "\n".join(parts) + "\n"
 
 
-def read() -> dict[tuple[str, str], dict[str, str]]:
-    """The kinds of outcome in the committed table, by group and model."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    group = ""
-    for line in PATH.read_text("utf-8").splitlines():
-        if line.startswith("## "):
-            group = line[3:]
-        cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
-        if len(cells) == len(VERBS) + 1 and "/" in group and cells[0] not in ("model", "---"):
-            kinds = [re.sub(r"[*]|( .*)", "", cell) for cell in cells[1:]]
-            found[group, cells[0]] = dict(zip(VERBS, kinds, strict=True))
-    return found
+def read() -> Table:
+    """The committed outcomes, by group, model and verb."""
+    if not OUTCOMES.exists():
+        return {}
+    stored = json.loads(OUTCOMES.read_text("utf-8"))
+    return {
+        group: {
+            name: {verb: Outcome(**each) for verb, each in found.items()}
+            for name, found in rows.items()
+        }
+        for group, rows in stored.items()
+    }
+
+
+def write(table: Table) -> None:
+    """Commits outcomes, and the Markdown that shows them."""
+    ordered = {group: dict(sorted(rows.items())) for group, rows in sorted(table.items())}
+    stored = {
+        group: {
+            name: {verb: dataclasses.asdict(each) for verb, each in found.items()}
+            for name, found in rows.items()
+        }
+        for group, rows in ordered.items()
+    }
+    OUTCOMES.write_text(json.dumps(stored, indent=1) + "\n", "utf-8")
+    PATH.write_text(written(ordered), "utf-8")
 
 
 def _totals(table: Table) -> list[str]:
@@ -77,7 +93,7 @@ def _reasons(table: Table) -> list[str]:
             for verb, outcome in found.items():
                 if outcome.kind != "exact":
                     note = " ".join(outcome.note.split()).replace("|", "/")
-                    lines.append(_row([name, verb, note[:300]]))
+                    lines.append(_row([name, verb, note]))
     return lines
 
 

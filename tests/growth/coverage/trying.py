@@ -64,11 +64,11 @@ def _outcome(verb: Callable[..., Any], model: Any, sample: Any, make: Any) -> Ou
     try:
         said, expected, got, note = verb(model, sample, make)
     except Refused as error:
-        return Outcome("refused", None, str(error))
+        return Outcome("refused", None, str(error)[:300])
     except Exception as error:
         kind = "refused" if _is_own(error) else "crash"
-        return Outcome(kind, None, f"{type(error).__name__}: {error}")
-    gap = largest_gap(expected, got)
+        return Outcome(kind, None, f"{type(error).__name__}: {error}"[:300])
+    gap = float(f"{largest_gap(expected, got):.1e}")
     if said != "exact":
         return Outcome("approximate", gap, said)
     return Outcome("exact" if gap <= ROUNDING else "wrong", gap, note)
@@ -77,7 +77,8 @@ def _outcome(verb: Callable[..., Any], model: Any, sample: Any, make: Any) -> Ou
 def _is_own(error: Exception) -> bool:
     """Whether the package raised the error itself, with words of its own."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return PACKAGE in pathlib.Path(frame.filename).parents
+    raised = (frame.line or "").strip().startswith("raise")
+    return raised and PACKAGE in pathlib.Path(frame.filename).parents
 
 
 def _applied(make_plan: Callable[..., Any]) -> tuple[str, Any, str]:
