@@ -28,8 +28,8 @@ def again(
         trust_lambdas: Whether Python lambdas in it are copied. Defaults to `True`.
 
     Raises:
-        Exception: Whatever its `get_config` or `from_config` raises, where the attributes do not say
-            it either.
+        Exception: Whatever its `get_config` or `from_config` raises, where its attributes do not
+            say it either.
     """
     try:
         known = names_in(operation)

@@ -19,22 +19,26 @@ from trying import tried
 
 def main(words: list[str]) -> None:
     """Tries the models, prints each and writes the table."""
-    known = read()
     missing = "--missing" in words
     words = [word for word in words if not word.startswith("--")]
-    models = groups()
-    table = {g: {n: x for n, x in known.get(g, {}).items() if n in each} for g, each in models.items()}
-    for group, each in models.items():
-        for name, make in each.items():
+    for group, models in groups().items():
+        for name, make in models.items():
             if words and not any(word in f"{group} {name}" for word in words):
                 continue
-            if missing and name in table[group]:
+            if missing and name in read().get(group, {}):
                 continue
             began = time.perf_counter()
-            found = table[group][name] = tried(make)
+            try:
+                found = tried(make)
+            except Exception as error:
+                print(f"{group} {name} cannot be built or called: {error}", flush=True)
+                continue
             print(f"{group} {name} ({time.perf_counter() - began:.0f} s)", flush=True)
             for verb, x in found.items():
                 print(f"    {verb}: {x.kind} {x.gap} {x.note}", flush=True)
+            # Another process may try other models.
+            table = read()
+            table.setdefault(group, {})[name] = found
             write(table)
             keras.utils.clear_session()
             gc.collect()

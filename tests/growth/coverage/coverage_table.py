@@ -11,14 +11,17 @@ OUTCOMES = pathlib.Path(__file__).with_name("outcomes.json")
 Table = dict[str, dict[str, dict[str, Outcome]]]
 HEAD = """# What growth and majority kernels do on models people have
 
-`python tests/growth/coverage` makes this table anew; `make coverage-table` does the same. Every model is tiny, its weights are
-random (batch statistics, gains and biases too), and the gap is the largest difference of outputs over their scale, in float32.
+`python tests/growth/coverage` makes this table anew; `make coverage-table` does the same. Every
+model is tiny, its weights are random (batch statistics, gains and biases too), and the gap is the
+largest difference of outputs over their scale, in float32.
 
 - **exact**: the gap is at most 1e-5. *approximate*: the plan said so, and the gap is given.
-- *refused*: by name, before anything is done; the reasons stand below the tables. **wrong** and **crash** are faults.
-- `widen` doubles what can be doubled, `deepen` adds one layer or block, `self_fuse` is `self_fuse(cross="zero")`, `fuse` joins
-  two models of different weights (with `norm="grouped"` where `"joint"` is not exact), and `expand` is `majority.expand` with
-  three kernels, then `collapse`.
+- *refused*: by name, before anything is done; the reasons stand below the tables. **wrong** and
+  **crash** are faults.
+- `widen` doubles what can be doubled, `deepen` adds one layer or block, `self_fuse` is
+  `self_fuse(cross="zero")`, `fuse` joins two models of different weights (with `norm="grouped"`
+  where `"joint"` is not exact), and `expand` is `majority.expand` with three kernels, then
+  `collapse`.
 """
 
 

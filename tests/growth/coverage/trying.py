@@ -27,8 +27,8 @@ class Outcome:
     """What a verb did to a model.
 
     Args:
-        kind: "exact"; "approximate", if the plan said so; "refused", by name; "wrong": the plan said
-            exact; or "crash": the error is not the package's own.
+        kind: "exact"; "approximate", if the plan said so; "refused", by name; "wrong", where the
+            plan said exact; or "crash": the error is not the package's own.
         gap: The largest difference of outputs relative to their scale; None: there was no result.
         note: The reason of a refusal, or what a person should know of the result.
     """
@@ -38,7 +38,7 @@ class Outcome:
     note: str = ""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A verb that did nothing although it did not refuse."""
 
 
@@ -63,7 +63,7 @@ def tried(make: Callable[[], Any], verbs: Any = None) -> dict[str, Outcome]:
 def _outcome(verb: Callable[..., Any], model: Any, sample: Any, make: Any) -> Outcome:
     try:
         said, expected, got, note = verb(model, sample, make)
-    except Refused as error:
+    except RefusedError as error:
         return Outcome("refused", None, str(error)[:300])
     except Exception as error:
         kind = "refused" if _is_own(error) else "crash"
@@ -82,7 +82,7 @@ def _is_own(error: Exception) -> bool:
 
 
 def _applied(make_plan: Callable[..., Any]) -> tuple[str, Any, str]:
-    """"exact", or why the plan is not; the grown model; and what grew."""
+    """Whether the plan is "exact" or why not, the grown model, and what grew."""
     try:
         plan, said = make_plan(preserve="exact"), "exact"
     except ValueError as error:
@@ -92,7 +92,7 @@ def _applied(make_plan: Callable[..., Any]) -> tuple[str, Any, str]:
     before = sum({id(model): model.count_params() for model in plan.models}.values())
     grown, report = growth.apply(plan, verify=False)
     if grown.count_params() <= before and plan.verb != "fuse":
-        raise Refused("nothing grew: " + "; ".join(report.notes))
+        raise RefusedError("nothing grew: " + "; ".join(report.notes))
     note = f"x {grown.count_params() / before:.2f}"
     note += "" if type(grown) is type(plan.models[0]) else f", a {type(grown).__name__}"
     return said, grown, note
@@ -152,9 +152,7 @@ VERBS = {
 def mixed(sources: list[list[np.ndarray]], got: list[np.ndarray]) -> list[np.ndarray]:
     """What a fused model should give: the mean of the sources' outputs, or all side by side."""
     return [
-        np.mean(parts, axis=0)
-        if parts[0].shape == array.shape
-        else np.concatenate(parts, axis=-1)
+        np.mean(parts, axis=0) if parts[0].shape == array.shape else np.concatenate(parts, axis=-1)
         for array, *parts in zip(got, *sources, strict=True)
     ]
 

@@ -8,6 +8,7 @@ import keras_hub
 
 from adaptive_nets.growth.core.registry import find_rule, makes_whole, register_rule
 from adaptive_nets.growth.core.segments import Axis
+from adaptive_nets.growth.rules.hub import parts
 from adaptive_nets.growth.rules.models import ModelRule
 
 INNER = ("intermediate_dim", "intermediate_size", "mlp_dim")
@@ -132,15 +133,9 @@ class TaskRule(ModelRule):
         else:
             # The task's graph is drawn over the backbone's own.
             return None
-        grown = task_like(source, backbone)
+        grown = parts.task_like(source, backbone)
         enter_layers(source, grown, rebuilder)
         return grown
-
-
-def task_like(task: keras.Model, backbone: keras.Model) -> keras.Model:
-    """A task of the same settings with another backbone; not compiled."""
-    parts = {"backbone": backbone, "preprocessor": task.preprocessor, "compile": False}
-    return type(task).from_config({**task.get_config(), **parts})
 
 
 def _tasks() -> Iterator[type]:

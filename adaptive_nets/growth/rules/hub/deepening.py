@@ -13,7 +13,7 @@ from adaptive_nets.growth.core.grown_model import initialise, postponed
 from adaptive_nets.growth.core.optimizer_slots import Carried
 from adaptive_nets.growth.core.plan import Plan, table_of
 from adaptive_nets.growth.core.weight_roles import variable_of
-from adaptive_nets.growth.rules.hub.constructed import task_like
+from adaptive_nets.growth.rules.hub.parts import task_like
 from adaptive_nets.keras_internals import KERNEL
 
 if TYPE_CHECKING:

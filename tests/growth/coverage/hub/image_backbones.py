@@ -104,7 +104,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "MetaCLIP2VisionEncoder": {**VISION, "patch_size": 8, "image_shape": IMAGE},
     "SigLIPVisionEncoder": {**VISION, "patch_size": 8, "image_shape": IMAGE},
     "CSPNetBackbone": {
-        "stage_type": "csp",
+        "stage_type": "dark",
         "stem_filters": 4,
         "stem_kernel_size": 3,
         "stem_strides": 1,
