@@ -44,7 +44,8 @@ def fuse(
 
     Args:
         models: Two or more built models, or paths of `.keras` files, with the same layers, joined
-            in the same way; widths may differ. They are not changed.
+            in the same way; widths may differ. They are not changed. A layer that has no growth
+            rule, or would mix the sources' features, is kept once a source.
         cross: What stands between the sources' halves: "zero" keeps the function; "random" is
             the layers' own initialisation; a number is noise of that many times 1/sqrt(fan_in).
         norm: Where features are normalised together (layer norms): "joint" is one stock layer
@@ -205,23 +206,20 @@ def _plan(
 ) -> GrowthPlan:
     cross = check_fusion(cross, norm, output, preserve, seed)
     cross = 0.0 if cross == "zero" else cross
-    trace = Trace(models, norm, identical)
     count = len(models)
-    maps = {}
-    for segment in trace.segments():
-        if segment.shared or (segment.output and output != "concatenate"):
-            if len(set(segment.sizes)) > 1:
-                raise ValueError(
-                    f"Cannot fuse models of different outputs: {segment.owners[0]!r} has "
-                    f"{segment.sizes} units. Expected the same number in every source."
-                )
-            maps[segment] = AxisMap.shared(segment.sizes[0], count)
-        else:
-            maps[segment] = AxisMap.side_by_side(segment.sizes)
-    for constraint in trace.constraints:
-        reason = constraint.broken(maps)
-        if reason is not None:
-            raise ValueError(f"Cannot fuse {models[0].name!r}: {reason}.")
+    carried: dict[int, str] = {}
+    while True:
+        trace = Trace(models, norm, identical, carried)
+        maps = _maps(trace, output)
+        broken = {each.path: each.broken(maps) for each in trace.constraints}
+        broken = {path: reason for path, reason in broken.items() if reason is not None}
+        if not broken:
+            break
+        # Where a layer's sizes do not allow it to grow, each source keeps its own.
+        more = {key: broken[r.path] for key, r in trace.records.items() if r.path in broken}
+        if not more.keys() - carried.keys():
+            raise ValueError(f"Cannot fuse {models[0].name!r}: {'; '.join(broken.values())}.")
+        carried |= more
     if not identical:
         check_settings(trace, maps)
         _check_shared(trace, maps)
@@ -240,6 +238,22 @@ def _plan(
         seed=new_seed(seed),
         gradient=(share,) * count,
     )
+
+
+def _maps(trace: Trace, output: str) -> dict[Segment, AxisMap]:
+    """All features of all sources side by side, but for those that they share."""
+    maps = {}
+    for segment in trace.segments():
+        if segment.shared or (segment.output and output != "concatenate"):
+            if len(set(segment.sizes)) > 1:
+                raise ValueError(
+                    f"Cannot fuse models of different outputs: {segment.owners[0]!r} has "
+                    f"{segment.sizes} units. Expected the same number in every source."
+                )
+            maps[segment] = AxisMap.shared(segment.sizes[0], len(trace.models))
+        else:
+            maps[segment] = AxisMap.side_by_side(segment.sizes)
+    return maps
 
 
 def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
@@ -274,6 +288,11 @@ def _check_outputs(trace: Trace, identical: bool) -> None:
     for number, features in enumerate(trace.outputs):
         axis = features.axis(-1)
         name = f"output {number}"
+        if "float" not in features.dtype:
+            raise ValueError(
+                f"Cannot fuse: {name} is of {features.dtype}, of which there is no mixture. "
+                "Expected outputs of floating numbers. Round them behind the fused model."
+            )
         if axis is None:
             raise ValueError(
                 f"Cannot fuse: {name} holds no feature of a layer. Expected an output that a "

@@ -23,8 +23,10 @@ class Segment:
         self.only_silent: str | None = None  # who needs new features to be zero, if not copied
         self.only_named = False  # grows only where a person names it
         self.only_new: str | None = None  # why features may be added but not copied
+        self.only_copied: str | None = None  # why features may be copied but not drawn anew
         self.output = False
         self.shared = False  # the sources have these features in common
+        self.separated: int | None = None  # the operation that reads copies of shared features
         self.readers: list[str] = []
         self.parent: Segment | None = None
         self.children: tuple[Segment, ...] | None = None
@@ -69,8 +71,10 @@ class Segment:
         self.only_silent = self.only_silent or other.only_silent
         self.only_named = self.only_named or other.only_named
         self.only_new = self.only_new or other.only_new
+        self.only_copied = self.only_copied or other.only_copied
         self.output = self.output or other.output
         self.shared = self.shared or other.shared
+        self.separated = other.separated if self.separated is None else self.separated
 
 
 @dataclasses.dataclass(frozen=True)

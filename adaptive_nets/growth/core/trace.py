@@ -1,13 +1,13 @@
 """Follows the axes through a model's graph, in all sources at once; nothing is changed."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
 
 from adaptive_nets.graphs.inventory import lost_class
-from adaptive_nets.graphs.read import functional, ordered_nodes
+from adaptive_nets.graphs.read import PLAIN_MODELS, functional, ordered_nodes
 from adaptive_nets.growth.core.calls import UnruledError, check_same_calls, in_order
 from adaptive_nets.growth.core.registry import (
     check_grown_whole,
@@ -19,6 +19,7 @@ from adaptive_nets.growth.core.registry import (
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
+from adaptive_nets.keras_internals import origin
 
 
 def input_features(tensors: Sequence[keras.KerasTensor]) -> Features:
@@ -53,15 +54,20 @@ class Trace:
         models: The sources: one for growth, several for fusion.
         norm: What happens where features are normalised together: "joint" or "grouped".
         identical: Whether the sources are the same model, so that joint norms are exact.
+        carried: Layers of the first source, by id, that are carried as they are, and why.
     """
 
     def __init__(
-        self, models: Sequence[keras.Model], norm: str = "joint", identical: bool = False
+        self,
+        models: Sequence[keras.Model],
+        norm: str = "joint",
+        identical: bool = False,
+        carried: Mapping[int, str] | None = None,
     ) -> None:
         self.models = tuple(models)
         self.norm = norm
         self.identical = identical
-        self.carried: dict[int, str] = {}
+        self.carried: dict[int, str] = dict(carried or {})
         self.parted: set[int] = set()
         self.graphs = [functional(model) for model in self.models]
         for model in {id(model): model for model in self.models}.values():
@@ -161,12 +167,14 @@ class Trace:
             axes += [d.axis for w in record.weights.values() for d in w.dimensions]
         for features in (*self.outputs, *(f for fs in self.graph_inputs.values() for f in fs)):
             axes += features.axes
+        for call in self.apart.values():
+            axes += [axis for x in (*call.inputs, *call.outputs) for axis in x.axes]
         found = (segment for axis in axes if axis is not None for segment in axis.segments())
         return list(dict.fromkeys(found))
 
     def coupled(self, call: Call, axis: Axis, function: str) -> None:
         """A function mixes all features of an axis: sound at an output only."""
-        self.mixing.append((call.record.path, function, axis, self._current))
+        self.mixing.append((call.record.path, function, axis, self.current))
 
     def _followed(self) -> bool:
         """Follows all axes; False if a layer is to be carried, so that all begins anew."""
@@ -176,7 +184,7 @@ class Trace:
         self.graph_inputs: dict[int, list[Features]] = {}
         self.constraints: list[Any] = []
         self.mixing: list[tuple[str, str, Axis, int]] = []
-        self._current = 0
+        self.current = 0
         inputs = [
             input_features([graph.inputs[i] for graph in self.graphs])
             for i in range(len(self.graphs[0].inputs))
@@ -191,17 +199,18 @@ class Trace:
     def _traced(self, call: Call) -> list[Features]:
         """The axes of a call's outputs by its layer's rule; what has none is carried."""
         record, operation = call.record, call.nodes[0].operation
-        self._current = id(operation)
+        self.current = id(operation)
         try:
             if not record.rule.carries:
                 check_same_calls(call.nodes, record.path)
+                _check_masks(call)
             outputs = keras.tree.flatten(record.rule.trace(call))
-            growing = [sum(axis is not None for axis in x.axes) for x in outputs]
-            if record.copies > 1 and set(growing) != {1}:
+            if call.sources > 1 and not all(_is_joint(call, x) for x in outputs):
                 raise UnruledError(
-                    f"Cannot fuse at {record.path!r}: several axes of its output grow. Expected "
-                    "one, on which the sources stand side by side.",
-                    "several axes of its output grow",
+                    # What one source would make of another's features would be among the results.
+                    f"Cannot fuse at {record.path!r}: the sources would stand side by side on "
+                    "several axes of its output. Expected one.",
+                    "the sources would stand side by side on several axes",
                 )
         except UnruledError as error:
             if record.rule.carries:
@@ -252,11 +261,21 @@ class Trace:
                 )
 
     def _settle_outputs(self) -> None:
+        known = len(self.carried)
+        for features, tensor in zip(self.outputs, self.graphs[0].outputs, strict=True):
+            record = self.records.get(id(_writer(tensor)))
+            if len(self.models) == 1 or features.axis(-1) is not None or record is None:
+                continue
+            if not record.rule.carries:
+                # No layer writes its features, so each source makes it, and these are mixed.
+                self.carried[id(record.layers[0])] = "its results are mixed as they are"
         for features in self.outputs:
             for axis in features.axes:
                 for segment in axis.segments() if axis is not None else ():
                     segment.output = True
-        known = len(self.carried)
+                    if segment.separated is not None:
+                        # What is copied for each source is not mixed in front of an output.
+                        self.carried[segment.separated] = "it gives an output"
         for path, function, axis, operation in self.mixing:
             hidden = [segment for segment in axis.segments() if not segment.output]
             if hidden and len(self.models) > 1:
@@ -265,6 +284,42 @@ class Trace:
                 segment.fixed = segment.fixed or f"{path!r}: {function} mixes all features"
         if len(self.carried) > known:
             raise _AgainError
+
+
+def _check_masks(call: Call) -> None:
+    """A layer has one mask, not one a source."""
+    for x in call.flat_inputs if isinstance(call.layer, keras.Layer) else ():
+        if call.sources > 1 and x.dtype == "bool" and any(x.axes):
+            reason = "each source has another mask"
+            raise UnruledError(
+                f"Cannot fuse at {call.record.path!r}: {reason}. Expected one for all.", reason
+            )
+
+
+def _is_joint(call: Call, x: Features) -> bool:
+    """Whether sources stand side by side on one axis, or on several that one weight makes zero.
+
+    Where the axes of an output belong to different sources, it is zero if one weight writes all of
+    these axes; it is not if a layer sees some of them only.
+    """
+    grown = _segments(x.axes)
+    if sum(axis is not None for axis in x.axes) < 2:
+        return True
+    made = [[d.axis for d in weight.dimensions] for weight in call.record.weights.values()]
+    sets = [*(each.axes for each in call.flat_inputs), *made]
+    return not call.record.copies and any(grown <= _segments(axes) for axes in sets)
+
+
+def _segments(axes: Iterable[Axis | None]) -> set[Segment]:
+    return {segment for axis in axes if axis is not None for segment in axis.segments()}
+
+
+def _writer(tensor: keras.KerasTensor) -> Any:
+    """The layer that makes an output, also inside a model."""
+    operation, _, number = origin(tensor)
+    while type(operation) in PLAIN_MODELS:
+        operation, _, number = origin(functional(operation).outputs[number])
+    return operation
 
 
 def _check_sizes(path: str, outputs: Sequence[Features]) -> None:
