@@ -1,7 +1,7 @@
 """Follows the axes through a model's graph, in all sources at once; nothing is changed."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
