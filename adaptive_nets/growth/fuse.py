@@ -206,25 +206,28 @@ def _plan(
 ) -> GrowthPlan:
     cross = check_fusion(cross, norm, output, preserve, seed)
     cross = 0.0 if cross == "zero" else cross
+    trace = Trace(models, norm, identical)
     count = len(models)
-    carried: dict[int, str] = {}
-    while True:
-        trace = Trace(models, norm, identical, carried)
-        maps = _maps(trace, output)
-        broken = {each.path: each.broken(maps) for each in trace.constraints}
-        broken = {path: reason for path, reason in broken.items() if reason is not None}
-        if not broken:
-            break
-        # Where a layer's sizes do not allow it to grow, each source keeps its own.
-        more = {key: broken[r.path] for key, r in trace.records.items() if r.path in broken}
-        if not more.keys() - carried.keys():
-            raise ValueError(f"Cannot fuse {models[0].name!r}: {'; '.join(broken.values())}.")
-        carried |= more
+    maps = {}
+    for segment in trace.segments():
+        if segment.shared or (segment.output and output != "concatenate"):
+            if len(set(segment.sizes)) > 1:
+                raise ValueError(
+                    f"Cannot fuse models of different outputs: {segment.owners[0]!r} has "
+                    f"{segment.sizes} units. Expected the same number in every source."
+                )
+            maps[segment] = AxisMap.shared(segment.sizes[0], count)
+        else:
+            maps[segment] = AxisMap.side_by_side(segment.sizes)
+    for constraint in trace.constraints:
+        reason = constraint.broken(maps)
+        if reason is not None:
+            raise ValueError(f"Cannot fuse {models[0].name!r}: {reason}.")
     if not identical:
         check_settings(trace, maps)
         _check_shared(trace, maps)
     if output != "concatenate":
-        _check_outputs(trace, identical)
+        _check_outputs(trace, identical, output)
     for path, function, *_ in trace.mixing if output == "concatenate" else ():
         _mark(trace, path, f"{function} mixes the features of all sources")
     share = 1 / count if output == "mean" else 1.0
@@ -238,22 +241,6 @@ def _plan(
         seed=new_seed(seed),
         gradient=(share,) * count,
     )
-
-
-def _maps(trace: Trace, output: str) -> dict[Segment, AxisMap]:
-    """All features of all sources side by side, but for those that they share."""
-    maps = {}
-    for segment in trace.segments():
-        if segment.shared or (segment.output and output != "concatenate"):
-            if len(set(segment.sizes)) > 1:
-                raise ValueError(
-                    f"Cannot fuse models of different outputs: {segment.owners[0]!r} has "
-                    f"{segment.sizes} units. Expected the same number in every source."
-                )
-            maps[segment] = AxisMap.shared(segment.sizes[0], len(trace.models))
-        else:
-            maps[segment] = AxisMap.side_by_side(segment.sizes)
-    return maps
 
 
 def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
@@ -283,26 +270,28 @@ def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
                 record.inexact = record.inexact or reason
 
 
-def _check_outputs(trace: Trace, identical: bool) -> None:
+def _check_outputs(trace: Trace, identical: bool, output: str) -> None:
     """Outputs are mixed where they are written; what follows must let a mixture pass."""
     for number, features in enumerate(trace.outputs):
-        axis = features.axis(-1)
         name = f"output {number}"
         if "float" not in features.dtype:
             raise ValueError(
                 f"Cannot fuse: {name} is of {features.dtype}, of which there is no mixture. "
                 "Expected outputs of floating numbers. Round them behind the fused model."
             )
-        if axis is None:
+        axes = [axis for axis in features.axes if axis is not None]
+        if not axes and output == "sum":
             raise ValueError(
-                f"Cannot fuse: {name} holds no feature of a layer. Expected an output that a "
-                "layer with weights writes."
+                f"Cannot fuse: {name} is the same in all sources, and would be summed. Expected an "
+                "output that a layer with weights writes, or output='mean'."
             )
-        if axis.nonlinear is not None and not identical:
-            _mark(trace, axis.segments()[0].owners[0], f"is mixed before {axis.nonlinear}")
-        for segment in axis.segments():
-            if segment.readers and not identical:
-                _mark(trace, segment.owners[0], f"is read by {segment.readers[0]!r} once mixed")
+        for axis in axes:
+            if axis.nonlinear is not None and not identical:
+                _mark(trace, axis.segments()[0].owners[0], f"is mixed before {axis.nonlinear}")
+            for segment in axis.segments():
+                if segment.readers and not identical:
+                    reader = segment.readers[0]
+                    _mark(trace, segment.owners[0], f"is read by {reader!r} once mixed")
 
 
 def _mark(trace: Trace, path: str, reason: str) -> None:

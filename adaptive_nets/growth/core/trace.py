@@ -1,7 +1,7 @@
 """Follows the axes through a model's graph, in all sources at once; nothing is changed."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
@@ -54,20 +54,15 @@ class Trace:
         models: The sources: one for growth, several for fusion.
         norm: What happens where features are normalised together: "joint" or "grouped".
         identical: Whether the sources are the same model, so that joint norms are exact.
-        carried: Layers of the first source, by id, that are carried as they are, and why.
     """
 
     def __init__(
-        self,
-        models: Sequence[keras.Model],
-        norm: str = "joint",
-        identical: bool = False,
-        carried: Mapping[int, str] | None = None,
+        self, models: Sequence[keras.Model], norm: str = "joint", identical: bool = False
     ) -> None:
         self.models = tuple(models)
         self.norm = norm
         self.identical = identical
-        self.carried: dict[int, str] = dict(carried or {})
+        self.carried: dict[int, str] = {}
         self.parted: set[int] = set()
         self.graphs = [functional(model) for model in self.models]
         for model in {id(model): model for model in self.models}.values():
