@@ -6,12 +6,11 @@ from typing import Any
 
 import keras_hub
 import numpy as np
-from keras_hub.src.models.rqvae.rqvae_backbone import RQVAEBackbone
 from keras_hub.src.models.vae.vae_backbone import VAEBackbone
 
 models = keras_hub.models
 # Not among the public names.
-OTHERS = {"RQVAEBackbone": RQVAEBackbone, "VAEBackbone": VAEBackbone}
+OTHERS = {"VAEBackbone": VAEBackbone}
 SIDE = 16
 IMAGE = (SIDE, SIDE, 3)
 VISION = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 12}
@@ -100,9 +99,10 @@ EFFICIENT = {
     "include_initial_padding": False,
 }
 SETTINGS: dict[str, dict[str, Any]] = {
-    "CLIPVisionEncoder": {**VISION, "patch_size": 8, "image_shape": IMAGE},
-    "MetaCLIP2VisionEncoder": {**VISION, "patch_size": 8, "image_shape": IMAGE},
-    "SigLIPVisionEncoder": {**VISION, "patch_size": 8, "image_shape": IMAGE},
+    **dict.fromkeys(
+        ("CLIPVisionEncoder", "MetaCLIP2VisionEncoder", "SigLIPVisionEncoder", "DeiTBackbone"),
+        {**VISION, "patch_size": 8, "image_shape": IMAGE},
+    ),
     "CSPNetBackbone": {
         "stage_type": "dark",
         "stem_filters": 4,
@@ -114,7 +114,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "block_type": "dark_block",
         "image_shape": IMAGE,
     },
-    "DeiTBackbone": {**VISION, "patch_size": 8, "image_shape": IMAGE},
     "DenseNetBackbone": {
         "stackwise_num_repeats": [1, 2, 1],
         "growth_rate": 4,
@@ -195,14 +194,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "encoder_num_blocks": [1, 1],
         "decoder_num_filters": [32, 32],
         "decoder_num_blocks": [1, 1],
-    },
-    "RQVAEBackbone": {
-        "input_dim": 10,
-        "encoder_layer_dims": [8, 6],
-        "output_dim": 4,
-        "decoder_layer_dims": [6, 8],
-        "num_embeddings": 7,
-        "num_quantizers": 2,
     },
     "MoonshineBackbone": {
         "vocabulary_size": 19,
