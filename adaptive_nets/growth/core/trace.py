@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from adaptive_nets.graphs.inventory import lost_class
-from adaptive_nets.graphs.read import PLAIN_MODELS, functional, ordered_nodes
+from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth.core.calls import UnruledError, check_same_calls, in_order
 from adaptive_nets.growth.core.registry import (
     check_grown_whole,
@@ -19,7 +19,6 @@ from adaptive_nets.growth.core.registry import (
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
-from adaptive_nets.keras_internals import origin
 
 
 def input_features(tensors: Sequence[keras.KerasTensor]) -> Features:
@@ -257,13 +256,6 @@ class Trace:
 
     def _settle_outputs(self) -> None:
         known = len(self.carried)
-        for features, tensor in zip(self.outputs, self.graphs[0].outputs, strict=True):
-            record = self.records.get(id(_writer(tensor)))
-            if len(self.models) == 1 or features.axis(-1) is not None or record is None:
-                continue
-            if not record.rule.carries:
-                # No layer writes its features, so each source makes it, and these are mixed.
-                self.carried[id(record.layers[0])] = "its results are mixed as they are"
         for features in self.outputs:
             for axis in features.axes:
                 for segment in axis.segments() if axis is not None else ():
@@ -307,14 +299,6 @@ def _is_joint(call: Call, x: Features) -> bool:
 
 def _segments(axes: Iterable[Axis | None]) -> set[Segment]:
     return {segment for axis in axes if axis is not None for segment in axis.segments()}
-
-
-def _writer(tensor: keras.KerasTensor) -> Any:
-    """The layer that makes an output, also inside a model."""
-    operation, _, number = origin(tensor)
-    while type(operation) in PLAIN_MODELS:
-        operation, _, number = origin(functional(operation).outputs[number])
-    return operation
 
 
 def _check_sizes(path: str, outputs: Sequence[Features]) -> None:
