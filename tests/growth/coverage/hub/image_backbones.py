@@ -99,10 +99,11 @@ EFFICIENT = {
     "include_initial_padding": False,
 }
 SETTINGS: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(
-        ("CLIPVisionEncoder", "MetaCLIP2VisionEncoder", "SigLIPVisionEncoder", "DeiTBackbone"),
-        {**VISION, "patch_size": 8, "image_shape": IMAGE},
-    ),
+    **{
+        name: {**VISION, "patch_size": 8, "image_shape": IMAGE}
+        for name in ("CLIPVisionEncoder", "MetaCLIP2VisionEncoder", "SigLIPVisionEncoder")
+    },
+    "DeiTBackbone": {**VISION, "patch_size": 8, "image_shape": IMAGE},
     "CSPNetBackbone": {
         "stage_type": "dark",
         "stem_filters": 4,
