@@ -1,6 +1,8 @@
 """Compilation of a model that was made of another."""
 
+import inspect
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -25,9 +27,25 @@ def compile_like(
     config = source.get_compile_config() if source.compiled else None
     if not config:
         return
-    made.compile_from_config(config)
+    own = [
+        any(name in vars(each) for each in type(made).__mro__ if each not in keras.Model.__mro__)
+        for name in ("compile", "compile_from_config")
+    ]
+    if own == [True, False]:
+        _compile_by_own(source, made, config)
+    else:
+        made.compile_from_config(config)
     if optimizer is not None and source.optimizer is not None and source.optimizer.built:
         set_optimizer(made, optimizer(source.optimizer))
+
+
+def _compile_by_own(source: keras.Model, made: keras.Model, config: dict[str, Any]) -> None:
+    """Calls a `compile` of the class itself, which Keras would leave: a generator has a sampler."""
+    given = keras.saving.deserialize_keras_object(config)
+    names = inspect.signature(type(made).compile).parameters
+    given = {name: value for name, value in given.items() if name in names}
+    held = {name: vars(source)[name] for name in names if name in vars(source)}
+    made.compile(**{**held, **given})
 
 
 def copy_optimizer(optimizer: Optimizer, model: keras.Model) -> Optimizer:

@@ -7,7 +7,7 @@ import keras
 
 from adaptive_nets.graphs.copy import Copier
 from adaptive_nets.graphs.inventory import is_made_of_graph
-from adaptive_nets.graphs.scope import made_of
+from adaptive_nets.graphs.scope import form_of, made_of
 from adaptive_nets.keras_internals import layers_in
 
 # From a layer to the one in its place, and from the serialized form of a layer inside another (with
@@ -47,7 +47,7 @@ class Rewriter(Copier):
 
     def changed(self, operation: Any) -> Any:
         """A layer in which others are exchanged; None where its configuration names none."""
-        form = keras.saving.serialize_keras_object(operation)
+        form = form_of(operation)
         held: dict[str, list[Any]] = {}
         for layer in layers_in(operation, include_self=False):
             held.setdefault(layer.name, []).append(layer)

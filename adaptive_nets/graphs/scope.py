@@ -1,6 +1,8 @@
 """A layer again from its configuration, whoever wrote its classes."""
 
 import contextlib
+import copy
+import inspect
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +12,9 @@ import keras
 from adaptive_nets.graphs.state import by_path, carry_assets
 from adaptive_nets.keras_internals import layers_in, unsafe_deserialization
 
+_SIMPLE = (bool, int, float, str, type(None))
+_MISSING = object()
+
 
 def again(
     operation: Any, settings: dict[str, Any] | None = None, trust_lambdas: bool = True
@@ -17,7 +22,8 @@ def again(
     """A new layer, model or operation of the same class and configuration, with fresh weights.
 
     Classes and functions that it is made of need not be registered: they are found by the names of
-    their modules, so that two of one name do not meet. Tables (vocabularies) come along.
+    their modules, so that two of one name do not meet. Tables (vocabularies) come along. Where
+    `get_config` and `from_config` do not fit, its constructor is given what its attributes hold.
 
     Args:
         operation: The layer, model or operation. It is not changed.
@@ -25,12 +31,18 @@ def again(
         trust_lambdas: Whether Python lambdas in it are copied. Defaults to `True`.
 
     Raises:
-        Exception: Whatever its `get_config` or `from_config` raises.
+        Exception: Whatever its `get_config` or `from_config` raises, where its attributes do not
+            say it either.
     """
-    known = names_in(operation)
-    config = by_module({**_config_of(operation), **(settings or {})}, known)
-    with in_scope(known, trust_lambdas):
-        new = type(operation).from_config(config)
+    try:
+        known = names_in(operation)
+        config = by_module({**_config_of(operation), **(settings or {})}, known)
+        with in_scope(known, trust_lambdas):
+            new = type(operation).from_config(config)
+    except Exception:
+        new = by_constructor(operation, settings)
+        if new is None:
+            raise
     _share_functions(operation, new, settings or {})
     carry_assets(operation, new)
     return new
@@ -69,8 +81,50 @@ def _configured_functions(layer: Any) -> list[str]:
     held = [name for name, x in vars(layer).items() if isinstance(x, types.FunctionType)]
     # What stands in the class too is a method, which Keras has wrapped.
     held = [name for name in held if not hasattr(type(layer), name)]
-    config = layer.get_config() if held else {}
-    return [name for name in held if name in config]
+    given = settings_of(layer) if held else {}
+    return [name for name in held if name in given]
+
+
+def settings_of(operation: Any) -> dict[str, Any]:
+    """The configuration of a layer, or what its constructor takes if it has no sound one.
+
+    Raises:
+        Exception: Whatever its `get_config` raises, where its attributes do not say it either.
+    """
+    try:
+        return operation.get_config()
+    except Exception:
+        found = arguments_of(operation)
+        if found is None:
+            raise
+        return found
+
+
+def form_of(layer: Any) -> dict[str, Any]:
+    """A layer's serialized form, of which its class can be made again.
+
+    Where its configuration is wrong, the form holds what its constructor takes.
+
+    Raises:
+        Exception: Whatever its `get_config` raises, where its attributes do not say it either.
+    """
+    try:
+        form = keras.saving.serialize_keras_object(layer)
+        if arguments_of(layer) is not None:
+            type(layer).from_config(copy.deepcopy(form["config"]))
+        return form
+    except Exception:
+        given = arguments_of(layer)
+        if given is None:
+            raise
+    kind = type(layer)
+    config = {name: keras.saving.serialize_keras_object(each) for name, each in given.items()}
+    return {
+        "module": kind.__module__,
+        "class_name": kind.__name__,
+        "config": config,
+        "registered_name": keras.saving.get_registered_name(kind),
+    }
 
 
 def made_of(config: dict[str, Any], like: Any, trust_lambdas: bool = True) -> Any:
@@ -143,3 +197,73 @@ def in_scope(known: dict[str, Any], trust_lambdas: bool) -> Iterator[None]:
     foreign = {key: each for key, each in known.items() if _is_foreign(each)}
     with trusting, keras.saving.custom_object_scope(foreign):
         yield
+
+
+def by_constructor(layer: Any, settings: dict[str, Any] | None = None) -> Any:
+    """A layer of the same class, made by its constructor from what its attributes hold.
+
+    Args:
+        layer: The layer. It is not changed.
+        settings: Arguments that differ. Defaults to `None`: none.
+
+    Returns:
+        The new layer; None where an argument is no attribute, or the new layer's attributes say
+        that it was given others.
+    """
+    found = arguments_of(layer)
+    if found is None:
+        return None
+    settings = settings or {}
+    try:
+        new = type(layer)(**{**found, **settings})
+    except Exception:
+        return None
+    return new if _is_alike(layer, new, settings) else None
+
+
+def arguments_of(layer: Any) -> dict[str, Any] | None:
+    """The arguments of a layer's constructor; None where its attributes do not say them all."""
+    if not isinstance(layer, keras.Layer) or isinstance(layer, keras.Model):
+        return None
+    found: dict[str, Any] = {
+        "name": layer.name,
+        "trainable": layer.trainable,
+        "dtype": layer.dtype_policy,
+    }
+    parameters = list(inspect.signature(type(layer).__init__).parameters.values())[1:]
+    takes_more = any(each.kind is each.VAR_KEYWORD for each in parameters)
+    by_name = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    named = [each for each in parameters if each.kind in by_name]
+    if not takes_more:
+        found = {each.name: found[each.name] for each in named if each.name in found}
+    for each in named:
+        if each.name in found:
+            continue
+        value = vars(layer).get(each.name, vars(layer).get(f"_{each.name}", _MISSING))
+        if value is _MISSING or _holds_parts(value):
+            return None
+        found[each.name] = value
+    return found
+
+
+def _holds_parts(value: Any) -> bool:
+    """Whether a value holds layers or weights, which two layers would share."""
+    return any(
+        isinstance(each, keras.Layer | keras.Variable | keras.KerasTensor)
+        for each in keras.tree.flatten(value)
+    )
+
+
+def _is_alike(old: Any, new: Any, settings: dict[str, Any]) -> bool:
+    """Whether the attributes of a new layer are those of another, as far as both have them."""
+    known = vars(keras.Layer())
+    for name, value in vars(new).items():
+        other = vars(old).get(name, _MISSING)
+        if name in known or name in settings or name.startswith("_") or other is _MISSING:
+            continue
+        plain = all(isinstance(each, _SIMPLE) for each in keras.tree.flatten((value, other)))
+        if plain and value != other:
+            return False
+        if isinstance(value, types.FunctionType) and value is not other:
+            return False
+    return True

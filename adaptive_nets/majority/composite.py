@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from adaptive_nets.graphs.scope import form_of
 from adaptive_nets.keras_internals import (
     layers_in,
     own_variables,
@@ -75,7 +76,7 @@ class MajorityComposite(keras.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the inner layer's original configuration and the options."""
-        layer = keras.saving.serialize_keras_object(self.layer)
+        layer = form_of(self.layer)
         # Its first call builds it; by itself it may not know how.
         return {"layer": {**layer, "build_config": None}, **self.options}
 

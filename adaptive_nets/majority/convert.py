@@ -102,7 +102,7 @@ def expand(
             return None
         if type(layer) in MAJORITY:
             return made_as(MAJORITY[type(layer)], {**layer.get_config(), **here()}, layer)
-        return MajorityComposite(again(layer), **here())
+        return MajorityComposite(rewriter.rebuilt(layer), **here())
 
     def inside(form: dict[str, Any], layers: list[Any]) -> dict[str, Any] | None:
         kind = class_of(form)
@@ -110,7 +110,8 @@ def expand(
             return None
         return serialized(MAJORITY[kind], {**form["config"], **here()}, form)
 
-    expanded = Rewriter(change, inside, chosen.within).model(model)
+    rewriter = Rewriter(change, inside, chosen.within)
+    expanded = rewriter.model(model)
     pairs = list(_pairs(model, expanded))
     chosen.check_exchanged(pairs)
     for old, new in pairs:

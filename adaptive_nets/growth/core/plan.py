@@ -141,7 +141,8 @@ class Plan(abc.ABC):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of the plan."""
-        lost = None if makes_whole(self.models[0]) else lost_class(self.models[0])
+        source = self.models[0]
+        lost = None if makes_whole(source, len(self.models)) else lost_class(source)
         return _Notes((*self.inexact, *self.remarks, *self.carried, *([lost] if lost else [])))
 
     def __str__(self) -> str:
@@ -166,7 +167,7 @@ class Plan(abc.ABC):
         """Makes the grown model; as `adaptive_nets.growth.apply`."""
         grown, report, pairs = self.apply_with_pairs(sample, verify)
         source = self.models[0]
-        if not makes_whole(source):
+        if not makes_whole(source, len(self.models)):
             carry_attributes(source, grown)
         alone = all(model is source for model in self.models)
         if alone and getattr(source, "compiled", False):

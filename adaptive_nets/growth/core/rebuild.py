@@ -169,6 +169,11 @@ class Rebuilder(GraphBuilder):
 
 def features_at(x: Any, where: np.ndarray, name: str, axis: int) -> Any:
     """Some of an axis' features: a slice where they stand in a row."""
+    if axis >= len(x.shape):
+        raise ValueError(
+            f"Cannot fuse at {name!r}: it is called on a tensor that has another shape in the "
+            f"fused model, {tuple(x.shape)}. Expected an axis {axis}. Replace the layer before it."
+        )
     start, end = int(where[0]), int(where[0]) + len(where)
     if not np.array_equal(where, np.arange(start, end)):
         return operation_class("Take")(axis=axis, name=name)(x, where.tolist())
@@ -181,8 +186,8 @@ def features_at(x: Any, where: np.ndarray, name: str, axis: int) -> Any:
 def copied(layer: Any, record: LayerRecord, name: str) -> Any:
     """A layer or operation again, as it is; refuses by name one that cannot be made again."""
     try:
-        config = {"name": name} if "name" in layer.get_config() else {}
-        return again(layer, config)
+        named = isinstance(layer, keras.Layer) or "name" in layer.get_config()
+        return again(layer, {"name": name} if named else {})
     except Exception as error:
         raise _not_carried(
             record, f"cannot be made again from its configuration ({error})"

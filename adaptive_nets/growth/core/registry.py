@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from adaptive_nets._checks import show
-from adaptive_nets.graphs.inventory import check_whole
+from adaptive_nets.graphs.inventory import check_whole, is_made_of_graph
 from adaptive_nets.growth.core.calls import UnruledError
 
 _RULES: dict[type, Any] = {}
@@ -83,7 +83,10 @@ def find_rule(kind: type) -> Any:
 
 def rule_for(operation: Any) -> Any:
     """The rule of a layer or operation; one without is carried as it is."""
-    return find_rule(type(operation)) or default_rule()
+    rule = find_rule(type(operation))
+    if rule is None and is_made_of_graph(operation):
+        return _RULES[keras.Model]
+    return rule or default_rule()
 
 
 def default_rule() -> Any:
@@ -110,12 +113,18 @@ def rule_inside(operation: Any, path: str) -> Any:
     return rule
 
 
-def makes_whole(model: keras.Model) -> bool:
-    """Whether a rule makes grown models of the same class by its constructor."""
+def makes_whole(model: keras.Model, sources: int = 1) -> bool:
+    """Whether a rule makes models of the same class by its constructor.
+
+    Args:
+        model: The source.
+        sources: How many models are joined.
+    """
     rule = find_rule(type(model))
-    return rule is not None and rule.makes_whole
+    return rule is not None and rule.makes_whole(model, sources)
 
 
-def check_grown_whole(model: keras.Model) -> None:
+def check_grown_whole(model: keras.Model, sources: int = 1) -> None:
     """Refuses a model that growth would take something from, by name."""
-    check_whole(model, "grow", "register a growth rule for it", makes_whole(model))
+    whole = makes_whole(model, sources)
+    check_whole(model, "grow", "register a growth rule for it", whole)

@@ -35,8 +35,6 @@ class Rule:
 
     # Whether a class of models ends in features, which fusion puts side by side.
     ends_in_features = False
-    # Whether `assemble` and `deepening` make models of the same class by its constructor.
-    makes_whole = False
     # Whether layers are copied as they are.
     carries = False
 
@@ -81,6 +79,10 @@ class Rule:
         It enters the grown layers into `rebuilder.layers`, by the id of the source's.
         """
         return None
+
+    def makes_whole(self, model: Any, sources: int) -> bool:
+        """Whether `assemble` and `deepening` make models of the same class by its constructor."""
+        return False
 
     def deepening(self, model: Any, after: Any, method: str, seed: int) -> Any:
         """The plan of a deeper model of a class of models, or None if it has no own way."""

@@ -6,12 +6,14 @@ from typing import Any
 
 import keras
 
+from adaptive_nets.graphs.inventory import lost_class
 from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth.core.calls import UnruledError, check_same_calls, in_order
 from adaptive_nets.growth.core.registry import (
     check_grown_whole,
     default_rule,
     find_rule,
+    makes_whole,
     rule_for,
 )
 from adaptive_nets.growth.core.rule import Call
@@ -63,7 +65,7 @@ class Trace:
         self.parted: set[int] = set()
         self.graphs = [functional(model) for model in self.models]
         for model in {id(model): model for model in self.models}.values():
-            check_grown_whole(model)
+            check_grown_whole(model, len(self.models))
         self._check_ends()
         while not self._followed():
             pass
@@ -139,6 +141,10 @@ class Trace:
         """What is carried as it is without being declared so, and why."""
         found = []
         for key, record in self.records.items():
+            inside = record.layers[0]
+            if isinstance(inside, keras.Model) and not record.rule.carries:
+                lost = None if makes_whole(inside, len(self.models)) else lost_class(inside)
+                found += [f"{record.path!r} {lost}"] if lost else []
             if not record.rule.carries or record.rule.declared:
                 continue
             kind = type(record.layers[0]).__name__

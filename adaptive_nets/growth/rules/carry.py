@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets.graphs.scope import settings_of
 from adaptive_nets.growth.core.calls import UnruledError, check_same_calls, same
 from adaptive_nets.growth.core.rebuild import called
 from adaptive_nets.growth.core.registry import register_rule
@@ -128,7 +129,7 @@ def _agree(call: Call) -> bool:
 
 
 def _settings(layer: Any) -> dict[str, Any]:
-    config = {key: value for key, value in layer.get_config().items() if key != "name"}
+    config = {key: value for key, value in settings_of(layer).items() if key != "name"}
     held = {key: vars(layer).get(key) for key in config}
     return {**config, **{k: v for k, v in held.items() if isinstance(v, FunctionType)}}
 

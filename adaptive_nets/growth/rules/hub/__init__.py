@@ -1,5 +1,5 @@
-"""Composite layers and backbones of keras-hub; imported only when one of them is met."""
+"""Composite layers, backbones and tasks of keras-hub; imported only when one of them is met."""
 
-from adaptive_nets.growth.rules.hub import backbones, t5, transformers
+from adaptive_nets.growth.rules.hub import backbones, constructed, inner_width, t5, transformers
 
-__all__ = ["backbones", "t5", "transformers"]
+__all__ = ["backbones", "constructed", "inner_width", "t5", "transformers"]

@@ -11,7 +11,7 @@ from keras_hub.src.models.t5.t5_transformer_layer import T5TransformerLayer
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.segments import Axis
 from adaptive_nets.growth.rules.hub import parts
-from adaptive_nets.growth.rules.models import ModelRule
+from adaptive_nets.growth.rules.hub.constructed import ConstructedRule
 
 BLOCKS = (T5TransformerLayer, TransformerDecoder, TransformerEncoder)
 # Settings that growth changes, or that do not change what a model computes.
@@ -20,14 +20,13 @@ SIZES = frozenset(["intermediate_dim", "key_value_dim"])
 
 
 @register_rule(BertBackbone, GPT2Backbone)
-class BackboneRule(ModelRule):
+class BackboneRule(ConstructedRule):
     """One width, one number of heads and one intermediate width for all blocks.
 
     The constructor takes one number for each, so the blocks grow together.
     """
 
     ends_in_features = True
-    makes_whole = True
 
     def bind(self, trace: Any, graphs: Sequence[keras.Model]) -> None:
         first = graphs[0]
@@ -45,6 +44,9 @@ class BackboneRule(ModelRule):
         pooled = trace.records.get(id(getattr(first, "pooled_dense", None)))
         if pooled is not None:
             pooled.axes["units"].tie(self._hidden(trace, first))
+
+    def makes_whole(self, model: keras.Model, sources: int) -> bool:
+        return True
 
     def deepening(self, model: keras.Model, after: Any, method: str, seed: int) -> Any:
         # Its imports lead back here.
@@ -66,17 +68,6 @@ class BackboneRule(ModelRule):
     @staticmethod
     def _hidden(trace: Any, source: keras.Model) -> Axis:
         return trace.records[id(source.token_embedding)].axes["units"]
-
-    def assemble(self, source: keras.Model, rebuilder: Any) -> keras.Model:
-        config = {**source.get_config(), **self.grown(source, rebuilder)}
-        grown = type(source).from_config(config)
-        for layer in source.layers:
-            if id(layer) in rebuilder.trace.records:
-                new = grown.get_layer(layer.name)
-                if new.trainable != layer.trainable:
-                    new.trainable = layer.trainable
-                rebuilder.layers[id(layer)] = new
-        return grown
 
     def grown(self, source: keras.Model, rebuilder: Any) -> dict[str, Any]:
         """The settings that change."""

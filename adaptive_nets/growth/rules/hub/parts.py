@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import keras
 import numpy as np
 
 from adaptive_nets.growth.core.axis_map import AxisMap
@@ -157,3 +158,9 @@ def _need_uniform(call: Call, axis: Axis) -> None:
         segment.only_uniform = segment.only_uniform or call.record.path
 
     axis.constrain(need)
+
+
+def task_like(task: keras.Model, backbone: keras.Model) -> keras.Model:
+    """A task of the same settings with another backbone; not compiled."""
+    parts = {"backbone": backbone, "preprocessor": task.preprocessor, "compile": False}
+    return type(task).from_config({**task.get_config(), **parts})
