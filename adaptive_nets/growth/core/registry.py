@@ -1,6 +1,6 @@
 """Which rule grows which layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ from adaptive_nets.graphs.inventory import check_whole
 
 _RULES: dict[type, Any] = {}
 _LAZY: dict[str, str] = {}
+_BY_CALL: list[Callable[[Sequence[Any]], Any]] = []
 
 
 def register_rule(*classes: type) -> Callable[[type], type]:
@@ -91,6 +92,23 @@ def rule_for(operation: Any, path: str) -> Any:
             "growth rule), or replace it by stock layers."
         )
     return _RULES[kind]
+
+
+def register_by_call(find: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:
+    """Registers a function that finds a rule for layers whose class has none.
+
+    It gets the record of one call in each source, and returns a rule or None.
+    """
+    _BY_CALL.append(find)
+    return find
+
+
+def rule_of_call(nodes: Sequence[Any], path: str) -> Any:
+    """The rule of a called layer: that of its class, or one that its call shows."""
+    found = find_rule(type(nodes[0].operation))
+    if found is None:
+        found = next(filter(None, (find(nodes) for find in _BY_CALL)), None)
+    return rule_for(nodes[0].operation, path) if found is None else found
 
 
 def makes_whole(model: keras.Model) -> bool:

@@ -142,6 +142,7 @@ class Call:
         shapes: The outputs' shapes in each source, flat.
         dtypes: The outputs' dtypes, flat.
         trace: The tracing of the whole model.
+        nodes: The records of the call in each source's graph.
     """
 
     record: LayerRecord
@@ -150,6 +151,7 @@ class Call:
     shapes: list[tuple[tuple[int | None, ...], ...]]
     dtypes: list[str]
     trace: Any
+    nodes: tuple[Any, ...] = ()
     separated: dict[int, int] = dataclasses.field(default_factory=dict)
 
     @property

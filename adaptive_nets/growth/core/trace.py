@@ -7,7 +7,7 @@ import keras
 
 from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth.core.calls import check_same_calls, in_order
-from adaptive_nets.growth.core.registry import check_grown_whole, find_rule, rule_for
+from adaptive_nets.growth.core.registry import check_grown_whole, find_rule, rule_of_call
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
@@ -71,7 +71,7 @@ class Trace:
             self._check_alike(calls, partner)
             node = calls[0]
             operations = tuple(call.operation for call in calls)
-            record = self.record(operations, path)
+            record = self.record(calls, path)
             check_same_calls(calls, record.path)
             args, kwargs = in_order(operations[0], *node.arguments.fill_in(known))
             call = Call(
@@ -84,6 +84,7 @@ class Trace:
                 ],
                 dtypes=[tensor.dtype for tensor in node.outputs],
                 trace=self,
+                nodes=tuple(calls),
             )
             outputs = keras.tree.flatten(record.rule.trace(call))
             _check_sizes(record.path, outputs)
@@ -99,12 +100,13 @@ class Trace:
             rule.bind(self, graphs)
         return [known[id(tensor)] for tensor in first.outputs]
 
-    def record(self, operations: tuple[Any, ...], path: str) -> LayerRecord:
-        """The record of a layer, made at its first call."""
+    def record(self, calls: Sequence[Any], path: str) -> LayerRecord:
+        """The record of a called layer, made at its first call."""
+        operations = tuple(call.operation for call in calls)
         key = id(operations[0])
         if key not in self.records:
             name = f"{path}/{operations[0].name}" if path else operations[0].name
-            self.records[key] = LayerRecord(operations, rule_for(operations[0], name), name)
+            self.records[key] = LayerRecord(operations, rule_of_call(calls, name), name)
         return self.records[key]
 
     def segments(self) -> list[Segment]:

@@ -108,7 +108,7 @@ def denoising_u_net():
         h = layers.Conv2D(width, 3, padding="same", activation="swish")(h)
         h = layers.Add()([layers.Conv2D(width, 3, padding="same")(h), skip])
         skips.append(h)
-        h = layers.AveragePooling2D()(h)
+        h = layers.AveragePooling2D(2)(h)
     for width in (8, 4):
         h = layers.UpSampling2D(interpolation="bilinear")(h)
         h = layers.Conv2D(width, 3, padding="same", activation="swish")(

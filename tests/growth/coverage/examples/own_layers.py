@@ -177,7 +177,8 @@ class GatedResidual(layers.Layer):
         self.linear.build(inner)
         self.gated.build(inner)
         self.norm.build(inner)
-        self.project.build(input_shape)
+        if input_shape[-1] != self.units:
+            self.project.build(input_shape)
         self.built = True
 
     def call(self, inputs):
