@@ -9,6 +9,7 @@ from adaptive_nets.growth.distill import DistillationLoss, distillation_targets
 from adaptive_nets.growth.fuse import fuse, plan_fuse, plan_self_fuse, self_fuse
 from adaptive_nets.growth.in_place import grow_in_place
 from adaptive_nets.growth.rules import Rule, register_rule, registered
+from adaptive_nets.growth.rules.carry import carry
 from adaptive_nets.growth.widen import plan_widen, widen
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Widen",
     "Writes",
     "apply",
+    "carry",
     "deepen",
     "distillation_targets",
     "dynamics",

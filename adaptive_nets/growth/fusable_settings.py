@@ -39,7 +39,7 @@ def check_settings(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
 
 def _check_with_inner(record: LayerRecord, maps: dict[Segment, AxisMap]) -> None:
     # A rule that makes its layer itself knows best what must agree.
-    if type(record.rule).rebuild is Rule.rebuild and record.grouped is None:
+    if type(record.rule).rebuild is Rule.rebuild and not record.copies:
         _check(record, maps)
     for inner in record.inner.values() if isinstance(record.inner, dict) else ():
         if isinstance(inner, LayerRecord):

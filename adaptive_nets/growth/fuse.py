@@ -227,7 +227,7 @@ def _plan(
         _check_shared(trace, maps)
     if output != "concatenate":
         _check_outputs(trace, identical)
-    for path, function, _ in trace.mixing if output == "concatenate" else ():
+    for path, function, *_ in trace.mixing if output == "concatenate" else ():
         _mark(trace, path, f"{function} mixes the features of all sources")
     share = 1 / count if output == "mean" else 1.0
     return GrowthPlan(
@@ -248,7 +248,7 @@ def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
     Only what reads and writes such features is summed instead.
     """
     for record in trace.records.values():
-        for weight in record.weights.values() if record.grouped is None else ():
+        for weight in record.weights.values() if not record.copies else ():
             kinds = weight.dimensions
             variables = [variable_of(layer, weight.attribute) for layer in record.layers]
             found = maps_of(weight, [tuple(each.shape) for each in variables], maps)

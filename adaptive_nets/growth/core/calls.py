@@ -15,6 +15,19 @@ from adaptive_nets._checks import show
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
+class UnruledError(ValueError):
+    """A rule does not say how a call grows: it is carried as it is, once a source.
+
+    Args:
+        message: What is said where it cannot be carried either.
+        reason: Why the rule does not apply, in a few words.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 def in_order(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
     """A call's arguments with the first one by position, where `layer(inputs=x)` named it."""
     if args or not kwargs:
@@ -27,9 +40,9 @@ def in_order(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
 
 
 def check_same_calls(nodes: Sequence[Any], path: str) -> None:
-    """Refuses sources whose calls differ in what they hold beside tensors.
+    """Finds sources whose calls differ in what they hold beside tensors.
 
-    The fused model makes each call once, with the first source's constants, slices, functions and
+    A grown layer is called once, with the first source's constants, slices, functions and
     arguments by name.
 
     Args:
@@ -37,17 +50,17 @@ def check_same_calls(nodes: Sequence[Any], path: str) -> None:
         path: The layer.
 
     Raises:
-        ValueError: They differ.
+        UnruledError: They differ.
     """
     first, *others = (_constants(node) for node in nodes)
     for other in others:
         if not same(first, other):
             differing = [k for k in first if k not in other or not same(first[k], other[k])]
             shown = ", ".join(show({k: each.get(k) for k in differing}) for each in (first, other))
-            raise ValueError(
+            raise UnruledError(
                 f"Cannot fuse at {path!r}: it is called with other arguments in each source. "
-                "Expected the same constants, slices and settings, for the fused model calls it "
-                f"once. Received: {shown}."
+                f"Expected the same constants, slices and settings. Received: {shown}.",
+                "it is called with other arguments in each source",
             )
 
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from adaptive_nets.graphs.shared_memory import read, tensor
+from adaptive_nets.graphs.state import carry_state, weight_pairs
 from adaptive_nets.growth.core.grown_values import grown_weight, maps_of
 from adaptive_nets.growth.core.optimizer_slots import Carried
 from adaptive_nets.growth.core.rebuild import Rebuilder
@@ -35,11 +36,11 @@ def carried_weights(rebuilder: Rebuilder, gradient: tuple[float, ...]) -> list[C
     found = []
     for key, record in rebuilder.trace.records.items():
         for source, copy in enumerate(rebuilder.groups.get(key, ())):
-            for old, new in zip(record.layers[source].weights, copy.weights, strict=True):
-                found.append(Carried((old,), new, gradient=(gradient[source],)))
-        if record.grouped is not None:
-            continue
-        for weight in record.weights.values():
+            # One copy for all sources has the gradients of all.
+            factor = gradient[source] if record.copies > 1 else sum(gradient)
+            for old, new in weight_pairs(record.layers[source], copy):
+                found.append(Carried((old,), new, gradient=(factor,)))
+        for weight in record.weights.values() if not record.copies else ():
             olds = tuple(variable_of(each, weight.attribute) for each in record.layers)
             new = variable_of(rebuilder.layers.get(key), weight.attribute)
             maps = maps_of(weight, [old.shape for old in olds], rebuilder.maps)
@@ -74,6 +75,9 @@ def build_grown(
         record = rebuilder.trace.records[key]
         record.rule.finish(record, layer)
         continue_draws(record.layers[0], layer)
+    for key, copies in rebuilder.groups.items():
+        for old, new in zip(rebuilder.trace.records[key].layers, copies, strict=False):
+            carry_state(old, new)
     _check_covered(rebuilder.trace)
     return grown
 
@@ -124,14 +128,8 @@ def _targets(
     # Draws go by a weight's place: names are counted up by Keras as long as a process lives.
     places = itertools.count()
     for key, record in rebuilder.trace.records.items():
-        for source, copy in enumerate(rebuilder.groups.get(key, ())):
-            for old, new in zip(record.layers[source].weights, copy.weights, strict=True):
-                new.trainable = old.trainable
-                yield id(new), lambda _, old=old: read(old)
-        if record.grouped is not None:
-            continue
         layer = rebuilder.layers.get(key)
-        for weight in record.weights.values():
+        for weight in record.weights.values() if not record.copies else ():
             olds = [variable_of(each, weight.attribute) for each in record.layers]
             new = variable_of(layer, weight.attribute)
             # A frozen variable inside a layer is not written in the layer's configuration.
@@ -197,10 +195,11 @@ def _check_covered(trace: Trace) -> None:
     named = set()
     for record in trace.records.values():
         for layer in record.layers:
+            if record.copies:
+                named |= {id(variable) for variable in getattr(layer, "weights", ())}
+                continue
             for weight in record.weights.values():
                 named.add(id(variable_of(layer, weight.attribute)))
-            if record.grouped is not None:
-                named |= {id(variable) for variable in layer.weights}
     for model in trace.models:
         for variable in model.weights:
             if id(variable) not in named:

@@ -129,6 +129,11 @@ class Plan(abc.ABC):
         """The grown model, not compiled, and the weights that carry old values."""
 
     @property
+    def carried(self) -> list[str]:
+        """What is copied as it is, for want of a rule, and why."""
+        return []
+
+    @property
     def exact(self) -> bool:
         """Whether the function is preserved to rounding."""
         return not self.inexact
@@ -137,7 +142,7 @@ class Plan(abc.ABC):
     def notes(self) -> tuple[str, ...]:
         """What a person should know of the plan."""
         lost = None if makes_whole(self.models[0]) else lost_class(self.models[0])
-        return _Notes((*self.inexact, *self.remarks, *([lost] if lost else [])))
+        return _Notes((*self.inexact, *self.remarks, *self.carried, *([lost] if lost else [])))
 
     def __str__(self) -> str:
         table = self.table
@@ -267,16 +272,19 @@ class GrowthPlan(Plan):
         return found
 
     @property
+    def carried(self) -> list[str]:
+        return self.trace.carried_notes()
+
+    @property
     def parameters(self) -> int:
         """Parameters that the grown model will have; nothing is built to count them."""
         found = 0
         for record in self.trace.records.values():
-            for weight in record.weights.values():
+            for layer in record.layers[: record.copies]:
+                found += sum(math.prod(each.shape) for each in getattr(layer, "weights", ()))
+            for weight in record.weights.values() if not record.copies else ():
                 shapes = [tuple(variable_of(x, weight.attribute).shape) for x in record.layers]
-                if record.grouped is None:
-                    found += math.prod(each.size for each in maps_of(weight, shapes, self.maps))
-                else:
-                    found += sum(math.prod(shape) for shape in shapes)
+                found += math.prod(each.size for each in maps_of(weight, shapes, self.maps))
         return found
 
     def rows(self) -> list[PlanRow]:

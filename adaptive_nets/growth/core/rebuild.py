@@ -1,5 +1,6 @@
 """Makes the grown graph from the plan; weights are not given values yet."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from adaptive_nets.growth.core.calls import in_order
 from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.core.segments import Features, Segment
 from adaptive_nets.growth.core.trace import Trace
+from adaptive_nets.growth.core.weight_roles import LayerRecord
 from adaptive_nets.keras_internals import operation_class
 
 
@@ -51,8 +53,7 @@ class Rebuilder(GraphBuilder):
 
     def stays_in_a_row(self, graph: Any) -> bool:
         return not any(
-            id(node) in self.trace.separated
-            or self.trace.records[id(node.operation)].grouped is not None
+            id(node) in self.trace.separated or self.trace.records[id(node.operation)].copies > 1
             for node in ordered_nodes(graph)
         )
 
@@ -65,14 +66,21 @@ class Rebuilder(GraphBuilder):
         return input_like(tensor, shape)
 
     def call(self, node: Any, known: Known) -> None:
-        args, kwargs = in_order(node.operation, *node.arguments.fill_in(known))
-        if id(node) in self.trace.separated:
-            args, kwargs = self._separate(node, args, kwargs)
-        outputs = keras.tree.flatten(self._call(node.operation, args, kwargs))
+        if id(node) in self.trace.apart:
+            outputs = self._apart(node, known)
+        else:
+            args, kwargs = in_order(node.operation, *node.arguments.fill_in(known))
+            if id(node) in self.trace.separated:
+                args, kwargs = self._separate(node, args, kwargs)
+            record = self.trace.records[id(node.operation)]
+            new = record.rule.invoke(record, self.layer(node.operation), args, kwargs, self)
+            outputs = keras.tree.flatten(new)
         known |= {id(t): new for t, new in zip(node.outputs, outputs, strict=True)}
 
     def layer(self, operation: Any) -> Any:
-        """The grown layer, made once."""
+        """The grown layer, or the copy, made once."""
+        if self.trace.records[id(operation)].copies:
+            return self.copies(operation)[0]
         if id(operation) not in self.layers:
             record = self.trace.records[id(operation)]
             self.layers[id(operation)] = record.rule.rebuild(record, self.maps, self)
@@ -86,30 +94,64 @@ class Rebuilder(GraphBuilder):
         self._names.add(found)
         return found
 
-    def _call(self, operation: Any, args: tuple, kwargs: dict) -> Any:
-        record = self.trace.records[id(operation)]
-        if record.grouped is None:
-            return record.rule.invoke(record, self.layer(operation), args, kwargs, self)
+    def copies(self, operation: Any) -> list[Any]:
+        """The copies of a layer that is carried, made once: one, or one a source."""
         if id(operation) not in self.groups:
+            record = self.trace.records[id(operation)]
             self.groups[id(operation)] = [
-                again(layer, {"name": f"{layer.name}_{number}"})
-                for number, layer in enumerate(record.layers)
+                copied(layer, record, self.new_name(f"{layer.name}_{number}"))
+                if record.copies > 1
+                else copied(layer, record, layer.name)
+                for number, layer in enumerate(record.layers[: record.copies])
             ]
-        grown = record.grouped.map(self.maps)
-        places = [grown.positions(source)[0] for source in range(len(record.layers))]
+        return self.groups[id(operation)]
+
+    def _apart(self, node: Any, known: Known) -> list[Any]:
+        """The results of a call that each source makes on its own features, side by side."""
+        call, record = self.trace.apart[id(node)], self.trace.records[id(node.operation)]
         # Names of its own: Keras' counters know nothing of the names in a loaded model.
         name = record.layers[0].name
         name += f"_call_{len(self.copied)}" if name in self.copied else ""
         self.copied.append(name)
-        parts = [
-            layer(features_at(args[0], where, f"{name}_{number}_part"), *args[1:], **kwargs)
-            for number, (layer, where) in enumerate(
-                zip(self.groups[id(operation)], places, strict=True)
+        results = []
+        for source, layer in enumerate(self.copies(node.operation)):
+            inside = {}
+            for number, (first, own, x) in enumerate(
+                zip(node.input_tensors, call.nodes[source].input_tensors, call.inputs, strict=True)
+            ):
+                part = f"{name}_{source}_part" + (f"_{number}" if number else "")
+                inside[id(own)] = self._part(known[id(first)], x, source, part)
+            args, kwargs = call.nodes[source].arguments.fill_in(inside)
+            results.append(keras.tree.flatten(called(layer, record, args, kwargs)))
+        return [
+            self._joined(parts, x, f"{name}_{number}" if number else name)
+            for number, (parts, x) in enumerate(
+                zip(zip(*results, strict=True), call.outputs, strict=True)
             )
         ]
-        joined = keras.layers.Concatenate(name=name, dtype=parts[0].dtype)(parts)
+
+    def _part(self, tensor: Any, x: Features, source: int, name: str) -> Any:
+        """What one source sees of a tensor."""
+        for number, axis in enumerate(x.axes):
+            if axis is not None:
+                places, index = axis.map(self.maps).positions(source)
+                tensor = features_at(
+                    tensor, places[np.argsort(index)], f"{name}_axis_{number}", number
+                )
+        return tensor
+
+    def _joined(self, parts: Sequence[Any], x: Features, name: str) -> Any:
+        """The sources' results side by side; or mixed, where they are outputs."""
+        number = next(i for i, axis in enumerate(x.axes) if axis is not None)
+        grown = x.axes[number].map(self.maps)
+        if grown.is_shared:
+            mean = not np.isclose(self.mix[0], 1.0)
+            kind = keras.layers.Average if mean else keras.layers.Add
+            return kind(name=name, dtype=parts[0].dtype)(list(parts))
+        places = [grown.positions(source)[0] for source in range(len(parts))]
+        joined = operation_class("Concatenate")(axis=number, name=name)(list(parts))
         # Where features of several layers meet, the sources of each stand side by side.
-        return features_at(joined, np.argsort(np.concatenate(places)), f"{name}_order")
+        return features_at(joined, np.argsort(np.concatenate(places)), f"{name}_order", number)
 
     def _separate(self, node: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         flat = keras.tree.flatten((args, kwargs))
@@ -125,11 +167,40 @@ class Rebuilder(GraphBuilder):
         return keras.tree.pack_sequence_as((args, kwargs), flat)
 
 
-def features_at(x: Any, where: np.ndarray, name: str) -> Any:
-    """Some of the last axis' features: a slice where they stand in a row."""
+def features_at(x: Any, where: np.ndarray, name: str, axis: int) -> Any:
+    """Some of an axis' features: a slice where they stand in a row."""
     start, end = int(where[0]), int(where[0]) + len(where)
     if not np.array_equal(where, np.arange(start, end)):
-        return operation_class("Take")(axis=-1, name=name)(x, where.tolist())
-    if len(where) == x.shape[-1]:
+        return operation_class("Take")(axis=axis, name=name)(x, where.tolist())
+    if len(where) == x.shape[axis]:
         return x
-    return operation_class("GetItem")(name=name)(x, (..., slice(start, end)))
+    whole = (slice(None),) * axis
+    return operation_class("GetItem")(name=name)(x, (*whole, slice(start, end)))
+
+
+def copied(layer: Any, record: LayerRecord, name: str) -> Any:
+    """A layer or operation again, as it is; refuses by name one that cannot be made again."""
+    try:
+        config = {"name": name} if "name" in layer.get_config() else {}
+        return again(layer, config)
+    except Exception as error:
+        raise _not_carried(
+            record, f"cannot be made again from its configuration ({error})"
+        ) from error
+
+
+def called(layer: Any, record: LayerRecord, args: tuple, kwargs: dict) -> Any:
+    """Calls a copy as its source was called."""
+    try:
+        return layer(*args, **kwargs)
+    except Exception as error:
+        raise _not_carried(record, f"cannot be called in another graph ({error})") from error
+
+
+def _not_carried(record: LayerRecord, reason: str) -> ValueError:
+    kind = type(record.layers[0])
+    return ValueError(
+        f"Cannot grow {record.path!r}: it has no growth rule that applies, and {reason}. Expected "
+        "get_config() and from_config() to fit, and a call that depends on its arguments alone. "
+        f"Received: {kind.__module__}.{kind.__name__}."
+    )

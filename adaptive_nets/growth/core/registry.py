@@ -7,6 +7,7 @@ import keras
 
 from adaptive_nets._checks import show
 from adaptive_nets.graphs.inventory import check_whole
+from adaptive_nets.growth.core.calls import UnruledError
 
 _RULES: dict[type, Any] = {}
 _LAZY: dict[str, str] = {}
@@ -81,17 +82,28 @@ def find_rule(kind: type) -> Any:
     return _RULES.get(kind)
 
 
-def rule_for(operation: Any, path: str) -> Any:
-    """The rule of a layer or operation; refuses one without, by name."""
+def default_rule() -> Any:
+    """The rule of what has no other: it is carried as it is."""
+    return _RULES[keras.Operation]
+
+
+def rule_inside(operation: Any, path: str) -> Any:
+    """The rule of a layer inside another, which is carried whole if there is none.
+
+    Raises:
+        UnruledError: There is none.
+    """
     kind = type(operation)
-    if find_rule(kind) is None:
-        raise ValueError(
-            f"Cannot grow {path!r}: there is no growth rule for its class. Expected a stock Keras "
-            "layer, or a class given to adaptive_nets.growth.register_rule. Received: "
-            f"{kind.__module__}.{kind.__name__}. Write a rule for it (CONTRIBUTING.md, Adding a "
-            "growth rule), or replace it by stock layers."
+    rule = find_rule(kind)
+    if rule is None or rule.carries:
+        named = f"there is no growth rule for {kind.__module__}.{kind.__name__}"
+        raise UnruledError(
+            f"Cannot grow {path!r}: {named}. Expected a stock Keras layer, or a class given to "
+            "adaptive_nets.growth.register_rule. Write a rule for it (CONTRIBUTING.md, Adding a "
+            "growth rule), or replace it by stock layers.",
+            named,
         )
-    return _RULES[kind]
+    return rule
 
 
 def register_by_call(find: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:
@@ -103,12 +115,12 @@ def register_by_call(find: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence
     return find
 
 
-def rule_of_call(nodes: Sequence[Any], path: str) -> Any:
-    """The rule of a called layer: that of its class, or one that its call shows."""
+def rule_of_call(nodes: Sequence[Any]) -> Any:
+    """The rule of a called layer: that of its class, one that its call shows, or it is carried."""
     found = find_rule(type(nodes[0].operation))
     if found is None:
         found = next(filter(None, (find(nodes) for find in _BY_CALL)), None)
-    return rule_for(nodes[0].operation, path) if found is None else found
+    return found or default_rule()
 
 
 def makes_whole(model: keras.Model) -> bool:

@@ -8,6 +8,7 @@ import keras
 
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Dimension, Keeps, LayerRecord, Weight, stacked
 
@@ -34,8 +35,12 @@ class Rule:
 
     # Whether a class of models ends in features, which fusion puts side by side.
     ends_in_features = False
+    # Whether a layer is nothing but the layers in it, which have records of their own.
+    made_of_layers = False
     # Whether `assemble` and `deepening` make models of the same class by its constructor.
     makes_whole = False
+    # Whether layers are copied as they are.
+    carries = False
 
     def trace(self, call: "Call") -> Any:
         """Describes one call of the layer.
@@ -142,7 +147,7 @@ class Call:
         shapes: The outputs' shapes in each source, flat.
         dtypes: The outputs' dtypes, flat.
         trace: The tracing of the whole model.
-        nodes: The records of the call in each source's graph.
+        nodes: The call in the graph of each source.
     """
 
     record: LayerRecord
@@ -244,13 +249,14 @@ class Call:
         return Axis.concatenate(runs)
 
     def fix(self, axis: Axis | None, reason: str) -> None:
-        """No feature of the axis may grow; a fusion, where it must, is refused."""
+        """No feature of the axis may grow; in a fusion each source keeps its own layer."""
         if axis is None:
             return
         if self.sources > 1:
-            raise ValueError(
+            raise UnruledError(
                 f"Cannot fuse at {self.record.path!r}: {reason}. Expected each source's features "
-                "to be used on their own. Fuse the models up to here, or replace this layer."
+                "to be used on their own. Fuse the models up to here, or replace this layer.",
+                reason,
             )
         axis.fix(f"{self.record.path!r}: {reason}")
 

@@ -1,13 +1,19 @@
 """Follows the axes through a model's graph, in all sources at once; nothing is changed."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from adaptive_nets.graphs.read import functional, ordered_nodes
-from adaptive_nets.growth.core.calls import check_same_calls, in_order
-from adaptive_nets.growth.core.registry import check_grown_whole, find_rule, rule_of_call
+from adaptive_nets.growth.core.calls import UnruledError, check_same_calls, in_order
+from adaptive_nets.growth.core.registry import (
+    check_grown_whole,
+    default_rule,
+    find_rule,
+    rule_of_call,
+)
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
@@ -17,6 +23,25 @@ def input_features(tensors: Sequence[keras.KerasTensor]) -> Features:
     """An input as growth sees it: no axis grows."""
     shapes = tuple(tuple(tensor.shape) for tensor in tensors)
     return Features(shapes, (None,) * len(shapes[0]), tensors[0].dtype)
+
+
+class _AgainError(Exception):
+    """A layer that is carried after all: all is followed once more."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Apart:
+    """One call that each source makes on its own.
+
+    Args:
+        nodes: The call in the graph of each source.
+        inputs: The tensors that it reads, in flat order.
+        outputs: Its results, each with one axis on which those of the sources stand side by side.
+    """
+
+    nodes: tuple[Any, ...]
+    inputs: tuple[Features, ...]
+    outputs: tuple[Features, ...]
 
 
 class Trace:
@@ -34,22 +59,16 @@ class Trace:
         self.models = tuple(models)
         self.norm = norm
         self.identical = identical
-        self.records: dict[int, LayerRecord] = {}
-        self.separated: dict[int, dict[int, int]] = {}
-        self.graph_inputs: dict[int, list[Features]] = {}
-        self.constraints: list[Any] = []
-        self.mixing: list[tuple[str, str, Axis]] = []
+        self.carried: dict[int, str] = {}
+        self.parted: set[int] = set()
+        self._rules: dict[int, Any] = {}
         self.graphs = [functional(model) for model in self.models]
         for model in {id(model): model for model in self.models}.values():
             check_grown_whole(model)
         self._check_ends()
-        first = self.graphs[0]
-        inputs = [
-            input_features([graph.inputs[i] for graph in self.graphs])
-            for i in range(len(first.inputs))
-        ]
-        self.outputs = self.graph(self.graphs, inputs, "")
-        self._settle_outputs()
+        while not self._followed():
+            pass
+        self._check_sharing()
 
     def graph(self, graphs: Sequence[Any], inputs: list[Features], path: str) -> list[Features]:
         """Traces one graph, of the model itself or of a model inside it."""
@@ -72,7 +91,6 @@ class Trace:
             node = calls[0]
             operations = tuple(call.operation for call in calls)
             record = self.record(calls, path)
-            check_same_calls(calls, record.path)
             args, kwargs = in_order(operations[0], *node.arguments.fill_in(known))
             call = Call(
                 record=record,
@@ -84,11 +102,13 @@ class Trace:
                 ],
                 dtypes=[tensor.dtype for tensor in node.outputs],
                 trace=self,
-                nodes=tuple(calls),
+                nodes=calls,
             )
-            outputs = keras.tree.flatten(record.rule.trace(call))
+            outputs = self._traced(call)
             _check_sizes(record.path, outputs)
-            if call.separated:
+            if record.copies > 1:
+                self.apart[id(node)] = Apart(calls, tuple(call.flat_inputs), tuple(outputs))
+            elif call.separated:
                 self.separated[id(node)] = call.separated
             for tensor, features in zip(node.outputs, outputs, strict=True):
                 known[id(tensor)] = features
@@ -106,8 +126,34 @@ class Trace:
         key = id(operations[0])
         if key not in self.records:
             name = f"{path}/{operations[0].name}" if path else operations[0].name
-            self.records[key] = LayerRecord(operations, rule_of_call(calls, name), name)
+            rule = default_rule() if key in self.carried else self._rule_of(calls)
+            self.records[key] = LayerRecord(operations, rule, name)
         return self.records[key]
+
+    def _rule_of(self, calls: Sequence[Any]) -> Any:
+        # Found once, for what a layer calls is not seen for nothing.
+        if id(calls[0]) not in self._rules:
+            self._rules[id(calls[0])] = rule_of_call(calls)
+        return self._rules[id(calls[0])]
+
+    def part(self, call: Call) -> None:
+        """From its first call on, each source has its own copy of this layer."""
+        self.parted.add(id(call.layer))
+        if call.record.copies == 1:
+            raise _AgainError
+        call.record.copies = call.sources
+
+    def carried_notes(self) -> list[str]:
+        """What is carried as it is without being declared so, and why."""
+        found = []
+        for key, record in self.records.items():
+            if not record.rule.carries or record.rule.declared:
+                continue
+            kind = type(record.layers[0]).__name__
+            reason = self.carried.get(key, "there is no growth rule for it")
+            how = "is carried as it is" if record.copies == 1 else "is kept once a source"
+            found.append(f"{record.path!r} ({kind}) {how}: {reason}")
+        return found
 
     def segments(self) -> list[Segment]:
         """Every distinct segment of the model."""
@@ -115,7 +161,6 @@ class Trace:
         for record in self.records.values():
             axes += record.axes.values()
             axes += [d.axis for w in record.weights.values() for d in w.dimensions]
-            axes.append(record.grouped)
         for features in (*self.outputs, *(f for fs in self.graph_inputs.values() for f in fs)):
             axes += features.axes
         found = (segment for axis in axes if axis is not None for segment in axis.segments())
@@ -123,7 +168,65 @@ class Trace:
 
     def coupled(self, call: Call, axis: Axis, function: str) -> None:
         """A function mixes all features of an axis: sound at an output only."""
-        self.mixing.append((call.record.path, function, axis))
+        self.mixing.append((call.record.path, function, axis, self._current))
+
+    def _followed(self) -> bool:
+        """Follows all axes; False if a layer is to be carried, so that all begins anew."""
+        self.records: dict[int, LayerRecord] = {}
+        self.separated: dict[int, dict[int, int]] = {}
+        self.apart: dict[int, Apart] = {}
+        self.graph_inputs: dict[int, list[Features]] = {}
+        self.constraints: list[Any] = []
+        self.mixing: list[tuple[str, str, Axis, int]] = []
+        self._current = 0
+        inputs = [
+            input_features([graph.inputs[i] for graph in self.graphs])
+            for i in range(len(self.graphs[0].inputs))
+        ]
+        try:
+            self.outputs = self.graph(self.graphs, inputs, "")
+            self._settle_outputs()
+        except _AgainError:
+            return False
+        return True
+
+    def _traced(self, call: Call) -> list[Features]:
+        """The axes of a call's outputs by its layer's rule; what has none is carried."""
+        record, operation = call.record, call.nodes[0].operation
+        self._current = id(operation)
+        try:
+            if not record.rule.carries:
+                check_same_calls(call.nodes, record.path)
+            outputs = keras.tree.flatten(record.rule.trace(call))
+            growing = [sum(axis is not None for axis in x.axes) for x in outputs]
+            if record.copies > 1 and set(growing) != {1}:
+                raise UnruledError(
+                    f"Cannot fuse at {record.path!r}: several axes of its output grow. Expected "
+                    "one, on which the sources stand side by side.",
+                    "several axes of its output grow",
+                )
+        except UnruledError as error:
+            if record.rule.carries:
+                raise
+            self.carried[id(operation)] = error.reason
+            raise _AgainError from error
+        return outputs
+
+    def _check_sharing(self) -> None:
+        """A weight that a carried layer shares with another one would be two weights."""
+        owners: dict[int, Any] = {}
+        for key, record in self.records.items():
+            if record.rule.made_of_layers:
+                continue  # its weights are those of its layers
+            for variable in getattr(record.layers[0], "weights", ()):
+                other = owners.setdefault(id(variable), (key, record))[1]
+                if other is not record and (record.rule.carries or other.rule.carries):
+                    raise ValueError(
+                        f"Cannot grow {record.path!r}: it shares the weight {variable.path!r} with "
+                        f"{other.path!r}, and the layers could not share it any more. Expected a "
+                        "rule for a layer that holds another (adaptive_nets.growth.register_rule), "
+                        "or layers with weights of their own."
+                    )
 
     def _check_ends(self) -> None:
         for what in ("inputs", "outputs"):
@@ -155,15 +258,15 @@ class Trace:
             for axis in features.axes:
                 for segment in axis.segments() if axis is not None else ():
                     segment.output = True
-        for path, function, axis in self.mixing:
+        known = len(self.carried)
+        for path, function, axis, operation in self.mixing:
             hidden = [segment for segment in axis.segments() if not segment.output]
             if hidden and len(self.models) > 1:
-                raise ValueError(
-                    f"Cannot fuse at {path!r}: {function} mixes the features of all sources. "
-                    "Expected it at an output only."
-                )
+                self.carried[operation] = f"{function} mixes the features of all sources"
             for segment in hidden:
                 segment.fixed = segment.fixed or f"{path!r}: {function} mixes all features"
+        if len(self.carried) > known:
+            raise _AgainError
 
 
 def _check_sizes(path: str, outputs: Sequence[Features]) -> None:

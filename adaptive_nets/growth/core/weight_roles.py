@@ -70,7 +70,8 @@ class LayerRecord:
         path: Its name, below those of the models that hold it.
         axes: Its own axes by role, such as `"units"`.
         weights: Its weights by attribute.
-        grouped: Whether each source keeps its own copy, applied to its own features.
+        copies: How many layers are copied as they are: none where the rule makes a grown one; one;
+            or one a source, each of which reads its own features.
         inexact: Why the layer does not preserve the function, if so.
         inner: What a rule keeps of nested layers.
     """
@@ -80,7 +81,7 @@ class LayerRecord:
     path: str
     axes: dict[str, Axis] = dataclasses.field(default_factory=dict)
     weights: dict[str, Weight] = dataclasses.field(default_factory=dict)
-    grouped: Axis | None = None
+    copies: int = 0
     inexact: str | None = None
     inner: Any = None
 

@@ -23,7 +23,6 @@ class Inserter(Copier):
     """
 
     verb = "deepen"
-    trust_lambdas = False
 
     def __init__(self, insertions: dict[int, list[Any]], names: set[str]) -> None:
         super().__init__()

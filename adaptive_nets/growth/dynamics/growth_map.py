@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets.graphs.state import weight_pairs
 from adaptive_nets.growth.core.grown_values import grown_weight, maps_of
 from adaptive_nets.growth.core.plan import GrowthPlan
 from adaptive_nets.growth.core.rebuild import Rebuilder
@@ -70,10 +71,10 @@ def _parts(plan: GrowthPlan, rebuilder: Rebuilder) -> Any:
     """Grown variable, source, its variable, and index and factor of each grown entry."""
     for key, record in plan.trace.records.items():
         for source, copy in enumerate(rebuilder.groups.get(key, ())):
-            for old, new in zip(record.layers[source].weights, copy.weights, strict=True):
+            for old, new in weight_pairs(record.layers[source], copy):
                 size = int(np.prod(old.shape))
                 yield new, source, old, (np.arange(size), np.ones(size))
-        if record.grouped is not None:
+        if record.copies:
             continue
         for weight in record.weights.values():
             olds = [variable_of(each, weight.attribute) for each in record.layers]

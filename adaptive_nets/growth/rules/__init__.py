@@ -5,6 +5,7 @@ from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.rules import (
     applications,
     batch_norm,
+    carry,
     elementwise,
     kernels,
     models,
@@ -20,6 +21,7 @@ __all__ = [
     "Rule",
     "applications",
     "batch_norm",
+    "carry",
     "elementwise",
     "kernels",
     "models",

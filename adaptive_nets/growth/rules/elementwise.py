@@ -117,7 +117,11 @@ def merged(call: Call, operands: Sequence[Any], function: str | None) -> Feature
     result = call.output()
     axes: list[Any] = [None] * result.rank
     for number in range(1, result.rank + 1):
-        meeting = [x for x in tensors if x.rank >= number and any(n != 1 for n in x.sizes(-number))]
+        here = [x for x in tensors if x.rank >= number]
+        meeting = [x for x in here if any(n != 1 for n in x.sizes(-number))] or here
+        for x in here:
+            if all(x is not other for other in meeting):
+                call.fix(x.axis(-number), "its one feature meets each of several")
         grown = [x.axis(-number) for x in meeting if x.axis(-number) is not None]
         if not grown:
             continue

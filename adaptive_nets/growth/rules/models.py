@@ -10,7 +10,7 @@ from adaptive_nets.graphs.read import PLAIN_MODELS, functional, ordered_nodes
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.graphs.state import layer_pairs
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.registry import find_rule, register_by_call, register_rule
+from adaptive_nets.growth.core.registry import register_by_call, register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
@@ -20,6 +20,8 @@ from adaptive_nets.growth.rules.unfold import Hidden, unfolded
 @register_rule(*PLAIN_MODELS)
 class ModelRule(Rule):
     """A Sequential or Functional model, traced and rebuilt like the one that holds it."""
+
+    made_of_layers = True
 
     def trace(self, call: Call) -> Any:
         graphs = [functional(layer) for layer in call.layers]
@@ -39,6 +41,8 @@ class OwnLayerRule(Rule):
     Args:
         graphs: What it does in each source.
     """
+
+    made_of_layers = True
 
     def __init__(self, graphs: Sequence[keras.Model]) -> None:
         self.graphs = list(graphs)
@@ -120,10 +124,4 @@ def rule_by_graph(nodes: Sequence[Any]) -> Rule | None:
         graphs = [unfolded(node) for node in nodes]
     except Hidden:
         return None
-    return OwnLayerRule(graphs) if all(map(_grows, graphs)) else None
-
-
-def _grows(graph: Any) -> bool:
-    return all(
-        find_rule(type(node.operation)) or rule_by_graph([node]) for node in ordered_nodes(graph)
-    )
+    return OwnLayerRule(graphs)

@@ -92,7 +92,7 @@ def normalised(call: Call, x: Features, silent: bool) -> bool:
     call.trace.constraints.append(NormalisedTogether(call.record.path, axis, silent))
     if call.sources > 1:
         if call.trace.norm == "grouped" and not call.trace.identical:
-            call.record.grouped = axis
+            call.record.copies = call.sources
             return False
         if not call.trace.identical:
             call.inexact("normalises the features of all sources together (norm='grouped' keeps "

@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.registry import register_rule, rule_for
+from adaptive_nets.growth.core.registry import register_rule, rule_inside
 from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
@@ -36,7 +36,7 @@ def delegate(
     if attribute not in record.inner:
         inside = tuple(getattr(layer, attribute) for layer in call.layers)
         path = f"{record.path}/{inside[0].name}"
-        record.inner[attribute] = LayerRecord(inside, rule_for(inside[0], path), path)
+        record.inner[attribute] = LayerRecord(inside, rule_inside(inside[0], path), path)
     inner = record.inner[attribute]
     args, kwargs = keras.tree.map_structure(
         lambda x: change(x) if isinstance(x, Features) else x, (call.args, call.kwargs)
@@ -68,7 +68,7 @@ class TimeDistributedRule(Rule):
         steps = call.flat_inputs[0].axis(1)
         shapes = [tuple(_without(shape) for shape in sources) for sources in call.shapes]
         outputs = delegate(call, "layer", _step, shapes)
-        call.record.grouped = call.record.inner["layer"].grouped
+        call.record.copies = call.record.inner["layer"].copies
         # What the inner layer separates has one axis less than what the wrapper is given.
         call.separated = {i: d + 1 if d >= 1 else d for i, d in call.separated.items()}
         if steps is not None:

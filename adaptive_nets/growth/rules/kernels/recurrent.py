@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.calls import same
+from adaptive_nets.growth.core.calls import UnruledError, same
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule, activation_name
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
@@ -77,10 +77,11 @@ def cell_axis(
     cell, like = cells[0], grows_as(cells[0])
     kind = like.__name__
     if kind not in GATES or like.__module__.partition(".")[0] != "keras":
-        raise ValueError(
+        raise UnruledError(
             f"Cannot grow {call.record.path!r}: there is no growth rule for its cell. Expected "
             "SimpleRNNCell, LSTMCell, GRUCell or StackedRNNCells of these. Received: "
-            f"{like.__module__}.{kind}. Register a rule for a layer around your cell."
+            f"{like.__module__}.{kind}. Register a rule for a layer around your cell.",
+            f"there is no growth rule for its cell {like.__module__}.{kind}",
         )
     refuse_unlike(call, cells)
     units = call.axis(role, [each.units for each in cells])
