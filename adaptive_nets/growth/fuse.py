@@ -274,6 +274,11 @@ def _check_outputs(trace: Trace, identical: bool) -> None:
     for number, features in enumerate(trace.outputs):
         axis = features.axis(-1)
         name = f"output {number}"
+        if "float" not in features.dtype:
+            raise ValueError(
+                f"Cannot fuse: {name} is of {features.dtype}, of which there is no mixture. "
+                "Expected outputs of floating numbers. Make them whole numbers behind the fused model."
+            )
         if axis is None:
             raise ValueError(
                 f"Cannot fuse: {name} holds no feature of a layer. Expected an output that a "

@@ -244,6 +244,8 @@ def _obstacle(segment: Segment, size: int, method: str) -> str | None:
         return segment.fixed
     if segment.only_new and method == "replicate":
         return f"{segment.only_new}, so copies would change it; expected method='zero'"
+    if segment.only_copied and method == "zero":
+        return f"{segment.only_copied}; expected method='replicate'"
     if size % segment.block:
         return (
             f"features grow in whole blocks of {segment.block}; expected a multiple of it, "

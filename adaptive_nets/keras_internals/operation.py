@@ -3,9 +3,10 @@
 
 def operation_classes(*names: str) -> list[type]:
     """The classes of `keras.ops` of these names that the installed Keras has."""
-    from keras.src.ops import core, nn, numpy
+    from keras.src.ops import core, linalg, math, nn, numpy
 
-    found = [getattr(module, name, None) for name in names for module in (core, nn, numpy)]
+    modules = (core, nn, numpy, math, linalg)
+    found = [getattr(module, name, None) for name in names for module in modules]
     return [each for each in found if isinstance(each, type)]
 
 

@@ -59,7 +59,16 @@ def gap(grown, expected):
     return max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in pairs)
 
 
+def fused_gap(sources, x, **settings):
+    """The gap of a fused model, whose plan is exact, to the mean of its sources."""
+    from adaptive_nets import growth
+
+    found = [outputs(source, x) for source in sources]
+    expected = [np.mean(each, axis=0) for each in zip(*found, strict=True)]
+    return gap(outputs(growth.fuse(sources, verify=False, **settings), x), expected)
+
+
 @pytest.fixture(scope="session")
 def gc():
     """The helpers above."""
-    return types.SimpleNamespace(randomise=randomise, outputs=outputs, gap=gap)
+    return types.SimpleNamespace(randomise=randomise, outputs=outputs, gap=gap, fused_gap=fused_gap)

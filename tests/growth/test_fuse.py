@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from adaptive_nets import growth, majority
+from adaptive_nets.graphs.read import ordered_nodes
 
 pytestmark = pytest.mark.backend_agnostic
 layers = keras.layers
@@ -122,14 +123,19 @@ def test_another_topology_is_refused():
         growth.fuse([chain, dropped])
 
 
-def test_a_call_with_other_arguments_is_refused():
+def test_calls_with_other_arguments_are_kept_once_a_source(gc):
     sources = []
     for training in (True, False):
         inputs = keras.Input((5,))
         dropped = layers.Dropout(0.5, name="drop")(inputs, training=training)
         sources.append(keras.Model(inputs, layers.Dense(3)(dropped)))
-    with pytest.raises(ValueError, match=r"'drop'.*Received: {'training': True}, {.*: False}"):
-        growth.fuse(sources)
+    plan = growth.plan_fuse(sources)
+    assert plan.carried == [
+        "'drop' (Dropout) is kept once a source: it is called with other arguments in each source"
+    ]
+    fused = growth.apply(plan, verify=False)[0]
+    calls = [node for node in ordered_nodes(fused) if "drop_" in node.operation.name]
+    assert [node.arguments.kwargs["training"] for node in calls] == [True, False]
 
 
 def test_another_number_of_kernels_is_refused():
@@ -217,11 +223,20 @@ UNLIKE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("one, other", UNLIKE.values(), ids=UNLIKE)
-def test_sources_that_hold_other_constants_are_refused(one, other):
-    sources = [behind(one, 1)[0], behind(other, 2)[0]]
-    with pytest.raises(ValueError, match=r"Cannot fuse at .*Received: "):
-        growth.plan_fuse(sources)
+# These settings of layers and operations would have to be two.
+SETTINGS = ("dtype", "shape", "function", "closure", "activation", "inner layer")
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_sources_that_hold_other_constants_are_refused_or_kept_apart(gc, name):
+    one, other = UNLIKE[name]
+    sources = [gc.randomise(*behind(one, 1)), gc.randomise(*behind(other, 2))]
+    if name in SETTINGS:
+        with pytest.raises(ValueError, match=r"Cannot fuse at .*Received: "):
+            growth.plan_fuse(sources)
+    else:
+        x = np.random.default_rng(0).normal(size=(6, 8)).astype("float32")
+        assert gc.fused_gap(sources, x) <= 1e-5
 
 
 @pytest.mark.parametrize(
@@ -236,7 +251,8 @@ def test_sources_that_hold_equal_constants_are_fused(gc, function):
     assert gc.gap(gc.outputs(growth.fuse(sources), x), [expected]) <= 1e-5
 
 
-def test_features_with_a_constant_each_are_not_fused_side_by_side():
-    sources = [behind(lambda x: x + ROW, seed, units=8)[0] for seed in (1, 2)]
-    with pytest.raises(ValueError, match="each of its features meets a constant of its own"):
-        growth.fuse(sources)
+def test_features_with_a_constant_each_are_kept_once_a_source(gc):
+    sources = [gc.randomise(*behind(lambda x: x + ROW, seed, units=8)) for seed in (1, 2)]
+    x = np.random.default_rng(0).normal(size=(6, 8)).astype("float32")
+    assert gc.fused_gap(sources, x) <= 1e-5
+    assert "each of its features meets a constant of its own" in str(growth.plan_fuse(sources))

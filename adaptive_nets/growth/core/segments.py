@@ -23,6 +23,7 @@ class Segment:
         self.only_silent: str | None = None  # who needs new features to be zero, if not copied
         self.only_named = False  # grows only where a person names it
         self.only_new: str | None = None  # why features may be added but not copied
+        self.only_copied: str | None = None  # why features may be copied but not drawn anew
         self.output = False
         self.shared = False  # the sources have these features in common
         self.readers: list[str] = []
@@ -69,6 +70,7 @@ class Segment:
         self.only_silent = self.only_silent or other.only_silent
         self.only_named = self.only_named or other.only_named
         self.only_new = self.only_new or other.only_new
+        self.only_copied = self.only_copied or other.only_copied
         self.output = self.output or other.output
         self.shared = self.shared or other.shared
 

@@ -1,12 +1,12 @@
 """Follows the axes through a model's graph, in all sources at once; nothing is changed."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
 
-from adaptive_nets.graphs.read import functional, ordered_nodes
+from adaptive_nets.graphs.read import PLAIN_MODELS, functional, ordered_nodes
 from adaptive_nets.growth.core.calls import UnruledError, check_same_calls, in_order
 from adaptive_nets.growth.core.registry import (
     check_grown_whole,
@@ -17,6 +17,7 @@ from adaptive_nets.growth.core.registry import (
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
+from adaptive_nets.keras_internals import origin
 
 
 def input_features(tensors: Sequence[keras.KerasTensor]) -> Features:
@@ -198,12 +199,12 @@ class Trace:
             if not record.rule.carries:
                 check_same_calls(call.nodes, record.path)
             outputs = keras.tree.flatten(record.rule.trace(call))
-            growing = [sum(axis is not None for axis in x.axes) for x in outputs]
-            if record.copies > 1 and set(growing) != {1}:
+            if call.sources > 1 and not all(_is_joint(call, x) for x in outputs):
                 raise UnruledError(
-                    f"Cannot fuse at {record.path!r}: several axes of its output grow. Expected "
-                    "one, on which the sources stand side by side.",
-                    "several axes of its output grow",
+                    # What one source would make of another's features would be among the results.
+                    f"Cannot fuse at {record.path!r}: the sources would stand side by side on "
+                    "several axes of its output. Expected one.",
+                    "the sources would stand side by side on several axes",
                 )
         except UnruledError as error:
             if record.rule.carries:
@@ -254,11 +255,18 @@ class Trace:
                 )
 
     def _settle_outputs(self) -> None:
+        known = len(self.carried)
+        for features, tensor in zip(self.outputs, self.graphs[0].outputs, strict=True):
+            record = self.records.get(id(_writer(tensor)))
+            if len(self.models) == 1 or features.axis(-1) is not None or record is None:
+                continue
+            if not record.rule.carries:
+                # No layer writes its features, so each source makes it, and these are mixed.
+                self.carried[id(record.layers[0])] = "its results are mixed as they are"
         for features in self.outputs:
             for axis in features.axes:
                 for segment in axis.segments() if axis is not None else ():
                     segment.output = True
-        known = len(self.carried)
         for path, function, axis, operation in self.mixing:
             hidden = [segment for segment in axis.segments() if not segment.output]
             if hidden and len(self.models) > 1:
@@ -267,6 +275,32 @@ class Trace:
                 segment.fixed = segment.fixed or f"{path!r}: {function} mixes all features"
         if len(self.carried) > known:
             raise _AgainError
+
+
+def _is_joint(call: Call, x: Features) -> bool:
+    """Whether sources stand side by side on one axis, or on several that one weight makes zero.
+
+    Where the axes of an output belong to different sources, it is zero if one weight writes all of
+    these axes; it is not if a layer sees some of them only.
+    """
+    grown = _segments(x.axes)
+    if sum(axis is not None for axis in x.axes) < 2:
+        return True
+    made = [[d.axis for d in weight.dimensions] for weight in call.record.weights.values()]
+    sets = [*(each.axes for each in call.flat_inputs), *made]
+    return not call.record.copies and any(grown <= _segments(axes) for axes in sets)
+
+
+def _segments(axes: Iterable[Axis | None]) -> set[Segment]:
+    return {segment for axis in axes if axis is not None for segment in axis.segments()}
+
+
+def _writer(tensor: keras.KerasTensor) -> Any:
+    """The layer that makes an output, also inside a model."""
+    operation, _, number = origin(tensor)
+    while type(operation) in PLAIN_MODELS:
+        operation, _, number = origin(functional(operation).outputs[number])
+    return operation
 
 
 def _check_sizes(path: str, outputs: Sequence[Features]) -> None:

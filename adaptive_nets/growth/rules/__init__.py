@@ -10,6 +10,7 @@ from adaptive_nets.growth.rules import (
     kernels,
     models,
     norms,
+    operations,
     shapes,
     wrappers,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "kernels",
     "models",
     "norms",
+    "operations",
     "register_rule",
     "registered",
     "shapes",

@@ -16,7 +16,6 @@ from adaptive_nets.growth.core.rule import (
     activation_name,
 )
 from adaptive_nets.growth.core.segments import Features
-from adaptive_nets.keras_internals import operation_classes
 
 
 @register_rule(
@@ -38,7 +37,7 @@ class PassRule(Rule):
         return "all"
 
 
-@register_rule(layers.AlphaDropout, layers.GaussianNoise, layers.Masking)
+@register_rule(layers.AlphaDropout, layers.GaussianNoise)
 class NoiseRule(PassRule):
     """Features pass as they are, but zeros need not stay zeros in training."""
 
@@ -111,17 +110,26 @@ class RescalingRule(Rule):
         return dataclasses.replace(x, axes=tuple(axes))
 
 
+@register_rule(layers.Masking)
+class MaskingRule(Rule):
+    """Masks by all features of a step, so that features which grow would unmask it."""
+
+    def trace(self, call: Call) -> Features:
+        call.fix(call.inputs.axis(-1), "it compares all features with the mask's value")
+        return call.output(call.inputs)
+
+
 def merged(call: Call, operands: Sequence[Any], function: str | None) -> Features:
     """The result of an operation on tensors that are broadcast to each other."""
     tensors = [x for x in operands if isinstance(x, Features)]
     result = call.output()
     axes: list[Any] = [None] * result.rank
     for number in range(1, result.rank + 1):
-        here = [x for x in tensors if x.rank >= number]
-        meeting = [x for x in here if any(n != 1 for n in x.sizes(-number))] or here
-        for x in here:
-            if all(x is not other for other in meeting):
-                call.fix(x.axis(-number), "its one feature meets each of several")
+        deep = [x for x in tensors if x.rank >= number]
+        meeting = [x for x in deep if x.sizes(-number) == result.sizes(-number)]
+        for x in deep:
+            if not any(x is other for other in meeting):
+                call.fix(x.axis(-number), "it is repeated for all features of another tensor")
         grown = [x.axis(-number) for x in meeting if x.axis(-number) is not None]
         if not grown:
             continue
@@ -214,60 +222,3 @@ def concatenated(call: Call, tensors: list[Features], along: int) -> Features:
         else:
             axes.append(call.joined([(x.axis(number), x.sizes(number)) for x in tensors]))
     return dataclasses.replace(result, axes=tuple(axes))
-
-
-@register_rule(*operation_classes("Add", "Subtract"))
-class SumOperationRule(Rule):
-    """`x + y` between tensors."""
-
-    def trace(self, call: Call) -> Features:
-        return merged(call, call.args, "sum")
-
-
-@register_rule(*operation_classes("Multiply", "TrueDivide", "Divide"))
-class ProductOperationRule(Rule):
-    """`x * y` between tensors; the divisor's zeros are not kept."""
-
-    def trace(self, call: Call) -> Features:
-        divides = "Divide" in type(call.layer).__name__
-        return merged(call, call.args, "quotient" if divides else "product")
-
-
-@register_rule(
-    *operation_classes(
-        "Relu", "Relu6", "LeakyRelu", "Elu", "Selu", "Celu", "Gelu", "Silu", "Tanh", "Softsign",
-        "HardSilu", "HardTanh", "Abs", "Absolute", "Square", "Sqrt", "Negative", "Sin", "Identity",
-    )
-)  # fmt: skip
-class ZeroKeepingOperationRule(Rule):
-    """Functions with f(0) = 0."""
-
-    def trace(self, call: Call) -> Features:
-        x = call.output(call.flat_inputs[0])
-        name = type(call.layer).__name__.lower()
-        return dataclasses.replace(x, axes=tuple(a and a.after(name, True) for a in x.axes))
-
-    def is_idempotent(self, layer: Any) -> bool:
-        return type(layer).__name__.lower() in IDEMPOTENT
-
-
-@register_rule(
-    *operation_classes(
-        "Sigmoid", "Softplus", "HardSigmoid", "LogSigmoid", "Exp", "Log", "Cos", "Rsqrt"
-    )
-)
-class OtherOperationRule(Rule):
-    """Functions of each feature with f(0) != 0."""
-
-    def trace(self, call: Call) -> Features:
-        x = call.output(call.flat_inputs[0])
-        name = type(call.layer).__name__.lower()
-        return dataclasses.replace(x, axes=tuple(a and a.after(name, False) for a in x.axes))
-
-
-@register_rule(*operation_classes("Cast"))
-class CastRule(Rule):
-    """Another dtype."""
-
-    def trace(self, call: Call) -> Features:
-        return call.output(call.inputs)

@@ -141,14 +141,16 @@ def test_stateful_layers_grow_between_sequences_only(gc):
         growth.widen(model, 2.0)
 
 
-def test_unknown_cells_and_unlike_sources_are_refused(gc):
+def test_unknown_cells_are_carried_and_unlike_sources_refused(gc):
+    @keras.saving.register_keras_serializable(package="test_recurrent_rules")
     class Mine(layers.LSTMCell):
         pass
 
     inputs = keras.Input((3, 2))
     model = keras.Model(inputs, layers.Dense(2)(layers.RNN(Mine(3), name="rnn")(inputs)))
-    with pytest.raises(ValueError, match="Cannot grow 'rnn': there is no growth rule for its cell"):
-        growth.widen(model, 2.0)
+    assert "'rnn' (RNN) is carried as it is: there is no growth rule for its cell" in str(
+        growth.plan_widen(model, 2.0)
+    )
     one, two = tagger(), tagger(activation="relu")
     with pytest.raises(ValueError, match="Cannot fuse at 'both/forward_lstm'.* differ in activat"):
         growth.fuse([one, two])

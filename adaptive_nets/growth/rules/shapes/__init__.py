@@ -1,5 +1,5 @@
-"""Layers and operations that move features or positions about."""
+"""Layers that move features or positions about."""
 
-from adaptive_nets.growth.rules.shapes import operations, reshape, spatial
+from adaptive_nets.growth.rules.shapes import reshape, spatial
 
-__all__ = ["operations", "reshape", "spatial"]
+__all__ = ["reshape", "spatial"]

@@ -1,27 +1,20 @@
-"""Operations that pick, reduce and reorder whole axes: sound where these are no features."""
+"""Operations that pick, reduce, join and reorder whole axes."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from keras import layers
+import numpy as np
 
 from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
-from adaptive_nets.growth.rules.elementwise import concatenated, merged
+from adaptive_nets.growth.rules.elementwise import concatenated
 from adaptive_nets.keras_internals import operation_classes
-
-
-@register_rule(layers.Masking)
-class MaskingRule(Rule):
-    """Masks by all features of a step, so that features which grow would unmask it."""
-
-    def trace(self, call: Call) -> Features:
-        call.fix(call.inputs.axis(-1), "it compares all features with the mask's value")
-        return call.output(call.inputs)
 
 
 @register_rule(*operation_classes("GetItem"))
@@ -32,6 +25,13 @@ class GetItemRule(Rule):
         x = call.inputs
         key = call.args[1] if len(call.args) > 1 else call.kwargs["key"]
         key = list(key) if isinstance(key, tuple) else [key]
+        found = [part for part in key if isinstance(part, Features) or np.ndim(part)]
+        if len(found) > 1 or any(_is_mask(part) for part in key):
+            raise UnruledError(
+                f"Cannot grow {call.record.path!r}: it is indexed by several arrays or by a mask. "
+                "Expected slices, numbers and at most one array.",
+                "it is indexed by several arrays or by a mask",
+            )
         taken = sum(part is not None and part is not Ellipsis for part in key)
         if not any(part is Ellipsis for part in key):
             key.append(Ellipsis)
@@ -57,21 +57,12 @@ class GetItemRule(Rule):
             axes.append(axis if whole else None)
             return
         call.fix(axis, "it takes some of the features")
-        if isinstance(part, Features):
-            axes += [None] * part.rank
+        axes += [None] * (part.rank if isinstance(part, Features) else np.ndim(part))
 
 
-@register_rule(
-    *operation_classes(
-        *("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual"),
-        *("LogicalAnd", "LogicalOr", "LogicalNot", "OnesLike", "ZerosLike"),
-    )
-)
-class ComparisonRule(Rule):
-    """What masks are made of: Keras writes their making into the graph."""
-
-    def trace(self, call: Call) -> Features:
-        return merged(call, call.flat_inputs, "comparison")
+def _is_mask(part: Any) -> bool:
+    dtype = getattr(part, "dtype", None) or np.asarray(part).dtype
+    return "bool" in str(dtype)
 
 
 def over(axis: Any, rank: int) -> list[int]:
@@ -81,9 +72,16 @@ def over(axis: Any, rank: int) -> list[int]:
     return [number % rank for number in (axis if isinstance(axis, Sequence) else [axis])]
 
 
+LINEAR = ("mean", "sum", "average")
+# What is zero where all that is reduced is. No position gives 1 for a product.
+OF_ZEROS = ("max", "min", "amax", "amin", "any", "all", "var", "std", "ptp", "median", "norm")
+
+
 @register_rule(
     *operation_classes(
-        "Mean", "Sum", "Max", "Min", "Amax", "Amin", "Any", "All", "Prod", "Var", "Std"
+        *("Mean", "Sum", "Max", "Min", "Amax", "Amin", "Any", "All", "Prod", "Var", "Std", "Ptp"),
+        *("Argmax", "Argmin", "CountNonzero", "Median", "Logsumexp", "Nanmean", "Nansum"),
+        *("Nanmax", "Nanmin", "Nanstd", "Nanvar", "Nanprod", "Norm"),
     )
 )
 class ReductionRule(Rule):
@@ -95,13 +93,12 @@ class ReductionRule(Rule):
         for number in reduced:
             call.fix(x.axis(number), "it reduces over features")
         name = type(operation).__name__.lower()
+        keeps = name in OF_ZEROS and getattr(operation, "initial", None) in (None, 0)
         axes: list[Axis | None] = []
         for number, axis in enumerate(x.axes):
             if number not in reduced:
-                linear = name in ("mean", "sum")
-                # No position gives 1 for a product; all other reductions of zeros are zero.
-                axes.append(axis if linear or axis is None else axis.after(name, name != "prod"))
-            elif operation.keepdims:
+                axes.append(axis if name in LINEAR or axis is None else axis.after(name, keeps))
+            elif getattr(operation, "keepdims", False):
                 axes.append(None)
         return dataclasses.replace(call.output(), axes=tuple(axes))
 
@@ -189,15 +186,19 @@ class ReshapeOperationRule(Rule):
 def _kept(x: Features, result: Features) -> dict[int, int]:
     """Which axes of a reshaped tensor are whole axes of the one before: output -> input.
 
-    They are counted from both ends; an axis in the middle that only looks the same is not.
+    The last ones of equal size are; the first ones only if the batch is as long as it was, so that
+    what stands behind it has as many places.
     """
     found: dict[int, int] = {}
-    number = 0
-    while number < min(x.rank, result.rank) and x.sizes(number) == result.sizes(number):
-        found[number] = number
-        number += 1
     back = 1
-    while back <= min(x.rank, result.rank) - number and x.sizes(-back) == result.sizes(-back):
+    while back <= min(x.rank, result.rank) and x.sizes(-back) == result.sizes(-back):
         found[result.rank - back] = x.rank - back
         back += 1
+    places = [[shape[1:] for shape in each.shapes] for each in (x, result)]
+    known = not any(None in shape for shapes in places for shape in shapes)
+    if known and list(map(math.prod, places[0])) == list(map(math.prod, places[1])):
+        number = 0
+        while number <= min(x.rank, result.rank) - back and x.sizes(number) == result.sizes(number):
+            found[number] = number
+            number += 1
     return found
