@@ -44,7 +44,8 @@ def fuse(
 
     Args:
         models: Two or more built models, or paths of `.keras` files, with the same layers, joined
-            in the same way; widths may differ. They are not changed.
+            in the same way; widths may differ. They are not changed. A layer that has no growth
+            rule, or would mix the sources' features, is kept once a source.
         cross: What stands between the sources' halves: "zero" keeps the function; "random" is
             the layers' own initialisation; a number is noise of that many times 1/sqrt(fan_in).
         norm: Where features are normalised together (layer norms): "joint" is one stock layer
@@ -277,7 +278,7 @@ def _check_outputs(trace: Trace, identical: bool) -> None:
         if "float" not in features.dtype:
             raise ValueError(
                 f"Cannot fuse: {name} is of {features.dtype}, of which there is no mixture. "
-                "Expected outputs of floating numbers. Make them whole numbers behind the fused model."
+                "Expected outputs of floating numbers. Round them behind the fused model."
             )
         if axis is None:
             raise ValueError(

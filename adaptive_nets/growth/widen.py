@@ -43,6 +43,7 @@ def widen(
         widths: A factor for every hidden axis that can grow exactly, as a float such as `2.0`; or,
             by layer name, a number of units (int) or a factor (float). Layers that a graph ties
             together (residual sums, shared layers) grow together, so naming one of them is enough.
+            What has no growth rule is carried as it is, and what it reads and gives stays.
         method: "zero": new units read at random and are not read yet (where a root mean square
             norm stands behind them: are zero, and are read at random). "replicate": new units are
             copies of old ones, whose readers share the load (Net2Wider).

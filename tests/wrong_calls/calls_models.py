@@ -185,6 +185,15 @@ CALLS = [
         },
     ),
     Call(
+        "growth.carry",
+        lambda: lambda classes: growth.carry(classes),
+        {
+            "classes": fixed(keras.layers.GaussianNoise)
+            .but("soup", 3, None, object(), [])
+            .where(lambda kind: isinstance(kind, type) and issubclass(kind, keras.Layer))
+        },
+    ),
+    Call(
         "growth.dynamics.diagnose",
         lambda: growth.dynamics.diagnose,
         {

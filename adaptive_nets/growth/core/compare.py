@@ -37,9 +37,12 @@ def mixed_outputs(
     models: Sequence[keras.Model], grown: keras.Model, sample: Any, mix: Sequence[float]
 ) -> list[np.ndarray]:
     """What the grown model should give: the mixture of the sources' outputs, or all of them."""
-    with keras.StatelessScope():
-        # Stateful layers stay as they are.
-        parts = [keras.tree.flatten(model(sample)) for model in models]
+    seen: dict[int, list[Any]] = {}
+    for model in models:
+        # Stateful layers stay as they are, and each model begins with the draws that it has.
+        with keras.StatelessScope():
+            seen[id(model)] = seen.get(id(model)) or keras.tree.flatten(model(sample))
+    parts = [seen[id(model)] for model in models]
     found = []
     for tensor, sources in zip(grown.outputs, zip(*parts, strict=True), strict=True):
         arrays = [keras.ops.convert_to_numpy(x).astype("float64") for x in sources]

@@ -198,6 +198,7 @@ class Trace:
         try:
             if not record.rule.carries:
                 check_same_calls(call.nodes, record.path)
+                _check_masks(call)
             outputs = keras.tree.flatten(record.rule.trace(call))
             if call.sources > 1 and not all(_is_joint(call, x) for x in outputs):
                 raise UnruledError(
@@ -275,6 +276,16 @@ class Trace:
                 segment.fixed = segment.fixed or f"{path!r}: {function} mixes all features"
         if len(self.carried) > known:
             raise _AgainError
+
+
+def _check_masks(call: Call) -> None:
+    """A layer has one mask, not one a source."""
+    for x in call.flat_inputs if isinstance(call.layer, keras.Layer) else ():
+        if call.sources > 1 and x.dtype == "bool" and any(x.axes):
+            reason = "each source has another mask"
+            raise UnruledError(
+                f"Cannot fuse at {call.record.path!r}: {reason}. Expected one for all.", reason
+            )
 
 
 def _is_joint(call: Call, x: Features) -> bool:

@@ -29,6 +29,13 @@ def arguments(call: Call) -> tuple[Features, Features, Features]:
     return query, value, value if key is None else key
 
 
+def fix_places(call: Call, tensors: tuple[Features, ...]) -> None:
+    """What is attended to cannot grow: its scores would change all others."""
+    for each in tensors:
+        for axis in each.axes[:-1]:
+            call.fix(axis, "it attends over this axis or keeps it")
+
+
 def same_in_sources(call: Call, name: str, values: tuple[Any, ...]) -> None:
     """Refuses sources that differ in the size of a head."""
     if len(set(values)) > 1:
@@ -92,9 +99,7 @@ class MultiHeadAttentionRule(_Attention):
     def trace(self, call: Call) -> Any:
         layer = call.layer
         query, value, key = arguments(call)
-        for each in (query, value, key):
-            for axis in each.axes[:-1]:
-                call.fix(axis, "it attends over this axis or keeps it")
+        fix_places(call, (query, value, key))
         heads = call.axis("heads", call.config_of(attention_setting("num_heads")))
         sizes = {}
         for role in ("key_dim", "value_dim"):
@@ -143,6 +148,7 @@ class GroupQueryAttentionRule(_Attention):
     def trace(self, call: Call) -> Any:
         layer = call.layer
         query, value, key = arguments(call)
+        fix_places(call, (query, value, key))
         # Keras wants queries and values of one size.
         key = call.separate(key, -1)
         query, value = call.separate(query, -1), call.separate(value, -1)
@@ -177,6 +183,7 @@ class PlainAttentionRule(Rule):
     def trace(self, call: Call) -> Any:
         query, value, *rest = call.inputs
         key = rest[0] if rest else value
+        fix_places(call, (query, value, key))
         for each in (query.axis(-1), key.axis(-1)):
             call.fix(each, "its scores sum over the features of query and key")
         for attribute in ("concat_score_weight", "scale"):
