@@ -27,7 +27,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast fuzz contract lint lowest bench build audit clean
+.PHONY: help venv demo test test-fast fuzz contract lint lowest coverage-table bench build audit clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ lowest: ## the core of the tests on the declared minimum of each dependency
 	$(PYTHON) tests/lowest.py > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install -qq --constraint $(LOWEST)/constraints.txt --editable . $(LOWEST_TOOLS)
 	$(LOWEST)/bin/python -m pytest -p no:cacheprovider $(LOWEST_TESTS)
+
+coverage-table: venv ## try every growth verb on all models of the table, and write docs/coverage.md
+	$(BIN)/python tests/growth/coverage
 
 bench: venv ## the timed comparisons; QUICK=1 in seconds, AGAINST=checkout adds steps.py
 	@set -e; for name in search limits growth majority energy serving convex; do \

@@ -1,0 +1,85 @@
+"""The committed table: outcomes as Markdown, and back."""
+
+import pathlib
+import re
+
+from trying import KINDS, VERBS, Outcome
+
+PATH = pathlib.Path(__file__).parents[3] / "docs" / "coverage.md"
+Table = dict[str, dict[str, dict[str, Outcome]]]
+HEAD = """# What growth and majority kernels do on models people have
+
+`python tests/growth/coverage` makes this table anew; `make coverage-table` does the same. Every model is tiny, its weights are
+random (batch statistics, gains and biases too), and the gap is the largest difference of outputs over their scale, in float32.
+
+- **exact**: the gap is at most 1e-5. *approximate*: the plan said so, and the gap is given.
+- *refused*: by name, before anything is done; the reasons stand below the tables. **wrong** and **crash** are faults.
+- `widen` doubles what can be doubled, `deepen` adds one layer or block, `self_fuse` is `self_fuse(cross="zero")`, `fuse` joins
+  two models of different weights (with `norm="grouped"` where `"joint"` is not exact), and `expand` is `majority.expand` with
+  three kernels, then `collapse`.
+"""
+
+
+def written(table: Table) -> str:
+    """The table as Markdown."""
+    parts = [HEAD, "## Totals\n", *_totals(table)]
+    for group, rows in table.items():
+        parts += [f"\n## {group}\n", _row(["model", *VERBS]), _row(["---"] * (len(VERBS) + 1))]
+        parts += [_row([name, *(_cell(found[verb]) for verb in VERBS)])
+                  for name, found in rows.items()]  # fmt: skip
+    reasons = list(_reasons(table))
+    if reasons:
+        parts += ["\n## Reasons\n", _row(["model", "verb", "reason"]), _row(["---"] * 3), *reasons]
+    return "\n".join(parts) + "\n"
+
+
+def read() -> dict[tuple[str, str], dict[str, str]]:
+    """The kinds of outcome in the committed table, by group and model."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    group = ""
+    for line in PATH.read_text("utf-8").splitlines():
+        if line.startswith("## "):
+            group = line[3:]
+        cells = [cell.strip() for cell in line.strip("| ").split(" | ")]
+        if len(cells) == len(VERBS) + 1 and "/" in group and cells[0] not in ("model", "---"):
+            kinds = [re.sub(r"[*]|( .*)", "", cell) for cell in cells[1:]]
+            found[group, cells[0]] = dict(zip(VERBS, kinds, strict=True))
+    return found
+
+
+def _totals(table: Table) -> list[str]:
+    lines = [_row(["group", "models", *VERBS]), _row(["---"] * (len(VERBS) + 2))]
+    for group, rows in [*table.items(), ("all", {str(n): x for n, x in enumerate(_all(table))})]:
+        cells = [group, str(len(rows))]
+        for verb in VERBS:
+            kinds = [found[verb].kind for found in rows.values()]
+            counts = {kind: kinds.count(kind) for kind in KINDS if kind in kinds}
+            share = f"{counts.get('exact', 0) / max(len(kinds), 1):.0%} exact"
+            rest = [f"{n} {kind}" for kind, n in counts.items() if kind != "exact"]
+            cells.append("; ".join([share, *rest]))
+        lines.append(_row(cells))
+    return lines
+
+
+def _all(table: Table) -> list[dict[str, Outcome]]:
+    return [found for rows in table.values() for found in rows.values()]
+
+
+def _cell(outcome: Outcome) -> str:
+    shown = outcome.kind if outcome.gap is None else f"{outcome.kind} {outcome.gap:.0e}"
+    return f"**{shown}**" if outcome.kind in ("wrong", "crash") else shown
+
+
+def _reasons(table: Table) -> list[str]:
+    lines = []
+    for rows in table.values():
+        for name, found in rows.items():
+            for verb, outcome in found.items():
+                if outcome.kind != "exact":
+                    note = " ".join(outcome.note.split()).replace("|", "/")
+                    lines.append(_row([name, verb, note[:300]]))
+    return lines
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
