@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from tests.growth.coverage.examples.own_layers import Sampling, register
+from _example_layers import Sampling, register
 
 
 def generator():
@@ -51,7 +51,7 @@ def spectral_discriminator():
 def conditional_generator():
     """A label joined to the noise, one network for both."""
     noise, label = keras.Input((5,), name="noise"), keras.Input((1,), dtype="int32", name="label")
-    h = layers.concatenate([noise, layers.Flatten()(layers.Embedding(4, 3)(label))])
+    h = layers.concatenate([noise, layers.Flatten()(layers.Embedding(12, 3)(label))])
     h = layers.Dense(2 * 2 * 6, use_bias=False)(h)
     h = layers.ReLU()(layers.BatchNormalization()(h))
     h = layers.UpSampling2D()(layers.Reshape((2, 2, 6))(h))

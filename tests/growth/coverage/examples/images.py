@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from tests.growth.coverage.examples.own_layers import Involution, PatchEncoder, Patches
+from _example_layers import Involution, PatchEncoder, Patches
 
 
 def vision_transformer():

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from tests.growth.coverage.examples.own_layers import GraphConvolution
+from _example_layers import GraphConvolution
 
 
 def convolutional_series():

@@ -3,15 +3,15 @@
 import keras
 from keras import layers, ops
 
-from tests.growth.coverage.examples.own_layers import register
+from _example_layers import register
 
 
 def dot_of_embeddings():
     """People and things as vectors, with a bias each."""
     pair = keras.Input((2,), dtype="int32")
     person, thing = pair[:, 0], pair[:, 1]
-    vectors = [layers.Embedding(7, 6)(person), layers.Embedding(9, 6)(thing)]
-    biases = [layers.Embedding(7, 1)(person), layers.Embedding(9, 1)(thing)]
+    vectors = [layers.Embedding(12, 6)(person), layers.Embedding(12, 6)(thing)]
+    biases = [layers.Embedding(12, 1)(person), layers.Embedding(12, 1)(thing)]
     score = layers.Dot(axes=1)(vectors) + biases[0] + biases[1]
     return keras.Model(pair, ops.sigmoid(score))
 
@@ -21,7 +21,7 @@ def two_towers():
     inputs = {name: keras.Input((1,), dtype="int32", name=name) for name in ("user", "item")}
 
     def tower(x, name):
-        h = layers.Flatten()(layers.Embedding(8, 6, name=f"{name}_vectors")(x))
+        h = layers.Flatten()(layers.Embedding(12, 6, name=f"{name}_vectors")(x))
         return layers.Dense(4)(layers.Dense(8, "relu")(h))
 
     sides = [tower(x, name) for name, x in inputs.items()]

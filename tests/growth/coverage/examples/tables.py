@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from tests.growth.coverage.examples.own_layers import Cross, GatedResidual
+from _example_layers import Cross, GatedResidual
 
 
 def wide_and_deep():
@@ -24,7 +24,7 @@ def columns_of_text_and_numbers():
     }
     city = layers.StringLookup(vocabulary=["a", "b"], output_mode="one_hot")(inputs["city"])
     rooms = layers.IntegerLookup(vocabulary=[1, 2, 3])(inputs["rooms"])
-    rooms = layers.Flatten()(layers.Embedding(5, 3)(rooms))
+    rooms = layers.Flatten()(layers.Embedding(12, 3)(rooms))
     scaled = layers.Normalization(mean=0.5, variance=4.0)(inputs["price"])
     binned = layers.Discretization(bin_boundaries=[-0.5, 0.5])(inputs["price"])
     binned = layers.CategoryEncoding(3, output_mode="one_hot")(binned)
@@ -55,7 +55,7 @@ def column_transformer():
     """Embedded categories through attention, beside normalised numbers."""
     codes = keras.Input((3,), dtype="int32", name="codes")
     numbers = keras.Input((4,), name="numbers")
-    columns = [layers.Embedding(5, 8)(codes[:, i]) for i in range(3)]
+    columns = [layers.Embedding(12, 8)(codes[:, i]) for i in range(3)]
     x = ops.stack(columns, axis=1)
     x = x + layers.Embedding(3, 8)(ops.cumsum(ops.ones_like(codes), axis=-1) - 1)
     for _ in range(2):
@@ -86,7 +86,7 @@ def variable_selection():
 def interacting_attention():
     """AutoInt: attention between the columns with a residual of its own projection."""
     codes = keras.Input((4,), dtype="int32")
-    x = layers.Embedding(5, 6)(codes)
+    x = layers.Embedding(12, 6)(codes)
     for _ in range(2):
         attended = layers.MultiHeadAttention(2, 3)(x, x)
         x = layers.ReLU()(layers.add([attended, layers.Dense(6, use_bias=False)(x)]))
@@ -104,7 +104,7 @@ def deep_and_cross():
 def factorization_machine():
     """Squares of sums minus sums of squares."""
     codes = keras.Input((4,), dtype="int32")
-    x = layers.Embedding(6, 5)(codes)
+    x = layers.Embedding(12, 5)(codes)
     pairs = 0.5 * (ops.square(ops.sum(x, axis=1)) - ops.sum(ops.square(x), axis=1))
     deep = layers.Dense(8, "relu")(layers.Flatten()(x))
     out = layers.Dense(1)(deep) + ops.sum(pairs, axis=-1, keepdims=True)

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from tests.growth.coverage.examples.own_layers import (
+from _example_layers import (
     DecoderBlock,
     Experts,
     FourierMix,
@@ -17,7 +17,7 @@ def raw_text_classifier():
     text = keras.Input((1,), dtype="string")
     vectorize = layers.TextVectorization(max_tokens=8, output_sequence_length=6)
     vectorize.adapt(["a b c", "b c d"])
-    h = layers.Embedding(8, 6)(vectorize(text))
+    h = layers.Embedding(12, 6)(vectorize(text))
     h = layers.Conv1D(8, 3, padding="valid", activation="relu", strides=1)(layers.Dropout(0.5)(h))
     h = layers.GlobalMaxPooling1D()(h)
     h = layers.Dropout(0.5)(layers.Dense(8, activation="relu")(h))
@@ -27,7 +27,7 @@ def raw_text_classifier():
 def transformer_classifier():
     """Own embedding and block classes."""
     ids = keras.Input((6,), dtype="int32")
-    h = TransformerBlock(8, 2, 12)(TokensAndPositions(6, 10, 8)(ids))
+    h = TransformerBlock(8, 2, 12)(TokensAndPositions(6, 12, 8)(ids))
     h = layers.Dropout(0.1)(layers.GlobalAveragePooling1D()(h))
     return keras.Model(ids, layers.Dense(2)(layers.Dense(8, "relu")(h)))
 
@@ -35,7 +35,7 @@ def transformer_classifier():
 def miniature_gpt():
     """A language model of own blocks."""
     ids = keras.Input((6,), dtype="int32")
-    h = TokensAndPositions(6, 10, 8)(ids)
+    h = TokensAndPositions(6, 12, 8)(ids)
     for _ in range(2):
         h = TransformerBlock(8, 2, 12)(h)
     return keras.Model(ids, layers.Dense(10)(h))
@@ -45,8 +45,8 @@ def translation():
     """Encoder and decoder with attention between them."""
     source = keras.Input((5,), dtype="int32", name="source")
     target = keras.Input((6,), dtype="int32", name="target")
-    memory = TransformerBlock(8, 2, 12)(TokensAndPositions(5, 9, 8)(source))
-    h = DecoderBlock(8, 2, 12)([TokensAndPositions(6, 11, 8)(target), memory])
+    memory = TransformerBlock(8, 2, 12)(TokensAndPositions(5, 12, 8)(source))
+    h = DecoderBlock(8, 2, 12)([TokensAndPositions(6, 12, 8)(target), memory])
     return keras.Model({"source": source, "target": target}, layers.Dense(11)(h))
 
 
@@ -63,7 +63,7 @@ def recurrent_translation():
 def tagging():
     """Bidirectional LSTMs over masked tokens."""
     ids = keras.Input((6,), dtype="int32")
-    h = layers.Embedding(10, 6, mask_zero=True)(ids)
+    h = layers.Embedding(12, 6, mask_zero=True)(ids)
     h = layers.Bidirectional(layers.LSTM(5, return_sequences=True))(h)
     h = layers.Bidirectional(layers.LSTM(5, return_sequences=True))(h)
     return keras.Model(ids, layers.TimeDistributed(layers.Dense(4))(h))
@@ -72,7 +72,7 @@ def tagging():
 def fourier_encoder():
     """FNet: Fourier transforms in the place of attention."""
     ids = keras.Input((6,), dtype="int32")
-    h = TokensAndPositions(6, 10, 8)(ids)
+    h = TokensAndPositions(6, 12, 8)(ids)
     for _ in range(2):
         h = layers.LayerNormalization()(layers.Add()([h, FourierMix()(h)]))
         inner = layers.Dense(8)(layers.Dense(12, "relu")(h))
@@ -83,7 +83,7 @@ def fourier_encoder():
 def switch_transformer():
     """A router over experts behind attention."""
     ids = keras.Input((6,), dtype="int32")
-    h = TokensAndPositions(6, 10, 8)(ids)
+    h = TokensAndPositions(6, 12, 8)(ids)
     h = layers.LayerNormalization()(h + layers.MultiHeadAttention(2, 4)(h, h))
     h = layers.LayerNormalization()(h + Experts(3, 12, 8)(h))
     return keras.Model(ids, layers.Dense(2)(layers.GlobalMaxPooling1D()(h)))
@@ -92,7 +92,7 @@ def switch_transformer():
 def masked_language_model():
     """Two outputs by name, one for the tokens and one for the text."""
     ids = keras.Input((6,), dtype="int32", name="ids")
-    h = layers.Embedding(10, 8, name="tokens")(ids)
+    h = layers.Embedding(12, 8, name="tokens")(ids)
     for number in range(2):
         attended = layers.MultiHeadAttention(2, 4, name=f"attention_{number}")(h, h, h)
         h = layers.LayerNormalization()(h + layers.Dropout(0.1)(attended))
