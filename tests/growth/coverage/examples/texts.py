@@ -96,7 +96,9 @@ def masked_language_model():
     for number in range(2):
         attended = layers.MultiHeadAttention(2, 4, name=f"attention_{number}")(h, h, h)
         h = layers.LayerNormalization()(h + layers.Dropout(0.1)(attended))
-        network = keras.Sequential([layers.Dense(12, "relu"), layers.Dense(8)], name=f"mlp_{number}")
+        network = keras.Sequential(
+            [layers.Dense(12, "relu"), layers.Dense(8)], name=f"mlp_{number}"
+        )
         h = layers.LayerNormalization()(h + layers.Dropout(0.1)(network(h)))
     outputs = {
         "token": layers.Dense(10, name="token")(h),
