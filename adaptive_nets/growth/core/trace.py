@@ -137,6 +137,18 @@ class Trace:
             self._rules[id(calls[0])] = rule_of_call(calls)
         return self._rules[id(calls[0])]
 
+    def keep_apart(self, reasons: dict[int, str]) -> None:
+        """Follows all anew, with some layers carried once a source.
+
+        Args:
+            reasons: Why, by the id of the layer in the first source.
+        """
+        self.carried |= reasons
+        self.parted |= set(reasons)
+        while not self._followed():
+            pass
+        self._check_sharing()
+
     def part(self, call: Call) -> None:
         """From its first call on, each source has its own copy of this layer."""
         self.parted.add(id(call.layer))

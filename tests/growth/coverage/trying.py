@@ -81,7 +81,7 @@ def _is_own(error: Exception) -> bool:
 
 
 def _applied(make_plan: Callable[..., Any]) -> tuple[str, Any, str]:
-    """ "exact", or why the plan is not; the grown model; and what grew."""
+    """"exact", or why the plan is not; the grown model; and what grew."""
     try:
         plan, said = make_plan(preserve="exact"), "exact"
     except ValueError as error:
@@ -151,7 +151,9 @@ VERBS = {
 def mixed(sources: list[list[np.ndarray]], got: list[np.ndarray]) -> list[np.ndarray]:
     """What a fused model should give: the mean of the sources' outputs, or all side by side."""
     return [
-        np.mean(parts, axis=0) if parts[0].shape == array.shape else np.concatenate(parts, axis=-1)
+        np.mean(parts, axis=0)
+        if parts[0].shape == array.shape
+        else np.concatenate(parts, axis=-1)
         for array, *parts in zip(got, *sources, strict=True)
     ]
 
