@@ -234,7 +234,7 @@ def _plan(
         check_settings(trace, maps)
         _check_shared(trace, maps)
     if output != "concatenate":
-        _check_outputs(trace, identical)
+        _check_outputs(trace, identical, output)
     for path, function, *_ in trace.mixing if output == "concatenate" else ():
         _mark(trace, path, f"{function} mixes the features of all sources")
     share = 1 / count if output == "mean" else 1.0
@@ -291,26 +291,28 @@ def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
                 record.inexact = record.inexact or reason
 
 
-def _check_outputs(trace: Trace, identical: bool) -> None:
+def _check_outputs(trace: Trace, identical: bool, output: str) -> None:
     """Outputs are mixed where they are written; what follows must let a mixture pass."""
     for number, features in enumerate(trace.outputs):
-        axis = features.axis(-1)
         name = f"output {number}"
         if "float" not in features.dtype:
             raise ValueError(
                 f"Cannot fuse: {name} is of {features.dtype}, of which there is no mixture. "
                 "Expected outputs of floating numbers. Round them behind the fused model."
             )
-        if axis is None:
+        axes = [axis for axis in features.axes if axis is not None]
+        if not axes and output == "sum":
             raise ValueError(
-                f"Cannot fuse: {name} holds no feature of a layer. Expected an output that a "
-                "layer with weights writes."
+                f"Cannot fuse: {name} is the same in all sources, and would be summed. Expected an "
+                "output that a layer with weights writes, or output='mean'."
             )
-        if axis.nonlinear is not None and not identical:
-            _mark(trace, axis.segments()[0].owners[0], f"is mixed before {axis.nonlinear}")
-        for segment in axis.segments():
-            if segment.readers and not identical:
-                _mark(trace, segment.owners[0], f"is read by {segment.readers[0]!r} once mixed")
+        for axis in axes:
+            if axis.nonlinear is not None and not identical:
+                _mark(trace, axis.segments()[0].owners[0], f"is mixed before {axis.nonlinear}")
+            for segment in axis.segments():
+                if segment.readers and not identical:
+                    reader = segment.readers[0]
+                    _mark(trace, segment.owners[0], f"is read by {reader!r} once mixed")
 
 
 def _mark(trace: Trace, path: str, reason: str) -> None:

@@ -71,14 +71,19 @@ def test_deepening_and_functions(gc):
         assert gc.gap(gc.outputs(grown, X), gc.outputs(source, X)) <= 1e-6
 
 
-def test_each_source_keeps_its_copy(gc, tmp_path):
+def test_each_source_keeps_its_copy(gc):
     sources = [model(width=8, seed=1, gc=gc), model(width=9, units=5, seed=2, gc=gc)]
     plan = growth.plan_fuse(sources)
     assert "'mix' (Mix) is kept once a source: there is no growth rule for it" in plan.notes
     assert {row.layer: row.size for row in plan.rows()} == {"before": 17, "mix": 9, "behind": 10}
     assert plan.parameters == growth.apply(plan)[0].count_params()
     assert gc.fused_gap(sources, X) <= 1e-6
-    fused = growth.self_fuse(sources[0], cross="zero", verify=True)
+    growth.self_fuse(sources[0], cross="zero", verify=True)
+
+
+def test_what_is_kept_once_a_source_is_saved(gc, tmp_path):
+    source = model(lambda units, name: layers.Softmax(name=name), gc=gc)
+    fused = growth.self_fuse(source, cross="zero")
     fused.save(tmp_path / "fused.keras")
     loaded = keras.models.load_model(tmp_path / "fused.keras")
     assert gc.gap(gc.outputs(loaded, X), gc.outputs(fused, X)) <= 1e-6
@@ -153,6 +158,9 @@ def test_what_cannot_be_carried_is_refused_by_name(gc):
     x = Holds(inner, name="holds")(inputs)
     with pytest.raises(ValueError, match="Cannot grow 'holds'.* made again from its config"):
         growth.widen(keras.Model(inputs, layers.Dense(2)(x)), 2.0)
+    with pytest.raises(ValueError, match="'holds': the layer cannot be made again"):
+        hidden = layers.Dense(3, "relu")(x)
+        growth.deepen(keras.Model(inputs, layers.Dense(2)(hidden)))
     with pytest.raises(ValueError, match=r"'holds'.*shares the weight|shares the weight.*'holds'"):
         growth.widen(keras.Model(inputs, layers.Add()([x, inner(inputs)])), 2.0)
     seen = layers.Lambda(lambda x: ops.matmul(x, inner.kernel), name="seen")(inputs)
@@ -192,3 +200,18 @@ def test_layers_called_by_keyword(gc):
     ):
         assert gc.gap(gc.outputs(grown, x), expected) <= 1e-5
     assert gc.fused_gap(sources, x, norm="grouped") <= 1e-5
+
+
+@pytest.mark.parametrize("end", ["norm", "slopes", "skip"])
+def test_shared_features_at_an_output(gc, end):
+    """What each source makes of the inputs themselves is mixed where it is an output."""
+
+    def source(seed):
+        inputs = keras.Input((6,))
+        if end == "skip":
+            x = layers.Add()([inputs, layers.Dense(6)(inputs)])
+        else:
+            x = {"norm": layers.LayerNormalization, "slopes": layers.PReLU}[end]()(inputs)
+        return gc.randomise(keras.Model(inputs, x), seed)
+
+    assert gc.fused_gap([source(1), source(2)], X, norm="grouped") <= 1e-6

@@ -356,16 +356,6 @@ def test_frozen_layers_stay_frozen_and_new_ones_learn():
     assert len(grown.get_layer("a_identity").trainable_variables) == 2
 
 
-def test_a_layer_that_hides_its_configuration_is_refused_by_name():
-    class Hidden(layers.Layer):
-        def __init__(self, array, **kwargs):
-            super().__init__(**kwargs)
-
-    stages = [keras.Input((4,)), Hidden(np.ones(3), name="lam")]
-    with pytest.raises(ValueError, match="'lam': the layer cannot be made again"):
-        growth.deepen(keras.Sequential([*stages, layers.Dense(3, "relu"), layers.Dense(2)]))
-
-
 def adapted(kind):
     """A model whose hidden layers train by LoRA, with random adapters."""
     inputs = keras.Input((6, 6, 2))

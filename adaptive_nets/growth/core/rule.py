@@ -277,8 +277,9 @@ class Call:
             # The same tensor may be given twice, as query and value.
             if each is x:
                 self.separated[position] = dimension
-        axis = Axis(((Segment(x.sizes(dimension), f"copies for {self.record.path}"), 1),))
-        return x.with_axis(dimension, axis)
+        segment = Segment(x.sizes(dimension), f"copies for {self.record.path}")
+        segment.separated = self.trace.current
+        return x.with_axis(dimension, Axis(((segment, 1),)))
 
     def output(self, like: Features | None = None, number: int = 0) -> Features:
         """The features of an output.

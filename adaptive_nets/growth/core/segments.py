@@ -26,6 +26,7 @@ class Segment:
         self.only_copied: str | None = None  # why features may be copied but not drawn anew
         self.output = False
         self.shared = False  # the sources have these features in common
+        self.separated: int | None = None  # the operation that reads copies of shared features
         self.readers: list[str] = []
         self.parent: Segment | None = None
         self.children: tuple[Segment, ...] | None = None
@@ -73,6 +74,7 @@ class Segment:
         self.only_copied = self.only_copied or other.only_copied
         self.output = self.output or other.output
         self.shared = self.shared or other.shared
+        self.separated = other.separated if self.separated is None else self.separated
 
 
 @dataclasses.dataclass(frozen=True)

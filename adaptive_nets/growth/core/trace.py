@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from adaptive_nets.graphs.read import PLAIN_MODELS, functional, ordered_nodes
+from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth.core.calls import UnruledError, check_same_calls, in_order
 from adaptive_nets.growth.core.registry import (
     check_grown_whole,
@@ -17,7 +17,6 @@ from adaptive_nets.growth.core.registry import (
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
-from adaptive_nets.keras_internals import origin
 
 
 def input_features(tensors: Sequence[keras.KerasTensor]) -> Features:
@@ -176,12 +175,14 @@ class Trace:
             axes += [d.axis for w in record.weights.values() for d in w.dimensions]
         for features in (*self.outputs, *(f for fs in self.graph_inputs.values() for f in fs)):
             axes += features.axes
+        for call in self.apart.values():
+            axes += [axis for x in (*call.inputs, *call.outputs) for axis in x.axes]
         found = (segment for axis in axes if axis is not None for segment in axis.segments())
         return list(dict.fromkeys(found))
 
     def coupled(self, call: Call, axis: Axis, function: str) -> None:
         """A function mixes all features of an axis: sound at an output only."""
-        self.mixing.append((call.record.path, function, axis, self._current))
+        self.mixing.append((call.record.path, function, axis, self.current))
 
     def _followed(self) -> bool:
         """Follows all axes; False if a layer is to be carried, so that all begins anew."""
@@ -191,7 +192,7 @@ class Trace:
         self.graph_inputs: dict[int, list[Features]] = {}
         self.constraints: list[Any] = []
         self.mixing: list[tuple[str, str, Axis, int]] = []
-        self._current = 0
+        self.current = 0
         inputs = [
             input_features([graph.inputs[i] for graph in self.graphs])
             for i in range(len(self.graphs[0].inputs))
@@ -206,7 +207,7 @@ class Trace:
     def _traced(self, call: Call) -> list[Features]:
         """The axes of a call's outputs by its layer's rule; what has none is carried."""
         record, operation = call.record, call.nodes[0].operation
-        self._current = id(operation)
+        self.current = id(operation)
         try:
             if not record.rule.carries:
                 check_same_calls(call.nodes, record.path)
@@ -269,17 +270,13 @@ class Trace:
 
     def _settle_outputs(self) -> None:
         known = len(self.carried)
-        for features, tensor in zip(self.outputs, self.graphs[0].outputs, strict=True):
-            record = self.records.get(id(_writer(tensor)))
-            if len(self.models) == 1 or features.axis(-1) is not None or record is None:
-                continue
-            if not record.rule.carries:
-                # No layer writes its features, so each source makes it, and these are mixed.
-                self.carried[id(record.layers[0])] = "its results are mixed as they are"
         for features in self.outputs:
             for axis in features.axes:
                 for segment in axis.segments() if axis is not None else ():
                     segment.output = True
+                    if segment.separated is not None:
+                        # What is copied for each source is not mixed in front of an output.
+                        self.carried[segment.separated] = "it gives an output"
         for path, function, axis, operation in self.mixing:
             hidden = [segment for segment in axis.segments() if not segment.output]
             if hidden and len(self.models) > 1:
@@ -316,14 +313,6 @@ def _is_joint(call: Call, x: Features) -> bool:
 
 def _segments(axes: Iterable[Axis | None]) -> set[Segment]:
     return {segment for axis in axes if axis is not None for segment in axis.segments()}
-
-
-def _writer(tensor: keras.KerasTensor) -> Any:
-    """The layer that makes an output, also inside a model."""
-    operation, _, number = origin(tensor)
-    while type(operation) in PLAIN_MODELS:
-        operation, _, number = origin(functional(operation).outputs[number])
-    return operation
 
 
 def _check_sizes(path: str, outputs: Sequence[Features]) -> None:

@@ -193,10 +193,12 @@ def test_normalization_of_inputs_is_kept(gc):
     assert gc.gap(gc.outputs(growth.fuse([one, other]), X), mean(gc, one, other)) <= 1e-6
 
 
-def test_lengths_are_fixed_and_spectral_norms_refused(gc):
+def test_lengths_are_fixed_and_spectral_norms_carried(gc):
     one = model(lambda x: layers.UnitNormalization(name="unit")(layers.Dense(4)(x)), 1, gc)
     assert growth.plan_widen(one, 2.0).rows() == []
     assert gc.fused_gap([one, one], X) <= 1e-6
     spectral = model(lambda x: layers.SpectralNormalization(layers.Dense(4), name="s")(x), 1, gc)
-    with pytest.raises(ValueError, match="Cannot grow 's'"):
-        growth.widen(spectral, 2.0)
+    grown = growth.widen(spectral, 2.0)
+    assert gc.gap(gc.outputs(grown, X), gc.outputs(spectral, X)) <= 1e-6
+    old, new = (each.get_layer("s").vector_u for each in (spectral, grown))
+    assert np.array_equal(new, old)
