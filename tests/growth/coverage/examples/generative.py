@@ -1,9 +1,8 @@
 """Networks that make images, or their inputs again."""
 
 import keras
-from keras import layers, ops
-
 from _example_layers import Sampling, register
+from keras import layers, ops
 
 
 def generator():

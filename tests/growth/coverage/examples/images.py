@@ -1,9 +1,8 @@
 """Networks that read images."""
 
 import keras
-from keras import layers, ops
-
 from _example_layers import Involution, PatchEncoder, Patches
+from keras import layers, ops
 
 
 def vision_transformer():

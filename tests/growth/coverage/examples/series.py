@@ -1,9 +1,8 @@
 """Networks for series, sound and graphs."""
 
 import keras
-from keras import layers, ops
-
 from _example_layers import GraphConvolution
+from keras import layers, ops
 
 
 def convolutional_series():

@@ -1,9 +1,8 @@
 """Recommenders, agents, and ways to write a model."""
 
 import keras
-from keras import layers, ops
-
 from _example_layers import register
+from keras import layers, ops
 
 
 def dot_of_embeddings():

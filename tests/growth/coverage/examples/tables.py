@@ -2,9 +2,8 @@
 
 import keras
 import numpy as np
-from keras import layers, ops
-
 from _example_layers import Cross, GatedResidual
+from keras import layers, ops
 
 
 def wide_and_deep():

@@ -1,8 +1,6 @@
 """Networks that read or write text."""
 
 import keras
-from keras import layers
-
 from _example_layers import (
     DecoderBlock,
     Experts,
@@ -10,6 +8,7 @@ from _example_layers import (
     TokensAndPositions,
     TransformerBlock,
 )
+from keras import layers
 
 
 def raw_text_classifier():
