@@ -84,6 +84,20 @@ def test_a_layer_grows_through_those_that_it_calls(tmp_path):
     assert gap(grown, loaded, X) < 1e-6
 
 
+def test_a_layer_that_its_configuration_does_not_make_again_grows():
+    class Holds(layers.Layer):
+        def __init__(self, layer, **kwargs):
+            super().__init__(**kwargs)
+            self.layer = layer
+
+        def call(self, x):
+            return self.layer(x)
+
+    model = model_of(Holds(layers.Dense(8), name="own"))
+    for widths in (2.0, {"after": 9}):
+        assert gap(model, growth.widen(model, widths, verify=True), X) < 1e-5
+
+
 def test_own_layers_are_fused():
     sources = [model_of(Block(name="own"), seed) for seed in (1, 2)]
     fused = growth.fuse(sources, norm="grouped", verify=True)

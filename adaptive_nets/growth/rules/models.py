@@ -1,5 +1,6 @@
 """Models inside models, and layers of one's own that are a graph of other layers."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,7 +62,9 @@ class OwnLayerRule(Rule):
 
     def rebuild(self, record: LayerRecord, maps: dict[Segment, AxisMap], rebuilder: Any) -> Any:
         if self._stays(record, maps, rebuilder):
-            return again(record.layers[0])
+            # One that its configuration does not make again becomes its graph all the same.
+            with contextlib.suppress(Exception):
+                return again(record.layers[0])
         return rebuilder.model(record.inner[0])
 
     def invoke(
