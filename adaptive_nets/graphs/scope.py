@@ -10,7 +10,13 @@ from typing import Any
 import keras
 
 from adaptive_nets.graphs.state import by_path, carry_assets
-from adaptive_nets.keras_internals import layers_in, unsafe_deserialization
+from adaptive_nets.keras_internals import (
+    create_states,
+    layers_in,
+    states_batch_size,
+    unsafe_deserialization,
+    without_stateless_scope,
+)
 
 _SIMPLE = (bool, int, float, str, type(None))
 _MISSING = object()
@@ -37,6 +43,10 @@ def again(
     try:
         known = names_in(operation)
         config = by_module({**_config_of(operation), **(settings or {})}, known)
+        if any(True for _ in _stateful(operation)):
+            # Keras would build those inside, and make their states, before there is a place for
+            # them.
+            config = _unbuilt(config)
         with in_scope(known, trust_lambdas):
             new = type(operation).from_config(config)
     except Exception:
@@ -45,7 +55,38 @@ def again(
             raise
     _share_functions(operation, new, settings or {})
     carry_assets(operation, new)
+    make_states(operation, new)
     return new
+
+
+def make_states(old: Any, new: Any) -> None:
+    """Makes the states of stateful layers, also while a model is made whose variables wait.
+
+    States are tensors from the start, which Keras does not allow in such a scope.
+
+    Args:
+        old: A built layer, which may hold stateful ones.
+        new: One that was made of it, not built.
+    """
+    news = by_path(new)
+    for path, layer in _stateful(old):
+        batch = states_batch_size(layer)
+        if batch is not None and type(news.get(path)) is type(layer):
+            with without_stateless_scope():
+                create_states(news[path], batch)
+
+
+def _stateful(operation: Any) -> Iterator[tuple[str, Any]]:
+    found = by_path(operation) if isinstance(operation, keras.layers.Layer) else {}
+    for path, layer in found.items():
+        if isinstance(layer, keras.layers.RNN) and layer.stateful:
+            yield path, layer
+
+
+def _unbuilt(config: Any) -> Any:
+    if isinstance(config, dict):
+        return {key: _unbuilt(value) for key, value in config.items() if key != "build_config"}
+    return [_unbuilt(value) for value in config] if type(config) is list else config
 
 
 def _config_of(operation: Any) -> dict[str, Any]:

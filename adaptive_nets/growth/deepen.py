@@ -44,10 +44,14 @@ def deepen(
         model: A built Sequential or Functional model. It is not changed.
         after: The name of a layer ("inner/dense" for one of a model inside), or a list of names;
             or how many layers or blocks to put in, spread evenly over the places where it is
-            exact, the deepest first. Default: one; with "stack", whole stacks are repeated.
+            exact, the deepest first. Of these, residual blocks come first, then convolutions; a
+            linear layer is not repeated, and none is put in that would add more than half of the
+            model's parameters where another adds less than a quarter of that. Default: one; with
+            "stack", whole stacks are repeated.
         method: "identity": a layer of the same kind with an identity kernel, where its activation
             changes nothing the second time (relu, none). "residual": behind the sum of a residual
-            block a fresh copy of that block that adds zero at first; elsewhere
+            block, or a layer of your own that is one, a fresh copy of that block that adds zero at
+            first; elsewhere
             x + last(relu(first(x))) with a zero last layer. "stack": the block with its weights
             once more, which changes the function. "auto": a residual block's copy, else an
             identity, else a residual branch: the first that is exact.
@@ -251,14 +255,18 @@ def _spread(model: keras.Model, count: int, method: str) -> list[tuple[str, Any]
             f"Cannot deepen {model.name!r} by {count} layers: growth never shrinks. Expected a "
             f"whole number >= 0. Received: after={show(count)}."
         )
+    refused: list[str] = []
     for view in views(model):
-        places = [x for x in Places(view, method).candidates() if _inner(view, x)]
+        finder = Places(view, method)
+        places = [x for x in finder.candidates() if _inner(view, x)]
+        refused += finder.refused
         if places:
             chosen = [places[-(-(i + 1) * len(places) // count) - 1] for i in range(count)]
             return [(view.name(view.producer[id(x.tensor)]), x) for x in chosen]
     raise ValueError(
-        f"Cannot deepen {model.name!r} with method={method!r}: it has no place for it. Expected "
-        "hidden layers"
+        f"Cannot deepen {model.name!r} with method={method!r}: it has no place for it"
+        + (f" ({'; '.join(dict.fromkeys(refused))})" if refused else "")
+        + ". Expected hidden layers"
         + (
             " that are linear or end in a relu. Pass method='residual'."
             if method == "identity"

@@ -1,6 +1,7 @@
 """Deep Fusion: trained small models side by side in a big one."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from adaptive_nets._checks import (
 )
 from adaptive_nets._seeds import new_seed
 from adaptive_nets.files.models import load_model, reading
+from adaptive_nets.graphs.inventory import graph_nodes
 from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.core.grown_values import maps_of
 from adaptive_nets.growth.core.plan import GrowthPlan, apply
@@ -26,6 +28,7 @@ from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import Scales, Writes, variable_of
 from adaptive_nets.growth.fusable_settings import check_settings
+from adaptive_nets.keras_internals import origin
 
 
 def fuse(
@@ -51,9 +54,10 @@ def fuse(
         norm: Where features are normalised together (layer norms): "joint" is one stock layer
             over all sources, which is not exact; "grouped" keeps one layer a source, exact.
         output: "mean" or "sum" of the sources' outputs; "concatenate" puts their features side by
-            side, for models that end in features. Sources that end in a softmax, a sigmoid or
-            another function are mixed before it, which is not exact: the softmax of mean logits is
-            not the mean of probabilities.
+            side, for models that end in features. Where the sources end in a softmax, a sigmoid
+            or another function, the last layer is kept once a source, and what these give is mixed;
+            with `preserve="approximate"` there is one last layer, which is mixed before the
+            function: the softmax of mean logits is not the mean of probabilities.
         preserve: "exact" refuses what would not give the mixture of the sources' outputs;
             "approximate" does it and reports the gap.
         seed: Makes all draws repeatable.
@@ -207,6 +211,9 @@ def _plan(
     cross = check_fusion(cross, norm, output, preserve, seed)
     cross = 0.0 if cross == "zero" else cross
     trace = Trace(models, norm, identical)
+    bent = {} if identical or preserve != "exact" or output == "concatenate" else _bent_ends(trace)
+    if bent:
+        trace.keep_apart(bent)
     count = len(models)
     maps = {}
     for segment in trace.segments():
@@ -241,6 +248,20 @@ def _plan(
         seed=new_seed(seed),
         gradient=(share,) * count,
     )
+
+
+def _bent_ends(trace: Trace) -> dict[int, str]:
+    """The last layers, by their ids, whose outputs could only be mixed before a function."""
+    graph, found = trace.graphs[0], {}
+    calls = Counter(id(node.operation) for node in graph_nodes(trace.models[0]))
+    for tensor, features in zip(graph.outputs, trace.outputs, strict=True):
+        axis, last = features.axis(-1), origin(tensor)[0]
+        single = calls[id(last)] == 1 and not isinstance(last, keras.Model)
+        if axis is not None and axis.nonlinear is not None and single:
+            read = [s for s in axis.segments() if s.readers]
+            if not read and not trace.records[id(last)].rule.carries:
+                found[id(last)] = f"{axis.nonlinear} comes before the outputs are mixed"
+    return found
 
 
 def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:

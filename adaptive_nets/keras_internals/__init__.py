@@ -14,6 +14,7 @@ from adaptive_nets.keras_internals.graph import (
     graph_inside,
     has_graph,
     input_structure,
+    mask_of,
     nodes_by_depth,
     origin,
     output_structure,
@@ -51,7 +52,7 @@ from adaptive_nets.keras_internals.operation import (
     operation_classes,
     stochastic_depth_class,
 )
-from adaptive_nets.keras_internals.tracing import call_with, without_rewriting
+from adaptive_nets.keras_internals.tracing import call_with, layer_calls_changed, without_rewriting
 from adaptive_nets.keras_internals.training import (
     compiled_loss,
     decays,
@@ -111,10 +112,12 @@ __all__ = [
     "initialize",
     "initializer_of",
     "input_structure",
+    "layer_calls_changed",
     "layer_scale_class",
     "layers_in",
     "learning_rate_of",
     "loss_settings",
+    "mask_of",
     "metric_direction",
     "metrics_list",
     "model_of",

@@ -50,6 +50,11 @@ def call_of(tensor: keras.KerasTensor) -> Any:
     return operation._inbound_nodes[call]
 
 
+def mask_of(tensor: keras.KerasTensor) -> Any:
+    """The mask that comes with a symbolic tensor, or None."""
+    return getattr(tensor, "_keras_mask", None)
+
+
 def takes_a_graph(kind: type) -> bool:
     """Whether Keras makes models of a class from inputs and outputs, or from a row of layers."""
     from keras.src.models.functional import functional_like_constructor

@@ -1,8 +1,11 @@
-"""How TensorFlow calls what it has traced."""
+"""How Keras calls layers, and TensorFlow what it has traced."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+import keras
 
 
 def call_with(concrete: Any, tensors: Sequence[Any], captured: Sequence[Any]) -> Any:
@@ -31,3 +34,32 @@ def without_rewriting() -> Iterator[None]:
         yield
     finally:
         current.function_call_options = before
+
+
+@contextlib.contextmanager
+def layer_calls_changed(change: Callable[[Any, tuple, dict], tuple[tuple, dict]]) -> Iterator[None]:
+    """Within it, layers that this thread calls itself get other arguments.
+
+    Those that a layer calls while Keras works out what it gives are left alone.
+
+    Args:
+        change: From a layer and its arguments to those that it gets.
+    """
+    original = keras.layers.Layer.__call__
+    here, inside = threading.get_ident(), [False]
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != here or inside[0]:
+            return original(self, *args, **kwargs)
+        args, kwargs = change(self, args, kwargs)
+        inside[0] = True
+        try:
+            return original(self, *args, **kwargs)
+        finally:
+            inside[0] = False
+
+    keras.layers.Layer.__call__ = call
+    try:
+        yield
+    finally:
+        keras.layers.Layer.__call__ = original

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("few_chunks")
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/automl.md", "docs/callbacks.md", "docs/data.md",
-         "docs/migration.md")  # fmt: skip
+         "docs/migration.md", "docs/own_layers.md")  # fmt: skip
 FENCE = re.compile(
     r"^(?P<indent> *)```python\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )

@@ -150,9 +150,10 @@ def test_what_cannot_be_carried_is_refused_by_name(gc):
         def __init__(self, layer, **kwargs):
             super().__init__(**kwargs)
             self.layer = layer
+            self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
 
         def call(self, x):
-            return self.layer(x)
+            return self.layer(x) * self.scale
 
     inputs = keras.Input((6,))
     x = Holds(inner, name="holds")(inputs)

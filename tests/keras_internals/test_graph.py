@@ -101,3 +101,11 @@ def test_take_graph():
     if keras.backend.backend() == "tensorflow":
         names = model._trackable_children()  # what a checkpoint would write
         assert names["_functional"] is internals.graph_inside(other)
+
+
+def test_mask_of():
+    ids = keras.Input((3,), dtype="int32")
+    assert internals.mask_of(ids) is None
+    for zero in (True, False):
+        found = internals.mask_of(keras.layers.Embedding(4, 2, mask_zero=zero)(ids))
+        assert (found is not None) == zero

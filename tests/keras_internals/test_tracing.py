@@ -1,5 +1,7 @@
 """A TensorFlow that lacks it fails here by name: how it calls what it has traced."""
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from adaptive_nets import keras_internals as internals
@@ -29,3 +31,22 @@ def test_without_rewriting():
     assert options() == before != inside
     before.graph_options.rewrite_options.disable_meta_optimizer = True
     assert inside == before
+
+
+def test_layer_calls_changed():
+    inner = keras.layers.Dense(2)
+    inner.build((None, 3))
+    outer = keras.Sequential([keras.Input((3,)), inner])
+    seen = []
+
+    def change(layer, args, kwargs):
+        seen.append(layer)
+        return (args[0] * 0,), kwargs
+
+    before = keras.layers.Layer.__call__
+    with internals.layer_calls_changed(change):
+        found = outer(np.ones((1, 3), "float32"))
+    # Only what this thread calls itself is changed, and nothing afterwards.
+    assert seen == [outer] and not np.asarray(found).any()
+    assert keras.layers.Layer.__call__ is before
+    assert np.asarray(outer(np.ones((1, 3), "float32"))).any()

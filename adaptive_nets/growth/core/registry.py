@@ -1,16 +1,17 @@
 """Which rule grows which layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
 from adaptive_nets._checks import show
-from adaptive_nets.graphs.inventory import check_whole, is_made_of_graph
+from adaptive_nets.graphs.inventory import check_whole
 from adaptive_nets.growth.core.calls import UnruledError
 
 _RULES: dict[type, Any] = {}
 _LAZY: dict[str, str] = {}
+_BY_CALL: list[Callable[[Sequence[Any]], Any]] = []
 
 
 def register_rule(*classes: type) -> Callable[[type], type]:
@@ -81,14 +82,6 @@ def find_rule(kind: type) -> Any:
     return _RULES.get(kind)
 
 
-def rule_for(operation: Any) -> Any:
-    """The rule of a layer or operation; one without is carried as it is."""
-    rule = find_rule(type(operation))
-    if rule is None and is_made_of_graph(operation):
-        return _RULES[keras.Model]
-    return rule or default_rule()
-
-
 def default_rule() -> Any:
     """The rule of what has no other: it is carried as it is."""
     return _RULES[keras.Operation]
@@ -111,6 +104,23 @@ def rule_inside(operation: Any, path: str) -> Any:
             named,
         )
     return rule
+
+
+def register_by_call(find: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:
+    """Registers a function that finds a rule for layers whose class has none.
+
+    It gets the record of one call in each source, and returns a rule or None.
+    """
+    _BY_CALL.append(find)
+    return find
+
+
+def rule_of_call(nodes: Sequence[Any]) -> Any:
+    """The rule of a called layer: that of its class, one that its call shows, or it is carried."""
+    found = find_rule(type(nodes[0].operation))
+    if found is None:
+        found = next(filter(None, (find(nodes) for find in _BY_CALL)), None)
+    return found or default_rule()
 
 
 def makes_whole(model: keras.Model, sources: int = 1) -> bool:

@@ -35,6 +35,8 @@ class Rule:
 
     # Whether a class of models ends in features, which fusion puts side by side.
     ends_in_features = False
+    # Whether a layer is nothing but the layers in it, which have records of their own.
+    made_of_layers = False
     # Whether layers are copied as they are.
     carries = False
 

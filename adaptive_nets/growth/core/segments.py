@@ -185,12 +185,14 @@ class Axis:
 class Features:
     """A tensor as growth sees it: its shape in each source, and the axes that may grow.
 
-    An axis that is None does not grow: a batch, a position, the features of an input.
+    An axis that is None does not grow: a batch, a position, the features of an input. `zero` says
+    that all values are zero whatever the model reads.
     """
 
     shapes: tuple[tuple[int | None, ...], ...]
     axes: tuple[Axis | None, ...]
     dtype: str = "float32"
+    zero: bool = False
 
     @property
     def rank(self) -> int:

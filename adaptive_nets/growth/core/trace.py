@@ -14,7 +14,7 @@ from adaptive_nets.growth.core.registry import (
     default_rule,
     find_rule,
     makes_whole,
-    rule_for,
+    rule_of_call,
 )
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
@@ -63,6 +63,7 @@ class Trace:
         self.identical = identical
         self.carried: dict[int, str] = {}
         self.parted: set[int] = set()
+        self._rules: dict[int, Any] = {}
         self.graphs = [functional(model) for model in self.models]
         for model in {id(model): model for model in self.models}.values():
             check_grown_whole(model, len(self.models))
@@ -91,7 +92,7 @@ class Trace:
             self._check_alike(calls, partner)
             node = calls[0]
             operations = tuple(call.operation for call in calls)
-            record = self.record(operations, path)
+            record = self.record(calls, path)
             args, kwargs = in_order(operations[0], *node.arguments.fill_in(known))
             call = Call(
                 record=record,
@@ -121,14 +122,33 @@ class Trace:
             rule.bind(self, graphs)
         return [known[id(tensor)] for tensor in first.outputs]
 
-    def record(self, operations: tuple[Any, ...], path: str) -> LayerRecord:
-        """The record of a layer, made at its first call."""
+    def record(self, calls: Sequence[Any], path: str) -> LayerRecord:
+        """The record of a called layer, made at its first call."""
+        operations = tuple(call.operation for call in calls)
         key = id(operations[0])
         if key not in self.records:
             name = f"{path}/{operations[0].name}" if path else operations[0].name
-            rule = default_rule() if key in self.carried else rule_for(operations[0])
+            rule = default_rule() if key in self.carried else self._rule_of(calls)
             self.records[key] = LayerRecord(operations, rule, name)
         return self.records[key]
+
+    def _rule_of(self, calls: Sequence[Any]) -> Any:
+        # Found once, for what a layer calls is not seen for nothing.
+        if id(calls[0]) not in self._rules:
+            self._rules[id(calls[0])] = rule_of_call(calls)
+        return self._rules[id(calls[0])]
+
+    def keep_apart(self, reasons: dict[int, str]) -> None:
+        """Follows all anew, with some layers carried once a source.
+
+        Args:
+            reasons: Why, by the id of the layer in the first source.
+        """
+        self.carried |= reasons
+        self.parted |= set(reasons)
+        while not self._followed():
+            pass
+        self._check_sharing()
 
     def part(self, call: Call) -> None:
         """From its first call on, each source has its own copy of this layer."""
@@ -217,8 +237,8 @@ class Trace:
         """A weight that a carried layer shares with another one would be two weights."""
         owners: dict[int, Any] = {}
         for key, record in self.records.items():
-            if isinstance(record.layers[0], keras.Model) and not record.rule.carries:
-                continue  # the weights of a model inside are those of its layers
+            if record.rule.made_of_layers:
+                continue  # its weights are those of its layers
             for variable in getattr(record.layers[0], "weights", ()):
                 other = owners.setdefault(id(variable), (key, record))[1]
                 if other is not record and (record.rule.carries or other.rule.carries):

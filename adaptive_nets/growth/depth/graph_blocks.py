@@ -23,12 +23,14 @@ class Block:
         nodes: The layer calls between them, each behind what it reads. What they read beside
             `start` (masks, a context) comes from outside.
         branches: The tensors that residual sums add; where all are zero, the block passes `start`.
+        inner: The graph of what the one layer of the block calls, where the sums are in that.
     """
 
     start: keras.KerasTensor
     end: keras.KerasTensor
     nodes: tuple[Any, ...]
     branches: tuple[keras.KerasTensor, ...] = ()
+    inner: Any = None
 
     @property
     def signature(self) -> tuple:

@@ -1,16 +1,18 @@
 """New layers behind a tensor: an identity, a branch that adds nothing, a copied block."""
 
 import dataclasses
+import math
 from typing import Any
 
 import keras
 import numpy as np
 
 from adaptive_nets.graphs.rebuild import call_as
+from adaptive_nets.graphs.state import layer_pairs
 from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.core.weight_roles import without_adapters
 from adaptive_nets.growth.depth.graph_blocks import Block, weighted
-from adaptive_nets.growth.depth.inserting import Inserter, values_of
+from adaptive_nets.growth.depth.inserting import Inserter, Values, values_of
 from adaptive_nets.growth.depth.zero_output import zeros
 
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
@@ -36,6 +38,18 @@ class Identity:
     def kinds(self) -> str:
         """The new layers' classes."""
         return ", ".join(type(x).__name__ for x in (self.layer, *self.activations))
+
+    @property
+    def is_spatial(self) -> bool:
+        """Whether it acts on images or series."""
+        return len(self.tensor.shape) > 2
+
+    @property
+    def parameters(self) -> int:
+        """How many it adds."""
+        features = self.tensor.shape[_features(self.layer)]
+        width = math.prod(getattr(self.layer, "kernel_size", ()))
+        return features * (features * width + 1)
 
     def chain(self, copier: Inserter) -> list[Any]:
         """The new layers, to be called in a row."""
@@ -79,6 +93,18 @@ class Branch:
         kind = "Dense" if self.convolution is None else f"Conv{len(self.tensor.shape) - 2}D"
         return f"{kind}, {kind}, Add"
 
+    @property
+    def is_spatial(self) -> bool:
+        """Whether it acts on images or series."""
+        return self.convolution is not None
+
+    @property
+    def parameters(self) -> int:
+        """How many it adds."""
+        features = self.tensor.shape[_features(self.convolution)]
+        width = 3 ** (len(self.tensor.shape) - 2) if self.is_spatial else 1
+        return features * (features * (width + 1) + 2)
+
     def insert(self, copier: Inserter, x: Any, known: dict[int, Any]) -> Any:
         """The tensor behind the sum."""
         first_name, last_name = (copier.unique(f"{self.name}_{part}") for part in ("in", "out"))
@@ -89,7 +115,7 @@ class Branch:
             last = keras.layers.Dense(units, name=last_name, **dtype)
         else:
             data_format = self.convolution.data_format
-            units = x.shape[-1 if data_format == "channels_last" else 1]
+            units = x.shape[_features(self.convolution)]
             kind = CONVOLUTIONS[len(x.shape) - 3]
             shared = {"data_format": data_format, **dtype}
             first = kind(units, 3, padding="same", activation="relu", name=first_name, **shared)
@@ -164,7 +190,7 @@ class Copy:
             elif self.zero is None:
                 values = values_of(old)
             else:
-                values = zeros if any(old is each for each in self.zero) else nothing
+                values = self._zeros_in(old)
             # What is new learns with all its weights, also beside layers that LoRA trains.
             config = without_adapters(old) if self.zero is not None else {}
             made[id(old)] = copier.new(old, f"{old.name}_copy", values, **config)
@@ -173,7 +199,21 @@ class Copy:
                 made[id(old)].trainable = True
         return made
 
+    def _zeros_in(self, old: Any) -> Values:
+        """Zeros for those layers in another that are zero at their output."""
+        return lambda new: {
+            key: value
+            for one, other in layer_pairs(old, new)
+            if any(one is each for each in self.zero or ())
+            for key, value in zeros(other).items()
+        }
+
 
 def nothing(layer: Any) -> dict[int, np.ndarray]:
     """No values: the layer's weights are drawn by its own initializers."""
     return {}
+
+
+def _features(layer: Any) -> int:
+    """The axis on which a layer's features stand."""
+    return 1 if getattr(layer, "data_format", None) == "channels_first" else -1

@@ -1,6 +1,7 @@
 """Where a model can become deeper, and by which layers; refuses by name where it cannot."""
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,10 +19,14 @@ from adaptive_nets.growth.depth.graph_blocks import (
 )
 from adaptive_nets.growth.depth.insertion import Branch, Copy, Identity
 from adaptive_nets.growth.depth.zero_output import last_weighted
+from adaptive_nets.growth.rules.unfold import Hidden, unfolded
 from adaptive_nets.keras_internals import convolution_classes
 
 layers = keras.layers
 _SPATIAL = convolution_classes()
+# How many times the parameters of the cheapest place another one may add, if that is more than half
+# of what the model has.
+COSTLY = 4
 _DROPOUTS = (layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D)
 
 
@@ -49,11 +54,15 @@ class Places:
     Args:
         view: The graph that holds the layer.
         method: "auto", "identity", "residual" or "stack".
+
+    Attributes:
+        refused: Why there is no place behind some layers.
     """
 
     def __init__(self, view: GraphView, method: str) -> None:
         self.view = view
         self.method = method
+        self.refused: list[str] = []
 
     def behind(self, node: Any) -> Any:
         """The insertion behind a layer that was named."""
@@ -61,6 +70,7 @@ class Places:
         block = self.view.block_at(node)
         if self.method == "stack":
             return self._stack(node, block)
+        block = block or next((x for x in self._own_blocks() if x.nodes[0] is node), None)
         if block is not None and self.method in ("auto", "residual"):
             copy = self._copy(self.view.whole_block(block)) or self._copy(block)
             if copy is not None:
@@ -84,36 +94,61 @@ class Places:
                 Copy(block.end, block, None) for blocks in self.view.repeated() for block in blocks
             ]
         if self.method in ("auto", "residual"):
-            copies = [self._copy(block) for block in self.view.smallest()]
+            blocks = [*self.view.smallest(), *self._own_blocks()]
+            copies = [self._copy(block) for block in blocks]
             copies = [copy for copy in copies if copy is not None]
             if copies:
                 return copies
         if self.method in ("auto", "identity"):
-            found = self._all(self._identity)
-            # Linear layers in a row are one linear layer, so these places come first.
-            good = [x for x in found if isinstance(x, Identity) and _bends(x)]
-            good = good or [x for x in found if isinstance(x, Identity)]
-            unique = {id(x.tensor): x for x in good}
-            if unique or self.method == "identity":
-                return list(unique.values())
-        found = self._all(self._branch)
-        return list({id(x.tensor): x for x in found}.values())
+            found = [x for x in self._all(self._identity) if isinstance(x, Identity)]
+            # Linear layers in a row are one linear layer, so there nothing would be gained.
+            good = [x for x in found if _bends(x)]
+            if self.method == "identity":
+                good = good or found
+            if good or self.method == "identity":
+                return self._best(good)
+        return self._best(self._all(self._branch))
+
+    def _best(self, found: list[Any]) -> list[Any]:
+        """Places in images and series before others, without what costs much more than another."""
+        unique = list({id(x.tensor): x for x in found}.values())
+        unique = [x for x in unique if x.is_spatial] or unique
+        least = min((x.parameters for x in unique), default=0)
+        layers = {id(node.operation): node.operation for node in self.view.nodes}
+        held = [w for layer in layers.values() for w in getattr(layer, "weights", ())]
+        limit = max(COSTLY * least, sum(math.prod(w.shape) for w in held) // 2)
+        return [x for x in unique if x.parameters <= limit]
+
+    def _own_blocks(self) -> Iterator[Block]:
+        """Layers of a user's own that are residual blocks, one behind the other."""
+        for node in self.view.nodes:
+            if find_rule(type(node.operation)) is not None or not self._carries(node):
+                continue
+            with contextlib.suppress(Hidden):
+                inner = GraphView(unfolded(node))
+                branches = _branches(inner)
+                start = node.input_tensors[0]
+                if branches and len(node.outputs) == 1 and same_shape(start, node.outputs[0]):
+                    yield Block(start, node.outputs[0], (node,), branches, inner)
 
     def _all(self, make: Callable[[Any], Any]) -> list[Any]:
         """What can be made behind the layers with weights; an output layer gives nothing."""
         found = []
         for node in self.view.nodes:
             if self._carries(node):
-                with contextlib.suppress(ValueError):
+                try:
                     found.append(make(node))
+                except ValueError as error:
+                    self.refused.append(str(error).partition(": ")[2].partition(" Expected")[0])
         return found
 
     def _carries(self, node: Any) -> bool:
         return weighted(node.operation) and type(node.operation) not in PLAIN_MODELS
 
     def _copy(self, block: Block) -> Copy | None:
-        inside = {id(node) for node in block.nodes}
-        zero = [last_weighted(self.view, tensor, inside) for tensor in block.branches]
+        view = block.inner or self.view
+        inside = {id(node) for node in (view.nodes if block.inner else block.nodes)}
+        zero = [last_weighted(view, tensor, inside) for tensor in block.branches]
         if None in zero:
             return None
         return Copy(block.end, block, tuple(layer for many in zero for layer in many))
@@ -176,10 +211,15 @@ class Places:
     def _branch(self, node: Any) -> Branch:
         name = self.view.name(node)
         tensor = node.outputs[0]
-        if len(node.outputs) > 1 or "float" not in str(tensor.dtype):
+        if "float" not in str(tensor.dtype):
             raise ValueError(
-                f"Cannot deepen after {name!r}: expected a layer with one output of floating "
-                f"numbers. Received: {len(node.outputs)} output(s) of {tensor.dtype}."
+                f"Cannot deepen after {name!r}: expected a layer that gives floating numbers. "
+                f"Received: {tensor.dtype}."
+            )
+        if not self.view.consumers.get(id(tensor)) and len(node.outputs) > 1:
+            raise ValueError(
+                f"Cannot deepen after {name!r}: nothing reads its first output. Expected a layer "
+                "whose first output is read. Name the layer that reads its states."
             )
         while (reader := self.view.only_reader(tensor)) is not None:
             operation = reader.operation
@@ -228,6 +268,17 @@ class Places:
                 f"Cannot deepen after {self.view.name(node)!r}: it is an output layer of the "
                 "model. Expected a hidden layer. Name the one before it."
             )
+
+
+def _branches(view: GraphView) -> tuple[keras.KerasTensor, ...]:
+    """What a graph adds to its input, if it is nothing but residual blocks in a row."""
+    tensor, found = view.graph.inputs[0], []
+    blocks = {id(block.start): block for block in view.residual.values()}
+    while id(tensor) in blocks:
+        block = blocks[id(tensor)]
+        found += block.branches
+        tensor = block.end
+    return tuple(found) if tensor is view.graph.outputs[0] else ()
 
 
 def _repeats(operation: Any, kind: type) -> bool:

@@ -1,12 +1,16 @@
 """Which weights must be zero so that a branch adds nothing, and may still learn."""
 
+import contextlib
 from typing import Any
 
 import keras
 import numpy as np
 
+from adaptive_nets.graphs.inventory import is_made_of_graph
+from adaptive_nets.graphs.read import functional
 from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.depth.graph_blocks import GraphView
+from adaptive_nets.growth.rules.unfold import Hidden, unfolded
 
 
 def last_weighted(view: GraphView, tensor: keras.KerasTensor, inside: set[int]) -> list[Any] | None:
@@ -21,6 +25,10 @@ def last_weighted(view: GraphView, tensor: keras.KerasTensor, inside: set[int]) 
     if node is None or id(node) not in inside:
         return None
     layer = node.operation
+    inner = graph_in(node)
+    if inner is not None:
+        within = GraphView(inner)
+        return last_weighted(within, inner.outputs[0], {id(each) for each in within.nodes})
     rule = find_rule(type(layer))
     if rule is None:
         return None
@@ -36,6 +44,17 @@ def last_weighted(view: GraphView, tensor: keras.KerasTensor, inside: set[int]) 
         return None
     before = [each for many in found for each in many]
     return [*before, layer] if rule.zero_offsets(layer) else before
+
+
+def graph_in(node: Any) -> Any:
+    """The graph of one output that a called model, or a layer of a user's own, is; or None."""
+    layer, found = node.operation, None
+    if is_made_of_graph(layer) or isinstance(layer, keras.Sequential):
+        found = functional(layer)
+    elif find_rule(type(layer)) is None:
+        with contextlib.suppress(Hidden):
+            found = unfolded(node)
+    return found if found is not None and len(found.outputs) == 1 else None
 
 
 def zeros(layer: Any) -> dict[int, np.ndarray]:

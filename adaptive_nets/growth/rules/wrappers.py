@@ -7,14 +7,13 @@ from typing import Any
 import keras
 from keras import layers
 
+from adaptive_nets.graphs.scope import make_states
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.registry import register_rule, rule_inside
 from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
 from adaptive_nets.growth.rules.elementwise import concatenated, merged
-from adaptive_nets.growth.rules.kernels.recurrent import make_states
-from adaptive_nets.keras_internals import states_batch_size
 
 
 def delegate(
@@ -145,7 +144,8 @@ class BidirectionalRule(Rule):
             side, old = getattr(grown, name), getattr(record.layers[0], name)
             if hasattr(old, "use_cudnn"):
                 side.use_cudnn = old.use_cudnn
-            make_states(side, states_batch_size(old))
+        # The wrapper makes its sides again, from their configurations.
+        make_states(record.layers[0], grown)
         return grown
 
     @staticmethod

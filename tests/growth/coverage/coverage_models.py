@@ -5,6 +5,7 @@ A value is a function without arguments that builds a tiny model, or a model and
 
 import importlib.util
 import pathlib
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,8 @@ def _groups() -> Iterator[tuple[str, dict[str, Callable[[], Any]]]]:
         spec = importlib.util.spec_from_file_location(f"coverage_{path.stem}", path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
+        if str(path.parent) not in sys.path:
+            sys.path.append(str(path.parent))
         try:
             spec.loader.exec_module(module)
         except ModuleNotFoundError as error:

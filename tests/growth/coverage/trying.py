@@ -14,7 +14,7 @@ import adaptive_nets
 from adaptive_nets import growth, majority
 from adaptive_nets.graphs.read import functional
 from adaptive_nets.growth.core.compare import random_inputs
-from adaptive_nets.keras_internals import input_structure
+from adaptive_nets.keras_internals import input_structure, layers_in
 
 ROUNDING = 1e-5
 ROWS, LENGTH, TOKENS = 3, 6, 11
@@ -176,6 +176,9 @@ def randomise(model: Any, seed: int) -> Any:
             gain = any(word in variable.path for word in ("gamma", "scale", "norm"))
             value = float(gain and "beta" not in variable.path) + 0.3 * rng.normal(size=shape)
         variable.assign(value.astype(variable.dtype))
+    for layer in layers_in(model):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # It computes with what it made of its weights.
     return model
 
 

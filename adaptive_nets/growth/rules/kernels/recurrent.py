@@ -13,11 +13,6 @@ from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule, activation_name
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Keeps, LayerRecord, Reads, Writes, grows_as
-from adaptive_nets.keras_internals import (
-    create_states,
-    states_batch_size,
-    without_stateless_scope,
-)
 
 GATES = {"SimpleRNNCell": 1, "GRUCell": 3, "LSTMCell": 4}
 ALIKE = (
@@ -36,18 +31,6 @@ def refuse_unlike(call: Call, parts: Sequence[Any], names: Sequence[str] = ALIKE
                 f"Cannot fuse at {call.record.path!r}: the sources differ in {name}. Expected the "
                 f"same in every source. Received: {', '.join(map(repr, shown))}."
             )
-
-
-def make_states(layer: Any, batch: int | None) -> None:
-    """Makes the states of a stateful layer, outside the scope in which the model is made.
-
-    States are tensors from the start, which Keras does not allow where variables wait for their
-    values.
-    """
-    if not layer.stateful or batch is None:
-        return
-    with without_stateless_scope():
-        create_states(layer, batch)
 
 
 def _refuse_states(call: Call) -> None:
@@ -134,7 +117,6 @@ class _RecurrentRule(Rule):
         layer = record.layers[0]
         if hasattr(layer, "use_cudnn"):
             grown.use_cudnn = layer.use_cudnn
-        make_states(grown, states_batch_size(layer))
         return grown
 
 

@@ -57,6 +57,8 @@ class FunctionRule(Rule):
         name, x = name_of(call), call.output(call.flat_inputs[0])
         if name in PARTIAL:
             only_copied(x.axes, name)
+        if name == "zeroslike":
+            return dataclasses.replace(x, zero=True)
         keeps = type(call.layer).__name__ in KEEPS_ZERO
         return dataclasses.replace(x, axes=tuple(a and a.after(name, keeps) for a in x.axes))
 

@@ -91,7 +91,8 @@ class ReductionRule(Rule):
         x, operation = call.flat_inputs[0], call.layer
         reduced = over(operation.axis, x.rank)
         for number in reduced:
-            call.fix(x.axis(number), "it reduces over features")
+            if not x.zero:
+                call.fix(x.axis(number), "it reduces over features")
         name = type(operation).__name__.lower()
         keeps = name in OF_ZEROS and getattr(operation, "initial", None) in (None, 0)
         axes: list[Axis | None] = []
