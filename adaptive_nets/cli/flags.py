@@ -260,7 +260,11 @@ def _define_fuse(values: flags.FlagValues) -> None:
     )
     for name, choices, text in (
         ("norm", ("joint", "grouped"), "Layer norms over all sources jointly, or one per source."),
-        ("output", ("mean", "sum", "concatenate"), "How to combine the outputs of the sources."),
+        (
+            "output",
+            ("mean", "sum", "concatenate", "mixture"),
+            "How to combine the outputs of the sources; mixture averages probabilities.",
+        ),
         (
             "preserve",
             ("exact", "approximate"),

@@ -19,14 +19,14 @@ from adaptive_nets.energy.checks import (
 from adaptive_nets.energy.compiled import compile_default, has_accelerator
 from adaptive_nets.energy.energies import free_energy, hidden_means
 from adaptive_nets.energy.gibbs import add_chains, move_chains
-from adaptive_nets.energy.learning.contrast import contrastive_loss, free_energy_gaps
+from adaptive_nets.energy.learning.contrast import contrastive_loss, free_energy_gaps, surprise
 from adaptive_nets.energy.learning.divergence import Watch
 from adaptive_nets.energy.likelihood import Likelihood, log_likelihood
 from adaptive_nets.energy.order import Parameters, Unordered
 from adaptive_nets.energy.units import VISIBLE
 from adaptive_nets.graphs.read import yields_batches
 
-METHODS = ("pcd", "cd")
+METHODS = ("pcd", "cd", "pl")
 
 
 class _Machine(keras.Model):
@@ -52,7 +52,10 @@ class RBM(_Machine):
         visible: `"binary"` for values in [0, 1], or `"gaussian"` for standardized real values.
             Defaults to `"binary"`.
         method: `"pcd"`: chains persist between steps; `"cd"`: chains start from the step's data.
-            Defaults to `"pcd"`.
+            `"pl"`: the pseudo-likelihood is maximized instead, without sampling (Besag
+            1975; for these machines Marlin et al. 2010). It suits binary units whose values lie
+            between 0 and 1, which say little once bits are drawn of them; the loss is then minus
+            the pseudo-likelihood. Of more than 64 features each step reads 64. Defaults to `"pcd"`.
         gibbs_steps: Gibbs steps per training step, the k of PCD-k. Defaults to `1`.
         chains: Number of persistent chains. Defaults to `64`.
         kernel_initializer: Initializer of the kernel. Defaults to `"default"`: a normal
@@ -99,6 +102,11 @@ class RBM(_Machine):
         self.units, self.capacity = (check_integer("units", units, 1),) * 2
         self.visible = check_choice("visible", visible, VISIBLE)
         self.method = check_choice("method", method, METHODS)
+        if method == "pl" and visible != "binary":
+            raise ValueError(
+                "method='pl' needs binary visible units: real ones have no pseudo-likelihood here. "
+                f"Pass method='pcd'. Received: visible={show(visible)}."
+            )
         self.gibbs_steps = check_integer("gibbs_steps", gibbs_steps, 1)
         self.n_chains, self.seed = check_integer("chains", chains, 1), seed
         if isinstance(kernel_initializer, str) and kernel_initializer == "default":
@@ -179,15 +187,21 @@ class RBM(_Machine):
             self.build((None, int(shape[-1])))
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Returns hidden probabilities, or in training the free-energy gap to the samples."""
+        """Returns hidden probabilities, or in training what is lowered."""
         v = ops.convert_to_tensor(inputs, self.compute_dtype, sparse=False)
         if not training:
             return hidden_means(self, v, self.parameters)
         return self.contrast(v)
 
     def contrast(self, v: Any) -> Any:
-        """Returns F(v) minus the mean free energy of the chains after their steps, `(rows,)`."""
+        """Returns what training lowers, `(rows,)`.
+
+        This is F(v) minus the mean free energy of the chains after their steps, or minus the
+        pseudo-likelihood.
+        """
         p = self.parameters
+        if self.method == "pl":
+            return surprise(self, v, p)
         chains, _ = move_chains(self, v, p)
         return free_energy_gaps(self, v, chains, p)
 
@@ -195,7 +209,7 @@ class RBM(_Machine):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None,
         training: bool = True,
     ) -> Any:  # fmt: skip
-        """Returns the gap of mean free energies between data and samples, plus penalties."""
+        """Returns the mean of `contrast`, plus penalties."""
         return contrastive_loss(self, x, y_pred, sample_weight, training)
 
     def fit(

@@ -20,8 +20,9 @@ from adaptive_nets._seeds import new_seed
 from adaptive_nets.files.models import load_model, reading
 from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.core.grown_values import maps_of
+from adaptive_nets.growth.core.mixture import Mixture
 from adaptive_nets.growth.core.plan import GrowthPlan, apply
-from adaptive_nets.growth.core.registry import find_rule
+from adaptive_nets.growth.core.registry import find_rule, makes_whole
 from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import Scales, Writes, variable_of
@@ -52,7 +53,9 @@ def fuse(
         output: "mean" or "sum" of the sources' outputs; "concatenate" puts their features side by
             side, for models that end in features. Sources that end in a softmax, a sigmoid or
             another function are mixed before it, which is not exact: the softmax of mean logits is
-            not the mean of probabilities.
+            not the mean of probabilities. "mixture" is the mean of the outputs whatever they end
+            in: each source keeps its head and its last function, and the means of probabilities
+            are exact.
         preserve: "exact" refuses what would not give the mixture of the sources' outputs;
             "approximate" does it and reports the gap.
         seed: Makes all draws repeatable.
@@ -181,7 +184,7 @@ def check_fusion(cross: Any, norm: Any, output: Any, preserve: Any, seed: Any) -
         ValueError: If one is out of range or of the wrong type.
     """
     check_choice("norm", norm, ("joint", "grouped"))
-    check_choice("output", output, ("mean", "sum", "concatenate"))
+    check_choice("output", output, ("mean", "sum", "concatenate", "mixture"))
     check_choice("preserve", preserve, ("exact", "approximate"))
     or_none(check_integer, "seed", seed, 0)
     if isinstance(cross, str):
@@ -207,9 +210,15 @@ def _plan(
     cross = 0.0 if cross == "zero" else cross
     trace = Trace(models, norm, identical)
     count = len(models)
-    maps = {}
+    maps, side_by_side = {}, output in ("concatenate", "mixture")
+    if output == "mixture" and makes_whole(models[0]):
+        raise ValueError(
+            f"Cannot fuse {models[0].name!r} with output='mixture': it ends in features. Expected "
+            "a model whose outputs can be averaged. Pass output='concatenate'."
+        )
+    mixture = Mixture(trace) if output == "mixture" else None
     for segment in trace.segments():
-        if segment.shared or (segment.output and output != "concatenate"):
+        if segment.shared or (segment.output and not side_by_side):
             if len(set(segment.sizes)) > 1:
                 raise ValueError(
                     f"Cannot fuse models of different outputs: {segment.owners[0]!r} has "
@@ -225,11 +234,12 @@ def _plan(
     if not identical:
         check_settings(trace, maps)
         _check_shared(trace, maps)
-    if output != "concatenate":
-        _check_outputs(trace, identical)
-    for path, function, _ in trace.mixing if output == "concatenate" else ():
-        _mark(trace, path, f"{function} mixes the features of all sources")
-    share = 1 / count if output == "mean" else 1.0
+    advice = "" if side_by_side else _check_outputs(trace, identical)
+    apart = {id(operation) for operation in mixture.last.values()} if mixture else ()
+    for path, function, _ in trace.mixing if side_by_side else ():
+        if not any(id(r.layers[0]) in apart for r in trace.records.values() if r.path == path):
+            _mark(trace, path, f"{function} mixes the features of all sources")
+    share = 1 / count if output in ("mean", "mixture") else 1.0
     return GrowthPlan(
         "fuse",
         trace,
@@ -239,6 +249,8 @@ def _plan(
         cross=cross,
         seed=new_seed(seed),
         gradient=(share,) * count,
+        advice=advice,
+        mixture=mixture,
     )
 
 
@@ -269,8 +281,13 @@ def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
                 record.inexact = record.inexact or reason
 
 
-def _check_outputs(trace: Trace, identical: bool) -> None:
-    """Outputs are mixed where they are written; what follows must let a mixture pass."""
+def _check_outputs(trace: Trace, identical: bool) -> str:
+    """Outputs are mixed where they are written; what follows must let a mixture pass.
+
+    Returns:
+        What would help where it does not.
+    """
+    advice = ""
     for number, features in enumerate(trace.outputs):
         axis = features.axis(-1)
         name = f"output {number}"
@@ -281,9 +298,11 @@ def _check_outputs(trace: Trace, identical: bool) -> None:
             )
         if axis.nonlinear is not None and not identical:
             _mark(trace, axis.segments()[0].owners[0], f"is mixed before {axis.nonlinear}")
+            advice = ", or output='mixture' for the mean behind each source's own function"
         for segment in axis.segments():
             if segment.readers and not identical:
                 _mark(trace, segment.owners[0], f"is read by {segment.readers[0]!r} once mixed")
+    return advice
 
 
 def _mark(trace: Trace, path: str, reason: str) -> None:

@@ -25,6 +25,7 @@ from adaptive_nets.growth.core.compare import (
 )
 from adaptive_nets.growth.core.grown_model import build_grown, carried_weights
 from adaptive_nets.growth.core.grown_values import maps_of
+from adaptive_nets.growth.core.mixture import Mixture, MixtureRebuilder
 from adaptive_nets.growth.core.optimizer_slots import Carried, carry_optimizer
 from adaptive_nets.growth.core.rebuild import Rebuilder
 from adaptive_nets.growth.core.registry import makes_whole
@@ -237,6 +238,8 @@ class GrowthPlan(Plan):
         seed: For all that is drawn.
         remarks: What a person should know.
         gradient: The factor on each source's gradients behind the outputs' mixing.
+        advice: What else than `preserve="approximate"` would help where it is not exact.
+        mixture: What stands at the outputs, where sources are mixed behind their last functions.
     """
 
     verb: str
@@ -249,6 +252,8 @@ class GrowthPlan(Plan):
     seed: int = 0
     remarks: tuple[str, ...] = ()
     gradient: tuple[float, ...] = (1.0,)
+    advice: str = ""
+    mixture: Mixture | None = None
 
     def __post_init__(self) -> None:
         self.check_exact()
@@ -303,7 +308,10 @@ class GrowthPlan(Plan):
 
     def build(self) -> tuple[keras.Model, Rebuilder]:
         """The grown model, and what made its layers."""
-        rebuilder = Rebuilder(self.trace, self.maps, self.mix)
+        if self.mixture is None:
+            rebuilder = Rebuilder(self.trace, self.maps, self.mix)
+        else:
+            rebuilder = MixtureRebuilder(self.trace, self.maps, self.mixture)
         return build_grown(rebuilder, self.seed, self.cross, self.noise), rebuilder
 
     @staticmethod

@@ -1,0 +1,140 @@
+"""The mean of fused models' outputs, each behind the source's own head and last function."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from adaptive_nets.graphs.read import PLAIN_MODELS, ordered_nodes
+from adaptive_nets.graphs.scope import again
+from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.rebuild import Rebuilder, features_at
+from adaptive_nets.growth.core.segments import Segment
+from adaptive_nets.growth.core.trace import Trace
+
+# Functions of all features of a source; of other ones each feature knows its own.
+_OVER_FEATURES = ("softmax", "log_softmax", "sparsemax")
+
+
+class Mixture:
+    """What stands at the outputs of fused models whose features lie side by side until there.
+
+    Args:
+        trace: The traced sources.
+
+    Attributes:
+        last: The layers, by their ids, whose function is applied to each source's features on
+            their own, behind all other layers.
+
+    Raises:
+        ValueError: An output's last axis is not the one that grows.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.last: dict[int, Any] = {}
+        self._named: dict[int, str] = {}
+        graph = trace.graphs[0]
+        nodes = ordered_nodes(graph)
+        self._ends = [next((n for n in nodes if _holds(n.outputs, t)), None) for t in graph.outputs]
+        functions = {path: function for path, function, _ in trace.mixing}
+        for number, (node, tensor) in enumerate(zip(self._ends, graph.outputs, strict=True)):
+            axes = trace.outputs[number].axes
+            if node is None or axes[-1] is None or any(axis is not None for axis in axes[:-1]):
+                raise ValueError(
+                    f"Cannot fuse {trace.models[0].name!r} with output='mixture': output {number} "
+                    "does not hold the features of a layer on its last axis, and on that alone. "
+                    "Expected an output that a layer with weights writes. Pass output='mean'."
+                )
+            operation = node.operation
+            once = sum(each.operation is operation for each in nodes) == 1
+            plain = isinstance(operation, keras.Layer) and type(operation) not in PLAIN_MODELS
+            record = trace.records[id(operation)]
+            if not (once and plain) or record.grouped is not None:
+                continue
+            read = any(_holds(each.input_tensors, tensor) for each in nodes)
+            function = functions.get(record.path)
+            alone = len(node.input_tensors) == 1 and _has_function(operation)
+            if function in _OVER_FEATURES and alone and not read:
+                self.last[id(operation)] = operation
+            if function is None or id(operation) in self.last:
+                self._named[id(operation)] = operation.name
+
+    def prepared(self, operation: Any, grown: Any, rebuilder: Rebuilder) -> Any:
+        """A grown layer, not called yet, without the function and name that the outputs have."""
+        if id(operation) in self.last:
+            if isinstance(operation, keras.layers.Softmax):
+                grown = keras.layers.Identity(name=operation.name, dtype=operation.dtype_policy)
+            else:
+                grown.activation = keras.activations.linear
+        if id(operation) in self._named:
+            grown.name = rebuilder.new_name(f"{operation.name}_of_each_source")
+        return grown
+
+    def outputs(self, tensors: list[Any], rebuilder: Rebuilder) -> list[Any]:
+        """The mean of the sources' parts of each output."""
+        found: dict[int, Any] = {}
+        for number, tensor in enumerate(tensors):
+            if id(tensor) not in found:
+                found[id(tensor)] = self._mean(number, tensor, rebuilder)
+        return [found[id(tensor)] for tensor in tensors]
+
+    def _mean(self, number: int, tensor: Any, rebuilder: Rebuilder) -> Any:
+        operation = self._ends[number].operation
+        grown = self.trace.outputs[number].axis(-1).map(rebuilder.maps)
+        function, parts = self.last.get(id(operation)), []
+        for source in range(len(self.trace.models)):
+            places, features = grown.positions(source)
+            stem = f"{operation.name}_{source}"
+            where = places[np.argsort(features)]
+            part = features_at(tensor, where, rebuilder.new_name(f"{stem}_part"))
+            if function is not None:
+                part = _function_of(function, rebuilder.new_name(stem))(part)
+            parts.append(part)
+        name = self._named.get(id(operation)) or rebuilder.new_name(f"{operation.name}_mean")
+        return keras.layers.Average(name=name, dtype=parts[0].dtype)(parts)
+
+
+class MixtureRebuilder(Rebuilder):
+    """Rebuilds the sources with their features side by side, and puts a mixture at the outputs.
+
+    Args:
+        trace: The traced sources.
+        maps: The grown map of every segment.
+        mixture: What stands at the outputs.
+    """
+
+    def __init__(self, trace: Trace, maps: dict[Segment, AxisMap], mixture: Mixture) -> None:
+        # No kernel takes a share of a source: their outputs are mixed last.
+        super().__init__(trace, maps, (1.0,) * len(trace.models))
+        self.mixture = mixture
+
+    def layer(self, operation: Any) -> Any:
+        if id(operation) not in self.layers:
+            grown = super().layer(operation)
+            self.layers[id(operation)] = self.mixture.prepared(operation, grown, self)
+        return self.layers[id(operation)]
+
+    def outputs(self, graph: Any, tensors: list[Any]) -> list[Any]:
+        return self.mixture.outputs(tensors, self) if self._is_whole(graph) else tensors
+
+    def stays_in_a_row(self, graph: Any) -> bool:
+        return not self._is_whole(graph) and super().stays_in_a_row(graph)
+
+    def _is_whole(self, graph: Any) -> bool:
+        return graph is self.trace.graphs[0]
+
+
+def _holds(tensors: Any, tensor: Any) -> bool:
+    return any(each is tensor for each in tensors)
+
+
+def _has_function(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.Softmax) or hasattr(layer, "activation")
+
+
+def _function_of(layer: Any, name: str) -> Any:
+    """A new layer that applies the function of another and nothing else."""
+    if isinstance(layer, keras.layers.Softmax):
+        return again(layer, {"name": name})
+    return keras.layers.Activation(layer.activation, name=name, dtype=layer.dtype_policy)

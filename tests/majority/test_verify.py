@@ -1,0 +1,44 @@
+"""Outputs before and after conversion: what differs is refused, and what it cost is said."""
+
+import keras
+import numpy as np
+import pytest
+
+from adaptive_nets.majority import collapse, convert, expand
+
+layers = keras.layers
+
+
+@pytest.fixture
+def model():
+    hidden = [layers.Dense(4, "relu", name="a"), layers.Dense(4, "relu", name="b")]
+    return keras.Sequential([keras.Input((5,)), *hidden, layers.Dense(2, name="head")])
+
+
+def test_what_computes_something_else_is_refused_at_the_first_layer_that_differs(
+    model, monkeypatch
+):
+    big = expand(model, 2, seed=0, verify=True)
+    moved = convert.mean
+    monkeypatch.setattr(convert, "mean", lambda kernels: moved(kernels) + 0.1)
+    words = r"Cannot collapse .* should compute the same, .* first at 'a'.*verify=False"
+    for given in ({"verify": True}, {"sample": np.ones((3, 5), "float32")}):
+        with pytest.raises(ValueError, match=words):
+            collapse(big, **given)
+    assert "not verified: verify=False" in str(collapse(big, verify=False)[1])
+    monkeypatch.setattr(convert, "_around", lambda middle, shape, *_: np.ones(shape))
+    with pytest.raises(ValueError, match=r"Cannot expand .* first at 'a'"):
+        expand(model, 2, verify=True)
+    expand(model, 2, verify=False)
+
+
+def test_the_report_says_what_verification_found(model):
+    big = expand(model, 2, seed=0)
+    small, report = collapse(big, verify=True)
+    assert report.verified.gap < 1e-6 and "verified to" in str(report)
+    _, measured = collapse(big, sample=np.ones((3, 5), "float32"))
+    assert measured.verified is None and measured.gap < 1e-6
+    for verb, given in ((expand, model), (collapse, big)):
+        with pytest.raises(ValueError, match="verify must be 'auto', True or False"):
+            verb(given, verify="soup")
+    assert len(small.layers) == 3
