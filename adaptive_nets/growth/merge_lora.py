@@ -8,6 +8,7 @@ from adaptive_nets.graphs.compile import compile_like
 from adaptive_nets.graphs.inventory import carry_attributes, keeps_class
 from adaptive_nets.graphs.read import check_model
 from adaptive_nets.graphs.rewrite import Rewriter
+from adaptive_nets.graphs.scope import again
 from adaptive_nets.graphs.state import carry_extras, carry_own, layer_pairs, matched
 from adaptive_nets.keras_internals import has_graph, layers_in, own_variables
 
@@ -80,10 +81,12 @@ def _merged(model: keras.Model) -> keras.Model:
         return {**form, "config": _plain(config)} if config.get("lora_rank") else None
 
     def change(layer: Any) -> Any:
-        return rewriter.rebuilt(layer, _plain({})) if _is_adapted(layer) else None
+        return again(layer, _plain({})) if _is_adapted(layer) else None
 
-    rewriter = Rewriter(change, inside, lambda x: any(map(_is_adapted, layers_in(x))))
-    rewriter.verb = "merge LoRA's weights in"
+    def holds(layer: Any) -> bool:
+        return any(map(_is_adapted, layers_in(layer)))
+
+    rewriter = Rewriter(change, inside, holds, "merge LoRA's weights in")
     if (has_graph(model) or isinstance(model, keras.Sequential)) and keeps_class(model):
         return rewriter.model(model)
     new = rewriter.changed(model)

@@ -124,7 +124,7 @@ def expand(
             return None
         return serialized(MAJORITY[kind], {**form["config"], **here()}, form)
 
-    expanded = Rewriter(change, inside, chosen.within).model(model)
+    expanded = Rewriter(change, inside, chosen.within, "expand").model(model)
     pairs = list(_pairs(model, expanded))
     chosen.check_exchanged(pairs)
     for old, new in pairs:
@@ -197,7 +197,7 @@ def collapse(
         return serialized(STOCK[kind], _stock(form["config"]), form) if kind in STOCK else None
 
     started = time.perf_counter()
-    rewriter = Rewriter(change, inside, has_majority)
+    rewriter = Rewriter(change, inside, has_majority, "collapse")
     collapsed, rows = rewriter.model(model), []
     copy_means(model, collapsed)
     for old, new in _pairs(model, collapsed):

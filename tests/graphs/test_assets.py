@@ -117,8 +117,8 @@ def test_every_verb_keeps_what_preprocessing_layers_have_learned(make, tmp_path,
         paths[str(tmp_path / f"{name}.keras")] = wanted
         new.save(tmp_path / f"{name}.keras")
     new.export(tmp_path / "served", verbose=False)
-    served = tf.saved_model.load(tmp_path / "served").serve(rows)
-    np.testing.assert_allclose(served, outputs[0], atol=1e-5)
+    served = tf.saved_model.load(tmp_path / "served")
+    np.testing.assert_allclose(served.serve(rows), outputs[0], atol=1e-5)
     done = python.run("-c", SCRIPT, *paths)
     found = json.loads(done.stdout.splitlines()[-1])
     for path, wanted in paths.items():

@@ -64,5 +64,7 @@ def test_convolutional_cell():
 
 
 def test_feature_space_concatenation():
-    joined = internals.feature_space_concatenation()(axis=-1)([keras.Input((2,)), keras.Input((3,))])
+    joined = internals.feature_space_concatenation()(axis=-1)(
+        [keras.Input((2,)), keras.Input((3,))]
+    )
     assert joined.shape == (None, 5)

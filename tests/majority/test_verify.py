@@ -42,3 +42,35 @@ def test_the_report_says_what_verification_found(model):
         with pytest.raises(ValueError, match="verify must be 'auto', True or False"):
             verb(given, verify="soup")
     assert len(small.layers) == 3
+
+
+class Block(layers.Layer):
+    """A layer around a Dense that does not say all that makes it."""
+
+    def __init__(self, units, activation):
+        super().__init__(name="block")
+        self.inner = layers.Dense(units, activation)
+
+    def call(self, x):
+        return self.inner(x)
+
+
+class Silent(Block):
+    def get_config(self):
+        raise NotImplementedError("no configuration")
+
+
+class Wrong(Block):
+    def get_config(self):
+        return {"name": self.name, "size": 3}
+
+
+@pytest.mark.parametrize("kind", [Silent, Wrong])
+@pytest.mark.parametrize("include", [None, "head"])
+def test_layers_that_their_configuration_does_not_make_again_are_refused_by_name(kind, include):
+    inputs = keras.Input((5,))
+    x = kind(4, "relu")(inputs)
+    given = keras.Model(inputs, layers.Dense(2, name="head")(x))
+    words = r"Cannot expand the model of 'block': the layer cannot be made again .*to fit\."
+    with pytest.raises(ValueError, match=words):
+        expand(given, 2, include=include)

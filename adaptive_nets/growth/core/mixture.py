@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from adaptive_nets.graphs.read import PLAIN_MODELS, ordered_nodes
+from adaptive_nets.graphs.rebuild import Known
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.rebuild import Rebuilder, features_at
@@ -60,16 +61,16 @@ class Mixture:
             if function is None or id(operation) in self.last:
                 self._named[id(operation)] = operation.name
 
-    def prepared(self, operation: Any, grown: Any, rebuilder: Rebuilder) -> Any:
-        """A grown layer, not called yet, without the function and name that the outputs have."""
+    def is_passed_over(self, operation: Any) -> bool:
+        """Whether a layer is nothing but a function that stands at the outputs instead."""
+        return id(operation) in self.last and isinstance(operation, keras.layers.Softmax)
+
+    def prepare(self, operation: Any, grown: Any, rebuilder: Rebuilder) -> None:
+        """Takes from a grown layer, not called yet, the function and name that the outputs have."""
         if id(operation) in self.last:
-            if isinstance(operation, keras.layers.Softmax):
-                grown = keras.layers.Identity(name=operation.name, dtype=operation.dtype_policy)
-            else:
-                grown.activation = keras.activations.linear
+            grown.activation = keras.activations.linear
         if id(operation) in self._named:
             grown.name = rebuilder.new_name(f"{operation.name}_of_each_source")
-        return grown
 
     def outputs(self, tensors: list[Any], rebuilder: Rebuilder) -> list[Any]:
         """The mean of the sources' parts of each output."""
@@ -111,9 +112,14 @@ class MixtureRebuilder(Rebuilder):
 
     def layer(self, operation: Any) -> Any:
         if id(operation) not in self.layers:
-            grown = super().layer(operation)
-            self.layers[id(operation)] = self.mixture.prepared(operation, grown, self)
+            self.mixture.prepare(operation, super().layer(operation), self)
         return self.layers[id(operation)]
+
+    def call(self, node: Any, known: Known) -> None:
+        if self.mixture.is_passed_over(node.operation):
+            known[id(node.outputs[0])] = known[id(node.input_tensors[0])]
+        else:
+            super().call(node, known)
 
     def outputs(self, graph: Any, tensors: list[Any]) -> list[Any]:
         return self.mixture.outputs(tensors, self) if self._is_whole(graph) else tensors
