@@ -11,7 +11,7 @@ from adaptive_nets._checks import check_array, check_integer, check_list, check_
 from adaptive_nets.graphs.read import yields_batches
 
 # How many hidden units machines of real values may train for each visible one.
-UNITS_PER_FEATURE = 8
+UNITS_PER_FEATURE = 2
 
 
 def has_real_values(rows: Any) -> bool:

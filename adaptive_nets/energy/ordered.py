@@ -68,7 +68,7 @@ class InfiniteRBM(OrderedRBM):
         beta: Factor of the price of a unit, > 1. The closer to 1, the more units are used.
             Defaults to `1.01`.
         max_units: Maximum number of trained units. Defaults to `None`: no limit for rows of bits;
-            for rows of real values, once they are seen, 8 per visible unit and at least 64.
+            for rows of real values, once they are seen, 2 per visible unit and at least 64.
         regroup: Whether to put units into a random order at each step, which trains all of them
             equally and is faster. Defaults to `False`.
         l1: Strength of the L1 penalty: each step moves the kernel towards zero by the learning

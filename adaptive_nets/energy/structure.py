@@ -107,7 +107,7 @@ class EnergyNet:
     Each layer is an `InfiniteRBM` on the probabilities of the layer below. Its width is the number
     of units that give all but a fraction `tolerance` of what the machine knows about held-out rows
     (`InfiniteRBM.effective_units`). Rows of real values are learned by their pseudo-likelihood
-    (`method="pl"` of `InfiniteRBM`), with at most 8 units per feature or 64; rows of bits by
+    (`method="pl"` of `InfiniteRBM`), with at most 2 units per feature or 64; rows of bits by
     sampling. Where a machine falls behind linear predictors of each feature from the others, the
     other method is tried as well. Learning ends when a layer gains nothing over independent
     features, or no more than `min_gain` nats per feature.
