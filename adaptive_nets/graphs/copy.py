@@ -69,9 +69,10 @@ class Copier(GraphBuilder):
 
     def refusal(self, operation: Any, error: Exception) -> ValueError:
         """What is raised for a layer that its configuration does not make again."""
+        reason = " ".join(str(error).split())
         return ValueError(
             f"Cannot {self.verb} the model of {operation.name!r}: the layer cannot be made again "
-            f"from its configuration ({error}). Expected get_config() and from_config() to fit. "
+            f"from its configuration ({reason}). Expected get_config() and from_config() to fit. "
             f"Received: {type(operation).__module__}.{type(operation).__name__}."
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from adaptive_nets._checks import check_integer, check_number, or_none
 from adaptive_nets.graphs.compile import compile_like
 from adaptive_nets.graphs.inventory import carry_attributes, is_made_of_graph, keeps_class
-from adaptive_nets.graphs.read import check_inputs, functional
+from adaptive_nets.graphs.read import check_inputs, check_model, functional
 from adaptive_nets.graphs.rewrite import Rewriter, class_of, made_as, serialized
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.graphs.state import carry_extras, matched
@@ -72,8 +72,9 @@ def expand(
 
     Returns:
         The majority model. Its layers keep their names, and it is compiled as `model` is, with a
-        new optimizer. For a keras-hub backbone it is a plain Functional model. It can be loaded
-        once `adaptive_nets.layers` is imported; after `collapse`, it can be loaded anywhere.
+        new optimizer. For a class of keras-hub it is a plain Functional model; after training,
+        `collapse(bigger, into=model)` gives the class its weights. It can be loaded once
+        `adaptive_nets.layers` is imported; after `collapse`, it can be loaded anywhere.
 
     Raises:
         ValueError: An option is out of range, the model is subclassed or not built, there is no
@@ -154,7 +155,10 @@ def check_expansion(kernel_spread: float = 0.1, **options: Any) -> dict[str, Any
 
 
 def collapse(
-    model: keras.Model, sample: Any = None, verify: bool | str = "auto"
+    model: keras.Model,
+    sample: Any = None,
+    verify: bool | str = "auto",
+    into: keras.Model | None = None,
 ) -> tuple[keras.Model, CollapseReport]:
     """Replaces majority layers by stock layers with the mean kernels, for deployment.
 
@@ -166,6 +170,9 @@ def collapse(
             from the shapes of the model's inputs: `True`, `False`, or `"auto"`, which does it where
             it takes no longer than the collapse did. What it cost, or why it was left, is in the
             report. Defaults to `"auto"`.
+        into: The model that was expanded, or one of its class and configuration, which gets the
+            weights and is returned: so a keras-hub task has its `generate()` and `backbone` again.
+            It stays compiled as it is. Defaults to `None`: a new model.
 
     Returns:
         The stock model and a `CollapseReport`. The model is compiled as `model` is, with a new
@@ -173,13 +180,14 @@ def collapse(
 
     Raises:
         ValueError: The model has no majority layers, is subclassed or not built, the sample does
-            not match its inputs, or the result computes something else.
+            not match its inputs, `into` has other layers, or the result computes something else.
         TypeError: `model` is not a Keras model.
 
     Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
     """
     check_majority(model, "collapse")
     verify = check_verify(verify)
+    into = None if into is None else check_model("into", into)
     if sample is not None:
         check_inputs("sample", sample)
     expected = None if sample is None else _outputs(model, sample)
@@ -206,8 +214,11 @@ def collapse(
             rows.append(
                 (old.path.removeprefix(f"{model.name}/"), type(new).__name__, old.factor, *sizes)
             )
-    carry_attributes(model, collapsed)
-    compile_like(model, collapsed)
+    if into is None:
+        carry_attributes(model, collapsed)
+        compile_like(model, collapsed)
+    else:
+        collapsed = _moved(collapsed, into)
     gap, counts, verified = None, (None, None), None
     if expected is None:
         verified = _verified(model, collapsed, verify, started, "collapse")
@@ -225,6 +236,31 @@ def _verified(
 ) -> Verification:
     seconds = time.perf_counter() - started
     return verify_growth([model], new, (1.0,), verify, seconds, 0, verb)
+
+
+def _moved(collapsed: keras.Model, into: keras.Model) -> keras.Model:
+    """Gives a model with the layers of another the other's weights, or refuses it unchanged."""
+    refusal = (
+        f"Cannot collapse into {into.name!r}: {{}}. Expected the model that was expanded, or one "
+        "of its class and configuration. Pass into=None for a new model."
+    )
+    check_graph(into, "collapse into")
+    try:
+        layers = list(_pairs(into, collapsed))
+        pairs = [p for a, b in layers for p in matched(own_variables(a), own_variables(b))]
+    except (KeyError, ValueError) as error:
+        raise ValueError(refusal.format("its layers are others")) from error
+    found = {id(old): new for old, new in pairs}
+    for weight in into.weights:
+        new = found.get(id(weight))
+        if new is None or tuple(new.shape) != tuple(weight.shape):
+            what = f"its weight {weight.path!r} has no counterpart of its shape"
+            raise ValueError(refusal.format(what))
+    for old, new in pairs:
+        old.assign(keras.ops.copy(keras.ops.convert_to_tensor(new)))
+    for old, new in layers:
+        carry_extras(new, old)
+    return into
 
 
 def check_majority(model: Any, verb: str) -> None:

@@ -280,6 +280,7 @@ def test_a_mixture_lives_on(gc, tmp_path):
     fused.save(tmp_path / "a.keras")
     again = keras.saving.load_model(tmp_path / "a.keras")
     assert gc.gap(gc.outputs(again, X), gc.outputs(fused, X)) == 0
+    again.export(tmp_path / "served", verbose=False)
     bigger = growth.widen(again, 2.0, verify=True)
     assert gc.gap(gc.outputs(bigger, X), gc.outputs(fused, X)) <= 1e-5
     # In the middle of training, with the optimizer's slots.

@@ -96,7 +96,12 @@ CALLS = [
     Call(
         "majority.collapse",
         lambda: majority.collapse,
-        {"model": model(t.expanded), "sample": rows(t.X, none=True), **VERIFY},
+        {
+            "model": model(t.expanded),
+            "sample": rows(t.X, none=True),
+            "into": model(t.fresh, none=True),
+            **VERIFY,
+        },
     ),
     Call(
         "majority.recalibrate",
