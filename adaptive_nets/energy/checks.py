@@ -22,6 +22,15 @@ def has_real_values(rows: Any) -> bool:
     return bool(((rows > 0.01) & (rows < 0.99)).mean() > 0.5)
 
 
+def check_method(method: str, visible: str) -> None:
+    """Raises `ValueError` for units whose pseudo-likelihood is not known."""
+    if method == "pl" and visible != "binary":
+        raise ValueError(
+            "method='pl' needs binary visible units: real ones have no pseudo-likelihood here. "
+            f"Pass method='pcd'. Received: visible={show(visible)}."
+        )
+
+
 def check_beta(beta: Any) -> None:
     """Raises `ValueError` for prices at which the sum over infinitely many units diverges."""
     try:

@@ -120,7 +120,8 @@ class InfiniteRBM(OrderedRBM):
         """As in `RBM`; limits the number of units for real values, which say less than bits."""
         super().adapt(x)
         if self.max_units is None and (self.visible == "gaussian" or has_real_values(x)):
-            self.max_units = max(UNITS_PER_FEATURE * x.shape[1], 64, self.capacity)
+            visible = self.visible_variable.shape[0]
+            self.max_units = max(UNITS_PER_FEATURE * visible, 64, self.capacity)
 
     def add_hidden(self, capacity: int, visible: int) -> None:
         super().add_hidden(capacity, visible)

@@ -10,6 +10,7 @@ from keras import ops
 from adaptive_nets._checks import check_choice, check_integer, check_nesting, or_none, show
 from adaptive_nets.energy import inspection
 from adaptive_nets.energy.checks import (
+    check_method,
     check_rows,
     check_unlabelled,
     check_visible,
@@ -27,6 +28,7 @@ from adaptive_nets.energy.units import VISIBLE
 from adaptive_nets.graphs.read import yields_batches
 
 METHODS = ("pcd", "cd", "pl")
+_MODULES = {"kernel_initializer": keras.initializers, "kernel_regularizer": keras.regularizers}
 
 
 class _Machine(keras.Model):
@@ -52,10 +54,8 @@ class RBM(_Machine):
         visible: `"binary"` for values in [0, 1], or `"gaussian"` for standardized real values.
             Defaults to `"binary"`.
         method: `"pcd"`: chains persist between steps; `"cd"`: chains start from the step's data.
-            `"pl"`: the pseudo-likelihood is maximized instead, without sampling (Besag
-            1975; for these machines Marlin et al. 2010). It suits binary units whose values lie
-            between 0 and 1, which say little once bits are drawn of them; the loss is then minus
-            the pseudo-likelihood. Of more than 64 features each step reads 64. Defaults to `"pcd"`.
+            `"pl"`: minus the pseudo-likelihood is the loss, without samples; for binary units with
+            values between 0 and 1. Of more than 64 features a step reads 64. Defaults to `"pcd"`.
         gibbs_steps: Gibbs steps per training step, the k of PCD-k. Defaults to `1`.
         chains: Number of persistent chains. Defaults to `64`.
         kernel_initializer: Initializer of the kernel. Defaults to `"default"`: a normal
@@ -102,18 +102,13 @@ class RBM(_Machine):
         self.units, self.capacity = (check_integer("units", units, 1),) * 2
         self.visible = check_choice("visible", visible, VISIBLE)
         self.method = check_choice("method", method, METHODS)
-        if method == "pl" and visible != "binary":
-            raise ValueError(
-                "method='pl' needs binary visible units: real ones have no pseudo-likelihood here. "
-                f"Pass method='pcd'. Received: visible={show(visible)}."
-            )
+        check_method(method, visible)
         self.gibbs_steps = check_integer("gibbs_steps", gibbs_steps, 1)
         self.n_chains, self.seed = check_integer("chains", chains, 1), seed
         if isinstance(kernel_initializer, str) and kernel_initializer == "default":
             kernel_initializer = keras.initializers.RandomNormal(0.0, 0.01, seed)
-        initializer = _read(keras.initializers, "kernel_initializer", kernel_initializer)
-        regularizer = _read(keras.regularizers, "kernel_regularizer", kernel_regularizer)
-        self.kernel_initializer, self.kernel_regularizer = initializer, regularizer
+        self.kernel_initializer = _read("kernel_initializer", kernel_initializer)
+        self.kernel_regularizer = _read("kernel_regularizer", kernel_regularizer)
         self.draws = keras.random.SeedGenerator(seed)
         self.kind = VISIBLE[self.visible]()
         # On CPUs XLA draws and multiplies several times slower than TensorFlow's own kernels.
@@ -189,21 +184,14 @@ class RBM(_Machine):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Returns hidden probabilities, or in training what is lowered."""
         v = ops.convert_to_tensor(inputs, self.compute_dtype, sparse=False)
-        if not training:
-            return hidden_means(self, v, self.parameters)
-        return self.contrast(v)
+        return self.contrast(v) if training else hidden_means(self, v, self.parameters)
 
     def contrast(self, v: Any) -> Any:
-        """Returns what training lowers, `(rows,)`.
-
-        This is F(v) minus the mean free energy of the chains after their steps, or minus the
-        pseudo-likelihood.
-        """
+        """Returns F(v) minus the mean free energy of the chains, or what "pl" lowers: `(rows,)`."""
         p = self.parameters
         if self.method == "pl":
             return surprise(self, v, p)
-        chains, _ = move_chains(self, v, p)
-        return free_energy_gaps(self, v, chains, p)
+        return free_energy_gaps(self, v, move_chains(self, v, p)[0], p)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None,
@@ -303,9 +291,9 @@ class RBM(_Machine):
         }
 
 
-def _read(module, name, given):
+def _read(name, given):
     """Returns an initializer or a regularizer of Keras, by its name or configuration."""
-    error = None
+    module, error = _MODULES[name], None
     try:
         # Layers and classes can be called too, as functions can.
         if not isinstance(given, keras.Layer | type):

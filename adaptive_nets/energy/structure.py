@@ -106,11 +106,10 @@ class EnergyNet:
 
     Each layer is an `InfiniteRBM` on the probabilities of the layer below. Its width is the number
     of units that give all but a fraction `tolerance` of what the machine knows about held-out rows
-    (`InfiniteRBM.effective_units`). Rows of real values are learned by their pseudo-likelihood
-    (`method="pl"` of `InfiniteRBM`), with at most 2 units per feature or 64; rows of bits by
-    sampling. Where a machine falls behind linear predictors of each feature from the others, the
-    other method is tried as well. Learning ends when a layer gains nothing over independent
-    features, or no more than `min_gain` nats per feature.
+    (`InfiniteRBM.effective_units`). Real values are learned by their pseudo-likelihood (`"pl"`),
+    with at most 2 units per feature or 64, bits by sampling; where a machine falls behind linear
+    predictors of each feature, the other way is tried too. Learning ends when a layer gains nothing
+    over independent features, or no more than `min_gain` nats per feature.
 
     Args:
         max_layers: Maximum number of layers. Defaults to `3`.
@@ -119,8 +118,7 @@ class EnergyNet:
             Defaults to `1.1`.
         tolerance: Fraction of the gain that may be lost, in [0, 1). Defaults to `0.05`.
         min_gain: Minimum gain of a layer, in nats per feature. Defaults to `0.005`.
-        steps: Training steps per layer, with Adagrad, for real values with Adam. Defaults to
-            `2000`.
+        steps: Training steps per layer, of Adagrad, or Adam for `"pl"`. Defaults to `2000`.
         learning_rate: Learning rate of the optimizer. Defaults to `0.03`.
         batch_size: Rows per step. Defaults to `64`.
         gibbs_steps: Gibbs steps per training step. Defaults to `5`.
@@ -268,8 +266,7 @@ class EnergyNet:
             head: A head of `adaptive_nets.heads`, or the number of logits.
             init: `"energy"`: hidden layers start from the learned weights; `"random"`: from Keras'
                 own initializers. Defaults to `"energy"`.
-            activation: Activation of the hidden layers. Defaults to `"relu"`, which trains better
-                than `"sigmoid"` from the learned weights too.
+            activation: Activation of the hidden layers. Defaults to `"relu"`.
 
         Returns:
             A built `keras.Model` of stock layers, not compiled.

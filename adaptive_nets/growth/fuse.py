@@ -20,13 +20,13 @@ from adaptive_nets._seeds import new_seed
 from adaptive_nets.files.models import load_model, reading
 from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.core.grown_values import maps_of
-from adaptive_nets.growth.core.mixture import Mixture
 from adaptive_nets.growth.core.plan import GrowthPlan, apply
 from adaptive_nets.growth.core.registry import find_rule, makes_whole
 from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import Scales, Writes, variable_of
 from adaptive_nets.growth.fusable_settings import check_settings
+from adaptive_nets.growth.mixture import Mixture
 
 
 def fuse(

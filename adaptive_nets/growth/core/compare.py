@@ -79,7 +79,8 @@ def random_inputs(model: keras.Model, seed: int = 0, rows: int = 8, length: int 
     rng = np.random.default_rng(seed)
     arrays = []
     # A model with embedded positions knows no later ones.
-    length = min(length, getattr(model, "max_sequence_length", length))
+    for each in (model, getattr(model, "backbone", None)):
+        length = min(length, getattr(each, "max_sequence_length", None) or length)
     for tensor in model.inputs:
         # A batch of a fixed size is what the model was built for.
         shape = [tensor.shape[0] or rows, *(size or length for size in tensor.shape[1:])]

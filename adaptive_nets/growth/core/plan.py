@@ -25,7 +25,6 @@ from adaptive_nets.growth.core.compare import (
 )
 from adaptive_nets.growth.core.grown_model import build_grown, carried_weights
 from adaptive_nets.growth.core.grown_values import maps_of
-from adaptive_nets.growth.core.mixture import Mixture, MixtureRebuilder
 from adaptive_nets.growth.core.optimizer_slots import Carried, carry_optimizer
 from adaptive_nets.growth.core.rebuild import Rebuilder
 from adaptive_nets.growth.core.registry import makes_whole
@@ -253,7 +252,7 @@ class GrowthPlan(Plan):
     remarks: tuple[str, ...] = ()
     gradient: tuple[float, ...] = (1.0,)
     advice: str = ""
-    mixture: Mixture | None = None
+    mixture: Any = None
 
     def __post_init__(self) -> None:
         self.check_exact()
@@ -311,7 +310,7 @@ class GrowthPlan(Plan):
         if self.mixture is None:
             rebuilder = Rebuilder(self.trace, self.maps, self.mix)
         else:
-            rebuilder = MixtureRebuilder(self.trace, self.maps, self.mixture)
+            rebuilder = self.mixture.rebuilder(self.maps)
         return build_grown(rebuilder, self.seed, self.cross, self.noise), rebuilder
 
     @staticmethod

@@ -61,6 +61,10 @@ class Mixture:
             if function is None or id(operation) in self.last:
                 self._named[id(operation)] = operation.name
 
+    def rebuilder(self, maps: dict[Segment, AxisMap]) -> Rebuilder:
+        """What makes the fused model, given the grown map of every segment."""
+        return MixtureRebuilder(self.trace, maps, self)
+
     def is_passed_over(self, operation: Any) -> bool:
         """Whether a layer is nothing but a function that stands at the outputs instead."""
         return id(operation) in self.last and isinstance(operation, keras.layers.Softmax)
