@@ -170,9 +170,9 @@ def collapse(
             from the shapes of the model's inputs: `True`, `False`, or `"auto"`, which does it where
             it takes no longer than the collapse did. What it cost, or why it was left, is in the
             report. Defaults to `"auto"`.
-        into: The model that was expanded, or one of its class and configuration, which gets the
-            weights and is returned: so a keras-hub task has its `generate()` and `backbone` again.
-            It stays compiled as it is. Defaults to `None`: a new model.
+        into: The model that was expanded, or one whose layers are of the same names, which gets
+            the weights and is returned: so a keras-hub task has its `generate()` and `backbone`
+            again. It stays compiled as it is. Defaults to `None`: a new model.
 
     Returns:
         The stock model and a `CollapseReport`. The model is compiled as `model` is, with a new
@@ -242,7 +242,7 @@ def _moved(collapsed: keras.Model, into: keras.Model) -> keras.Model:
     """Gives a model with the layers of another the other's weights, or refuses it unchanged."""
     refusal = (
         f"Cannot collapse into {into.name!r}: {{}}. Expected the model that was expanded, or one "
-        "of its class and configuration. Pass into=None for a new model."
+        "whose layers are of the same names. Pass into=None for a new model."
     )
     check_graph(into, "collapse into")
     try:
@@ -310,7 +310,8 @@ def _pairs(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
     # A class derived from these may hide layers in its `layers`.
     others = {x.name: x for x in functional(new).operations if isinstance(x, keras.Layer)}
     for layer in functional(old).operations:
-        if not isinstance(layer, keras.Layer):
+        # What stands for an input holds nothing, and its name is counted up by Keras.
+        if not isinstance(layer, keras.Layer) or isinstance(layer, keras.layers.InputLayer):
             continue
         other = others[layer.name]
         if isinstance(layer, keras.Sequential) or is_made_of_graph(layer):
