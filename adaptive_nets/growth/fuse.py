@@ -236,7 +236,7 @@ def _plan(
         _check_shared(trace, maps)
     advice = "" if side_by_side else _check_outputs(trace, identical)
     apart = {id(operation) for operation in mixture.last.values()} if mixture else ()
-    for path, function, _ in trace.mixing if side_by_side else ():
+    for path, function, *_ in trace.mixing if side_by_side else ():
         if not any(id(r.layers[0]) in apart for r in trace.records.values() if r.path == path):
             _mark(trace, path, f"{function} mixes the features of all sources")
     share = 1 / count if output in ("mean", "mixture") else 1.0

@@ -12,8 +12,9 @@ from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.rebuild import Rebuilder, features_at
 from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.trace import Trace
+from adaptive_nets.keras_internals import convolution_classes
 
-# Functions of all features of a source; of other ones each feature knows its own.
+# Functions of all features of a source that keep their number.
 _OVER_FEATURES = ("softmax", "log_softmax", "sparsemax")
 
 
@@ -34,11 +35,12 @@ class Mixture:
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
         self.last: dict[int, Any] = {}
-        self._named: dict[int, str] = {}
+        self._renamed: set[int] = set()
+        self._free: set[str] = set()
         graph = trace.graphs[0]
         nodes = ordered_nodes(graph)
         self._ends = [next((n for n in nodes if _holds(n.outputs, t)), None) for t in graph.outputs]
-        functions = {path: function for path, function, _ in trace.mixing}
+        functions = {path: function for path, function, *_ in trace.mixing}
         for number, (node, tensor) in enumerate(zip(self._ends, graph.outputs, strict=True)):
             axes = trace.outputs[number].axes
             if node is None or axes[-1] is None or any(axis is not None for axis in axes[:-1]):
@@ -50,16 +52,18 @@ class Mixture:
             operation = node.operation
             once = sum(each.operation is operation for each in nodes) == 1
             plain = isinstance(operation, keras.Layer) and type(operation) not in PLAIN_MODELS
-            record = trace.records[id(operation)]
-            if not (once and plain) or record.grouped is not None:
+            if not (once and plain):
                 continue
             read = any(_holds(each.input_tensors, tensor) for each in nodes)
-            function = functions.get(record.path)
+            function = functions.get(trace.records[id(operation)].path)
             alone = len(node.input_tensors) == 1 and _has_function(operation)
-            if function in _OVER_FEATURES and alone and not read:
+            # A function of a user's own may read all features, so each source has its own too.
+            if function in (None, *_OVER_FEATURES) and alone and not read:
                 self.last[id(operation)] = operation
-            if function is None or id(operation) in self.last:
-                self._named[id(operation)] = operation.name
+            if self.is_passed_over(operation):
+                self._free.add(operation.name)
+            elif function is None or id(operation) in self.last:
+                self._renamed.add(id(operation))
 
     def rebuilder(self, maps: dict[Segment, AxisMap]) -> Rebuilder:
         """What makes the fused model, given the grown map of every segment."""
@@ -73,8 +77,9 @@ class Mixture:
         """Takes from a grown layer, not called yet, the function and name that the outputs have."""
         if id(operation) in self.last:
             grown.activation = keras.activations.linear
-        if id(operation) in self._named:
+        if id(operation) in self._renamed:
             grown.name = rebuilder.new_name(f"{operation.name}_of_each_source")
+            self._free.add(operation.name)
 
     def outputs(self, tensors: list[Any], rebuilder: Rebuilder) -> list[Any]:
         """The mean of the sources' parts of each output."""
@@ -96,7 +101,9 @@ class Mixture:
             if function is not None:
                 part = _function_of(function, rebuilder.new_name(stem))(part)
             parts.append(part)
-        name = self._named.get(id(operation)) or rebuilder.new_name(f"{operation.name}_mean")
+        # The outputs keep their names, which losses and metrics may be given by.
+        name = operation.name
+        name = name if name in self._free else rebuilder.new_name(f"{name}_mean")
         return keras.layers.Average(name=name, dtype=parts[0].dtype)(parts)
 
 
@@ -113,11 +120,14 @@ class MixtureRebuilder(Rebuilder):
         # No kernel takes a share of a source: their outputs are mixed last.
         super().__init__(trace, maps, (1.0,) * len(trace.models))
         self.mixture = mixture
+        self._prepared: set[int] = set()
 
     def layer(self, operation: Any) -> Any:
-        if id(operation) not in self.layers:
-            self.mixture.prepare(operation, super().layer(operation), self)
-        return self.layers[id(operation)]
+        grown = super().layer(operation)
+        if id(operation) not in self._prepared:
+            self._prepared.add(id(operation))
+            self.mixture.prepare(operation, grown, self)
+        return grown
 
     def call(self, node: Any, known: Known) -> None:
         if self.mixture.is_passed_over(node.operation):
@@ -140,7 +150,12 @@ def _holds(tensors: Any, tensor: Any) -> bool:
 
 
 def _has_function(layer: Any) -> bool:
-    return isinstance(layer, keras.layers.Softmax) or hasattr(layer, "activation")
+    """Whether a layer ends in a function that could stand behind it as well."""
+    if isinstance(layer, keras.layers.Softmax):
+        return True
+    kinds = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Activation)
+    ends = isinstance(layer, (*kinds, *convolution_classes()))
+    return ends and layer.activation not in (None, keras.activations.linear)
 
 
 def _function_of(layer: Any, name: str) -> Any:

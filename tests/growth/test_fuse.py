@@ -251,7 +251,12 @@ def ending(last, width, name="net"):
     return keras.Model(inputs, [one, two], name=name)
 
 
-@pytest.mark.parametrize("last", ["softmax", "sigmoid", "log_softmax", None])
+def shares(x):
+    """A function of one's own that reads all features."""
+    return keras.ops.abs(x) / keras.ops.sum(keras.ops.abs(x), axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize("last", ["softmax", "sigmoid", "log_softmax", shares, None])
 def test_a_mixture_is_the_mean_behind_each_source_s_own_function(gc, last):
     sources = [gc.randomise(ending(last, width), width) for width in (4, 6, 3)]
     plan = growth.plan_fuse(sources, output="mixture", seed=0)
