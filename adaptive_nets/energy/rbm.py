@@ -55,7 +55,7 @@ class RBM(_Machine):
             Defaults to `"binary"`.
         method: `"pcd"`: chains persist between steps; `"cd"`: chains start from the step's data.
             `"pl"`: minus the pseudo-likelihood is the loss, without samples; for binary units with
-            values between 0 and 1. Of more than 64 features a step reads 64. Defaults to `"pcd"`.
+            values between 0 and 1. Of more than 32 features a step reads 32. Defaults to `"pcd"`.
         gibbs_steps: Gibbs steps per training step, the k of PCD-k. Defaults to `1`.
         chains: Number of persistent chains. Defaults to `64`.
         kernel_initializer: Initializer of the kernel. Defaults to `"default"`: a normal

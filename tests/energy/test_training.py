@@ -291,7 +291,7 @@ def test_of_many_features_some_are_read_and_stand_for_all():
     model.kernel_variable.assign(rng.normal(size=(80, 3)) / 4)
     x = rng.random((2, 80)).astype("float32")
     drawn = np.mean([np.array(model.contrast(x)) for _ in range(200)], axis=0)
-    np.testing.assert_allclose(drawn, -model.pseudo_likelihood(x), rtol=0.01)
+    np.testing.assert_allclose(drawn, -model.pseudo_likelihood(x), rtol=0.02)
 
 
 def test_units_for_real_values_are_bounded_unless_a_bound_is_given():

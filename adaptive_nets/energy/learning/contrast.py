@@ -10,7 +10,7 @@ from adaptive_nets.energy.order import Parameters
 from adaptive_nets.keras_internals import replica_loss
 
 # How many features each step of pseudo-likelihood reads, drawn anew where there are more.
-FEATURES = 64
+FEATURES = 32
 
 
 def free_energy_gaps(model: Any, v: Any, samples: Any, p: Parameters) -> Any:
@@ -22,7 +22,7 @@ def free_energy_gaps(model: Any, v: Any, samples: Any, p: Parameters) -> Any:
 
 
 def surprise(model: Any, v: Any, p: Parameters) -> Any:
-    """Returns minus the pseudo-likelihood of rows, estimated by 64 features: `(rows,)`."""
+    """Returns minus the pseudo-likelihood of rows, estimated by 32 features: `(rows,)`."""
     size = model.visible_variable.shape[0]
     if size <= FEATURES:
         return -pseudo_likelihood(model, v, p)
