@@ -113,7 +113,7 @@ class CollapsedCheckpoint(keras.callbacks.ModelCheckpoint):
         layers = [id(layer) for layer in model.layers]
         if self._collapsed is None or layers != self._made_of:
             # New, or grown.
-            self._collapsed, self._made_of = collapse(model)[0], layers
+            self._collapsed, self._made_of = collapse(model, verify=False)[0], layers
         else:
             copy_means(model, self._collapsed)
         if self.calibration_data is not None:

@@ -10,6 +10,26 @@ from scipy import sparse
 from adaptive_nets._checks import check_array, check_integer, check_list, check_number, show
 from adaptive_nets.graphs.read import yields_batches
 
+# How many hidden units machines of real values may train for each visible one.
+UNITS_PER_FEATURE = 2
+
+
+def has_real_values(rows: Any) -> bool:
+    """Returns whether most values of rows are neither nearly 0 nor nearly 1."""
+    if sparse.issparse(rows):
+        return False
+    rows = np.asarray(rows)
+    return bool(((rows > 0.01) & (rows < 0.99)).mean() > 0.5)
+
+
+def check_method(method: str, visible: str) -> None:
+    """Raises `ValueError` for units whose pseudo-likelihood is not known."""
+    if method == "pl" and visible != "binary":
+        raise ValueError(
+            "method='pl' needs binary visible units: real ones have no pseudo-likelihood here. "
+            f"Pass method='pcd'. Received: visible={show(visible)}."
+        )
+
 
 def check_beta(beta: Any) -> None:
     """Raises `ValueError` for prices at which the sum over infinitely many units diverges."""

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets._checks import check_integer, check_number, or_none, show
+from adaptive_nets.energy import energies
 from adaptive_nets.energy.checks import check_built, check_visible
 from adaptive_nets.energy.compiled import as_tensors, compiled, kept
 from adaptive_nets.energy.energies import hidden_means
@@ -126,13 +127,7 @@ def _pseudo_likelihood(model, x, values):
     size, units = len(model.visible_bias), model.n_units
 
     def conditionals(values, v):
-        p = Parameters(*values)
-        inputs = p.inputs(v)
-        # Input of the hidden units from all other features, and the same with this one on.
-        without = ops.expand_dims(inputs, 1) - ops.expand_dims(v, -1) * p.kernel
-        on = model.order.log_sum(without + p.kernel, p) + p.visible_bias
-        odds = on - model.order.log_sum(without, p)
-        return ops.sum(v * odds - ops.softplus(odds), axis=-1)
+        return energies.pseudo_likelihood(model, v, Parameters(*values))
 
     run = kept(model, "pseudo", units, lambda: compiled(conditionals))
     rows = max(1, NUMBERS // (size * units))

@@ -1,5 +1,6 @@
 """The machine of one layer of an `EnergyNet`, and the linear predictors that it has to beat."""
 
+import dataclasses
 import math
 import warnings
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from adaptive_nets.energy.inspection import gains
+from adaptive_nets.energy.checks import UNITS_PER_FEATURE, has_real_values
+from adaptive_nets.energy.inspection import NUMBERS, gains
 from adaptive_nets.energy.ordered import InfiniteRBM
 
 # Enough to see whether there is anything to learn.
 ROWS, FEATURES = 4000, 64
+# How far a machine may stay behind linear predictors, in nats, before another one is trained.
+BEHIND = 0.2
 
 
 def linear_gain(rows: np.ndarray, held_out: np.ndarray, seed: int) -> float:
@@ -51,9 +55,9 @@ def linear_gain(rows: np.ndarray, held_out: np.ndarray, seed: int) -> float:
     return total * len(varying) / max(1, len(chosen))
 
 
-def shortfall(linear: float, gain: float) -> str:
+def shortfall(linear: float | None, gain: float) -> str:
     """What is said where linear predictors know more than the machine."""
-    if linear < gain + 0.05:
+    if linear is None or linear < gain + 0.05:
         return ""
     return (
         f", but linear predictors of each feature from the others gain {linear:.3g} nats (the "
@@ -63,44 +67,85 @@ def shortfall(linear: float, gain: float) -> str:
 
 def knowledge(model: InfiniteRBM, held_out: np.ndarray, tolerance: float) -> tuple[int, float]:
     """The width that a machine needs, and its mean gain on held-out rows in nats."""
-    width = model.effective_units(held_out, tolerance)
+    # Of many rows a part: the width is searched in some twenty passes over them.
+    work = held_out.shape[1] * model.n_units
+    width = model.effective_units(held_out[: max(500, NUMBERS // work)], tolerance)
     return width, float(gains(model, held_out, [max(1, width)]).mean())
 
 
-def best_machine(
-    net: Any, number: int, rows: np.ndarray, held_out: np.ndarray
-) -> tuple[InfiniteRBM, int, float]:
-    """The machine of one layer, its width and its gain.
+@dataclasses.dataclass(frozen=True)
+class Learned:
+    """A machine and what it knows about held-out rows.
 
-    Values near one half say little to binary units. Where a first machine knows less than half of
-    what linear predictors know, another is trained on bits that are drawn of the values.
+    Args:
+        model: The machine.
+        method: How it was trained: `"pcd"` or `"pl"`.
+        width: How many of its units are needed.
+        gain: Its gain over independent features, in nats.
+        linear: What linear predictors gain, or `None` where it was not needed.
     """
-    model = train_machine(net, number, rows)
-    width, gain = knowledge(model, held_out, net.tolerance)
-    between = ((rows > 0.01) & (rows < 0.99)).mean() > 0.5
-    if number == 0 and between and gain < net.linear_gain / 2:
-        other = train_machine(net, number, rows, as_bits=True)
-        other_width, other_gain = knowledge(other, held_out, net.tolerance)
-        if other_gain > gain:
-            return other, other_width, other_gain
-    return model, width, gain
+
+    model: InfiniteRBM
+    method: str
+    width: int
+    gain: float
+    linear: float | None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether linear predictors know more."""
+        return self.linear is not None and self.gain < self.linear - BEHIND
 
 
-def train_machine(net: Any, number: int, rows: np.ndarray, as_bits: bool = False) -> InfiniteRBM:
+def best_machine(
+    net: Any, rows: np.ndarray, held_out: np.ndarray, seed: int, linear: float | None
+) -> Learned:
+    """The machine of one layer.
+
+    Values near one half say little to samples of binary units, so such rows are learned by their
+    pseudo-likelihood. Where that falls behind linear predictors, or finds nothing that these
+    might find, a second machine is trained the other way, and the one that knows more is taken.
+
+    Args:
+        net: The `EnergyNet`, for its settings.
+        rows: `(rows, visible)` in [0, 1].
+        held_out: Other rows.
+        seed: For all that is random.
+        linear: What linear predictors gain, or `None` to find it where it is needed.
+    """
+    methods = ("pl", "pcd") if has_real_values(rows) else ("pcd", "pl")
+    found = _learned(net, rows, held_out, seed, methods[0], linear)
+    if not found.width and linear is None:
+        found = dataclasses.replace(found, linear=linear_gain(rows, held_out, seed))
+    if not found.is_behind:
+        return found
+    other = _learned(net, rows, held_out, seed, methods[1], found.linear)
+    return max(found, other, key=lambda each: (each.width > 0, each.gain))
+
+
+def _learned(net, rows, held_out, seed, method, linear):
+    model = train_machine(net, rows, seed, method)
+    return Learned(model, method, *knowledge(model, held_out, net.tolerance), linear)
+
+
+def train_machine(net: Any, rows: np.ndarray, seed: int, method: str) -> InfiniteRBM:
     """Trains the machine of one layer.
 
     Args:
         net: The `EnergyNet`, for its settings.
-        number: Which layer, from 0.
         rows: `(rows, visible)` in [0, 1].
-        as_bits: Whether values are taken as probabilities, of which each step draws bits.
+        seed: For all that is random.
+        method: `"pcd"`, with Adagrad, or `"pl"`, with Adam.
     """
     batch = min(net.batch_size, len(rows))
-    seed = net.seed + number
+    most = net.max_units
+    if method == "pl":
+        # Its cost is that of all units for each feature.
+        most = min(most, max(64, UNITS_PER_FEATURE * rows.shape[1]))
     # Enough capacity for most cases: growing it retraces functions.
     model = InfiniteRBM(
-        net.beta, max_units=net.max_units, gibbs_steps=net.gibbs_steps,
-        capacity=min(net.max_units, 256), seed=seed,
+        net.beta, max_units=most, gibbs_steps=net.gibbs_steps, capacity=min(most, 256), seed=seed,
+        method=method,
     )  # fmt: skip
     epoch = min(net.steps, 50)
     with warnings.catch_warnings():
@@ -109,16 +154,16 @@ def train_machine(net: Any, number: int, rows: np.ndarray, as_bits: bool = False
         model.adapt(rows)
         # Under JAX several steps at once take as much longer to compile.
         together = math.gcd(epoch, 10) if keras.backend.backend() == "tensorflow" else 1
-        optimizer = keras.optimizers.Adagrad(net.learning_rate)
-        model.compile(optimizer, steps_per_execution=together)
+        kind = keras.optimizers.Adam if method == "pl" else keras.optimizers.Adagrad
+        model.compile(kind(net.learning_rate), steps_per_execution=together)
         model.fit(
-            _batches(rows, batch, seed, as_bits), steps_per_epoch=epoch,
+            _batches(rows, batch, seed), steps_per_epoch=epoch,
             epochs=max(1, round(net.steps / epoch)), verbose=0,
         )  # fmt: skip
     return model
 
 
-def _batches(rows, size, seed, as_bits):
+def _batches(rows, size, seed):
     """Yields full batches endlessly, with a new order for each pass over the rows.
 
     Keras would shuffle with the global random state, which belongs to the caller.
@@ -129,5 +174,4 @@ def _batches(rows, size, seed, as_bits):
         while len(order) < size:
             order = np.concatenate([order, rng.permutation(len(rows))])
         chosen, order = order[:size], order[size:]
-        batch = rows[chosen]
-        yield ((rng.random(batch.shape) < batch).astype(batch.dtype) if as_bits else batch,)
+        yield (rows[chosen],)

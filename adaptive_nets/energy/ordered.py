@@ -7,9 +7,9 @@ import keras
 from keras import ops
 
 from adaptive_nets._checks import check_bool, check_integer, check_number, or_none
-from adaptive_nets.energy.checks import check_beta
+from adaptive_nets.energy.checks import UNITS_PER_FEATURE, check_beta, has_real_values
 from adaptive_nets.energy.gibbs import move_chains
-from adaptive_nets.energy.learning.contrast import free_energy_gaps
+from adaptive_nets.energy.learning.contrast import free_energy_gaps, surprise
 from adaptive_nets.energy.learning.shrinking import SoftThreshold
 from adaptive_nets.energy.learning.widening import KeepRoom
 from adaptive_nets.energy.order import Ordered, Parameters
@@ -67,7 +67,8 @@ class InfiniteRBM(OrderedRBM):
     Args:
         beta: Factor of the price of a unit, > 1. The closer to 1, the more units are used.
             Defaults to `1.01`.
-        max_units: Maximum number of trained units. Defaults to `None`: no limit.
+        max_units: Maximum number of trained units. Defaults to `None`: no limit for rows of bits;
+            for rows of real values, once they are seen, 2 per visible unit and at least 64.
         regroup: Whether to put units into a random order at each step, which trains all of them
             equally and is faster. Defaults to `False`.
         l1: Strength of the L1 penalty: each step moves the kernel towards zero by the learning
@@ -115,6 +116,13 @@ class InfiniteRBM(OrderedRBM):
         self.max_units, self.regroup, self.l1 = max_units, check_bool("regroup", regroup), float(l1)
         self.capacity = capacity if max_units is None else min(capacity, max_units)
 
+    def adapt(self, x: Any) -> None:
+        """As in `RBM`; limits the number of units for real values, which say less than bits."""
+        super().adapt(x)
+        if self.max_units is None and (self.visible == "gaussian" or has_real_values(x)):
+            visible = self.visible_variable.shape[0]
+            self.max_units = max(UNITS_PER_FEATURE * visible, 64, self.capacity)
+
     def add_hidden(self, capacity: int, visible: int) -> None:
         super().add_hidden(capacity, visible)
         if self.l1:
@@ -126,13 +134,14 @@ class InfiniteRBM(OrderedRBM):
         if self.regroup:
             p = p.regrouped(self.random_order(p))
         wanted = ops.max(self.order.draw(p.inputs(v), p, self.drawn_numbers(v))[1])
-        chains, z = move_chains(self, v, p)
-        wanted = ops.maximum(wanted, ops.max(z))
+        if self.method != "pl":
+            chains, z = move_chains(self, v, p)
+            wanted = ops.maximum(wanted, ops.max(z))
         limit = self.capacity if self.max_units is None else min(self.capacity, self.max_units)
         units = ops.minimum(p.units + ops.cast(wanted >= p.units, "int32"), limit)
         self.count.assign(units)
         p = dataclasses.replace(p, units=units)
-        return free_energy_gaps(self, v, chains, p)
+        return surprise(self, v, p) if self.method == "pl" else free_energy_gaps(self, v, chains, p)
 
     def drawn_numbers(self, v: Any) -> Any:
         """Draws uniform numbers that decide how many units each row uses."""

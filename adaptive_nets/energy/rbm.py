@@ -10,6 +10,7 @@ from keras import ops
 from adaptive_nets._checks import check_choice, check_integer, check_nesting, or_none, show
 from adaptive_nets.energy import inspection
 from adaptive_nets.energy.checks import (
+    check_method,
     check_rows,
     check_unlabelled,
     check_visible,
@@ -19,14 +20,15 @@ from adaptive_nets.energy.checks import (
 from adaptive_nets.energy.compiled import compile_default, has_accelerator
 from adaptive_nets.energy.energies import free_energy, hidden_means
 from adaptive_nets.energy.gibbs import add_chains, move_chains
-from adaptive_nets.energy.learning.contrast import contrastive_loss, free_energy_gaps
+from adaptive_nets.energy.learning.contrast import contrastive_loss, free_energy_gaps, surprise
 from adaptive_nets.energy.learning.divergence import Watch
 from adaptive_nets.energy.likelihood import Likelihood, log_likelihood
 from adaptive_nets.energy.order import Parameters, Unordered
 from adaptive_nets.energy.units import VISIBLE
 from adaptive_nets.graphs.read import yields_batches
 
-METHODS = ("pcd", "cd")
+METHODS = ("pcd", "cd", "pl")
+_MODULES = {"kernel_initializer": keras.initializers, "kernel_regularizer": keras.regularizers}
 
 
 class _Machine(keras.Model):
@@ -52,7 +54,8 @@ class RBM(_Machine):
         visible: `"binary"` for values in [0, 1], or `"gaussian"` for standardized real values.
             Defaults to `"binary"`.
         method: `"pcd"`: chains persist between steps; `"cd"`: chains start from the step's data.
-            Defaults to `"pcd"`.
+            `"pl"`: minus the pseudo-likelihood is the loss, without samples; for binary units with
+            values between 0 and 1. Of more than 32 features a step reads 32. Defaults to `"pcd"`.
         gibbs_steps: Gibbs steps per training step, the k of PCD-k. Defaults to `1`.
         chains: Number of persistent chains. Defaults to `64`.
         kernel_initializer: Initializer of the kernel. Defaults to `"default"`: a normal
@@ -99,13 +102,13 @@ class RBM(_Machine):
         self.units, self.capacity = (check_integer("units", units, 1),) * 2
         self.visible = check_choice("visible", visible, VISIBLE)
         self.method = check_choice("method", method, METHODS)
+        check_method(method, visible)
         self.gibbs_steps = check_integer("gibbs_steps", gibbs_steps, 1)
         self.n_chains, self.seed = check_integer("chains", chains, 1), seed
         if isinstance(kernel_initializer, str) and kernel_initializer == "default":
             kernel_initializer = keras.initializers.RandomNormal(0.0, 0.01, seed)
-        initializer = _read(keras.initializers, "kernel_initializer", kernel_initializer)
-        regularizer = _read(keras.regularizers, "kernel_regularizer", kernel_regularizer)
-        self.kernel_initializer, self.kernel_regularizer = initializer, regularizer
+        self.kernel_initializer = _read("kernel_initializer", kernel_initializer)
+        self.kernel_regularizer = _read("kernel_regularizer", kernel_regularizer)
         self.draws = keras.random.SeedGenerator(seed)
         self.kind = VISIBLE[self.visible]()
         # On CPUs XLA draws and multiplies several times slower than TensorFlow's own kernels.
@@ -179,23 +182,22 @@ class RBM(_Machine):
             self.build((None, int(shape[-1])))
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Returns hidden probabilities, or in training the free-energy gap to the samples."""
+        """Returns hidden probabilities, or in training what is lowered."""
         v = ops.convert_to_tensor(inputs, self.compute_dtype, sparse=False)
-        if not training:
-            return hidden_means(self, v, self.parameters)
-        return self.contrast(v)
+        return self.contrast(v) if training else hidden_means(self, v, self.parameters)
 
     def contrast(self, v: Any) -> Any:
-        """Returns F(v) minus the mean free energy of the chains after their steps, `(rows,)`."""
+        """Returns F(v) minus the mean free energy of the chains, or what "pl" lowers: `(rows,)`."""
         p = self.parameters
-        chains, _ = move_chains(self, v, p)
-        return free_energy_gaps(self, v, chains, p)
+        if self.method == "pl":
+            return surprise(self, v, p)
+        return free_energy_gaps(self, v, move_chains(self, v, p)[0], p)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None,
         training: bool = True,
     ) -> Any:  # fmt: skip
-        """Returns the gap of mean free energies between data and samples, plus penalties."""
+        """Returns the mean of `contrast`, plus penalties."""
         return contrastive_loss(self, x, y_pred, sample_weight, training)
 
     def fit(
@@ -289,9 +291,9 @@ class RBM(_Machine):
         }
 
 
-def _read(module, name, given):
+def _read(name, given):
     """Returns an initializer or a regularizer of Keras, by its name or configuration."""
-    error = None
+    module, error = _MODULES[name], None
     try:
         # Layers and classes can be called too, as functions can.
         if not isinstance(given, keras.Layer | type):

@@ -28,6 +28,7 @@ from adaptive_nets.energy.checks import check_beta, check_rows
 from adaptive_nets.energy.inspection import contributions
 from adaptive_nets.energy.layer_files import read_layer, write_layer
 from adaptive_nets.energy.machines import (
+    BEHIND,
     best_machine,
     knowledge,
     linear_gain,
@@ -54,6 +55,10 @@ class LayerReport:
         control_width: The same width for rows with shuffled features, or `None` without `control`.
         control_gain: The gain for rows with shuffled features, or `None` without `control`.
         seconds: Training time in seconds.
+        method: How the machine was trained: `"pcd"`, or `"pl"` for real values, by their
+            pseudo-likelihood. Defaults to `"pcd"`.
+        linear_gain: What linear predictors of each input from the others gain, in nats, or `None`
+            where they were not needed to judge the layer. Defaults to `None`.
     """
 
     raw: int
@@ -62,6 +67,8 @@ class LayerReport:
     control_width: int | None
     control_gain: float | None
     seconds: float
+    method: str = "pcd"
+    linear_gain: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,8 +106,10 @@ class EnergyNet:
 
     Each layer is an `InfiniteRBM` on the probabilities of the layer below. Its width is the number
     of units that give all but a fraction `tolerance` of what the machine knows about held-out rows
-    (`InfiniteRBM.effective_units`). Learning ends when a layer gains nothing over independent
-    features, or no more than `min_gain` nats per feature.
+    (`InfiniteRBM.effective_units`). Real values are learned by their pseudo-likelihood (`"pl"`),
+    with at most 2 units per feature or 64, bits by sampling; where a machine falls behind linear
+    predictors of each feature, the other way is tried too. Learning ends when a layer gains nothing
+    over independent features, or no more than `min_gain` nats per feature.
 
     Args:
         max_layers: Maximum number of layers. Defaults to `3`.
@@ -109,8 +118,8 @@ class EnergyNet:
             Defaults to `1.1`.
         tolerance: Fraction of the gain that may be lost, in [0, 1). Defaults to `0.05`.
         min_gain: Minimum gain of a layer, in nats per feature. Defaults to `0.005`.
-        steps: Training steps per layer, with Adagrad. Defaults to `2000`.
-        learning_rate: Learning rate of Adagrad. Defaults to `0.03`.
+        steps: Training steps per layer, of Adagrad, or Adam for `"pl"`. Defaults to `2000`.
+        learning_rate: Learning rate of the optimizer. Defaults to `0.03`.
         batch_size: Rows per step. Defaults to `64`.
         gibbs_steps: Gibbs steps per training step. Defaults to `5`.
         validation_split: Fraction of the rows held out to choose the widths. Defaults to `0.2`.
@@ -230,32 +239,34 @@ class EnergyNet:
             layers.append(report)
             if not report.width:
                 why = f"layer {number + 1} knows no more than independent features"
-                why += shortfall(self.linear_gain, 0.0) if number == 0 else ""
+                why += shortfall(report.linear_gain, 0.0)
                 break
             if report.gain <= self.min_gain * rows.shape[1]:
                 layers[-1] = dataclasses.replace(report, width=0)
                 why = f"layer {number + 1} gains {report.gain:.3g} nats, too little"
+                why += shortfall(report.linear_gain, report.gain)
                 break
             kept.append(weights)
             rows, held_out = (_probabilities(weights, each) for each in (rows, held_out))
             if report.width == 1:
                 why = "a single unit leaves nothing to learn"
                 break
-        if kept and layers[0].gain < self.linear_gain - 0.2:
+        if kept and layers[0].gain < self.linear_gain - BEHIND:
             why += shortfall(self.linear_gain, layers[0].gain)
         self.layers, self.report = kept, StructureReport(tuple(layers), why)
         self.widths = self.report.widths
         return self.report
 
-    def build(self, head: Any, init: str = "energy", activation: str | None = None) -> keras.Model:
+    def build(
+        self, head: Any, init: str = "energy", activation: str | None = "relu"
+    ) -> keras.Model:
         """Builds a plain Keras network with the learned structure that ends in logits.
 
         Args:
             head: A head of `adaptive_nets.heads`, or the number of logits.
             init: `"energy"`: hidden layers start from the learned weights; `"random"`: from Keras'
                 own initializers. Defaults to `"energy"`.
-            activation: Activation of the hidden layers. Defaults to `None`: `"sigmoid"` for
-                `init="energy"`, whose units are probabilities, otherwise `"relu"`.
+            activation: Activation of the hidden layers. Defaults to `"relu"`.
 
         Returns:
             A built `keras.Model` of stock layers, not compiled.
@@ -272,7 +283,7 @@ class EnergyNet:
         self,
         inputs: keras.KerasTensor,
         init: str = "energy",
-        activation: str | None = None,
+        activation: str | None = "relu",
         depth: int | None = None,
     ) -> list[keras.KerasTensor]:
         """Applies the scaling and the first `depth` hidden layers to inputs.
@@ -280,7 +291,7 @@ class EnergyNet:
         Args:
             inputs: Tensor of features.
             init: As in `build`. Defaults to `"energy"`.
-            activation: As in `build`. Defaults to `None`.
+            activation: As in `build`. Defaults to `"relu"`.
             depth: Number of hidden layers. Defaults to `None`: all.
 
         Returns:
@@ -292,9 +303,8 @@ class EnergyNet:
             scaled = keras.layers.Normalization(mean=mean, variance=spread**2)(x)
             x = keras.layers.Activation("sigmoid")(scaled)
         tensors = [x]
-        chosen = activation or ("sigmoid" if init == "energy" else "relu")
         for kernel, bias in self.layers[:depth]:
-            layer = keras.layers.Dense(len(bias), chosen)
+            layer = keras.layers.Dense(len(bias), activation or "relu")
             tensors.append(layer(tensors[-1]))
             if init == "energy":
                 layer.set_weights([kernel.T, bias])
@@ -316,7 +326,7 @@ class EnergyNet:
     def _key(self, rows, held_out):
         """Returns a hash of all that a layer depends on."""
         settings = [self.max_units, self.beta, self.tolerance, self.steps, self.batch_size]
-        settings += [self.gibbs_steps, self.control, self.seed, self.learning_rate]
+        settings += [self.gibbs_steps, self.control, self.seed, self.learning_rate, "pl"]
         found = hashlib.sha256(json.dumps(settings).encode())
         for each in (rows, held_out):
             found.update(np.ascontiguousarray(each).tobytes())
@@ -324,17 +334,21 @@ class EnergyNet:
 
     def _layer(self, number, rows, held_out):
         began = time.perf_counter()
-        model, width, gain = best_machine(self, number, rows, held_out)
-        chosen = np.sort(np.argsort(-contributions(model, held_out), kind="stable")[:width])
+        seed = self.seed + number
+        linear = None if number else self.linear_gain
+        found = best_machine(self, rows, held_out, seed, linear)
+        model = found.model
+        order = np.argsort(-contributions(model, held_out), kind="stable")
+        chosen = np.sort(order[: found.width])
         control_width = control_gain = None
         if self.control:
             rng = np.random.default_rng([self.seed, number])
             shuffled = [rng.permuted(each, axis=0) for each in (rows, held_out)]
-            other = train_machine(self, number, shuffled[0])
+            other = train_machine(self, shuffled[0], seed, found.method)
             control_width, control_gain = knowledge(other, shuffled[1], self.tolerance)
         report = LayerReport(
-            model.n_units, width, gain, control_width, control_gain,
-            round(time.perf_counter() - began, 2),
+            model.n_units, found.width, found.gain, control_width, control_gain,
+            round(time.perf_counter() - began, 2), found.method, found.linear,
         )  # fmt: skip
         return report, (model.kernel[chosen], model.hidden_bias[chosen])
 

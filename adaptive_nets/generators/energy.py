@@ -43,10 +43,9 @@ class Energy(Generator):
         max_units: Maximum number of units per layer. Defaults to 256.
         steps: Training steps per layer of the structure. Defaults to 1,000.
         rows: Maximum number of rows to learn from. Defaults to 10,000.
-        init: `"energy"`: subnetworks with the learnt structure also start from the learnt weights;
-            their hidden layers then are sigmoids. `"random"`: only widths and depth are used.
-            Defaults to `"energy"`.
-        activation: Activation of the hidden layers if `init="random"`. Defaults to `"relu"`.
+        init: `"energy"`: subnetworks with the learnt structure also start from the learnt weights.
+            `"random"`: only widths and depth are used. Defaults to `"energy"`.
+        activation: Activation of the hidden layers. Defaults to `"relu"`.
         optimizer: Name, config or optimizer, which is copied. Defaults to `"adam"`.
         learning_rate: Number or schedule. Defaults to `None`, the optimizer's own.
         majority: Number k of majority kernels, as for `generators.Dense`. Defaults to 1: plain
@@ -165,7 +164,8 @@ class EnergyBuilder(OptimizedBuilder):
     def build(self, inputs: Features, units: int, previous: Ensemble | None = None) -> Subnetwork:
         x, net = flatten_features(inputs), self.generator.starts_from(self.widths)
         if net is not None:
-            hidden = net.hidden(x, depth=len(self.widths))[1:]
+            chosen = self.generator.activation
+            hidden = net.hidden(x, activation=chosen, depth=len(self.widths))[1:]
         else:
             hidden = []
             for width in self.widths:

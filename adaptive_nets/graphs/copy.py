@@ -65,11 +65,16 @@ class Copier(GraphBuilder):
         try:
             return again(operation, settings, self.trust_lambdas)
         except Exception as error:
-            raise ValueError(
-                f"Cannot {self.verb} the model of {operation.name!r}: the layer cannot be made "
-                f"again from its configuration ({error}). Expected get_config() and from_config() "
-                f"to fit. Received: {type(operation).__module__}.{type(operation).__name__}."
-            ) from error
+            raise self.refusal(operation, error) from error
+
+    def refusal(self, operation: Any, error: Exception) -> ValueError:
+        """What is raised for a layer that its configuration does not make again."""
+        reason = " ".join(str(error).split())
+        return ValueError(
+            f"Cannot {self.verb} the model of {operation.name!r}: the layer cannot be made again "
+            f"from its configuration ({reason}). Expected get_config() and from_config() to fit. "
+            f"Received: {type(operation).__module__}.{type(operation).__name__}."
+        )
 
     def pairs(self) -> list[Pair]:
         """Every weight that was copied, with the one that has its value."""

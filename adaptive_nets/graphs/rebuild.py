@@ -41,7 +41,7 @@ class GraphBuilder:
         known = {id(t): new for t, new in zip(graph.inputs, inputs, strict=True)}
         for node in ordered_nodes(graph):
             self.call(node, known)
-        outputs = [known[id(tensor)] for tensor in graph.outputs]
+        outputs = self.outputs(graph, [known[id(tensor)] for tensor in graph.outputs])
         return class_of_new(source, row=False)(
             keras.tree.pack_sequence_as(input_structure(graph), inputs),
             keras.tree.pack_sequence_as(output_structure(graph), outputs),
@@ -63,6 +63,10 @@ class GraphBuilder:
     def input(self, tensor: keras.KerasTensor) -> keras.KerasTensor:
         """The new input in the place of an old one."""
         return input_like(tensor)
+
+    def outputs(self, graph: Any, tensors: list[Any]) -> list[Any]:
+        """The outputs of the new model, given the tensors that stand for those of the old one."""
+        return tensors
 
     def call(self, node: Any, known: Known) -> None:
         """Calls the new layer as the old one was called."""

@@ -24,10 +24,18 @@ class Rewriter(Copier):
         inside: For a layer inside such a layer, by its serialized form.
         holds: Whether a layer is to be exchanged, or holds one that is. Models of a class derived
             from Functional that do are made again from their graph, as plain Functional ones.
+        verb: What cannot be done to a layer that cannot be made again. Defaults to "copy".
     """
 
-    def __init__(self, change: Change, inside: ChangeInside, holds: Callable[[Any], bool]) -> None:
+    def __init__(
+        self,
+        change: Change,
+        inside: ChangeInside,
+        holds: Callable[[Any], bool],
+        verb: str = "copy",
+    ) -> None:
         super().__init__()
+        self.verb = verb
         self.change = change
         self.inside = inside
         self.holds = holds
@@ -41,8 +49,11 @@ class Rewriter(Copier):
     def made(self, operation: Any) -> Any:
         if not isinstance(operation, keras.Layer) or not self.holds(operation):
             return super().made(operation)
-        new = self.change(operation)
-        new = self.changed(operation) if new is None else new
+        try:
+            new = self.change(operation)
+            new = self.changed(operation) if new is None else new
+        except Exception as error:
+            raise self.refusal(operation, error) from error
         return super().made(operation) if new is None else new
 
     def changed(self, operation: Any) -> Any:

@@ -37,9 +37,14 @@ def carry_state(old: Any, new: Any) -> None:
     if not isinstance(old, keras.Layer):
         return  # an operation of keras.ops holds nothing
     for one, other in layer_pairs(old, new):
-        _carry_stored(one, other)
-        _assign(own_pairs(one, other))
-        carry_extras(one, other)
+        carry_own(one, other)
+
+
+def carry_own(old: Any, new: Any) -> None:
+    """As `carry_state`, of the layer itself: those in it are left alone."""
+    _carry_stored(old, new)
+    _assign(own_pairs(old, new))
+    carry_extras(old, new)
 
 
 def carry_extras(old: Any, new: Any) -> None:

@@ -8,6 +8,7 @@ from adaptive_nets.growth.deepen import DeepenPlan, deepen, plan_deepen
 from adaptive_nets.growth.distill import DistillationLoss, distillation_targets
 from adaptive_nets.growth.fuse import fuse, plan_fuse, plan_self_fuse, self_fuse
 from adaptive_nets.growth.in_place import grow_in_place
+from adaptive_nets.growth.merge_lora import merge_lora
 from adaptive_nets.growth.rules import Rule, register_rule, registered
 from adaptive_nets.growth.rules.carry import carry
 from adaptive_nets.growth.widen import plan_widen, widen
@@ -35,6 +36,7 @@ __all__ = [
     "dynamics",
     "fuse",
     "grow_in_place",
+    "merge_lora",
     "plan_deepen",
     "plan_fuse",
     "plan_self_fuse",

@@ -51,3 +51,10 @@ def convolutional_cell() -> type:
     from keras.src.layers.rnn.conv_lstm import ConvLSTMCell
 
     return ConvLSTMCell
+
+
+def feature_space_concatenation() -> type:
+    """The layer of `keras.utils.FeatureSpace` that joins encoded features."""
+    from keras.src.layers.preprocessing.feature_space import TFDConcat
+
+    return TFDConcat

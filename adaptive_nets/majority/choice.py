@@ -9,6 +9,7 @@ import keras
 
 from adaptive_nets._checks import check_list, or_none, show
 from adaptive_nets.graphs.inventory import graph_nodes
+from adaptive_nets.growth.rules.kernels.dense import MERGE
 from adaptive_nets.keras_internals import layers_in, own_variables
 from adaptive_nets.majority.composite import LEAVES
 from adaptive_nets.majority.folding import MajorityMixin
@@ -59,8 +60,7 @@ class Chosen:
             if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
                 raise ValueError(
                     f"Cannot expand {layer.name!r}: it has LoRA weights or is quantized. Expected "
-                    "plain weights. Merge LoRA's weights into the kernels: save_weights(), and "
-                    "load_weights() into the same model without LoRA; or pass exclude=."
+                    f"plain weights. {MERGE} Or pass exclude=."
                 )
 
     def has(self, layers: Sequence[Any]) -> bool:

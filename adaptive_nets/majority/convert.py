@@ -1,5 +1,6 @@
 """Converts between stock models and majority models."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,17 @@ import numpy as np
 from adaptive_nets._checks import check_integer, check_number, or_none
 from adaptive_nets.graphs.compile import compile_like
 from adaptive_nets.graphs.inventory import carry_attributes, is_made_of_graph, keeps_class
-from adaptive_nets.graphs.read import check_inputs, functional
+from adaptive_nets.graphs.read import check_inputs, check_model, functional
 from adaptive_nets.graphs.rewrite import Rewriter, class_of, made_as, serialized
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.graphs.state import carry_extras, matched
+from adaptive_nets.growth.core.compare import (
+    Verification,
+    check_gap,
+    check_verify,
+    gap_to,
+    verify_growth,
+)
 from adaptive_nets.keras_internals import layers_in, own_variables
 from adaptive_nets.majority.choice import Chosen, Which
 from adaptive_nets.majority.composite import MajorityComposite
@@ -35,6 +43,7 @@ def expand(
     regularize: str = "mean",
     subspace_penalty: float = 0.0,
     seed: int | None = None,
+    verify: bool | str = "auto",
 ) -> keras.Model:
     """Gives each layer k kernels. At inference, the result computes the same as the model.
 
@@ -57,15 +66,20 @@ def expand(
         subspace_penalty: Weight of the mean squared cosine between pairs of a layer's kernels
             (learning subspaces). Defaults to `0.0`.
         seed: Seed of all draws. Defaults to `None`: a random seed.
+        verify: Whether outputs are compared before and after, on inputs drawn from the shapes of
+            the model's inputs: `True`, `False`, or `"auto"`, which does it where it takes no longer
+            than the expansion did. Defaults to `"auto"`.
 
     Returns:
         The majority model. Its layers keep their names, and it is compiled as `model` is, with a
-        new optimizer. For a keras-hub backbone it is a plain Functional model. It can be loaded
-        once `adaptive_nets.layers` is imported; after `collapse`, it can be loaded anywhere.
+        new optimizer. For a class of keras-hub it is a plain Functional model; after training,
+        `collapse(bigger, into=model)` gives the class its weights. It can be loaded once
+        `adaptive_nets.layers` is imported; after `collapse`, it can be loaded anywhere.
 
     Raises:
         ValueError: An option is out of range, the model is subclassed or not built, there is no
-            layer with a given name, or there is nothing to expand.
+            layer with a given name, there is nothing to expand, or the result computes something
+            else.
         TypeError: `model` is not a Keras model.
 
     Example:
@@ -88,8 +102,9 @@ def expand(
         "kernel_spread": kernel_spread, "bias_factor": bias_factor, "regularize": regularize,
         "subspace_penalty": subspace_penalty,
     }  # fmt: skip
-    options = check_expansion(**options)
+    options, verify = check_expansion(**options), check_verify(verify)
     check_graph(model, "expand")
+    started = time.perf_counter()
     chosen = Chosen(model, include, exclude)
     rng = np.random.default_rng(or_none(check_integer, "seed", seed, 0))
     options["kernel_spread"] = "symmetric"
@@ -110,7 +125,7 @@ def expand(
             return None
         return serialized(MAJORITY[kind], {**form["config"], **here()}, form)
 
-    rewriter = Rewriter(change, inside, chosen.within)
+    rewriter = Rewriter(change, inside, chosen.within, "expand")
     expanded = rewriter.model(model)
     pairs = list(_pairs(model, expanded))
     chosen.check_exchanged(pairs)
@@ -119,6 +134,7 @@ def expand(
         carry_extras(old, new)
     carry_attributes(model, expanded)
     compile_like(model, expanded)
+    _verified(model, expanded, verify, started, "expand")
     return expanded
 
 
@@ -139,26 +155,40 @@ def check_expansion(kernel_spread: float = 0.1, **options: Any) -> dict[str, Any
     return {**check_options(**options), "kernel_spread": spread}
 
 
-def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, CollapseReport]:
+def collapse(
+    model: keras.Model,
+    sample: Any = None,
+    verify: bool | str = "auto",
+    into: keras.Model | None = None,
+) -> tuple[keras.Model, CollapseReport]:
     """Replaces majority layers by stock layers with the mean kernels, for deployment.
 
     Args:
         model: A model with majority layers. It is not changed.
         sample: Inputs to compare both models on and to count FLOPs with, both shown in the
             report. Defaults to `None`: neither is measured.
+        verify: Whether outputs are compared before and after, on the sample or on inputs drawn
+            from the shapes of the model's inputs: `True`, `False`, or `"auto"`, which does it where
+            it takes no longer than the collapse did. What it cost, or why it was left, is in the
+            report. Defaults to `"auto"`.
+        into: The model that was expanded, or one whose layers are of the same names, which gets
+            the weights and is returned: so a keras-hub task has its `generate()` and `backbone`
+            again. It stays compiled as it is. Defaults to `None`: a new model.
 
     Returns:
         The stock model and a `CollapseReport`. The model is compiled as `model` is, with a new
         optimizer, because the slots of k kernels are not those of their mean.
 
     Raises:
-        ValueError: The model has no majority layers, is subclassed or not built, or the sample
-            does not match its inputs.
+        ValueError: The model has no majority layers, is subclassed or not built, the sample does
+            not match its inputs, `into` has other layers, or the result computes something else.
         TypeError: `model` is not a Keras model.
 
     Reference: Mazzawi et al., "Majority Kernels", arXiv 2402.05033.
     """
     check_majority(model, "collapse")
+    verify = check_verify(verify)
+    into = None if into is None else check_model("into", into)
     if sample is not None:
         check_inputs("sample", sample)
     expected = None if sample is None else _outputs(model, sample)
@@ -175,7 +205,8 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, Colla
         kind = class_of(form)
         return serialized(STOCK[kind], _stock(form["config"]), form) if kind in STOCK else None
 
-    rewriter = Rewriter(change, inside, has_majority)
+    started = time.perf_counter()
+    rewriter = Rewriter(change, inside, has_majority, "collapse")
     collapsed, rows = rewriter.model(model), []
     copy_means(model, collapsed)
     for old, new in _pairs(model, collapsed):
@@ -184,15 +215,53 @@ def collapse(model: keras.Model, sample: Any = None) -> tuple[keras.Model, Colla
             rows.append(
                 (old.path.removeprefix(f"{model.name}/"), type(new).__name__, old.factor, *sizes)
             )
-    carry_attributes(model, collapsed)
-    compile_like(model, collapsed)
-    gap, counts = None, (None, None)
-    if expected is not None:
-        pairs = zip(_outputs(collapsed, sample), expected, strict=True)
-        gap = max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)) for a, b in pairs)
+    if into is None:
+        carry_attributes(model, collapsed)
+        compile_like(model, collapsed)
+    else:
+        collapsed = _moved(collapsed, into)
+    gap, counts, verified = None, (None, None), None
+    if expected is None:
+        verified = _verified(model, collapsed, verify, started, "collapse")
+    else:
+        gap = gap_to(expected, collapsed, sample)
+        if gap is not None and verify:
+            check_gap([model], collapsed, sample, gap, "collapse")
         counts = flops(model, sample), flops(collapsed, sample)
     sizes = *_sizes(model), *_sizes(collapsed)
-    return collapsed, CollapseReport(tuple(rows), *sizes, gap, *counts)
+    return collapsed, CollapseReport(tuple(rows), *sizes, gap, *counts, verified)
+
+
+def _verified(
+    model: keras.Model, new: keras.Model, verify: bool | str, started: float, verb: str
+) -> Verification:
+    seconds = time.perf_counter() - started
+    return verify_growth([model], new, (1.0,), verify, seconds, 0, verb)
+
+
+def _moved(collapsed: keras.Model, into: keras.Model) -> keras.Model:
+    """Gives a model with the layers of another the other's weights, or refuses it unchanged."""
+    refusal = (
+        f"Cannot collapse into {into.name!r}: {{}}. Expected the model that was expanded, or one "
+        "whose layers are of the same names. Pass into=None for a new model."
+    )
+    check_graph(into, "collapse into")
+    try:
+        layers = list(_pairs(into, collapsed))
+        pairs = [p for a, b in layers for p in matched(own_variables(a), own_variables(b))]
+    except (KeyError, ValueError) as error:
+        raise ValueError(refusal.format("its layers are others")) from error
+    found = {id(old): new for old, new in pairs}
+    for weight in into.weights:
+        new = found.get(id(weight))
+        if new is None or tuple(new.shape) != tuple(weight.shape):
+            what = f"its weight {weight.path!r} has no counterpart of its shape"
+            raise ValueError(refusal.format(what))
+    for old, new in pairs:
+        old.assign(keras.ops.copy(keras.ops.convert_to_tensor(new)))
+    for old, new in layers:
+        carry_extras(new, old)
+    return into
 
 
 def check_majority(model: Any, verb: str) -> None:
@@ -242,7 +311,8 @@ def _pairs(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
     # A class derived from these may hide layers in its `layers`.
     others = {x.name: x for x in functional(new).operations if isinstance(x, keras.Layer)}
     for layer in functional(old).operations:
-        if not isinstance(layer, keras.Layer):
+        # What stands for an input holds nothing, and its name is counted up by Keras.
+        if not isinstance(layer, keras.Layer) or isinstance(layer, keras.layers.InputLayer):
             continue
         other = others[layer.name]
         if isinstance(layer, keras.Sequential) or is_made_of_graph(layer):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from adaptive_nets.growth.core.compare import Verification
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -27,6 +29,7 @@ class CollapseReport:
         flops_before: FLOPs of the majority model on one row at inference, where it computes means
             at each call. Defaults to `None`: there was no sample.
         flops: FLOPs of the stock model on one row. Defaults to `None`: there was no sample.
+        verified: How outputs were compared without a sample. Defaults to `None`: there was one.
     """
 
     rows: tuple[tuple[str, str, int, int, int], ...]
@@ -37,6 +40,7 @@ class CollapseReport:
     gap: float | None = None
     flops_before: int | None = None
     flops: int | None = None
+    verified: Verification | None = None
 
     def table(self) -> "pd.DataFrame":
         """Returns the layers as a DataFrame."""
@@ -47,7 +51,8 @@ class CollapseReport:
         )
 
     def __str__(self) -> str:
-        gap = "" if self.gap is None else f", outputs differ by {self.gap:.1e}"
+        gap = "" if self.verified is None else f", {self.verified}"
+        gap = gap if self.gap is None else f", outputs differ by {self.gap:.1e}"
         if self.flops is not None:
             gap = f", {self.flops_before:,} -> {self.flops:,} FLOPs per row{gap}"
         return (

@@ -84,7 +84,7 @@ def learnt_widths(x, y, net, training):
 def learnt_weights(x, y, net, epochs):
     """A network that starts from the learnt weights."""
     keras.utils.set_random_seed(0)
-    model = net.build(len(np.unique(y)), init="energy")
+    model = net.build(len(np.unique(y)), init="energy", activation="sigmoid")
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(3e-3), loss, metrics=["accuracy"])
     x_fit, x_check, y_fit, y_check = train_test_split(

@@ -110,13 +110,15 @@ def test_convex(capsys):
 
 def test_energy(capsys):
     found = run("energy")
-    beside, products, growth = found
+    beside, products, growth, table = found
     assert beside.startswith("PCD-1, 16 x 12, batch 64") and products.startswith("PCD-10, 16 x 12")
     assert growth.startswith("growth from 1 to ") and growth.endswith(
         "in 2 epochs of 256 rows, PCD-1"
     )
     assert {"scikit-learn", "this package", "ratio"} < set(found[beside])
-    assert positive(found) and len(numbers(found)) == 6
+    assert table == "diabetes, 88 of 442 rows held out, seed 0"
+    assert found[table]["units trained"] <= 80
+    assert positive(found) and len(numbers(found)) == 11
     assert "time / time of its 24 products a step" in capsys.readouterr().out
 
 

@@ -9,6 +9,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
 
 import adaptive_nets as an
+from adaptive_nets.energy import machines
 from adaptive_nets.energy.layer_files import read_layer, write_layer
 from adaptive_nets.energy.machines import linear_gain
 
@@ -51,7 +52,7 @@ def test_the_network_is_plain_and_learns(init, learnt, tmp_path, python):
         kernel, bias = learnt.layers[0]
         np.testing.assert_array_equal(dense[0].kernel, kernel.T)
         hidden = keras.Model(model.input, dense[0].output)(X[:5])
-        expected = 1 / (1 + np.exp(-(X[:5] @ kernel.T + bias)))
+        expected = np.maximum(X[:5] @ kernel.T + bias, 0)
         np.testing.assert_allclose(hidden, expected, atol=1e-5)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(3e-3), loss, metrics=["accuracy"])
@@ -184,7 +185,34 @@ def test_linear_predictors_know_what_they_know():
 def test_a_machine_that_falls_short_is_not_taken_for_empty_rows():
     z = np.random.default_rng(0).normal(size=(400, 1))
     x = np.concatenate([z, z + 0.3 * np.random.default_rng(1).normal(size=(400, 2))], axis=1)
+    # Learned in full it knows as much as they do, from few units.
+    known = an.energy.EnergyNet(max_layers=1, steps=400)
+    (layer,) = known.fit(x).layers
+    assert layer.method == "pl" and layer.linear_gain == known.linear_gain
+    assert 0 < layer.width <= layer.raw <= 64 and layer.gain > known.linear_gain - 0.1
     net = an.energy.EnergyNet(max_layers=1, max_units=4, steps=1)
     report = net.fit(x)
     assert net.linear_gain > 0.3
     assert "linear predictors" in report.why and "it is the machine that falls short" in str(report)
+
+
+def test_hidden_layers_are_relu_unless_another_activation_is_asked_for(learnt):
+    inputs = keras.Input((64,))
+    kernel, bias = learnt.layers[0]
+    found = keras.Model(inputs, learnt.hidden(inputs, activation="sigmoid", depth=1)[-1])(X[:5])
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-(X[:5] @ kernel.T + bias))), atol=1e-5)
+    (one, *_) = [x for x in learnt.build(10, init="random").layers if hasattr(x, "units")]
+    assert one.activation is keras.activations.relu
+
+
+def test_a_later_layer_is_judged_beside_linear_predictors_too(monkeypatch):
+    rng = np.random.default_rng(0)
+    rows = rng.random((400, 6)).astype("float32")
+    net = an.energy.EnergyNet(max_layers=1, steps=20, max_units=8)
+    asked = []
+    monkeypatch.setattr(machines, "knowledge", lambda model, *_: (0, 0.0))
+    monkeypatch.setattr(machines, "linear_gain", lambda *a: asked.append(a) or 1.0)
+    found = machines.best_machine(net, rows[:300], rows[300:], 0, None)
+    assert found.width == 0 and found.linear == 1.0 and len(asked) == 1
+    # Both ways were tried before the verdict.
+    assert {found.method} <= {"pl", "pcd"} and found.is_behind

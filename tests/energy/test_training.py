@@ -218,7 +218,7 @@ def test_wrong_data_are_refused(x, settings, words):
             lambda: an.energy.RBM(3, visible="ternary"),
             "visible must be one of 'binary', 'gaussian'",
         ),
-        (lambda: an.energy.RBM(3, method="sgd"), "method must be one of 'pcd', 'cd'"),
+        (lambda: an.energy.RBM(3, method="sgd"), "method must be one of 'pcd', 'cd', 'pl'"),
         (lambda: an.energy.InfiniteRBM(1.1, max_units=0), "max_units must be an integer >= 1"),
         (lambda: an.energy.InfiniteRBM(1.1, l1=-1), "l1 must be a finite number >= 0"),
     ],
@@ -262,3 +262,45 @@ def test_divergence_is_noticed_and_the_last_good_weights_stay():
         history = model.fit(DIGITS[:256], epochs=5, verbose=0).history
     assert len(history["loss"]) == 1
     np.testing.assert_array_equal(model.kernel, good)
+
+
+def test_pseudo_likelihood_is_learned_without_samples():
+    rng = np.random.default_rng(0)
+    z = rng.random((300, 1)).astype("float32")
+    x = np.concatenate([z, z, rng.random((300, 3)).astype("float32")], axis=1)
+    model = an.energy.InfiniteRBM(1.1, method="pl", capacity=8, seed=0)
+    model.adapt(x)
+    chains, before = np.array(model.chain_variable), model.pseudo_likelihood(x).mean()
+    model.compile(keras.optimizers.Adam(0.03))
+    model.fit(x, epochs=8, verbose=0)
+    after = model.pseudo_likelihood(x).mean()
+    # The first two features are equal: each says all of the other.
+    assert after > before + 0.1
+    np.testing.assert_array_equal(np.array(model.chain_variable), chains)
+    values = model.contrast(keras.ops.convert_to_tensor(x))
+    np.testing.assert_allclose(np.mean(values), -after, rtol=1e-4)
+    np.testing.assert_allclose(model.evaluate(x, batch_size=300, verbose=0), -after, rtol=1e-4)
+    with pytest.raises(ValueError, match="method='pl' needs binary visible units"):
+        an.energy.RBM(3, "gaussian", method="pl")
+
+
+def test_of_many_features_some_are_read_and_stand_for_all():
+    rng = np.random.default_rng(0)
+    model = an.energy.RBM(3, method="pl", seed=0)
+    model.build((None, 80))
+    model.kernel_variable.assign(rng.normal(size=(80, 3)) / 4)
+    x = rng.random((2, 80)).astype("float32")
+    drawn = np.mean([np.array(model.contrast(x)) for _ in range(200)], axis=0)
+    np.testing.assert_allclose(drawn, -model.pseudo_likelihood(x), rtol=0.02)
+
+
+def test_units_for_real_values_are_bounded_unless_a_bound_is_given():
+    x = np.random.default_rng(0).random((50, 40)).astype("float32")
+    cases = [(x, "binary", 80), (x[:, :3], "binary", 64), (x, "gaussian", 80)]
+    for given, kind, expected in (*cases, (x.round(), "binary", None)):
+        model = an.energy.InfiniteRBM(visible=kind, seed=0)
+        model.adapt(given)
+        assert model.max_units == expected == model.get_config()["max_units"]
+    model = an.energy.InfiniteRBM(max_units=100, seed=0)
+    model.adapt(x)
+    assert model.max_units == 100

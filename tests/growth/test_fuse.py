@@ -255,3 +255,58 @@ def test_features_with_a_constant_each_are_kept_once_a_source(gc):
     x = np.random.default_rng(0).normal(size=(6, 8)).astype("float32")
     assert gc.fused_gap(sources, x) <= 1e-5
     assert "each of its features meets a constant of its own" in str(growth.plan_fuse(sources))
+
+
+def ending(last, width, name="net"):
+    """A model with one output of each kind: a Dense with a function, and a layer of its own."""
+    inputs = keras.Input((5,))
+    x = layers.Dense(width, "relu", name="h")(inputs)
+    one = layers.Dense(3, last, name="one")(x)
+    two = layers.Softmax(name="two")(layers.Dense(4, name="logits")(x))
+    return keras.Model(inputs, [one, two], name=name)
+
+
+def shares(x):
+    """A function of one's own that reads all features."""
+    return keras.ops.abs(x) / keras.ops.sum(keras.ops.abs(x), axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize("last", ["softmax", "sigmoid", "log_softmax", shares, None])
+def test_a_mixture_is_the_mean_behind_each_source_s_own_function(gc, last):
+    sources = [gc.randomise(ending(last, width), width) for width in (4, 6, 3)]
+    plan = growth.plan_fuse(sources, seed=0)
+    assert plan.exact
+    fused, _ = growth.apply(plan, verify=True)
+    found = [gc.outputs(source, X) for source in sources]
+    expected = [np.mean(each, axis=0) for each in zip(*found, strict=True)]
+    assert gc.gap(gc.outputs(fused, X), expected) <= 1e-6
+    assert fused.output_names == sources[0].output_names
+    assert fused.count_params() == plan.parameters
+    assert fused.get_layer("h").units == 13
+
+
+def test_a_mixture_lives_on(gc, tmp_path):
+    sources = [gc.randomise(net(4, last="softmax"), seed) for seed in (1, 2)]
+    sources[0].compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    y = np.arange(9) % 3
+    sources[0].fit(X, y, verbose=0)
+    expected = np.mean([gc.outputs(source, X)[0] for source in sources], axis=0)
+    fused = growth.fuse(sources, seed=0)
+    fused.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    before = fused.evaluate(X, y, verbose=0)
+    np.testing.assert_allclose(before, -np.log(expected[np.arange(9), y]).mean(), rtol=1e-5)
+    fused.fit(X, y, epochs=20, verbose=0)
+    assert fused.evaluate(X, y, verbose=0) < before
+    fused.save(tmp_path / "a.keras")
+    again = keras.saving.load_model(tmp_path / "a.keras")
+    assert gc.gap(gc.outputs(again, X), gc.outputs(fused, X)) == 0
+    again.export(tmp_path / "served", verbose=False)
+    bigger = growth.widen(again, 2.0, verify=True)
+    assert gc.gap(gc.outputs(bigger, X), gc.outputs(fused, X)) <= 1e-5
+    # In the middle of training, with the optimizer's slots.
+    action = growth.FuseWith(sources[1])
+    growth.grow_in_place(sources[0], action.plan(sources[0]), verify=True)
+    assert gc.gap(gc.outputs(sources[0], X), [expected]) <= 1e-6
+    sources[0].fit(X, y, verbose=0)
+
+

@@ -61,3 +61,10 @@ def test_custom_scale_class():
 def test_convolutional_cell():
     for kind in (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D):
         assert isinstance(kind(2, 3).cell, internals.convolutional_cell())
+
+
+def test_feature_space_concatenation():
+    joined = internals.feature_space_concatenation()(axis=-1)(
+        [keras.Input((2,)), keras.Input((3,))]
+    )
+    assert joined.shape == (None, 5)

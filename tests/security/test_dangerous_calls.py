@@ -95,6 +95,7 @@ SAFE = {
     ("growth/distill.py", "keras.losses.get"): (1, GIVEN),
     ("growth/dynamics/derivatives.py", "keras.losses.get"): (1, GIVEN),
     ("growth/fuse.py", "load_model"): (1, "it is files.models.load_model"),
+    ("growth/merge_lora.py", "new.build_from_config"): (1, IN_MEMORY),
     ("growth/rules/hub/deepening.py", "type(model).from_config"): (1, IN_MEMORY),
     ("growth/rules/hub/t5.py", "type(layer).from_config"): (1, IN_MEMORY),
     ("keras_internals/draws.py", "getattr"): (1, ITS_NAMES),

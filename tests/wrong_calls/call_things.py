@@ -47,6 +47,13 @@ def fresh():
 
 
 @once
+def adapted():
+    model = keras.models.clone_model(dense())
+    model.get_layer("hidden").enable_lora(2)
+    return model
+
+
+@once
 def expanded():
     return an.majority.expand(dense(), factor=2)
 

@@ -14,7 +14,7 @@ from call_kinds import (
     whole,
 )
 from call_outcomes import Call
-from calls_models import SEED, in_batches
+from calls_models import SEED, VERIFY, in_batches
 
 import adaptive_nets as an
 
@@ -89,13 +89,19 @@ EXPAND = {k: v for k, v in MAJORITY.items() if k != "mixing_seed"} | {
     "seed": SEED,
     "include": listing(["hidden"], none=True, empty=True).but("soup", ["soup"]),
     "exclude": listing(None, none=True, empty=True).but("soup", ["soup"]),
+    **VERIFY,
 }
 CALLS = [
     Call("majority.expand", lambda: majority.expand, EXPAND),
     Call(
         "majority.collapse",
         lambda: majority.collapse,
-        {"model": model(t.expanded), "sample": rows(t.X, none=True)},
+        {
+            "model": model(t.expanded),
+            "sample": rows(t.X, none=True),
+            "into": model(t.fresh, none=True),
+            **VERIFY,
+        },
     ),
     Call(
         "majority.recalibrate",

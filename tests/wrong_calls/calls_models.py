@@ -130,6 +130,7 @@ CALLS = [
         without(WIDEN, "model") | {"widths": WIDTHS.but(allow=({"soup": 3},)).where(keyed(real))},
     ),
     Call("growth.deepen", lambda: growth.deepen, DEEPEN | VERIFY),
+    Call("growth.merge_lora", lambda: growth.merge_lora, {"model": model(t.adapted)}),
     Call("growth.plan_deepen", lambda: growth.plan_deepen, DEEPEN),
     Call("growth.Deepen", lambda: growth.Deepen, without(DEEPEN, "model", "after")),
     Call("growth.fuse", lambda: growth.fuse, FUSE | VERIFY),

@@ -1,12 +1,16 @@
-"""What contrastive divergence lowers: the gap of free energies between data and samples."""
+"""What training lowers: the gap of free energies between data and samples, or a likelihood's."""
 
 from typing import Any
 
+import keras
 from keras import ops
 
-from adaptive_nets.energy.energies import free_energy
+from adaptive_nets.energy.energies import free_energy, pseudo_likelihood
 from adaptive_nets.energy.order import Parameters
 from adaptive_nets.keras_internals import replica_loss
+
+# How many features each step of pseudo-likelihood reads, drawn anew where there are more.
+FEATURES = 32
 
 
 def free_energy_gaps(model: Any, v: Any, samples: Any, p: Parameters) -> Any:
@@ -17,20 +21,32 @@ def free_energy_gaps(model: Any, v: Any, samples: Any, p: Parameters) -> Any:
     return energies[:rows] - ops.mean(energies[rows:])
 
 
+def surprise(model: Any, v: Any, p: Parameters) -> Any:
+    """Returns minus the pseudo-likelihood of rows, estimated by 32 features: `(rows,)`."""
+    size = model.visible_variable.shape[0]
+    if size <= FEATURES:
+        return -pseudo_likelihood(model, v, p)
+    drawn = keras.random.uniform((size,), seed=model.draws, dtype="float32")
+    chosen = ops.argsort(drawn)[:FEATURES]
+    return -pseudo_likelihood(model, v, p, chosen) * (size / FEATURES)
+
+
 def contrastive_loss(model: Any, x: Any, gaps: Any, sample_weight: Any, training: bool) -> Any:
-    """Returns the mean gap of free energies, plus the model's penalties.
+    """Returns the mean of what is lowered, plus the model's penalties.
 
     Args:
         model: A built machine.
         x: `(rows, visible)`, read where the model does not train.
-        gaps: `(rows,)`, as the model computes them in training.
+        gaps: `(rows,)`, as the model computes them in training (`RBM.contrast`).
         sample_weight: One weight a row, or `None`.
         training: Whether the model trains; if not, its chains stay where they are.
     """
     if not training:
-        chains = ops.convert_to_tensor(model.chain_variable)
-        v = ops.convert_to_tensor(x, model.compute_dtype, sparse=False)
-        gaps = free_energy_gaps(model, v, chains, model.parameters)
+        v, p = ops.convert_to_tensor(x, model.compute_dtype, sparse=False), model.parameters
+        if model.method == "pl":
+            gaps = -pseudo_likelihood(model, v, p)
+        else:
+            gaps = free_energy_gaps(model, v, ops.convert_to_tensor(model.chain_variable), p)
     if sample_weight is None:
         gap = ops.mean(gaps)
     else:

@@ -243,6 +243,7 @@ class GrowthPlan(Plan):
         seed: For all that is drawn.
         remarks: What a person should know.
         gradient: The factor on each source's gradients behind the outputs' mixing.
+        advice: What else than `preserve="approximate"` would help where it is not exact.
     """
 
     verb: str
@@ -255,6 +256,7 @@ class GrowthPlan(Plan):
     seed: int = 0
     remarks: tuple[str, ...] = ()
     gradient: tuple[float, ...] = (1.0,)
+    advice: str = ""
 
     def __post_init__(self) -> None:
         self.check_exact()

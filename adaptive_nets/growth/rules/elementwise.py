@@ -16,6 +16,7 @@ from adaptive_nets.growth.core.rule import (
     activation_name,
 )
 from adaptive_nets.growth.core.segments import Features
+from adaptive_nets.keras_internals import feature_space_concatenation
 
 
 @register_rule(
@@ -194,7 +195,7 @@ class ExtremeRule(Rule):
         return dataclasses.replace(x, axes=tuple(a and a.after("extreme", False) for a in x.axes))
 
 
-@register_rule(layers.Concatenate)
+@register_rule(layers.Concatenate, feature_space_concatenation())
 class ConcatenateRule(Rule):
     """Features stand in a row; other axes are tied."""
 

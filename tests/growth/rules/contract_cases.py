@@ -6,6 +6,7 @@ import keras
 from contract_case import CASES, Case, begun, case, model, operation
 
 from adaptive_nets import layers as majorities
+from adaptive_nets.keras_internals import feature_space_concatenation
 
 layers = keras.layers
 
@@ -55,7 +56,8 @@ def merges():
         getattr(layers, name)()([x, y])
         for name in ("Add", "Average", "Subtract", "Multiply", "Maximum", "Minimum")
     ]
-    return model(inputs, layers.Concatenate()([*found, layers.Dense(3)(inputs)]))
+    joined = feature_space_concatenation()(-1)(found)
+    return model(inputs, layers.Concatenate()([joined, layers.Dense(3)(inputs)]))
 
 
 @case()

@@ -19,8 +19,8 @@ from adaptive_nets.growth.core.weight_roles import (
 from adaptive_nets.keras_internals import KERNEL
 
 MERGE = (
-    "Grow first, and enable LoRA or quantize after; or merge LoRA's weights into the kernels: "
-    "save_weights(), and load_weights() into the same model without LoRA."
+    "Merge LoRA's weights into the kernels first: adaptive_nets.growth.merge_lora(model); quantize "
+    "after growth."
 )
 
 
