@@ -308,5 +308,3 @@ def test_a_mixture_lives_on(gc, tmp_path):
     growth.grow_in_place(sources[0], action.plan(sources[0]), verify=True)
     assert gc.gap(gc.outputs(sources[0], X), [expected]) <= 1e-6
     sources[0].fit(X, y, verbose=0)
-
-

@@ -113,6 +113,24 @@ def test_sources_stand_side_by_side_in_operations(gc, names):
     assert gaps(gc, grown, expected, X) <= 1e-5
 
 
+def test_a_loaded_model_grows_as_one_that_was_not_saved(gc, tmp_path):
+    inputs = keras.Input((3, 4))
+    h = layers.Dense(8, "relu", name="h")(inputs)
+    parts = [h[:, 1:, :4], h[:, :2, 4:], keras.ops.transpose(h[:, :2], (0, 2, 1))[:, :2]]
+    parts[2] = keras.ops.pad(parts[2], ((0, 0), (0, 0), (0, 2)))
+    source = gc.randomise(keras.Model(inputs, layers.Dense(2)(layers.Concatenate()(parts))))
+    source.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    expected = gc.outputs(source, X)
+    for each in (source, loaded):
+        for grown in (
+            growth.widen(each, 2.0, seed=0, verify=False),
+            growth.deepen(each, 1, seed=0, verify=False),
+            growth.self_fuse(each, cross="zero", seed=0, verify=False),
+        ):
+            assert gaps(gc, grown, expected, X) <= 1e-5
+
+
 @pytest.mark.parametrize("name", ["clip", "threshold", "bends", "moved", "steps", "pad", "sums"])
 def test_zeros_are_zeros_where_a_rule_says_so(name):
     inputs = keras.Input((3, 4))

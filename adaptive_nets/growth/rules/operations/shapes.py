@@ -24,7 +24,8 @@ class GetItemRule(Rule):
     def trace(self, call: Call) -> Features:
         x = call.inputs
         key = call.args[1] if len(call.args) > 1 else call.kwargs["key"]
-        key = list(key) if isinstance(key, tuple) else [key]
+        # A file has made a list of a tuple.
+        key = list(key) if isinstance(key, tuple | list) else [key]
         found = [part for part in key if isinstance(part, Features) or np.ndim(part)]
         if len(found) > 1 or any(_is_mask(part) for part in key):
             raise UnruledError(
