@@ -6,6 +6,7 @@ what it reads. So a new version of Keras is mended here.
 """
 
 from adaptive_nets.keras_internals.draws import draw_seed, seeded
+from adaptive_nets.keras_internals.feature_columns import shared_embedding_of
 from adaptive_nets.keras_internals.forking import check_not_forked
 from adaptive_nets.keras_internals.graph import (
     attributes_of_keras,
@@ -139,6 +140,7 @@ __all__ = [
     "set_optimizer",
     "set_own_trainable",
     "set_path",
+    "shared_embedding_of",
     "stateless_scope",
     "states_batch_size",
     "statistics_axes",
