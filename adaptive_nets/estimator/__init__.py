@@ -1,7 +1,18 @@
 """The API of tf.estimator and adanet on top of `AdaNet`, for scripts that lost their library."""
 
-from adaptive_nets.estimator import export
+from adaptive_nets.estimator import columns, export
 from adaptive_nets.estimator.auto_ensemble import AutoEnsembleEstimator, AutoEnsembleSubestimator
+from adaptive_nets.estimator.canned import (
+    DNNClassifier,
+    DNNEstimator,
+    DNNLinearCombinedClassifier,
+    DNNLinearCombinedEstimator,
+    DNNLinearCombinedRegressor,
+    DNNRegressor,
+    LinearClassifier,
+    LinearEstimator,
+    LinearRegressor,
+)
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.estimator import Estimator
 from adaptive_nets.estimator.evaluation import Evaluator, InputFnEvaluator, ReportMaterializer
@@ -29,6 +40,12 @@ __all__ = [
     "AutoEnsembleSubestimator",
     "BestExporter",
     "CheckpointSaverHook",
+    "DNNClassifier",
+    "DNNEstimator",
+    "DNNLinearCombinedClassifier",
+    "DNNLinearCombinedEstimator",
+    "DNNLinearCombinedRegressor",
+    "DNNRegressor",
     "Estimator",
     "EvalSpec",
     "Evaluator",
@@ -36,6 +53,9 @@ __all__ = [
     "FinalExporter",
     "InputFnEvaluator",
     "LatestExporter",
+    "LinearClassifier",
+    "LinearEstimator",
+    "LinearRegressor",
     "LoggingTensorHook",
     "ModeKeys",
     "ReportMaterializer",
@@ -46,6 +66,7 @@ __all__ = [
     "StepCounterHook",
     "StopAtStepHook",
     "TrainSpec",
+    "columns",
     "export",
     "train_and_evaluate",
 ]
