@@ -12,6 +12,7 @@ from adaptive_nets.estimator.canned import (
     LinearClassifier,
     LinearEstimator,
     LinearRegressor,
+    from_keras,
 )
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.estimator import Estimator
@@ -68,5 +69,6 @@ __all__ = [
     "TrainSpec",
     "columns",
     "export",
+    "from_keras",
     "train_and_evaluate",
 ]

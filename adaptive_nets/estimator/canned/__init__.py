@@ -7,6 +7,7 @@ from adaptive_nets.estimator.canned.combined import (
     DNNLinearCombinedRegressor,
 )
 from adaptive_nets.estimator.canned.dnn import DNNClassifier, DNNEstimator, DNNRegressor
+from adaptive_nets.estimator.canned.from_keras import from_keras
 from adaptive_nets.estimator.canned.linear import (
     LinearClassifier,
     LinearEstimator,
@@ -25,4 +26,5 @@ __all__ = [
     "LinearClassifier",
     "LinearEstimator",
     "LinearRegressor",
+    "from_keras",
 ]

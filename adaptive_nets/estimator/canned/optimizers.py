@@ -57,8 +57,8 @@ class PartedOptimizer(keras.optimizers.Optimizer):
     """
 
     def __init__(self, linear: Any, deep: Any, name: str = "parted_optimizer") -> None:
-        self.linear, self.deep = make_optimizer(linear), make_optimizer(deep)
         super().__init__(learning_rate=0.0, name=name)
+        self.linear, self.deep = make_optimizer(linear), make_optimizer(deep)
 
     @property
     def optimizers(self) -> list[keras.optimizers.Optimizer]:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from adaptive_nets._checks import check_choice, check_dict, check_integer, check_list, show
+from adaptive_nets._checks import check_choice, check_dict, check_integer
 from adaptive_nets.estimator.columns.check import check_description
 from adaptive_nets.estimator.columns.describe import (
     Description,
@@ -210,23 +210,3 @@ class LinearColumns(_Columns):
             "units": self.units,
             "sparse_combiner": self.sparse_combiner,
         }
-
-
-def columns_spec(feature_columns: Any) -> dict[str, Any]:
-    """Returns the spec for `tf.io.parse_example` of the features that columns read.
-
-    Args:
-        feature_columns: As in `DenseColumns` and `LinearColumns`.
-    """
-    listed = [feature_columns] if hasattr(feature_columns, "parse_example_spec") else (
-        list(feature_columns)
-    )  # fmt: skip
-    check_list("feature_columns", listed, object, "a list of tf.feature_column objects", 1)
-    found: dict[str, Any] = {}
-    for column in listed:
-        if not hasattr(column, "parse_example_spec"):
-            raise TypeError(
-                f"feature_columns must hold objects of tf.feature_column. Received: {show(column)}."
-            )
-        found |= column.parse_example_spec
-    return found
