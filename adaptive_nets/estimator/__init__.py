@@ -33,6 +33,7 @@ from adaptive_nets.estimator.hooks import (
     StopAtStepHook,
 )
 from adaptive_nets.estimator.mode_keys import ModeKeys
+from adaptive_nets.estimator.model_fn import EstimatorSpec, ModelFnEstimator
 from adaptive_nets.estimator.specs import EvalSpec, TrainSpec
 from adaptive_nets.estimator.training import train_and_evaluate
 
@@ -48,6 +49,7 @@ __all__ = [
     "DNNLinearCombinedRegressor",
     "DNNRegressor",
     "Estimator",
+    "EstimatorSpec",
     "EvalSpec",
     "Evaluator",
     "Exporter",
@@ -59,6 +61,7 @@ __all__ = [
     "LinearRegressor",
     "LoggingTensorHook",
     "ModeKeys",
+    "ModelFnEstimator",
     "ReportMaterializer",
     "RunConfig",
     "RunContext",

@@ -4,6 +4,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from types import FunctionType, MethodType
 from typing import Any
 
 from absl import logging
@@ -25,6 +26,7 @@ from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.evaluation import InputFnEvaluator, ReportMaterializer
 from adaptive_nets.estimator.hooks import CheckpointSaverHook, StopAtStepHook, callbacks_of
+from adaptive_nets.estimator.model_fn import ModelFnEstimator
 from adaptive_nets.estimator.trained import TrainedEnsemble
 from adaptive_nets.heads import Head
 
@@ -53,7 +55,8 @@ class Estimator(TrainedEnsemble):
 
     All state is in `model_dir`. Each method reads the newest state there, so one process may
     evaluate, predict and export while another trains, and `train` resumes where a killed process
-    ended.
+    ended. `Estimator(model_fn=...)`, with the arguments of tf.estimator, returns a
+    `ModelFnEstimator` instead.
 
     Args:
         head: A `heads.Head`.
@@ -113,6 +116,13 @@ class Estimator(TrainedEnsemble):
     estimator.evaluate(input_fn, steps=5)["accuracy"]
     ```
     """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        # tf.estimator.Estimator(model_fn, ...) has the same name and other arguments.
+        given = "model_fn" in kwargs or (args and isinstance(args[0], FunctionType | MethodType))
+        if cls is Estimator and given:
+            return ModelFnEstimator(*args, **kwargs)
+        return super().__new__(cls)
 
     def __init__(
         self,

@@ -52,6 +52,7 @@ from adaptive_nets.keras_internals.operation import (
     operation_classes,
     stochastic_depth_class,
 )
+from adaptive_nets.keras_internals.reuse import reused_layers
 from adaptive_nets.keras_internals.tracing import call_with, without_rewriting
 from adaptive_nets.keras_internals.training import (
     compiled_loss,
@@ -134,6 +135,7 @@ __all__ = [
     "print_message",
     "projection",
     "replica_loss",
+    "reused_layers",
     "seeded",
     "set_initializer",
     "set_learning_rate",

@@ -29,7 +29,7 @@ class ColumnDoor:
 
     @property
     def dtypes(self) -> dict[str, str | None]:
-        """dtypes by the name of the feature; `None`: whole numbers or strings."""
+        """Dtypes by the name of the feature; `None`: whole numbers or strings."""
         found: dict[str, str | None] = {}
         for column in self.columns:
             for key, dtype in _dtypes(column):
@@ -81,8 +81,8 @@ class ColumnDoor:
             read = {
                 key: self._as_read(key, features[key], _width(shapes.get(key))) for key in names
             }
-            return ServingInputReceiver(read, found.receiver_tensors,
-                                        getattr(found, "receiver_tensors_alternatives", None))  # fmt: skip
+            others = getattr(found, "receiver_tensors_alternatives", None)
+            return ServingInputReceiver(read, found.receiver_tensors, others)
 
         return receive
 

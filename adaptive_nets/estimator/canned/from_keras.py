@@ -84,9 +84,7 @@ def from_keras(
     """
     for name, value in kwargs.items():
         if name not in _IDLE:
-            raise TypeError(
-                f"from_keras has no argument '{name}'. Received: {name}={show(value)}."
-            )
+            raise TypeError(f"from_keras has no argument '{name}'. Received: {name}={show(value)}.")
         if value is not None:
             warnings.warn(f"{name} is accepted but ignored: {_IDLE[name]}.", stacklevel=2)
     if (keras_model is None) == (keras_model_path is None):

@@ -149,9 +149,7 @@ def _vocabulary_file(column):
 def _vocabulary(column, words):
     whole = column.dtype.is_integer
     try:
-        words = [
-            int(w) if whole else w.decode() if isinstance(w, bytes) else str(w) for w in words
-        ]
+        words = [int(w) if whole else w.decode() if isinstance(w, bytes) else str(w) for w in words]
     except ValueError as error:
         raise ValueError(
             f"The vocabulary of column '{column.key}' must be whole numbers, as its dtype is "

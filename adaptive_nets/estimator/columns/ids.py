@@ -196,7 +196,9 @@ def _weighted(description, features):
     found, key = ids_of(description["of"], features), description["weight"]
     weights = _sparse(features, key, 0)
     if weights.dtype == tf.string:
-        raise ValueError(f"Weights '{key}' of a weighted column must be numbers. Received: strings.")
+        raise ValueError(
+            f"Weights '{key}' of a weighted column must be numbers. Received: strings."
+        )
     return Ids(found.ids, _with(weights, tf.cast(weights.values, tf.float32)))
 
 
@@ -225,7 +227,9 @@ def one_hot(ids: Ids, size: int) -> tf.Tensor:
             counted = tf.identity(counted)
     inside = (values >= 0) & (values < size)
     rows, values = tf.boolean_mask(rows, inside), tf.boolean_mask(values, inside)
-    counted = tf.ones_like(values, tf.float32) if counted is None else tf.boolean_mask(counted, inside)
+    counted = (
+        tf.ones_like(values, tf.float32) if counted is None else tf.boolean_mask(counted, inside)
+    )
     shape = tf.stack([ids.ids.dense_shape[0], tf.constant(size, tf.int64)])
     return tf.scatter_nd(tf.stack([rows, values], axis=1), counted, shape)
 

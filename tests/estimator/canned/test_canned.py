@@ -100,9 +100,7 @@ def test_it_is_served_from_examples_and_from_raw_features(trained, tmp_path):
 
 
 def test_each_part_is_trained_by_its_own_optimizer():
-    network = est.canned.network.ColumnNetwork(
-        1, [AGE], [fc.numeric_column("w")], hidden_units=[2]
-    )
+    network = est.canned.network.ColumnNetwork(1, [AGE], [fc.numeric_column("w")], hidden_units=[2])
     given = {"age": tf.constant([[20.0]]), "w": tf.constant([[1.0]])}
     network(given)
     optimizer = est.canned.optimizers.PartedOptimizer(
@@ -123,12 +121,12 @@ def test_weights_of_rows_count(tmp_path):
     rows = {"x": np.array([[0.0], [0.0]], "float32"), "w": np.array([3.0, 1.0], "float32")}
 
     def weighted():
-        return tf.data.Dataset.from_tensors((rows, np.array([[1.0], [5.0]], "float32"))).repeat(200)
+        return tf.data.Dataset.from_tensors((rows, np.array([[1.0], [5.0]], "float32"))).repeat()
 
     linear = est.LinearRegressor(
         [fc.numeric_column("x")], tmp_path, weight_column="w",
         optimizer=lambda: keras.optimizers.SGD(0.1),
-    ).train(weighted)  # fmt: skip
+    ).train(weighted, steps=100)  # fmt: skip
     (found, _) = [row["predictions"] for row in linear.predict(lambda: {"x": rows["x"]})]
     # The weighted mean of the targets.
     assert float(np.ravel(found)[0]) == pytest.approx(2.0, abs=1e-3)
@@ -183,7 +181,7 @@ def test_arguments_without_an_effect_are_said_once():
 def test_input_that_lacks_what_the_columns_read_is_refused():
     one = est.DNNClassifier([2], DEEP, weight_column="w")
     for rows, why in (
-        ({"age": ROWS["age"]}, "read age, job, city.*without job, city"),
+        ({"age": ROWS["age"]}, "read age, city, job.*without city, job"),
         ({n: v for n, v in ROWS.items() if n != "w"}, "weight_column 'w' must be a feature"),
         (np.zeros((120, 2)), "input_fn must return a dict"),
     ):

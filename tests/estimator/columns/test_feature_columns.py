@@ -106,7 +106,11 @@ def test_shared_embeddings_share_their_table(columns):
 
 
 def test_a_linear_model_is_tensorflows(columns):
-    chosen = [c for n, c in columns.items() if n not in ("words and default", "hash", "hash of n", "identity")]
+    chosen = [
+        c
+        for n, c in columns.items()
+        if n not in ("words and default", "hash", "hash of n", "identity")
+    ]
     with tf.Graph().as_default(), v1.Session() as session:
         given = {k: tf.constant(v) for k, v in ROWS.items()}
         found = v1.feature_column.linear_model(given, chosen, 2, sparse_combiner="mean")
@@ -145,7 +149,9 @@ def test_a_model_of_raw_features_is_saved_and_trained(columns, tmp_path):
     first = model.evaluate(data, verbose=0)
     model.fit(data, epochs=3, verbose=0)
     assert model.evaluate(data, verbose=0) < first
-    moved = [np.abs(v - b).max() > 0 for v, b in zip(model.trainable_variables, before, strict=True)]
+    moved = [
+        np.abs(v - b).max() > 0 for v, b in zip(model.trainable_variables, before, strict=True)
+    ]
     assert all(moved)
 
 
