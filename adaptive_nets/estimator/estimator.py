@@ -4,7 +4,6 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from types import FunctionType, MethodType
 from typing import Any
 
 from absl import logging
@@ -26,7 +25,7 @@ from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.evaluation import InputFnEvaluator, ReportMaterializer
 from adaptive_nets.estimator.hooks import CheckpointSaverHook, StopAtStepHook, callbacks_of
-from adaptive_nets.estimator.model_fn import ModelFnEstimator
+from adaptive_nets.estimator.model_fn import TakesModelFn
 from adaptive_nets.estimator.trained import TrainedEnsemble
 from adaptive_nets.heads import Head
 
@@ -50,7 +49,7 @@ IDLE = {
 }
 
 
-class Estimator(TrainedEnsemble):
+class Estimator(TakesModelFn, TrainedEnsemble):
     """Searches an ensemble of subnetworks behind the methods of tf.estimator.
 
     All state is in `model_dir`. Each method reads the newest state there, so one process may
@@ -116,13 +115,6 @@ class Estimator(TrainedEnsemble):
     estimator.evaluate(input_fn, steps=5)["accuracy"]
     ```
     """
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        # tf.estimator.Estimator(model_fn, ...) has the same name and other arguments.
-        given = "model_fn" in kwargs or (args and isinstance(args[0], FunctionType | MethodType))
-        if cls is Estimator and given:
-            return ModelFnEstimator(*args, **kwargs)
-        return super().__new__(cls)
 
     def __init__(
         self,

@@ -156,6 +156,31 @@ CALLS = [
             "optimizer": OPTIMIZER.but(allow=(type(None),)),
         },
     ),
+    Call(
+        "estimator.EstimatorSpec",
+        lambda: es.EstimatorSpec,
+        {
+            "mode": choice("train").where(lambda value: value in ("eval", "infer")),
+            "predictions": fixed(None),
+            "loss": fixed(1.0).but(None),
+            "train_op": fixed(keras.optimizers.SGD)
+            .but("soup", 3, None, [1], {}, object())
+            .where(callable),
+            "eval_metric_ops": mapping(None, none=True, empty=True),
+            "training_hooks": fixed(None).but([3], "soup"),
+        },
+    ),
+    Call(
+        "estimator.ModelFnEstimator",
+        lambda: es.ModelFnEstimator,
+        {
+            "model_fn": function(lambda features: features).but(lambda x: x),
+            "model_dir": path("run", none=True),
+            "config": instance(None, none=True),
+            "params": mapping(None, none=True, empty=True).but(allow=({"a": THING},)),
+            "warm_start_from": path(None, none=True),
+        },
+    ),
     # Serving
     Call("serving.export_saved_model", lambda: serving.export_saved_model, EXPORT),
     Call(

@@ -13,6 +13,7 @@ import numpy as np
 from adaptive_nets._checks import check_instance, check_path, or_none, show
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.candidates.stock.optimizers import describe_optimizer
+from adaptive_nets.adanet.rounds.timing.budget import ENDLESS_STEPS
 from adaptive_nets.estimator.canned.door import ColumnDoor, shapes_of
 from adaptive_nets.estimator.canned.network import ColumnNetwork
 from adaptive_nets.estimator.config import RunConfig
@@ -20,9 +21,6 @@ from adaptive_nets.estimator.estimator import Estimator
 from adaptive_nets.estimator.evaluation import InputFnEvaluator, ReportMaterializer
 from adaptive_nets.generators import Pool
 from adaptive_nets.heads import Head
-
-# A canned estimator trains in one round for as long as `train` is called.
-ENDLESS_STEPS = 1_000_000_000
 
 
 class Network:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from adaptive_nets._checks import check_instance, check_path, or_none, show
-from adaptive_nets.estimator.canned.base import ENDLESS_STEPS
+from adaptive_nets.adanet.rounds.timing.budget import ENDLESS_STEPS
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.estimator import Estimator
 from adaptive_nets.files.models import load_model

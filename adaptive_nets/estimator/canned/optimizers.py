@@ -78,9 +78,12 @@ class PartedOptimizer(keras.optimizers.Optimizer):
             part.build([v for v in variables if belongs(v)])
 
     def apply(self, grads: list[Any], trainable_variables: Any = None) -> None:
-        variables = self._trainable_variables if trainable_variables is None else (
-            list(trainable_variables)
-        )  # fmt: skip
+        if trainable_variables is None:
+            raise ValueError(
+                "trainable_variables must be passed, by which the parts are told apart. "
+                "Received: trainable_variables=None."
+            )
+        variables = list(trainable_variables)
         if not self.built:
             self.build(variables)
         pairs = list(zip(grads, variables, strict=True))

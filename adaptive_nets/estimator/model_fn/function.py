@@ -1,5 +1,6 @@
 """A `model_fn` as a model: its layers are made once, whenever it makes them."""
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -67,7 +68,7 @@ class ModelFunction:
         given = {"features": features, "labels": labels, "mode": mode, **self.given}
         given = {name: value for name, value in given.items() if name in self.names}
         training = mode == ModeKeys.TRAIN
-        kept = tf.variable_creator_scope(_unused if self.built else _plain)
+        kept = tf.variable_creator_scope(_unused) if self.built else contextlib.nullcontext()
         with reused_layers(self.layers, grows=not self.built), kept:
             found = self.function(**given)
         if not isinstance(found, EstimatorSpec):
@@ -146,10 +147,6 @@ class ModelFunction:
             for value, variable in zip(stored, variables, strict=True):
                 variable.assign(value)
         self.step = int(held["step"])
-
-
-def _plain(create, **settings):
-    return create(**settings)
 
 
 def _unused(create, **settings):
