@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from adaptive_nets._checks import check_integer, check_path, or_none, show
 from adaptive_nets._seeds import derive_seed
+from adaptive_nets.data.datasets import is_dataset
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.hooks import check_hooks
@@ -179,7 +180,7 @@ class ModelFnReader:
         """Returns the function without layers."""
         return ModelFunction(self.model_fn, self.config, self.params)
 
-    def new_functionest(self, checkpoint_path):
+    def _newest(self, checkpoint_path):
         path = self.latest_checkpoint() if checkpoint_path is None else (
             check_path("checkpoint_path", checkpoint_path)
         )  # fmt: skip
