@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from adaptive_nets._checks import check_choice
 from adaptive_nets.adanet.candidates.stock.optimizers import describe_optimizer
 from adaptive_nets.estimator.canned.base import CannedEstimator
 from adaptive_nets.estimator.canned.dnn import RELU
@@ -71,6 +72,8 @@ class DNNLinearCombinedEstimator(CannedEstimator):
         **kwargs: Any,
     ) -> None:
         check_others(type(self).__name__, kwargs)
+        combiners = ("sum", "mean", "sqrtn")
+        check_choice("linear_sparse_combiner", linear_sparse_combiner, combiners)
         # tf.estimator takes an empty list for none.
         linear_columns = _or_none(linear_feature_columns)
         deep_columns = _or_none(dnn_feature_columns)
