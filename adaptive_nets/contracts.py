@@ -23,7 +23,10 @@ from adaptive_nets._checks import show
 MAX_DEPTH = 300
 
 # What registers the classes of this package.
-_OWN_ROOMS = ("data", "heads", "generators", "adanet", "growth", "majority", "energy", "callbacks")
+_OWN_ROOMS = (
+    "data", "heads", "generators", "adanet", "growth", "majority", "energy", "callbacks",
+    "estimator",
+)  # fmt: skip
 # Layers of keras-hub, which is loaded for them, as Keras does.
 _HUB = "keras_hub"
 

@@ -1,7 +1,19 @@
 """The API of tf.estimator and adanet on top of `AdaNet`, for scripts that lost their library."""
 
-from adaptive_nets.estimator import export
+from adaptive_nets.estimator import columns, export
 from adaptive_nets.estimator.auto_ensemble import AutoEnsembleEstimator, AutoEnsembleSubestimator
+from adaptive_nets.estimator.canned import (
+    DNNClassifier,
+    DNNEstimator,
+    DNNLinearCombinedClassifier,
+    DNNLinearCombinedEstimator,
+    DNNLinearCombinedRegressor,
+    DNNRegressor,
+    LinearClassifier,
+    LinearEstimator,
+    LinearRegressor,
+    from_keras,
+)
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.estimator import Estimator
 from adaptive_nets.estimator.evaluation import Evaluator, InputFnEvaluator, ReportMaterializer
@@ -21,6 +33,7 @@ from adaptive_nets.estimator.hooks import (
     StopAtStepHook,
 )
 from adaptive_nets.estimator.mode_keys import ModeKeys
+from adaptive_nets.estimator.model_fn import EstimatorSpec, ModelFnEstimator
 from adaptive_nets.estimator.specs import EvalSpec, TrainSpec
 from adaptive_nets.estimator.training import train_and_evaluate
 
@@ -29,15 +42,26 @@ __all__ = [
     "AutoEnsembleSubestimator",
     "BestExporter",
     "CheckpointSaverHook",
+    "DNNClassifier",
+    "DNNEstimator",
+    "DNNLinearCombinedClassifier",
+    "DNNLinearCombinedEstimator",
+    "DNNLinearCombinedRegressor",
+    "DNNRegressor",
     "Estimator",
+    "EstimatorSpec",
     "EvalSpec",
     "Evaluator",
     "Exporter",
     "FinalExporter",
     "InputFnEvaluator",
     "LatestExporter",
+    "LinearClassifier",
+    "LinearEstimator",
+    "LinearRegressor",
     "LoggingTensorHook",
     "ModeKeys",
+    "ModelFnEstimator",
     "ReportMaterializer",
     "RunConfig",
     "RunContext",
@@ -46,6 +70,8 @@ __all__ = [
     "StepCounterHook",
     "StopAtStepHook",
     "TrainSpec",
+    "columns",
     "export",
+    "from_keras",
     "train_and_evaluate",
 ]

@@ -10,8 +10,9 @@ from adaptive_nets._checks import check_dict, check_function, check_instance, or
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, TrainingData
 from adaptive_nets.adanet.candidates.stock.optimizers import describe_optimizer, make_optimizer
 from adaptive_nets.estimator import inputs
+from adaptive_nets.estimator.canned.base import CannedEstimator, ColumnReader, Network
+from adaptive_nets.estimator.canned.door import ColumnDoor
 from adaptive_nets.estimator.config import RunConfig
-from adaptive_nets.estimator.estimator import Estimator
 from adaptive_nets.generators import Pool
 from adaptive_nets.heads import Head
 
@@ -21,7 +22,8 @@ class AutoEnsembleSubestimator:
     """A candidate with its own training data (bagging).
 
     Args:
-        model: A built `keras.Model`, or a function that returns a new one. It outputs logits.
+        model: A built `keras.Model`, or a function that returns a new one. It outputs logits. Or
+            a canned estimator such as `DNNEstimator`, whose network and optimizer are taken.
         train_input_fn: Function that returns its training data, which must be finite. Defaults to
             `None`: the data passed to `train`.
         optimizer: The candidate's optimizer. Defaults to `None`: that of the estimator.
@@ -32,7 +34,10 @@ class AutoEnsembleSubestimator:
     optimizer: Any = None
 
     def __post_init__(self) -> None:
-        words = "a keras.Model, or a function that returns one"
+        words = "a keras.Model, a function that returns one, or a canned estimator"
+        if isinstance(self.model, CannedEstimator):
+            object.__setattr__(self, "optimizer", self.optimizer or self.model.optimizer)
+            object.__setattr__(self, "model", self.model.network)
         if not isinstance(self.model, keras.Layer):
             check_instance("model", self.model, Callable, words)
         elif not self.model.built:
@@ -42,13 +47,14 @@ class AutoEnsembleSubestimator:
             make_optimizer(describe_optimizer(self.optimizer), None)
 
 
-class AutoEnsembleEstimator(Estimator):
+class AutoEnsembleEstimator(ColumnReader):
     """An `Estimator` whose candidates are Keras models.
 
     Args:
         head: A `heads.Head`.
         candidate_pool: Dict or list of candidates: built `keras.Model`s, functions that return
-            new ones, or `AutoEnsembleSubestimator`s. Or a function that takes `config`, or
+            new ones, canned estimators such as `LinearEstimator`, or `AutoEnsembleSubestimator`s.
+            Or a function that takes `config`, or
             nothing, and returns such a dict or list.
         max_iteration_steps: Training steps per round.
         optimizer: Optimizer of candidates without one: a name, a config or an optimizer. Defaults
@@ -90,6 +96,10 @@ class AutoEnsembleEstimator(Estimator):
         or_none(check_dict, "params", params, object, "a dict by name, or None")
         config = RunConfig() if config is None else config
         generator = PoolGenerator(candidate_pool, optimizer, learning_rate, config, params)
+        self.door = generator.door
+        for name in ("evaluator", "report_materializer"):
+            if name in kwargs:
+                kwargs[name] = self._through(kwargs[name])
         super().__init__(
             head, generator, max_iteration_steps, config=config, params=params, **kwargs
         )
@@ -129,6 +139,10 @@ class PoolGenerator(Generator):
         chosen = {name: optimizer if each is None else each for name, each in own.items()}
         self.pool = Pool(models, chosen if mixed else optimizer, learning_rate)
         self._data: dict[str, TrainingData] = {}
+        networks = [model for model in models.values() if isinstance(model, Network)]
+        columns = [column for network in networks for column in network.columns]
+        # Models of another kind may read other features.
+        self.door = ColumnDoor(columns, None, len(networks) < len(models)) if networks else None
 
     def generate(
         self, previous: Ensemble | None, iteration: int, reports: list[Report]
@@ -151,6 +165,7 @@ class PoolGenerator(Generator):
         def data(rows, seed):
             if name not in self._data:
                 function = self.candidates[name].train_input_fn
+                function = self.door.function(function) if self.door else function
                 given = inputs.for_training(function, self.config, self.params).arguments
                 self._data[name] = TrainingData(x=given["x"], y=given.get("y"))
             return self._data[name]

@@ -25,6 +25,7 @@ from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.evaluation import InputFnEvaluator, ReportMaterializer
 from adaptive_nets.estimator.hooks import CheckpointSaverHook, StopAtStepHook, callbacks_of
+from adaptive_nets.estimator.model_fn import TakesModelFn
 from adaptive_nets.estimator.trained import TrainedEnsemble
 from adaptive_nets.heads import Head
 
@@ -48,12 +49,13 @@ IDLE = {
 }
 
 
-class Estimator(TrainedEnsemble):
+class Estimator(TakesModelFn, TrainedEnsemble):
     """Searches an ensemble of subnetworks behind the methods of tf.estimator.
 
     All state is in `model_dir`. Each method reads the newest state there, so one process may
     evaluate, predict and export while another trains, and `train` resumes where a killed process
-    ended.
+    ended. `Estimator(model_fn=...)`, with the arguments of tf.estimator, returns a
+    `ModelFnEstimator` instead.
 
     Args:
         head: A `heads.Head`.

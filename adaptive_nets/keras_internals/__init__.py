@@ -6,6 +6,7 @@ what it reads. So a new version of Keras is mended here.
 """
 
 from adaptive_nets.keras_internals.draws import draw_seed, seeded
+from adaptive_nets.keras_internals.feature_columns import shared_embedding_of
 from adaptive_nets.keras_internals.forking import check_not_forked
 from adaptive_nets.keras_internals.graph import (
     attributes_of_keras,
@@ -53,6 +54,7 @@ from adaptive_nets.keras_internals.operation import (
     operation_classes,
     stochastic_depth_class,
 )
+from adaptive_nets.keras_internals.reuse import reused_layers
 from adaptive_nets.keras_internals.tracing import call_with, layer_calls_changed, without_rewriting
 from adaptive_nets.keras_internals.training import (
     compiled_loss,
@@ -138,12 +140,14 @@ __all__ = [
     "print_message",
     "projection",
     "replica_loss",
+    "reused_layers",
     "seeded",
     "set_initializer",
     "set_learning_rate",
     "set_optimizer",
     "set_own_trainable",
     "set_path",
+    "shared_embedding_of",
     "stateless_scope",
     "states_batch_size",
     "statistics_axes",

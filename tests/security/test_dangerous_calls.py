@@ -70,6 +70,11 @@ SAFE = {
     ("contracts.py", "keras.saving.get_registered_object"): (
         2, "it looks into the registry; what it finds is checked for its kind"),
     ("energy/learning/widening.py", "type(optimizer).from_config"): (1, IN_MEMORY),
+    ("estimator/columns/describe.py", "tf.io.gfile.GFile"): (
+        1, "a vocabulary that the caller's column names is read as text"),
+    ("estimator/canned/from_keras.py", "load_model"): (1, "it is files.models.load_model"),
+    ("estimator/canned/network.py", "getattr"): (
+        1, "names of keras.activations, and functions only, except those that make objects"),
     ("estimator/auto_ensemble.py", "Pool.from_config"): (1, "it always raises"),
     ("graphs/compile.py", "made.compile_from_config"): (1, IN_MEMORY),
     ("graphs/compile.py", "type(optimizer).from_config"): (1, IN_MEMORY),

@@ -12,6 +12,7 @@ import os
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import adaptive_nets as an
 import adaptive_nets.estimator
@@ -48,6 +49,15 @@ def _majority(kind):
     return OURS[f"adaptive_nets>Majority{kind}"](*sizes.get(kind, (2, 2)), factor=2)
 
 
+def _columns():
+    """Feature columns of several kinds."""
+    fc = tf.feature_column
+    age = fc.numeric_column("age", normalizer_fn=lambda x: (x - 40.0) / 10.0)
+    job = fc.categorical_column_with_vocabulary_list("job", ["a", "b"])
+    cross = fc.crossed_column([job, "city"], 5)
+    return [age, fc.embedding_column(cross, 2), fc.indicator_column(job)]
+
+
 # How each class is made whose constructor needs something, or the configuration itself.
 MADE = {
     "Bagging": lambda: an.generators.Bagging(an.generators.Dense()),
@@ -57,6 +67,10 @@ MADE = {
     "CategoryEmbedding": lambda: _ours("CategoryEmbedding", [4, 5], [[0, 1, 2]] * 2, 3),
     "Buckets": lambda: _ours("Buckets", 4),
     "Crosses": lambda: _ours("Crosses", [4, 5], 2),
+    "ColumnNetwork": lambda: _ours("ColumnNetwork", 2, _columns()[1:], _columns(), [3]),
+    "DenseColumns": lambda: _ours("DenseColumns", _columns()),
+    "LinearColumns": lambda: _ours("LinearColumns", 2, _columns()),
+    "PartedOptimizer": lambda: _ours("PartedOptimizer", "sgd", "adam"),
     "FunctionComplexity": lambda: {"function": "relu"},
     "FuseWith": lambda: an.growth.FuseWith(_model()),
     "Growth": lambda: an.generators.Growth(an.generators.Dense()),

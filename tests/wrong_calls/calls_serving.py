@@ -1,4 +1,4 @@
-"""Valid calls of serving, distribution and reports."""
+"""Valid calls of canned estimators, serving, distribution and reports."""
 
 from unittest import mock
 
@@ -12,6 +12,7 @@ from call_kinds import (
     choice,
     count,
     fixed,
+    flag,
     function,
     instance,
     keyed,
@@ -19,12 +20,14 @@ from call_kinds import (
     listing,
     mapping,
     model,
+    number,
     path,
     rows,
     text,
 )
 from call_outcomes import Call
 from calls_service import ASSETS
+from calls_tasks import OPTIMIZER
 
 import adaptive_nets as an
 from adaptive_nets.serving import export_litert
@@ -70,7 +73,114 @@ EXPORT = {
 # A mock is whatever it is taken for.
 STRATEGY = instance(one_device).where(lambda value: isinstance(value, mock.Mock))
 
+
+@lazy
+def numbers():
+    return [tf.feature_column.numeric_column("b")]
+
+
+@lazy
+def compiled():
+    found = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    found.compile("sgd", "mse")
+    return found
+
+
+COLUMNS = fixed(numbers).but("soup", 3, None, [], [3], {"a": 1}, object(), True, NAN)
+NO_COLUMNS = fixed(None).but("soup", 3, [3], {"a": 1}, object(), True, NAN)
+WIDTHS = listing([3]).but([2.5], [0], ["3"], [True], "soup")
+NAMED = choice("Adam").where(lambda value: callable(value) or isinstance(value, dict))
+CANNED = {
+    "model_dir": path("run", none=True),
+    "config": instance(None, none=True),
+    "warm_start_from": path(None, none=True),
+    "weight_column": text(None, none=True),
+}
+CLASSES = {
+    "n_classes": count(3, 2),
+    "label_vocabulary": fixed(None).but(3, "soup", [1, 2], ["a"], ["a", "a", "b"], object()),
+    "loss_reduction": choice("sum_over_batch_size", none=True),
+}
+ACTIVATION = choice("relu", none=True).where(
+    lambda value: isinstance(value, str) or callable(value)
+)
+NETWORK = {"dropout": number(0.1, None, 1, none=True).but(-0.1), "batch_norm": flag(False)}
+DNN = {
+    "hidden_units": WIDTHS, "feature_columns": COLUMNS, "optimizer": NAMED,
+    "activation_fn": ACTIVATION, **NETWORK, **CANNED,
+}  # fmt: skip
+COMBINER = choice("sum").where(lambda value: value in ("mean", "sqrtn"))
+LINEAR = {"feature_columns": COLUMNS, "optimizer": NAMED, "sparse_combiner": COMBINER, **CANNED}
+COMBINED = {
+    "linear_feature_columns": NO_COLUMNS, "dnn_feature_columns": COLUMNS,
+    "dnn_hidden_units": WIDTHS, "linear_optimizer": NAMED, "dnn_optimizer": NAMED,
+    "dnn_activation_fn": ACTIVATION, "dnn_dropout": NETWORK["dropout"],
+    "batch_norm": NETWORK["batch_norm"], "linear_sparse_combiner": COMBINER, **CANNED,
+}  # fmt: skip
+DIMENSION = {"label_dimension": count(1), "loss_reduction": CLASSES["loss_reduction"]}
+HEAD = {"head": instance(t.head)}
+es = an.estimator
+
 CALLS = [
+    # Feature columns and canned estimators
+    Call("estimator.DNNClassifier", lambda: es.DNNClassifier, {**DNN, **CLASSES}),
+    Call("estimator.DNNRegressor", lambda: es.DNNRegressor, {**DNN, **DIMENSION}),
+    Call("estimator.DNNEstimator", lambda: es.DNNEstimator, {**DNN, **HEAD}),
+    Call("estimator.LinearClassifier", lambda: es.LinearClassifier, {**LINEAR, **CLASSES}),
+    Call("estimator.LinearRegressor", lambda: es.LinearRegressor, {**LINEAR, **DIMENSION}),
+    Call("estimator.LinearEstimator", lambda: es.LinearEstimator, {**LINEAR, **HEAD}),
+    Call(
+        "estimator.DNNLinearCombinedClassifier",
+        lambda: es.DNNLinearCombinedClassifier,
+        {**COMBINED, **CLASSES},
+    ),
+    Call(
+        "estimator.DNNLinearCombinedRegressor",
+        lambda: es.DNNLinearCombinedRegressor,
+        {**COMBINED, **DIMENSION},
+    ),
+    Call(
+        "estimator.DNNLinearCombinedEstimator",
+        lambda: es.DNNLinearCombinedEstimator,
+        {**COMBINED, **HEAD},
+    ),
+    Call(
+        "estimator.from_keras",
+        lambda: es.from_keras,
+        {
+            "keras_model": model(compiled),
+            "keras_model_path": fixed(None).but("soup.keras"),
+            "model_dir": path("run", none=True),
+            "config": instance(None, none=True),
+            "head": instance(None, none=True),
+            "optimizer": OPTIMIZER.but(allow=(type(None),)),
+        },
+    ),
+    Call(
+        "estimator.EstimatorSpec",
+        lambda: es.EstimatorSpec,
+        {
+            "mode": choice("train").where(lambda value: value in ("eval", "infer")),
+            "predictions": fixed(None),
+            "loss": fixed(1.0).but(None),
+            "train_op": fixed(keras.optimizers.SGD)
+            .but("soup", 3, None, [1], {}, object())
+            .where(callable),
+            "eval_metric_ops": mapping(None, none=True, empty=True),
+            "training_hooks": fixed(None).but([3], "soup"),
+        },
+    ),
+    Call(
+        "estimator.ModelFnEstimator",
+        lambda: es.ModelFnEstimator,
+        {
+            "model_fn": function(lambda features: features).but(lambda x: x),
+            "model_dir": path("run", none=True),
+            "config": instance(None, none=True),
+            "params": mapping(None, none=True, empty=True).but(allow=({"a": THING},)),
+            "warm_start_from": path(None, none=True),
+        },
+    ),
     # Serving
     Call("serving.export_saved_model", lambda: serving.export_saved_model, EXPORT),
     Call(

@@ -7,7 +7,7 @@ from adaptive_nets.adanet.candidates.strategy import Candidate, Strategy, propos
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.scoring import ScoredCandidate
-from adaptive_nets.adanet.rounds.timing.budget import LEAST_SHARE
+from adaptive_nets.adanet.rounds.timing.budget import ENDLESS_STEPS, LEAST_SHARE
 
 
 class DivergedError(RuntimeError):
@@ -60,7 +60,9 @@ def trained_enough(round_: Round, previous: Ensemble | None) -> list[str]:
     if training.step >= least:
         return survivors
     if previous is None and not stopped:
-        logging.warning(
+        # A round without an end is always cut short.
+        told = logging.info if round_.steps >= ENDLESS_STEPS else logging.warning
+        told(
             "The first round was stopped after %d of %d steps. The ensemble is hardly trained: "
             "allow more time or steps, or call fit again, which goes on with the round.",
             training.step, round_.steps,

@@ -21,6 +21,8 @@ LEAST_SAVING = 0.5
 
 # A subnetwork competes once it has trained this share of its round's steps.
 LEAST_SHARE = 0.1
+# Steps of a round that has no end, which trains for as long as it is called.
+ENDLESS_STEPS = 1_000_000_000
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,154 @@
+"""`ModelFnEstimator`: `Estimator(model_fn=...)`."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from adaptive_nets._checks import (
+    check_dict,
+    check_instance,
+    check_integer,
+    check_path,
+    or_none,
+    show,
+)
+from adaptive_nets.estimator import inputs
+from adaptive_nets.estimator.config import RunConfig
+from adaptive_nets.estimator.hooks import (
+    RunContext,
+    RunValues,
+    SessionRunHook,
+    StopAtStepHook,
+    check_hooks,
+)
+from adaptive_nets.estimator.mode_keys import ModeKeys
+from adaptive_nets.estimator.model_fn.reading import ModelFnReader, dataset_of, states_of
+
+_KEPT = 3
+
+
+class ModelFnEstimator(ModelFnReader):
+    """Trains, evaluates, predicts and exports what a `model_fn` computes.
+
+    `model_fn` is called again and again, as in tf.estimator; the Keras layers that it makes are
+    those of its first call. It must call the same layers in the same order in each mode.
+
+    Args:
+        model_fn: Function of `features` and, if it wants them, `labels`, `mode`, `params` and
+            `config`, that returns an `EstimatorSpec`. It computes by Keras layers and TensorFlow.
+        model_dir: Folder of the state. Defaults to `None`: that of `config`, or a temporary one.
+        config: A `RunConfig`. Defaults to `None`: `RunConfig()`.
+        params: Passed to `model_fn` and `input_fn`. Defaults to `None`.
+        warm_start_from: Folder of another such estimator whose weights training begins with.
+            Defaults to `None`.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+    """
+
+    def __init__(
+        self,
+        model_fn: Callable,
+        model_dir: str | os.PathLike | None = None,
+        config: RunConfig | None = None,
+        params: dict | None = None,
+        warm_start_from: str | os.PathLike | None = None,
+    ) -> None:
+        or_none(check_instance, "config", config, RunConfig, "an estimator.RunConfig, or None")
+        config = RunConfig() if config is None else config
+        folder = or_none(check_path, "model_dir", model_dir) or config.model_dir
+        if folder is None:
+            folder = tempfile.mkdtemp()
+            logging.warning("Using a temporary folder as model_dir: %s", folder)
+        if config.train_distribute is not None:
+            raise ValueError(
+                "train_distribute is not supported with model_fn: use a Keras model. "
+                f"Received: train_distribute={show(config.train_distribute)}."
+            )
+        self.config = config.replace(model_dir=os.fspath(folder))
+        self.params = dict(or_none(check_dict, "params", params, object, "a dict by name") or {})
+        self.warm_start_from = or_none(check_path, "warm_start_from", warm_start_from)
+        self.model_fn = model_fn
+        self.new_function()
+
+    def train(
+        self,
+        input_fn: Callable,
+        hooks: Sequence[Any] | None = None,
+        steps: int | None = None,
+        max_steps: int | None = None,
+        saving_listeners: Any = None,
+    ) -> "ModelFnEstimator":
+        """Trains from the newest state, until the data end or a limit is reached.
+
+        Args:
+            input_fn: Function that returns a batched `tf.data.Dataset` of `(features, labels)`, or
+                a pair of tensors. It may take `mode`, `config` and `params`.
+            hooks: `SessionRunHook`s. Defaults to `None`.
+            steps: Number of further steps. Defaults to `None`: no limit.
+            max_steps: Total number of steps. Defaults to `None`: no limit.
+            saving_listeners: Not supported. Must be `None`.
+
+        Returns:
+            The estimator itself.
+        """
+        if saving_listeners is not None or (steps is not None and max_steps is not None):
+            raise ValueError(
+                "Pass only one of steps and max_steps, and no saving_listeners. Received: "
+                f"steps={show(steps)}, max_steps={show(max_steps)}, "
+                f"saving_listeners={show(saving_listeners)}."
+            )
+        steps = or_none(check_integer, "steps", steps, 1)
+        max_steps = or_none(check_integer, "max_steps", max_steps, 1)
+        listed = check_hooks(hooks)
+        for hook in listed:
+            if not isinstance(hook, SessionRunHook):
+                raise TypeError(
+                    "hooks of a model_fn must be estimator.SessionRunHooks. "
+                    f"Received: {show(hook)}."
+                )
+        data = dataset_of(inputs.call(input_fn, ModeKeys.TRAIN, self.config, self.params), True)
+        model, context, saved = self.new_function(), RunContext(), time.monotonic()
+        for place, (features, labels) in enumerate(data):
+            if place == 0:
+                self.restore(model, features, labels, ModeKeys.TRAIN)
+                began = model.step
+                limits = [began + steps] if steps else []
+                limits += [max_steps] if max_steps else []
+                limits += [h.limit(began) for h in listed if isinstance(h, StopAtStepHook)]
+                for hook in listed:
+                    hook.begin()
+                    hook.after_create_session(None, None)
+            if limits and model.step >= min(limits):
+                break
+            for hook in listed:
+                hook.before_run(context)
+            loss = model.train(features, labels)
+            if not np.isfinite(loss):
+                raise ValueError(
+                    f"The loss of model_fn must be finite. Received: {loss} at step {model.step}."
+                )
+            for hook in listed:
+                hook.after_run(context, RunValues({"global_step": model.step, "loss": loss}))
+            if context.stop_requested:
+                break
+            if time.monotonic() - saved > self.config.checkpoint_seconds:
+                self._save(model)
+                saved = time.monotonic()
+        if not model.built:
+            raise ValueError("The data of input_fn must have a row. Received: no batch.")
+        self._save(model)
+        for hook in listed:
+            hook.end(None)
+        return self
+
+    def _save(self, model):
+        model.save(Path(self.model_dir, f"model_fn-{model.step}.npz"))
+        for old in states_of(self.model_dir)[:-_KEPT]:
+            old.unlink(missing_ok=True)

@@ -1,0 +1,92 @@
+"""`EstimatorSpec`: what a `model_fn` returns."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from adaptive_nets._checks import check_choice, check_dict, show
+from adaptive_nets.estimator.mode_keys import ModeKeys
+
+_MODES = (ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT)
+# What there was for sessions, and what to do instead.
+_REFUSED = {
+    "training_chief_hooks": "pass hooks to train",
+    "training_hooks": "pass hooks to train",
+    "evaluation_hooks": "there is no session",
+    "prediction_hooks": "there is no session",
+    "scaffold": "there is no session",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class EstimatorSpec:
+    """What a `model_fn` returns for a mode.
+
+    Args:
+        mode: One of `ModeKeys`.
+        predictions: Tensor, or dict of tensors by name. Needed to predict. Defaults to `None`.
+        loss: Scalar tensor. Needed to train and to evaluate. Defaults to `None`.
+        train_op: A Keras optimizer, which minimizes the loss; or a function of gradients and
+            variables that updates the variables, whose own state is not stored. Needed to train.
+            Defaults to `None`.
+        eval_metric_ops: Dict by name of Keras metrics, which `model_fn` has updated. Defaults to
+            `None`.
+        export_outputs: Accepted but ignored: exports have the predictions. Defaults to `None`.
+        training_chief_hooks: Not supported. Must be `None`.
+        training_hooks: Not supported. Must be `None`.
+        scaffold: Not supported. Must be `None`.
+        evaluation_hooks: Not supported. Must be `None`.
+        prediction_hooks: Not supported. Must be `None`.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: Something is missing that the mode needs.
+    """
+
+    mode: str
+    predictions: Any = None
+    loss: Any = None
+    train_op: keras.optimizers.Optimizer | Callable | None = None
+    eval_metric_ops: dict[str, keras.metrics.Metric] | None = None
+    export_outputs: Any = None
+    training_chief_hooks: Any = None
+    training_hooks: Any = None
+    scaffold: Any = None
+    evaluation_hooks: Any = None
+    prediction_hooks: Any = None
+
+    def __post_init__(self) -> None:
+        mode = check_choice("mode", self.mode, _MODES)
+        for name, instead in _REFUSED.items():
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name} is not supported: {instead}. "
+                    f"Received: {name}={show(getattr(self, name))}."
+                )
+        needed = {
+            ModeKeys.TRAIN: ("loss", "train_op"),
+            ModeKeys.EVAL: ("loss",),
+            ModeKeys.PREDICT: ("predictions",),
+        }[mode]
+        for name in needed:
+            if getattr(self, name) is None:
+                raise ValueError(
+                    f"EstimatorSpec of mode '{mode}' must have {name}. Received: {name}=None."
+                )
+        train = self.train_op
+        if train is not None and not isinstance(train, keras.optimizers.Optimizer | Callable):
+            raise TypeError(
+                "train_op must be a Keras optimizer, such as keras.optimizers.Adam(1e-3), or a "
+                "function of gradients and variables: there are no operations of a graph. "
+                f"Received: train_op={show(train)}."
+            )
+        if self.eval_metric_ops is not None:
+            words = "a dict by name of keras.metrics, each updated by update_state in model_fn"
+            check_dict("eval_metric_ops", self.eval_metric_ops, object, words)
+            for name, metric in self.eval_metric_ops.items():
+                if not isinstance(metric, keras.metrics.Metric):
+                    raise TypeError(
+                        f"eval_metric_ops must be {words}. Received: '{name}': {show(metric)}."
+                    )
