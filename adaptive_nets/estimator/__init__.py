@@ -1,7 +1,17 @@
 """The API of tf.estimator and adanet on top of `AdaNet`, for scripts that lost their library."""
 
-from adaptive_nets.estimator import export
+from typing import Any
+
+from adaptive_nets.estimator import export, inputs
 from adaptive_nets.estimator.auto_ensemble import AutoEnsembleEstimator, AutoEnsembleSubestimator
+from adaptive_nets.estimator.compat.heads import (
+    BinaryClassHead,
+    MultiClassHead,
+    MultiHead,
+    MultiLabelHead,
+    RegressionHead,
+)
+from adaptive_nets.estimator.compat.names import INSTEAD, missing
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.estimator import Estimator
 from adaptive_nets.estimator.evaluation import Evaluator, InputFnEvaluator, ReportMaterializer
@@ -13,6 +23,7 @@ from adaptive_nets.estimator.exporters import (
 )
 from adaptive_nets.estimator.hooks import (
     CheckpointSaverHook,
+    CheckpointSaverListener,
     LoggingTensorHook,
     RunContext,
     RunValues,
@@ -24,11 +35,16 @@ from adaptive_nets.estimator.mode_keys import ModeKeys
 from adaptive_nets.estimator.specs import EvalSpec, TrainSpec
 from adaptive_nets.estimator.training import train_and_evaluate
 
+# tf.estimator's names.
+SessionRunContext, SessionRunValues = RunContext, RunValues
+
 __all__ = [
     "AutoEnsembleEstimator",
     "AutoEnsembleSubestimator",
     "BestExporter",
+    "BinaryClassHead",
     "CheckpointSaverHook",
+    "CheckpointSaverListener",
     "Estimator",
     "EvalSpec",
     "Evaluator",
@@ -38,14 +54,25 @@ __all__ = [
     "LatestExporter",
     "LoggingTensorHook",
     "ModeKeys",
+    "MultiClassHead",
+    "MultiHead",
+    "MultiLabelHead",
+    "RegressionHead",
     "ReportMaterializer",
     "RunConfig",
     "RunContext",
     "RunValues",
+    "SessionRunContext",
     "SessionRunHook",
+    "SessionRunValues",
     "StepCounterHook",
     "StopAtStepHook",
     "TrainSpec",
     "export",
+    "inputs",
     "train_and_evaluate",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("adaptive_nets.estimator", name, INSTEAD)

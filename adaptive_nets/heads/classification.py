@@ -15,7 +15,13 @@ from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.heads.compat.arguments import BINARY, CLASSES, check_thresholds
 from adaptive_nets.heads.labels import abridge, read_class_column
 from adaptive_nets.heads.means import mean_of_classes, mean_of_labels
-from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC, LogitPrecision, LogitRecall, threshold_metrics
+from adaptive_nets.heads.metrics import (
+    LogitAccuracy,
+    LogitAUC,
+    LogitPrecision,
+    LogitRecall,
+    threshold_metrics,
+)
 from adaptive_nets.heads.single_label import SingleLabel
 from adaptive_nets.heads.surrogate import (
     SurrogateLogLoss,

@@ -51,7 +51,7 @@ from adaptive_nets.keras_internals.operation import (
     operation_classes,
     stochastic_depth_class,
 )
-from adaptive_nets.keras_internals.tracing import call_with, without_rewriting
+from adaptive_nets.keras_internals.tracing import call_with, repeats, without_rewriting
 from adaptive_nets.keras_internals.training import (
     compiled_loss,
     decays,
@@ -132,6 +132,7 @@ __all__ = [
     "own_variables",
     "print_message",
     "projection",
+    "repeats",
     "replica_loss",
     "seeded",
     "set_initializer",

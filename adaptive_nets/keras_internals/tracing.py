@@ -1,4 +1,4 @@
-"""How TensorFlow calls what it has traced."""
+"""How TensorFlow calls what it has traced, and what datasets are made of."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -31,3 +31,14 @@ def without_rewriting() -> Iterator[None]:
         yield
     finally:
         current.function_call_options = before
+
+
+def repeats(dataset: Any) -> bool:
+    """Returns whether a dataset repeats others, at any place of what it is made of."""
+    waiting = [dataset]
+    while waiting:
+        each = waiting.pop()
+        if type(each).__name__ == "_RepeatDataset" and int(each._count) != 1:
+            return True
+        waiting.extend(each._inputs())
+    return False

@@ -24,7 +24,9 @@ OWN_LOSS = Refused(
 VOCABULARY = Mapped("class_names")
 BINARY = {"label_vocabulary": VOCABULARY, "loss_reduction": REDUCTION, "loss_fn": OWN_LOSS}
 CLASSES = BINARY | {
-    "thresholds": Refused("thresholds are of heads with one logit per class: BinaryClass, MultiLabel.")
+    "thresholds": Refused(
+        "thresholds are of heads with one logit per class: BinaryClass, MultiLabel."
+    )
 }
 LABELS = BINARY | {
     "classes_for_class_based_metrics": Refused("write them as metric_fn of the estimator.")
