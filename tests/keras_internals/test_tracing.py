@@ -29,3 +29,10 @@ def test_without_rewriting():
     assert options() == before != inside
     before.graph_options.rewrite_options.disable_meta_optimizer = True
     assert inside == before
+
+
+def test_repeats():
+    batches = tf.data.Dataset.range(6).batch(2)
+    assert internals.repeats(batches.repeat(3).map(lambda x: x + 1).prefetch(1))
+    assert internals.repeats(tf.data.Dataset.zip((batches, batches.repeat())))
+    assert not internals.repeats(batches.repeat(1)) and not internals.repeats(batches)

@@ -5,10 +5,10 @@ from typing import Any
 
 from adaptive_nets._arguments import takes
 from adaptive_nets.heads import BinaryClass, Head, Multi, MultiClass, MultiLabel, Regression
-from adaptive_nets.heads.compat.arguments import LABELS, MEANS
+from adaptive_nets.heads.compat.arguments import BINARY, LABELS, MEANS, NUMBERS
 
 
-@takes({})
+@takes(BINARY)
 def BinaryClassHead(  # noqa: N802 (tf.estimator's name)
     weight_column: Any = None,
     thresholds: Sequence[float] | None = None,
@@ -34,7 +34,7 @@ def BinaryClassHead(  # noqa: N802 (tf.estimator's name)
     )  # fmt: skip
 
 
-@takes({})
+@takes(BINARY)
 def MultiClassHead(  # noqa: N802 (tf.estimator's name)
     n_classes: int,
     weight_column: Any = None,
@@ -59,7 +59,7 @@ def MultiClassHead(  # noqa: N802 (tf.estimator's name)
     )  # fmt: skip
 
 
-@takes({"classes_for_class_based_metrics": LABELS["classes_for_class_based_metrics"]})
+@takes(LABELS)
 def MultiLabelHead(  # noqa: N802 (tf.estimator's name)
     n_classes: int,
     weight_column: Any = None,
@@ -90,7 +90,7 @@ def MultiLabelHead(  # noqa: N802 (tf.estimator's name)
     )  # fmt: skip
 
 
-@takes({})
+@takes(NUMBERS)
 def RegressionHead(  # noqa: N802 (tf.estimator's name)
     label_dimension: int = 1,
     weight_column: Any = None,
