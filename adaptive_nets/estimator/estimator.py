@@ -244,7 +244,7 @@ class Estimator(TrainedEnsemble):
     ) -> AdaNet:
         """Like `train`, but returns the search with its `stop_reason`."""
         callbacks, listeners = callbacks_of(hooks), check_listeners(saving_listeners)
-        self._warm_start_once()
+        _begin_from(self._warm_start, self.model_dir)
         began = 0 if self.latest_checkpoint() is None else self._trained().global_step
         if max_steps is not None and began >= max_steps:
             logging.info("Nothing to train: already at global step %d of %d.", began, max_steps)
@@ -264,7 +264,7 @@ class Estimator(TrainedEnsemble):
         if limits and min(limits) <= began:
             return self._trained()
         if "steps_per_iteration" not in settings:
-            settings["steps_per_iteration"] = self._round_steps(limits, began)
+            settings["steps_per_iteration"] = _round_steps(self.model_dir, limits, began)
         for listener in listeners:
             listener.begin()
         search = AdaNet(**settings, evaluator=self._judge())
@@ -283,31 +283,32 @@ class Estimator(TrainedEnsemble):
         logging.info("Global step %d: %s.", search.global_step, search.stop_reason)
         return search
 
-    def _round_steps(self, limits, began):
-        """Returns the steps of a round that lasts as long as the first training."""
-        folder = ModelDirReader(self.model_dir)
-        if folder.has_state():
-            return folder.read_state()["settings"]["steps_per_iteration"]
-        if not limits:
-            raise ValueError(
-                "max_iteration_steps=None needs a dataset that ends, or steps or max_steps of "
-                "train: a round lasts as long as the first call. Received: an endless dataset."
-            )
-        return min(limits) - began
-
     def _judge(self):
         judge = self._evaluator
         return judge.evaluator(self._config, self._params) if hasattr(judge, "input_fn") else judge
 
-    def _warm_start_once(self):
-        if self._warm_start is None:
-            return
-        folder = ModelDir(self.model_dir)
-        if folder.has_state():
-            return
-        with WriterLease(folder.path).held() as folder.lease:
-            if not folder.has_state():
-                folder.begin_from(self._warm_start)
+
+def _begin_from(source, model_dir):
+    """Fills an empty folder with the search of another."""
+    folder = ModelDir(model_dir)
+    if source is None or folder.has_state():
+        return
+    with WriterLease(folder.path).held() as folder.lease:
+        if not folder.has_state():
+            folder.begin_from(source)
+
+
+def _round_steps(model_dir, limits, began):
+    """Returns the steps of a round that lasts as long as the first training."""
+    folder = ModelDirReader(model_dir)
+    if folder.has_state():
+        return folder.read_state()["settings"]["steps_per_iteration"]
+    if not limits:
+        raise ValueError(
+            "max_iteration_steps=None needs a dataset that ends, or steps or max_steps of "
+            "train: a round lasts as long as the first call. Received: an endless dataset."
+        )
+    return min(limits) - began
 
 
 def _check_arguments(
