@@ -113,7 +113,7 @@ def settle(owner: str, given: Mapping[str, Any], rules: Rules, own: Collection[s
         rule = rules.get(name)
         if rule is None and name not in own:
             raise TypeError(_unknown(owner, name, value, {*own, *rules}))
-        if isinstance(rule, Mapped):
+        if isinstance(rule, Mapped) and name not in own:
             if rule.to in given or rule.to in kept:
                 raise ValueError(
                     f"{owner} takes {name} as {rule.to}: pass only one of the two. "

@@ -131,6 +131,7 @@ def fate(name, argument):
         return "ignored"
     if text.startswith(f"{argument} is not supported by"):
         return "refused"
+    assert "unexpected keyword" not in text, (name, argument, text)
     # Python's own errors do not say what was received.
     assert not text or "Received" in text or "Call train first" in text, (name, argument, text)
     return "works"

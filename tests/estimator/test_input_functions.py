@@ -90,7 +90,7 @@ def test_metric_fn_gets_what_it_asks_for_and_rounds_last_as_long_as_the_data(tmp
         return est.inputs.pandas_input_fn(table, labels, 2, shuffle=False)
 
     found = est.Estimator(
-        est.BinaryClassHead("w", [0.3], ["no", "yes"]), generators.Dense(2, [1]),
+        est.BinaryClassHead("w", [0.3], label_vocabulary=["no", "yes"]), generators.Dense(2, [1]),
         max_iteration_steps=None, metric_fn=metric_fn, params={"k": 3}, max_iterations=2,
         config=est.RunConfig(str(tmp_path), tf_random_seed=0), force_grow=True, jit_compile=False,
     )  # fmt: skip
