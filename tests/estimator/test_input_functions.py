@@ -74,7 +74,9 @@ def test_input_functions_over_arrays_and_tables():
 
 
 def test_metric_fn_gets_what_it_asks_for_and_rounds_last_as_long_as_the_data(tmp_path):
-    table = pd.DataFrame({"age": X[:, 0], "hours": np.arange(6), "w": np.arange(1.0, 7)})
+    table = pd.DataFrame(
+        {"age": X[:, 0], "hours": np.arange(6, dtype="int32"), "w": np.arange(1.0, 7)}
+    )
     labels = pd.Series(np.array(["no", "yes"])[Y])
     saved = []
 
@@ -112,6 +114,10 @@ def test_metric_fn_gets_what_it_asks_for_and_rounds_last_as_long_as_the_data(tmp
     example.features.feature["hours"].int64_list.value.append(3)
     answer = served.signatures["predict"](examples=tf.constant([example.SerializeToString()]))
     assert answer["probabilities"][0, 1].numpy() == pytest.approx(likely[3], rel=1e-5)
+    # A tf.Example has int64 alone: what the model's int32 cannot hold is refused.
+    example.features.feature["hours"].int64_list.value[0] = 3 + 2**32
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must fit in int32"):
+        served.signatures["predict"](examples=tf.constant([example.SerializeToString()]))
 
 
 def test_a_pool_may_depend_on_the_round():
