@@ -183,7 +183,7 @@ class PoolGenerator(Generator):
         def data(rows, seed):
             key = (iteration, name)
             if key not in self._data:
-                given = inputs.for_training(function, self.config, self.params, finite=True)
+                given = inputs.for_training(function, self.config, self.params, finite=lambda: True)
                 x, y = given.arguments["x"], given.arguments.get("y")
                 self._data[key] = TrainingData(x=x, y=y)
             return self._data[key]

@@ -19,7 +19,8 @@ from adaptive_nets._checks import (
     or_none,
     show,
 )
-from adaptive_nets.adanet import AdaNet, Ensembler, Evaluator, Generator
+from adaptive_nets.adanet import AdaNet, Builder, Ensembler, Evaluator, Generator
+from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.checkpoints.writer_lease import WriterLease
@@ -250,7 +251,10 @@ class Estimator(TrainedEnsemble):
             logging.info("Nothing to train: already at global step %d of %d.", began, max_steps)
             return self._trained()
         most = min(filter(None, (steps, max_steps and max_steps - began)), default=None)
-        given = inputs.for_training(input_fn, self._config, self._params, most)
+        given = inputs.for_training(
+            input_fn, self._config, self._params, most,
+            lambda: _has_own_data(self._settings["generator"]),
+        )  # fmt: skip
         limits = [began + more for more in (steps, given.steps) if more is not None]
         limits += [] if max_steps is None else [max_steps]
         settings = dict(self._settings)
@@ -286,6 +290,19 @@ class Estimator(TrainedEnsemble):
     def _judge(self):
         judge = self._evaluator
         return judge.evaluator(self._config, self._params) if hasattr(judge, "input_fn") else judge
+
+
+def _has_own_data(generator):
+    """Returns whether a builder of the first round brings its own rows, beside finite ones."""
+    if generator.needs_features:
+        return False
+    builders = propose_builders(generator, None, 1, [])
+    return any(
+        builder.training_data.__func__ is not Builder.training_data
+        if hasattr(builder.training_data, "__func__")
+        else True
+        for builder in builders
+    )
 
 
 def _begin_from(source, model_dir):

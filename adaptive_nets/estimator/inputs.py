@@ -110,7 +110,7 @@ def for_training(
     config: "RunConfig",
     params: Any,
     most: int | None = None,
-    finite: bool = False,
+    finite: Callable[[], bool] | None = None,
 ) -> Given:
     """Returns the training data of an `input_fn`.
 
@@ -122,7 +122,8 @@ def for_training(
         config: The `RunConfig`.
         params: Hyperparameters for `input_fn`.
         most: Number of batches of which no more are needed. Defaults to `None`: no limit.
-        finite: Whether a dataset must stay finite, to be read as a whole. Defaults to `False`.
+        finite: Function that returns whether a dataset must stay finite, to be read as a whole.
+            Defaults to `None`: it need not.
 
     Raises:
         ValueError: It returns neither a batched dataset nor tensors of features and labels.
@@ -134,7 +135,7 @@ def for_training(
             return Given({"x": found}, None)
         steps = _length(found, most)
         # To read all repetitions may take hours; of so few rows they are read as a whole anyway.
-        if not finite and steps and repeats(found):
+        if steps and repeats(found) and not (finite is not None and finite()):
             few = steps * dataset_batch_size(found) <= SAMPLE_ROWS
             found = found if few else found.repeat()
         return Given({"x": found}, steps)

@@ -43,9 +43,9 @@ def test_repetitions_are_read_as_training_goes_on():
     assert streamed.steps == 20_000 * 1500
     assert int(streamed.arguments["x"].cardinality()) == tf.data.INFINITE_CARDINALITY
     for dataset, finite in ((batches(many), False), (batches().repeat(3), False)):
-        given = inputs.for_training(lambda d=dataset: d, CONFIG, None, finite=finite)
+        given = inputs.for_training(lambda d=dataset: d, CONFIG, None, finite=lambda f=finite: f)
         assert int(given.arguments["x"].cardinality()) == given.steps == int(dataset.cardinality())
-    kept = inputs.for_training(lambda: batches(many).repeat(20), CONFIG, None, finite=True)
+    kept = inputs.for_training(lambda: batches(many).repeat(20), CONFIG, None, finite=lambda: True)
     assert int(kept.arguments["x"].cardinality()) == kept.steps == 30_000
 
 
