@@ -26,7 +26,7 @@ from adaptive_nets.data.preprocessing import schema_of, wanted_names
 from adaptive_nets.data.rows import Rows, make_rows, split_rows
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.training_data import TrainingData
-from adaptive_nets.data.weights import ClassWeight, scale_head_weights
+from adaptive_nets.data.weights import ClassWeight, scale_head_weights, take_weights
 from adaptive_nets.heads import Head
 from adaptive_nets.heads.class_weights import read_class_weight
 
@@ -154,6 +154,8 @@ def read_fit_data(
     x, y, sample_weight, stream, batch_size = _read_training_data(given, limits)
     if y is None:
         raise ValueError("Labels are missing. Pass y, or a tf.data.Dataset of (features, labels).")
+    # What is learnt of the features is learnt without the weights among them.
+    x, sample_weight = take_weights(head, x, sample_weight)
     # A dict holds the labels of several heads, which head.adapt counts.
     if not isinstance(y, dict) and row_count(y) == 0:
         raise ValueError("The data is empty: expected at least one row. Received: 0 rows.")

@@ -26,6 +26,42 @@ class Container:
     source: str
 
 
+def split_columns(x: Any, names: Iterable[str]) -> tuple[Any, dict[str, Any]]:
+    """Takes some features by name out of all.
+
+    Args:
+        x: Features in any form; those without names have none of them.
+        names: Names, not all of which there need be.
+
+    Returns:
+        The other features in the same form (rows of dicts as a dict of columns), and those that
+        were found, by name.
+
+    Raises:
+        ValueError: No other features are left.
+    """
+    given = unpack(x) if not isinstance(x, list | tuple) or all(_has_names(r) for r in x) else None
+    parts = {} if given is None or given.layout not in ("dict", "columns") else given.parts
+    found = {name: parts[name] for name in names if name in parts}
+    if not found:
+        return x, {}
+    if len(found) == len(parts):
+        raise ValueError(
+            "Features must be at least one array beside the weights of rows. "
+            f"Received: {', '.join(sorted(found))} alone."
+        )
+    import narwhals as nw
+
+    native = nw.from_native(x, eager_only=True, pass_through=True)
+    if isinstance(native, nw.DataFrame):
+        return native.drop(list(found)).to_native(), found
+    return {name: part for name, part in parts.items() if name not in found}, found
+
+
+def _has_names(row):
+    return isinstance(row, Mapping) or bool(_field_names(row)) or _is_named_series(row)
+
+
 def unpack(x: Any, rows: int | None = None, inputs: int | None = None) -> Container:
     """Returns the parts of whatever holds features.
 

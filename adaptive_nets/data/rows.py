@@ -13,7 +13,7 @@ from adaptive_nets._pieces import blocks, choose_rows
 from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.specs import FeatureSpec, Spec
-from adaptive_nets.data.weights import ClassWeight, weigh
+from adaptive_nets.data.weights import ClassWeight, take_weights, weigh
 
 Features = np.ndarray | dict[str, np.ndarray]
 
@@ -108,6 +108,7 @@ def make_rows(
     if y is None:
         raise ValueError("Labels are missing. Pass y, or a tf.data.Dataset of (features, labels).")
     check_aligned(x, y, sample_weight)
+    x, sample_weight = take_weights(head, x, sample_weight)
     encoded = head.encode(y)
     n = len(encoded)
     x = (Schema.infer(x, n) if schema is None else schema).read(x, n)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import show
+from adaptive_nets.data.containers import split_columns
 
 # Weights by encoded class; for several heads, such a dict for each head.
 ClassWeight = dict[int, float] | dict[str, dict[int, float]]
@@ -76,6 +77,51 @@ def read_weights(given: Any, rows: int, name: str = "sample_weight") -> np.ndarr
 def _number(value):
     """Returns a weight as a float, and NaN for what is not a number, such as text."""
     return float(value) if isinstance(value, bool | int | float) else np.nan
+
+
+def take_weights(head: Any, x: Any, sample_weight: Any) -> tuple[Any, Any]:
+    """Takes the columns of weights that a head names out of the features.
+
+    Args:
+        head: A head; one without `weight_columns` names none.
+        x: Features in any form.
+        sample_weight: Weights that were passed, or `None`.
+
+    Returns:
+        The other features, and the weights; for several heads a dict by head.
+
+    Raises:
+        ValueError: A column is missing, or weights were passed as well.
+    """
+    wanted = getattr(head, "weight_columns", None)
+    if not wanted:
+        return x, sample_weight
+    by_head = wanted if isinstance(wanted, dict) else {"": wanted}
+    rest, found = split_columns(x, set(by_head.values()))
+    if not found and sample_weight is not None:
+        return x, sample_weight
+    if sample_weight is not None:
+        raise ValueError(
+            f"Rows must have weights once: the head's weight_column is {show(wanted)}, and weights "
+            "were passed as well. Leave out one of the two. "
+            f"Received: sample_weight={show(sample_weight)}."
+        )
+    missing = sorted(set(by_head.values()) - set(found))
+    if missing:
+        raise ValueError(
+            f"The features must hold the head's weight_column {show(missing[0])}. "
+            f"Received: features without it, {type(x).__name__}."
+        )
+    weights = {name: found[column] for name, column in by_head.items()}
+    return rest, weights if isinstance(wanted, dict) else weights[""]
+
+
+def drop_weights(head: Any, x: Any) -> Any:
+    """Returns features without the columns of weights that a head names, which may be missing."""
+    wanted = getattr(head, "weight_columns", None)
+    if not wanted:
+        return x
+    return split_columns(x, set(wanted.values()) if isinstance(wanted, dict) else {wanted})[0]
 
 
 def weigh(

@@ -9,6 +9,7 @@ from adaptive_nets._checks import check_choice, check_dict, check_instance, chec
 # In the order of their ranks.
 TRAINING = ("chief", "worker")
 OTHERS = ("evaluator", "ps")
+CHIEFS = {"master": "chief"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Task:
 def task_from_environment(text: str | None = None) -> Task:
     """Reads this process's task from `TF_CONFIG`.
 
+    A task of type "master" is the chief, and an index may be text, as some launchers write it.
+
     Args:
         text: JSON to read instead of the environment variable. Defaults to `None`.
 
@@ -89,6 +92,10 @@ def task_from_environment(text: str | None = None) -> Task:
         raise _malformed("'cluster' must be an object of lists of addresses", text)
     if not cluster:
         return Task()
+    if "master" in cluster and "chief" in cluster:
+        raise _malformed("it has both a 'master' and a 'chief', which are the same", text)
+    # What the chief was called first.
+    cluster = {CHIEFS.get(kind, kind): addresses for kind, addresses in cluster.items()}
     for kind, addresses in cluster.items():
         if kind not in TRAINING + OTHERS:
             known = ", ".join(TRAINING + OTHERS)
@@ -101,6 +108,14 @@ def task_from_environment(text: str | None = None) -> Task:
     if not isinstance(task, dict) or "type" not in task:
         raise _malformed("'task' must be an object with 'type' and 'index'", text)
     kind, index = task["type"], task.get("index", 0)
+    if not isinstance(kind, str):
+        raise _malformed("the task's 'type' must be text", text)
+    kind = CHIEFS.get(kind, kind)
+    if kind not in TRAINING + OTHERS:
+        known = ", ".join(TRAINING + OTHERS)
+        raise _malformed(f"'{kind}' is not a task type; expected one of {known}", text)
+    if isinstance(index, str) and index.strip().isascii() and index.strip().isdigit():
+        index = int(index)
     if isinstance(index, bool) or not isinstance(index, int) or index < 0:
         raise _malformed("the task's 'index' must be an integer >= 0", text)
     # An evaluator is not part of the cluster, and need not be listed.

@@ -1,6 +1,8 @@
 """The API of tf.estimator and adanet on top of `AdaNet`, for scripts that lost their library."""
 
-from adaptive_nets.estimator import columns, export
+from typing import Any
+
+from adaptive_nets.estimator import columns, export, inputs
 from adaptive_nets.estimator.auto_ensemble import AutoEnsembleEstimator, AutoEnsembleSubestimator
 from adaptive_nets.estimator.canned import (
     DNNClassifier,
@@ -14,6 +16,14 @@ from adaptive_nets.estimator.canned import (
     LinearRegressor,
     from_keras,
 )
+from adaptive_nets.estimator.compat.heads import (
+    BinaryClassHead,
+    MultiClassHead,
+    MultiHead,
+    MultiLabelHead,
+    RegressionHead,
+)
+from adaptive_nets.estimator.compat.names import INSTEAD, missing
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.estimator import Estimator
 from adaptive_nets.estimator.evaluation import Evaluator, InputFnEvaluator, ReportMaterializer
@@ -25,6 +35,7 @@ from adaptive_nets.estimator.exporters import (
 )
 from adaptive_nets.estimator.hooks import (
     CheckpointSaverHook,
+    CheckpointSaverListener,
     LoggingTensorHook,
     RunContext,
     RunValues,
@@ -37,11 +48,16 @@ from adaptive_nets.estimator.model_fn import EstimatorSpec, ModelFnEstimator
 from adaptive_nets.estimator.specs import EvalSpec, TrainSpec
 from adaptive_nets.estimator.training import train_and_evaluate
 
+# tf.estimator's names.
+SessionRunContext, SessionRunValues = RunContext, RunValues
+
 __all__ = [
     "AutoEnsembleEstimator",
     "AutoEnsembleSubestimator",
     "BestExporter",
+    "BinaryClassHead",
     "CheckpointSaverHook",
+    "CheckpointSaverListener",
     "DNNClassifier",
     "DNNEstimator",
     "DNNLinearCombinedClassifier",
@@ -62,16 +78,27 @@ __all__ = [
     "LoggingTensorHook",
     "ModeKeys",
     "ModelFnEstimator",
+    "MultiClassHead",
+    "MultiHead",
+    "MultiLabelHead",
+    "RegressionHead",
     "ReportMaterializer",
     "RunConfig",
     "RunContext",
     "RunValues",
+    "SessionRunContext",
     "SessionRunHook",
+    "SessionRunValues",
     "StepCounterHook",
     "StopAtStepHook",
     "TrainSpec",
     "columns",
     "export",
     "from_keras",
+    "inputs",
     "train_and_evaluate",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("adaptive_nets.estimator", name, INSTEAD)

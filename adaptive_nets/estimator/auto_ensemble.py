@@ -1,22 +1,28 @@
 """Ensembles of the user's own Keras models behind the estimator API."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
+from adaptive_nets._arguments import takes
 from adaptive_nets._checks import check_dict, check_function, check_instance, or_none, show
-from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, TrainingData
+from adaptive_nets._values import tried
+from adaptive_nets.adanet import AdaNet, Builder, Ensemble, Generator, Report, TrainingData
 from adaptive_nets.adanet.candidates.stock.optimizers import describe_optimizer, make_optimizer
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.canned.base import CannedEstimator, ColumnReader, Network
 from adaptive_nets.estimator.canned.door import ColumnDoor
+from adaptive_nets.estimator.compat.contract import AUTO_ENSEMBLE, SUBESTIMATOR
 from adaptive_nets.estimator.config import RunConfig
+from adaptive_nets.estimator.estimator import Estimator
 from adaptive_nets.generators import Pool
 from adaptive_nets.heads import Head
 
 
+@takes(SUBESTIMATOR)
 @dataclasses.dataclass(frozen=True)
 class AutoEnsembleSubestimator:
     """A candidate with its own training data (bagging).
@@ -47,6 +53,11 @@ class AutoEnsembleSubestimator:
             make_optimizer(describe_optimizer(self.optimizer), None)
 
 
+def _estimator_arguments():
+    return {**inspect.signature(Estimator).parameters, **inspect.signature(AdaNet).parameters}
+
+
+@takes(AUTO_ENSEMBLE, more=_estimator_arguments)
 class AutoEnsembleEstimator(ColumnReader):
     """An `Estimator` whose candidates are Keras models.
 
@@ -54,8 +65,8 @@ class AutoEnsembleEstimator(ColumnReader):
         head: A `heads.Head`.
         candidate_pool: Dict or list of candidates: built `keras.Model`s, functions that return
             new ones, canned estimators such as `LinearEstimator`, or `AutoEnsembleSubestimator`s.
-            Or a function that takes `config`, or
-            nothing, and returns such a dict or list.
+            Or a function that returns such a dict or list: of `config`, `params` and
+            `iteration_number` (from 0) those that it takes.
         max_iteration_steps: Training steps per round.
         optimizer: Optimizer of candidates without one: a name, a config or an optimizer. Defaults
             to `"adam"`.
@@ -85,7 +96,7 @@ class AutoEnsembleEstimator(ColumnReader):
         self,
         head: Head,
         candidate_pool: Any,
-        max_iteration_steps: int,
+        max_iteration_steps: int | None,
         optimizer: Any = "adam",
         learning_rate: Any = None,
         config: RunConfig | None = None,
@@ -129,17 +140,12 @@ class PoolGenerator(Generator):
         params: dict | None = None,
     ) -> None:
         self.config, self.params = config or RunConfig(), params
-        found = candidates
-        if callable(candidates) and not isinstance(candidates, keras.Layer):
-            found = inputs.call(candidates, "train", self.config, params)
-        self.candidates = {name: _candidate(each) for name, each in _named(found).items()}
-        models = {name: each.model for name, each in self.candidates.items()}
-        own = {name: each.optimizer for name, each in self.candidates.items()}
-        mixed = any(each is not None for each in own.values())
-        chosen = {name: optimizer if each is None else each for name, each in own.items()}
-        self.pool = Pool(models, chosen if mixed else optimizer, learning_rate)
-        self._data: dict[str, TrainingData] = {}
-        networks = [model for model in models.values() if isinstance(model, Network)]
+        self._candidates, self._chosen = candidates, (optimizer, learning_rate)
+        self._data: dict[tuple[int, str], TrainingData] = {}
+        # Checks the first round's before any data is read.
+        first, self.pool = self._pool(1)
+        models = [each.model for each in first.values()]
+        networks = [model for model in models if isinstance(model, Network)]
         columns = [column for network in networks for column in network.columns]
         # Models of another kind may read other features.
         self.door = ColumnDoor(columns, None, len(networks) < len(models)) if networks else None
@@ -147,10 +153,12 @@ class PoolGenerator(Generator):
     def generate(
         self, previous: Ensemble | None, iteration: int, reports: list[Report]
     ) -> list[Builder]:
-        builders = self.pool.generate(previous, iteration, reports)
+        candidates, pool = self._pool(iteration)
+        builders = pool.generate(previous, iteration, reports)
         for builder in builders:
-            if self.candidates[builder.name].train_input_fn is not None:
-                builder.training_data = self._training_data(builder.name)
+            function = candidates[builder.name].train_input_fn
+            if function is not None:
+                builder.training_data = self._training_data(iteration, builder.name, function)
         return builders
 
     def get_config(self) -> dict:
@@ -161,14 +169,41 @@ class PoolGenerator(Generator):
         """Raises an error, as `Pool` does: the models belong to the user."""
         return Pool.from_config(config)
 
-    def _training_data(self, name):
+    def _pool(self, iteration):
+        """Returns the candidates of a round by name, and the generator of their models."""
+        found, optimizer = self._candidates, self._chosen[0]
+        if callable(found) and not isinstance(found, keras.Layer):
+            found = self._called(found, iteration - 1)
+        candidates = {name: _candidate(each) for name, each in _named(found).items()}
+        models = {name: each.model for name, each in candidates.items()}
+        own = {name: each.optimizer for name, each in candidates.items()}
+        mixed = any(each is not None for each in own.values())
+        chosen = {name: optimizer if each is None else each for name, each in own.items()}
+        return candidates, Pool(models, chosen if mixed else optimizer, self._chosen[1])
+
+    def _called(self, function, iteration):
+        known = {"config": self.config, "params": self.params, "iteration_number": iteration}
+        needed = tried(
+            lambda: [
+                name
+                for name, p in inspect.signature(function).parameters.items()
+                if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+            ]
+        )
+        if needed and len(needed) == 1 and needed[0] not in known:
+            # adanet passes the config by position.
+            return function(self.config)
+        return inputs.call_named("candidate_pool", function, **known)
+
+    def _training_data(self, iteration, name, function):
         def data(rows, seed):
-            if name not in self._data:
-                function = self.candidates[name].train_input_fn
-                function = self.door.function(function) if self.door else function
-                given = inputs.for_training(function, self.config, self.params).arguments
-                self._data[name] = TrainingData(x=given["x"], y=given.get("y"))
-            return self._data[name]
+            key = (iteration, name)
+            if key not in self._data:
+                source = self.door.function(function) if self.door else function
+                given = inputs.for_training(source, self.config, self.params, finite=lambda: True)
+                x, y = given.arguments["x"], given.arguments.get("y")
+                self._data[key] = TrainingData(x=x, y=y)
+            return self._data[key]
 
         return data
 

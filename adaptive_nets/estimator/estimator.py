@@ -1,13 +1,14 @@
 """`Estimator`: the API of adanet.Estimator on top of `AdaNet`."""
 
+import inspect
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import logging
 
+from adaptive_nets._arguments import takes
 from adaptive_nets._checks import (
     check_bool,
     check_dict,
@@ -18,37 +19,34 @@ from adaptive_nets._checks import (
     or_none,
     show,
 )
-from adaptive_nets.adanet import AdaNet, Ensembler, Evaluator, Generator
+from adaptive_nets.adanet import AdaNet, Builder, Ensembler, Evaluator, Generator
+from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
+from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.checkpoints.writer_lease import WriterLease
 from adaptive_nets.estimator import inputs
+from adaptive_nets.estimator.compat.contract import ESTIMATOR, metric_arguments
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.evaluation import InputFnEvaluator, ReportMaterializer
-from adaptive_nets.estimator.hooks import CheckpointSaverHook, StopAtStepHook, callbacks_of
+from adaptive_nets.estimator.hooks import (
+    CheckpointSaverHook,
+    StopAtStepHook,
+    callbacks_of,
+    check_listeners,
+)
 from adaptive_nets.estimator.model_fn import TakesModelFn
 from adaptive_nets.estimator.trained import TrainedEnsemble
 from adaptive_nets.heads import Head
 
 # Stands for no limit of rounds.
 UNLIMITED = 1_000_000
-# Arguments of adanet 0.9's Estimator that are accepted but ignored, and why.
-IDLE = {
-    "replicate_ensemble_in_training": "frozen members run in inference mode",
-    "adanet_loss_decay": "candidates are judged on all training rows, not on a moving average",
-    "delay_secs_per_worker": "workers need no delay",
-    "max_worker_delay_secs": "workers need no delay",
-    "worker_wait_secs": "workers always wait for the chief",
-    "worker_wait_timeout_secs": "workers always wait for the chief",
-    "report_dir": "reports are in model_dir",
-    "debug": "non-finite values are always detected",
-    "enable_ensemble_summaries": "summaries are always written",
-    "enable_subnetwork_summaries": "summaries are always written",
-    "global_step_combiner_fn": "all candidates take the same steps",
-    "mixture_weight_initializer": "mixture weights are solved, not trained",
-    "warm_start_mixture_weights": "mixture weights are solved, not trained",
-}
 
 
+def _search_arguments():
+    return inspect.signature(AdaNet).parameters
+
+
+@takes(ESTIMATOR, more=_search_arguments)
 class Estimator(TakesModelFn, TrainedEnsemble):
     """Searches an ensemble of subnetworks behind the methods of tf.estimator.
 
@@ -60,7 +58,8 @@ class Estimator(TakesModelFn, TrainedEnsemble):
     Args:
         head: A `heads.Head`.
         subnetwork_generator: An `adanet.Generator`.
-        max_iteration_steps: Training steps per round.
+        max_iteration_steps: Training steps per round. `None`: a round lasts as long as the first
+            call of `train`, whose data end or whose steps are limited.
         ensemblers: An `adanet.Ensembler`, or a list of one. Defaults to `None`: mixture weights
             by the arguments below.
         ensemble_strategies: As in `AdaNet`. Defaults to `"grow"`.
@@ -68,8 +67,9 @@ class Estimator(TakesModelFn, TrainedEnsemble):
             Defaults to `None`: the objective.
         report_materializer: An `estimator.ReportMaterializer` with the data that reports are
             measured on. Defaults to `None`.
-        metric_fn: Function of `labels` and `predictions` that returns a dict of further metrics:
-            numbers or `keras.metrics.Metric`s. Defaults to `None`.
+        metric_fn: Function of some of `features`, `labels`, `predictions`, `config` and `params`,
+            by these names, that returns a dict of further metrics: numbers or
+            `keras.metrics.Metric`s. Defaults to `None`.
         force_grow: Whether to add a round's best candidate even if the objective rises. Defaults
             to `False`.
         model_dir: Folder of the state. Defaults to `None`: that of `config`, or a temporary
@@ -88,7 +88,8 @@ class Estimator(TakesModelFn, TrainedEnsemble):
         warm_start_from: Folder of another search whose ensemble an empty `model_dir` starts from.
             Defaults to `None`.
         **kwargs: Further arguments of `AdaNet`, such as `complexity`, `preprocessing` or
-            `placement`. Arguments of adanet 0.9 that have no effect here raise a warning.
+            `placement`. Arguments of adanet 0.9 that have no effect here raise a warning
+            (the migration page lists them).
 
     Raises:
         ValueError: A setting is out of range.
@@ -120,7 +121,7 @@ class Estimator(TakesModelFn, TrainedEnsemble):
         self,
         head: Head,
         subnetwork_generator: Generator,
-        max_iteration_steps: int,
+        max_iteration_steps: int | None,
         ensemblers: Ensembler | Sequence[Ensembler] | None = None,
         ensemble_strategies: Any = "grow",
         evaluator: Any = None,
@@ -141,11 +142,6 @@ class Estimator(TakesModelFn, TrainedEnsemble):
         **kwargs: Any,
     ) -> None:
         super().__init__()
-        for name in [name for name in kwargs if name in IDLE]:
-            warnings.warn(f"{name} is accepted but ignored: {IDLE[name]}.", stacklevel=2)
-            del kwargs[name]
-        if kwargs.pop("replay_config", None) is not None:
-            raise ValueError("replay_config is not supported. Use AdaNet.replay(model_dir, x, y).")
         if ensemblers is not None:
             listed = list(ensemblers) if isinstance(ensemblers, list | tuple) else [ensemblers]
             if len(listed) != 1:
@@ -185,7 +181,6 @@ class Estimator(TakesModelFn, TrainedEnsemble):
             "head": head,
             "generator": subnetwork_generator,
             "max_iterations": max_iterations or UNLIMITED,
-            "steps_per_iteration": max_iteration_steps,
             "ensemble_strategies": ensemble_strategies,
             "mixture_weights": mixture_weight_type,
             "mixture_bias": use_bias,
@@ -198,11 +193,14 @@ class Estimator(TakesModelFn, TrainedEnsemble):
             "checkpoint_seconds": self._config.checkpoint_seconds,
             **kwargs,
         }
+        if max_iteration_steps is not None:
+            self._settings["steps_per_iteration"] = max_iteration_steps
         # This checks the settings before any data is read.
         AdaNet(**self._settings, evaluator=Evaluator() if evaluator is not None else None)
 
     # Training ---------------------------------------------------------------------------------
 
+    @takes({})
     def train(
         self,
         input_fn: Callable,
@@ -214,14 +212,14 @@ class Estimator(TakesModelFn, TrainedEnsemble):
         """Trains from the newest state.
 
         Args:
-            input_fn: Function that returns a batched `tf.data.Dataset` of `(features, labels)` or
-                a pair of tensors. It may take `mode`, `config` and `params`. Training ends when a
-                finite dataset ends.
+            input_fn: Function that returns a batched `tf.data.Dataset` of `(features, labels)`, or
+                a pair of arrays or tables: one batch, used in every step. It may take `mode`,
+                `config` and `params`. Training ends when a finite dataset ends.
             hooks: `SessionRunHook`s or Keras callbacks. Defaults to `None`.
             steps: Number of further steps. Defaults to `None`: no limit.
             max_steps: Total number of steps, including those of earlier calls. Defaults to
                 `None`: no limit.
-            saving_listeners: Not supported. Must be `None`.
+            saving_listeners: `CheckpointSaverListener`s. Defaults to `None`.
 
         Returns:
             The estimator itself.
@@ -229,11 +227,6 @@ class Estimator(TakesModelFn, TrainedEnsemble):
         Raises:
             ValueError: Both `steps` and `max_steps` are given, or the data have another structure.
         """
-        if saving_listeners is not None:
-            raise ValueError(
-                "saving_listeners is not supported. Use hooks or Keras callbacks. "
-                f"Received: saving_listeners={show(saving_listeners)}."
-            )
         if steps is not None and max_steps is not None:
             raise ValueError(
                 "Pass only one of steps and max_steps. "
@@ -241,7 +234,7 @@ class Estimator(TakesModelFn, TrainedEnsemble):
             )
         steps = or_none(check_integer, "steps", steps, 1)
         max_steps = or_none(check_integer, "max_steps", max_steps, 1)
-        self.train_search(input_fn, hooks, steps, max_steps)
+        self.train_search(input_fn, hooks, steps, max_steps, saving_listeners)
         return self
 
     def train_search(
@@ -250,16 +243,20 @@ class Estimator(TakesModelFn, TrainedEnsemble):
         hooks: Sequence[Any] | None = None,
         steps: int | None = None,
         max_steps: int | None = None,
+        saving_listeners: Sequence[Any] | None = None,
     ) -> AdaNet:
         """Like `train`, but returns the search with its `stop_reason`."""
-        callbacks = callbacks_of(hooks)
-        self._warm_start_once()
+        callbacks, listeners = callbacks_of(hooks), check_listeners(saving_listeners)
+        _begin_from(self._warm_start, self.model_dir)
         began = 0 if self.latest_checkpoint() is None else self._trained().global_step
         if max_steps is not None and began >= max_steps:
             logging.info("Nothing to train: already at global step %d of %d.", began, max_steps)
             return self._trained()
         most = min(filter(None, (steps, max_steps and max_steps - began)), default=None)
-        given = inputs.for_training(input_fn, self._config, self._params, most)
+        given = inputs.for_training(
+            input_fn, self._config, self._params, most,
+            lambda: _has_own_data(self._settings["generator"]),
+        )  # fmt: skip
         limits = [began + more for more in (steps, given.steps) if more is not None]
         limits += [] if max_steps is None else [max_steps]
         settings = dict(self._settings)
@@ -267,9 +264,15 @@ class Estimator(TakesModelFn, TrainedEnsemble):
             if isinstance(hook, StopAtStepHook):
                 limits.append(hook.limit(began))
             if isinstance(hook, CheckpointSaverHook):
-                settings["checkpoint_seconds"] = float(hook.save_secs)
+                listeners += hook.listeners
+                if hook.save_secs is not None:
+                    settings["checkpoint_seconds"] = float(hook.save_secs)
         if limits and min(limits) <= began:
             return self._trained()
+        if "steps_per_iteration" not in settings:
+            settings["steps_per_iteration"] = _round_steps(self.model_dir, limits, began)
+        for listener in listeners:
+            listener.begin()
         search = AdaNet(**settings, evaluator=self._judge())
         reported = self.report_materializer
         search.fit(
@@ -279,6 +282,10 @@ class Estimator(TakesModelFn, TrainedEnsemble):
             callbacks=callbacks,
             verbose=0,
         )
+        for listener in listeners:
+            listener.before_save(None, search.global_step)
+            listener.after_save(None, search.global_step)
+            listener.end(None, search.global_step)
         logging.info("Global step %d: %s.", search.global_step, search.stop_reason)
         return search
 
@@ -286,15 +293,41 @@ class Estimator(TakesModelFn, TrainedEnsemble):
         judge = self._evaluator
         return judge.evaluator(self._config, self._params) if hasattr(judge, "input_fn") else judge
 
-    def _warm_start_once(self):
-        if self._warm_start is None:
-            return
-        folder = ModelDir(self.model_dir)
-        if folder.has_state():
-            return
-        with WriterLease(folder.path).held() as folder.lease:
-            if not folder.has_state():
-                folder.begin_from(self._warm_start)
+
+def _has_own_data(generator):
+    """Returns whether a builder of the first round brings its own rows, beside finite ones."""
+    if generator.needs_features:
+        return False
+    builders = propose_builders(generator, None, 1, [])
+    return any(
+        builder.training_data.__func__ is not Builder.training_data
+        if hasattr(builder.training_data, "__func__")
+        else True
+        for builder in builders
+    )
+
+
+def _begin_from(source, model_dir):
+    """Fills an empty folder with the search of another."""
+    folder = ModelDir(model_dir)
+    if source is None or folder.has_state():
+        return
+    with WriterLease(folder.path).held() as folder.lease:
+        if not folder.has_state():
+            folder.begin_from(source)
+
+
+def _round_steps(model_dir, limits, began):
+    """Returns the steps of a round that lasts as long as the first training."""
+    folder = ModelDirReader(model_dir)
+    if folder.has_state():
+        return folder.read_state()["settings"]["steps_per_iteration"]
+    if not limits:
+        raise ValueError(
+            "max_iteration_steps=None needs a dataset that ends, or steps or max_steps of "
+            "train: a round lasts as long as the first call. Received: an endless dataset."
+        )
+    return min(limits) - began
 
 
 def _check_arguments(
@@ -305,7 +338,8 @@ def _check_arguments(
     words = "an adanet.Generator"
     check_instance("subnetwork_generator", subnetwork_generator, Generator, words)
     or_none(check_dict, "params", params, object, "a dict by name, or None")
-    or_none(check_function, "metric_fn", metric_fn)
+    if or_none(check_function, "metric_fn", metric_fn) is not None:
+        metric_arguments(metric_fn)
     or_none(check_integer, "max_iterations", max_iterations, 1)
     words = "an estimator.ReportMaterializer, or None"
     or_none(check_instance, "report_materializer", report_materializer, ReportMaterializer, words)

@@ -8,19 +8,33 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_choice, check_function, check_integer, check_text, or_none
+from adaptive_nets._arguments import takes
+from adaptive_nets._checks import (
+    check_choice,
+    check_dict,
+    check_function,
+    check_integer,
+    check_text,
+    or_none,
+    show,
+)
+from adaptive_nets._values import tried
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.ensembles.metrics import evaluate_logits
 from adaptive_nets.adanet.fit_data import labelled_rows
 from adaptive_nets.adanet.inspection.predictions import predict_rows
 from adaptive_nets.adanet.monitoring.tensorboard import Scalars
+from adaptive_nets.data.datasets import read_dataset
 from adaptive_nets.estimator import inputs
+from adaptive_nets.estimator.compat.contract import metric_arguments
+from adaptive_nets.estimator.predictions import named
 from adaptive_nets.heads import BinaryClass, Regression
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 
+@takes({})
 @dataclasses.dataclass(frozen=True)
 class InputFnEvaluator:
     """Chooses candidates by a metric on the data of an `input_fn`.
@@ -64,6 +78,7 @@ class InputFnEvaluator:
 Evaluator = InputFnEvaluator
 
 
+@takes({})
 @dataclasses.dataclass(frozen=True)
 class ReportMaterializer:
     """Data that the generator's reports are measured on.
@@ -86,32 +101,57 @@ class ReportMaterializer:
 
 
 def evaluate_search(
-    search: AdaNet, dataset: "tf.data.Dataset", metric_fn: Callable | None = None
+    search: AdaNet,
+    dataset: "tf.data.Dataset",
+    metric_fn: Callable | None = None,
+    config: Any = None,
+    params: Any = None,
 ) -> dict[str, Any]:
     """Returns loss and metrics of the ensemble on a finite dataset.
 
     Args:
         search: A search with an ensemble.
         dataset: Dataset of features and labels.
-        metric_fn: Function of `labels` and `predictions` that returns further metrics. Defaults
-            to `None`.
+        metric_fn: Function of some of `features`, `labels`, `predictions`, `config` and `params`
+            that returns further metrics. Defaults to `None`.
+        config: The `RunConfig`, for `metric_fn`. Defaults to `None`.
+        params: Hyperparameters, for `metric_fn`. Defaults to `None`.
 
     Returns:
         Dict of numbers.
     """
     head = search.head
-    rows = labelled_rows(dataset, None, head, "evaluate", schema=search.schema)
+    x, y, w = read_dataset(dataset)
+    rows = labelled_rows(x, y, head, "evaluate", w, schema=search.schema)
     logits = predict_rows(search.model, rows.x, 1024)
     found = evaluate_logits(head, logits, rows)
     found["average_loss"] = found["loss"]
     found |= _usual(head, np.asarray(logits, "float64"), rows)
     if metric_fn is not None:
-        predictions = {k: np.asarray(v) for k, v in head.predictions(logits).items()}
-        for name, value in metric_fn(labels=rows.y, predictions=predictions).items():
-            value = value.result() if isinstance(value, keras.metrics.Metric) else value
-            found[name] = float(np.asarray(value))
+        known = {
+            "features": x, "labels": rows.y, "config": config, "params": params,
+            "predictions": {k: v.numpy() for k, v in named(head, logits).items()},
+        }  # fmt: skip
+        found |= _further(metric_fn, known)
     found["iteration"] = search.state.iteration
     found["global_step"] = search.global_step
+    return found
+
+
+def _further(metric_fn, known):
+    """Returns the metrics of a `metric_fn`, which is given what it asks for."""
+    metrics = metric_fn(**{name: known[name] for name in metric_arguments(metric_fn)})
+    found = {}
+    for name, value in check_dict("metric_fn", metrics, object, "a dict of metrics").items():
+        value = value.result() if isinstance(value, keras.metrics.Metric) else value
+        number = tried(lambda value=value: float(np.asarray(value)))
+        if number is None:
+            raise ValueError(
+                "metric_fn must return a dict of numbers or keras.metrics.Metrics: TensorFlow 1's "
+                f"pairs of a value and its update have no meaning here. Received: {name}="
+                f"{show(value)}."
+            )
+        found[name] = number
     return found
 
 

@@ -5,9 +5,11 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from adaptive_nets._checks import check_instance, check_path
 from adaptive_nets.adanet import AdaNet
+from adaptive_nets.estimator.compat.names import EXPORT_INSTEAD, missing
 from adaptive_nets.serving import (
     ServingInputReceiver,
     build_parsing_serving_input_receiver_fn,
@@ -63,3 +65,7 @@ def exports_in(folder: str | os.PathLike) -> list[Path]:
         (path for path in folder.iterdir() if re.fullmatch(r"\d+", path.name)),
         key=lambda path: int(path.name),
     )
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("adaptive_nets.estimator.export", name, EXPORT_INSTEAD)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adaptive_nets._arguments import takes
 from adaptive_nets._checks import (
     check_bool,
     check_dict,
@@ -17,6 +18,7 @@ from adaptive_nets._checks import (
     or_none,
     show,
 )
+from adaptive_nets.estimator.compat.contract import EXPORTER
 from adaptive_nets.estimator.export import exports_in
 from adaptive_nets.files.atomic import atomic_write
 
@@ -75,8 +77,7 @@ class _Saving(Exporter):
         check_function("serving_input_receiver_fn", serving_input_receiver_fn)
         words = "a dict from paths in assets.extra to files"
         or_none(check_dict, "assets_extra", assets_extra, str | os.PathLike, words)
-        if check_bool("as_text", as_text):
-            raise ValueError("as_text=True is not supported. Received: as_text=True.")
+        as_text = check_bool("as_text", as_text)
         self.serving_input_receiver_fn, self.assets_extra = serving_input_receiver_fn, assets_extra
         self.as_text, self.exports_to_keep = as_text, exports_to_keep
 
@@ -104,6 +105,7 @@ class _Saving(Exporter):
         return True
 
 
+@takes(EXPORTER)
 class FinalExporter(_Saving):
     """Exports once, at the end of training.
 
@@ -127,6 +129,7 @@ class FinalExporter(_Saving):
         return final
 
 
+@takes(EXPORTER)
 class LatestExporter(_Saving):
     """Exports after each evaluation and keeps the newest exports.
 
@@ -144,13 +147,14 @@ def loss_smaller(best_eval_result: dict[str, Any], current_eval_result: dict[str
     return current_eval_result["loss"] < best_eval_result["loss"]
 
 
+@takes(EXPORTER)
 class BestExporter(_Saving):
     """Exports after an evaluation that beats all previous ones, including earlier processes'.
 
     Args:
         name: Name of the folder in `model_dir/export`. Defaults to `"best_exporter"`.
         serving_input_receiver_fn: Function that defines what a server receives.
-        event_file_pattern: Accepted but ignored: the best result is stored next to the exports.
+        event_file_pattern: Ignored: the best result is stored next to the exports.
             Defaults to `None`.
         compare_fn: Function of `best_eval_result` and `current_eval_result` that returns whether
             the current one is better. Defaults to `loss_smaller`: a lower loss is better.

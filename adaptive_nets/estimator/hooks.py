@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from absl import logging
 
+from adaptive_nets._arguments import takes
 from adaptive_nets._checks import (
     check_bool,
     check_dict,
@@ -19,6 +20,7 @@ from adaptive_nets._checks import (
     or_none,
     show,
 )
+from adaptive_nets.estimator.compat.contract import CHECKPOINT_SAVER_HOOK, STEP_COUNTER_HOOK
 
 
 class RunContext:
@@ -66,6 +68,7 @@ class SessionRunHook:
         """Called once, after training."""
 
 
+@takes({})
 class StopAtStepHook(SessionRunHook):
     """Stops training after exactly `num_steps` more steps, or at global step `last_step`.
 
@@ -88,6 +91,7 @@ class StopAtStepHook(SessionRunHook):
         return self.last_step if self.num_steps is None else global_step + self.num_steps
 
 
+@takes({})
 class LoggingTensorHook(SessionRunHook):
     """Logs the loss and the global step.
 
@@ -150,13 +154,15 @@ class LoggingTensorHook(SessionRunHook):
         logging.info(self.formatter(shown) if self.formatter else text)
 
 
+@takes(STEP_COUNTER_HOOK)
 class StepCounterHook(SessionRunHook):
     """Logs steps per second.
 
     Args:
         every_n_steps: Steps between log lines. Defaults to `100`.
         every_n_secs: Seconds between log lines, instead of steps. Defaults to `None`.
-        output_dir: Accepted but ignored. Defaults to `None`.
+        output_dir: Ignored: steps per second are logged. Defaults to `None`.
+        summary_writer: Ignored, too. Defaults to `None`.
     """
 
     def __init__(
@@ -164,6 +170,7 @@ class StepCounterHook(SessionRunHook):
         every_n_steps: int | None = 100,
         every_n_secs: float | None = None,
         output_dir: Any = None,
+        summary_writer: Any = None,
     ) -> None:
         self.every_n_steps = or_none(check_integer, "every_n_steps", every_n_steps, 1)
         self.every_n_secs = or_none(check_number, "every_n_secs", every_n_secs, 0)
@@ -184,25 +191,58 @@ class StepCounterHook(SessionRunHook):
             self._last = (step, now)
 
 
+@takes(CHECKPOINT_SAVER_HOOK)
 class CheckpointSaverHook(SessionRunHook):
     """Sets the time between the checkpoints that the search writes.
 
     Args:
         checkpoint_dir: Must be the estimator's `model_dir` or `None`. Defaults to `None`.
-        save_secs: Seconds between checkpoints.
-        save_steps: Not supported: checkpoints go by time. Must be `None`.
+        save_secs: Seconds between checkpoints. Defaults to `None`: as `RunConfig` says.
+        save_steps: Ignored: checkpoints go by time. Defaults to `None`.
+        listeners: `CheckpointSaverListener`s. Defaults to `None`.
     """
 
     def __init__(
-        self, checkpoint_dir: Any = None, save_secs: float | None = None, save_steps: Any = None
+        self,
+        checkpoint_dir: Any = None,
+        save_secs: float | None = None,
+        save_steps: int | None = None,
+        saver: Any = None,
+        checkpoint_basename: str = "model.ckpt",
+        scaffold: Any = None,
+        listeners: Sequence[Any] | None = None,
+        save_graph_def: bool = True,
     ) -> None:
-        if save_steps is not None or save_secs is None:
+        save_steps = or_none(check_integer, "save_steps", save_steps, 1)
+        if (save_steps is None) == (save_secs is None):
             raise ValueError(
-                "Checkpoints go by time: pass save_secs instead of save_steps. "
+                "Pass exactly one of save_secs and save_steps. "
                 f"Received: save_secs={show(save_secs)}, save_steps={show(save_steps)}."
             )
         self.checkpoint_dir = or_none(check_path, "checkpoint_dir", checkpoint_dir)
-        self.save_secs = check_number("save_secs", save_secs, 0, inclusive=False)
+        self.save_secs = save_secs
+        if save_secs is not None:
+            self.save_secs = check_number("save_secs", save_secs, 0, inclusive=False)
+        self.listeners = check_listeners(listeners)
+
+
+class CheckpointSaverListener:
+    """Base class of listeners, which are called with the state that each call of `train` leaves.
+
+    There is no session: `None` is passed instead.
+    """
+
+    def begin(self) -> None:
+        """Called before training."""
+
+    def before_save(self, session: Any, global_step_value: int) -> None:
+        """Called when training has ended."""
+
+    def after_save(self, session: Any, global_step_value: int) -> None:
+        """Called when the state is in `model_dir`."""
+
+    def end(self, session: Any, global_step_value: int) -> None:
+        """Called at the end."""
 
 
 class HookCallback(keras.callbacks.Callback):
@@ -234,6 +274,18 @@ class HookCallback(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         for hook in self.hooks:
             hook.end(None)
+
+
+def check_listeners(listeners: Sequence[Any] | None) -> list[CheckpointSaverListener]:
+    """Returns listeners as a list.
+
+    Raises:
+        TypeError: One is no `CheckpointSaverListener`.
+    """
+    words = "a list of estimator.CheckpointSaverListeners, or None"
+    if listeners is None:
+        return []
+    return check_list("saving_listeners", listeners, CheckpointSaverListener, words)
 
 
 def check_hooks(hooks: Sequence[Any] | None) -> list[Any]:

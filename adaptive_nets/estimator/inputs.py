@@ -10,16 +10,33 @@ import numpy as np
 
 from adaptive_nets._checks import check_function, show
 from adaptive_nets._values import tried
+from adaptive_nets.adanet.fit_data import SAMPLE_ROWS
 from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.containers import unpack
-from adaptive_nets.data.datasets import is_dataset, is_endless, plain_features, plain_labels
+from adaptive_nets.data.datasets import (
+    dataset_batch_size,
+    is_dataset,
+    is_endless,
+    plain_features,
+    plain_labels,
+)
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.estimator.compat.arrays import numpy_input_fn, pandas_input_fn
 from adaptive_nets.estimator.mode_keys import ModeKeys
+from adaptive_nets.keras_internals import repeats
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
     from adaptive_nets.estimator.config import RunConfig
+
+__all__ = ["numpy_input_fn", "pandas_input_fn"]
+
+ONE_SHOT = (
+    "input_fn must return the tf.data.Dataset itself, not tensors or an iterator: outside a graph "
+    "get_next() gives one batch, which would be used in every step. Leave out "
+    "make_one_shot_iterator().get_next(), or return arrays for a single batch."
+)
 
 
 @dataclasses.dataclass
@@ -40,36 +57,73 @@ def call(input_fn: Callable, mode: str, config: "RunConfig", params: Any) -> Any
 
     Raises:
         TypeError: `input_fn` is not callable.
+        ValueError: It returns the tensors of one batch, or an iterator.
     """
-    check_function("input_fn", input_fn)
-    known = {"mode": mode, "config": config, "params": params}
-    signature = tried(lambda: inspect.signature(input_fn))
+    try:
+        found = call_named("input_fn", input_fn, mode=mode, config=config, params=params)
+    except AttributeError as error:
+        if "_iterator" not in str(error):
+            raise
+        raise ValueError(f"{ONE_SHOT} Received: {error}.") from error
+    parts = found if isinstance(found, tuple | list | dict) else [found]
+    for part in [] if is_dataset(found) else keras.tree.flatten(parts):
+        if is_dataset(part):
+            raise ValueError(
+                "input_fn must return one tf.data.Dataset of (features, labels), as "
+                "tf.data.Dataset.zip((features, labels)) makes of two. Received: "
+                f"{type(found).__name__} with a dataset in it."
+            )
+        if keras.ops.is_tensor(part) or hasattr(part, "get_next"):
+            raise ValueError(f"{ONE_SHOT} Received: {show(part)}.")
+    return found
+
+
+def call_named(name: str, function: Callable, **known: Any) -> Any:
+    """Calls a user's function with those of the known arguments that it takes.
+
+    Args:
+        name: Name of the function in messages.
+        function: The function.
+        **known: What it may ask for.
+
+    Raises:
+        TypeError: It is not callable, or needs other arguments.
+    """
+    check_function(name, function)
+    signature = tried(lambda: inspect.signature(function))
     # Built-in functions need not say what they take.
     names = signature.parameters if signature else ()
-    given = {name: value for name, value in known.items() if name in names}
+    given = {key: value for key, value in known.items() if key in names}
     try:
-        inspect.signature(input_fn).bind(**given)
+        inspect.signature(function).bind(**given)
     except (TypeError, ValueError) as error:
+        *most, last = known
         raise TypeError(
-            "input_fn must be a function that needs no arguments but mode, config and params. "
-            f"Received: input_fn={show(input_fn)}, {error}."
+            f"{name} must be a function that needs no arguments but {', '.join(most)} and {last}. "
+            f"Received: {name}={show(function)}, {error}."
         ) from error
-    return input_fn(**given)
+    return function(**given)
 
 
 def for_training(
-    input_fn: Callable, config: "RunConfig", params: Any, most: int | None = None
+    input_fn: Callable,
+    config: "RunConfig",
+    params: Any,
+    most: int | None = None,
+    finite: Callable[[], bool] | None = None,
 ) -> Given:
     """Returns the training data of an `input_fn`.
 
-    Training ends when a finite dataset ends, as in tf.estimator. A batch of tensors is used in
-    every step.
+    Training ends when a finite dataset ends, as in tf.estimator. A pair of arrays is one batch,
+    used in every step. Rows that a dataset repeats are read as training goes on, up to its end.
 
     Args:
         input_fn: The function.
         config: The `RunConfig`.
         params: Hyperparameters for `input_fn`.
         most: Number of batches of which no more are needed. Defaults to `None`: no limit.
+        finite: Function that returns whether a dataset must stay finite, to be read as a whole.
+            Defaults to `None`: it need not.
 
     Raises:
         ValueError: It returns neither a batched dataset nor tensors of features and labels.
@@ -77,7 +131,14 @@ def for_training(
     found = call(input_fn, ModeKeys.TRAIN, config, params)
     if is_dataset(found):
         _check_labelled(found)
-        return Given({"x": found}, None if is_endless(found) else _length(found, most))
+        if is_endless(found):
+            return Given({"x": found}, None)
+        steps = _length(found, most)
+        # To read all repetitions may take hours; of so few rows they are read as a whole anyway.
+        if steps and repeats(found) and not (finite is not None and finite()):
+            few = steps * dataset_batch_size(found) <= SAMPLE_ROWS
+            found = found if few else found.repeat()
+        return Given({"x": found}, steps)
     features, labels, *weight = _pair(found)
     rows = len(keras.tree.flatten(features)[0])
     if unpack(found[0], rows).layout == "columns":

@@ -8,6 +8,7 @@ import numpy as np
 
 from adaptive_nets._checks import check_list
 from adaptive_nets.adanet import AdaNet
+from adaptive_nets.data.weights import drop_weights
 from adaptive_nets.heads import BinaryClass, MultiClass
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ def batches(
         return named(head, model(features, training=False))
 
     for batch in dataset.as_numpy_iterator():
-        features = keras.tree.map_structure(tf.convert_to_tensor, search.schema.read(batch))
+        features = keras.tree.map_structure(
+            tf.convert_to_tensor, search.schema.read(drop_weights(head, batch))
+        )
         found = {name: value.numpy() for name, value in run(features).items()}
         unknown = set(wanted or ()) - set(found)
         if unknown:

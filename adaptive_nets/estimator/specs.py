@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from adaptive_nets._arguments import takes
 from adaptive_nets._checks import (
     check_function,
     check_integer,
@@ -12,10 +13,12 @@ from adaptive_nets._checks import (
     check_text,
     or_none,
 )
+from adaptive_nets.estimator.compat.contract import EVALUATE
 from adaptive_nets.estimator.exporters import Exporter
-from adaptive_nets.estimator.hooks import check_hooks
+from adaptive_nets.estimator.hooks import check_hooks, check_listeners
 
 
+@takes({})
 @dataclasses.dataclass(frozen=True)
 class TrainSpec:
     """How to train.
@@ -24,6 +27,7 @@ class TrainSpec:
         input_fn: Function that returns the training data.
         max_steps: Total number of steps. Defaults to `None`: until the search or the data end.
         hooks: `SessionRunHook`s or Keras callbacks. Defaults to `None`.
+        saving_listeners: As in `Estimator.train`. Defaults to `None`.
 
     Raises:
         TypeError: `input_fn` is not callable.
@@ -33,13 +37,16 @@ class TrainSpec:
     input_fn: Callable
     max_steps: int | None = None
     hooks: Sequence[Any] | None = None
+    saving_listeners: Sequence[Any] | None = None
 
     def __post_init__(self) -> None:
         check_function("input_fn", self.input_fn)
         or_none(check_integer, "max_steps", self.max_steps, 1)
         check_hooks(self.hooks)
+        check_listeners(self.saving_listeners)
 
 
+@takes(EVALUATE)
 @dataclasses.dataclass(frozen=True)
 class EvalSpec:
     """How to evaluate and export.
@@ -48,7 +55,7 @@ class EvalSpec:
         input_fn: Function that returns the evaluation data.
         steps: Number of batches per evaluation, or `None` for all. Defaults to `100`.
         name: Suffix of the folder `eval_<name>`. Defaults to `None`: `eval`.
-        hooks: Accepted but ignored. Defaults to `None`.
+        hooks: Ignored: evaluation calls no hooks. Defaults to `None`.
         exporters: An `Exporter` or a list of them. Defaults to `None`.
         start_delay_secs: Seconds that an evaluator process waits before it starts. Defaults to
             `120`.

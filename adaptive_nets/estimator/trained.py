@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_nets._arguments import takes
 from adaptive_nets._checks import (
     check_bool,
     check_choice,
+    check_dict,
     check_function,
     check_integer,
     check_list,
@@ -20,10 +22,12 @@ from adaptive_nets._checks import (
 from adaptive_nets.adanet import AdaNet, Evaluator
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.estimator import inputs
+from adaptive_nets.estimator.compat.contract import EVALUATE, EXPORT
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.evaluation import evaluate_search, write_summary
 from adaptive_nets.estimator.export import export_timestamped
 from adaptive_nets.estimator.hooks import check_hooks
+from adaptive_nets.estimator.mode_keys import ModeKeys
 from adaptive_nets.estimator.predictions import batches, single_examples
 
 
@@ -85,6 +89,7 @@ class TrainedEnsemble:
             )
         return np.asarray(found[name])
 
+    @takes(EVALUATE)
     def evaluate(
         self,
         input_fn: Callable,
@@ -98,7 +103,7 @@ class TrainedEnsemble:
         Args:
             input_fn: As in `train`.
             steps: Number of batches to read. Defaults to `None`: all.
-            hooks: Accepted but ignored. Defaults to `None`.
+            hooks: Ignored: none are called. Defaults to `None`.
             checkpoint_path: A state file, as returned by `latest_checkpoint()`; the newest three
                 are kept. Defaults to `None`: the newest.
             name: Suffix of the folder `eval_<name>` for the metrics. Defaults to `None`: `eval`.
@@ -117,7 +122,7 @@ class TrainedEnsemble:
         search = self._trained(checkpoint_path)
         dataset = inputs.for_evaluation(input_fn, steps, self._config, self._params)
         inputs.check_features(dataset, search.schema)
-        found = evaluate_search(search, dataset, self.metric_fn)
+        found = evaluate_search(search, dataset, self.metric_fn, self._config, self._params)
         write_summary(self.eval_dir(name), found)
         return found
 
@@ -125,6 +130,7 @@ class TrainedEnsemble:
         """Returns the folder for the metrics of an evaluation."""
         return os.path.join(self.model_dir, f"eval_{name}" if name else "eval")
 
+    @takes(EVALUATE)
     def predict(
         self,
         input_fn: Callable,
@@ -138,7 +144,7 @@ class TrainedEnsemble:
         Args:
             input_fn: Function that returns features; labels are ignored.
             predict_keys: Names of the predictions to return. Defaults to `None`: all.
-            hooks: Accepted but ignored. Defaults to `None`.
+            hooks: Ignored: none are called. Defaults to `None`.
             checkpoint_path: As in `evaluate`. Defaults to `None`.
             yield_single_examples: Whether to yield rows one by one instead of batches. Defaults
                 to `True`.
@@ -160,6 +166,7 @@ class TrainedEnsemble:
         found = batches(search, dataset, predict_keys)
         return single_examples(found) if yield_single_examples else found
 
+    @takes(EXPORT)
     def export_saved_model(
         self,
         export_dir_base: str | os.PathLike,
@@ -189,15 +196,51 @@ class TrainedEnsemble:
         """
         check_function("serving_input_receiver_fn", serving_input_receiver_fn)
         check_choice("experimental_mode", experimental_mode, ("infer",))
-        if check_bool("as_text", as_text):
-            raise ValueError(
-                "as_text=True is not supported: only binary SavedModels are. "
-                "Received: as_text=True."
-            )
+        check_bool("as_text", as_text)
         search = self._trained(checkpoint_path)
         return export_timestamped(
             search, export_dir_base, serving_input_receiver_fn, assets_extra, self._subnetworks
         )
+
+    @takes(EXPORT)
+    def export_savedmodel(
+        self,
+        export_dir_base: str | os.PathLike,
+        serving_input_receiver_fn: Callable,
+        assets_extra: dict[str, str] | None = None,
+        as_text: bool = False,
+        checkpoint_path: str | None = None,
+        strip_default_attrs: bool = True,
+    ) -> str:
+        """The old name of `export_saved_model`."""
+        return self.export_saved_model(
+            export_dir_base, serving_input_receiver_fn, assets_extra, as_text, checkpoint_path
+        )
+
+    @takes(EXPORT)
+    def experimental_export_all_saved_models(
+        self,
+        export_dir_base: str | os.PathLike,
+        input_receiver_fn_map: dict[str, Callable],
+        assets_extra: dict[str, str] | None = None,
+        as_text: bool = False,
+        checkpoint_path: str | None = None,
+    ) -> str:
+        """Like `export_saved_model`, with a dict of the receiver of `ModeKeys.PREDICT`.
+
+        Raises:
+            ValueError: There is another mode: exports are for prediction.
+        """
+        check_dict("input_receiver_fn_map", input_receiver_fn_map, object, "a dict by mode", 1)
+        if list(input_receiver_fn_map) != [ModeKeys.PREDICT]:
+            raise ValueError(
+                "input_receiver_fn_map must have ModeKeys.PREDICT alone: exports are for "
+                f"prediction. Received: {', '.join(map(show, input_receiver_fn_map))}."
+            )
+        return self.export_saved_model(
+            export_dir_base, input_receiver_fn_map[ModeKeys.PREDICT], assets_extra, as_text,
+            checkpoint_path,
+        )  # fmt: skip
 
     def _trained(self, checkpoint_path=None):
         newest = self.latest_checkpoint()

@@ -6,6 +6,7 @@ from typing import Any
 
 from absl import logging
 
+from adaptive_nets._arguments import takes
 from adaptive_nets._checks import check_instance
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.estimator.estimator import Estimator
@@ -17,15 +18,17 @@ OVER = ("max_iterations", "no_improvement")
 POLL_SECONDS = 1.0
 
 
+@takes({})
 def train_and_evaluate(
     estimator: Estimator, train_spec: TrainSpec, eval_spec: EvalSpec
 ) -> tuple[dict[str, Any] | None, list[str | None]]:
     """Trains, evaluates periodically, and exports.
 
     Without a cluster in `TF_CONFIG`, this process does everything, and pauses training for an
-    evaluation every `throttle_secs` or `save_checkpoints_secs`, whichever is longer. In a cluster,
-    the chief and the workers train, and the evaluator evaluates the states in `model_dir` until
-    training ends.
+    evaluation every `throttle_secs` or `save_checkpoints_secs`, whichever is longer, or if
+    `save_checkpoints_steps` is given, when so many steps and `throttle_secs` have passed. In a
+    cluster, the chief and the workers train, and the evaluator evaluates the states in `model_dir`
+    until training ends.
 
     Args:
         estimator: An `Estimator`.
@@ -52,13 +55,21 @@ def train_and_evaluate(
     if config.task_type == "evaluator":
         return _evaluate_on(estimator, train_spec, eval_spec)
     if config.cluster_spec:
-        estimator.train(train_spec.input_fn, train_spec.hooks, max_steps=train_spec.max_steps)
+        estimator.train(
+            train_spec.input_fn, train_spec.hooks, max_steps=train_spec.max_steps,
+            saving_listeners=train_spec.saving_listeners,
+        )  # fmt: skip
         return None, []
     while True:
         # As in tf.estimator, which evaluates checkpoints.
-        pause = _Pause(max(eval_spec.throttle_secs, config.checkpoint_seconds))
+        steps = config.save_checkpoints_steps
+        seconds = 0.0 if steps else config.checkpoint_seconds
+        pause = _Pause(max(eval_spec.throttle_secs, seconds), steps or 0)
         hooks = [*(train_spec.hooks or ()), pause]
-        search = estimator.train_search(train_spec.input_fn, hooks, max_steps=train_spec.max_steps)
+        search = estimator.train_search(
+            train_spec.input_fn, hooks, max_steps=train_spec.max_steps,
+            saving_listeners=train_spec.saving_listeners,
+        )  # fmt: skip
         final = not pause.due or is_over(search, train_spec.max_steps)
         found, exports = _evaluate(estimator, eval_spec, final)
         if final:
@@ -72,15 +83,16 @@ def is_over(search: AdaNet, max_steps: int | None) -> bool:
 
 
 class _Pause(SessionRunHook):
-    """Stops training after some time."""
+    """Stops training after some time and at least some steps."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.due, self.began = seconds, False, None
+    def __init__(self, seconds: float, steps: int) -> None:
+        self.seconds, self.steps, self.due, self.began = seconds, steps, False, None
 
     def after_run(self, run_context: RunContext, run_values: RunValues) -> None:
         # Counted from the first steps: what comes before is tracing.
-        self.began = self.began or time.monotonic()
-        if time.monotonic() - self.began >= self.seconds:
+        now, step = time.monotonic(), int(run_values.results["global_step"])
+        self.began = self.began or (now, step)
+        if now - self.began[0] >= self.seconds and step - self.began[1] >= self.steps:
             self.due = True
             run_context.request_stop()
 

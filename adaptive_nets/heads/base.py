@@ -11,6 +11,7 @@ import numpy as np
 
 from adaptive_nets._checks import show
 from adaptive_nets.configurable import Configurable
+from adaptive_nets.heads.compat.arguments import check_column
 from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.heads.means import plain_mean
 
@@ -39,6 +40,9 @@ class Head(Configurable, ABC):
 
     Args:
         name: String. The head's name in errors and reports.
+        weight_column: Name of the feature with the weights of the rows, which is no input of the
+            model: a search takes it out of the features of `fit` and `evaluate`. Defaults to
+            `None`: there is none.
 
     Example:
 
@@ -82,13 +86,19 @@ class Head(Configurable, ABC):
     ```
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, weight_column: str | None = None) -> None:
         if not isinstance(name, str) or not name:
             raise ValueError(
                 f"Cannot make a {type(self).__name__} head: `name` must be a non-empty string. "
                 f"Received: name={show(name)}."
             )
         self.name = name
+        self.weight_column = check_column(weight_column)
+
+    @property
+    def weight_columns(self) -> str | dict[str, str] | None:
+        """The feature with the weights of the rows; for several heads, a dict by head."""
+        return self.weight_column
 
     @property
     @abstractmethod
@@ -238,4 +248,6 @@ class Head(Configurable, ABC):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments and what `adapt` learned, as JSON values."""
-        return {"name": self.name}
+        # Left out where there is none: older states, and heads of users, do not have it.
+        column = {} if self.weight_column is None else {"weight_column": self.weight_column}
+        return {"name": self.name, **column}

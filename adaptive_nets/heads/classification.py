@@ -9,11 +9,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_integer
+from adaptive_nets._arguments import takes
+from adaptive_nets._checks import check_integer, show
 from adaptive_nets._dtypes import whole_dtype
+from adaptive_nets.heads.compat.arguments import BINARY, CLASSES, check_thresholds
 from adaptive_nets.heads.labels import abridge, read_class_column
 from adaptive_nets.heads.means import mean_of_classes, mean_of_labels
-from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC, LogitPrecision, LogitRecall
+from adaptive_nets.heads.metrics import (
+    LogitAccuracy,
+    LogitAUC,
+    LogitPrecision,
+    LogitRecall,
+    threshold_metrics,
+)
 from adaptive_nets.heads.single_label import SingleLabel
 from adaptive_nets.heads.surrogate import (
     SurrogateLogLoss,
@@ -23,6 +31,7 @@ from adaptive_nets.heads.surrogate import (
 )
 
 
+@takes(BINARY)
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class BinaryClass(SingleLabel):
     """Binary classification with one logit: sigmoid cross-entropy, or AdaNet's surrogates.
@@ -50,6 +59,12 @@ class BinaryClass(SingleLabel):
         name: String. The head's name in errors and reports. Defaults to `"binary_class"`.
         surrogate: `"cross_entropy"`, `"logistic"` or `"exponential"`. Defaults to
             `"cross_entropy"`.
+        weight_column: Name of the feature with the weights of the rows, which is no input of the
+            model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
+        thresholds: Probabilities between 0 and 1 at which accuracy, precision and recall are
+            measured, as `"accuracy/positive_threshold_0.3"`. Defaults to `None`: at 0.5 alone.
+
+    Arguments of tf.estimator's head are taken too (the migration page lists them).
 
     Example:
 
@@ -71,9 +86,17 @@ class BinaryClass(SingleLabel):
         label_smoothing: float = 0.0,
         name: str = "binary_class",
         surrogate: str = "cross_entropy",
+        weight_column: str | None = None,
+        thresholds: Iterable[float] | None = None,
     ) -> None:
-        super().__init__(class_names, label_smoothing, name)
+        super().__init__(class_names, label_smoothing, name, weight_column)
+        self.thresholds = check_thresholds(thresholds)
         self.surrogate = check_surrogate(surrogate, name)
+        if self.thresholds and self.surrogate == "exponential":
+            raise ValueError(
+                "thresholds are of the probability sigmoid(logit), which the exponential "
+                f"surrogate does not have. Received: thresholds={show(thresholds)}."
+            )
         if self.class_names is not None and len(self.class_names) != 2:
             raise ValueError(
                 f"Cannot make head '{name}': `class_names` must have 2 names. "
@@ -118,6 +141,7 @@ class BinaryClass(SingleLabel):
             "log_loss": SurrogateLogLoss(self.surrogate),
             "precision": LogitPrecision(),
             "recall": LogitRecall(),
+            **threshold_metrics(self.thresholds),
         }
 
     def predictions(self, logits: Any) -> dict[str, Any]:
@@ -131,9 +155,12 @@ class BinaryClass(SingleLabel):
         }
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "surrogate": self.surrogate}
+        # Left out where there are none: older states do not have it.
+        found = {"thresholds": list(self.thresholds)} if self.thresholds else {}
+        return {**super().get_config(), "surrogate": self.surrogate, **found}
 
 
+@takes(CLASSES)
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class MultiClass(SingleLabel):
     """Multi-class classification with one logit per class: softmax cross-entropy.
@@ -173,8 +200,9 @@ class MultiClass(SingleLabel):
         class_names: Iterable[str | int] | None = None,
         label_smoothing: float = 0.0,
         name: str = "multi_class",
+        weight_column: str | None = None,
     ) -> None:
-        super().__init__(class_names, label_smoothing, name)
+        super().__init__(class_names, label_smoothing, name, weight_column)
         self.n_classes = None if n_classes is None else check_integer("n_classes", n_classes, 2)
         if self.class_names is not None:
             if self.n_classes not in (None, len(self.class_names)):

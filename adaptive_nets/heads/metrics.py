@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
+from adaptive_nets._checks import check_number
 from adaptive_nets._dtypes import whole_dtype
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class LogitAccuracy(keras.metrics.Mean):
     """Accuracy of logits: the share of labels on the right side of 0 (probability one half).
+
+    Another `threshold` than 0.5 is one of the probability, sigmoid(logit).
 
     Example:
 
@@ -25,18 +30,24 @@ class LogitAccuracy(keras.metrics.Mean):
     ```
     """
 
-    def __init__(self, name: str = "accuracy", dtype: Any = None) -> None:
+    def __init__(self, name: str = "accuracy", dtype: Any = None, threshold: float = 0.5) -> None:
         super().__init__(name=name, dtype=dtype or whole_dtype())
+        self.threshold = check_number("threshold", threshold, 0, 1, inclusive=False)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        labels, decisions = _decisions(y_true, y_pred, self.dtype)
+        labels, decisions = _decisions(y_true, y_pred, self.dtype, self.threshold)
         right = ops.cast(ops.equal(labels, decisions), self.dtype)
         super().update_state(ops.mean(right, axis=-1), sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        return _with_threshold(super().get_config(), self.threshold)
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class LogitPrecision(keras.metrics.Mean):
     """Precision of logits: the share of true positives among logits above 0, or 0 without any.
+
+    Another `threshold` than 0.5 is one of the probability, sigmoid(logit).
 
     Example:
 
@@ -49,17 +60,23 @@ class LogitPrecision(keras.metrics.Mean):
     ```
     """
 
-    def __init__(self, name: str = "precision", dtype: Any = None) -> None:
+    def __init__(self, name: str = "precision", dtype: Any = None, threshold: float = 0.5) -> None:
         super().__init__(name=name, dtype=dtype or whole_dtype())
+        self.threshold = check_number("threshold", threshold, 0, 1, inclusive=False)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        labels, decisions = _decisions(y_true, y_pred, self.dtype)
+        labels, decisions = _decisions(y_true, y_pred, self.dtype, self.threshold)
         super().update_state(labels, decisions * _column(sample_weight, self.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        return _with_threshold(super().get_config(), self.threshold)
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class LogitRecall(keras.metrics.Mean):
     """Recall of logits: the share of positives with a logit above 0, or 0 without any.
+
+    Another `threshold` than 0.5 is one of the probability, sigmoid(logit).
 
     Example:
 
@@ -72,12 +89,16 @@ class LogitRecall(keras.metrics.Mean):
     ```
     """
 
-    def __init__(self, name: str = "recall", dtype: Any = None) -> None:
+    def __init__(self, name: str = "recall", dtype: Any = None, threshold: float = 0.5) -> None:
         super().__init__(name=name, dtype=dtype or whole_dtype())
+        self.threshold = check_number("threshold", threshold, 0, 1, inclusive=False)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        labels, decisions = _decisions(y_true, y_pred, self.dtype)
+        labels, decisions = _decisions(y_true, y_pred, self.dtype, self.threshold)
         super().update_state(decisions, labels * _column(sample_weight, self.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        return _with_threshold(super().get_config(), self.threshold)
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")
@@ -215,12 +236,31 @@ class R2(keras.metrics.Metric):
         return {**super().get_config(), "dim": self.dim}
 
 
-def _decisions(y_true: Any, y_pred: Any, dtype: str) -> tuple[Any, Any]:
+def threshold_metrics(thresholds: Sequence[float]) -> dict[str, keras.metrics.Metric]:
+    """Returns accuracy, precision and recall at thresholds of the probability, by name.
+
+    Args:
+        thresholds: Numbers between 0 and 1.
+    """
+    kinds = {"accuracy": LogitAccuracy, "precision": LogitPrecision, "recall": LogitRecall}
+    return {
+        (name := f"{key}/positive_threshold_{t:g}"): kind(name=name, threshold=t)
+        for t in thresholds
+        for key, kind in kinds.items()
+    }
+
+
+def _with_threshold(config, threshold):
+    """Returns a metric's configuration, which without a threshold is as in older states."""
+    return config if threshold == 0.5 else {**config, "threshold": threshold}
+
+
+def _decisions(y_true: Any, y_pred: Any, dtype: str, threshold: float) -> tuple[Any, Any]:
     labels = ops.cast(ops.convert_to_tensor(y_true), dtype)
     logits = ops.convert_to_tensor(y_pred)
     if len(labels.shape) < len(logits.shape):
         labels = ops.expand_dims(labels, -1)
-    return labels, ops.cast(logits > 0, dtype)
+    return labels, ops.cast(logits > math.log(threshold / (1 - threshold)), dtype)
 
 
 def _column(sample_weight: Any, dtype: str) -> Any:

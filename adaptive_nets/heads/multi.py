@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._arguments import takes
 from adaptive_nets._checks import check_config, check_number, show
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.columns import (
@@ -20,11 +21,13 @@ from adaptive_nets.heads.columns import (
     with_mean_one,
     with_weights,
 )
+from adaptive_nets.heads.compat.arguments import SEVERAL
 from adaptive_nets.heads.labels import abridge
 from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.serialization import make_object
 
 
+@takes(SEVERAL)
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Multi(Head):
     """Several heads on one network: the weighted sum of their losses.
@@ -79,6 +82,12 @@ class Multi(Head):
         super().__init__(name)
         self.heads = _named_heads(heads, name)
         self.weights = _named_weights(weights, list(self.heads), name)
+
+    @property
+    def weight_columns(self) -> dict[str, str] | None:
+        """The feature with the weights of each head that has one, or `None`."""
+        found = {name: head.weight_columns for name, head in self.heads.items()}
+        return {name: column for name, column in found.items() if column} or None
 
     @property
     def units(self) -> int:

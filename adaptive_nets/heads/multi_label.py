@@ -9,16 +9,19 @@ import keras
 import numpy as np
 from keras import ops
 
+from adaptive_nets._arguments import takes
 from adaptive_nets._checks import check_bool, check_integer, check_number
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets._values import elements
 from adaptive_nets.heads.base import Head
+from adaptive_nets.heads.compat.arguments import LABELS, check_thresholds
 from adaptive_nets.heads.labels import abridge, are_booleans, check_class_names, read_labels
 from adaptive_nets.heads.means import mean_of_labels
-from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC
+from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC, threshold_metrics
 from adaptive_nets.heads.surrogate import binary_loss
 
 
+@takes(LABELS)
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class MultiLabel(Head):
     """Multi-label classification: the mean sigmoid cross-entropy of independent classes.
@@ -39,6 +42,12 @@ class MultiLabel(Head):
         name: String. The head's name in errors and reports. Defaults to `"multi_label"`.
         boolean: Whether `"classes"` are booleans. Defaults to `False`; `adapt` sets it to `True`
             for boolean labels.
+        weight_column: Name of the feature with the weights of the rows, which is no input of the
+            model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
+        thresholds: Probabilities between 0 and 1 at which accuracy, precision and recall are
+            measured, as `"accuracy/positive_threshold_0.3"`. Defaults to `None`: at 0.5 alone.
+
+    Arguments of tf.estimator's head are taken too (the migration page lists them).
 
     Example:
 
@@ -61,8 +70,11 @@ class MultiLabel(Head):
         label_smoothing: float = 0.0,
         name: str = "multi_label",
         boolean: bool = False,
+        weight_column: str | None = None,
+        thresholds: Iterable[float] | None = None,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, weight_column)
+        self.thresholds = check_thresholds(thresholds)
         self.boolean = check_bool("boolean", boolean)
         self.n_classes = None if n_classes is None else check_integer("n_classes", n_classes, 1)
         self.class_names = check_class_names(class_names, 1, name)
@@ -183,6 +195,7 @@ class MultiLabel(Head):
             "log_loss": keras.metrics.BinaryCrossentropy(
                 from_logits=True, name="log_loss", dtype=whole_dtype()
             ),
+            **threshold_metrics(self.thresholds),
         }
 
     def predictions(self, logits: Any) -> dict[str, Any]:
@@ -201,6 +214,7 @@ class MultiLabel(Head):
             "label_smoothing": self.label_smoothing,
             # Left out of others, whose configurations in older states do not have it.
             **({"boolean": True} if self.boolean else {}),
+            **({"thresholds": list(self.thresholds)} if self.thresholds else {}),
         }
 
 

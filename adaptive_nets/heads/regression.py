@@ -10,9 +10,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from adaptive_nets._arguments import takes
 from adaptive_nets._checks import check_config, check_integer, show
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.heads.base import Head
+from adaptive_nets.heads.compat.arguments import NUMBERS
 from adaptive_nets.heads.labels import read_labels
 from adaptive_nets.heads.loss_scale import LossScale, measure_loss_scale
 from adaptive_nets.heads.metrics import R2
@@ -26,6 +28,7 @@ _LOSSES = {
 }
 
 
+@takes(NUMBERS)
 @keras.saving.register_keras_serializable(package="adaptive_nets")
 class Regression(Head):
     """Regression with one logit per target; the logits are the predictions.
@@ -40,6 +43,10 @@ class Regression(Head):
             the predictions. To save and load a custom function or class, decorate it with
             `keras.saving.register_keras_serializable`. Defaults to `"mean_squared_error"`.
         name: String. The head's name in errors and reports. Defaults to `"regression"`.
+        weight_column: Name of the feature with the weights of the rows, which is no input of the
+            model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
+
+    Arguments of tf.estimator's head are taken too (the migration page lists them).
 
     Example:
 
@@ -58,8 +65,9 @@ class Regression(Head):
         dim: int | None = None,
         loss: str | keras.losses.Loss | Callable[[Any, Any], Any] = "mean_squared_error",
         name: str = "regression",
+        weight_column: str | None = None,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, weight_column)
         self.dim = None if dim is None else check_integer("dim", dim, 1)
         if not (callable(loss) and not isinstance(loss, type)) and (
             not isinstance(loss, str) or loss not in _LOSSES

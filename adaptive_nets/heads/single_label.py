@@ -19,9 +19,13 @@ class SingleLabel(Head):
     """Converts between labels and class indices for a head with one class per example."""
 
     def __init__(
-        self, class_names: Iterable[str | int | bool] | None, label_smoothing: float, name: str
+        self,
+        class_names: Iterable[str | int | bool] | None,
+        label_smoothing: float,
+        name: str,
+        weight_column: str | None = None,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, weight_column)
         self.class_names = check_class_names(class_names, 2, name)
         self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1, "low")
 

@@ -55,7 +55,12 @@ from adaptive_nets.keras_internals.operation import (
     stochastic_depth_class,
 )
 from adaptive_nets.keras_internals.reuse import reused_layers
-from adaptive_nets.keras_internals.tracing import call_with, layer_calls_changed, without_rewriting
+from adaptive_nets.keras_internals.tracing import (
+    call_with,
+    layer_calls_changed,
+    repeats,
+    without_rewriting,
+)
 from adaptive_nets.keras_internals.training import (
     compiled_loss,
     decays,
@@ -139,6 +144,7 @@ __all__ = [
     "own_variables",
     "print_message",
     "projection",
+    "repeats",
     "replica_loss",
     "reused_layers",
     "seeded",

@@ -1,4 +1,4 @@
-"""How Keras calls layers, and TensorFlow what it has traced."""
+"""How Keras and TensorFlow call what they have made, and what datasets are made of."""
 
 import contextlib
 import threading
@@ -63,3 +63,14 @@ def layer_calls_changed(change: Callable[[Any, tuple, dict], tuple[tuple, dict]]
         yield
     finally:
         keras.layers.Layer.__call__ = original
+
+
+def repeats(dataset: Any) -> bool:
+    """Returns whether a dataset repeats others, at any place of what it is made of."""
+    waiting = [dataset]
+    while waiting:
+        each = waiting.pop()
+        if type(each).__name__ == "_RepeatDataset" and int(each._count) != 1:
+            return True
+        waiting.extend(each._inputs())
+    return False

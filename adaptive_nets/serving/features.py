@@ -10,6 +10,7 @@ from adaptive_nets.serving.signatures import tensor_signature
 
 _NOT_FINITE = "'{}' must be finite. Received: NaN or infinity, first in row:"
 _INEXACT = "'{}' must be exact. Received: a whole number that would be rounded, in row:"
+_OUTSIDE = "'{}' must fit in {}. Received: a number beyond it, in row:"
 
 
 def served_specs(model: keras.Model, schema: Schema | None) -> Any:
@@ -48,14 +49,16 @@ def missing_values(schema: Schema) -> dict[str, Any]:
 def assembled(schema: Schema | None, received: Any, check_values: bool = True) -> Any:
     """Returns received tensors as the features that the model takes.
 
-    Further tensors are left out. Numbers are cast to wider dtypes, and one value per row may come
-    as `[rows]` or `[rows, 1]`.
+    Further tensors are left out. Numbers are cast to wider dtypes, integers also to narrower ones
+    that hold them (a `tf.Example` has int64 alone), and one value per row may come as `[rows]` or
+    `[rows, 1]`.
 
     Args:
         schema: The schema of the features, or `None` to return what is received.
         received: Tensor, or dict of tensors.
         check_values: Whether the served graph refuses what `Schema.read` refuses: NaN, infinity,
-            and whole numbers that the feature's dtype would round. Defaults to `True`.
+            and whole numbers that the feature's dtype would round or cannot hold. Defaults to
+            `True`.
 
     Raises:
         ValueError: A tensor is missing, or has another shape or kind.
@@ -100,20 +103,31 @@ def _fitted(schema, feature, tensor, received):
         tensor = tf.reshape(tensor, [-1, 1])
     widens = given == wanted or (
         wanted.is_floating and (given.is_floating or given.is_integer or given.is_bool)
-    ) or (wanted.is_integer and given.is_integer and given.max <= wanted.max)  # fmt: skip
-    if not widens or not tensor.shape.is_compatible_with(shape):
+    )  # fmt: skip
+    whole = (wanted.is_integer or wanted.is_bool) and given.is_integer
+    if not (widens or whole) or not tensor.shape.is_compatible_with(shape):
         raise ValueError(_mismatch(schema, received))
     cast = tensor if given == wanted else tf.cast(tensor, wanted)
-    if not wanted.is_floating:
+    if not wanted.is_floating and (given == wanted or _holds(wanted, given)):
         return cast, None
-    if given.is_integer:
+    if whole:
+        bad, why = tf.cast(cast, given) != tensor, _OUTSIDE
+        if wanted.is_integer:
+            # Between signed and unsigned integers of one size, the way back wraps again.
+            bad |= (cast < 0) != (tensor < 0)
+    elif given.is_integer:
         bad, why = tf.cast(cast, given) != tensor, _INEXACT
     else:
         bad = tf.math.is_inf(cast) if feature.missing else ~tf.math.is_finite(cast)
         why = _NOT_FINITE
     if bad.shape.rank is None or bad.shape.rank > 2 or bad.shape[-1] != 1:
         bad = tf.reduce_any(tf.reshape(bad, [tf.shape(bad)[0], -1]), axis=1, keepdims=True)
-    return cast, {why.format(feature.name): bad}
+    return cast, {why.format(feature.name, wanted.name): bad}
+
+
+def _holds(wanted, given):
+    """Returns whether a dtype holds all integers of another."""
+    return wanted.is_integer and wanted.min <= given.min and given.max <= wanted.max
 
 
 def _checked(found, bad):

@@ -69,7 +69,7 @@ def test_tasks_have_ranks_and_one_writes():
         (config("chief", 0, {"chief": ["a:1", "b:1"]}), "more than one chief"),
         (config("worker", 2), "task worker 2 is not in the cluster"),
         (config("worker", -1), "'index' must be an integer >= 0"),
-        (config("cook", 0), "task cook 0 is not in the cluster"),
+        (config("cook", 0), "'cook' is not a task type"),
         ('{"cluster": {"worker": ["a:1"]}}', "'task' must be an object"),
         (config("ps", 0, {"ps": ["a:1"]}), "neither a chief nor a worker"),
     ],
@@ -87,3 +87,15 @@ def test_batches_that_do_not_divide_are_refused():
     assert share_of(6, Two()) == 3
     with pytest.raises(ValueError, match="batch of 5 rows cannot be divided among 2 replicas"):
         share_of(5, Two())
+
+
+def test_older_names_of_a_cluster_are_mapped():
+    cluster = {"master": ["a:1"], "worker": ["b:1"]}
+    chief = task_from_environment(config("master", "0", cluster))
+    worker = task_from_environment(config("worker", "0", cluster))
+    assert (chief.kind, chief.is_chief, chief.rank) == ("chief", True, 0)
+    assert (worker.kind, worker.is_chief, worker.rank) == ("worker", False, 1)
+    with pytest.raises(ValueError, match="both a 'master' and a 'chief'"):
+        task_from_environment(config("master", 0, {**cluster, "chief": ["c:1"]}))
+    with pytest.raises(ValueError, match="'index' must be an integer >= 0"):
+        task_from_environment(config("worker", "one", cluster))

@@ -285,8 +285,10 @@ def test_hooks_and_callbacks_are_played(tmp_path):
     assert 3 <= stopped.get_variable_value("global_step") < 10_000
     with pytest.raises(ValueError, match="Only 'loss' and 'global_step' can be logged"):
         est.LoggingTensorHook(["dense/kernel"], every_n_iter=5)
-    with pytest.raises(ValueError, match="Checkpoints go by time"):
+    with pytest.warns(UserWarning, match="save_steps is accepted but ignored: checkpoints go by"):
         est.CheckpointSaverHook(save_steps=5)
+    with pytest.raises(ValueError, match="exactly one of save_secs and save_steps"):
+        est.CheckpointSaverHook()
 
 
 def test_a_dataset_of_unknown_length_is_not_read_beyond_the_steps(tmp_path):

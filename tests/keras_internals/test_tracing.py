@@ -50,3 +50,10 @@ def test_layer_calls_changed():
     assert seen == [outer] and not np.asarray(found).any()
     assert keras.layers.Layer.__call__ is before
     assert np.asarray(outer(np.ones((1, 3), "float32"))).any()
+
+
+def test_repeats():
+    batches = tf.data.Dataset.range(6).batch(2)
+    assert internals.repeats(batches.repeat(3).map(lambda x: x + 1).prefetch(1))
+    assert internals.repeats(tf.data.Dataset.zip((batches, batches.repeat())))
+    assert not internals.repeats(batches.repeat(1)) and not internals.repeats(batches)

@@ -2,6 +2,7 @@
 
 import call_things as t
 import keras
+import pandas as pd
 import tensorflow as tf
 from call_kinds import (
     NAN,
@@ -98,7 +99,72 @@ def new_estimator():
 FEATURE_SPEC = mapping(lazy(lambda: {"x": tf.io.FixedLenFeature([3], tf.float32)})).but(
     {3: tf.io.FixedLenFeature([3], tf.float32)}
 )
+COLUMN = fixed("w").but("", 3, [1], object())
+OF_HEADS = {
+    "loss_reduction": fixed("sum_over_batch_size").but("sum", 3, object()),
+    "name": text("a", none=True),
+}
+THRESHOLDS = fixed([0.3]).but("ab", 3, [1.5], ["a"], [NAN], object())
+VOCABULARY = fixed(["a", "b"]).but("ab", 3, ["a"], [1, "b"], object())
+OF_ARRAYS = {
+    "batch_size": count(2),
+    "num_epochs": count(1, none=True),
+    "shuffle": flag(True),
+}
 CALLS = [
+    Call(
+        "estimator.BinaryClassHead",
+        lambda: es.BinaryClassHead,
+        {
+            "weight_column": COLUMN,
+            "thresholds": THRESHOLDS,
+            "label_vocabulary": VOCABULARY,
+            **OF_HEADS,
+        },
+    ),
+    Call(
+        "estimator.MultiClassHead",
+        lambda: es.MultiClassHead,
+        {"n_classes": count(2, 2), "weight_column": COLUMN, **OF_HEADS},
+    ),
+    Call(
+        "estimator.MultiLabelHead",
+        lambda: es.MultiLabelHead,
+        {
+            "n_classes": count(2),
+            "weight_column": COLUMN,
+            "thresholds": THRESHOLDS,
+            "label_vocabulary": VOCABULARY.but(allow=(["a"],)),
+            **OF_HEADS,
+        },
+    ),
+    Call(
+        "estimator.RegressionHead",
+        lambda: es.RegressionHead,
+        {"label_dimension": count(1), "weight_column": COLUMN, **OF_HEADS},
+    ),
+    Call(
+        "estimator.MultiHead",
+        lambda: es.MultiHead,
+        {
+            "heads": mapping(lazy(lambda: {"a": an.heads.BinaryClass()})).but({"a/b": 3}),
+            "head_weights": fixed([1.0]).but("ab", 3, [-1], [NAN], {"c": 1}, object()),
+        },
+    ),
+    Call(
+        "estimator.inputs.numpy_input_fn",
+        lambda: es.inputs.numpy_input_fn,
+        {"x": fixed({"a": [1.0, 2.0]}).but({"a": [1.0]}), "y": fixed([0, 1]).but([0]), **OF_ARRAYS},
+    ),
+    Call(
+        "estimator.inputs.pandas_input_fn",
+        lambda: es.inputs.pandas_input_fn,
+        {
+            "x": fixed(pd.DataFrame({"a": [1.0, 2.0]})).but("soup", 3, {"a": [1.0]}, object()),
+            "target_column": text("b"),
+            **OF_ARRAYS,
+        },
+    ),
     Call(
         "estimator.Estimator",
         lambda: es.Estimator,
@@ -137,7 +203,7 @@ CALLS = [
             "input_fn": INPUT_FN,
             "hooks": HOOKS,
             "steps": count(2, none=True),
-            "saving_listeners": fixed(None),
+            "saving_listeners": fixed(None).but("soup", 3, [3], object()),
         },
     ),
     Call(
@@ -174,6 +240,14 @@ CALLS = [
             "as_text": flag(False).but(True),
             "checkpoint_path": path(None, none=True).but("no_such_file"),
             "experimental_mode": choice("infer"),
+        },
+    ),
+    Call(
+        "estimator.Estimator.experimental_export_all_saved_models",
+        method(t.estimator, "experimental_export_all_saved_models"),
+        {
+            "export_dir_base": path("out"),
+            "input_receiver_fn_map": mapping({"infer": t.receiver_fn()}).but({"train": max}),
         },
     ),
     Call(
@@ -230,7 +304,12 @@ CALLS = [
     Call(
         "estimator.TrainSpec",
         lambda: es.TrainSpec,
-        {"input_fn": INPUT_FN, "max_steps": STEPS, "hooks": HOOKS},
+        {
+            "input_fn": INPUT_FN,
+            "max_steps": STEPS,
+            "hooks": HOOKS,
+            "saving_listeners": fixed(None).but("soup", 3, [3], object()),
+        },
     ),
     Call(
         "estimator.EvalSpec",

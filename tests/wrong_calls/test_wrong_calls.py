@@ -22,6 +22,7 @@ LONG = frozenset(
     (
         "AdaNet.export", "estimator.Estimator.export_saved_model", "serving.export_litert",
         "estimator.export.export_timestamped", "serving.export_saved_model",
+        "estimator.Estimator.experimental_export_all_saved_models",
         "growth.dynamics.diagnose", "report.plot_energies", "report.write_report",
     )
 )  # fmt: skip
@@ -31,7 +32,7 @@ RETURNED = frozenset(
         "Builder", "CollapseReport", "Complexity", "DeepenPlan", "DivergedError", "Ensemble",
         "Ensembler", "GeneralizationBound", "Generator", "GrowthAdvice", "GrowthPlan",
         "GrowthReport", "Head", "Likelihood", "Member", "Mixture", "ModelDirInUseError", "Report",
-        "RunValues",
+        "RunValues", "SessionRunValues",
         "ServingInputReceiver", "Strategy", "StructureReport", "Subnetwork", "WorkersLostError",
     ]
 )  # fmt: skip

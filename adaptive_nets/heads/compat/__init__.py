@@ -1,0 +1,1 @@
+"""Arguments of the heads of tf.estimator."""
