@@ -49,7 +49,8 @@ from adaptive_nets.estimator.specs import EvalSpec, TrainSpec
 from adaptive_nets.estimator.training import train_and_evaluate
 
 # tf.estimator's names.
-SessionRunContext, SessionRunValues = RunContext, RunValues
+SessionRunContext = RunContext
+SessionRunValues = RunValues
 
 __all__ = [
     "AutoEnsembleEstimator",

@@ -64,8 +64,10 @@ class ColumnReader(Estimator):
         hooks: Sequence[Any] | None = None,
         steps: int | None = None,
         max_steps: int | None = None,
+        saving_listeners: Sequence[Any] | None = None,
     ) -> AdaNet:
-        return super().train_search(self._read(input_fn), hooks, steps, max_steps)
+        source = self._read(input_fn)
+        return super().train_search(source, hooks, steps, max_steps, saving_listeners)
 
     def evaluate(
         self,

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import keras
+
 from adaptive_nets._checks import show
 from adaptive_nets.data.datasets import is_dataset
 from adaptive_nets.estimator import inputs
@@ -52,7 +54,8 @@ class ColumnDoor:
             parts = tuple(found) if isinstance(found, tuple | list) else (found,)
             parts = (self._by_name(parts[0]), *parts[1:])
             self._check_names(parts[0])
-            read = self._batch(parts, labelled)
+            # Arrays, as tensors outside a dataset are taken for one batch of many.
+            read = keras.tree.map_structure(_as_array, self._batch(parts, labelled))
             return read if isinstance(found, tuple | list) else read[0]
 
         return given
@@ -206,3 +209,7 @@ def _dtypes(column):
 def shapes_of(schema: Any) -> dict[str, tuple]:
     """Returns the shape of a row of each feature of a schema, by name."""
     return {feature.name: tuple(feature.shape) for feature in schema.features}
+
+
+def _as_array(values):
+    return values.numpy() if keras.ops.is_tensor(values) else values

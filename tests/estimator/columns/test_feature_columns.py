@@ -117,9 +117,10 @@ def test_a_linear_model_is_tensorflows(columns):
         variables = v1.get_collection(v1.GraphKeys.GLOBAL_VARIABLES)
         session.run([v1.global_variables_initializer(), v1.tables_initializer()])
         random = np.random.default_rng(0)
-        values = {v.name.split("/")[1]: random.normal(size=v.shape) for v in variables}
-        for variable in variables:
-            variable.load(values[variable.name.split("/")[1]], session)
+        names = [v.name.split("/")[1].partition(":")[0] for v in variables]
+        values = {n: random.normal(size=v.shape) for n, v in zip(names, variables, strict=True)}
+        for name, variable in zip(names, variables, strict=True):
+            variable.load(values[name], session)
         expected = session.run(found)
     layer = LinearColumns(2, chosen, "mean")
     np.testing.assert_array_equal(layer(TENSORS), np.zeros((4, 2)))
