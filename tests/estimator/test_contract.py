@@ -24,6 +24,15 @@ ROUNDS = (
     "adanet_lambda adanet_beta use_bias mixture_weight_type mixture_weight_initializer "
     "warm_start_mixture_weights experimental_placement_strategy params"
 )
+COLUMNS = "config warm_start_from"
+LABELLED = f"weight_column loss_reduction {COLUMNS}"
+DEEP = "hidden_units feature_columns model_dir optimizer activation_fn dropout batch_norm"
+FLAT = "feature_columns model_dir optimizer sparse_combiner"
+COMBINED = (
+    "model_dir linear_feature_columns linear_optimizer dnn_feature_columns dnn_optimizer "
+    "dnn_hidden_units dnn_activation_fn dnn_dropout batch_norm linear_sparse_combiner"
+)
+CLASSES, NUMBERS = "n_classes label_vocabulary", "label_dimension"
 ARRAYS = "x y batch_size num_epochs shuffle queue_capacity num_threads"
 
 SIGNATURES = {
@@ -65,6 +74,17 @@ SIGNATURES = {
     "LoggingTensorHook": "tensors every_n_iter every_n_secs at_end formatter",
     "StepCounterHook": "every_n_steps every_n_secs output_dir summary_writer",
     "StopAtStepHook": "num_steps last_step",
+    "DNNClassifier": f"{DEEP} {CLASSES} {LABELLED}",
+    "DNNRegressor": f"{DEEP} {NUMBERS} {LABELLED}",
+    "DNNEstimator": f"head {DEEP} {COLUMNS}",
+    "LinearClassifier": f"{FLAT} {CLASSES} {LABELLED}",
+    "LinearRegressor": f"{FLAT} {NUMBERS} {LABELLED}",
+    "LinearEstimator": f"head {FLAT} {COLUMNS}",
+    "DNNLinearCombinedClassifier": f"{COMBINED} {CLASSES} {LABELLED}",
+    "DNNLinearCombinedRegressor": f"{COMBINED} {NUMBERS} {LABELLED}",
+    "DNNLinearCombinedEstimator": f"head {COMBINED} {COLUMNS}",
+    "EstimatorSpec": "mode predictions loss train_op eval_metric_ops export_outputs "
+    "training_chief_hooks training_hooks scaffold evaluation_hooks prediction_hooks",
     "inputs.numpy_input_fn": ARRAYS,
     "inputs.pandas_input_fn": f"{ARRAYS} target_column",
 }

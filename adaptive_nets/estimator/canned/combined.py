@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from adaptive_nets._arguments import takes
 from adaptive_nets._checks import check_choice
 from adaptive_nets.adanet.candidates.stock.optimizers import describe_optimizer
 from adaptive_nets.estimator.canned.base import CannedEstimator
@@ -11,7 +12,7 @@ from adaptive_nets.estimator.canned.dnn import RELU
 from adaptive_nets.estimator.canned.network import check_rate
 from adaptive_nets.estimator.canned.optimizers import PartedOptimizer, chosen_optimizer
 from adaptive_nets.estimator.canned.settings import (
-    check_others,
+    DEEP,
     check_reduction,
     class_head,
     number_head,
@@ -24,6 +25,7 @@ from adaptive_nets.heads import Head
 _RATE = 0.005
 
 
+@takes(DEEP)
 class DNNLinearCombinedEstimator(CannedEstimator):
     """A linear model and a network of dense layers that are summed and trained together.
 
@@ -71,7 +73,6 @@ class DNNLinearCombinedEstimator(CannedEstimator):
         weight_column: Any = None,
         **kwargs: Any,
     ) -> None:
-        check_others(type(self).__name__, kwargs)
         combiners = ("sum", "mean", "sqrtn")
         check_choice("linear_sparse_combiner", linear_sparse_combiner, combiners)
         # tf.estimator takes an empty list for none.
@@ -104,6 +105,7 @@ def _or_none(columns):
     return None if isinstance(columns, list | tuple | set) and not columns else columns
 
 
+@takes(DEEP)
 class DNNLinearCombinedClassifier(DNNLinearCombinedEstimator):
     """A classifier: a linear model and a network that are summed ("wide and deep").
 
@@ -179,6 +181,7 @@ class DNNLinearCombinedClassifier(DNNLinearCombinedEstimator):
         )  # fmt: skip
 
 
+@takes(DEEP)
 class DNNLinearCombinedRegressor(DNNLinearCombinedEstimator):
     """A regressor: a linear model and a network that are summed ("wide and deep").
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import keras
 
+from adaptive_nets._arguments import takes
 from adaptive_nets.estimator.canned.base import CannedEstimator
 from adaptive_nets.estimator.canned.network import check_rate
 from adaptive_nets.estimator.canned.optimizers import chosen_optimizer
 from adaptive_nets.estimator.canned.settings import (
-    check_others,
+    DEEP,
     check_reduction,
     class_head,
     number_head,
@@ -22,6 +23,7 @@ from adaptive_nets.heads import Head
 RELU = keras.activations.relu
 
 
+@takes(DEEP)
 class DNNEstimator(CannedEstimator):
     """A network of dense layers over feature columns, with any head.
 
@@ -61,7 +63,6 @@ class DNNEstimator(CannedEstimator):
         weight_column: Any = None,
         **kwargs: Any,
     ) -> None:
-        check_others(type(self).__name__, kwargs)
         network = {
             "deep_columns": feature_columns,
             "hidden_units": hidden_units,
@@ -75,6 +76,7 @@ class DNNEstimator(CannedEstimator):
         )  # fmt: skip
 
 
+@takes(DEEP)
 class DNNClassifier(DNNEstimator):
     """A classifier of dense layers over feature columns.
 
@@ -144,6 +146,7 @@ class DNNClassifier(DNNEstimator):
         )  # fmt: skip
 
 
+@takes(DEEP)
 class DNNRegressor(DNNEstimator):
     """A regressor of dense layers over feature columns.
 

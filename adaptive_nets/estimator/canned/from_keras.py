@@ -1,12 +1,12 @@
 """`from_keras`: an estimator of a compiled Keras model, as `model_to_estimator` made one."""
 
 import os
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 
+from adaptive_nets._arguments import Ignored, takes
 from adaptive_nets._checks import check_instance, check_path, or_none, show
 from adaptive_nets.adanet.rounds.timing.budget import ENDLESS_STEPS
 from adaptive_nets.estimator.config import RunConfig
@@ -31,14 +31,15 @@ _SHORT = {
     "MeanSquaredError": "mean_squared_error",
 }
 _IDLE = {
-    "checkpoint_format": "states have one format",
-    "metric_names_map": "metrics are the head's",
-    "export_outputs": "outputs are the head's",
-    "use_v2_estimator": "there is one kind of estimator",
-    "save_object_ckpt": "states have one format",
+    "checkpoint_format": Ignored("states have one format"),
+    "metric_names_map": Ignored("metrics are the head's"),
+    "export_outputs": Ignored("outputs are the head's"),
+    "use_v2_estimator": Ignored("there is one kind of estimator"),
+    "save_object_ckpt": Ignored("states have one format"),
 }
 
 
+@takes(_IDLE)
 def from_keras(
     keras_model: keras.Model | None = None,
     keras_model_path: str | os.PathLike | None = None,
@@ -82,11 +83,6 @@ def from_keras(
     estimator = est.from_keras(model)
     ```
     """
-    for name, value in kwargs.items():
-        if name not in _IDLE:
-            raise TypeError(f"from_keras has no argument '{name}'. Received: {name}={show(value)}.")
-        if value is not None:
-            warnings.warn(f"{name} is accepted but ignored: {_IDLE[name]}.", stacklevel=2)
     if (keras_model is None) == (keras_model_path is None):
         raise ValueError(
             "Pass one of keras_model and keras_model_path. "

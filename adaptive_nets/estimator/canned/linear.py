@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from adaptive_nets._arguments import takes
 from adaptive_nets.estimator.canned.base import CannedEstimator
 from adaptive_nets.estimator.canned.optimizers import chosen_optimizer
 from adaptive_nets.estimator.canned.settings import (
-    check_others,
+    FLAT,
     check_reduction,
     class_head,
     number_head,
@@ -19,6 +20,7 @@ from adaptive_nets.heads import Head
 RATE = 0.2
 
 
+@takes(FLAT)
 class LinearEstimator(CannedEstimator):
     """A linear model of feature columns, with any head.
 
@@ -52,7 +54,6 @@ class LinearEstimator(CannedEstimator):
         weight_column: Any = None,
         **kwargs: Any,
     ) -> None:
-        check_others(type(self).__name__, kwargs)
         network = {"linear_columns": feature_columns, "sparse_combiner": sparse_combiner}
         super().__init__(
             head, "linear", network, chosen_optimizer("optimizer", optimizer, RATE), model_dir,
@@ -60,6 +61,7 @@ class LinearEstimator(CannedEstimator):
         )  # fmt: skip
 
 
+@takes(FLAT)
 class LinearClassifier(LinearEstimator):
     """A linear classifier of feature columns.
 
@@ -117,6 +119,7 @@ class LinearClassifier(LinearEstimator):
         )  # fmt: skip
 
 
+@takes(FLAT)
 class LinearRegressor(LinearEstimator):
     """A linear regressor of feature columns.
 

@@ -3,14 +3,13 @@
 import warnings
 from typing import Any
 
+from adaptive_nets._arguments import Ignored
 from adaptive_nets._checks import check_choice, check_integer, check_list, check_text, or_none, show
 from adaptive_nets.heads import BinaryClass, Head, MultiClass, Regression
 
-# Arguments of tf.estimator that are accepted but ignored, and why.
-IDLE = {
-    "input_layer_partitioner": "variables are not partitioned",
-    "partitioner": "variables are not partitioned",
-}
+# Arguments of tf.estimator without an effect.
+_WHOLE = Ignored("variables are not partitioned")
+FLAT, DEEP = {"partitioner": _WHOLE}, {"input_layer_partitioner": _WHOLE}
 _MEANS = ("sum_over_batch_size", "weighted_sum_over_batch_size", "auto")
 _WEIGHED_MEANS = (
     "mean", "mean_with_sample_weight", "weighted_mean", "weighted_sum_by_nonzero_weights",
@@ -82,22 +81,3 @@ def check_reduction(loss_reduction: Any) -> None:
             "divided by the number of rows, not by the sum of weights.",
             stacklevel=4,
         )
-
-
-def check_others(name: str, given: dict[str, Any]) -> None:
-    """Warns of arguments without an effect, and refuses those that are unknown.
-
-    Args:
-        name: Name of the class.
-        given: Further arguments by name.
-
-    Raises:
-        TypeError: An argument is unknown.
-    """
-    for argument, value in given.items():
-        if argument not in IDLE:
-            raise TypeError(
-                f"{name} has no argument '{argument}'. Received: {argument}={show(value)}."
-            )
-        if value is not None:
-            warnings.warn(f"{argument} is accepted but ignored: {IDLE[argument]}.", stacklevel=4)

@@ -6,20 +6,23 @@ from typing import Any
 
 import keras
 
+from adaptive_nets._arguments import Ignored, Refused, takes
 from adaptive_nets._checks import check_choice, check_dict, show
 from adaptive_nets.estimator.mode_keys import ModeKeys
 
 _MODES = (ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT)
-# What there was for sessions, and what to do instead.
-_REFUSED = {
-    "training_chief_hooks": "pass hooks to train",
-    "training_hooks": "pass hooks to train",
-    "evaluation_hooks": "there is no session",
-    "prediction_hooks": "there is no session",
-    "scaffold": "there is no session",
+_TRAINS, _NO_SESSION = Refused("pass hooks to train."), Refused("there is no session.")
+_RULES = {
+    "export_outputs": Ignored("exports have the predictions"),
+    "training_chief_hooks": _TRAINS,
+    "training_hooks": _TRAINS,
+    "evaluation_hooks": _NO_SESSION,
+    "prediction_hooks": _NO_SESSION,
+    "scaffold": _NO_SESSION,
 }
 
 
+@takes(_RULES)
 @dataclasses.dataclass(frozen=True)
 class EstimatorSpec:
     """What a `model_fn` returns for a mode.
@@ -59,12 +62,6 @@ class EstimatorSpec:
 
     def __post_init__(self) -> None:
         mode = check_choice("mode", self.mode, _MODES)
-        for name, instead in _REFUSED.items():
-            if getattr(self, name):
-                raise ValueError(
-                    f"{name} is not supported: {instead}. "
-                    f"Received: {name}={show(getattr(self, name))}."
-                )
         needed = {
             ModeKeys.TRAIN: ("loss", "train_op"),
             ModeKeys.EVAL: ("loss",),

@@ -153,7 +153,7 @@ def test_they_are_candidates_of_an_ensemble(tmp_path):
 
 
 @pytest.mark.parametrize(("given", "why"), [
-    ({"foo": 1}, "DNNClassifier has no argument 'foo'"),
+    ({"foo": 1}, "DNNClassifier has no argument foo"),
     ({"hidden_units": []}, "hidden_units must list the widths"),
     ({"hidden_units": [2.5]}, "hidden_units must"),
     ({"feature_columns": WIDE}, "indicator_column or embedding_column"),

@@ -122,7 +122,7 @@ def test_a_function_may_apply_gradients(tmp_path):
     ({"train_op": None}, "EstimatorSpec of mode 'train' must have train_op"),
     ({"loss": None}, "EstimatorSpec of mode 'train' must have loss"),
     ({"eval_metric_ops": {"a": (1, 2)}}, "eval_metric_ops must be"),
-    ({"training_hooks": [3]}, "training_hooks is not supported: pass hooks to train"),
+    ({"training_hooks": [3]}, "training_hooks is not supported by EstimatorSpec: pass hooks"),
     ({"mode": "soup"}, "mode must be one of"),
 ])  # fmt: skip
 def test_a_spec_that_cannot_be_used_is_refused(spec, why):
