@@ -60,10 +60,13 @@ X = np.random.default_rng(1).normal(size=(4, 5, 3)).astype("float32")
 
 def test_a_layer_grows_through_those_that_it_calls(tmp_path):
     model = model_of(Block(name="own"))
+    said = "'own' (Block) becomes a Functional model of the layers that it calls"
+    assert said not in str(growth.plan_widen(model, {"after": 9}))
     grown = growth.widen(model, {"after": 9}, verify=True)
     assert type(grown.get_layer("own")) is Block  # nothing in it grew
     hidden = model.get_layer("own").network.layers[0].name
     sequential = model.get_layer("own").network.name
+    assert said in str(growth.plan_widen(model, {f"own/{sequential}/{hidden}": 20}))
     grown = growth.widen(model, {f"own/{sequential}/{hidden}": 20}, verify=True)
     inner = grown.get_layer("own")
     assert isinstance(inner, keras.Model) and inner.get_layer(sequential).layers[0].units == 20

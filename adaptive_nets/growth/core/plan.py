@@ -276,7 +276,9 @@ class GrowthPlan(Plan):
 
     @property
     def carried(self) -> list[str]:
-        return self.trace.carried_notes()
+        records = self.trace.records.values()
+        notes = [r.rule.note(r, self.maps, self.trace) for r in records]
+        return [*self.trace.carried_notes(), *filter(None, notes)]
 
     @property
     def parameters(self) -> int:

@@ -82,6 +82,16 @@ class Rule:
         """
         return None
 
+    def note(self, record: LayerRecord, maps: dict[Segment, AxisMap], trace: Any) -> str | None:
+        """What a person should know of a layer's growth, or `None`.
+
+        Args:
+            record: The layer.
+            maps: The grown map of each segment.
+            trace: The tracing of the whole model.
+        """
+        return None
+
     def makes_whole(self, model: Any, sources: int) -> bool:
         """Whether `assemble` and `deepening` make models of the same class by its constructor."""
         return False

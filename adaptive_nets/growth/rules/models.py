@@ -61,11 +61,17 @@ class OwnLayerRule(Rule):
         return call.trace.graph(record.inner, call.flat_inputs, record.path)
 
     def rebuild(self, record: LayerRecord, maps: dict[Segment, AxisMap], rebuilder: Any) -> Any:
-        if self._stays(record, maps, rebuilder):
+        if self._stays(record, maps, rebuilder.trace):
             # One that its configuration does not make again becomes its graph all the same.
             with contextlib.suppress(Exception):
                 return again(record.layers[0])
         return rebuilder.model(record.inner[0])
+
+    def note(self, record: LayerRecord, maps: dict[Segment, AxisMap], trace: Any) -> str | None:
+        if self._stays(record, maps, trace):
+            return None
+        kind = type(record.layers[0]).__name__
+        return f"{record.path!r} ({kind}) becomes a Functional model of the layers that it calls"
 
     def invoke(
         self, record: LayerRecord, grown: Any, args: tuple, kwargs: dict, rebuilder: Any
@@ -81,12 +87,12 @@ class OwnLayerRule(Rule):
         return grown(tensors[0] if len(tensors) == 1 else tensors)
 
     @staticmethod
-    def _stays(record: LayerRecord, maps: dict[Segment, AxisMap], rebuilder: Any) -> bool:
+    def _stays(record: LayerRecord, maps: dict[Segment, AxisMap], trace: Any) -> bool:
         if len(record.layers) > 1:
             return False
-        features = list(rebuilder.trace.graph_inputs[id(record.inner[0])])
-        for node in _all_nodes(record.inner[0], rebuilder.trace.records):
-            inner = rebuilder.trace.records[id(node.operation)]
+        features = list(trace.graph_inputs[id(record.inner[0])])
+        for node in _all_nodes(record.inner[0], trace.records):
+            inner = trace.records[id(node.operation)]
             features += [d for weight in inner.weights.values() for d in weight.dimensions]
             features += list(inner.axes.values())
         axes = [axis for x in features for axis in _axes(x)]
