@@ -300,8 +300,10 @@ def _is_alike(old: Any, new: Any, settings: dict[str, Any]) -> bool:
     known = vars(keras.Layer())
     for name, value in vars(new).items():
         other = vars(old).get(name, _MISSING)
-        if name in known or name in settings or name.startswith("_") or other is _MISSING:
+        if name in known or name in settings or other is _MISSING:
             continue
+        if name.startswith("_") and value is None:
+            continue  # What it is set to when it is built.
         plain = all(isinstance(each, _SIMPLE) for each in keras.tree.flatten((value, other)))
         if plain and value != other:
             return False

@@ -228,7 +228,7 @@ def test_what_cannot_be_copied_is_refused_by_name():
     class Hidden(layers.Layer):
         def __init__(self, size):
             super().__init__(name="hidden")
-            self.size = size
+            self.twice = 2 * size
 
         def call(self, x):
             return x
@@ -263,3 +263,29 @@ def test_weights_that_are_not_finite_are_refused():
     model.layers[0].kernel.assign(model.layers[0].kernel * np.nan)
     with pytest.raises(ValueError, match="'.*a/kernel' holds 24 values that are not finite"):
         graphs.check_finite([model])
+
+
+@pytest.mark.backend_agnostic
+def test_a_layer_without_a_configuration_is_made_of_its_attributes():
+    class Scaled(layers.Layer):
+        def __init__(self, size, by=2.0):
+            super().__init__(name="scaled")
+            self.size, self._by = size, by
+
+        def build(self, shape):
+            self.w = self.add_weight(shape=(self.size,), initializer="random_normal", name="w")
+
+        def call(self, x):
+            return x * self.w * self._by
+
+    class Doubled(Scaled):
+        def __init__(self, size, by=2.0):
+            super().__init__(size, 2 * by)
+
+    x = keras.Input((4,))
+    model = keras.Model(x, Scaled(4, by=3.0)(x))
+    values = np.ones((1, 4), "float32")
+    np.testing.assert_array_equal(graphs.copy_model(model)(values), model(values))
+    # Its constructor was given another number than its attribute holds.
+    with pytest.raises(ValueError, match="Cannot copy .*'scaled'.*cannot be made again"):
+        graphs.copy_model(keras.Model(x, Doubled(4)(x)))

@@ -116,10 +116,10 @@ def test_layers_that_stand_elsewhere_are_counted():
 class Unmakable(layers.Layer):
     def __init__(self, function, **kwargs):
         super().__init__(**kwargs)
-        self.function = function
+        self.called = function
 
     def call(self, x):
-        return self.function(x)
+        return self.called(x)
 
     def get_config(self):
         raise NotImplementedError("no configuration")
