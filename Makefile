@@ -65,7 +65,8 @@ fuzz: venv ## public calls and stored files with values of all kinds, 120 s; FUZ
 	  --seconds $(or $(FUZZ_SECONDS),120) $(if $(FUZZ_SECONDS),,--calls 12000)
 
 contract: venv ## the growth contract with every case, and stock models whole, on TensorFlow and JAX
-	WHOLE_CONTRACT=1 $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT) tests/growth/rules/test_applications.py
+	WHOLE_CONTRACT=1 $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT) tests/growth/rules/test_applications.py \
+	  tests/growth/coverage
 	WHOLE_CONTRACT=1 KERAS_BACKEND=jax $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT)
 
 lint: venv ## format, lint and the floors
