@@ -249,7 +249,7 @@ def test_days_that_may_be_months_are_not_guessed():
     assert schema.features[0].kind == "category"
     assert "day and month cannot be told apart" in schema.features[0].reason
     chosen = schema.replace(day="date")
-    assert (chosen.features[0].kind, chosen.features[0].style) == ("date", "ymd")
+    assert (chosen.features[0].kind, chosen.features[0].style) == ("date", "mdy")
 
 
 # Text -------------------------------------------------------------------------------------------
