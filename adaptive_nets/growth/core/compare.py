@@ -41,7 +41,9 @@ def mixed_outputs(
     for model in models:
         # Stateful layers stay as they are, and each model begins with the draws that it has.
         with keras.StatelessScope():
-            seen[id(model)] = seen.get(id(model)) or keras.tree.flatten(model(sample))
+            seen[id(model)] = seen.get(id(model)) or keras.tree.flatten(
+                model(sample, training=False)
+            )
     parts = [seen[id(model)] for model in models]
     found = []
     for tensor, sources in zip(grown.outputs, zip(*parts, strict=True), strict=True):
@@ -65,7 +67,7 @@ def gap_to(
         check: Whether to give None where the expected outputs are not finite.
     """
     with keras.StatelessScope():
-        outputs = keras.tree.flatten(grown(sample))
+        outputs = keras.tree.flatten(grown(sample, training=False))
     worst = 0.0
     for wanted, tensor in zip(expected, outputs, strict=True):
         if check and not np.isfinite(wanted).all():
@@ -244,7 +246,7 @@ def _first_difference(source: keras.Model, grown: keras.Model, sample: Any) -> s
     two = keras.Model(grown.inputs, [place[2] for place in places])
     flat = keras.tree.flatten(sample)
     with keras.StatelessScope():
-        pairs = zip(places, one(flat), two(flat), strict=True)
+        pairs = zip(places, one(flat, training=False), two(flat, training=False), strict=True)
         for (name, *_), before, after in pairs:
             a, b = (keras.ops.convert_to_numpy(x).astype("float64") for x in (before, after))
             if np.abs(a - b).max() > _rounding([source]) * np.abs(a).max():

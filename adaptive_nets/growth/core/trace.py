@@ -1,7 +1,7 @@
 """Follows the axes through a model's graph, in all sources at once; nothing is changed."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -124,12 +124,20 @@ class Trace:
 
     def record(self, calls: Sequence[Any], path: str) -> LayerRecord:
         """The record of a called layer, made at its first call."""
-        operations = tuple(call.operation for call in calls)
-        key = id(operations[0])
+        layers = tuple(call.operation for call in calls)
+        return self.record_of(layers, path, lambda: self._rule_of(calls))
+
+    def record_of(
+        self, layers: Sequence[Any], path: str, find: Callable[[], Any] | None = None
+    ) -> LayerRecord:
+        """The record of a layer in each source; without `find`, its rule is that of its class."""
+        key = id(layers[0])
         if key not in self.records:
-            name = f"{path}/{operations[0].name}" if path else operations[0].name
-            rule = default_rule() if key in self.carried else self._rule_of(calls)
-            self.records[key] = LayerRecord(operations, rule, name)
+            name = f"{path}/{layers[0].name}" if path else layers[0].name
+            rule = default_rule()
+            if key not in self.carried:
+                rule = find_rule(type(layers[0])) or rule if find is None else find()
+            self.records[key] = LayerRecord(tuple(layers), rule, name)
         return self.records[key]
 
     def _rule_of(self, calls: Sequence[Any]) -> Any:

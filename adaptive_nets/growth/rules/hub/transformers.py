@@ -40,7 +40,7 @@ class TokenAndPositionEmbeddingRule(Rule):
         parts.same(call, "sequence_length", call.config_of("sequence_length"))
         units = call.axis("units", call.config_of("embedding_dim"))
         # The matrix of the tokens may be called elsewhere, to give logits: it is one layer.
-        tokens = call.trace.record(call.config_of("token_embedding"), call.record.path)
+        tokens = call.trace.record_of(call.config_of("token_embedding"), call.record.path)
         tokens.axes.setdefault("units", units)
         layer = call.layer.token_embedding
         fresh = 0.0 if layer.tie_weights else None
