@@ -29,7 +29,7 @@ from adaptive_nets.growth.core.optimizer_slots import Carried, carry_optimizer
 from adaptive_nets.growth.core.rebuild import Rebuilder
 from adaptive_nets.growth.core.registry import makes_whole
 from adaptive_nets.growth.core.segments import Segment
-from adaptive_nets.growth.core.trace import Trace
+from adaptive_nets.growth.core.trace import Trace, carried_notes
 from adaptive_nets.growth.core.weight_roles import variable_of
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ class GrowthPlan(Plan):
     def carried(self) -> list[str]:
         records = self.trace.records.values()
         notes = [r.rule.note(r, self.maps, self.trace) for r in records]
-        return [*self.trace.carried_notes(), *filter(None, notes)]
+        return [*carried_notes(self.trace), *filter(None, notes)]
 
     @property
     def parameters(self) -> int:

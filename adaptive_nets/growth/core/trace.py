@@ -165,22 +165,6 @@ class Trace:
             raise _AgainError
         call.record.copies = call.sources
 
-    def carried_notes(self) -> list[str]:
-        """What is carried as it is without being declared so, and why."""
-        found = []
-        for key, record in self.records.items():
-            inside = record.layers[0]
-            if isinstance(inside, keras.Model) and not record.rule.carries:
-                lost = None if makes_whole(inside, len(self.models)) else lost_class(inside)
-                found += [f"{record.path!r} {lost}"] if lost else []
-            if not record.rule.carries or record.rule.declared:
-                continue
-            kind = type(record.layers[0]).__name__
-            reason = self.carried.get(key, "there is no growth rule for it")
-            how = "is carried as it is" if record.copies == 1 else "is kept once a source"
-            found.append(f"{record.path!r} ({kind}) {how}: {reason}")
-        return found
-
     def segments(self) -> list[Segment]:
         """Every distinct segment of the model."""
         axes: list[Axis | None] = []
@@ -339,3 +323,20 @@ def _check_sizes(path: str, outputs: Sequence[Features]) -> None:
                     f"Cannot fuse at {path!r}: axis {number} of its output is of another length "
                     f"in each source. Expected the same. Received: {', '.join(map(str, sizes))}."
                 )
+
+
+def carried_notes(trace: Trace) -> list[str]:
+    """What is carried as it is without being declared so, and why."""
+    found = []
+    for key, record in trace.records.items():
+        inside = record.layers[0]
+        if isinstance(inside, keras.Model) and not record.rule.carries:
+            lost = None if makes_whole(inside, len(trace.models)) else lost_class(inside)
+            found += [f"{record.path!r} {lost}"] if lost else []
+        if not record.rule.carries or record.rule.declared:
+            continue
+        kind = type(record.layers[0]).__name__
+        reason = trace.carried.get(key, "there is no growth rule for it")
+        how = "is carried as it is" if record.copies == 1 else "is kept once a source"
+        found.append(f"{record.path!r} ({kind}) {how}: {reason}")
+    return found
