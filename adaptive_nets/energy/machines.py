@@ -93,8 +93,8 @@ class Learned:
 
     @property
     def is_behind(self) -> bool:
-        """Whether linear predictors know more."""
-        return self.linear is not None and self.gain < self.linear - BEHIND
+        """Whether linear predictors know more than twice as much."""
+        return self.linear is not None and 2 * self.gain < self.linear
 
 
 def best_machine(
@@ -102,9 +102,10 @@ def best_machine(
 ) -> Learned:
     """The machine of one layer.
 
-    Values near one half say little to samples of binary units, so such rows are learned by their
-    pseudo-likelihood. Where that falls behind linear predictors, or finds nothing that these
-    might find, a second machine is trained the other way, and the one that knows more is taken.
+    It is trained by samples first. Real values near one half say little to samples of binary
+    units: where the machine knows less than half of what linear predictors know, a second one
+    learns the pseudo-likelihood, and the one that knows more is taken. So it is for bits if the
+    machine knows nothing.
 
     Args:
         net: The `EnergyNet`, for its settings.
@@ -113,13 +114,12 @@ def best_machine(
         seed: For all that is random.
         linear: What linear predictors gain, or `None` to find it where it is needed.
     """
-    methods = ("pl", "pcd") if has_real_values(rows) else ("pcd", "pl")
-    found = _learned(net, rows, held_out, seed, methods[0], linear)
+    found = _learned(net, rows, held_out, seed, "pcd", linear)
     if not found.width and linear is None:
         found = dataclasses.replace(found, linear=linear_gain(rows, held_out, seed))
-    if not found.is_behind:
+    if not found.is_behind or (found.width and not has_real_values(rows)):
         return found
-    other = _learned(net, rows, held_out, seed, methods[1], found.linear)
+    other = _learned(net, rows, held_out, seed, "pl", found.linear)
     return max(found, other, key=lambda each: (each.width > 0, each.gain))
 
 
@@ -139,8 +139,9 @@ def train_machine(net: Any, rows: np.ndarray, seed: int, method: str) -> Infinit
     """
     batch = min(net.batch_size, len(rows))
     most = net.max_units
-    if method == "pl":
-        # Its cost is that of all units for each feature.
+    if method == "pl" or has_real_values(rows):
+        # Without a bound, more and more units would learn real values by heart; and the cost of
+        # "pl" is that of all units for each feature.
         most = min(most, max(64, UNITS_PER_FEATURE * rows.shape[1]))
     # Enough capacity for most cases: growing it retraces functions.
     model = InfiniteRBM(

@@ -55,7 +55,7 @@ class LayerReport:
         control_width: The same width for rows with shuffled features, or `None` without `control`.
         control_gain: The gain for rows with shuffled features, or `None` without `control`.
         seconds: Training time in seconds.
-        method: How the machine was trained: `"pcd"`, or `"pl"` for real values, by their
+        method: How the machine was trained: `"pcd"`, by sampling, or `"pl"`, by the
             pseudo-likelihood. Defaults to `"pcd"`.
         linear_gain: What linear predictors of each input from the others gain, in nats, or `None`
             where they were not needed to judge the layer. Defaults to `None`.
@@ -106,9 +106,9 @@ class EnergyNet:
 
     Each layer is an `InfiniteRBM` on the probabilities of the layer below. Its width is the number
     of units that give all but a fraction `tolerance` of what the machine knows about held-out rows
-    (`InfiniteRBM.effective_units`). Real values are learned by their pseudo-likelihood (`"pl"`),
-    with at most 2 units per feature or 64, bits by sampling; where a machine falls behind linear
-    predictors of each feature, the other way is tried too. Learning ends when a layer gains nothing
+    (`InfiniteRBM.effective_units`). Rows are learned by sampling; real values with at most 2 units
+    per feature or 64, and by their pseudo-likelihood (`"pl"`) where linear predictors of each
+    feature know more than twice as much as the machine. Learning ends when a layer gains nothing
     over independent features, or no more than `min_gain` nats per feature.
 
     Args:

@@ -255,7 +255,9 @@ class Estimator(TakesModelFn, TrainedEnsemble):
         most = min(filter(None, (steps, max_steps and max_steps - began)), default=None)
         given = inputs.for_training(
             input_fn, self._config, self._params, most,
-            lambda: _has_own_data(self._settings["generator"]),
+            # Shares are trained on finite data.
+            lambda: self._settings.get("placement", "replicated") != "replicated"
+            or _has_own_data(self._settings["generator"]),
         )  # fmt: skip
         limits = [began + more for more in (steps, given.steps) if more is not None]
         limits += [] if max_steps is None else [max_steps]
