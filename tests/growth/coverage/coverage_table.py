@@ -15,7 +15,8 @@ HEAD = """# What growth and majority kernels do on models people have
 model is tiny, its weights are random (batch statistics, gains and biases too), and the gap is the
 largest difference of outputs over their scale, in float32.
 
-- **exact**: the gap is at most 1e-5. *approximate*: the plan said so, and the gap is given.
+- **exact**: the gap is at most 1e-5 (1e-2 in half precision). *approximate*: the plan said so, and
+  the gap is given.
 - *refused*: by name, before anything is done; the reasons stand below the tables. **wrong** and
   **crash** are faults.
 - `widen` doubles what can be doubled, `deepen` adds one layer or block, `self_fuse` is

@@ -16,7 +16,8 @@ from adaptive_nets.graphs.read import functional
 from adaptive_nets.growth.core.compare import random_inputs
 from adaptive_nets.keras_internals import input_structure, layers_in
 
-ROUNDING = 1e-5
+# In float32, and where layers compute in half precision.
+ROUNDING, HALF = 1e-5, 1e-2
 ROWS, LENGTH, TOKENS = 3, 6, 11
 PACKAGE = pathlib.Path(adaptive_nets.__file__).parent
 KINDS = ("exact", "approximate", "refused", "wrong", "crash")
@@ -71,7 +72,8 @@ def _outcome(verb: Callable[..., Any], model: Any, sample: Any, make: Any) -> Ou
     gap = float(f"{largest_gap(expected, got):.1e}")
     if said != "exact":
         return Outcome("approximate", gap, said)
-    return Outcome("exact" if gap <= ROUNDING else "wrong", gap, note)
+    half = any("16" in str(layer.compute_dtype) for layer in layers_in(model))
+    return Outcome("exact" if gap <= (HALF if half else ROUNDING) else "wrong", gap, note)
 
 
 def _is_own(error: Exception) -> bool:
