@@ -57,8 +57,10 @@ def regressor(**settings):
 
 
 def three_columns(value):
-    """Whether a value is an array of numbers in as many columns as were trained on."""
+    """Whether a value is numbers, perhaps as text, in as many columns as were trained on."""
     array = np.asarray(value)
+    if array.dtype.kind in "OUT":
+        array = array.astype("float64")
     return array.ndim == 2 and array.shape[1] == 3 and array.dtype.kind in "biuf"
 
 

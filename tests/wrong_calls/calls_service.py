@@ -13,6 +13,7 @@ from call_kinds import (
     function,
     has_rows,
     instance,
+    is_text,
     keyed,
     lazy,
     listed,
@@ -99,7 +100,7 @@ def new_estimator():
 FEATURE_SPEC = mapping(lazy(lambda: {"x": tf.io.FixedLenFeature([3], tf.float32)})).but(
     {3: tf.io.FixedLenFeature([3], tf.float32)}
 )
-COLUMN = fixed("w").but("", 3, [1], object())
+COLUMN = fixed("w").but("", 3, [1], object()).where(is_text)
 OF_HEADS = {
     "loss_reduction": fixed("sum_over_batch_size").but("sum", 3, object()),
     "name": text("a", none=True),
@@ -258,7 +259,7 @@ CALLS = [
     Call(
         "estimator.BestExporter",
         lambda: es.BestExporter,
-        {**EXPORTER, "compare_fn": function(max), "event_file_pattern": fixed(None)},
+        {**EXPORTER, "compare_fn": function(max), "event_file_pattern": fixed(None).where(is_text)},
     ),
     Call("estimator.LatestExporter", lambda: es.LatestExporter, EXPORTER),
     Call("estimator.FinalExporter", lambda: es.FinalExporter, FINAL),

@@ -1,5 +1,6 @@
 """Valid calls of canned estimators, serving, distribution and reports."""
 
+from numbers import Real
 from unittest import mock
 
 import call_things as t
@@ -161,8 +162,12 @@ CALLS = [
         lambda: es.EstimatorSpec,
         {
             "mode": choice("train").where(lambda value: value in ("eval", "infer")),
-            "predictions": fixed(None),
-            "loss": fixed(1.0).but(None),
+            "predictions": fixed(None)
+            .but("soup", 3, [1], {"a": 1}, object())
+            .where(lambda value: keras.ops.is_tensor(value) or isinstance(value, np.ndarray)),
+            "loss": fixed(1.0)
+            .but(None, "soup", [1.0], object())
+            .where(lambda value: isinstance(value, Real) and not isinstance(value, bool)),
             "train_op": fixed(keras.optimizers.SGD)
             .but("soup", 3, None, [1], {}, object())
             .where(callable),

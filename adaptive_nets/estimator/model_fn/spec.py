@@ -2,9 +2,11 @@
 
 import dataclasses
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import keras
+import numpy as np
 
 from adaptive_nets._arguments import Ignored, Refused, takes
 from adaptive_nets._checks import check_choice, check_dict, show
@@ -72,6 +74,13 @@ class EstimatorSpec:
                 raise ValueError(
                     f"EstimatorSpec of mode '{mode}' must have {name}. Received: {name}=None."
                 )
+        if self.loss is not None and not _is_scalar(self.loss):
+            raise TypeError(f"loss must be a scalar tensor. Received: loss={show(self.loss)}.")
+        if self.predictions is not None and not _are_rows(self.predictions):
+            raise TypeError(
+                "predictions must be a tensor with a row for each example, or a dict of such "
+                f"tensors by name. Received: predictions={show(self.predictions)}."
+            )
         train = self.train_op
         if train is not None and not isinstance(train, keras.optimizers.Optimizer | Callable):
             raise TypeError(
@@ -87,3 +96,27 @@ class EstimatorSpec:
                     raise TypeError(
                         f"eval_metric_ops must be {words}. Received: '{name}': {show(metric)}."
                     )
+
+
+def _is_scalar(value):
+    if isinstance(value, Real):
+        return not isinstance(value, bool)
+    return _is_array(value) and not _rank(value)
+
+
+def _are_rows(predictions):
+    named = isinstance(predictions, dict)
+    if named and not all(isinstance(name, str) for name in predictions):
+        return False
+    values = predictions.values() if named else [predictions]
+    return all(_is_array(value) and _rank(value) != 0 for value in values)
+
+
+def _is_array(value):
+    return keras.ops.is_tensor(value) or isinstance(value, keras.KerasTensor | np.ndarray)
+
+
+def _rank(value):
+    """Returns the number of axes, `None` if it is unknown."""
+    shape = value.shape
+    return getattr(shape, "rank", None) if hasattr(shape, "rank") else len(shape)
