@@ -111,6 +111,8 @@ def build_raw_serving_input_receiver_fn(
         shape = getattr(value, "shape", None)
         if shape is None or not hasattr(value, "dtype"):
             shape = check_array("features", value, words).shape
+            if isinstance(value, list | tuple) and not value:
+                raise ValueError(f"features must be {words}. Received: {show(value)}, no values.")
         if len(shape) < 1 or 0 in shape[1:] or _dtype_of(value) is None:
             raise ValueError(f"features must be {words}. Received: features={show(features)}.")
 

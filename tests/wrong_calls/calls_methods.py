@@ -2,6 +2,7 @@
 
 import call_things as t
 import numpy as np
+import pandas as pd
 from call_kinds import (
     choice,
     count,
@@ -58,9 +59,10 @@ def regressor(**settings):
 
 def three_columns(value):
     """Whether a value is numbers, perhaps as text, in as many columns as were trained on."""
+    if isinstance(value, pd.DataFrame):
+        # With holes too.
+        value = value.apply(pd.to_numeric).astype("float64")
     array = np.asarray(value)
-    if array.dtype.kind in "OUT":
-        array = array.astype("float64")
     return array.ndim == 2 and array.shape[1] == 3 and array.dtype.kind in "biuf"
 
 

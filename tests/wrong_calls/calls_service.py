@@ -105,7 +105,11 @@ OF_HEADS = {
     "loss_reduction": fixed("sum_over_batch_size").but("sum", 3, object()),
     "name": text("a", none=True),
 }
-THRESHOLDS = fixed([0.3]).but("ab", 3, [1.5], ["a"], [NAN], object())
+THRESHOLDS = (
+    fixed([0.3])
+    .but("ab", 3, [1.5], ["a"], [NAN], object())
+    .where(lambda value: not isinstance(value, str) and not list(value))
+)
 VOCABULARY = fixed(["a", "b"]).but("ab", 3, ["a"], [1, "b"], object())
 OF_ARRAYS = {
     "batch_size": count(2),
@@ -149,7 +153,9 @@ CALLS = [
         lambda: es.MultiHead,
         {
             "heads": mapping(lazy(lambda: {"a": an.heads.BinaryClass()})).but({"a/b": 3}),
-            "head_weights": fixed([1.0]).but("ab", 3, [-1], [NAN], {"c": 1}, object()),
+            "head_weights": fixed([1.0])
+            .but("ab", 3, [-1], [NAN], {"c": 1}, object())
+            .where(lambda value: dict(value) == {"a": 1}),
         },
     ),
     Call(
