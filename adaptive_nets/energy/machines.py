@@ -14,7 +14,7 @@ from adaptive_nets.energy.ordered import InfiniteRBM
 
 # Enough to see whether there is anything to learn.
 ROWS, FEATURES = 4000, 64
-# How far a machine may stay behind linear predictors, in nats, before another one is trained.
+# How far a machine may stay behind linear predictors, in nats, before the report says so.
 BEHIND = 0.2
 
 

@@ -1,4 +1,4 @@
-"""Layers that a function makes anew each time it is called, kept from its first call."""
+"""Layers that a function makes again each time it is called, kept from its first call."""
 
 import contextlib
 import threading

@@ -9,7 +9,7 @@ from adaptive_nets.energy.energies import free_energy, pseudo_likelihood
 from adaptive_nets.energy.order import Parameters
 from adaptive_nets.keras_internals import replica_loss
 
-# How many features each step of pseudo-likelihood reads, drawn anew where there are more.
+# How many features each step of pseudo-likelihood reads, drawn again where there are more.
 FEATURES = 32
 
 

@@ -23,7 +23,7 @@ class Segment:
         self.only_silent: str | None = None  # who needs new features to be zero, if not copied
         self.only_named = False  # grows only where a person names it
         self.only_new: str | None = None  # why features may be added but not copied
-        self.only_copied: str | None = None  # why features may be copied but not drawn anew
+        self.only_copied: str | None = None  # why features may be copied but not drawn again
         self.output = False
         self.shared = False  # the sources have these features in common
         self.separated: int | None = None  # the operation that reads copies of shared features

@@ -147,7 +147,7 @@ class Trace:
         return self._rules[id(calls[0])]
 
     def keep_apart(self, reasons: dict[int, str]) -> None:
-        """Follows all anew, with some layers carried once a source.
+        """Follows all again, with some layers carried once a source.
 
         Args:
             reasons: Why, by the id of the layer in the first source.
@@ -183,7 +183,7 @@ class Trace:
         self.mixing.append((call.record.path, function, axis, self.current))
 
     def _followed(self) -> bool:
-        """Follows all axes; False if a layer is to be carried, so that all begins anew."""
+        """Follows all axes; False if a layer is to be carried, so that all is followed again."""
         self.records: dict[int, LayerRecord] = {}
         self.separated: dict[int, dict[int, int]] = {}
         self.apart: dict[int, Apart] = {}

@@ -1,4 +1,4 @@
-"""Backbones and tasks that are made anew by their constructor, so that they keep their class."""
+"""Backbones and tasks that are made again by their constructor, so that they keep their class."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

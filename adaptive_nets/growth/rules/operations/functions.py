@@ -27,7 +27,7 @@ MOVES_ZERO = (
     *("Squareplus", "Exp", "Exp2", "Cos", "Cosh", "Arccos", "Arccosh", "Log", "Log2", "Log10"),
     *("Rsqrt", "Reciprocal", "Erfc", "Isfinite", "LogicalNot", "OnesLike", "ZerosLike", "Sinc"),
 )
-# Not defined, or not finite, everywhere: what is drawn anew may lie outside, and 0 * NaN is NaN.
+# Not defined, or not finite, everywhere: what is drawn again may lie outside, and 0 * NaN is NaN.
 PARTIAL = frozenset(
     [
         *("sqrt", "arcsin", "arctanh", "log1p", "erfinv", "arccos", "arccosh", "log", "log2"),
