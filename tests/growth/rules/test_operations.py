@@ -118,7 +118,13 @@ def test_a_loaded_model_grows_as_one_that_was_not_saved(gc, tmp_path):
     h = layers.Dense(8, "relu", name="h")(inputs)
     parts = [h[:, 1:, :4], h[:, :2, 4:], keras.ops.transpose(h[:, :2], (0, 2, 1))[:, :2]]
     parts[2] = keras.ops.pad(parts[2], ((0, 0), (0, 0), (0, 2)))
-    source = gc.randomise(keras.Model(inputs, layers.Dense(2)(layers.Concatenate()(parts))))
+    parts += [
+        keras.ops.moveaxis(h, (1, 2), (2, 1)),
+        keras.ops.tile(keras.ops.flip(h, axis=(1,)), (1, 2, 1)),
+        keras.ops.mean(h[:, :, None], axis=(1, 2)),
+    ]
+    flat = layers.Concatenate()([layers.Flatten()(part) for part in parts])
+    source = gc.randomise(keras.Model(inputs, layers.Dense(2)(flat)))
     source.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     expected = gc.outputs(source, X)
