@@ -89,7 +89,7 @@ def test_encodings_that_a_file_tells_of(tmp_path, encoding, end):
     [
         ("t.csv", "a,b\n1,é\n".encode("latin-1"), "not text in UTF-8, .* Save it as UTF-8"),
         ("t.csv.gz", b"a,b\n1,2\n", "as a packed file: Not a gzipped file"),
-        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:20], "ended before"),
+        ("t.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:20], "ended before"),
         ("t.csv.zip", b"a,b\n1,2\n", "as a packed file: File is not a zip file"),
         ("t.csv.bz2", b"a,b\n1,2\n", "as a packed file: Invalid data stream"),
         ("t.csv.xz", b"a,b\n1,2\n", "as a packed file: Input format not supported"),
