@@ -53,18 +53,19 @@ demo: venv ## fit a raw table, then predict raw rows with the model and with its
 	$(BIN)/adaptive-nets predict --model_dir $(DEMO)/fit --table $(DEMO)/new.csv
 	$(BIN)/adaptive-nets predict --saved_model $(DEMO)/fit/export --table $(DEMO)/new.csv
 
-test: lint ## lint, then every test, and under JAX those of the ground floor's core
-	$(BIN)/python -m pytest $(EVERY_CORE)
+test: lint ## lint, then every test but the exhaustive, and under JAX those of the ground floor's core
+	$(BIN)/python -m pytest $(EVERY_CORE) -m "not exhaustive"
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(EVERY_CORE) -m backend_agnostic $(JAX_TESTS)
 
 test-fast: venv ## the quick tests on TensorFlow, for between two changes
-	$(BIN)/python -m pytest $(EVERY_CORE) -m "not slow"
+	$(BIN)/python -m pytest $(EVERY_CORE) -m "not slow and not exhaustive"
 
 fuzz: venv ## public calls and stored files with values of all kinds, 120 s; FUZZ_SECONDS=3600 FUZZ_SEED=1
 	$(BIN)/python tests/fuzz/fuzz.py --seed $(or $(FUZZ_SEED),0) \
 	  --seconds $(or $(FUZZ_SECONDS),120) $(if $(FUZZ_SECONDS),,--calls 12000)
 
-contract: venv ## the growth contract with every case, and stock models whole, on TensorFlow and JAX
+contract: venv ## what make test leaves out: exhaustive tests, and every case of the growth contract
+	$(BIN)/python -m pytest $(EVERY_CORE) -m exhaustive
 	WHOLE_CONTRACT=1 $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT) tests/growth/rules/test_applications.py \
 	  tests/growth/coverage
 	WHOLE_CONTRACT=1 KERAS_BACKEND=jax $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT)
