@@ -3,6 +3,7 @@
 import gc
 import os
 import pathlib
+import sys
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -22,8 +23,23 @@ gc.set_threshold(50_000, 20, 20)
 
 
 def pytest_collection_finish(session):
-    """What has been imported stays."""
+    """What has been imported stays, and graphs that run once or twice are not rewritten first."""
     gc.freeze()
+    _rewrite_graphs(False)
+
+
+def _rewrite_graphs(on):
+    if "tensorflow" in sys.modules:
+        optimizer = sys.modules["tensorflow"].config.optimizer
+        optimizer.set_experimental_options({"disable_meta_optimizer": not on})
+
+
+@pytest.fixture
+def rewritten_graphs():
+    """TensorFlow makes graphs faster before it runs them, as it does outside tests."""
+    _rewrite_graphs(True)
+    yield
+    _rewrite_graphs(False)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -17,7 +17,7 @@ def test_call_with():
     assert [float(t) for t in found] == [15.0, 1.0]
 
 
-def test_without_rewriting():
+def test_without_rewriting(rewritten_graphs):
     from tensorflow.python.eager import context
 
     def options():

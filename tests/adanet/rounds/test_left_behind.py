@@ -20,7 +20,7 @@ def test_programs_that_stay_in_memory_are_bounded(monkeypatch):
     assert choose_xla(True, models, 1, 1)
 
 
-def test_graphs_are_rewritten_where_it_pays(monkeypatch):
+def test_graphs_are_rewritten_where_it_pays(monkeypatch, rewritten_graphs):
     dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     slow = keras.Sequential([keras.Input((5, 4)), keras.Sequential([keras.layers.GRU(2)])])
     few = XLA_STEPS - 1
