@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import collections
 import gc
 import os
 import pathlib
@@ -59,14 +60,27 @@ def what_a_long_test_leaves_is_collected_at_once():
         gc.collect()
 
 
+def _listed(name):
+    """`{test, or file: the rest of its line}` of a list of tests beside this file."""
+    lines = pathlib.Path(__file__).with_name(name).read_text("utf-8").splitlines()
+    parts = [line.partition(" ") for line in lines if line and not line.startswith("#")]
+    return {test: rest for test, _, rest in parts}
+
+
 def pytest_collection_modifyitems(items):
-    """Marks the tests of `slow_tests.txt` as slow, wherever their file stands."""
-    lines = pathlib.Path(__file__).with_name("slow_tests.txt").read_text("utf-8").splitlines()
-    slow = {line for line in lines if line and not line.startswith("#")}
+    """Marks the tests of `slow_tests.txt` and `exhaustive_tests.txt`, wherever their files stand."""
+    slow, exhaustive = _listed("slow_tests.txt"), _listed("exhaustive_tests.txt")
+    cases = collections.Counter()
     for item in items:
-        name, _, test = item.nodeid.partition("[")[0].rpartition("/")[2].partition("::")
-        if not slow.isdisjoint({name, f"{name}::{test}"}):
+        file, _, test = item.nodeid.partition("[")[0].rpartition("/")[2].partition("::")
+        name = f"{file}::{test}"
+        if file in slow or name in slow:
             item.add_marker(pytest.mark.slow)
+        step = exhaustive.get(name, exhaustive.get(file))
+        if step is not None:
+            if not step or cases[name] % int(step):
+                item.add_marker(pytest.mark.exhaustive)
+            cases[name] += 1
 
 
 @pytest.fixture(scope="session")

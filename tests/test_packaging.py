@@ -194,11 +194,12 @@ def test_version_is_one():
     assert f"## [{an.__version__}]" in (REPO / "CHANGELOG.md").read_text()
 
 
-# The list of slow tests ---------------------------------------------------------------------------
+# The lists of slow and exhaustive tests ------------------------------------------------------------
 
 
-def test_every_slow_test_is_there():
-    lines = (REPO / "tests" / "slow_tests.txt").read_text("utf-8").splitlines()
+@pytest.mark.parametrize("file", ["slow_tests.txt", "exhaustive_tests.txt"])
+def test_every_listed_test_is_there(file):
+    lines = (REPO / "tests" / file).read_text("utf-8").splitlines()
     there = set()
     for path in (REPO / "tests").rglob("test_*.py"):
         there.add(path.name)
@@ -215,6 +216,6 @@ def test_every_slow_test_is_there():
             for node, prefix in within
             if isinstance(node, ast.FunctionDef)
         }
-    named = [line for line in lines if line and not line.startswith("#")]
+    named = [line.partition(" ")[0] for line in lines if line and not line.startswith("#")]
     assert not [line for line in named if line not in there]
     assert named == sorted(set(named))
