@@ -68,7 +68,7 @@ def _listed(name):
 
 
 def pytest_collection_modifyitems(items):
-    """Marks the tests of `slow_tests.txt` and `exhaustive_tests.txt`, wherever their files stand."""
+    """Marks the tests that `slow_tests.txt` and `exhaustive_tests.txt` name, in whatever folder."""
     slow, exhaustive = _listed("slow_tests.txt"), _listed("exhaustive_tests.txt")
     cases = collections.Counter()
     for item in items:

@@ -194,7 +194,7 @@ def test_version_is_one():
     assert f"## [{an.__version__}]" in (REPO / "CHANGELOG.md").read_text()
 
 
-# The lists of slow and exhaustive tests ------------------------------------------------------------
+# The lists of slow and exhaustive tests ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("file", ["slow_tests.txt", "exhaustive_tests.txt"])
