@@ -27,7 +27,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast fuzz contract lint lowest coverage-table bench build audit clean
+.PHONY: help venv demo test test-fast fuzz contract docs lint lowest coverage-table bench build audit clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	    "(Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "Installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,examples]'
+	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,docs,examples]'
 	@touch $@
 
 demo: venv ## fit a raw table, then predict raw rows with the model and with its SavedModel
@@ -69,6 +69,9 @@ contract: venv ## what make test leaves out: exhaustive tests, and every case of
 	WHOLE_CONTRACT=1 $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT) tests/growth/rules/test_applications.py \
 	  tests/growth/coverage
 	WHOLE_CONTRACT=1 KERAS_BACKEND=jax $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT)
+
+docs: venv ## the documentation as a site, in .build/site; warnings and dead links are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 lint: venv ## format, lint and the floors
 	$(BIN)/ruff format --check .

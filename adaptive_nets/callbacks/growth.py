@@ -277,8 +277,13 @@ class GrowOnPlateau(_Growing):
         max_parameters: No growth that leads beyond so many parameters. Default: no limit.
         min_delta: What counts as an improvement. Default: 0.
         mode: "min", "max", or "auto": "max" for accuracies, AUC and F scores.
-        slots, warmup_steps, backup_dir, restart, seed, verbose, verify: As for
-            `GrowthSchedule`.
+        slots: As for `GrowthSchedule`.
+        warmup_steps: As for `GrowthSchedule`.
+        backup_dir: As for `GrowthSchedule`.
+        restart: As for `GrowthSchedule`.
+        seed: As for `GrowthSchedule`.
+        verbose: As for `GrowthSchedule`.
+        verify: As for `GrowthSchedule`.
         max_params: The old name of `max_parameters`.
 
     Attributes:

@@ -26,7 +26,7 @@ EXAMPLES = "examples"
 class ServingInputReceiver(NamedTuple):
     """The return value of a `serving_input_receiver_fn`, as in `tf.estimator.export`.
 
-    Args:
+    Attributes:
         features: Tensor or dict of tensors that the model takes.
         receiver_tensors: Placeholder or dict of placeholders for the content of a request.
         receiver_tensors_alternatives: Not supported. Must be `None`.

@@ -11,8 +11,8 @@ import pytest
 pytestmark = pytest.mark.usefixtures("few_chunks")
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/automl.md", "docs/callbacks.md", "docs/data.md",
-         "docs/migration.md", "docs/own_layers.md")  # fmt: skip
+# distribution.md wants a cluster.
+DOCS = [p for p in sorted((REPO / "docs").rglob("*.md")) if p.name != "distribution.md"]
 FENCE = re.compile(
     r"^(?P<indent> *)```python\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
@@ -48,6 +48,9 @@ def run(path, line, code, names):
         raise pytest.fail.Exception(text) from error
 
 
+PAGES = ["README.md", "CONTRIBUTING.md"] + [
+    str(path.relative_to(REPO)) for path in DOCS if examples_in(path.read_text(encoding="utf-8"))
+]
 SOURCES = sorted((REPO / "adaptive_nets").rglob("*.py"))
 IN_DOCSTRINGS = [
     pytest.param(path, line, code, id=f"{path.relative_to(REPO)}:{line}")
@@ -75,6 +78,18 @@ def shortened(code):
     """The same with a tenth of the epochs, and of the steps of an energy network."""
     fewer = r"(?<![\w.])(epochs|steps)=(\d{2,})\b"
     return re.sub(fewer, lambda found: f"{found[1]}={max(2, int(found[2]) // 10)}", code)
+
+
+def test_the_pages_with_examples_are_found():
+    assert {"docs/start.md", "docs/search.md", "docs/growth.md", "docs/methods/adanet.md"} < {*PAGES}
+
+
+def test_errors_that_a_page_explains_are_those_of_the_package():
+    text = (REPO / "docs" / "errors.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^\| `([^`]+)`", text, re.MULTILINE)
+    package = "".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    assert len(quoted) >= 8
+    assert not [words for words in quoted if words not in package]
 
 
 def test_no_example_escapes():
