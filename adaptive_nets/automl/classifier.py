@@ -55,7 +55,7 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
     ```
     """
 
-    _target, _classifies = Classes, True
+    _target, _own_metric = Classes, "log_loss"
 
     @property
     def classes_(self) -> np.ndarray:

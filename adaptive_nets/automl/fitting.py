@@ -134,6 +134,7 @@ class Fitting:
         seconds = time.monotonic() - self.began
         board.add_served(best, seconds, f"{note}; {ended}" if note else ended)
         fitted.board = board.frame()
+        fitted.calibrate(board.held.y, best, board.held.w)
         return fitted
 
     def _fitted(self, schema, model, search):
@@ -158,7 +159,10 @@ class Fitting:
             rows = len(train.y)
             train = train.take(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
         held = {} if valid is None else encoder(valid.x)
-        return Task(encoder(train.x), self._plain(train.y), train.w, held, classes, seed, rows)
+        power = getattr(self.target, "power", 0.0)
+        return Task(
+            encoder(train.x), self._plain(train.y), train.w, held, classes, seed, rows, power
+        )
 
     def _baseline_seconds(self):
         limit = self.settings.seconds
@@ -177,7 +181,7 @@ class Fitting:
         encoder = encoder or Encoder(schema, fit_encoding(schema, rows.x))
         began = time.monotonic()
         task = self._task(encoder, rows, None)
-        linear = LinearModel.fit(task.x, task.y, task.weights, task.classes)
+        linear = LinearModel.fit(task.x, task.y, task.weights, task.classes, power=task.power)
         model = linear_in_unit_of(self.target, linear, encoder.model)
         fitted = Fitted(
             model, serving_head(self.target), schema, self.target, pd.DataFrame(), None, why
@@ -187,6 +191,8 @@ class Fitting:
         note = " ".join(filter(None, (f"linear: {why}", on_rows(task))))
         board.add_served(outputs, time.monotonic() - began, note)
         fitted.board = board.frame()
+        if valid is not None:
+            fitted.calibrate(valid.y, outputs, valid.w)
         return fitted
 
 

@@ -149,6 +149,21 @@ CALLS = [
         {"label_dimension": count(1), "weight_column": COLUMN, **OF_HEADS},
     ),
     Call(
+        "estimator.PoissonRegressionHead",
+        lambda: es.PoissonRegressionHead,
+        {
+            "label_dimension": count(1),
+            "weight_column": COLUMN,
+            "compute_full_loss": flag(True).but(allow=(None,)),
+            **OF_HEADS,
+        },
+    ),
+    Call(
+        "estimator.LogisticRegressionHead",
+        lambda: es.LogisticRegressionHead,
+        {"weight_column": COLUMN, **OF_HEADS},
+    ),
+    Call(
         "estimator.MultiHead",
         lambda: es.MultiHead,
         {

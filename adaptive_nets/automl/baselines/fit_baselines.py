@@ -18,6 +18,8 @@ _SHARED_VALUES = 1_000_000
 _MOST_VALUES = 255
 # Iterations of boosting: those that are timed, the least that are worth showing, and all.
 _PROBED, _LEAST_ITERATIONS, _ITERATIONS = 5, 10, 100
+# Larger logarithms of numbers are those of none.
+_LARGEST_LOGARITHM = 300.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Task:
         classes: Number of classes, or `None` for numbers.
         seed: Seed of random choices.
         rows: Number of training rows that these were drawn from. Defaults to `None`: they are all.
+        power: Of the mean, that the variance of numbers is in proportion to, if they are fitted
+            through a log link. Defaults to `0.0`: they are not.
     """
 
     x: Mapping[str, np.ndarray]
@@ -61,6 +65,7 @@ class Task:
     classes: int | None
     seed: int
     rows: int | None = None
+    power: float = 0.0
 
     def first(self, most: int) -> "Task":
         """Returns the task with at most this many training rows, drawn at random."""
@@ -117,8 +122,10 @@ def constant(task: Task) -> np.ndarray:
 
 def _linear(task: Task, columns: LinearColumns, note: str) -> Baseline:
     began = time.monotonic()
-    fitted = LinearModel.fit(task.x, task.y, task.weights, task.classes, columns)
+    fitted = LinearModel.fit(task.x, task.y, task.weights, task.classes, columns, power=task.power)
     outputs = fitted.outputs(task.held)
+    if task.power:
+        outputs = np.exp(np.minimum(outputs, _LARGEST_LOGARITHM))
     if task.classes == 2:
         outputs = np.concatenate([expit(-outputs), expit(outputs)], axis=1)
     elif task.classes is not None:
@@ -134,6 +141,9 @@ def _boosting(task: Task, seconds: float, note: str) -> Baseline | None:
     x, coded = _table(task.x)
     held, _ = _table(task.held)
     options = {"categorical_features": coded, "random_state": task.seed}
+    if task.power:
+        # It has no loss between these two.
+        options["loss"] = "gamma" if task.power == 2 else "poisson"
     y = task.y if task.classes is not None else task.y[:, 0]
     count = 0
     if seconds > 0:

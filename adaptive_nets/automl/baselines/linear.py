@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Ridge, TweedieRegressor
 from threadpoolctl import threadpool_limits
 
 from adaptive_nets.graphs.unique_names import named_model
@@ -101,8 +101,9 @@ class LinearModel:
         weights: np.ndarray | None,
         classes: int | None,
         columns: LinearColumns | None = None,
+        power: float = 0.0,
     ) -> "LinearModel":
-        """Fits a logistic or ridge regression.
+        """Fits a logistic or ridge regression, or a generalized linear model with a log link.
 
         Args:
             encoded: Encoded training rows.
@@ -111,6 +112,8 @@ class LinearModel:
             classes: Number of classes, or `None` for numbers.
             columns: The `LinearColumns` of all rows, if these are a part of them. Defaults to
                 `None`: they are learnt from these rows.
+            power: Of the mean, that the variance of numbers is in proportion to; the model then
+                gives logarithms. Defaults to `0.0`: there is no link.
         """
         columns = columns or LinearColumns.learn(encoded)
         matrix = columns.matrix(encoded)
@@ -118,6 +121,8 @@ class LinearModel:
         used = np.flatnonzero(abs(matrix).sum(axis=0))
         used = used if used.size else np.arange(1)
         kind = Ridge(alpha=1.0) if classes is None else LogisticRegression(max_iter=100)
+        if power:
+            y, kind = y[:, 0], TweedieRegressor(power=power, alpha=1.0 / len(y), link="log")
         # The vectors are short: threads would only wait for each other.
         with threadpool_limits(1), warnings.catch_warnings():
             # Its first iterations bring most; a baseline need not converge.
