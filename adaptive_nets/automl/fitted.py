@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.inspection.predictions import compute_output, read_output
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.judging.intervals import Intervals
+from adaptive_nets.automl.judging.scoring import Metric
 from adaptive_nets.automl.judging.served import Served
 from adaptive_nets.automl.judging.splits import LEAST_ROWS
+from adaptive_nets.automl.judging.temperature import Temperature, calibrate
+from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.targets import Classes, Numbers, Target
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.graphs.unique_names import named_model
@@ -41,6 +45,7 @@ class Fitted:
         find_search: Function that loads the search from its folder, or `None`.
         intervals: How far predicted numbers are from the true ones, or `None` if no rows were
             held out, or classes are predicted.
+        temperature: How probabilities were calibrated, or `None` if they were not.
     """
 
     model: keras.Model
@@ -52,6 +57,7 @@ class Fitted:
     stop_reason: str
     find_search: Callable[[], AdaNet] | None = None
     intervals: Intervals | None = None
+    temperature: Temperature | None = None
 
     def outputs(self, table: Any) -> np.ndarray:
         """Returns probabilities `[rows, classes]`, or predicted numbers.
@@ -113,18 +119,33 @@ class Fitted:
             )
         return self.intervals
 
-    def calibrate(self, y: Any, outputs: np.ndarray, weights: np.ndarray | None) -> None:
-        """Learns how far predicted numbers are from the true ones, on rows that were held out.
+    def calibrate(self, held: Labelled, outputs: np.ndarray, metric: Metric) -> np.ndarray:
+        """Learns from rows that were held out how sure predictions are.
+
+        Intervals of numbers are measured, and the probabilities of classes are scaled by a
+        temperature, if the metric reads probabilities.
 
         Args:
-            y: Their labels.
+            held: The rows.
             outputs: What the model predicts for them.
-            weights: `[rows]` weights, or `None`.
+            metric: What models are compared by.
+
+        Returns:
+            What it predicts for them now, as rows that a temperature was not learnt from.
         """
         if isinstance(self.target, Numbers):
             self.intervals = Intervals.calibrate(
-                y, outputs, weights, self.target.power, self.target.low
+                held.y, outputs, held.w, self.target.power, self.target.low
             )
+            return outputs
+        codes = self.target.codes(held.y)
+        self.temperature, outputs = calibrate(metric, codes, outputs, held.w)
+        if self.temperature is not None and self.temperature.value != 1:
+            scaled = keras.layers.Rescaling(
+                1.0 / self.temperature.value, name="temperature", dtype=whole_dtype()
+            )
+            self.model = named_model(self.model.input, scaled(self.model.output), self.model.name)
+        return outputs
 
 
 def call_eagerly(model: keras.Model, features: Any) -> Any:

@@ -131,10 +131,10 @@ class Fitting:
             note = "linear: no ensemble was better"
             best = fitted.outputs(board.held.x)
         ended = f"the search ended by {search.stop_reason}"
+        best = fitted.calibrate(board.held, best, board.metric)
         seconds = time.monotonic() - self.began
         board.add_served(best, seconds, f"{note}; {ended}" if note else ended)
         fitted.board = board.frame()
-        fitted.calibrate(board.held.y, best, board.held.w)
         return fitted
 
     def _fitted(self, schema, model, search):
@@ -187,12 +187,12 @@ class Fitting:
             model, serving_head(self.target), schema, self.target, pd.DataFrame(), None, why
         )
         board = board or Board(self.settings.metric, self.target, valid)
-        outputs = None if valid is None else fitted.outputs(valid.x)
+        outputs = None
+        if valid is not None:
+            outputs = fitted.calibrate(valid, fitted.outputs(valid.x), board.metric)
         note = " ".join(filter(None, (f"linear: {why}", on_rows(task))))
         board.add_served(outputs, time.monotonic() - began, note)
         fitted.board = board.frame()
-        if valid is not None:
-            fitted.calibrate(valid.y, outputs, valid.w)
         return fitted
 
 
