@@ -335,9 +335,10 @@ def _style_of(y, most=False):
     values = np.asarray(y)
     if values.dtype.kind not in "OUT" or (values.ndim == 2 and values.shape[1] != 1):
         return None
-    texts = pd.unique(pd.Series(values.ravel(), dtype=object).dropna()).astype(object)
+    texts = pd.Series(values.ravel(), dtype=object).dropna()
     if not len(texts) or not all(isinstance(text, str) for text in texts):
         return None
+    texts = pd.unique(texts).astype(object)
     style, odd = style_of(texts[~is_missing_word(texts, MISSING_NUMBERS)])
     return style if most or not odd.any() else None
 

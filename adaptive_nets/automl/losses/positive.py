@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from adaptive_nets import heads
 from adaptive_nets._checks import show
-from adaptive_nets.automl.targets import Numbers
+from adaptive_nets.automl.targets import Numbers, read_numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Positive(Numbers):
             ValueError: Values are outside the family, all of them are 0, or there are several
                 targets.
         """
-        values = np.asarray(numbers.plain(y), "float64")
+        values = read_numbers(y, numbers.name, numbers.style)
         if not numbers.flat:
             raise ValueError(
                 f"loss={loss!r} takes one target. Expected y of shape [rows]; for several targets "
@@ -120,9 +120,10 @@ class Positive(Numbers):
         scale = float(self.scale[0]) ** (2.0 - self.power)
         return {self.main_measure: measured["val_deviance"] * scale}
 
-    def encode(self, y: Any) -> np.ndarray:
-        self._check(np.asarray(self.plain(y), "float64"))
-        return super().encode(y)
+    def plain(self, y: Any) -> np.ndarray:
+        found = super().plain(y)
+        self._check(read_numbers(found, self.name, self.style))
+        return found
 
     def head(self) -> heads.Head:
         return FAMILIES[self.loss].head()
