@@ -17,6 +17,7 @@ from adaptive_nets.adanet.checkpoints.files.sealed_json import (
 )
 from adaptive_nets.automl.fitted import Fitted, serving_head
 from adaptive_nets.automl.judging.intervals import Intervals
+from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 from adaptive_nets.automl.judging.temperature import Temperature
 from adaptive_nets.automl.losses.restore import restore_target
 from adaptive_nets.automl.settings import SEARCH_FOLDER
@@ -109,7 +110,7 @@ def read(path: str | os.PathLike) -> tuple[Fitted, dict[str, Any]]:
         target, schema = restore_target(values["target"]), Schema.from_dict(values["schema"])
         board = pd.DataFrame(**values["board"])
         # Folders that were written before have none.
-        intervals = Intervals.from_dict(values.get("intervals"))
+        intervals = _intervals(values.get("intervals"))
         heat = values.get("temperature")
         temperature = None if heat is None else Temperature(**heat)
     except (NotWholeError, KeyError, TypeError, ValueError) as error:
@@ -122,6 +123,11 @@ def read(path: str | os.PathLike) -> tuple[Fitted, dict[str, Any]]:
     if search is not None and search.is_dir():
         fitted.find_search = functools.partial(AdaNet.load, str(search))
     return fitted, values
+
+
+def _intervals(values):
+    kind = QuantileIntervals if values and "pairs" in values else Intervals
+    return kind.from_dict(values)
 
 
 def _is_saved(path: Path) -> bool:

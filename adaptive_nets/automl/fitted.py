@@ -13,6 +13,7 @@ from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.inspection.predictions import compute_output, read_output
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.judging.intervals import Intervals
+from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 from adaptive_nets.automl.judging.scoring import Metric
 from adaptive_nets.automl.judging.served import Served
 from adaptive_nets.automl.judging.splits import LEAST_ROWS
@@ -56,26 +57,27 @@ class Fitted:
     search: AdaNet | None
     stop_reason: str
     find_search: Callable[[], AdaNet] | None = None
-    intervals: Intervals | None = None
+    intervals: "Intervals | QuantileIntervals | None" = None
     temperature: Temperature | None = None
 
     def outputs(self, table: Any) -> np.ndarray:
-        """Returns probabilities `[rows, classes]`, or predicted numbers.
+        """Returns probabilities `[rows, classes]`, predicted numbers, or quantiles of them.
 
         Args:
             table: Features.
         """
-        wanted = "probabilities" if isinstance(self.target, Classes) else "predictions"
+        classes = isinstance(self.target, Classes)
+        wanted = "probabilities" if classes else self.head.default_output
         if len(table) <= _BATCH:
             # To trace a function takes longer than to compute a batch without one.
             logits = call_eagerly(self.model, self.schema.read(table))
             found = read_output(self.head, logits, wanted)
         else:
             found = compute_output(self.model, self.head, table, self.schema, _BATCH, wanted)
-        if isinstance(self.target, Classes):
+        if classes:
             return found
         numbers = np.asarray(found, "float64")
-        return numbers[:, 0] if self.target.flat else numbers
+        return numbers[:, 0] if self.target.flat and not self.target.levels else numbers
 
     def export(self, path: str | os.PathLike, coverage: float | None = None, **options: Any) -> str:
         """Writes a SavedModel; see `serving.export_saved_model`.
@@ -104,7 +106,7 @@ class Fitted:
         intervals.widths(coverage)
         return intervals.around(self.outputs(table), coverage)
 
-    def known_intervals(self) -> Intervals:
+    def known_intervals(self) -> "Intervals | QuantileIntervals":
         """Returns the intervals.
 
         Raises:
@@ -134,9 +136,14 @@ class Fitted:
             What it predicts for them now, as rows that a temperature was not learnt from.
         """
         if isinstance(self.target, Numbers):
-            self.intervals = Intervals.calibrate(
-                held.y, outputs, held.w, self.target.power, self.target.low
-            )
+            if self.target.levels:
+                self.intervals = QuantileIntervals.calibrate(
+                    held.y, outputs, held.w, self.target.levels
+                )
+            else:
+                self.intervals = Intervals.calibrate(
+                    held.y, outputs, held.w, self.target.power, self.target.low
+                )
             return outputs
         codes = self.target.codes(held.y)
         self.temperature, outputs = calibrate(metric, codes, outputs, held.w)

@@ -24,7 +24,7 @@ from adaptive_nets.automl.judging.splits import LEAST_ROWS, split
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.searching import Searching, kinds_within
 from adaptive_nets.automl.settings import Settings
-from adaptive_nets.automl.targets import Classes, Target
+from adaptive_nets.automl.targets import Classes, Numbers, Target
 from adaptive_nets.data.encoding import fit_encoding
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.rows import Rows
@@ -159,9 +159,19 @@ class Fitting:
             rows = len(train.y)
             train = train.take(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
         held = {} if valid is None else encoder(valid.x)
-        power = getattr(self.target, "power", 0.0)
+        power, levels = 0.0, None
+        if isinstance(self.target, Numbers):
+            power, levels = self.target.power, self.target.levels
         return Task(
-            encoder(train.x), self._plain(train.y), train.w, held, classes, seed, rows, power
+            encoder(train.x),
+            self._plain(train.y),
+            train.w,
+            held,
+            classes,
+            seed,
+            rows,
+            power,
+            levels,
         )
 
     def _baseline_seconds(self):
@@ -181,7 +191,9 @@ class Fitting:
         encoder = encoder or Encoder(schema, fit_encoding(schema, rows.x))
         began = time.monotonic()
         task = self._task(encoder, rows, None)
-        linear = LinearModel.fit(task.x, task.y, task.weights, task.classes, power=task.power)
+        linear = LinearModel.fit(
+            task.x, task.y, task.weights, task.classes, None, task.power, task.levels
+        )
         model = linear_in_unit_of(self.target, linear, encoder.model)
         fitted = Fitted(
             model, serving_head(self.target), schema, self.target, pd.DataFrame(), None, why

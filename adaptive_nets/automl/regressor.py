@@ -4,12 +4,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from adaptive_nets._checks import check_choice
 from adaptive_nets.automl.base import AutoEstimator
 from adaptive_nets.automl.losses.positive import FAMILIES, Positive
+from adaptive_nets.automl.losses.quantiles import Quantiles
 from adaptive_nets.automl.targets import Numbers
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from adaptive_nets.data import Schema
 
 LOSSES = ("squared_error", *FAMILIES)
+OUTPUTS = ("mean", "quantiles")
 
 
 class AutoRegressor(RegressorMixin, AutoEstimator):
@@ -30,6 +33,9 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
             negative and whose predictions are not either, `"poisson"` (counts), `"gamma"` (numbers
             above 0, by relative error) or `"tweedie"` (many zeros among positive amounts; power
             1.5). Defaults to `"squared_error"`.
+        output: `"mean"`, or `"quantiles"`: the model gives quantiles of the target, of which
+            `predict` returns the median. Its intervals have the width that each row asks for.
+            Defaults to `"mean"`.
         time_limit: Seconds for all of `fit`. Defaults to `None`: it ends by itself.
         preset: `"fast"` (10 seconds), `"good"`, or `"best"` (folds). Defaults to `"good"`.
         metric: What the choice is made by: `"auto"` or the name of a scorer of scikit-learn.
@@ -66,12 +72,13 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
     """
 
     _target = Numbers
-    _kept = (*AutoEstimator._kept, "loss")
+    _kept = (*AutoEstimator._kept, "loss", "output")
 
     def __init__(
         self,
         *,
         loss: str = "squared_error",
+        output: str = "mean",
         time_limit: float | None = None,
         preset: str = "good",
         metric: str = "auto",
@@ -87,29 +94,65 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
             generator=generator, model_dir=model_dir, seed=seed, verbose=verbose,
         )  # fmt: skip
         self.loss = loss
+        self.output = output
 
     @property
     def _own_metric(self):
         loss = check_choice("loss", self.loss, LOSSES)
+        if check_choice("output", self.output, OUTPUTS) == "quantiles":
+            if loss != LOSSES[0]:
+                raise ValueError(
+                    "output='quantiles' has a loss of its own, the pinball loss. Leave loss out, "
+                    f"or pass output='mean'. Received: loss={loss!r}."
+                )
+            return "mean_pinball_loss"
         return "rmse" if loss == LOSSES[0] else f"mean_{loss}_deviance"
 
     def _learn(self, y, name):
         numbers = super()._learn(y, name)
+        if self.output == "quantiles":
+            return Quantiles.of(numbers)
         return numbers if self.loss == LOSSES[0] else Positive.of(numbers, y, self.loss)
 
     def predict(self, X: Any) -> np.ndarray:
         """Returns predictions `[rows]`, or `[rows, targets]` for several targets.
 
+        With `output="quantiles"` they are medians.
+
         Args:
             X: Features, as for `fit`.
         """
-        return self._outputs(X)
+        return self._fitted_target().point(self._outputs(X))
+
+    def predict_quantiles(self, X: Any) -> pd.DataFrame:
+        """Returns predicted quantiles, a `pandas.DataFrame` with a column for each level.
+
+        They rise with the level, and are those of the model: `predict_interval` widens or narrows
+        them by what held-out rows say.
+
+        Args:
+            X: Features, as for `fit`.
+
+        Raises:
+            ValueError: The model was not fitted with `output="quantiles"`.
+        """
+        levels = self._fitted_target().levels
+        if levels is None:
+            raise ValueError(
+                "Quantiles are predicted by a model that was fitted with output='quantiles'; "
+                "predict_interval works for all. Received: a model of means."
+            )
+        return pd.DataFrame(self._outputs(X), columns=list(levels))
+
+    def _fitted_target(self):
+        check_is_fitted(self)
+        return self._fitted.target
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
         """Returns intervals that hold the true value of so many rows: `[rows, 2]`.
 
         Their width is measured on the rows that were held out of the training (split conformal
-        prediction), so that they hold where further rows are like these. The model was also chosen
+        prediction; of quantiles with `output="quantiles"`), so that they hold where further rows are like these. The model was also chosen
         by these rows, which makes the intervals narrower by a little than new rows would. With
         several targets, `[rows, targets, 2]`, each target is covered so often by itself.
 

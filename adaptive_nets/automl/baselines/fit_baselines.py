@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit, softmax
 from threadpoolctl import threadpool_limits
 
-from adaptive_nets.automl.baselines.linear import LinearColumns, LinearModel
+from adaptive_nets.automl.baselines.linear import LinearColumns, LinearModel, quantiles_of
 
 # Rows that the linear model and boosting are fitted on at most; they are shown for orientation.
 MOST_ROWS = 50_000
@@ -28,8 +28,8 @@ class Baseline:
 
     Args:
         name: Its name on the leaderboard.
-        outputs: `[rows, classes]` probabilities, or `[rows, targets]` numbers; `None` if it was
-            left out.
+        outputs: `[rows, classes]` probabilities, `[rows, targets]` numbers or `[rows, levels]`
+            quantiles; `None` if it was left out.
         seconds: Time to fit it.
         note: How it differs from what its name says, or `""`.
         model: The `LinearModel`, which can be served; `None` of the others.
@@ -56,6 +56,7 @@ class Task:
         rows: Number of training rows that these were drawn from. Defaults to `None`: they are all.
         power: Of the mean, that the variance of numbers is in proportion to, if they are fitted
             through a log link. Defaults to `0.0`: they are not.
+        levels: Levels of the quantiles to predict. Defaults to `None`: the mean is.
     """
 
     x: Mapping[str, np.ndarray]
@@ -66,6 +67,7 @@ class Task:
     seed: int
     rows: int | None = None
     power: float = 0.0
+    levels: tuple[float, ...] | None = None
 
     def first(self, most: int) -> "Task":
         """Returns the task with at most this many training rows, drawn at random."""
@@ -110,9 +112,11 @@ def on_rows(task: Task) -> str:
 
 
 def constant(task: Task) -> np.ndarray:
-    """Returns the shares of the classes, or the mean, for every held-out row."""
+    """Returns the shares of the classes, the mean or the quantiles, for every held-out row."""
     rows = len(next(iter(task.held.values())))
-    if task.classes is None:
+    if task.levels:
+        one = quantiles_of(task.y[:, 0], task.weights, task.levels)
+    elif task.classes is None:
         one = np.average(task.y, axis=0, weights=task.weights)
     else:
         one = np.bincount(task.y, task.weights, task.classes)
@@ -122,7 +126,9 @@ def constant(task: Task) -> np.ndarray:
 
 def _linear(task: Task, columns: LinearColumns, note: str) -> Baseline:
     began = time.monotonic()
-    fitted = LinearModel.fit(task.x, task.y, task.weights, task.classes, columns, power=task.power)
+    fitted = LinearModel.fit(
+        task.x, task.y, task.weights, task.classes, columns, task.power, task.levels
+    )
     outputs = fitted.outputs(task.held)
     if task.power:
         outputs = np.exp(np.minimum(outputs, _LARGEST_LOGARITHM))
@@ -144,6 +150,8 @@ def _boosting(task: Task, seconds: float, note: str) -> Baseline | None:
     if task.power:
         # It has no loss between these two.
         options["loss"] = "gamma" if task.power == 2 else "poisson"
+    if task.levels:
+        return _boosted_quantiles(task, x, held, options, seconds, note)
     y = task.y if task.classes is not None else task.y[:, 0]
     count = 0
     if seconds > 0:
@@ -163,6 +171,29 @@ def _boosting(task: Task, seconds: float, note: str) -> Baseline | None:
         outputs = np.zeros((len(held), task.classes))
         outputs[:, made.classes_] = made.predict_proba(held)
     return Baseline("boosting", outputs, time.monotonic() - began, note)
+
+
+def _boosted_quantiles(task, x, held, options, seconds, note):
+    """Fits boosting of each quantile with as many iterations as there is time for."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    def fit(level, count, **more):
+        kind = HistGradientBoostingRegressor(
+            loss="quantile", quantile=level, max_iter=count, **options, **more
+        )
+        return kind.fit(x, task.y[:, 0], task.weights)
+
+    began, count = time.monotonic(), 0
+    if seconds > 0:
+        fit(task.levels[0], _PROBED, early_stopping=False)
+        each = (time.monotonic() - began) / _PROBED
+        count = int(min(_ITERATIONS, seconds / (each * len(task.levels))))
+    if count < _LEAST_ITERATIONS:
+        return Baseline("boosting", None, time.monotonic() - began, "left out: no time for it")
+    found = np.stack([fit(level, count).predict(held) for level in task.levels], axis=1)
+    if count < _ITERATIONS:
+        note = f"{note + ', ' if note else ''}stopped after {count} of {_ITERATIONS} iterations"
+    return Baseline("boosting", np.sort(found, axis=1), time.monotonic() - began, note)
 
 
 def _kind(task: Task) -> Any:

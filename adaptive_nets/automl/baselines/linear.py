@@ -102,6 +102,7 @@ class LinearModel:
         classes: int | None,
         columns: LinearColumns | None = None,
         power: float = 0.0,
+        levels: tuple[float, ...] | None = None,
     ) -> "LinearModel":
         """Fits a logistic or ridge regression, or a generalized linear model with a log link.
 
@@ -114,6 +115,8 @@ class LinearModel:
                 `None`: they are learnt from these rows.
             power: Of the mean, that the variance of numbers is in proportion to; the model then
                 gives logarithms. Defaults to `0.0`: there is no link.
+            levels: Levels of the quantiles to predict: those of the residuals, added to the mean.
+                Defaults to `None`: the mean is predicted.
         """
         columns = columns or LinearColumns.learn(encoded)
         matrix = columns.matrix(encoded)
@@ -135,6 +138,10 @@ class LinearModel:
         places = fitted.classes_ if units > 1 and classes else np.arange(units)
         found[used[:, None], places] = coefficients
         bias[places] = np.ravel(fitted.intercept_)
+        if levels:
+            residuals = (y - np.asarray(matrix @ found) - bias)[:, 0]
+            bias = bias + quantiles_of(residuals, weights, levels)
+            found = np.repeat(found, len(levels), axis=1)
         return cls(columns, found, bias)
 
     def outputs(self, encoded: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -179,3 +186,18 @@ class LinearModel:
         outputs = last(parts[0] if len(parts) == 1 else ops.add(*parts))
         last.set_weights([np.eye(units), self.bias])
         return outputs
+
+
+def quantiles_of(
+    values: np.ndarray, weights: np.ndarray | None, levels: tuple[float, ...]
+) -> np.ndarray:
+    """Returns quantiles of weighted values.
+
+    Args:
+        values: `[rows]` numbers.
+        weights: `[rows]` weights, or `None`.
+        levels: Numbers between 0 and 1.
+    """
+    if weights is None:
+        return np.quantile(values, levels)
+    return np.quantile(values, levels, weights=weights, method="inverted_cdf")

@@ -100,9 +100,12 @@ class Board:
         if classes:
             found = measure_classes(self.target.codes(y), outputs, weights)
         else:
-            outputs = np.asarray(outputs).reshape(np.shape(y))
-            y = np.asarray(y, "float64")
-            found = self.target.measures(y, outputs, weights) | measure_numbers(y, outputs, weights)
+            y, outputs = np.asarray(y, "float64"), np.asarray(outputs)
+            if self.target.levels is None:
+                outputs = outputs.reshape(y.shape)
+            found = self.target.measures(y, outputs, weights)
+            outputs = self.target.point(outputs)
+            found |= measure_numbers(y, outputs, weights)
         if self.metric.scorer is None:
             return found
         labels = self.target.labels if classes else None

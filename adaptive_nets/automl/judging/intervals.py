@@ -55,7 +55,25 @@ class Intervals:
         truth = np.asarray(y, "float64").reshape(len(y), -1)
         means = np.asarray(predictions, "float64").reshape(len(y), -1)
         each = np.abs(truth - means) / _deviation(means, power, np)
-        w = np.ones(len(truth)) if weights is None else np.asarray(weights, "float64")
+        return cls.of_scores(each, weights, power, low)
+
+    @classmethod
+    def of_scores(
+        cls,
+        each: np.ndarray,
+        weights: np.ndarray | None,
+        power: float = 0.0,
+        low: float | None = None,
+    ) -> "Intervals":
+        """Returns intervals that held-out rows with these scores ask for.
+
+        Args:
+            each: `[rows, targets]` scores.
+            weights: `[rows]` weights, or `None`.
+            power: As above. Defaults to `0.0`.
+            low: As above. Defaults to `None`.
+        """
+        w = np.ones(len(each)) if weights is None else np.asarray(weights, "float64")
         scores, shares = [], []
         for column in each.T:
             order = np.argsort(column, kind="stable")

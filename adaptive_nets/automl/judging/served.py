@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from adaptive_nets.automl.judging.intervals import Intervals
+from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 from adaptive_nets.heads import Head
 
 
@@ -17,7 +18,7 @@ class Served(Head):
         coverage: Share of rows that an interval holds.
     """
 
-    def __init__(self, head: Head, intervals: Intervals, coverage: float):
+    def __init__(self, head: Head, intervals: Intervals | QuantileIntervals, coverage: float):
         super().__init__(head.name)
         intervals.widths(coverage)
         self._head, self._intervals, self._coverage = head, intervals, coverage
@@ -45,5 +46,5 @@ class Served(Head):
 
     def predictions(self, logits: Any) -> dict[str, Any]:
         found = self._head.predictions(logits)
-        lower, upper = self._intervals.around(found["predictions"], self._coverage, ops)
+        lower, upper = self._intervals.around(found[self._head.default_output], self._coverage, ops)
         return {**found, "lower": lower, "upper": upper}

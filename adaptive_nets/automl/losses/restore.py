@@ -6,6 +6,7 @@ import numpy as np
 
 from adaptive_nets._checks import check_choice
 from adaptive_nets.automl.losses.positive import FAMILIES, Positive
+from adaptive_nets.automl.losses.quantiles import Quantiles
 from adaptive_nets.automl.targets import Classes, Numbers, Target
 
 
@@ -17,4 +18,5 @@ def restore_target(values: dict[str, Any]) -> Target:
     rest = values["name"], values["flat"], values.get("style")
     if values["kind"] == "positive":
         return Positive(check_choice("loss", values["loss"], tuple(FAMILIES)), scale, *rest)
-    return Numbers(np.array(values["mean"]), scale, *rest)
+    kind = Quantiles if values["kind"] == "quantiles" else Numbers
+    return kind(np.array(values["mean"]), scale, *rest)

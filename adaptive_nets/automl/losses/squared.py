@@ -8,6 +8,12 @@ class SquaredErrors:
 
     # `[targets]` deviations of the training rows.
     scale: np.ndarray
+    # Levels of the quantiles that are predicted, if they are.
+    levels: tuple[float, ...] | None = None
+
+    def point(self, outputs: np.ndarray) -> np.ndarray:
+        """Returns the numbers that are predicted from a model's outputs."""
+        return outputs
 
     @property
     def power(self) -> float:

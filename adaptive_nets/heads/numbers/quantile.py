@@ -27,7 +27,8 @@ class Quantile(Numeric):
     quantiles are sorted, so that they never cross. Sorting never raises the mean pinball loss of
     a row (Chernozhukov, Fernández-Val and Galichon, 2010).
 
-    Predictions: `"quantiles"` `[n, levels]`, in rising order.
+    Predictions: `"quantiles"` `[n, levels]`, in rising order, and `"median"` `[n, 1]` if 0.5 is
+    among the levels.
 
     Args:
         levels: Different numbers between 0 and 1, in rising order. Defaults to `(0.1, 0.5, 0.9)`.
@@ -81,7 +82,11 @@ class Quantile(Numeric):
         return {"pinball": Pinball(self.levels), "coverage": Coverage()}
 
     def predictions(self, logits: Any) -> dict[str, Any]:
-        return {"quantiles": ops.sort(ops.convert_to_tensor(logits), axis=-1)}
+        found = {"quantiles": ops.sort(ops.convert_to_tensor(logits), axis=-1)}
+        if 0.5 in self.levels:
+            place = self.levels.index(0.5)
+            found["median"] = found["quantiles"][:, place : place + 1]
+        return found
 
     def output_range(
         self, labels: np.ndarray, base: np.ndarray | None = None

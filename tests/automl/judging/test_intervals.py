@@ -120,9 +120,7 @@ def test_a_coverage_that_is_none_is_refused(coverage, tmp_path):
 
 
 def test_a_coverage_that_no_row_tells_of_is_refused(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"at most 0\.98.*Received: coverage=0.999"
-    ):
+    with pytest.raises(ValueError, match=r"at most 0\.98.*Received: coverage=0.999"):
         _front().predict_interval(_table(5, 0)[0], 0.999)
     with pytest.raises(ValueError, match="at most"):
         _front().export(tmp_path / "out", coverage=0.999)
