@@ -105,6 +105,7 @@ OF_HEADS = {
     "loss_reduction": fixed("sum_over_batch_size").but("sum", 3, object()),
     "name": text("a", none=True),
 }
+OF_NUMBERS = {"label_dimension": count(1), "weight_column": COLUMN, **OF_HEADS}
 THRESHOLDS = (
     fixed([0.3])
     .but("ab", 3, [1.5], ["a"], [NAN], object())
@@ -143,20 +144,11 @@ CALLS = [
             **OF_HEADS,
         },
     ),
-    Call(
-        "estimator.RegressionHead",
-        lambda: es.RegressionHead,
-        {"label_dimension": count(1), "weight_column": COLUMN, **OF_HEADS},
-    ),
+    Call("estimator.RegressionHead", lambda: es.RegressionHead, OF_NUMBERS),
     Call(
         "estimator.PoissonRegressionHead",
         lambda: es.PoissonRegressionHead,
-        {
-            "label_dimension": count(1),
-            "weight_column": COLUMN,
-            "compute_full_loss": flag(True).but(allow=(None,)),
-            **OF_HEADS,
-        },
+        OF_NUMBERS | {"compute_full_loss": flag(True).but(allow=(None,))},
     ),
     Call(
         "estimator.LogisticRegressionHead",
