@@ -28,7 +28,9 @@ class AutoEstimator(BaseEstimator):
     """Finds a model for a table; see `AutoClassifier` and `AutoRegressor`."""
 
     _target: type[Target]
-    _classifies: bool
+    # What metric="auto" is, and which arguments are kept with a saved model.
+    _own_metric: str
+    _kept: tuple[str, ...] = ("metric", "preset", "time_limit")
 
     def __init__(
         self,
@@ -73,7 +75,7 @@ class AutoEstimator(BaseEstimator):
         Raises:
             ValueError: The data or an argument is invalid. The message is one line.
         """
-        settings = Settings.of(self, self._classifies)
+        settings = Settings.of(self, self._own_metric)
         table, labels, name = training_table(X, y)
         rows = self._labelled(table, labels, sample_weight, learn=True)
         if len(rows.y) < 2:
@@ -81,7 +83,7 @@ class AutoEstimator(BaseEstimator):
                 f"There is {len(rows.y)} sample with a weight above 0, which nothing can be learnt "
                 "from. Expected at least 2 rows."
             )
-        target = self._target.learn(rows.y, name)
+        target = self._learn(rows.y, name)
         rows = rows.with_labels(target.plain(rows.y))
         fitting = Fitting(settings, target, name if isinstance(y, str) else None)
         valid = None
@@ -92,6 +94,10 @@ class AutoEstimator(BaseEstimator):
         if settings.model_dir is not None:
             self.save(os.path.join(settings.model_dir, MODEL_FOLDER))
         return self
+
+    def _learn(self, y, name) -> Target:
+        """Returns the target as training labels show it."""
+        return self._target.learn(y, name)
 
     def _labelled(self, table, labels, weights, learn, text=()):
         check_aligned(table, labels, weights)
@@ -144,7 +150,7 @@ class AutoEstimator(BaseEstimator):
         rows = self._labelled(table, labels, sample_weight, learn=False, text=text)
         rows = rows.with_labels(fitted.target.plain(rows.y))
         classes = getattr(fitted.target, "labels", None)
-        metric = metric_for(make_metric(self.metric, self._classifies), classes, rows.y)
+        metric = metric_for(make_metric(self.metric, self._own_metric), classes, rows.y)
         board = Board(metric, fitted.target, None)
         return board.measure(rows.y, fitted.outputs(rows.x), rows.w)
 
@@ -183,7 +189,7 @@ class AutoEstimator(BaseEstimator):
             The path as a string.
         """
         check_is_fitted(self)
-        plain = {"metric": self.metric, "preset": self.preset, "time_limit": self.time_limit}
+        plain = {name: getattr(self, name) for name in self._kept}
         about = {
             "kind": type(self).__name__,
             "arguments": plain,

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import ClassifierMixin
 
 from adaptive_nets.automl.base import AutoEstimator
@@ -13,8 +14,8 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
     """Predicts classes from a table: strings, numbers, dates and missing values as they are.
 
     `fit` finds out what each column is, holds out a part of the rows, fits baselines, and searches
-    an ensemble of networks by its loss on the rows held out. The result is one Keras model whose
-    inputs are the raw columns.
+    an ensemble of networks by its loss on the rows held out, on which its probabilities are
+    calibrated too. The result is one Keras model whose inputs are the raw columns.
 
     Args:
         time_limit: Seconds for all of `fit`. Defaults to `None`: it ends by itself.
@@ -39,6 +40,7 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
         search_: The `AdaNet`.
         model_: The served `keras.Model`.
         stop_reason_: Why the search ended.
+        calibration_: How probabilities were calibrated.
         n_features_in_: Number of columns.
         feature_names_in_: Names of the columns, if they have names.
 
@@ -55,12 +57,29 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
     ```
     """
 
-    _target, _classifies = Classes, True
+    _target, _own_metric = Classes, "log_loss"
 
     @property
     def classes_(self) -> np.ndarray:
         """The classes, in the order of `predict_proba`."""
         return self._known("classes_").target.labels
+
+    @property
+    def calibration_(self) -> pd.DataFrame | None:
+        """How sure the model is, before and after its probabilities were calibrated.
+
+        A `pandas.DataFrame` with rows `before` and `after`, and columns `temperature`, `log_loss`,
+        `brier` and `ece` (expected calibration error), measured on held-out rows. Logits are
+        divided by the temperature, which is 1 if that did not lower the log loss of rows that it
+        was not learnt from. `None` if less than 50 rows were held out, or if the metric does not
+        depend on how sure predictions are.
+        """
+        found = self._known("calibration_").temperature
+        if found is None:
+            return None
+        rows = {"before": {"temperature": 1.0} | found.before}
+        rows["after"] = {"temperature": found.value} | found.after
+        return pd.DataFrame.from_dict(rows, orient="index")
 
     def predict(self, X: Any) -> np.ndarray:
         """Returns the most probable class of each row.

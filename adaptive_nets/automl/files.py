@@ -16,8 +16,11 @@ from adaptive_nets.adanet.checkpoints.files.sealed_json import (
     seal,
 )
 from adaptive_nets.automl.fitted import Fitted, serving_head
+from adaptive_nets.automl.judging.intervals import Intervals
+from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
+from adaptive_nets.automl.judging.temperature import Temperature
+from adaptive_nets.automl.losses.restore import restore_target
 from adaptive_nets.automl.settings import SEARCH_FOLDER
-from adaptive_nets.automl.targets import restore_target
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.files.atomic import temporary_folder
 from adaptive_nets.files.models import load_model
@@ -65,6 +68,8 @@ def write(folder: str | os.PathLike, fitted: Fitted, about: dict[str, Any]) -> s
             "data": fitted.board.astype(object).where(fitted.board.notna(), None).values.tolist(),
         },
         "stop_reason": fitted.stop_reason,
+        "intervals": fitted.intervals and fitted.intervals.to_dict(),
+        "temperature": fitted.temperature and fitted.temperature.to_dict(),
     }
     with temporary_folder(path.parent) as made:
         written = made / "written"
@@ -104,16 +109,25 @@ def read(path: str | os.PathLike) -> tuple[Fitted, dict[str, Any]]:
             raise NotWholeError("lacks a part")
         target, schema = restore_target(values["target"]), Schema.from_dict(values["schema"])
         board = pd.DataFrame(**values["board"])
+        # Folders that were written before have none.
+        intervals = _intervals(values.get("intervals"))
+        heat = values.get("temperature")
+        temperature = None if heat is None else Temperature(**heat)
     except (NotWholeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"'{folder / _KNOWN}' cannot be read: it {error}.") from error
     search = folder.parent / SEARCH_FOLDER if folder.name == MODEL_FOLDER else None
     fitted = Fitted(
         load_model(folder / _MODEL), serving_head(target), schema, target, board,
-        None, values["stop_reason"],
+        None, values["stop_reason"], intervals=intervals, temperature=temperature,
     )  # fmt: skip
     if search is not None and search.is_dir():
         fitted.find_search = functools.partial(AdaNet.load, str(search))
     return fitted, values
+
+
+def _intervals(values):
+    kind = QuantileIntervals if values and "pairs" in values else Intervals
+    return kind.from_dict(values)
 
 
 def _is_saved(path: Path) -> bool:

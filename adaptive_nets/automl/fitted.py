@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.inspection.predictions import compute_output, read_output
 from adaptive_nets.automl.baselines.linear import LinearModel
+from adaptive_nets.automl.judging.intervals import Intervals
+from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
+from adaptive_nets.automl.judging.scoring import Metric
+from adaptive_nets.automl.judging.served import Served
+from adaptive_nets.automl.judging.splits import LEAST_ROWS
+from adaptive_nets.automl.judging.temperature import Temperature, calibrate
+from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.targets import Classes, Numbers, Target
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.graphs.unique_names import named_model
-from adaptive_nets.heads import Head, Regression
+from adaptive_nets.heads import Head
 from adaptive_nets.serving import export_saved_model
 
 if TYPE_CHECKING:
@@ -36,6 +44,9 @@ class Fitted:
         search: The search that found the model, or `None`.
         stop_reason: Why it ended: `AdaNet.stop_reason`, or why there was no search.
         find_search: Function that loads the search from its folder, or `None`.
+        intervals: How far predicted numbers are from the true ones, or `None` if no rows were
+            held out, or classes are predicted.
+        temperature: How probabilities were calibrated, or `None` if they were not.
     """
 
     model: keras.Model
@@ -46,34 +57,102 @@ class Fitted:
     search: AdaNet | None
     stop_reason: str
     find_search: Callable[[], AdaNet] | None = None
+    intervals: "Intervals | QuantileIntervals | None" = None
+    temperature: Temperature | None = None
 
     def outputs(self, table: Any) -> np.ndarray:
-        """Returns probabilities `[rows, classes]`, or predicted numbers.
+        """Returns probabilities `[rows, classes]`, predicted numbers, or quantiles of them.
 
         Args:
             table: Features.
         """
-        wanted = "probabilities" if isinstance(self.target, Classes) else "predictions"
+        classes = isinstance(self.target, Classes)
+        wanted = "probabilities" if classes else self.head.default_output
         if len(table) <= _BATCH:
             # To trace a function takes longer than to compute a batch without one.
             logits = call_eagerly(self.model, self.schema.read(table))
             found = read_output(self.head, logits, wanted)
         else:
             found = compute_output(self.model, self.head, table, self.schema, _BATCH, wanted)
-        if isinstance(self.target, Classes):
+        if classes:
             return found
         numbers = np.asarray(found, "float64")
-        return numbers[:, 0] if self.target.flat else numbers
+        return numbers[:, 0] if self.target.flat and not self.target.levels else numbers
 
-    def export(self, path: str | os.PathLike, **options: Any) -> str:
+    def export(self, path: str | os.PathLike, coverage: float | None = None, **options: Any) -> str:
         """Writes a SavedModel; see `serving.export_saved_model`.
 
         Args:
             path: Folder to write.
+            coverage: Share of rows that the outputs `lower` and `upper` hold, or `None` for no
+                such outputs.
             **options: Further arguments of `serving.export_saved_model`.
         """
         options.setdefault("schema", self.schema)
-        return export_saved_model(self.model, self.head, path, **options)
+        head = self.head
+        if coverage is not None:
+            head = Served(head, self.known_intervals(), coverage)
+        return export_saved_model(self.model, head, path, **options)
+
+    def interval(self, table: Any, coverage: float) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the lower and upper ends of intervals of predicted numbers.
+
+        Args:
+            table: Features.
+            coverage: Share of rows that an interval holds.
+        """
+        intervals = self.known_intervals()
+        # A wrong coverage is refused before work.
+        intervals.widths(coverage)
+        return intervals.around(self.outputs(table), coverage)
+
+    def known_intervals(self) -> "Intervals | QuantileIntervals":
+        """Returns the intervals.
+
+        Raises:
+            ValueError: There are none.
+        """
+        if self.intervals is None:
+            raise ValueError(
+                "There are no intervals: they are measured on rows that are held out of the "
+                f"training. Expected a target of numbers, and a fit on at least {LEAST_ROWS} rows "
+                f"or with validation_data. Received: a model that was fitted without such rows "
+                f"({self.stop_reason})."
+            )
+        return self.intervals
+
+    def calibrate(self, held: Labelled, outputs: np.ndarray, metric: Metric) -> np.ndarray:
+        """Learns from rows that were held out how sure predictions are.
+
+        Intervals of numbers are measured, and the probabilities of classes are scaled by a
+        temperature, if the metric reads probabilities.
+
+        Args:
+            held: The rows.
+            outputs: What the model predicts for them.
+            metric: What models are compared by.
+
+        Returns:
+            What it predicts for them now, as rows that a temperature was not learnt from.
+        """
+        if isinstance(self.target, Numbers):
+            if self.target.levels:
+                self.intervals = QuantileIntervals.calibrate(
+                    held.y, outputs, held.w, self.target.levels
+                )
+            else:
+                self.intervals = Intervals.calibrate(
+                    held.y, outputs, held.w, self.target.power, self.target.low
+                )
+            return outputs
+        codes = self.target.codes(held.y)
+        self.temperature, outputs = calibrate(metric, codes, outputs, held.w)
+        if self.temperature is not None and self.temperature.value != 1:
+            scaled = keras.layers.Rescaling(
+                1.0 / self.temperature.value, name="temperature", dtype=whole_dtype()
+            )
+            self.model = named_model(self.model.input, scaled(self.model.output), self.model.name)
+        return outputs
 
 
 def call_eagerly(model: keras.Model, features: Any) -> Any:
@@ -93,15 +172,14 @@ def in_unit_of(target: Target, model: keras.Model) -> keras.Model:
 
     Args:
         target: The target.
-        model: From the raw columns to logits, or to numbers of mean 0 and deviation 1.
+        model: From the raw columns to logits, or to numbers as the search sees them.
     """
     if not isinstance(target, Numbers):
         return model
-    layer = keras.layers.Dense(
-        len(target.mean), name="unit_of_the_target", dtype=target.output_dtype
-    )
+    offset, factor = target.unit
+    layer = keras.layers.Dense(len(offset), name="unit_of_the_target", dtype=target.output_dtype)
     outputs = layer(model.output)
-    layer.set_weights([np.diag(target.scale), target.mean])
+    layer.set_weights([np.diag(factor), offset])
     return named_model(model.input, outputs, "predictions")
 
 
@@ -114,7 +192,7 @@ def linear_in_unit_of(target: Target, linear: LinearModel, encoding: keras.Model
         encoding: The model from raw columns to encoded ones.
     """
     if isinstance(target, Numbers):
-        linear = linear.in_unit(target.mean, target.scale)
+        linear = linear.in_unit(*target.unit)
     return in_unit_of(target, linear.model(encoding))
 
 
@@ -124,4 +202,4 @@ def serving_head(target: Target) -> Head:
     Args:
         target: The target.
     """
-    return Regression(len(target.mean)) if isinstance(target, Numbers) else target.head()
+    return target.serving_head() if isinstance(target, Numbers) else target.head()

@@ -24,7 +24,7 @@ from adaptive_nets.automl.judging.splits import LEAST_ROWS, split
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.searching import Searching, kinds_within
 from adaptive_nets.automl.settings import Settings
-from adaptive_nets.automl.targets import Classes, Target
+from adaptive_nets.automl.targets import Classes, Numbers, Target
 from adaptive_nets.data.encoding import fit_encoding
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.rows import Rows
@@ -131,6 +131,7 @@ class Fitting:
             note = "linear: no ensemble was better"
             best = fitted.outputs(board.held.x)
         ended = f"the search ended by {search.stop_reason}"
+        best = fitted.calibrate(board.held, best, board.metric)
         seconds = time.monotonic() - self.began
         board.add_served(best, seconds, f"{note}; {ended}" if note else ended)
         fitted.board = board.frame()
@@ -158,7 +159,20 @@ class Fitting:
             rows = len(train.y)
             train = train.take(np.random.default_rng(seed).permutation(rows)[:MOST_ROWS])
         held = {} if valid is None else encoder(valid.x)
-        return Task(encoder(train.x), self._plain(train.y), train.w, held, classes, seed, rows)
+        power, levels = 0.0, None
+        if isinstance(self.target, Numbers):
+            power, levels = self.target.power, self.target.levels
+        return Task(
+            encoder(train.x),
+            self._plain(train.y),
+            train.w,
+            held,
+            classes,
+            seed,
+            rows,
+            power,
+            levels,
+        )
 
     def _baseline_seconds(self):
         limit = self.settings.seconds
@@ -177,13 +191,17 @@ class Fitting:
         encoder = encoder or Encoder(schema, fit_encoding(schema, rows.x))
         began = time.monotonic()
         task = self._task(encoder, rows, None)
-        linear = LinearModel.fit(task.x, task.y, task.weights, task.classes)
+        linear = LinearModel.fit(
+            task.x, task.y, task.weights, task.classes, None, task.power, task.levels
+        )
         model = linear_in_unit_of(self.target, linear, encoder.model)
         fitted = Fitted(
             model, serving_head(self.target), schema, self.target, pd.DataFrame(), None, why
         )
         board = board or Board(self.settings.metric, self.target, valid)
-        outputs = None if valid is None else fitted.outputs(valid.x)
+        outputs = None
+        if valid is not None:
+            outputs = fitted.calibrate(valid, fitted.outputs(valid.x), board.metric)
         note = " ".join(filter(None, (f"linear: {why}", on_rows(task))))
         board.add_served(outputs, time.monotonic() - began, note)
         fitted.board = board.frame()

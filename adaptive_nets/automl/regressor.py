@@ -1,21 +1,41 @@
 """`AutoRegressor`."""
 
-from typing import Any
+import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
 
+from adaptive_nets._checks import check_choice
 from adaptive_nets.automl.base import AutoEstimator
+from adaptive_nets.automl.losses.positive import FAMILIES, Positive
+from adaptive_nets.automl.losses.quantiles import Quantiles
 from adaptive_nets.automl.targets import Numbers
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet import Generator
+    from adaptive_nets.data import Schema
+
+LOSSES = ("squared_error", *FAMILIES)
+OUTPUTS = ("mean", "quantiles")
 
 
 class AutoRegressor(RegressorMixin, AutoEstimator):
     """Predicts numbers from a table: strings, numbers, dates and missing values as they are.
 
     It works as `AutoClassifier` does, with the same arguments; `metric="auto"` is the root mean
-    squared error.
+    squared error, or the mean deviance of the loss.
 
     Args:
+        loss: `"squared_error"`; or, for a target of counts, amounts or other numbers that are not
+            negative and whose predictions are not either, `"poisson"` (counts), `"gamma"` (numbers
+            above 0, by relative error) or `"tweedie"` (many zeros among positive amounts; power
+            1.5). Defaults to `"squared_error"`.
+        output: `"mean"`, or `"quantiles"`: the model gives quantiles of the target, of which
+            `predict` returns the median. Its intervals have the width that each row asks for.
+            Defaults to `"mean"`.
         time_limit: Seconds for all of `fit`. Defaults to `None`: it ends by itself.
         preset: `"fast"` (10 seconds), `"good"`, or `"best"` (folds). Defaults to `"good"`.
         metric: What the choice is made by: `"auto"` or the name of a scorer of scikit-learn.
@@ -32,7 +52,8 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
 
     Attributes:
         schema_: The `data.Schema`.
-        search_: The `AdaNet`, to which the target has mean 0 and deviation 1.
+        search_: The `AdaNet`, to which the target has mean 0 and deviation 1, or mean 1 with
+            another loss than squared errors.
         model_: The served `keras.Model`.
         stop_reason_: Why the search ended.
         n_features_in_: Number of columns.
@@ -50,15 +71,117 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
     ```
     """
 
-    _target, _classifies = Numbers, False
+    _target = Numbers
+    _kept = (*AutoEstimator._kept, "loss", "output")
+
+    def __init__(
+        self,
+        *,
+        loss: str = "squared_error",
+        output: str = "mean",
+        time_limit: float | None = None,
+        preset: str = "good",
+        metric: str = "auto",
+        schema: "Schema | None" = None,
+        folds: int | str = "auto",
+        generator: "Generator | None" = None,
+        model_dir: str | os.PathLike | None = None,
+        seed: int | None = None,
+        verbose: str | int = "auto",
+    ):
+        super().__init__(
+            time_limit=time_limit, preset=preset, metric=metric, schema=schema, folds=folds,
+            generator=generator, model_dir=model_dir, seed=seed, verbose=verbose,
+        )  # fmt: skip
+        self.loss = loss
+        self.output = output
+
+    @property
+    def _own_metric(self):
+        loss = check_choice("loss", self.loss, LOSSES)
+        if check_choice("output", self.output, OUTPUTS) == "quantiles":
+            if loss != LOSSES[0]:
+                raise ValueError(
+                    "output='quantiles' has a loss of its own, the pinball loss. Leave loss out, "
+                    f"or pass output='mean'. Received: loss={loss!r}."
+                )
+            return "mean_pinball_loss"
+        return "rmse" if loss == LOSSES[0] else f"mean_{loss}_deviance"
+
+    def _learn(self, y, name):
+        numbers = super()._learn(y, name)
+        if self.output == "quantiles":
+            return Quantiles.of(numbers)
+        return numbers if self.loss == LOSSES[0] else Positive.of(numbers, y, self.loss)
 
     def predict(self, X: Any) -> np.ndarray:
         """Returns predictions `[rows]`, or `[rows, targets]` for several targets.
 
+        With `output="quantiles"` they are medians.
+
         Args:
             X: Features, as for `fit`.
         """
-        return self._outputs(X)
+        return self._fitted_target().point(self._outputs(X))
+
+    def predict_quantiles(self, X: Any) -> pd.DataFrame:
+        """Returns predicted quantiles, a `pandas.DataFrame` with a column for each level.
+
+        They rise with the level, and are those of the model: `predict_interval` widens or narrows
+        them by what held-out rows say.
+
+        Args:
+            X: Features, as for `fit`.
+
+        Raises:
+            ValueError: The model was not fitted with `output="quantiles"`.
+        """
+        levels = self._fitted_target().levels
+        if levels is None:
+            raise ValueError(
+                "Quantiles are predicted by a model that was fitted with output='quantiles'; "
+                "predict_interval works for all. Received: a model of means."
+            )
+        return pd.DataFrame(self._outputs(X), columns=list(levels))
+
+    def _fitted_target(self):
+        check_is_fitted(self)
+        return self._fitted.target
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
+        """Returns intervals that hold the true value of so many rows: `[rows, 2]`.
+
+        Their width is measured on the rows that were held out of the training (split conformal
+        prediction; of quantiles with `output="quantiles"`), so that they hold where further rows are like these. The model was also chosen
+        by these rows, which makes the intervals narrower by a little than new rows would. With
+        several targets, `[rows, targets, 2]`, each target is covered so often by itself.
+
+        Args:
+            X: Features, as for `fit`.
+            coverage: Share of the rows, between 0 and 1. Defaults to `0.9`.
+
+        Raises:
+            ValueError: No rows were held out, or too few for this coverage.
+        """
+        check_is_fitted(self)
+        return np.stack(self._fitted.interval(self._table(X), coverage), axis=-1)
+
+    def export(
+        self, path: str | os.PathLike, *, coverage: float | None = None, **options: Any
+    ) -> str:
+        """Writes a SavedModel whose inputs are the raw columns by name.
+
+        Args:
+            path: Folder to write. An existing SavedModel folder is replaced.
+            coverage: Share of rows that the outputs `lower` and `upper` hold, as those of
+                `predict_interval` do. Defaults to `None`: there are no such outputs.
+            **options: `receiver`, `warmup`, `assets_extra`, `check_values`, as for
+                `serving.export_saved_model`.
+
+        Returns:
+            The path as a string.
+        """
+        return super().export(path, coverage=coverage, **options)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

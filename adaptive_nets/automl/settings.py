@@ -55,12 +55,12 @@ class Settings:
     verbose: Any
 
     @classmethod
-    def of(cls, estimator: Any, classifies: bool) -> "Settings":
+    def of(cls, estimator: Any, own: str) -> "Settings":
         """Reads the attributes of an estimator.
 
         Args:
             estimator: An `AutoClassifier` or `AutoRegressor`.
-            classifies: Whether its target is classes.
+            own: The metric that `metric="auto"` is.
 
         Raises:
             ValueError: An argument is out of range.
@@ -80,7 +80,7 @@ class Settings:
         return cls(
             None if limit == math.inf else limit,
             preset,
-            make_metric(estimator.metric, classifies),
+            make_metric(estimator.metric, own),
             estimator.schema,
             # A search lays down its seed in it, and `fit` changes no argument of its estimator.
             copy.deepcopy(estimator.generator),

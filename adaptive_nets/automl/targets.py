@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from adaptive_nets import heads
 from adaptive_nets._checks import show
+from adaptive_nets.automl.losses.squared import SquaredErrors
 from adaptive_nets.data.columns.number_text import (
     MISSING_NUMBERS,
     is_missing_word,
@@ -139,7 +140,7 @@ class Classes(Target):
         }
 
 
-class Numbers(Target):
+class Numbers(SquaredErrors, Target):
     """A target of numbers, which the search sees with mean 0 and deviation 1.
 
     Args:
@@ -177,6 +178,11 @@ class Numbers(Target):
         return False
 
     @property
+    def unit(self) -> tuple[np.ndarray, np.ndarray]:
+        """Offset and factor by which the search's logits become those of the served model."""
+        return self.mean, self.scale
+
+    @property
     def output_dtype(self) -> str:
         """Dtype of predicted numbers: float64 where float32 would blur them."""
         size = np.abs(self.mean)
@@ -200,6 +206,10 @@ class Numbers(Target):
     def head(self) -> heads.Head:
         return heads.Regression(len(self.mean))
 
+    def serving_head(self) -> heads.Head:
+        """Returns the head that reads the served model's outputs."""
+        return heads.Regression(len(self.mean))
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "kind": "numbers",
@@ -209,16 +219,6 @@ class Numbers(Target):
             "flat": self.flat,
             "style": self.style,
         }
-
-
-def restore_target(values: dict[str, Any]) -> Target:
-    """Returns the target that `to_dict` has described."""
-    if values["kind"] == "classes":
-        return Classes(np.array(values["labels"], dtype=values["dtype"]), values["name"])
-    return Numbers(
-        np.array(values["mean"]), np.array(values["scale"]), values["name"], values["flat"],
-        values.get("style"),
-    )  # fmt: skip
 
 
 def read_labels(y: Any, name: str) -> np.ndarray:
@@ -335,9 +335,10 @@ def _style_of(y, most=False):
     values = np.asarray(y)
     if values.dtype.kind not in "OUT" or (values.ndim == 2 and values.shape[1] != 1):
         return None
-    texts = pd.unique(pd.Series(values.ravel(), dtype=object).dropna()).astype(object)
+    texts = pd.Series(values.ravel(), dtype=object).dropna()
     if not len(texts) or not all(isinstance(text, str) for text in texts):
         return None
+    texts = pd.unique(texts).astype(object)
     style, odd = style_of(texts[~is_missing_word(texts, MISSING_NUMBERS)])
     return style if most or not odd.any() else None
 

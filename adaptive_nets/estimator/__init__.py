@@ -18,9 +18,11 @@ from adaptive_nets.estimator.canned import (
 )
 from adaptive_nets.estimator.compat.heads import (
     BinaryClassHead,
+    LogisticRegressionHead,
     MultiClassHead,
     MultiHead,
     MultiLabelHead,
+    PoissonRegressionHead,
     RegressionHead,
 )
 from adaptive_nets.estimator.compat.names import INSTEAD, missing
@@ -77,11 +79,13 @@ __all__ = [
     "LinearEstimator",
     "LinearRegressor",
     "LoggingTensorHook",
+    "LogisticRegressionHead",
     "ModeKeys",
     "ModelFnEstimator",
     "MultiClassHead",
     "MultiHead",
     "MultiLabelHead",
+    "PoissonRegressionHead",
     "RegressionHead",
     "ReportMaterializer",
     "RunConfig",

@@ -28,7 +28,8 @@ from adaptive_nets.data.datasets import read_dataset
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.compat.contract import metric_arguments
 from adaptive_nets.estimator.predictions import named
-from adaptive_nets.heads import BinaryClass, Regression
+from adaptive_nets.heads import BinaryClass
+from adaptive_nets.heads.numbers.numeric import Numeric
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -166,10 +167,11 @@ def write_summary(folder: str, found: dict[str, Any]) -> None:
 def _usual(head, logits, rows):
     """Returns the further metrics of tf.estimator's binary and regression heads."""
     weights = rows.w
-    if isinstance(head, Regression):
+    if isinstance(head, Numeric) and head.default_output == "predictions":
+        predicted = keras.ops.convert_to_numpy(head.predictions(logits)["predictions"])
         return {
             "label/mean": float(np.average(np.asarray(rows.y, "float64"), 0, weights).mean()),
-            "prediction/mean": float(np.average(logits, 0, weights).mean()),
+            "prediction/mean": float(np.average(predicted, 0, weights).mean()),
         }
     if not isinstance(head, BinaryClass):
         return {}

@@ -57,7 +57,7 @@ def test_others_are_refused_before_work(kind, name, y, words):
 
 def test_what_predictions_leave_undefined_is_compared_otherwise(caplog):
     y = np.array([1.0, 2.0, 3.0])
-    metric = metric_for(make_metric("neg_mean_gamma_deviance", False), None, y)
+    metric = metric_for(make_metric("neg_mean_gamma_deviance", "rmse"), None, y)
     board = Board(metric, Numbers.learn(y, "y"), Labelled(X[:3], y, None))
     below, worse = np.array([-0.1, 2.0, 3.0]), np.array([-5.0, 2.0, 3.0])
     assert board.is_better(y, below) and not board.is_better(below, y)

@@ -65,6 +65,8 @@ SIGNATURES = {
     "MultiLabelHead": "n_classes weight_column thresholds label_vocabulary "
     f"classes_for_class_based_metrics {HEAD}",
     "RegressionHead": f"label_dimension weight_column inverse_link_fn {HEAD}",
+    "PoissonRegressionHead": "label_dimension weight_column compute_full_loss loss_reduction name",
+    "LogisticRegressionHead": "weight_column loss_reduction name",
     "MultiHead": "heads head_weights",
     "FinalExporter": SAVED,
     "LatestExporter": f"{SAVED} exports_to_keep",
@@ -100,8 +102,8 @@ OTHERS = (
 MISSING = (
     "BaselineClassifier BaselineEstimator BaselineRegressor BoostedTreesClassifier "
     "BoostedTreesEstimator BoostedTreesRegressor FeedFnHook FinalOpsHook "
-    "GlobalStepWaiterHook Head LogisticRegressionHead NanLossDuringTrainingError "
-    "NanTensorHook PoissonRegressionHead ProfilerHook SecondOrStepTimer SessionRunArgs "
+    "GlobalStepWaiterHook Head NanLossDuringTrainingError "
+    "NanTensorHook ProfilerHook SecondOrStepTimer SessionRunArgs "
     "SummarySaverHook VocabInfo WarmStartSettings add_metrics "
     "classifier_parse_example_spec regressor_parse_example_spec tpu experimental "
     "export.ClassificationOutput export.EvalOutput export.ExportOutput "

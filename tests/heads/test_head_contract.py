@@ -54,6 +54,22 @@ CASES = {
     "regression_huber": (heads.Regression, {"loss": "huber"}, _TARGETS),
     "regression_object": (heads.Regression, {"loss": keras.losses.Huber(0.5)}, _TARGETS),
     "regression_function": (heads.Regression, {"loss": keras.losses.log_cosh}, _TARGETS),
+    "poisson": (heads.Poisson, {}, _CLASSES),
+    "poisson_two": (heads.Poisson, {}, _MATRIX),
+    "gamma": (heads.Gamma, {}, np.exp(_TARGETS)),
+    "tweedie": (heads.Tweedie, {}, _CLASSES * 1.5),
+    "tweedie_near_gamma": (heads.Tweedie, {"power": 1.9}, _CLASSES * 1e-3),
+    "negative_binomial": (heads.NegativeBinomial, {}, _CLASSES**2),
+    "negative_binomial_given": (heads.NegativeBinomial, {"dispersion": 0.2}, _CLASSES),
+    "logistic": (heads.Logistic, {}, _CLASSES / 6),
+    "quantile": (heads.Quantile, {}, _TARGETS[:, 0]),
+    "quantile_one": (heads.Quantile, {"levels": [0.9]}, _TARGETS[:, :1]),
+    "ordinal": (heads.Ordinal, {}, _CLASSES),
+    "ordinal_strings": (
+        heads.Ordinal,
+        {"classes": list("gfedcba")},
+        np.array(list("gfedcba"))[_CLASSES],
+    ),
     "multi": (
         heads.Multi,
         {
@@ -247,7 +263,18 @@ def test_repr_shows_the_configuration(case):
     assert repr(head).startswith(type(head).__name__ + "(")
 
 
-@pytest.mark.parametrize("make", [heads.BinaryClass, heads.MultiClass, heads.Regression])
+@pytest.mark.parametrize(
+    "make",
+    [
+        heads.BinaryClass,
+        heads.Logistic,
+        heads.MultiClass,
+        heads.Ordinal,
+        heads.Poisson,
+        heads.Quantile,
+        heads.Regression,
+    ],
+)
 @pytest.mark.parametrize(
     "y, words",
     [
@@ -291,6 +318,17 @@ def test_bad_labels_are_refused_in_one_line(make, y, words):
         (heads.MultiClass, {"name": ""}, "name"),
         (heads.MultiLabel, {"n_classes": 0}, ">= 1"),
         (heads.MultiLabel, {"n_classes": 2, "class_names": ["a"]}, "Pass only one of the two"),
+        (heads.Tweedie, {"power": 2}, "Use Gamma for power 2"),
+        (heads.Tweedie, {"power": 3}, "above 1 and below 2"),
+        (heads.NegativeBinomial, {"dispersion": 0}, "dispersion"),
+        (heads.Quantile, {"levels": [0.9, 0.1]}, r"rising order, such as \[0.1, 0.9\]"),
+        (heads.Quantile, {"levels": [0.1, 0.1]}, "rising order"),
+        (heads.Quantile, {"levels": [0.0, 0.5]}, "levels"),
+        (heads.Quantile, {"levels": []}, "levels"),
+        (heads.Quantile, {"levels": 0.5}, "levels"),
+        (heads.Ordinal, {"classes": 1}, "classes.*>= 2"),
+        (heads.Ordinal, {"classes": {"a", "b"}}, "from the lowest to the highest"),
+        (heads.Ordinal, {"classes": ["a", "a"]}, "different names"),
         (heads.Regression, {"dim": 0}, "dim"),
         (heads.Regression, {"loss": "crps"}, "mean_squared_error.*Received: loss='crps'"),
         (heads.Regression, {"loss": keras.losses.Huber}, "loss"),
@@ -303,7 +341,10 @@ def test_bad_arguments_are_refused_in_one_line(make, arguments, words):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("make", [heads.MultiClass, heads.MultiLabel, heads.Regression])
+@pytest.mark.parametrize(
+    "make",
+    [heads.MultiClass, heads.MultiLabel, heads.Ordinal, heads.Poisson, heads.Regression],
+)
 def test_before_adapt_the_way_out_is_named(make):
     with pytest.raises(ValueError, match="Call `adapt`"):
         make().encode([[0], [1]])

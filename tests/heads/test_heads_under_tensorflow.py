@@ -4,7 +4,19 @@ import keras
 import numpy as np
 import pytest
 
-from adaptive_nets.heads import BinaryClass, MultiClass, MultiLabel, Regression
+from adaptive_nets.heads import (
+    BinaryClass,
+    Gamma,
+    Logistic,
+    MultiClass,
+    MultiLabel,
+    NegativeBinomial,
+    Ordinal,
+    Poisson,
+    Quantile,
+    Regression,
+    Tweedie,
+)
 
 tf = pytest.importorskip("tensorflow")
 if keras.backend.backend() != "tensorflow":
@@ -23,6 +35,13 @@ CASES = [
     (Regression(2, "mean_absolute_error"), RNG.normal(size=(ROWS, 2))),
     (Regression(2, "huber"), RNG.normal(size=(ROWS, 2))),
     (Regression(2, keras.losses.Huber(0.5)), RNG.normal(size=(ROWS, 2))),
+    (Ordinal(4), RNG.integers(0, 4, ROWS)),
+    (Poisson(2), RNG.poisson(2, (ROWS, 2))),
+    (Gamma(1), RNG.gamma(2, size=ROWS)),
+    (Tweedie(1.4, 1), RNG.poisson(1, ROWS) * 1.5),
+    (NegativeBinomial(1, 0.5), RNG.poisson(2, ROWS)),
+    (Logistic(1), RNG.uniform(size=ROWS)),
+    (Quantile(), RNG.normal(size=ROWS)),
 ]
 IDS = [f"{type(head).__name__}-{number}" for number, (head, _) in enumerate(CASES)]
 

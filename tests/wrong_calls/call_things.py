@@ -131,6 +131,12 @@ def front():
     return an.AutoClassifier(time_limit=0.01, seed=0, verbose=0).fit(X, Y)
 
 
+@once
+def numbers_front():
+    """A regressor that had no time for a search."""
+    return an.AutoRegressor(time_limit=0.01, seed=0, verbose=0).fit(X, TARGETS)
+
+
 @lazy
 def saved_front():
     return front().save(tempfile.mkdtemp())

@@ -75,7 +75,21 @@ ROWS = {"X": TABLE, "y": LABELS.but(t.X, allow=())}
 HANDED_ON = ("X", "y", "sample_weight")
 FRONT = [
     Call("AutoClassifier", lambda: classifier, SETTINGS),
-    Call("AutoRegressor", lambda: regressor, {k: v for k, v in SETTINGS.items() if k != "metric"}),
+    Call(
+        "AutoRegressor",
+        lambda: regressor,
+        {k: v for k, v in SETTINGS.items() if k != "metric"}
+        | {
+            "loss": choice("squared_error").but("soup", allow=("gamma", "poisson", "tweedie")),
+            "output": choice("mean").but("distribution", allow=("quantiles",)),
+        },
+    ),
+    Call(
+        "AutoRegressor.predict_interval",
+        method(t.numbers_front, "predict_interval"),
+        {"X": TABLE, "coverage": number(0.5, 0, 1).but(0.999)},
+        HANDED_ON,
+    ),
     Call(
         "AutoClassifier.evaluate",
         method(t.front, "evaluate"),

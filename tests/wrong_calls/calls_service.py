@@ -105,6 +105,7 @@ OF_HEADS = {
     "loss_reduction": fixed("sum_over_batch_size").but("sum", 3, object()),
     "name": text("a", none=True),
 }
+OF_NUMBERS = {"label_dimension": count(1), "weight_column": COLUMN, **OF_HEADS}
 THRESHOLDS = (
     fixed([0.3])
     .but("ab", 3, [1.5], ["a"], [NAN], object())
@@ -143,10 +144,16 @@ CALLS = [
             **OF_HEADS,
         },
     ),
+    Call("estimator.RegressionHead", lambda: es.RegressionHead, OF_NUMBERS),
     Call(
-        "estimator.RegressionHead",
-        lambda: es.RegressionHead,
-        {"label_dimension": count(1), "weight_column": COLUMN, **OF_HEADS},
+        "estimator.PoissonRegressionHead",
+        lambda: es.PoissonRegressionHead,
+        OF_NUMBERS | {"compute_full_loss": flag(True).but(allow=(None,))},
+    ),
+    Call(
+        "estimator.LogisticRegressionHead",
+        lambda: es.LogisticRegressionHead,
+        {"weight_column": COLUMN, **OF_HEADS},
     ),
     Call(
         "estimator.MultiHead",

@@ -110,6 +110,53 @@ CALLS = [
             "loss": choice("huber").where(callable),
         },
     ),
+    *(
+        Call(
+            f"heads.{kind.__name__}",
+            lambda kind=kind: kind,
+            {"dim": count(1, none=True), "name": text("a"), **more},
+        )
+        for kind, more in (
+            (heads.Gamma, {}),
+            (heads.Logistic, {}),
+            (heads.NegativeBinomial, {"dispersion": number(0.5, 0, 1e7, none=True)}),
+            (heads.Poisson, {}),
+            (heads.Tweedie, {"power": number(1.5, 1, 2)}),
+        )
+    ),
+    Call(
+        "heads.Quantile",
+        lambda: heads.Quantile,
+        {
+            "levels": fixed([0.1, 0.9]).but(
+                "ab",
+                3,
+                [],
+                [0.9, 0.1],
+                [0.5, 0.5],
+                [0, 0.5],
+                [0.5, 1],
+                [NAN],
+                ["a"],
+                {0.5: 1},
+                {0.5},
+                object(),
+                True,
+                None,
+            ),
+            "name": text("a"),
+        },
+    ),
+    Call(
+        "heads.Ordinal",
+        lambda: heads.Ordinal,
+        {
+            "classes": fixed(["a", "b"])
+            .but("ab", 1, ["a"], ["a", "a"], [1, "b"], {"a", "b"}, object(), True, 2.5)
+            .where(NAMES),
+            "name": text("a"),
+        },
+    ),
     Call(
         "heads.Multi",
         lambda: heads.Multi,
@@ -173,6 +220,23 @@ CALLS = [
                 .where(lambda y: np.isin(np.asarray(y, float), (0, 1)).all()),
             ),
             (heads.Regression(1), rows(t.TARGETS, width=False).but(t.X, ["a"])),
+            (heads.Quantile(), rows(t.TARGETS, width=False).but(t.X, ["a"])),
+            *(
+                (head, rows(values, width=False).but(t.X, ["a"], -values - 1.0))
+                for head, values in (
+                    (heads.Poisson(1), t.Y.astype("float32")),
+                    (heads.NegativeBinomial(1, 0.5), t.Y.astype("float32")),
+                    (heads.Tweedie(1.5, 1), t.Y.astype("float32")),
+                    (heads.Gamma(1), t.Y + 1.0),
+                    (heads.Logistic(1), t.Y / 2.0),
+                )
+            ),
+            (
+                heads.Ordinal(3),
+                LABELS.but(allow=(np.ndarray,))
+                .but(-t.Y - 1, t.Y + 0.5, np.eye(3)[t.Y], t.Y * 1j)
+                .where(lambda y: np.isin(np.asarray(y, float), (0, 1, 2)).all()),
+            ),
         )
     ),
     *(
@@ -191,6 +255,13 @@ CALLS = [
             heads.MultiClass,
             heads.MultiLabel,
             heads.Regression,
+            heads.Gamma,
+            heads.Logistic,
+            heads.NegativeBinomial,
+            heads.Ordinal,
+            heads.Poisson,
+            heads.Quantile,
+            heads.Tweedie,
             heads.Multi,
             generators.Dense,
             generators.Conv,

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import expit, softmax
 from threadpoolctl import threadpool_limits
 
-from adaptive_nets.automl.baselines.linear import LinearColumns, LinearModel
+from adaptive_nets.automl.baselines.linear import LinearColumns, LinearModel, quantiles_of
 
 # Rows that the linear model and boosting are fitted on at most; they are shown for orientation.
 MOST_ROWS = 50_000
@@ -18,6 +18,8 @@ _SHARED_VALUES = 1_000_000
 _MOST_VALUES = 255
 # Iterations of boosting: those that are timed, the least that are worth showing, and all.
 _PROBED, _LEAST_ITERATIONS, _ITERATIONS = 5, 10, 100
+# Larger logarithms of numbers are those of none.
+_LARGEST_LOGARITHM = 300.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Baseline:
 
     Args:
         name: Its name on the leaderboard.
-        outputs: `[rows, classes]` probabilities, or `[rows, targets]` numbers; `None` if it was
-            left out.
+        outputs: `[rows, classes]` probabilities, `[rows, targets]` numbers or `[rows, levels]`
+            quantiles; `None` if it was left out.
         seconds: Time to fit it.
         note: How it differs from what its name says, or `""`.
         model: The `LinearModel`, which can be served; `None` of the others.
@@ -52,6 +54,9 @@ class Task:
         classes: Number of classes, or `None` for numbers.
         seed: Seed of random choices.
         rows: Number of training rows that these were drawn from. Defaults to `None`: they are all.
+        power: Of the mean, that the variance of numbers is in proportion to, if they are fitted
+            through a log link. Defaults to `0.0`: they are not.
+        levels: Levels of the quantiles to predict. Defaults to `None`: the mean is.
     """
 
     x: Mapping[str, np.ndarray]
@@ -61,6 +66,8 @@ class Task:
     classes: int | None
     seed: int
     rows: int | None = None
+    power: float = 0.0
+    levels: tuple[float, ...] | None = None
 
     def first(self, most: int) -> "Task":
         """Returns the task with at most this many training rows, drawn at random."""
@@ -105,9 +112,11 @@ def on_rows(task: Task) -> str:
 
 
 def constant(task: Task) -> np.ndarray:
-    """Returns the shares of the classes, or the mean, for every held-out row."""
+    """Returns the shares of the classes, the mean or the quantiles, for every held-out row."""
     rows = len(next(iter(task.held.values())))
-    if task.classes is None:
+    if task.levels:
+        one = quantiles_of(task.y[:, 0], task.weights, task.levels)
+    elif task.classes is None:
         one = np.average(task.y, axis=0, weights=task.weights)
     else:
         one = np.bincount(task.y, task.weights, task.classes)
@@ -117,8 +126,12 @@ def constant(task: Task) -> np.ndarray:
 
 def _linear(task: Task, columns: LinearColumns, note: str) -> Baseline:
     began = time.monotonic()
-    fitted = LinearModel.fit(task.x, task.y, task.weights, task.classes, columns)
+    fitted = LinearModel.fit(
+        task.x, task.y, task.weights, task.classes, columns, task.power, task.levels
+    )
     outputs = fitted.outputs(task.held)
+    if task.power:
+        outputs = np.exp(np.minimum(outputs, _LARGEST_LOGARITHM))
     if task.classes == 2:
         outputs = np.concatenate([expit(-outputs), expit(outputs)], axis=1)
     elif task.classes is not None:
@@ -134,6 +147,11 @@ def _boosting(task: Task, seconds: float, note: str) -> Baseline | None:
     x, coded = _table(task.x)
     held, _ = _table(task.held)
     options = {"categorical_features": coded, "random_state": task.seed}
+    if task.power:
+        # It has no loss between these two.
+        options["loss"] = "gamma" if task.power == 2 else "poisson"
+    if task.levels:
+        return _boosted_quantiles(task, x, held, options, seconds, note)
     y = task.y if task.classes is not None else task.y[:, 0]
     count = 0
     if seconds > 0:
@@ -153,6 +171,29 @@ def _boosting(task: Task, seconds: float, note: str) -> Baseline | None:
         outputs = np.zeros((len(held), task.classes))
         outputs[:, made.classes_] = made.predict_proba(held)
     return Baseline("boosting", outputs, time.monotonic() - began, note)
+
+
+def _boosted_quantiles(task, x, held, options, seconds, note):
+    """Fits boosting of each quantile with as many iterations as there is time for."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    def fit(level, count, **more):
+        kind = HistGradientBoostingRegressor(
+            loss="quantile", quantile=level, max_iter=count, **options, **more
+        )
+        return kind.fit(x, task.y[:, 0], task.weights)
+
+    began, count = time.monotonic(), 0
+    if seconds > 0:
+        fit(task.levels[0], _PROBED, early_stopping=False)
+        each = (time.monotonic() - began) / _PROBED
+        count = int(min(_ITERATIONS, seconds / (each * len(task.levels))))
+    if count < _LEAST_ITERATIONS:
+        return Baseline("boosting", None, time.monotonic() - began, "left out: no time for it")
+    found = np.stack([fit(level, count).predict(held) for level in task.levels], axis=1)
+    if count < _ITERATIONS:
+        note = f"{note + ', ' if note else ''}stopped after {count} of {_ITERATIONS} iterations"
+    return Baseline("boosting", np.sort(found, axis=1), time.monotonic() - began, note)
 
 
 def _kind(task: Task) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Ridge, TweedieRegressor
 from threadpoolctl import threadpool_limits
 
 from adaptive_nets.graphs.unique_names import named_model
@@ -101,8 +101,10 @@ class LinearModel:
         weights: np.ndarray | None,
         classes: int | None,
         columns: LinearColumns | None = None,
+        power: float = 0.0,
+        levels: tuple[float, ...] | None = None,
     ) -> "LinearModel":
-        """Fits a logistic or ridge regression.
+        """Fits a logistic or ridge regression, or a generalized linear model with a log link.
 
         Args:
             encoded: Encoded training rows.
@@ -111,6 +113,10 @@ class LinearModel:
             classes: Number of classes, or `None` for numbers.
             columns: The `LinearColumns` of all rows, if these are a part of them. Defaults to
                 `None`: they are learnt from these rows.
+            power: Of the mean, that the variance of numbers is in proportion to; the model then
+                gives logarithms. Defaults to `0.0`: there is no link.
+            levels: Levels of the quantiles to predict: those of the residuals, added to the mean.
+                Defaults to `None`: the mean is predicted.
         """
         columns = columns or LinearColumns.learn(encoded)
         matrix = columns.matrix(encoded)
@@ -118,6 +124,8 @@ class LinearModel:
         used = np.flatnonzero(abs(matrix).sum(axis=0))
         used = used if used.size else np.arange(1)
         kind = Ridge(alpha=1.0) if classes is None else LogisticRegression(max_iter=100)
+        if power:
+            y, kind = y[:, 0], TweedieRegressor(power=power, alpha=1.0 / len(y), link="log")
         # The vectors are short: threads would only wait for each other.
         with threadpool_limits(1), warnings.catch_warnings():
             # Its first iterations bring most; a baseline need not converge.
@@ -130,6 +138,10 @@ class LinearModel:
         places = fitted.classes_ if units > 1 and classes else np.arange(units)
         found[used[:, None], places] = coefficients
         bias[places] = np.ravel(fitted.intercept_)
+        if levels:
+            residuals = (y - np.asarray(matrix @ found) - bias)[:, 0]
+            bias = bias + quantiles_of(residuals, weights, levels)
+            found = np.repeat(found, len(levels), axis=1)
         return cls(columns, found, bias)
 
     def outputs(self, encoded: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -174,3 +186,18 @@ class LinearModel:
         outputs = last(parts[0] if len(parts) == 1 else ops.add(*parts))
         last.set_weights([np.eye(units), self.bias])
         return outputs
+
+
+def quantiles_of(
+    values: np.ndarray, weights: np.ndarray | None, levels: tuple[float, ...]
+) -> np.ndarray:
+    """Returns quantiles of weighted values.
+
+    Args:
+        values: `[rows]` numbers.
+        weights: `[rows]` weights, or `None`.
+        levels: Numbers between 0 and 1.
+    """
+    if weights is None:
+        return np.quantile(values, levels)
+    return np.quantile(values, levels, weights=weights, method="inverted_cdf")

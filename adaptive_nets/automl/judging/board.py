@@ -49,15 +49,13 @@ class Board:
     def add_search(self, search: "AdaNet") -> None:
         """Adds the candidate ensembles of a search."""
         found = search.leaderboard()
-        scale = 1.0 if isinstance(self.target, Classes) else float(self.target.scale[0])
         for entry in found.to_dict("records"):
-            measured = {
-                name: entry[f"val_{name}"] * (scale if name in ("rmse", "mae") else 1.0)
-                for name in ("log_loss", "accuracy", "rmse", "mae", "r2")
-                if f"val_{name}" in entry
-            }
-            if "auc" in found.columns:
-                measured["roc_auc"] = entry["val_auc"]
+            if isinstance(self.target, Classes):
+                measured = {name: entry[f"val_{name}"] for name in ("log_loss", "accuracy")}
+                if "auc" in found.columns:
+                    measured["roc_auc"] = entry["val_auc"]
+            else:
+                measured = self.target.searched(entry)
             self._rows.append(
                 {
                     "model": f"round {entry['round']}: {entry['candidate']}",
@@ -81,7 +79,7 @@ class Board:
 
     @property
     def _usual(self):
-        return "log_loss" if isinstance(self.target, Classes) else "rmse"
+        return "log_loss" if isinstance(self.target, Classes) else self.target.main_measure
 
     def _add(self, name, kind, outputs, seconds, note):
         measured = {} if outputs is None else self.measure(self.held.y, outputs, self.held.w)
@@ -102,8 +100,12 @@ class Board:
         if classes:
             found = measure_classes(self.target.codes(y), outputs, weights)
         else:
-            outputs = np.asarray(outputs).reshape(np.shape(y))
-            found = measure_numbers(np.asarray(y, "float64"), outputs, weights)
+            y, outputs = np.asarray(y, "float64"), np.asarray(outputs)
+            if self.target.levels is None:
+                outputs = outputs.reshape(y.shape)
+            found = self.target.measures(y, outputs, weights)
+            outputs = self.target.point(outputs)
+            found |= measure_numbers(y, outputs, weights)
         if self.metric.scorer is None:
             return found
         labels = self.target.labels if classes else None

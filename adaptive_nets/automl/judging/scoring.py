@@ -32,19 +32,17 @@ class Metric:
         return value > than if self.rising else value < than
 
 
-def make_metric(name: str, classifies: bool) -> Metric:
+def make_metric(name: str, own: str) -> Metric:
     """Returns the metric of a name.
 
     Args:
-        name: `"auto"` (log loss for classes, root mean squared error for numbers) or a name of
-            `sklearn.metrics.get_scorer_names`.
-        classifies: Whether the target is classes.
+        name: `"auto"`, or a name of `sklearn.metrics.get_scorer_names`.
+        own: The metric that `"auto"` is, and that needs no scorer.
 
     Raises:
         ValueError: There is no such metric. The message names those that look like it.
     """
     name = check_text("metric", name)
-    own = "log_loss" if classifies else "rmse"
     if name in ("auto", own):
         return Metric(own)
     known = metrics.get_scorer_names()

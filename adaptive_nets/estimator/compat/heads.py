@@ -4,8 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adaptive_nets._arguments import takes
-from adaptive_nets.heads import BinaryClass, Head, Multi, MultiClass, MultiLabel, Regression
-from adaptive_nets.heads.compat.arguments import BINARY, LABELS, MEANS, NUMBERS
+from adaptive_nets.heads import (
+    BinaryClass,
+    Head,
+    Logistic,
+    Multi,
+    MultiClass,
+    MultiLabel,
+    Poisson,
+    Regression,
+)
+from adaptive_nets.heads.compat.arguments import BINARY, LABELS, LINKED, MEANS, NUMBERS
 
 
 @takes(BINARY)
@@ -115,6 +124,46 @@ def RegressionHead(  # noqa: N802 (tf.estimator's name)
         loss_reduction=loss_reduction, loss_fn=loss_fn, inverse_link_fn=inverse_link_fn,
         **_named(name),
     )  # fmt: skip
+
+
+@takes(LINKED)
+def PoissonRegressionHead(  # noqa: N802 (tf.estimator's name)
+    label_dimension: int = 1,
+    weight_column: Any = None,
+    loss_reduction: str | None = MEANS[0],
+    compute_full_loss: bool = True,
+    name: str | None = None,
+) -> Poisson:
+    """Returns `heads.Poisson`, whose loss is half the deviance.
+
+    Args:
+        label_dimension: Number of targets. Defaults to `1`.
+        weight_column: Name of the feature with the weights of the rows. Defaults to `None`.
+        loss_reduction: Must be the mean over rows. Defaults to `"sum_over_batch_size"`.
+        compute_full_loss: `True` or `False`, which make the same model: the reported loss is half
+            the deviance either way. Defaults to `True`.
+        name: The head's name. Defaults to `None`: that of its kind.
+    """
+    return Poisson(
+        label_dimension=label_dimension, weight_column=weight_column,
+        loss_reduction=loss_reduction, compute_full_loss=compute_full_loss, **_named(name),
+    )  # fmt: skip
+
+
+@takes(LINKED)
+def LogisticRegressionHead(  # noqa: N802 (tf.estimator's name)
+    weight_column: Any = None,
+    loss_reduction: str | None = MEANS[0],
+    name: str | None = None,
+) -> Logistic:
+    """Returns `heads.Logistic`, for labels from 0 to 1.
+
+    Args:
+        weight_column: Name of the feature with the weights of the rows. Defaults to `None`.
+        loss_reduction: Must be the mean over rows. Defaults to `"sum_over_batch_size"`.
+        name: The head's name. Defaults to `None`: that of its kind.
+    """
+    return Logistic(1, weight_column=weight_column, loss_reduction=loss_reduction, **_named(name))
 
 
 @takes({})

@@ -1,6 +1,5 @@
 """Names of tf.estimator 2.15 and adanet 0.9 that are not here, and what to use instead."""
 
-_OWN_HEAD = "Derive a head from heads.Head: its docstring has one for counts."
 _LISTED = "a diverged subnetwork is excluded and listed on the leaderboard."
 _CALLBACK = "Use a keras.callbacks.Callback, which may be passed as a hook."
 _EXPORTS = "The head determines what is exported (docs/serving.md)."
@@ -24,10 +23,8 @@ INSTEAD = {
     "FinalOpsHook": _CALLBACK,
     "GlobalStepWaiterHook": "Workers always wait for the chief. Leave it out.",
     "Head": "Derive from an.heads.Head.",
-    "LogisticRegressionHead": "Use an.heads.BinaryClass: its key 'logistic' is the prediction.",
     "NanLossDuringTrainingError": f"It is not raised: {_LISTED}",
     "NanTensorHook": f"Leave it out: {_LISTED}",
-    "PoissonRegressionHead": _OWN_HEAD,
     "ProfilerHook": "Use keras.callbacks.TensorBoard(profile_batch=...) as a hook.",
     "SecondOrStepTimer": _CALLBACK,
     "SessionRunArgs": "Leave it out: hooks are given global_step and loss.",

@@ -57,6 +57,15 @@ NUMBERS = {
         "a link, and override `loss` and `predictions`."
     ),
 }
+LINKED = {
+    "label_dimension": Mapped("dim"),
+    "loss_reduction": REDUCTION,
+    "compute_full_loss": Refused(
+        "the loss is half the deviance, which differs from the full negative log-likelihood by a "
+        "constant of the labels alone: gradients and models are the same. Leave it out.",
+        (None, True, False),
+    ),
+}
 SEVERAL = {"head_weights": Mapped("weights")}
 
 

@@ -1,0 +1,1 @@
+"""Targets of numbers that are not predicted by squared errors."""

@@ -1,0 +1,1 @@
+"""Heads of numbers: real values, counts, positive values and quantiles."""

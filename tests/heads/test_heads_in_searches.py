@@ -1,0 +1,168 @@
+"""Heads of numbers and of ordered classes in a search: trained, mixed, saved, served."""
+
+import functools
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("needs the TensorFlow backend", allow_module_level=True)
+
+import adaptive_nets as an
+
+ROWS = 256
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(ROWS, 4)).astype("float32")
+MEANS = np.exp(0.8 * X[:, 0] - 0.5 * X[:, 1])
+COUNTS = RNG.poisson(MEANS)
+# Each head, and targets that the features tell of.
+HEADS = {
+    "poisson": (lambda: an.heads.Poisson(), COUNTS),
+    "negative_binomial": (lambda: an.heads.NegativeBinomial(), COUNTS),
+    "gamma": (lambda: an.heads.Gamma(), 1000 * RNG.gamma(3.0, MEANS / 3.0)),
+    "tweedie": (lambda: an.heads.Tweedie(), COUNTS * RNG.gamma(2.0, 1.0, ROWS)),
+    "logistic": (lambda: an.heads.Logistic(), 1 / (1 + 1 / MEANS)),
+    "quantile": (lambda: an.heads.Quantile(), 50 + 3 * X[:, 0] + RNG.normal(size=ROWS)),
+    "ordinal": (lambda: an.heads.Ordinal(), np.minimum(COUNTS, 3)),
+}
+ANSWER = """
+    import sys
+    import numpy as np, tensorflow as tf
+    folder = sys.argv[1]
+    x = np.load(folder + "/x.npy")
+    serve = tf.saved_model.load(folder + "/served").signatures["serving_default"]
+    (name,) = serve.structured_input_signature[1]
+    found = serve(**{name: tf.constant(x)})
+    np.savez(folder + "/found.npz", **{k.replace("/", "|"): v.numpy() for k, v in found.items()})
+    assert "adaptive_nets" not in sys.modules
+"""
+
+
+def _search(head, **settings):
+    settings = {"max_iterations": 2, "steps_per_iteration": 40, "force_grow": True} | settings
+    generator = an.generators.Dense(8, 1, learning_rate=0.01)
+    return an.AdaNet(head, generator, seed=0, **settings)
+
+
+def _served(search, folder, python):
+    """What a process without this package answers."""
+    np.save(folder / "x.npy", X[:20])
+    search.export(folder / "served")
+    python.run("-c", textwrap.dedent(ANSWER), str(folder), package=False)
+    with np.load(folder / "found.npz") as found:
+        return {name.replace("|", "/"): found[name] for name in found.files}
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """A search of all of them side by side."""
+    head = an.heads.Multi({name: make() for name, (make, _) in HEADS.items()})
+    folder = tmp_path_factory.mktemp("heads")
+    search = _search(head, model_dir=folder / "search", max_iterations=1)
+    return search.fit(X, {name: y for name, (_, y) in HEADS.items()}, verbose=0), folder
+
+
+def test_each_learns_what_the_features_tell_of(together):
+    search, _ = together
+    head = search.head
+    labels = head.encode({name: y for name, (_, y) in HEADS.items()})
+    for name, part in head.heads.items():
+        y = head.labels_of(labels, name)
+        units = {"quantile": 3, "ordinal": 3}.get(name, 1)
+        offset, _ = part.output_range(y) or ([0.0] * units, None)
+        constant = keras.ops.convert_to_numpy(part.loss(y, np.tile(offset, (ROWS, 1)))).mean()
+        found = search.predict(X, f"{name}/{_key(name)}")
+        assert np.isfinite(found).all()
+        own = keras.ops.convert_to_numpy(part.loss(y, found)).mean()
+        assert own < 0.95 * constant, name
+
+
+def _key(name):
+    return "quantiles" if name == "quantile" else "logits"
+
+
+def test_a_process_without_the_package_answers_the_same(together, python):
+    search, folder = together
+    again = an.AdaNet.load(folder / "search")
+    assert again.head == search.head
+    found = _served(again, folder, python)
+    outputs = search.head.predictions(search.model(X[:20]))
+    assert set(found) == set(outputs)
+    for name, expected in outputs.items():
+        np.testing.assert_allclose(found[name], expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@functools.cache
+def _plain(name):
+    make, y = HEADS[name]
+    return _search(make()).fit(X, y, verbose=0)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", HEADS)
+def test_alone_it_is_saved_and_served(name, tmp_path, python):
+    make, y = HEADS[name]
+    search = _search(make(), model_dir=tmp_path / "search").fit(X, y, verbose=0)
+    found = _served(an.AdaNet.load(tmp_path / "search"), tmp_path, python)
+    for key, expected in search.head.predictions(search.model(X[:20])).items():
+        np.testing.assert_allclose(found[key], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", HEADS)
+def test_compiled_by_xla_it_learns_the_same(name):
+    make, y = HEADS[name]
+    found = _search(make(), jit_compile=True).fit(X, y, verbose=0)
+    np.testing.assert_allclose(found.model(X), _plain(name).model(X), rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", HEADS)
+def test_in_mixed_precision_it_learns_about_the_same(name):
+    make, y = HEADS[name]
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        found = _search(make()).fit(X, y, verbose=0)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    mixed, plain = (each.evaluate(X, y, verbose=0)["loss"] for each in (found, _plain(name)))
+    assert mixed == pytest.approx(plain, rel=0.1, abs=0.01)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", HEADS)
+def test_the_solve_never_raises_the_objective(name):
+    """The mixture of a round is no worse than the best of its members alone."""
+    make, y = HEADS[name]
+    search = _search(make(), adanet_lambda=0.0, adanet_beta=0.0).fit(X, y, verbose=0)
+    board = search.leaderboard()
+    chosen = board[board["status"] == "chosen"] if "status" in board else board
+    losses = chosen["loss"].to_numpy()
+    assert (np.diff(losses) <= 1e-6 * np.abs(losses[:-1])).all()
+
+
+@pytest.mark.exhaustive
+def test_two_replicas_train_as_one_device_does(python):
+    python.run(
+        "-c",
+        textwrap.dedent("""
+        import pathlib, sys
+        import tensorflow as tf
+        cpus = tf.config.list_physical_devices("CPU")
+        tf.config.set_logical_device_configuration(
+            cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+        import numpy as np
+        sys.path.insert(0, "tests/heads")
+        import test_heads_in_searches as t
+        for make, y in t.HEADS.values():
+            one, two = (
+                t._search(make(), distribute=d).fit(t.X, y, verbose=0)
+                for d in ("one_device", "mirrored")
+            )
+            assert two.strategy.num_replicas_in_sync == 2
+            np.testing.assert_allclose(one.model(t.X), two.model(t.X), rtol=1e-3, atol=1e-3)
+        """),
+    )
