@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from adaptive_nets.automl.base import AutoEstimator
+from adaptive_nets.automl.inputs import as_labels
 from adaptive_nets.automl.targets import Numbers
 
 
@@ -59,6 +60,18 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
             X: Features, as for `fit`.
         """
         return self._outputs(X)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Returns R² of the predictions.
+
+        Args:
+            X: Features as for `fit`, or a table with the target among its columns.
+            y: `[rows]` numbers, or the name of their column. Defaults to `None`: the column that
+                `fit` took.
+            sample_weight: `[rows]` weights. Defaults to `None`.
+        """
+        table, labels, _ = self._with_target(X, y)
+        return super().score(table, self._fitted.target.plain(as_labels(labels)), sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
