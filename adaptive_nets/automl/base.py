@@ -1,7 +1,7 @@
 """`AutoEstimator`: what the classifier and the regressor share."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from adaptive_nets.automl.inputs import (
     feature_table,
     reader_for,
     training_table,
+    warn_of_like_classes,
 )
 from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.scoring import make_metric, metric_for
@@ -90,6 +91,7 @@ class AutoEstimator(BaseEstimator):
                 "from. Expected at least 2 rows."
             )
         target = self._target.learn(rows.y, name)
+        warn_of_like_classes(getattr(target, "labels", np.array([])), name)
         rows = rows.with_labels(target.plain(rows.y))
         weigh = self._class_weights(target, rows)
         fitting = Fitting(settings, target, name if isinstance(y, str) else None)
@@ -119,7 +121,12 @@ class AutoEstimator(BaseEstimator):
         return rows
 
     def _held_out(self, given, target, read):
-        if isinstance(given, tuple | list) and len(given) in (2, 3):
+        if isinstance(given, tuple | list) and not _are_rows(given):
+            if len(given) not in (2, 3):
+                raise ValueError(
+                    "validation_data must be (X, y), (X, y, sample_weight), or a table with the "
+                    f"target among its columns. Received: {len(given)} parts."
+                )
             x, y, *weights = given
         else:
             x, y, *weights = given, target.name
@@ -270,3 +277,9 @@ class AutoEstimator(BaseEstimator):
         tags.non_deterministic = self.seed is None
         tags.target_tags.required = True
         return tags
+
+
+def _are_rows(given):
+    """Returns whether a list holds the rows of a table: dicts or named tuples."""
+    named = (isinstance(row, Mapping) or hasattr(row, "_fields") for row in given)
+    return isinstance(given, list) and bool(given) and all(named)

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -169,6 +170,27 @@ def as_labels(y: Any) -> np.ndarray:
     if found.ndim == 0:
         raise TypeError(f"y must hold one label a row. Received: y={show(y)}.")
     return found
+
+
+def warn_of_like_classes(labels: np.ndarray, name: str) -> None:
+    """Warns of classes that differ in capital letters or blanks alone, which may be one.
+
+    Args:
+        labels: The classes.
+        name: The target's name.
+    """
+    alike: dict[str, list[str]] = {}
+    for label in labels.tolist():
+        if isinstance(label, str):
+            alike.setdefault(" ".join(label.split()).casefold(), []).append(label)
+    found = next((group for group in alike.values() if len(group) > 1), None)
+    if found:
+        warnings.warn(
+            f"The target {name!r} has classes that differ in capital letters or blanks alone: "
+            f"{', '.join(map(repr, found))}. If they are one class, write it in one way, such as "
+            "by y.str.strip().str.lower().",
+            stacklevel=3,
+        )
 
 
 def check_weights(weights: Any, rows: int) -> np.ndarray | None:
