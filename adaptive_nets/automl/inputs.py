@@ -91,6 +91,15 @@ def feature_table(
             if x.dtype.kind in "biuf"
             else x.astype(object).filled(np.nan)
         )
+    if not isinstance(x, list | tuple) and np.ndim(x) == 0 and not sparse.issparse(x):
+        raise TypeError(
+            f"X must be a table, a path or an array [rows, features]. Received: X={show(x)}."
+        )
+    if getattr(getattr(x, "dtype", None), "kind", "") == "c":
+        raise ValueError(
+            "Complex data not supported: X must be numbers, text or dates. "
+            f"Received: dtype {x.dtype}."
+        )
     if isinstance(x, list) or getattr(getattr(x, "dtype", None), "kind", "") in ("O", "U"):
         x = _objects(x)
     words = getattr(getattr(x, "dtype", None), "kind", "") == "O"
