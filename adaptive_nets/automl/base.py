@@ -1,6 +1,7 @@
 """`AutoEstimator`: what the classifier and the regressor share."""
 
 import os
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,13 +12,21 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from adaptive_nets.automl.files import MODEL_FOLDER, write
 from adaptive_nets.automl.fitted import Fitted
 from adaptive_nets.automl.fitting import Fitting
-from adaptive_nets.automl.inputs import as_labels, check_weights, feature_table, training_table
+from adaptive_nets.automl.inputs import (
+    as_labels,
+    check_weights,
+    feature_table,
+    reader_for,
+    training_table,
+    warn_of_like_classes,
+)
 from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.scoring import make_metric, metric_for
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.columns.alignment import check_aligned
+from adaptive_nets.data.tables.table import read_table
 
 if TYPE_CHECKING:
     from adaptive_nets.adanet import AdaNet, Generator
@@ -84,13 +93,16 @@ class AutoEstimator(BaseEstimator):
                 "from. Expected at least 2 rows."
             )
         target = self._learn(rows.y, name)
+        warn_of_like_classes(getattr(target, "labels", np.array([])), name)
         rows = rows.with_labels(target.plain(rows.y))
+        weigh = self._class_weights(target, rows)
         fitting = Fitting(settings, target, name if isinstance(y, str) else None)
         valid = None
         if validation_data is not None:
             text = [name for name in rows.x if rows.x[name].dtype == object]
-            valid = self._held_out(validation_data, target, text)
-        self._fitted = fitting.run(rows, valid)
+            read = reader_for(target, list(rows.x), text)
+            valid = weigh(self._held_out(validation_data, target, read))
+        self._fitted = fitting.run(weigh(rows), valid)
         if settings.model_dir is not None:
             self.save(os.path.join(settings.model_dir, MODEL_FOLDER))
         return self
@@ -99,9 +111,13 @@ class AutoEstimator(BaseEstimator):
         """Returns the target as training labels show it."""
         return self._target.learn(y, name)
 
-    def _labelled(self, table, labels, weights, learn, text=()):
+    def _class_weights(self, target, rows) -> Callable[[Labelled], Labelled]:
+        """Returns the function that multiplies the weights of rows by those of their classes."""
+        return lambda given: given
+
+    def _labelled(self, table, labels, weights, learn, read=read_table):
         check_aligned(table, labels, weights)
-        table = feature_table(self, table, learn, text)
+        table = feature_table(self, table, learn, read)
         labels = as_labels(labels)
         check_consistent_length(table, labels)
         weights = check_weights(weights, len(table))
@@ -110,13 +126,18 @@ class AutoEstimator(BaseEstimator):
             rows = rows.take(np.flatnonzero(weights))
         return rows
 
-    def _held_out(self, given, target, text):
-        if isinstance(given, tuple | list) and len(given) in (2, 3):
+    def _held_out(self, given, target, read):
+        if isinstance(given, tuple | list) and not _are_rows(given):
+            if len(given) not in (2, 3):
+                raise ValueError(
+                    "validation_data must be (X, y), (X, y, sample_weight), or a table with the "
+                    f"target among its columns. Received: {len(given)} parts."
+                )
             x, y, *weights = given
         else:
             x, y, *weights = given, target.name
-        table, labels, _ = training_table(x, y, _text_of(target, text))
-        rows = self._labelled(table, labels, *(weights or [None]), learn=False, text=text)
+        table, labels, _ = training_table(x, y, read)
+        rows = self._labelled(table, labels, *(weights or [None]), learn=False, read=read)
         return rows.with_labels(target.plain(rows.y))
 
     def _outputs(self, X):
@@ -125,10 +146,19 @@ class AutoEstimator(BaseEstimator):
 
     def _table(self, X):
         """Returns features to predict, with the text columns of a file as text."""
-        return feature_table(self, X, learn=False, text=self._text())
+        return feature_table(self, X, learn=False, read=self._reader())
 
-    def _text(self):
-        return [f.name for f in self.schema_.features if f.dtype == "string"]
+    def _with_target(self, X, y):
+        """Returns features, labels, and the target's name."""
+        check_is_fitted(self)
+        y = self._fitted.target.name if y is None else y
+        return training_table(X, y, self._reader())
+
+    def _reader(self):
+        schema = self.schema_
+        text = [name for f in schema.features if f.dtype == "string" for name in (f.name, f.key)]
+        names = [*schema.columns, *(f.key for f in schema.features)]
+        return reader_for(self._fitted.target, names, text)
 
     def evaluate(self, X: Any, y: Any = None, sample_weight: Any = None) -> dict[str, float]:
         """Returns metrics on labelled rows.
@@ -143,11 +173,9 @@ class AutoEstimator(BaseEstimator):
             Dict of metrics by name, the estimator's own first: `log_loss`, `accuracy` and
             for two classes `roc_auc`; or `rmse`, `mae` and `r2`.
         """
-        check_is_fitted(self)
+        table, labels, _ = self._with_target(X, y)
         fitted = self._fitted
-        text = _text_of(fitted.target, self._text())
-        table, labels, _ = training_table(X, fitted.target.name if y is None else y, text)
-        rows = self._labelled(table, labels, sample_weight, learn=False, text=text)
+        rows = self._labelled(table, labels, sample_weight, learn=False, read=self._reader())
         rows = rows.with_labels(fitted.target.plain(rows.y))
         classes = getattr(fitted.target, "labels", None)
         metric = metric_for(make_metric(self.metric, self._own_metric), classes, rows.y)
@@ -257,6 +285,7 @@ class AutoEstimator(BaseEstimator):
         return tags
 
 
-def _text_of(target, columns):
-    """Returns the names of columns to read as text from a file, the target's too if it was text."""
-    return [*columns, target.name] if getattr(target, "style", None) is not None else columns
+def _are_rows(given):
+    """Returns whether a list holds the rows of a table: dicts or named tuples."""
+    named = (isinstance(row, Mapping) or hasattr(row, "_fields") for row in given)
+    return isinstance(given, list) and bool(given) and all(named)

@@ -1,13 +1,21 @@
 """`AutoClassifier`."""
 
-from typing import Any
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import ClassifierMixin
 
 from adaptive_nets.automl.base import AutoEstimator
-from adaptive_nets.automl.targets import Classes
+from adaptive_nets.automl.class_weights import class_factors
+from adaptive_nets.automl.inputs import as_labels
+from adaptive_nets.automl.targets import Classes, read_labels
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet import Generator
+    from adaptive_nets.data import Schema
 
 
 class AutoClassifier(ClassifierMixin, AutoEstimator):
@@ -33,6 +41,10 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
             finds there. Defaults to `None`.
         seed: Integer seed. Defaults to `None`: a random one, or 0 with a `model_dir`.
         verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
+        class_weight: What the weights of rows are multiplied by, in training and in the choice: a
+            dict from class to weight, in which missing classes have 1; a list in the order of
+            `classes_`; or `"balanced"`, which gives all classes the same total weight. Defaults to
+            `None`.
 
     Attributes:
         classes_: `[classes]` labels, in the order of `predict_proba`.
@@ -58,6 +70,32 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
     """
 
     _target, _own_metric = Classes, "log_loss"
+
+    def __init__(
+        self,
+        *,
+        time_limit: float | None = None,
+        preset: str = "good",
+        metric: str = "auto",
+        schema: "Schema | None" = None,
+        folds: int | str = "auto",
+        generator: "Generator | None" = None,
+        model_dir: str | os.PathLike | None = None,
+        seed: int | None = None,
+        verbose: str | int = "auto",
+        class_weight: "str | Mapping | Sequence[float] | None" = None,
+    ):
+        super().__init__(
+            time_limit=time_limit, preset=preset, metric=metric, schema=schema, folds=folds,
+            generator=generator, model_dir=model_dir, seed=seed, verbose=verbose,
+        )  # fmt: skip
+        self.class_weight = class_weight
+
+    def _class_weights(self, target, rows):
+        if self.class_weight is None:
+            return super()._class_weights(target, rows)
+        factors = class_factors(target, self.class_weight, rows)
+        return lambda given: given.weighted(factors[target.codes(given.y)])
 
     @property
     def classes_(self) -> np.ndarray:
@@ -97,3 +135,15 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
             X: Features, as for `fit`.
         """
         return self._outputs(X)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Returns the share of rows whose class is predicted.
+
+        Args:
+            X: Features as for `fit`, or a table with the target among its columns.
+            y: `[rows]` labels, or the name of their column. Defaults to `None`: the column that
+                `fit` took.
+            sample_weight: `[rows]` weights. Defaults to `None`.
+        """
+        table, labels, name = self._with_target(X, y)
+        return super().score(table, read_labels(as_labels(labels), name), sample_weight)

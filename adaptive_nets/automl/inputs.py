@@ -1,7 +1,9 @@
 """Features in whatever form scikit-learn's users pass them, as a table of named columns."""
 
+import functools
 import os
-from collections.abc import Collection
+import warnings
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,16 +13,31 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from adaptive_nets._checks import check_array, show
+from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.tables.table import read_table, split_target
 
+Reader = Callable[[Any], pd.DataFrame]
 
-def training_table(x: Any, y: Any, text: Collection[str] = ()) -> tuple[Any, Any, str]:
+
+def reader_for(target: Target, names: Iterable[str], text: Iterable[str]) -> Reader:
+    """Returns how tables are read whose columns are those of the training data.
+
+    Args:
+        target: The target.
+        names: Names of all columns.
+        text: Names of those that are text in a CSV file.
+    """
+    written = [target.name] if getattr(target, "style", None) is not None else []
+    return functools.partial(read_table, text=[*text, *written], known=[*names, *text, target.name])
+
+
+def training_table(x: Any, y: Any, read: Reader = read_table) -> tuple[Any, Any, str]:
     """Returns features, labels, and the target's name.
 
     Args:
         x: Features; or a table or path, with the target among its columns.
         y: Labels, or the name of the target's column.
-        text: Names of columns that a CSV file holds as text. Defaults to none.
+        read: How tables are read. Defaults to `read_table`.
 
     Raises:
         ValueError: There are no labels, or no such column.
@@ -30,7 +47,7 @@ def training_table(x: Any, y: Any, text: Collection[str] = ()) -> tuple[Any, Any
             raise ValueError(
                 f"y={y!r} names a column, so X must be a table or a path. Received: X={show(x)}."
             )
-        table, labels = split_target(read_table(x, text), y)
+        table, labels = split_target(read(x), y)
         return table, labels, y
     if y is None:
         raise ValueError(
@@ -41,7 +58,7 @@ def training_table(x: Any, y: Any, text: Collection[str] = ()) -> tuple[Any, Any
 
 
 def feature_table(
-    estimator: BaseEstimator, x: Any, learn: bool, text: Collection[str] = ()
+    estimator: BaseEstimator, x: Any, learn: bool, read: Reader = read_table
 ) -> pd.DataFrame:
     """Returns features as a table, and checks them as scikit-learn does.
 
@@ -49,14 +66,14 @@ def feature_table(
         estimator: The estimator, which keeps the number and names of the features.
         x: A table, a path, a dict of columns, or an array `[rows, features]`.
         learn: Whether these are training rows, whose number and names of features are kept.
-        text: Names of columns that a CSV file holds as text.
+        read: How tables are read. Defaults to `read_table`.
 
     Raises:
         ValueError: There are no rows or features, or not those of the training data.
         TypeError: A value is neither number, text nor date.
     """
     if _has_names(x):
-        table = read_table(x, text)
+        table = read(x)
         if learn:
             _check_filled(table)
             validate_data(estimator, table, reset=True, skip_check_array=True)
@@ -73,6 +90,15 @@ def feature_table(
             x.astype("float64").filled(np.nan)
             if x.dtype.kind in "biuf"
             else x.astype(object).filled(np.nan)
+        )
+    if not isinstance(x, list | tuple) and np.ndim(x) == 0 and not sparse.issparse(x):
+        raise TypeError(
+            f"X must be a table, a path or an array [rows, features]. Received: X={show(x)}."
+        )
+    if getattr(getattr(x, "dtype", None), "kind", "") == "c":
+        raise ValueError(
+            "Complex data not supported: X must be numbers, text or dates. "
+            f"Received: dtype {x.dtype}."
         )
     if isinstance(x, list) or getattr(getattr(x, "dtype", None), "kind", "") in ("O", "U"):
         x = _objects(x)
@@ -153,6 +179,27 @@ def as_labels(y: Any) -> np.ndarray:
     if found.ndim == 0:
         raise TypeError(f"y must hold one label a row. Received: y={show(y)}.")
     return found
+
+
+def warn_of_like_classes(labels: np.ndarray, name: str) -> None:
+    """Warns of classes that differ in capital letters or blanks alone, which may be one.
+
+    Args:
+        labels: The classes.
+        name: The target's name.
+    """
+    alike: dict[str, list[str]] = {}
+    for label in labels.tolist():
+        if isinstance(label, str):
+            alike.setdefault(" ".join(label.split()).casefold(), []).append(label)
+    found = next((group for group in alike.values() if len(group) > 1), None)
+    if found:
+        warnings.warn(
+            f"The target {name!r} has classes that differ in capital letters or blanks alone: "
+            f"{', '.join(map(repr, found))}. If they are one class, write it in one way, such as "
+            "by y.str.strip().str.lower().",
+            stacklevel=3,
+        )
 
 
 def check_weights(weights: Any, rows: int) -> np.ndarray | None:

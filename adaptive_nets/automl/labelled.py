@@ -28,3 +28,7 @@ class Labelled:
     def with_labels(self, y: np.ndarray) -> "Labelled":
         """Returns the rows with other labels."""
         return dataclasses.replace(self, y=y)
+
+    def weighted(self, factors: np.ndarray) -> "Labelled":
+        """Returns the rows with their weights multiplied by `[rows]` factors."""
+        return dataclasses.replace(self, w=factors if self.w is None else self.w * factors)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from adaptive_nets._checks import check_choice
 from adaptive_nets.automl.base import AutoEstimator
+from adaptive_nets.automl.inputs import as_labels
 from adaptive_nets.automl.losses.positive import FAMILIES, Positive
 from adaptive_nets.automl.losses.quantiles import Quantiles
 from adaptive_nets.automl.targets import Numbers
@@ -182,6 +183,18 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
             The path as a string.
         """
         return super().export(path, coverage=coverage, **options)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Returns R² of the predictions.
+
+        Args:
+            X: Features as for `fit`, or a table with the target among its columns.
+            y: `[rows]` numbers, or the name of their column. Defaults to `None`: the column that
+                `fit` took.
+            sample_weight: `[rows]` weights. Defaults to `None`.
+        """
+        table, labels, _ = self._with_target(X, y)
+        return super().score(table, self._fitted.target.plain(as_labels(labels)), sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -147,7 +147,7 @@ def load(
 
 
 def rows_to_predict(
-    name: str, text: Iterable[str] = (), **options: object
+    name: str, text: Iterable[str] = (), encoding: str | None = None, **options: object
 ) -> tuple[Any, list[str] | None]:
     """Loads the rows to predict.
 
@@ -155,6 +155,7 @@ def rows_to_predict(
         name: As in `load`, or `csv:FILE` for a table whose first line names the columns. An `.npz`
             file without labels is used as a whole; one without `x` holds a column per array.
         text: Names of columns to read as text. Defaults to none.
+        encoding: Encoding of a CSV file. Defaults to `None`: UTF-8.
         **options: As in `load`.
 
     Returns:
@@ -163,7 +164,7 @@ def rows_to_predict(
     """
     source, _, argument = name.partition(":")
     if source == "csv":
-        return sources.read_csv(argument, text), None
+        return sources.read_csv(argument, text, encoding), None
     if source == "npz":
         arrays = sources.npz_arrays(argument)
         if not arrays:

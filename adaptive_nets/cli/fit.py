@@ -23,7 +23,7 @@ def fit(values: absl_flags.FlagValues) -> None:
         values: Parsed flags of the subcommand.
     """
     output.check_target("--export", values.export, (values.table, values.model_dir))
-    table, labels = split_target(read_table(values.table), values.target)
+    table, labels = split_target(read_table(values.table, encoding=values.encoding), values.target)
     classifies, why = _task(labels, values.task)
     # Rows to predict may have the target too.
     schema = dataclasses.replace(
@@ -45,7 +45,9 @@ def fit(values: absl_flags.FlagValues) -> None:
     path = model.export(values.export or os.path.join(values.model_dir, "export"))
     output.show(model.leaderboard())
     print(f"\nSavedModel: {path}")
-    line = output.command_line("predict", model_dir=values.model_dir, table=values.table)
+    line = output.command_line(
+        "predict", model_dir=values.model_dir, table=values.table, encoding=values.encoding
+    )
     print(f"Predict with it: {line}")
 
 

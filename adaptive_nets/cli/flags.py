@@ -303,6 +303,10 @@ def _model_dir(values: flags.FlagValues, text: str) -> None:
 
 def _table(values: flags.FlagValues, text: str) -> None:
     flags.DEFINE_string("table", None, text, flag_values=values)
+    flags.DEFINE_string(
+        "encoding", None, "Encoding of a CSV file, such as cp1252. Default: UTF-8.",
+        flag_values=values,
+    )  # fmt: skip
 
 
 def _format(values: flags.FlagValues) -> None:

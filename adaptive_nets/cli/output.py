@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 
@@ -62,25 +63,31 @@ def check_target(flag: str, target: str | None, sources: Iterable[str | None]) -
             )
 
 
-def write_csv(frame: pd.DataFrame, target: str | None) -> None:
-    """Writes a frame as CSV, a file whole or not at all.
+def write_csv(frames: Iterable[pd.DataFrame], target: str | None) -> None:
+    """Writes frames as one CSV, a file whole or not at all.
 
     Args:
-        frame: DataFrame to write, without its index.
+        frames: DataFrames with the same columns, written one after the other without their index.
         target: The file, or `None` for standard output.
     """
     if target is None:
-        frame.to_csv(sys.stdout, index=False)
+        _write(frames, sys.stdout)
     elif os.path.exists(target) and not os.path.isfile(target):
         # A pipe or a terminal is not replaced by a file.
-        frame.to_csv(target, index=False)
+        with open(target, "w", encoding="utf-8", newline="") as file:
+            _write(frames, file)
     else:
         path = Path(os.path.realpath(target))
         # A folder that does not exist is more likely a misspelling than intended.
         if not path.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), target)
-        with atomic_write(path) as name:
-            frame.to_csv(name, index=False)
+        with atomic_write(path) as name, open(name, "w", encoding="utf-8", newline="") as file:
+            _write(frames, file)
+
+
+def _write(frames: Iterable[pd.DataFrame], file: TextIO) -> None:
+    for place, frame in enumerate(frames):
+        frame.to_csv(file, index=False, header=place == 0)
 
 
 def command_line(subcommand: str, **options: object) -> str:

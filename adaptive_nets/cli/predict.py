@@ -1,5 +1,7 @@
 """`adaptive-nets predict`: predictions of a SavedModel or a search, as CSV."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import tensorflow as tf
@@ -24,63 +26,74 @@ def predict(values: absl_flags.FlagValues) -> None:
     target = values.out or values.output
     read = (values.table, values.data, values.saved_model, values.model_dir)
     output.check_target("--out" if values.out else "--output", target, read)
-    frame = _of_table(values) if values.table else _of_data(values)
-    output.write_csv(frame, target)
+    frames = _of_table(values) if values.table else _of_data(values)
+    output.write_csv(frames, target)
 
 
-def _of_table(values: absl_flags.FlagValues) -> pd.DataFrame:
+def _of_table(values: absl_flags.FlagValues) -> Iterator[pd.DataFrame]:
     if values.saved_model:
         schema = tables.schema_of(values.saved_model)
-        rows = tables.first_rows(tables.read(values.table, schema), values.rows)
-        outputs = from_saved_model(values.saved_model, rows, schema)
-        return as_frame(outputs, None, serving.read_class_names(values.saved_model))
+        rows = _rows_of_table(values, schema)
+        names = serving.read_class_names(values.saved_model)
+        for outputs in from_saved_model(values.saved_model, rows, schema):
+            yield as_frame(outputs, None, names)
+        return
     found = tables.load_fit(values.model_dir)
-    rows = tables.first_rows(tables.read(values.table, found.schema_), values.rows)
+    rows = _rows_of_table(values, found.schema_)
     if not hasattr(found, "predict_proba"):
-        return as_frame({"predictions": found.predict(rows)}, None)
+        yield as_frame({"predictions": found.predict(rows)}, None)
+        return
     probabilities = found.predict_proba(rows)
     classes = found.classes_[probabilities.argmax(axis=1)]
     if classes.dtype == object:
         classes = np.char.encode(classes.astype(str), "utf-8").astype(object)
     names = [str(label) for label in found.classes_]
-    return as_frame({"classes": classes, "probabilities": probabilities}, names)
+    yield as_frame({"classes": classes, "probabilities": probabilities}, names)
 
 
-def _of_data(values: absl_flags.FlagValues) -> pd.DataFrame:
+def _rows_of_table(values, schema):
+    return tables.first_rows(tables.read(values.table, schema, values.encoding), values.rows)
+
+
+def _of_data(values: absl_flags.FlagValues) -> Iterator[pd.DataFrame]:
     options = flags.data_options(values)
     if values.saved_model:
         schema = tables.schema_of(values.saved_model)
         rows, class_names = data.rows_to_predict(
-            values.data, tables.text_columns(schema), **options
-        )
-        outputs = from_saved_model(values.saved_model, tables.first_rows(rows, values.rows), schema)
-        names = serving.read_class_names(values.saved_model)
-    else:
-        search = adanet.AdaNet.load(values.model_dir)
-        names = serving.named_outputs(search.head)
-        rows, class_names = data.rows_to_predict(
-            values.data, tables.text_columns(search.schema), **options
+            values.data, tables.text_columns(schema), values.encoding, **options
         )
         rows = tables.first_rows(rows, values.rows)
-        first = search.head.default_output
-        wanted = (first, "probabilities") if first == "classes" else (first,)
-        if isinstance(first, dict):  # A head with several targets.
-            wanted = tuple(first.values())
-        outputs = {name: search.predict(rows, output=name) for name in wanted}
-    return as_frame(outputs, class_names, names)
+        names = serving.read_class_names(values.saved_model)
+        for outputs in from_saved_model(values.saved_model, rows, schema):
+            yield as_frame(outputs, class_names, names)
+        return
+    search = adanet.AdaNet.load(values.model_dir)
+    names = serving.named_outputs(search.head)
+    rows, class_names = data.rows_to_predict(
+        values.data, tables.text_columns(search.schema), values.encoding, **options
+    )
+    rows = tables.first_rows(rows, values.rows)
+    first = search.head.default_output
+    wanted = (first, "probabilities") if first == "classes" else (first,)
+    if isinstance(first, dict):  # A head with several targets.
+        wanted = tuple(first.values())
+    outputs = {name: search.predict(rows, output=name) for name in wanted}
+    yield as_frame(outputs, class_names, names)
 
 
 def from_saved_model(
     path: str, rows: tables.Rows, schema: Schema | None = None
-) -> dict[str, np.ndarray]:
-    """Predicts rows with the serving signature of a SavedModel.
+) -> Iterator[dict[str, np.ndarray]]:
+    """Predicts rows with the serving signature of a SavedModel, some at a time.
+
+    All rows are read before the first are predicted: what does not fit is refused at once.
 
     Args:
         path: Folder of the SavedModel.
         rows: Features `[rows, ...]`, or a table or dict of columns, which are read by name.
         schema: The schema of the features. Defaults to `None`: inputs are matched by their names.
 
-    Returns:
+    Yields:
         Arrays by output name, each `[rows, ...]`.
 
     Raises:
@@ -97,17 +110,12 @@ def from_saved_model(
     specs = serve.structured_input_signature[1]
     arrays = tables.inputs_of(rows, specs, schema, path)
     count = len(next(iter(arrays.values())))
-    batches = [
-        serve(**{
+    for start in range(0, max(count, 1), _BATCH):
+        batch = {
             name: tf.constant(array[start : start + _BATCH], specs[name].dtype)
             for name, array in arrays.items()
-        })
-        for start in range(0, max(count, 1), _BATCH)
-    ]  # fmt: skip
-    return {
-        name: np.concatenate([batch[name].numpy() for batch in batches])
-        for name in serve.structured_outputs
-    }
+        }
+        yield {name: tensor.numpy() for name, tensor in serve(**batch).items()}
 
 
 def as_frame(

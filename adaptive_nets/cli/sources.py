@@ -3,12 +3,14 @@
 import contextlib
 import sys
 import types
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import logging
 
+from adaptive_nets.data.tables.csv_file import check_encoding, not_utf8
 from adaptive_nets.files.arrays import load_arrays
 
 if TYPE_CHECKING:
@@ -94,12 +96,13 @@ def npz_columns(path: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def read_csv(path: str, text: Iterable[str] = ()) -> "pd.DataFrame":
+def read_csv(path: str, text: Iterable[str] = (), encoding: str | None = None) -> "pd.DataFrame":
     """Reads a CSV file whose first line names the columns.
 
     Args:
         path: Path of the file.
         text: Names of columns to read as text even if they hold digits, such as "007".
+        encoding: Its encoding. Defaults to `None`: UTF-8.
 
     Raises:
         ValueError: It is not a CSV file of equally long lines.
@@ -108,8 +111,17 @@ def read_csv(path: str, text: Iterable[str] = ()) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        return pd.read_csv(path, dtype=dict.fromkeys(text, str))
-    except (ValueError, pd.errors.ParserError) as error:
+        encoding = None if encoding is None else check_encoding(encoding)
+        with warnings.catch_warnings():
+            # Of lines that are longer than the first, pandas would take the beginning for labels.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                path, dtype=dict.fromkeys(text, str), encoding=encoding, index_col=False
+            )
+    except UnicodeError as error:
+        reason = not_utf8(str(error)) if encoding is None else str(error)
+        raise ValueError(f"Cannot read {path!r} as a CSV file: {reason}") from error
+    except (ValueError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"Cannot read {path!r} as a CSV file: {reason}") from error
 

@@ -30,9 +30,23 @@ def text_columns(schema: Schema | None) -> list[str]:
     return [name for f in features if f.dtype == "string" for name in (f.name, f.key)]
 
 
-def read(path: str, schema: Schema | None) -> pd.DataFrame:
-    """Reads a file by path, with the text columns of a schema as text."""
-    return read_table(path, text_columns(schema))
+def known_columns(schema: Schema | None) -> list[str]:
+    """Returns the names and keys of a schema's columns, and the name of its target."""
+    if schema is None:
+        return []
+    keys = [feature.key for feature in schema.features]
+    return [*schema.columns, *keys, *([] if schema.target is None else [schema.target])]
+
+
+def read(path: str, schema: Schema | None, encoding: str | None = None) -> pd.DataFrame:
+    """Reads a file by path, with the text columns of a schema as text.
+
+    Args:
+        path: Path of the file.
+        schema: The schema, or `None`.
+        encoding: Encoding of a CSV file. Defaults to `None`: UTF-8.
+    """
+    return read_table(path, text_columns(schema), encoding, known_columns(schema))
 
 
 def is_fit(model_dir: str) -> bool:

@@ -3,5 +3,6 @@
 from adaptive_nets.data import encoding
 from adaptive_nets.data.columns.feature import Feature
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.data.tables.table import read_table
 
-__all__ = ["Feature", "Schema", "encoding"]
+__all__ = ["Feature", "Schema", "encoding", "read_table"]

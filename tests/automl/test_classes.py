@@ -118,3 +118,70 @@ def test_numbers_as_targets():
         table = pd.concat([X] * 4)[: len(wrong)]
         with pytest.raises(ValueError, match=message):
             model.fit(table, wrong)
+
+
+def counted(y, factors):
+    """Weights that say the same as a `class_weight`."""
+    return np.array([factors[label] for label in y.tolist()])
+
+
+@pytest.mark.parametrize("classes", [["no", "yes"], [False, True], [3, 7], [-1.0, 1.0]])
+def test_weights_of_classes_are_weights_of_their_rows(classes):
+    y = np.array(classes)[CODES * (X["b"] == "v").to_numpy()]
+    few, many = (y == classes[1]).sum(), (y == classes[0]).sum()
+    balanced = {classes[0]: 30 / many, classes[1]: 30 / few}
+    chosen = {classes[1]: 5.0}
+    for given, factors in (
+        ("balanced", balanced),
+        (chosen, {classes[0]: 1.0, **chosen}),
+        (pd.Series(chosen), {classes[0]: 1.0, **chosen}),
+        ([1, 5.0], {classes[0]: 1.0, **chosen}),
+    ):
+        model = quick(class_weight=given).fit(X, y)
+        expected = quick().fit(X, y, sample_weight=counted(y, factors)).predict_proba(X)
+        np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-6)
+        assert np.abs(expected - quick().fit(X, y).predict_proba(X)).max() > 0.1
+
+
+def test_balanced_classes_count_weights_and_held_out_rows_too():
+    y, weights = np.where(CODES, "yes", "no"), RNG.random(60) + 0.1
+    total = {label: weights[y == label].sum() for label in ("no", "yes")}
+    factors = {label: sum(total.values()) / 2 / total[label] for label in total}
+    both = weights * counted(y, factors)
+    held = (X[::2], y[::2], weights[::2])
+    model = quick(class_weight="balanced").fit(X, y, weights, held)
+    other = quick().fit(X, y, both, (X[::2], y[::2], both[::2]))
+    np.testing.assert_allclose(model.predict_proba(X), other.predict_proba(X), atol=1e-6)
+    columns = ["log_loss", "accuracy", "roc_auc"]
+    found, expected = (m.leaderboard()[columns].to_numpy("float64") for m in (model, other))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("soup", "must be 'balanced', a dict"),
+        ({"maybe": 2.0}, "class_weight must name classes of the target"),
+        ({1: 2.0}, "class_weight must name classes of the target"),
+        ({"yes": -1.0}, "class_weight.*-1.0"),
+        ({"yes": 0.0}, "must be greater than 0 for every class.*Received: 0 for 'yes'"),
+        ({"yes": float("nan")}, "class_weight.*nan"),
+        ([1.0], "one weight for each of the 2 classes"),
+        (3, "must be 'balanced', a dict"),
+    ],
+)
+def test_weights_of_classes_that_say_nothing_are_refused(given, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        quick(class_weight=given).fit(X, np.where(CODES, "yes", "no"))
+
+
+@pytest.mark.parametrize("kind", [an.AutoClassifier, an.AutoRegressor])
+def test_rows_of_weight_0_are_rows_that_are_not_there(kind):
+    y = CODES + (X["b"] == "v") * (kind is an.AutoRegressor)
+    dropped = np.arange(60) % 4 == 0
+    wild = X.assign(a=X["a"].where(~dropped, 1e9), b=X["b"].where(~dropped, "w"))
+    settings = {"time_limit": 0.01, "seed": 0, "verbose": 0}
+    model = kind(**settings).fit(wild, y, sample_weight=1.0 - dropped)
+    other = kind(**settings).fit(X[~dropped], y[~dropped], sample_weight=np.ones(45))
+    np.testing.assert_array_equal(model.predict(X), other.predict(X))
+    assert model.schema_ == other.schema_

@@ -47,6 +47,19 @@ def test_check_estimator(estimator, check):
     check(estimator)
 
 
+@pytest.fixture
+def searches(monkeypatch):
+    """The searches of a test, which are short."""
+    made = []
+
+    def short(*args, **settings):
+        made.append(an.AdaNet(*args, **settings, max_iterations=1, steps_per_iteration=20))
+        return made[-1]
+
+    monkeypatch.setattr(searching, "AdaNet", short)
+    return made
+
+
 @pytest.mark.parametrize(
     ("kind", "check"),
     [
@@ -54,16 +67,22 @@ def test_check_estimator(estimator, check):
         (an.AutoRegressor, check_fit_idempotent),
     ],
 )
-def test_checks_hold_after_a_search_too(kind, check, generator, monkeypatch):
-    searches = []
-
-    def short(*args, **settings):
-        searches.append(an.AdaNet(*args, **settings, max_iterations=1, steps_per_iteration=20))
-        return searches[-1]
-
-    monkeypatch.setattr(searching, "AdaNet", short)
+def test_checks_hold_after_a_search_too(kind, check, generator, searches):
     check("front", kind(generator=generator, seed=0, verbose=0))
     assert all(search.stop_reason for search in searches) and searches
+
+
+SEARCHED = {"generator": an.generators.Tabular("mlp", members=1, width=8), "seed": 0, "verbose": 0}
+
+
+@pytest.mark.exhaustive
+@parametrize_with_checks(
+    [an.AutoClassifier(**SEARCHED), an.AutoRegressor(**SEARCHED)],
+    expected_failed_checks=lambda _: {"check_sample_weight_equivalence_on_dense_data": STATISTICS},
+)
+def test_check_estimator_with_a_search(estimator, check, searches):
+    check(estimator)
+    assert all(search.stop_reason for search in searches)
 
 
 def test_models_are_chosen_compared_and_explained():

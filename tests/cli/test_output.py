@@ -133,19 +133,20 @@ def test_what_is_read_is_not_overwritten(tmp_path):
 
 def test_csv_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     frame, target = pd.DataFrame({"a": [1]}), tmp_path / "out.csv"
-    output.write_csv(frame, str(target))
+    output.write_csv([frame], str(target))
     assert target.read_text() == "a\n1\n"
+    output.write_csv((pd.DataFrame({"a": [k]}) for k in range(3)), str(target))
+    assert target.read_text() == "a\n0\n1\n2\n"
 
-    def full(self, path, **options):
-        with open(path, "w") as file:
-            file.write("ha")
+    def full(self, file, **options):
+        file.write("ha")
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patched:
         patched.setattr(pd.DataFrame, "to_csv", full)
         with pytest.raises(OSError, match="No space"):
-            output.write_csv(frame, str(target))
-    assert target.read_text() == "a\n1\n" and len(list(tmp_path.iterdir())) == 1
+            output.write_csv([frame], str(target))
+    assert target.read_text() == "a\n0\n1\n2\n" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_csv_goes_to_a_pipe(tmp_path):
@@ -155,7 +156,7 @@ def test_csv_goes_to_a_pipe(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     thread = threading.Thread(
-        target=output.write_csv, args=(pd.DataFrame({"a": [1]}), str(pipe)), daemon=True
+        target=output.write_csv, args=([pd.DataFrame({"a": [1]})], str(pipe)), daemon=True
     )
     thread.start()
     assert pipe.read_text() == "a\n1\n" and pipe.is_fifo()

@@ -84,7 +84,9 @@ def save(path, **signatures):
 def test_any_saved_model_with_one_input_predicts(tmp_path):
     path = save(tmp_path, serving_default="double")
     rows = np.arange(6000, dtype="float32").reshape(3000, 2)
-    outputs = predict.from_saved_model(path, rows)
+    batches = list(predict.from_saved_model(path, rows))
+    assert [len(batch["classes"]) for batch in batches] == [1024, 1024, 952]
+    outputs = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
     np.testing.assert_array_equal(outputs["predictions"], rows * 2)
     table = predict.as_frame(outputs, None)
     pd.testing.assert_index_equal(
@@ -103,4 +105,4 @@ def test_any_saved_model_with_one_input_predicts(tmp_path):
 )
 def test_saved_model_that_does_not_fit(tmp_path, signatures, columns, message):
     with pytest.raises(ValueError, match=message):
-        predict.from_saved_model(save(tmp_path, **signatures), np.zeros((4, columns), "float32"))
+        next(predict.from_saved_model(save(tmp_path, **signatures), np.zeros((4, columns), "f4")))

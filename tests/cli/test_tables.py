@@ -113,16 +113,16 @@ def test_a_model_without_a_schema_is_matched_by_the_names_of_its_inputs(foreign,
     renamed = FRAME.rename(columns={"hours per week": "hours_per_week"})
     total = FRAME.sum(axis=1)
     for rows in (renamed, renamed[renamed.columns[::-1]], dict(renamed.assign(more=1))):
-        found = predict.from_saved_model(foreign, rows)["predictions"]
+        found = next(predict.from_saved_model(foreign, rows))["predictions"]
         np.testing.assert_array_equal(found, total)
-    found = predict.from_saved_model(single, FRAME)["predictions"]
+    found = next(predict.from_saved_model(single, FRAME))["predictions"]
     np.testing.assert_array_equal(found, total)
     with pytest.raises(ValueError, match="needs the columns age, hours_per_week. Received: age, h"):
-        predict.from_saved_model(foreign, FRAME)
+        next(predict.from_saved_model(foreign, FRAME))
     with pytest.raises(ValueError, match="Age must be int64.*cannot hold"):
-        predict.from_saved_model(foreign, renamed.assign(age=[1.5, 2, 3]))
+        next(predict.from_saved_model(foreign, renamed.assign(age=[1.5, 2, 3])))
     with pytest.raises(ValueError, match=r"rows of shape \(2,\)\. Received: .* \(3,\)"):
-        predict.from_saved_model(single, FRAME.assign(more=1))
+        next(predict.from_saved_model(single, FRAME.assign(more=1)))
 
 
 def test_text_is_not_read_as_numbers(tmp_path):

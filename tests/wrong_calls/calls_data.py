@@ -1,5 +1,8 @@
 """Valid calls of schemas and encodings."""
 
+import pathlib
+import tempfile
+
 import call_things as t
 import keras
 import numpy as np
@@ -32,6 +35,12 @@ def table_schema():
     return data.Schema.infer(TABLE, target="paid")
 
 
+def csv_file():
+    path = pathlib.Path(tempfile.mkdtemp(), "table.csv")
+    path.write_text("n,t,paid\n1.5,a,y\n2.0,b,n\n")
+    return path
+
+
 CALLS = [
     Call(
         "data.Feature",
@@ -62,6 +71,16 @@ CALLS = [
             "layout": choice("array"),
             "ignored": listing(lazy(lambda: t.schema().features), empty=True).but("soup"),
             "target": text("paid", none=True),
+        },
+    ),
+    Call(
+        "data.read_table",
+        lambda: data.read_table,
+        {
+            "source": fixed(lazy(csv_file)).but(3, None, {}, np.ones(3), THING),
+            "text": listing(["t"], empty=True).but("t", [3]),
+            "encoding": fixed("latin-1").but(3, "soup", "", "base64", b"utf-8", THING),
+            "known": listing(["t"], empty=True).but("t", [3]),
         },
     ),
     Call(

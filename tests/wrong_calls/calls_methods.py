@@ -74,7 +74,7 @@ TABLE = (
 ROWS = {"X": TABLE, "y": LABELS.but(t.X, allow=())}
 HANDED_ON = ("X", "y", "sample_weight")
 FRONT = [
-    Call("AutoClassifier", lambda: classifier, SETTINGS),
+    Call("AutoClassifier", lambda: classifier, {**SETTINGS, "class_weight": FIT["class_weight"]}),
     Call(
         "AutoRegressor",
         lambda: regressor,

@@ -43,7 +43,8 @@ class Feature:
         code: Whether a number also stands as a category. Defaults to `False`.
         style: How numbers and dates are written as text: `"1234.5"`, `"1,234.5"`, `"1.234,5"`,
             `"1 234.5"`, `"1 234,5"`, `"h:m:s"`, `"ymd"`, `"dmy"`, `"mdy"`, or `"dby"` or `"bdy"`
-            with months by name. Also `"ymd"` for dates as whole numbers, such as 20141013.
+            with months by name. Also `"ymd"` for dates as whole numbers, such as 20141013, and
+            `"h:m:s"` for seconds that came as durations or times of day.
             Defaults to `None`: they are no text.
         reason: Why the column was taken for its kind. Defaults to `""`.
         missing_share: Share of missing values in the training data. Defaults to 0.
@@ -84,7 +85,7 @@ class Feature:
         """Returns values as an array `[rows, ...]` of this feature's dtype, or raises."""
         what = "features" if self.source == "array" else f"feature '{self.name}'"
         if self.missing and self.shape == ():
-            found = read_column(values, self.kind, self.dtype, self.style, what)
+            found = read_column(values, self.kind, self.dtype, self.style, what, self.missing_share)
             check_finite(found, self.name, True)
             return found.reshape(-1, 1)
         array = as_array(values, what)

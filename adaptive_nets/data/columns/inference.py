@@ -17,6 +17,7 @@ from adaptive_nets.data.columns.date_text import (
     parse_dates,
 )
 from adaptive_nets.data.columns.number_text import (
+    CLOCK,
     CURRENCY,
     MISSING_CATEGORIES,
     MISSING_NUMBERS,
@@ -144,14 +145,16 @@ def _of_values(name, column):
         return Finding("boolean", dtype, "true or false", **rest)
     whole = column.kind in "iu" or bool((distinct == np.trunc(distinct)).all())
     far = _stand_in(name, distinct, counts)
+    style = CLOCK if column.clock else None
     if not whole:
-        return Finding("number", dtype, f"numbers with fractions{far}", **rest)
-    if _are_days(distinct):
+        what = "seconds with fractions" if column.clock else "numbers with fractions"
+        return Finding("number", dtype, f"{what}{far}", style=style, **rest)
+    if not column.clock and _are_days(distinct):
         return Finding("date", dtype, "whole numbers that are days", style="ymd", **rest)
     ignored = _is_row_number(name, column.present, len(distinct), rows)
     if ignored is not None:
         return Finding("ignore", dtype, ignored, **rest)
-    found = _whole(name, dtype, rest)
+    found = _whole(name, dtype, rest, style)
     return dataclasses.replace(found, reason=found.reason + far)
 
 

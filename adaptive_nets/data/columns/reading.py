@@ -1,21 +1,31 @@
 """Columns as the arrays that an encoding takes, without loss, or not at all."""
 
+import re
 import warnings
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from adaptive_nets._values import show
-from adaptive_nets.data.columns.number_text import most_odd, parse_numbers, write_numbers
+from adaptive_nets.data.columns.number_text import (
+    CLOCK,
+    most_odd,
+    parse_numbers,
+    write_numbers,
+)
 from adaptive_nets.data.columns.values import EXACT, MISSING_INTEGER, Column, texts, title
 from adaptive_nets.data.values import cast_exactly
 
 # So many different texts are checked for being numbers or dates, as the training data were.
 _MOST_CHECKED = 10_000
+_OF_KIND = {"date": "dates", "boolean": "booleans", "category": "text"}
 _WORDS = {"b": "booleans", "i": "numbers", "u": "numbers", "f": "numbers", "M": "dates"}
 
 
-def read_column(given: Any, kind: str, dtype: str, style: str | None, what: str) -> np.ndarray:
+def read_column(
+    given: Any, kind: str, dtype: str, style: str | None, what: str, missing_share: float = 0.0
+) -> np.ndarray:
     """Returns the values of a column, some of which may be missing, in a dtype.
 
     Missing values are NaN among floating-point numbers, `""` among strings, and the least int64
@@ -27,15 +37,24 @@ def read_column(given: Any, kind: str, dtype: str, style: str | None, what: str)
         dtype: `"string"`, `"int64"`, or a floating-point dtype.
         style: How numbers and dates are written as text, or `None`.
         what: Name of the column in error messages.
+        missing_share: Share of missing values in the training data. Defaults to 0.
 
     Raises:
         ValueError: A value cannot be read. The first is named with its row.
     """
     column = Column.of(given, what)
+    if column.clock and style != CLOCK and kind != "text":
+        raise ValueError(
+            f"{title(what)} must be {_OF_KIND.get(kind, 'numbers')}, as in the training data "
+            f"({dtype}). Received: durations or times of day. Convert them, such as by "
+            ".dt.total_seconds()."
+        )
     if dtype == "string":
-        return _as_strings(column, kind, style, what)
+        return _as_strings(column, kind, style, what, missing_share)
     if column.kind == "O":
-        column = _parsed(column, kind, dtype, what)
+        column = _parsed(column, kind, dtype, style, what)
+    if kind == "boolean":
+        _check_booleans(column, what)
     if kind == "date" and dtype == "float64":
         return _as_days(column, what)
     if column.kind == "i" and dtype == "int64" and (kind != "date" or np.ndim(given) == 2):
@@ -61,8 +80,23 @@ def read_column(given: Any, kind: str, dtype: str, style: str | None, what: str)
     return found
 
 
-def _as_strings(column, kind, style, what):
+def _check_booleans(column, what):
+    other = ~column.absent & (column.values != 0) & (column.values != 1)
+    if column.kind == "M" or other.any():
+        value = column.values[int(np.argmax(other))].item()
+        raise ValueError(
+            f"{title(what)} must be true, false, 1 or 0, as in the training data. "
+            f"Received: {show(value)}, first in row {int(np.argmax(other))}."
+        )
+
+
+def _as_strings(column, kind, style, what, missing_share):
     """Returns a column as text, numbers and dates written as those of the training data."""
+    if kind == "category" and column.kind == "M" and not column.absent.all():
+        raise ValueError(
+            f"{title(what)} must be text, as in the training data. Received: dates. Write them as "
+            "they were there, such as by .dt.strftime('%Y-%m-%d')."
+        )
     if kind not in ("number", "date") or style is None or column.absent.all():
         return texts(column)
     dates = column.kind == "M"
@@ -86,7 +120,7 @@ def _as_strings(column, kind, style, what):
         found[~column.absent] = write_numbers(values, style)
         return found
     found = texts(column)
-    _warn_of_unreadable(found, kind, style, what)
+    _report_unreadable(found, kind, style, what, missing_share)
     return found
 
 
@@ -105,31 +139,41 @@ def _as_days(column, what):
         row = int(np.argmax(bad))
         raise ValueError(
             f"{title(what)} must be days, as numbers such as 20141013 or as dates without a time. "
-            f"Received: {show(column.values[row])}, first in row {row}."
+            f"Received: {_shown(column.values[row])}, first in row {row}."
         )
     return np.where(column.absent, np.nan, found)
 
 
-def _warn_of_unreadable(found, kind, style, what):
-    """Says which texts are read as missing because they are no numbers or dates."""
+def _shown(value):
+    return str(value) if value.dtype.kind == "M" else show(value.item())
+
+
+def _report_unreadable(found, kind, style, what, missing_share):
+    """Says which texts are read as missing because they are no numbers or dates.
+
+    In the training data there may have been some, which the schema tells of. Where most values are
+    such, as in a column of dates whose months come first, it is an error.
+    """
     import pandas as pd
 
     from adaptive_nets.data.columns.date_text import parse_dates
 
-    distinct = pd.unique(pd.Series(found, dtype=object))[:_MOST_CHECKED]
+    codes, distinct = pd.factorize(pd.Series(found, dtype=object))
+    distinct = np.asarray(distinct, dtype=object)[:_MOST_CHECKED]
     _, absent, bad = (parse_numbers if kind == "number" else parse_dates)(distinct, style)
-    # In the training data there may have been so many, and the schema tells of them.
-    if bad.sum() > most_odd((~absent).sum()):
-        first = distinct[bad][0]
-        warnings.warn(
-            f"{title(what)} has values that are no {kind}s as in the training data ({style}), and "
-            f"are read as missing. Received: {show(first)}, first in row "
-            f"{int(np.argmax(found == first))}.",
-            stacklevel=2,
-        )
+    if bad.sum() <= most_odd((~absent).sum()):
+        return
+    first = distinct[bad][0]
+    text = f"{title(what)} has values that are no {kind}s as in the training data ({style})"
+    shown = f"Received: {show(first)}, first in row {int(np.argmax(found == first))}."
+    known = codes < len(bad)
+    share = bad[codes[known]].mean()
+    if bad.sum() > 1 and share > (1 + missing_share) / 2:
+        raise ValueError(f"{text}. Write them in the same way. {shown}")
+    warnings.warn(f"{text}, and are read as missing. {shown}", stacklevel=2)
 
 
-def _parsed(column, kind, dtype, what):
+def _parsed(column, kind, dtype, style, what):
     """Returns text as the numbers or dates that it is."""
     if column.absent.all():
         return Column(np.full(len(column.values), np.nan), column.absent)
@@ -141,11 +185,10 @@ def _parsed(column, kind, dtype, what):
         found, absent, bad = _booleans(column.values)
     else:
         found, absent, bad = parse_numbers(column.values)
-        if dtype == "int64" and not bad.any():
-            whole = np.array([int(text) if text.strip().lstrip("+-").isdigit() else 0
-                              for text in column.values], dtype=object)  # fmt: skip
-            if (np.abs(found[~absent]) >= EXACT).any():
-                return Column.of(np.where(absent, None, whole), what)
+        if bad.any() and style == CLOCK:
+            found, absent, bad = parse_numbers(column.values, CLOCK)
+        if dtype == "int64" and not bad.any() and (np.abs(found[~absent]) >= EXACT).any():
+            return _large(column.values, absent, what)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         wanted = {"date": "dates", "boolean": "booleans"}.get(kind, "numbers")
@@ -154,6 +197,21 @@ def _parsed(column, kind, dtype, what):
             f"Received: {show(column.values[row])}, first in row {row}."
         )
     return Column(found, absent | column.absent)
+
+
+def _large(texts, absent, what):
+    """Returns whole numbers as text, some of which float64 would round, as int64."""
+    found = np.zeros(len(texts), dtype="int64")
+    for row in np.flatnonzero(~absent):
+        plain = re.fullmatch(r"\s*([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d{1,3})?)\s*", texts[row])
+        number = Decimal(plain[1]) if plain else None
+        if number is None or not MISSING_INTEGER < number < 2**63 or number % 1:
+            raise ValueError(
+                f"{title(what)} must be int64, as in the training data, which cannot hold every "
+                f"value exactly. Received: {show(texts[row])}, first in row {row}."
+            )
+        found[row] = int(number)
+    return Column(found, absent)
 
 
 def _booleans(values):

@@ -29,10 +29,12 @@ class Column:
         values: `[rows]` booleans, numbers, `datetime64[us]`, or strings as objects. Missing ones
             are `False`, 0, NaN, NaT or `""`.
         absent: `[rows]` booleans: which values are missing.
+        clock: Whether they came as durations or times of day, and are seconds. Defaults to `False`.
     """
 
     values: np.ndarray
     absent: np.ndarray
+    clock: bool = False
 
     @classmethod
     def of(cls, given: Any, what: str) -> "Column":
@@ -54,7 +56,7 @@ class Column:
         if array.dtype.kind == "m":
             absent = np.isnat(array)
             seconds = array / np.timedelta64(1, "s")
-            return cls(seconds, absent)
+            return cls(seconds, absent, True)
         if array.dtype.kind == "M":
             return cls(array.astype("datetime64[us]"), np.isnat(array))
         if array.dtype.kind == "f":
@@ -144,7 +146,7 @@ def _of_clocks(array, absent):
     def seconds(time):
         return time.hour * 3600 + time.minute * 60 + time.second + time.microsecond / 1e6
 
-    return Column(_each(array, absent, seconds).astype("float64"), absent)
+    return Column(_each(array, absent, seconds).astype("float64"), absent, True)
 
 
 def _each(array, absent, change):

@@ -1,12 +1,13 @@
 """CSV files as tables whose values are what stands in the file."""
 
+import codecs
 import csv
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adaptive_nets._checks import show
+from adaptive_nets._checks import check_text, show
 from adaptive_nets.data.columns.number_text import GROUPED, LEAST_GROUPED
 
 if TYPE_CHECKING:
@@ -15,34 +16,60 @@ if TYPE_CHECKING:
 # What pandas reads as numbers, but is not their text: 007, or more digits than a float holds.
 _LEADING_ZERO = re.compile(r"\s*[+-]?0\d")
 _LONG_WHOLE = re.compile(r"\s*[+-]?\d{16,}\s*\Z")
+# Beginnings of files that are no text.
+_EXCEL = (
+    "an Excel file, or another one that is packed. Save it as CSV, or pass the DataFrame that "
+    "pandas.read_excel returns"
+)
+_OTHERS = {
+    b"PK\3\4": _EXCEL,
+    b"\xd0\xcf\x11\xe0": _EXCEL,
+    b"PAR1": "a Parquet file. Give it a name that ends in .parquet",
+    b"ARRO": "an Arrow file. Pass the table that pyarrow.feather.read_table returns",
+    b"SQLi": "an SQLite database. Pass the DataFrame that pandas.read_sql returns",
+    b"\x1f\x8b": "packed by gzip. Give it a name that ends in .csv.gz",
+}
+# Encodings that write a letter as several bytes, and which of the first four bytes are not 0.
+_WIDE = {
+    "utf-16-le": [True, False, True, False],
+    "utf-16-be": [False, True, False, True],
+    "utf-32-le": [True, False, False, False],
+    "utf-32-be": [False, False, False, True],
+    "utf-32": [True, True, False, False],
+}
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _CHUNK = 50_000
 # The names of columns may have line breaks.
 _MOST_LINES = 20
 
 
-def read_csv(path: str, text: Collection[str]) -> "pd.DataFrame":
+def read_csv(
+    path: str, text: Collection[str], encoding: str | None = None, known: Collection[str] = ()
+) -> "pd.DataFrame":
     """Reads a CSV file whose first line names the columns; see `read_table`.
 
     Args:
         path: Path of the file.
         text: Names of columns to read as text in any case.
+        encoding: Its encoding, or `None` for UTF-8 or what its first bytes say.
+        known: Names that columns may have. A file of these alone may have one column, or no rows.
 
     Raises:
         ValueError: It is no such file.
     """
     import pandas as pd
 
-    encoding = _encoding(path)
-    names, options = _header(path, encoding)
+    encoding = _encoding(path) if encoding is None else encoding
+    names, options = _header(path, encoding, known)
     options = {**options, "names": names, "index_col": False}
-    known = {name: str for name in text if name in names}
-    guessed = pd.read_csv(path, dtype=known, low_memory=False, **options)
-    if len(guessed) == 0:
-        raise ValueError("it has a header and no rows")
-    _check_no_data(names, guessed)
+    texts = {name: str for name in text if name in names}
+    guessed = pd.read_csv(path, dtype=texts, low_memory=False, **options)
+    if not set(names) <= set(known):
+        if len(guessed) == 0:
+            raise ValueError("it has a header and no rows")
+        _check_no_data(names, guessed)
     numbers = [
-        n for n in names if n not in known and pd.api.types.is_numeric_dtype(guessed[n].dtype)
+        n for n in names if n not in texts and pd.api.types.is_numeric_dtype(guessed[n].dtype)
         and not pd.api.types.is_bool_dtype(guessed[n].dtype)
     ]  # fmt: skip
     kept = _not_their_text(path, guessed, numbers, options)
@@ -62,26 +89,63 @@ def _encoding(path: str) -> str:
         return "utf-8"
     with open(path, "rb") as file:
         start = file.read(4)
+    for mark, what in _OTHERS.items():
+        if start.startswith(mark):
+            raise ValueError(f"it is {what}")
     if start[:2] in (b"\xff\xfe", b"\xfe\xff") and start[2:] != b"\0\0":
         return "utf-16"
     if b"\0" in start:
-        raise ValueError(
-            f"it is not text in UTF-8, nor UTF-16 that says so. Save it as UTF-8 ({start!r})"
-        )
-    if start == b"PK\3\4":
-        raise ValueError(
-            "it is an Excel file, or another one that is packed. Save it as CSV, or pass the "
-            "DataFrame that pandas.read_excel returns"
-        )
+        letters = [byte > 0 for byte in start]
+        for wide, places in _WIDE.items():
+            if letters == places:
+                raise ValueError(not_utf8(repr(start), wide))
+        raise ValueError(f"it is not text. Received: {start!r}")
     return "utf-8"
 
 
-def _header(path: str, encoding: str) -> tuple[list[str], dict[str, Any]]:
+def not_utf8(why: str, encoding: str = "cp1252") -> str:
+    """Returns what is wrong with a file that is not text in UTF-8, and how it can be read.
+
+    Args:
+        why: What was found.
+        encoding: The encoding that it may have. Defaults to that of Windows in the West.
+    """
+    return (
+        "it is not text in UTF-8, nor UTF-16 that says so. Save it as UTF-8, or name its encoding: "
+        f"adaptive_nets.data.read_table(path, encoding='{encoding}'), or --encoding={encoding} of "
+        f"the command. Received: {why}"
+    )
+
+
+def check_encoding(encoding: str) -> str:
+    """Returns the name of a text encoding that Python knows.
+
+    Args:
+        encoding: What was passed for `encoding`.
+
+    Raises:
+        ValueError: There is no such encoding.
+    """
+    name = check_text("encoding", encoding)
+    try:
+        codec = codecs.lookup(name)
+        "".encode(name)  # Refused by codecs of bytes, such as base64.
+    except (LookupError, ValueError) as error:
+        raise ValueError(
+            "encoding must be a text encoding that Python knows, such as 'utf-8', 'latin-1' or "
+            f"'cp1252'. Received: encoding={show(encoding)}."
+        ) from error
+    return codec.name
+
+
+def _header(path: str, encoding: str, known: Collection[str]) -> tuple[list[str], dict[str, Any]]:
     """Returns the names of the columns of a CSV file, and options of pandas to read the others."""
-    first, skipped = _first_lines(path, encoding), 0
+    first = _first_lines(path, encoding)
+    skipped = _comments(first)
+    first = first[skipped:]
     said = re.fullmatch(r"sep=(.)\n", first[0], re.IGNORECASE)
     if said:  # So Excel marks its files.
-        skipped, first = 1, first[1:] or [""]
+        skipped, first = skipped + 1, first[1:] or [""]
     suffixes = [each.lower() for each in Path(path).suffixes if each.lower() not in _PACKED]
     separator = "\t" if suffixes[-1:] == [".tsv"] else _delimiter(first[0])
     separator = said[1] if said else separator
@@ -94,13 +158,14 @@ def _header(path: str, encoding: str) -> tuple[list[str], dict[str, Any]]:
             "it looks like JSON, HTML or XML. Expected lines of values, the first of which names "
             f"the columns. Received: {shown}"
         )
-    if len(names) == 1:
+    new = not set(names) <= set(known)
+    if len(names) == 1 and new:
         raise ValueError(
             "it has one column. Expected columns separated by a comma, semicolon, tab or bar, "
-            f"named in the first line. Received: {shown}"
+            f"named in the first line, without a title above it. Received: {shown}"
         )
     # A table without names is written with the numbers of its columns.
-    if all(map(_is_number, names)) and names != [str(k) for k in range(len(names))]:
+    if new and all(map(_is_number, names)) and names != [str(k) for k in range(len(names))]:
         raise ValueError(
             "its first line must name the columns, and holds numbers alone. Add a line of names. "
             f"Received: {shown}"
@@ -117,6 +182,20 @@ def _header(path: str, encoding: str) -> tuple[list[str], dict[str, Any]]:
         "sep": separator, "header": 0, "skiprows": skipped, "encoding": encoding,
         "skipinitialspace": blanks,
     }  # fmt: skip
+
+
+def _comments(lines: list[str]) -> int:
+    """Returns how many lines before the header are comments, which begin with `#`.
+
+    A header may begin with it too: it has as many fields as the lines that follow.
+    """
+    count = 0
+    while count + 1 < len(lines) and lines[count].startswith("#"):
+        separator = _delimiter(lines[-1])
+        if lines[count].count(separator) == lines[-1].count(separator) > 0:
+            break
+        count += 1
+    return count
 
 
 def _first_lines(path: str, encoding: str) -> list[str]:

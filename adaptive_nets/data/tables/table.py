@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adaptive_nets._checks import check_path, check_text, show
+from adaptive_nets._checks import check_list, check_path, check_text, show
 from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.containers import check_names, unpack
-from adaptive_nets.data.tables.csv_file import read_csv
+from adaptive_nets.data.tables.csv_file import check_encoding, not_utf8, read_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 _PARQUET = (".parquet", ".pq")
 
 
-def read_table(source: Any, text: Collection[str] = ()) -> "pd.DataFrame":
+def read_table(
+    source: Any,
+    text: Collection[str] = (),
+    encoding: str | None = None,
+    known: Collection[str] = (),
+) -> "pd.DataFrame":
     r"""Reads a table as a `pandas.DataFrame` whose column names are strings.
 
     The columns of a CSV file are numbers where every value is one, or is missing as pandas says
@@ -36,6 +41,10 @@ def read_table(source: Any, text: Collection[str] = ()) -> "pd.DataFrame":
             or list.
         text: Names of columns of a CSV file to read as text in any case, such as those that were
             text in the training data. Defaults to none.
+        encoding: Encoding of a CSV file, such as `"latin-1"` or `"cp1252"`. Defaults to `None`:
+            UTF-8, or UTF-16 where the file begins with a byte order mark.
+        known: Names that the columns of a CSV file may have, such as those of the training data. A
+            file of these alone may have one column, or no rows. Defaults to none.
 
     Raises:
         ValueError: The file is empty or damaged, has one column, has no header, or has names
@@ -46,16 +55,22 @@ def read_table(source: Any, text: Collection[str] = ()) -> "pd.DataFrame":
 
     ```python
     from pathlib import Path
-    from adaptive_nets.data.tables.table import read_table
+    import adaptive_nets as an
 
-    Path("people.csv").write_text("zip,age\n02134,31\n90210,\n")
-    read_table("people.csv")["zip"].tolist()  # ['02134', '90210']
+    Path("people.csv").write_text("zip,town\n02134,Zürich\n90210,\n", encoding="latin-1")
+    table = an.data.read_table("people.csv", encoding="latin-1")
+    table["town"].tolist()  # ['Zürich', nan]
     ```
     """
     import pandas as pd
 
+    text = check_list("text", text, str, "names of columns")
+    known = check_list("known", known, str, "names of columns")
+    encoding = None if encoding is None else check_encoding(encoding)
     if isinstance(source, str | os.PathLike):
-        return _read_file(check_path("source", source), text)
+        return _read_file(check_path("source", source), text, encoding, known)
+    if encoding is not None:
+        raise ValueError(_no_encoding(encoding, show(source)))
     if isinstance(source, pd.DataFrame):
         check_names(source.columns)
         return source.set_axis([str(name) for name in source.columns], axis=1)
@@ -136,11 +151,22 @@ def _some(names: Iterable[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _read_file(path: str, text: Collection[str]) -> "pd.DataFrame":
+def _no_encoding(encoding, source):
+    return (
+        "encoding must be None for what is no CSV file. "
+        f"Received: encoding={encoding!r} for {source}."
+    )
+
+
+def _read_file(
+    path: str, text: Collection[str], encoding: str | None, known: Collection[str]
+) -> "pd.DataFrame":
     import pandas as pd
 
     suffixes = [each.lower() for each in Path(path).suffixes]
     if suffixes and suffixes[-1] in _PARQUET:
+        if encoding is not None:
+            raise ValueError(_no_encoding(encoding, repr(path)))
         try:
             frame = pd.read_parquet(path, dtype_backend="pyarrow")
             return pd.DataFrame(unpack(frame).parts)
@@ -156,7 +182,7 @@ def _read_file(path: str, text: Collection[str]) -> "pd.DataFrame":
         with warnings.catch_warnings():
             # A line that is longer than the first would lose its end.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            return read_csv(path, text)
+            return read_csv(path, text, encoding, known)
     except pd.errors.EmptyDataError as error:
         raise ValueError(
             f"{path!r} is empty. Expected a CSV file whose first line names the columns."
@@ -170,9 +196,9 @@ def _read_file(path: str, text: Collection[str]) -> "pd.DataFrame":
         raise ValueError(_unreadable(path, "a packed file", error)) from error
     except (zipfile.BadZipFile, lzma.LZMAError, zlib.error) as error:
         raise ValueError(_unreadable(path, "a packed file", error)) from error
-    except UnicodeDecodeError as error:
-        text = f"it is not text in UTF-8, nor UTF-16 that says so. Save it as UTF-8 ({error})"
-        raise ValueError(_unreadable(path, "a CSV file", text)) from error
+    except UnicodeError as error:
+        why = not_utf8(str(error)) if encoding is None else f"it is not text in {encoding}: {error}"
+        raise ValueError(_unreadable(path, "a CSV file", why)) from error
     except (ValueError, pd.errors.ParserError, EOFError) as error:
         raise ValueError(_unreadable(path, "a CSV file", error)) from error
 

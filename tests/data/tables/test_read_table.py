@@ -85,6 +85,57 @@ def test_encodings_that_a_file_tells_of(tmp_path, encoding, end):
 
 
 @pytest.mark.parametrize(
+    ("encoding", "named"),
+    [("latin-1", "ISO8859-1"), ("cp1252", "cp1252"), ("utf-16-be", "utf-16-be"), ("cp932", "sjis")],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_encodings_that_the_caller_names(tmp_path, encoding, named, packed):
+    path = tmp_path / ("t.csv.gz" if packed else "t.csv")
+    word = {"cp932": "東京", "latin-1": "é"}.get(encoding, "€")
+    data = f"a,{word}s\n1,{word}\n02,x\n".encode(encoding)
+    path.write_bytes(gzip.compress(data, mtime=0) if packed else data)
+    found = read_table(path, encoding=named)
+    assert found.to_dict("list") == {"a": ["1", "02"], f"{word}s": [word, "x"]}
+    with pytest.raises(ValueError, match="read_table[(]path, encoding='.*--encoding="):
+        read_table(path)
+
+
+def test_encodings_that_fit_nothing_are_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a,b\n1,\xe9\n")
+    with pytest.raises(ValueError, match="it is not text in ascii: .*0xe9"):
+        read_table(path, encoding="ascii")
+    for wrong in ("soup", "base64", "rot13", "a\0b", ""):
+        with pytest.raises(ValueError, match="encoding must be"):
+            read_table(path, encoding=wrong)
+    for other in (pd.DataFrame({"a": [1]}), tmp_path / "t.parquet"):
+        with pytest.raises(ValueError, match="encoding must be None for what is no CSV file"):
+            read_table(other, encoding="latin-1")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# made by x\n# on Monday, at noon\na,b,c\n1,2,3\n", {"a": [1], "b": [2], "c": [3]}),
+        ("#a,b\n1,2\n", {"#a": [1], "b": [2]}),
+        ("#\nsep=;\na;b\n1;#2\n", {"a": [1], "b": ["#2"]}),
+    ],
+)
+def test_comments_above_the_header_are_passed_over(write, text, expected):
+    assert read_table(write(text)).to_dict("list") == expected
+
+
+def test_a_file_of_known_columns_may_have_one_or_no_rows(write):
+    known = ["a", "2019", "b"]
+    assert read_table(write("a\n1\n2\n"), known=known).to_dict("list") == {"a": [1, 2]}
+    assert read_table(write("2019\n1\n"), known=known).to_dict("list") == {"2019": [1]}
+    assert read_table(write("b,a\n"), known=known).shape == (0, 2)
+    assert read_table(write("a,b\na,b\n"), known=known).shape == (1, 2)
+    with pytest.raises(ValueError, match="it has one column"):
+        read_table(write("c\n1\n"), known=known)
+
+
+@pytest.mark.parametrize(
     ("name", "data", "message"),
     [
         ("t.csv", "a,b\n1,é\n".encode("latin-1"), "not text in UTF-8, .* Save it as UTF-8"),
@@ -189,11 +240,22 @@ def test_first_lines_of_all_kinds(write, text, expected):
 
 
 @pytest.mark.parametrize(
-    "data", ["a,b\n1,2\n".encode("utf-16-le"), "a,b\n".encode("utf-32"), b"PK\3\4"]
+    ("data", "message"),
+    [
+        ("a,b\n1,2\n".encode("utf-16-le"), "encoding='utf-16-le'"),
+        ("a,b\n1,2\n".encode("utf-16-be"), "encoding='utf-16-be'"),
+        ("a,b\n".encode("utf-32"), "encoding='utf-32'"),
+        (b"PK\3\4", "an Excel file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel file"),
+        (b"PAR1\x15\0", "a Parquet file"),
+        (b"ARROW1\0\0", "an Arrow file"),
+        (b"SQLite format 3\0", "an SQLite database"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), "packed by gzip"),
+    ],
 )
-def test_files_of_another_kind_say_so(tmp_path, data):
+def test_files_of_another_kind_say_so(tmp_path, data, message):
     (tmp_path / "t.csv").write_bytes(data)
-    with pytest.raises(ValueError, match="not text in UTF-8|an Excel file"):
+    with pytest.raises(ValueError, match=message):
         read_table(tmp_path / "t.csv")
 
 
