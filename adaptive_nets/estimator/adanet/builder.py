@@ -13,7 +13,7 @@ from adaptive_nets._checks import check_dict, check_instance, show
 from adaptive_nets._values import tried
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.adanet.constants import NONE, constant, number
-from adaptive_nets.estimator.adanet.previous import CONSTANTS, PERSISTED, SHARED, seen
+from adaptive_nets.estimator.adanet.previous import PERSISTED, SHARED, seen
 from adaptive_nets.estimator.adanet.reports import Report
 from adaptive_nets.estimator.adanet.summary import Summary
 
@@ -35,7 +35,8 @@ class Subnetwork:
         complexity: The measure r >= 0 of the objective: a number.
         persisted_tensors: KerasTensors and constants by name, which later subnetworks read from
             `previous_ensemble`. Defaults to `None`.
-        shared: Constants that later builders and generators read. Defaults to `None`.
+        shared: A constant, or a dict of constants and KerasTensors, which later builders read, and
+            generators without the tensors. Defaults to `None`.
         local_init_ops: Ignored. Defaults to `None`.
     """
 
@@ -53,38 +54,42 @@ class Subnetwork:
             attributes: Further attributes.
 
         Raises:
-            TypeError: `complexity` is no number, or `shared` is more than constants.
+            TypeError: `complexity` is no number, or something that is shared is neither a constant
+                nor a KerasTensor in a dict.
         """
-        kept, tensors, constants = dict(attributes), {}, {}
-        persisted = self.persisted_tensors or {}
-        for name, value in check_dict("persisted_tensors", persisted, object, "a dict").items():
-            known = constant(value)
-            if known is NONE:
-                tensors[str(name)] = value
-            else:
-                constants[str(name)] = known
-        shared = constant(self.shared)
-        if shared is NONE and isinstance(self.shared, dict):
-            # Scripts share what they persist, too.
-            known = {name: constant(value) for name, value in self.shared.items()}
-            known |= dict.fromkeys(persisted)
-            shared = {str(name): each for name, each in known.items() if name not in persisted}
-            shared = NONE if NONE in shared.values() else shared
-        if shared is NONE:
-            raise TypeError(
-                "shared must be made of numbers and text, which the state of the search holds; "
-                f"tensors go into persisted_tensors. Received: shared={show(self.shared)}."
-            )
-        for key, value in ((SHARED, shared), (CONSTANTS, constants), (PERSISTED, list(tensors))):
-            if value:
-                kept[key] = value
+        check_dict("persisted_tensors", self.persisted_tensors or {}, object, "a dict by name")
+        kept, tensors = dict(attributes), []
+        for key, given in ((PERSISTED, self.persisted_tensors or {}), (SHARED, self.shared)):
+            if given is not None and given != {}:
+                kept[key] = _described(key, given, tensors)
         return adanet.Subnetwork(
             self.logits,
             self.last_layer,
-            list(tensors.values()) or None,
+            tensors or None,
             complexity=number("complexity", self.complexity),
             attributes=kept,
         )
+
+
+def _described(name, given, tensors):
+    """Returns constants as they are, and tensors by their place among the hidden layers."""
+    found = constant(given)
+    if found is not NONE:
+        return {"constants": found}
+    read = {}
+    for key, value in given.items() if isinstance(given, dict) else [(name, given)]:
+        if isinstance(value, keras.KerasTensor) and isinstance(given, dict):
+            places = [place for place, each in enumerate(tensors) if each is value]
+            read[str(key)] = places[0] if places else len(tensors)
+            tensors += [] if places else [value]
+        elif (known := constant(value)) is not NONE:
+            read[str(key)] = {"constant": known}
+        else:
+            raise TypeError(
+                f"{name} must be constants, such as numbers and text, or a dict of constants and "
+                f"KerasTensors. Received: {key}={show(value)}."
+            )
+    return {"tensors": read}
 
 
 @takes({})

@@ -8,7 +8,7 @@ import numpy as np
 from adaptive_nets.adanet import Ensemble, Member
 
 # Attributes of a subnetwork that hold what later ones read.
-SHARED, CONSTANTS, PERSISTED = "shared", "persisted_constants", "persisted_tensors"
+SHARED, PERSISTED = "shared", "persisted_tensors"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +81,16 @@ def seen(previous: Ensemble | None) -> PreviousEnsemble | None:
 
 
 def _frozen(member: Member, tensors):
-    kept = member.attributes
-    names = kept.get(PERSISTED, ())
-    persisted = dict(zip(names, tensors, strict=False)) | kept.get(CONSTANTS, {})
-    return FrozenSubnetwork(member.complexity, persisted, kept.get(SHARED))
+    shared, persisted = (_read(member.attributes.get(key), tensors) for key in (SHARED, PERSISTED))
+    return FrozenSubnetwork(member.complexity, persisted or {}, shared)
+
+
+def _read(kept, tensors):
+    """Returns what a subnetwork has left to later ones, with the tensors where there are any."""
+    if kept is None or "constants" in kept:
+        return kept and kept["constants"]
+    return {
+        name: place["constant"] if isinstance(place, dict) else tensors[place]
+        for name, place in kept["tensors"].items()
+        if isinstance(place, dict) or place < len(tensors)
+    }

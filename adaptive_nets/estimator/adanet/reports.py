@@ -7,11 +7,11 @@ from adaptive_nets import adanet
 from adaptive_nets._arguments import takes
 from adaptive_nets._checks import check_dict, show
 from adaptive_nets.estimator.adanet.constants import NONE, constant
-from adaptive_nets.estimator.adanet.previous import CONSTANTS, PERSISTED, SHARED
+from adaptive_nets.estimator.adanet.previous import PERSISTED, SHARED
 
 # Attributes that hold the metrics of a builder's report.
 _METRICS = "report_metrics"
-_OWN = (SHARED, CONSTANTS, PERSISTED, _METRICS)
+_OWN = (SHARED, PERSISTED, _METRICS)
 
 
 @takes({})
