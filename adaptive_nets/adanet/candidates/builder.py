@@ -116,6 +116,17 @@ class Builder(abc.ABC):
         """
         return keras.optimizers.Adam(1e-3)
 
+    def keeps(self, previous: "Ensemble") -> "Sequence[str] | None":
+        """Returns which members an ensemble with this subnetwork keeps of the previous ensemble.
+
+        Args:
+            previous: The current `Ensemble`.
+
+        Returns:
+            Names of members, or `None` for all. Defaults to `None`.
+        """
+        return None
+
     def hyperparameters(self) -> dict:
         """Returns numbers and strings that describe the subnetwork in reports. Defaults to `{}`."""
         return {}

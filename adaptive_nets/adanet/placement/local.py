@@ -55,7 +55,8 @@ class LocalPlacement(Placement):
     def _advance(self, job, left, last, scalars):
         training = job.round.training
         job.hooks.call_begin(training.step)
-        newest = job.round.advance(left, last)[-1]
+        most = training.step + job.hooks.steps_per_call
+        newest = job.round.advance(left, min(last, most))[-1]
         training = job.round.progress
         job.hooks.call_end(training.step, job.names, training.losses, newest)
         limit = job.budget.remaining()

@@ -3,13 +3,14 @@
 import abc
 import dataclasses
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import keras
 
 from adaptive_nets import adanet
 from adaptive_nets._arguments import Ignored, takes
-from adaptive_nets._checks import check_dict, check_instance, show
+from adaptive_nets._checks import check_dict, check_instance, check_list, show
 from adaptive_nets._values import tried
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.adanet.constants import NONE, constant, number
@@ -169,6 +170,14 @@ class Builder(adanet.Builder):
                 `loss`, `var_list`, `labels` and `iteration_step`, which are `None`.
         """
 
+    def prune_previous_ensemble(self, previous_ensemble: Any) -> Sequence[int]:
+        """Returns the places of the previous ensemble's members to keep. Defaults to all.
+
+        Args:
+            previous_ensemble: The previous ensemble.
+        """
+        return range(len(previous_ensemble.weighted_subnetworks))
+
     def build_subnetwork_report(self) -> Report:
         """Returns a `Report` of constants. Defaults to an empty one."""
         return Report()
@@ -206,6 +215,17 @@ class Builder(adanet.Builder):
             raise TypeError(f"{_OPTIMIZER}. Received: {show(found)}.")
         # A script may return the same one for each subnetwork.
         return type(found).from_config(found.get_config())
+
+    def keeps(self, previous: "adanet.Ensemble") -> Sequence[str]:
+        places = self.prune_previous_ensemble(seen(previous))
+        count, words = len(previous.members), "places of members of the previous ensemble"
+        given = check_list("prune_previous_ensemble", list(places), Integral, words)
+        if not all(0 <= place < count for place in given):
+            raise ValueError(
+                f"prune_previous_ensemble must return {words}, from 0 to {count - 1}. "
+                f"Received: {show(given)}."
+            )
+        return [previous.members[place].name for place in given]
 
     def hyperparameters(self) -> dict:
         return self._report().hparams
