@@ -133,6 +133,7 @@ class SearchLoop:
             )
             self._limit_rows()
             self.plan.begin_round(self.state.iteration)
+            self._check_stopping(builders)
             self.checkpointer.check_names(number, [builder.name for builder in builders])
             job = RoundJob(
                 number, builders, self.runner, self.checkpointer, self.hooks, self.progress,
@@ -142,6 +143,15 @@ class SearchLoop:
                 return self._follow(job) if self.placement.follows else self._lead(job)
             except (MemoryError, tf.errors.ResourceExhaustedError) as error:
                 raise self._out_of_memory(number, error) from error
+
+    def _check_stopping(self, builders):
+        names = [builder.name for builder in builders if builder.steps_per_call]
+        if names and self.placement.apart is not None:
+            raise ValueError(
+                f"Builder '{names[0]}' is called after steps of its training, which other "
+                f"processes do: use placement='replicated', or early_stopping of the search. "
+                f"Received: steps_per_call={builders[0].steps_per_call}."
+            )
 
     def _out_of_memory(self, number, error):
         """Returns an error that says what is kept, and what may help."""

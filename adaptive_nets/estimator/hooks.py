@@ -289,6 +289,37 @@ class HookCallback(SearchCallback):
             hook.end(None)
 
 
+class PlayedHooks:
+    """Calls hooks of one subnetwork while it is trained.
+
+    Args:
+        hooks: The hooks.
+
+    Attributes:
+        steps_per_call: The most steps between two calls, or `None` if no hook wants any.
+    """
+
+    def __init__(self, hooks: Sequence[SessionRunHook]) -> None:
+        self.hooks, self.context, self.begun = list(hooks), RunContext(), False
+        # A hook without such methods hears of the beginning and the end.
+        wanted = [each.steps_per_call or 1 for each in self.hooks]
+        self.steps_per_call = min(wanted, default=None)
+
+    def after_steps(self, step: int, loss: float, done: bool) -> bool:
+        """Calls the hooks after some steps; returns whether one has requested to stop."""
+        values = RunValues({"global_step": step, "loss": loss})
+        for hook in self.hooks:
+            if not self.begun:
+                hook.begin()
+                hook.after_create_session(None, None)
+            hook.before_run(self.context)
+            hook.after_run(self.context, values)
+        self.begun = True
+        for hook in self.hooks if done or self.context.stop_requested else []:
+            hook.end(None)
+        return self.context.stop_requested
+
+
 def _is_called(hook):
     """Returns whether a hook does something in the middle of the training."""
     kind, base = type(hook), SessionRunHook

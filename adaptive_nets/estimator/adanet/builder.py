@@ -17,6 +17,7 @@ from adaptive_nets.estimator.adanet.constants import NONE, constant, number
 from adaptive_nets.estimator.adanet.previous import PERSISTED, SHARED, seen
 from adaptive_nets.estimator.adanet.reports import Report
 from adaptive_nets.estimator.adanet.summary import Summary
+from adaptive_nets.estimator.hooks import PlayedHooks, SessionRunHook
 
 _OPTIMIZER = (
     "build_subnetwork_train_op must return a new Keras optimizer, such as "
@@ -100,8 +101,9 @@ class TrainOpSpec:
 
     Args:
         train_op: A Keras optimizer.
-        chief_hooks: Must be empty: hooks are passed to `train`. Defaults to `None`.
-        hooks: Must be empty, too. Defaults to `None`.
+        chief_hooks: `SessionRunHook`s, called while this subnetwork is trained, whose
+            `request_stop` stops it alone. Defaults to `None`.
+        hooks: Further ones. Defaults to `None`.
     """
 
     train_op: Any
@@ -110,12 +112,11 @@ class TrainOpSpec:
 
     def __post_init__(self) -> None:
         for name in ("chief_hooks", "hooks"):
-            if getattr(self, name):
-                raise ValueError(
-                    f"{name} are not supported by TrainOpSpec: all subnetworks are trained in one "
-                    "step. Pass them to Estimator.train. "
-                    f"Received: {name}={show(getattr(self, name))}."
-                )
+            given = getattr(self, name)
+            found = check_list(
+                name, [] if given is None else given, SessionRunHook, "estimator.SessionRunHooks"
+            )
+            object.__setattr__(self, name, found)
 
 
 class Builder(adanet.Builder):
@@ -148,6 +149,7 @@ class Builder(adanet.Builder):
     """
 
     _built: tuple[Any, Summary, Any] = (None, Summary(), None)
+    _played: PlayedHooks | None = None
 
     @abc.abstractmethod
     def build_subnetwork(self, *arguments: Any, **named: Any) -> Subnetwork:
@@ -210,11 +212,18 @@ class Builder(adanet.Builder):
             if "minimize" not in str(error) and "loss" not in str(error):
                 raise
             raise TypeError(f"{_OPTIMIZER}. Received: {show(error)}.") from error
-        found = found.train_op if isinstance(found, TrainOpSpec) else found
+        self._played = None
+        if isinstance(found, TrainOpSpec):
+            self._played = PlayedHooks([*found.chief_hooks, *found.hooks])
+            found = found.train_op
+        self.steps_per_call = self._played and self._played.steps_per_call
         if not isinstance(found, keras.optimizers.Optimizer):
             raise TypeError(f"{_OPTIMIZER}. Received: {show(found)}.")
         # A script may return the same one for each subnetwork.
         return type(found).from_config(found.get_config())
+
+    def after_steps(self, step: int, loss: float, done: bool) -> bool:
+        return self._played.after_steps(step, loss, done)
 
     def keeps(self, previous: "adanet.Ensemble") -> Sequence[str]:
         places = self.prune_previous_ensemble(seen(previous))

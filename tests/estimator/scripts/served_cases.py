@@ -96,7 +96,7 @@ def census_wide_deep(script, folder, _):
         key: np.array(values, "float32" if key in ("age", "hours") else None)
         for key, values in zip(script.CSV_COLUMNS[:-1], columns)
     }
-    return Served(exported, inputs, answers(model, again, "logits", "class_ids"))
+    return Served(exported, inputs, answers(model, again, "logits"))
 
 
 def keras_model(script, folder, _):
@@ -117,7 +117,8 @@ def auto_ensemble_houses(script, folder, _):
     assert b"dnn" in found["architecture/adanet/ensembles"]
     _, (x, _) = script.load_houses()
     rows = lambda: tf.data.Dataset.from_tensors({"x": x})
-    return Served(exported, {"examples": examples({"x": x})}, answers(estimator, rows, "logits"))
+    expected = answers(estimator, rows, "predictions")
+    return Served(exported, {"examples": examples({"x": x})}, expected)
 
 
 def text_buckets(script, folder, _):
@@ -192,7 +193,7 @@ def weighted_rows(script, folder, _):
     right = expected["classes"][:, 0].astype(str) == frame["outcome"][200:]
     assert abs(np.average(right, weights=test["importance"]) - found["accuracy"]) < 1e-6
     inputs = {"months": test["months"].to_numpy(), "plan": test["plan"].to_numpy().astype("U")}
-    return Served(exported, inputs, expected)
+    return Served(exported, inputs, {name: np.squeeze(a) for name, a in expected.items()})
 
 
 def best_exports(script, folder, _):
@@ -224,9 +225,9 @@ def evaluator_process(script, folder, python):
 
 def warm_start(script, folder, _):
     estimator, before, after, exported = script.main(str(folder), 120)
-    # A few small steps leave it as good as what it began from.
-    assert after["global_step"] == 5
-    assert abs(after["average_loss"] - before["average_loss"]) < 0.1 * before["label/mean"] + 0.3
+    # A few steps leave it as good as what it began from, which took many.
+    assert before["global_step"] == 120 and after["global_step"] == 5
+    assert after["average_loss"] < 1.2 * before["average_loss"]
     x = np.random.default_rng(3).normal(size=(10, 3)).astype("float32")
     rows = lambda: tf.data.Dataset.from_tensors({"x": x})
     return Served(exported, {"x": x}, answers(estimator, rows, "predictions"))

@@ -21,6 +21,14 @@ def get_input_fn(frame, num_epochs, shuffle):
     )
 
 
+def serving_input_fn():
+    features = {
+        "months": tf.compat.v1.placeholder(tf.float32, [None]),
+        "plan": tf.compat.v1.placeholder(tf.string, [None]),
+    }
+    return tf.estimator.export.ServingInputReceiver(features, features)
+
+
 def main(folder, steps, train, test):
     months = tf.feature_column.numeric_column("months")
     plan = tf.feature_column.categorical_column_with_vocabulary_list("plan", ["basic", "plus"])
@@ -35,12 +43,5 @@ def main(folder, steps, train, test):
     )
     model.train(input_fn=get_input_fn(train, None, True), steps=steps)
     results = model.evaluate(input_fn=get_input_fn(test, 1, False))
-    features = {
-        "months": tf.compat.v1.placeholder(tf.float32, [None]),
-        "plan": tf.compat.v1.placeholder(tf.string, [None]),
-    }
-    exported = model.export_saved_model(
-        os.path.join(folder, "served"),
-        tf.estimator.export.build_raw_serving_input_receiver_fn(features),
-    )
+    exported = model.export_saved_model(os.path.join(folder, "served"), serving_input_fn)
     return model, results, exported
