@@ -21,24 +21,20 @@ GOOD, BAD = (
 )
 
 
-class Stop(est.SessionRunHook):
-    """Stops a subnetwork after its first step."""
-
-    def after_run(self, run_context, run_values):
-        run_context.request_stop()
-
-
 class Count(est.SessionRunHook):
-    """Counts its calls."""
+    """Counts its calls, and stops its training after some steps."""
 
-    def __init__(self):
+    def __init__(self, most=None):
         self.begun = self.steps = self.ended = 0
+        self.most = most
 
     def begin(self):
         self.begun += 1
 
     def after_run(self, run_context, run_values):
         self.steps += 1
+        if self.steps == self.most:
+            run_context.request_stop()
 
     def end(self, session):
         self.ended += 1
@@ -46,7 +42,9 @@ class Count(est.SessionRunHook):
 
 def dnn(*sizes, **more):
     names = ["dnn", "dnn2", "dnn3"]
-    return [DNNBuilder(name, layer_size=size, **more) for name, size in zip(names, sizes)]
+    return [
+        DNNBuilder(name, layer_size=size, **more) for name, size in zip(names, sizes, strict=False)
+    ]
 
 
 # Builders, the loss of adanet, rounds that are finished, and what differs from 200 steps a round,
@@ -103,7 +101,7 @@ def live(folder, builders, want_loss, want_iteration, settings):
     (row,) = estimator.predict(lambda: {"x": np.zeros((1, 2), "float32")})
     exported = estimator.export_saved_model(folder / "export", serving_input_fn)
     served = tf.saved_model.load(exported).signatures["predict"]
-    answer = served(serialized_example=tf.constant([b""]))["predictions"]
+    answer = served(examples=tf.constant([b""]))["predictions"]
     np.testing.assert_allclose(answer, [row["predictions"]], atol=1e-5)
     return estimator
 
@@ -133,22 +131,31 @@ def test_arguments_of_trained_mixture_weights_are_said(tmp_path):
 
 
 def test_hooks_of_a_builder_see_its_steps_and_stop_it_alone(tmp_path):
-    count, whole = Count(), Count()
-    builders = [
-        DNNBuilder("dnn", hooks=[count]), DNNBuilder("dnn2", layer_size=3, hooks=[Stop()])
+    def weights(name, builders, steps, hooks=()):
+        estimator = made(
+            tmp_path / name, builders, max_iteration_steps=steps, ensemble_strategies=[ALL]
+        )
+        estimator.train(xor(), max_steps=steps, hooks=hooks)
+        found = estimator.load(estimator.latest_checkpoint()).ensemble.members
+        return {member.builder: member.model.get_weights() for member in found}
+
+    one, two, whole = Count(), Count(2), Count()
+    stopped = DNNBuilder("dnn2", 0.1, layer_size=3, hooks=[two])
+    found = weights("a", [DNNBuilder("dnn", 0.1, hooks=[one]), stopped], 5, [whole])
+    assert [(c.begun, c.steps, c.ended) for c in (one, two, whole)] == [
+        (1, 5, 1), (1, 2, 1), (1, 5, 1)
     ]  # fmt: skip
-    estimator = made(tmp_path, builders, max_iteration_steps=5)
-    estimator.train(xor(), max_steps=5, hooks=[whole])
-    assert (count.begun, count.steps, count.ended) == (1, 5, 1)
-    assert (whole.begun, whole.steps, whole.ended) == (1, 5, 1)
-    table = estimator.load(estimator.latest_checkpoint()).leaderboard()
-    steps = {row.candidate: row.steps for row in table.itertuples()}
-    assert steps["grow_dnn"] == 5 and steps["grow_dnn2"] == 1
+    alone = weights("b", [DNNBuilder("dnn2", 0.1, layer_size=3)], 2)
+    for ours, wanted in zip(found["dnn2"], alone["dnn2"], strict=True):
+        np.testing.assert_allclose(ours, wanted, atol=1e-6)
+    whole_run = weights("c", [DNNBuilder("dnn", 0.1)], 5)
+    for ours, wanted in zip(found["dnn"], whole_run["dnn"], strict=True):
+        np.testing.assert_allclose(ours, wanted, atol=1e-6)
 
 
 def test_hooks_of_builders_are_refused_where_others_train(tmp_path):
     estimator = made(
-        tmp_path, [DNNBuilder("dnn", hooks=[Stop()])],
+        tmp_path, [DNNBuilder("dnn", hooks=[Count()])],
         experimental_placement_strategy=adanet.distributed.RoundRobinStrategy(),
     )  # fmt: skip
     with pytest.raises(ValueError, match="which other processes do.*Received: steps_per_call=1"):
@@ -156,7 +163,9 @@ def test_hooks_of_builders_are_refused_where_others_train(tmp_path):
 
 
 @pytest.mark.parametrize(("keep", "wanted"), [
-    (None, ["1_d", "2_d", "3_d"]), (2, ["2_d", "3_d"]), (1, ["3_d"]),
+    pytest.param(None, ["1_d", "2_d", "3_d"], marks=pytest.mark.exhaustive),
+    pytest.param(2, ["2_d", "3_d"]),
+    pytest.param(1, ["3_d"], marks=pytest.mark.exhaustive),
 ])  # fmt: skip
 def test_a_builder_prunes_the_previous_ensemble(keep, wanted, tmp_path):
     estimator = made(tmp_path, [DNNBuilder("d", keep=keep)], force_grow=True)
