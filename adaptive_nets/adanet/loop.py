@@ -133,7 +133,6 @@ class SearchLoop:
             )
             self._limit_rows()
             self.plan.begin_round(self.state.iteration)
-            self._check_stopping(builders)
             self.checkpointer.check_names(number, [builder.name for builder in builders])
             job = RoundJob(
                 number, builders, self.runner, self.checkpointer, self.hooks, self.progress,
@@ -169,6 +168,7 @@ class SearchLoop:
         """Runs a round that this process decides; returns why to stop, or `""`."""
         began = clock.now()
         job.round = job.set_up(job.builders)
+        self._check_stopping(job.builders)
         rounds = None if self.plan.open_rounds else self.context.settings.rounds
         self.progress.round_begin(job.number, rounds, job.names, job.round.steps)
         self.hooks.round_begin(job.number, job.names, job.round.rates)

@@ -1,6 +1,5 @@
 """Valid calls of all public functions."""
 
-import calls_adanet
 import calls_data
 import calls_layers
 import calls_methods
@@ -11,7 +10,6 @@ import calls_serving
 import calls_tasks
 
 CALLS = (
-    *calls_adanet.CALLS,
     *calls_search.CALLS,
     *calls_tasks.CALLS,
     *calls_data.CALLS,
