@@ -10,6 +10,7 @@ from adaptive_nets.adanet.candidates.strategy import All, Candidate, Grow, Solo,
 from adaptive_nets.adanet.checkpoints.writer_lease import ModelDirInUseError
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
 from adaptive_nets.adanet.ensembles.ensembler import Ensembler
+from adaptive_nets.adanet.ensembles.factory import SeveralEnsemblers
 from adaptive_nets.adanet.ensembles.greedy import GreedyEnsembler
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.adanet.ensembles.mixture_ensembler import MixtureEnsembler
@@ -61,6 +62,7 @@ __all__ = [
     "Rademacher",
     "Report",
     "RoundSchedule",
+    "SeveralEnsemblers",
     "Solo",
     "SqrtDepth",
     "Strategy",

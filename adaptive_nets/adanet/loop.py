@@ -143,6 +143,15 @@ class SearchLoop:
             except (MemoryError, tf.errors.ResourceExhaustedError) as error:
                 raise self._out_of_memory(number, error) from error
 
+    def _check_stopping(self, builders):
+        names = [builder.name for builder in builders if builder.steps_per_call]
+        if names and self.placement.apart is not None:
+            raise ValueError(
+                f"Builder '{names[0]}' is called after steps of its training, which other "
+                f"processes do: use placement='replicated', or early_stopping of the search. "
+                f"Received: steps_per_call={builders[0].steps_per_call}."
+            )
+
     def _out_of_memory(self, number, error):
         """Returns an error that says what is kept, and what may help."""
         reason = str(error).partition("\n")[0] or type(error).__name__
@@ -159,6 +168,7 @@ class SearchLoop:
         """Runs a round that this process decides; returns why to stop, or `""`."""
         began = clock.now()
         job.round = job.set_up(job.builders)
+        self._check_stopping(job.builders)
         rounds = None if self.plan.open_rounds else self.context.settings.rounds
         self.progress.round_begin(job.number, rounds, job.names, job.round.steps)
         self.hooks.round_begin(job.number, job.names, job.round.rates)

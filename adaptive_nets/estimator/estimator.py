@@ -19,7 +19,14 @@ from adaptive_nets._checks import (
     or_none,
     show,
 )
-from adaptive_nets.adanet import AdaNet, Builder, Ensembler, Evaluator, Generator
+from adaptive_nets.adanet import (
+    AdaNet,
+    Builder,
+    Ensembler,
+    Evaluator,
+    Generator,
+    SeveralEnsemblers,
+)
 from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
@@ -60,8 +67,8 @@ class Estimator(TakesModelFn, TrainedEnsemble):
         subnetwork_generator: An `adanet.Generator`.
         max_iteration_steps: Training steps per round. `None`: a round lasts as long as the first
             call of `train`, whose data end or whose steps are limited.
-        ensemblers: An `adanet.Ensembler`, or a list of one. Defaults to `None`: mixture weights
-            by the arguments below.
+        ensemblers: An `adanet.Ensembler`, or a list: each weighs each candidate ensemble. Defaults
+            to `None`: mixture weights by the arguments below.
         ensemble_strategies: As in `AdaNet`. Defaults to `"grow"`.
         evaluator: An `estimator.InputFnEvaluator` or `adanet.Evaluator` to choose candidates by.
             Defaults to `None`: the objective.
@@ -144,9 +151,7 @@ class Estimator(TakesModelFn, TrainedEnsemble):
         super().__init__()
         if ensemblers is not None:
             listed = list(ensemblers) if isinstance(ensemblers, list | tuple) else [ensemblers]
-            if len(listed) != 1:
-                raise ValueError(f"Pass exactly one ensembler. Received: {len(listed)} ensemblers.")
-            mixture_weight_type = listed[0]
+            mixture_weight_type = listed[0] if len(listed) == 1 else SeveralEnsemblers(listed)
         _check_arguments(
             subnetwork_generator, evaluator, report_materializer, metric_fn, config,
             max_iterations, params,

@@ -20,6 +20,7 @@ from adaptive_nets._checks import (
     or_none,
     show,
 )
+from adaptive_nets.adanet.monitoring.callback import SearchCallback
 from adaptive_nets.estimator.compat.contract import CHECKPOINT_SAVER_HOOK, STEP_COUNTER_HOOK
 
 
@@ -30,7 +31,7 @@ class RunContext:
         self.stop_requested = False
 
     def request_stop(self) -> None:
-        """Stops training after this call."""
+        """Stops training after the steps of this call."""
         self.stop_requested = True
 
 
@@ -48,9 +49,15 @@ class RunValues:
 class SessionRunHook:
     """Base class of hooks, which are called during training.
 
-    There is no session: `None` is passed instead. A call covers as many steps as one compiled
-    call takes.
+    There is no session: `None` is passed instead.
+
+    Attributes:
+        steps_per_call: The most steps between the calls of `before_run` and `after_run`. A call for
+            each step makes the training of small networks slow. Defaults to `1`; `None`: as many as
+            one compiled call takes.
     """
+
+    steps_per_call: int | None = 1
 
     def begin(self) -> None:
         """Called once, before training."""
@@ -103,6 +110,8 @@ class LoggingTensorHook(SessionRunHook):
         at_end: Whether to log at the end of training. Defaults to `False`.
         formatter: Function from the dict of values to a log line. Defaults to `None`.
     """
+
+    steps_per_call = None
 
     def __init__(
         self,
@@ -164,6 +173,8 @@ class StepCounterHook(SessionRunHook):
         output_dir: Ignored: steps per second are logged. Defaults to `None`.
         summary_writer: Ignored, too. Defaults to `None`.
     """
+
+    steps_per_call = None
 
     def __init__(
         self,
@@ -245,12 +256,14 @@ class CheckpointSaverListener:
         """Called at the end."""
 
 
-class HookCallback(keras.callbacks.Callback):
+class HookCallback(SearchCallback):
     """Calls hooks while a search trains; `self.model` is the search."""
 
     def __init__(self, hooks: Sequence[SessionRunHook]) -> None:
         super().__init__()
         self.hooks, self.context = list(hooks), RunContext()
+        wanted = [hook.steps_per_call for hook in self.hooks if _is_called(hook)]
+        self.steps_per_call = min(filter(None, wanted), default=None)
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         for hook in self.hooks:
@@ -274,6 +287,43 @@ class HookCallback(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         for hook in self.hooks:
             hook.end(None)
+
+
+class PlayedHooks:
+    """Calls hooks of one subnetwork while it is trained.
+
+    Args:
+        hooks: The hooks.
+
+    Attributes:
+        steps_per_call: The most steps between two calls, or `None` if no hook wants any.
+    """
+
+    def __init__(self, hooks: Sequence[SessionRunHook]) -> None:
+        self.hooks, self.context, self.begun = list(hooks), RunContext(), False
+        # A hook without such methods hears of the beginning and the end.
+        wanted = [each.steps_per_call or 1 for each in self.hooks]
+        self.steps_per_call = min(wanted, default=None)
+
+    def after_steps(self, step: int, loss: float, done: bool) -> bool:
+        """Calls the hooks after some steps; returns whether one has requested to stop."""
+        values = RunValues({"global_step": step, "loss": loss})
+        for hook in self.hooks:
+            if not self.begun:
+                hook.begin()
+                hook.after_create_session(None, None)
+            hook.before_run(self.context)
+            hook.after_run(self.context, values)
+        self.begun = True
+        for hook in self.hooks if done or self.context.stop_requested else []:
+            hook.end(None)
+        return self.context.stop_requested
+
+
+def _is_called(hook):
+    """Returns whether a hook does something in the middle of the training."""
+    kind, base = type(hook), SessionRunHook
+    return (kind.before_run, kind.after_run) != (base.before_run, base.after_run)
 
 
 def check_listeners(listeners: Sequence[Any] | None) -> list[CheckpointSaverListener]:

@@ -85,6 +85,8 @@ def is_over(search: AdaNet, max_steps: int | None) -> bool:
 class _Pause(SessionRunHook):
     """Stops training after some time and at least some steps."""
 
+    steps_per_call = None
+
     def __init__(self, seconds: float, steps: int) -> None:
         self.seconds, self.steps, self.due, self.began = seconds, steps, False, None
 

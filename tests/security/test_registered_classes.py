@@ -92,6 +92,8 @@ MADE = {
     "RBM": lambda: an.energy.RBM(3),
     "RoundSchedule": lambda: {"schedule": keras.optimizers.schedules.serialize(
         keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.9)), "steps": 2.0},
+    "SeveralEnsemblers": lambda: an.adanet.SeveralEnsemblers(
+        [an.adanet.UniformEnsembler(), an.adanet.UniformEnsembler(an.adanet.Penalty(0.1))]),
     "ScaleEnsemble": lambda: _ours("ScaleEnsemble", 2),
     "ScaledDense": lambda: _ours("ScaledDense", 2, "relu"),
     "SurrogateLogLoss": lambda: OURS["adaptive_nets>SurrogateLogLoss"]("logistic"),

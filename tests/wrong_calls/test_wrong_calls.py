@@ -31,8 +31,8 @@ RETURNED = frozenset(
     [
         "Builder", "CollapseReport", "Complexity", "DeepenPlan", "DivergedError", "Ensemble",
         "Ensembler", "GeneralizationBound", "Generator", "GrowthAdvice", "GrowthPlan",
-        "GrowthReport", "Head", "Likelihood", "Member", "Mixture", "ModelDirInUseError", "Report",
-        "RunValues", "SessionRunValues",
+        "GrowthReport", "Head", "Likelihood", "MaterializedReport", "Member",
+        "Mixture", "ModelDirInUseError", "Report", "RunValues", "SessionRunValues",
         "ServingInputReceiver", "Strategy", "StructureReport", "Subnetwork", "WorkersLostError",
     ]
 )  # fmt: skip
@@ -40,7 +40,8 @@ RETURNED = frozenset(
 RULES = frozenset(("Keeps", "Plan", "Reads", "Rule", "Scales", "Writes", "Action"))
 ROOMS = (
     "adanet", "automl", "heads", "generators", "growth", "majority", "energy", "data", "callbacks",
-    "layers", "estimator", "serving", "distribute", "report",
+    "layers", "estimator", "estimator.adanet.ensemble", "estimator.adanet.subnetwork", "serving",
+    "distribute", "report",
 )  # fmt: skip
 
 

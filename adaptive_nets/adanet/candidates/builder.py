@@ -67,6 +67,8 @@ class Builder(abc.ABC):
             Defaults to `False`.
         majority: Options of `majority.expand` for a subnetwork that trains k-fold kernels. It is
             frozen, weighed and stored with their mean, as stock layers. Defaults to `None`.
+        steps_per_call: The most steps between two calls of `after_steps`. Defaults to `None`: it is
+            not called.
 
     Example:
 
@@ -85,6 +87,7 @@ class Builder(abc.ABC):
     name: str
     rescale_output = False
     majority: dict[str, Any] | None = None
+    steps_per_call: int | None = None
 
     @abc.abstractmethod
     def build(
@@ -115,6 +118,30 @@ class Builder(abc.ABC):
         A rate that changes over the whole round is an `adanet.RoundSchedule`.
         """
         return keras.optimizers.Adam(1e-3)
+
+    def after_steps(self, step: int, loss: float, done: bool) -> bool:
+        """Called while the subnetwork is trained, if `steps_per_call` is set.
+
+        Args:
+            step: Steps that it has been trained in this round.
+            loss: Its running mean loss.
+            done: Whether the round's training has ended.
+
+        Returns:
+            Whether to stop its training, while others go on. Defaults to `False`.
+        """
+        return False
+
+    def keeps(self, previous: "Ensemble") -> "Sequence[str] | None":
+        """Returns which members an ensemble with this subnetwork keeps of the previous ensemble.
+
+        Args:
+            previous: The current `Ensemble`.
+
+        Returns:
+            Names of members, or `None` for all. Defaults to `None`.
+        """
+        return None
 
     def hyperparameters(self) -> dict:
         """Returns numbers and strings that describe the subnetwork in reports. Defaults to `{}`."""

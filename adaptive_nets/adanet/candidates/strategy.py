@@ -6,13 +6,16 @@ import functools
 import inspect
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from adaptive_nets._checks import check_bool, check_list, check_text, show
 from adaptive_nets._values import elements
 from adaptive_nets.configurable import Configurable
+
+if TYPE_CHECKING:
+    from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,18 +24,41 @@ class Candidate:
 
     Args:
         name: Name, unique in the round.
-        previous: Whether it contains the members of the previous ensemble.
+        previous: Whether it contains the members of the previous ensemble; or the names of those
+            that it contains.
         new: Names of the round's subnetworks in it.
     """
 
     name: str
-    previous: bool
+    previous: bool | tuple[str, ...]
     new: tuple[str, ...]
 
     def __post_init__(self):
         check_text("name", self.name)
-        check_bool("previous", self.previous)
+        if not isinstance(self.previous, tuple):
+            check_bool("previous", self.previous)
+        else:
+            check_list("previous", self.previous, str, "a tuple of the names of members")
         check_list("new", self.new, str, "a tuple of the names of subnetworks")
+
+    def places(self, previous: "Ensemble | None") -> list[int]:
+        """Returns the places of the previous ensemble's members that it contains.
+
+        Raises:
+            ValueError: There is no member of a name.
+        """
+        if previous is None or self.previous is False:
+            return []
+        names = [member.name for member in previous.members]
+        if self.previous is True:
+            return list(range(len(names)))
+        unknown = [name for name in self.previous if name not in names]
+        if unknown:
+            raise ValueError(
+                f"Candidate '{self.name}' must keep members of the previous ensemble: "
+                f"{', '.join(names)}. Received: {', '.join(unknown)}."
+            )
+        return [place for place, name in enumerate(names) if name in self.previous]
 
 
 class Strategy(Configurable, abc.ABC):

@@ -29,6 +29,8 @@ def ensemble_to_json(ensemble: Ensemble) -> dict:
         "bias": None if mixture.bias is None else mixture.bias.tolist(),
         "penalty": mixture.penalty,
         "objective": ensemble.objective,
+        # Only where there are several.
+        **({"ensembler": mixture.ensembler} if mixture.ensembler else {}),
     }
 
 
@@ -39,6 +41,7 @@ def ensemble_from_json(state: dict, members: dict[str, Member]) -> Ensemble:
         tuple(np.array(w, "float64") for w in state["weights"]),
         None if bias is None else np.array(bias, "float64"),
         state["penalty"],
+        state.get("ensembler", 0),
     )
     chosen = tuple(members[name] for name in state["members"])
     return Ensemble(state["name"], state["iteration"], chosen, mixture, state["objective"])

@@ -96,6 +96,7 @@ def without_idle(ensemble: Ensemble, ensembler: Ensembler) -> Ensemble:
         ensemble: The `Ensemble`.
         ensembler: The `Ensembler` that weighed it. Of an own kind, it alone knows what 0 means.
     """
+    ensembler = ensembler.of(ensemble.mixture)
     if type(ensembler) not in (MixtureEnsembler, ProbabilityEnsembler, GreedyEnsembler):
         return ensemble
     pairs = list(zip(ensemble.members, ensemble.mixture.weights, strict=True))

@@ -1,6 +1,7 @@
 """`Ensemble`, and the `Mixture` of its members' outputs."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -17,11 +18,17 @@ class Mixture:
             `[features, units]` (matrix).
         bias: float64 `[units]`. Defaults to `None`: no bias.
         penalty: `Σ Γ_j |w_j|` at these weights. Defaults to 0.
+        ensembler: Which of several ensemblers has fitted them. Defaults to 0, the first.
     """
 
     weights: tuple
     bias: np.ndarray | None = None
     penalty: float = 0.0
+    ensembler: int = 0
+
+    def only(self, places: Sequence[int]) -> "Mixture":
+        """Returns the weights of some of the members."""
+        return dataclasses.replace(self, weights=tuple(self.weights[k] for k in places))
 
     def norms(self) -> list[float]:
         """Returns `||w_j||_1` of each member."""

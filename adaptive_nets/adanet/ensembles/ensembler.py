@@ -70,6 +70,14 @@ class Ensembler(Configurable, abc.ABC):
     ) -> keras.KerasTensor:
         """Returns a KerasTensor of the ensemble's logits, built with stock layers."""
 
+    def of(self, mixture: Mixture) -> "Ensembler":
+        """Returns the ensembler that has fitted a mixture. Defaults to the ensembler itself."""
+        return self
+
+    def choices(self) -> list["Ensembler"]:
+        """Returns the ensemblers of which each weighs a candidate ensemble. Defaults to itself."""
+        return [self]
+
     def for_head(self, head: Head) -> "Ensembler":
         """Returns an ensembler of a task's members. Defaults to the ensembler itself.
 

@@ -54,6 +54,7 @@ def fuse_ensemble(
     check_text("name", name)
     if "/" in name:
         raise ValueError(f"name must not contain '/'. Received: name={show(name)}.")
+    ensembler = ensembler.of(ensemble.mixture)
     graphs = _weighed(without_idle(ensemble, ensembler), ensembler)
     if len(graphs) > 1:
         align(graphs, seed)

@@ -10,6 +10,11 @@ class SearchCallback(keras.callbacks.Callback):
     compiled call, numbered by its last step. Setting `self.model.stop_training = True` ends the
     search: its partly trained subnetworks compete, and the next `fit` finishes the round.
 
+    Attributes:
+        steps_per_call: The most steps of one compiled call, after which `on_train_batch_end` is
+            called. Few make a search of small networks slow. Defaults to `None`: as many as take a
+            moment.
+
     Example:
 
     ```python
@@ -21,6 +26,8 @@ class SearchCallback(keras.callbacks.Callback):
                 self.model.stop_training = True
     ```
     """
+
+    steps_per_call: int | None = None
 
     def on_round_begin(self, iteration: int, logs: dict | None = None) -> None:
         """Called before a round is trained.

@@ -107,6 +107,12 @@ class Hooks:
         return bool(self._search.stop_training)
 
     @property
+    def steps_per_call(self) -> float:
+        """The most steps that the callbacks allow between their calls."""
+        own = [c for c in self._callbacks.callbacks if isinstance(c, SearchCallback)]
+        return min((c.steps_per_call for c in own if c.steps_per_call), default=float("inf"))
+
+    @property
     def rate_factor(self) -> float:
         """What callbacks have multiplied all learning rates by."""
         return self._model.optimizer.factor

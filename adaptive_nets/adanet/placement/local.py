@@ -55,12 +55,28 @@ class LocalPlacement(Placement):
     def _advance(self, job, left, last, scalars):
         training = job.round.training
         job.hooks.call_begin(training.step)
-        newest = job.round.advance(left, last)[-1]
+        asked = [b.steps_per_call for b in job.builders if b.steps_per_call]
+        most = training.step + min([*asked, job.hooks.steps_per_call])
+        newest = job.round.advance(left, min(last, most))[-1]
         training = job.round.progress
         job.hooks.call_end(training.step, job.names, training.losses, newest)
         limit = job.budget.remaining()
         job.progress.update(training, None if limit == float("inf") else limit)
         scalars.write(training)
+        if asked:
+            self._ask(job, training)
+
+    def _ask(self, job, training):
+        """Stops the subnetworks whose builders say so."""
+        going, places = job.round.progress.going, []
+        for k, builder in enumerate(job.builders):
+            if not going[k] or not builder.steps_per_call:
+                continue
+            loss = float(training.losses[k])
+            if self._agreed(job, builder.after_steps(training.step, loss, job.round.done)):
+                places.append(k)
+        if places:
+            job.round.stop(places)
 
     def _agreed(self, job, wanted) -> bool:
         """Returns the chief's answer."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
+from adaptive_nets._checks import show
 from adaptive_nets._dtypes import whole, whole_dtype
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.builder import Builder, Subnetwork
@@ -32,6 +33,7 @@ def build_member(
     output_range: tuple[list[float], list[float]] | None = None,
     mean_of: Callable[[keras.KerasTensor], keras.KerasTensor] = plain_mean,
     fold: int | None = None,
+    parts: dict[str, int] | None = None,
 ) -> Member:
     """Runs a builder and wraps its subnetwork. Every error names the builder.
 
@@ -48,6 +50,8 @@ def build_member(
         mean_of: The head's `mean_of`, which makes logits of a subnetwork's heads where it has none
             of its own. Defaults to the plain mean.
         fold: Number of the fold that the network will not see. Defaults to `None`: it sees all.
+        parts: Numbers of logits by name, in the order in which they lie side by side, where a
+            builder may return a dict of them. Defaults to `None`: it may not.
     """
     own = () if fold is None else (f"fold{fold}",)
     with seeded(derive_seed(seed, iteration, builder.name, *own)):
@@ -55,7 +59,7 @@ def build_member(
         frozen = {}
         if previous is not None:
             previous, frozen = _with_hidden(previous)
-        built = builder.build(inputs, units, previous)
+        built = _joined(builder.build(inputs, units, previous), parts, builder.name)
         hidden = _checked(built, builder.name, units)
         name = "-".join((f"{iteration}_{builder.name}", *own))
         given = {k: v for k in ("logits", "heads") if (v := getattr(built, k)) is not None}
@@ -103,6 +107,34 @@ def _with_hidden(previous):
     }
     hidden = tuple(tuple(frozen[key] for key in m.hidden) for m in previous.members)
     return dataclasses.replace(previous, hidden=hidden), frozen
+
+
+def _joined(built, parts, name):
+    """Returns a subnetwork whose logits and last layers by head are one tensor each."""
+    given = {
+        key: value
+        for key in ("logits", "last_layer")
+        if isinstance(value := getattr(built, key, None), dict)
+    }
+    joined = {}
+    for key, tensors in given.items():
+        if parts is None or set(tensors) != set(parts):
+            raise ValueError(
+                f"Builder '{name}' must return {key} as one tensor, or with heads.Multi as a dict "
+                f"by the names of its heads. Received: a dict of "
+                f"{', '.join(map(show, tensors)) or 'nothing'}, with "
+                f"{'one head' if parts is None else 'the heads ' + ', '.join(parts)}."
+            )
+        for head, units in parts.items():
+            shape = tuple(getattr(tensors[head], "shape", ()))
+            if key == "logits" and shape != (None, units):
+                raise ValueError(
+                    f"Builder '{name}' must return logits of shape (None, {units}) for head "
+                    f"'{head}'. Received: {shape}."
+                )
+        listed = [tensors[head] for head in parts]
+        joined[key] = listed[0] if len(listed) == 1 else keras.layers.Concatenate()(listed)
+    return dataclasses.replace(built, **joined) if joined else built
 
 
 def _checked(built, name, units):

@@ -1,6 +1,7 @@
 """`Round`: the training of one round."""
 
 import statistics
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -97,6 +98,15 @@ class Round:
         self._newest = [*self._newest, elapsed / taken][-3:]
         self.step_seconds = statistics.median_low(self._newest)
         return losses
+
+    def stop(self, places: Sequence[int]) -> None:
+        """Stops the training of some subnetworks, while the others go on."""
+        networks, step = self._places(places), self.training.step
+        stopped = np.array(self.trainer.stopped)
+        stopped[networks] = step
+        self.trainer.stopped = self.training.stopped = stopped
+        self.trainer.alive = np.array(self.trainer.alive)
+        self.trainer.alive[networks] = False
 
     def finish(self) -> None:
         """Gives each subnetwork its best weights; without early stopping they keep the last.

@@ -29,6 +29,7 @@ from adaptive_nets.adanet.rounds.scoring import CandidateScorer, ScoredCandidate
 from adaptive_nets.adanet.rounds.selection import (
     DivergedError,
     candidate_ensembles,
+    pruned,
     select_best,
     trained_enough,
 )
@@ -212,6 +213,7 @@ class RoundRunner:
         round_.check_weights()
         judged = trained_enough(round_, previous) if partial else None
         wanted = candidate_ensembles(round_, settings.strategies, previous, judged)
+        wanted = pruned(wanted, builders, previous)
         new = {m.builder: m for m in round_.survivors if judged is None or m.builder in judged}
         self._finalize(round_, new.values())
         tried = [self.scorer.score_candidate(c, round_.number, new, previous) for c in wanted]

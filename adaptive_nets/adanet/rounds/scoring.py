@@ -4,6 +4,8 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
+
 from adaptive_nets._pieces import RowWise
 from adaptive_nets.adanet.candidates.strategy import Candidate
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
@@ -79,20 +81,32 @@ class CandidateScorer:
     def score_candidate(
         self, candidate: Candidate, number: int, new: dict, previous: Ensemble | None
     ) -> ScoredCandidate:
-        """Fits the mixture weights of a candidate ensemble and measures it."""
-        old = previous.members if candidate.previous and previous else ()
+        """Fits the mixture weights of a candidate ensemble and measures it.
+
+        Of several ensemblers, the one that gives the lowest number to minimise weighs it.
+        """
+        places = candidate.places(previous)
+        old = [previous.members[place] for place in places]
         members = (*old, *(new[name] for name in candidate.new))
-        start = previous.mixture if old else None
-        rows = self.weighed.rows
-        arguments = {"members": members, "start": start, "loss": self.head.loss}
+        start = previous.mixture.only(places) if old else None
+        found = []
+        for k, ensembler in enumerate(self.ensembler.choices()):
+            # Weights of another ensembler may be of another shape.
+            known = start if start is not None and start.ensembler == k else None
+            mixture = dataclasses.replace(self._fit(ensembler, members, known), ensembler=k)
+            measured, objective = self.score(members, mixture)
+            ensemble = Ensemble(candidate.name, number, members, mixture, objective)
+            found.append(ScoredCandidate(ensemble, measured, candidate.new))
+        finite = [each for each in found if np.isfinite(each.ensemble.objective)]
+        return min(finite or found, key=lambda each: each.ensemble.objective)
+
+    def _fit(self, ensembler, members, start):
+        rows, arguments = self.weighed.rows, {"members": members, "start": start}
+        arguments["loss"] = self.head.loss
         if self.chunks is None or self.weighed is not self.train:
             outputs = self.weighed.outputs(members)
-            mixture = self.ensembler.fit(outputs, rows.y, rows.w, **arguments)
-        else:
-            mixture = self.ensembler.fit_stream(self.chunks(members), **arguments)
-        measured, objective = self.score(members, mixture)
-        ensemble = Ensemble(candidate.name, number, members, mixture, objective)
-        return ScoredCandidate(ensemble, measured, candidate.new)
+            return ensembler.fit(outputs, rows.y, rows.w, **arguments)
+        return ensembler.fit_stream(self.chunks(members), **arguments)
 
     def score(self, members: Sequence[Member], mixture: Mixture) -> tuple[dict, float]:
         """Returns losses and metrics by column name, and the number to minimise."""

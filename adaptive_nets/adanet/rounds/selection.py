@@ -1,8 +1,12 @@
 """Which candidate ensembles a round tries, and which of them it selects."""
 
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
 from absl import logging
 
+from adaptive_nets.adanet.candidates.builder import Builder
 from adaptive_nets.adanet.candidates.strategy import Candidate, Strategy, propose_candidates
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.rounds.round import Round
@@ -101,3 +105,29 @@ def candidate_ensembles(
     if not names:
         return []
     return propose_candidates(strategies, names, previous is not None, round_.number)
+
+
+def pruned(
+    candidates: list[Candidate], builders: Sequence[Builder], previous: Ensemble | None
+) -> list[Candidate]:
+    """Returns candidate ensembles with the previous members that all of their builders keep.
+
+    Raises:
+        ValueError: A builder keeps a member that there is not.
+    """
+    if previous is None:
+        return candidates
+    kept = {builder.name: builder.keeps(previous) for builder in builders}
+    found = []
+    for candidate in candidates:
+        named = [set(names) for name in candidate.new if (names := kept[name]) is not None]
+        places = candidate.places(previous) if named else ()
+        if places:
+            # Checks the names, too.
+            for name in candidate.new:
+                Candidate(name, tuple(kept[name] or ()), ()).places(previous)
+            members = [previous.members[place].name for place in places]
+            left = tuple(name for name in members if all(name in each for each in named))
+            candidate = dataclasses.replace(candidate, previous=left)
+        found.append(candidate)
+    return found

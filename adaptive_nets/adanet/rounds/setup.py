@@ -27,6 +27,7 @@ from adaptive_nets.adanet.rounds.xla import choose_xla, rewrites
 from adaptive_nets.data.feeds import JoinedFeed, StreamFeed, finite_feed
 from adaptive_nets.data.spool import Spool
 from adaptive_nets.graphs.loadable import why_not_loaded
+from adaptive_nets.heads import Multi
 
 # Up to this many logits of the previous ensemble are held in float64.
 WIDE_NUMBERS = 1 << 24
@@ -64,11 +65,14 @@ def set_up_round(
     output_range = context.head.output_range(train.rows.y, base)
     measure = complexity_of(context, train)
     folds = context.settings.folds
+    parts = None
+    if isinstance(context.head, Multi):
+        parts = {name: head.units for name, head in context.head.heads.items()}
     with context.strategy.scope():
         networks = [
             build_member(
                 b, train.rows.spec, context.head.units, previous, number, measure,
-                context.seed, output_range, context.head.mean_of, fold,
+                context.seed, output_range, context.head.mean_of, fold, parts,
             )
             for b in builders
             for fold in (range(folds) if folds else (None,))

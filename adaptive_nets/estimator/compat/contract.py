@@ -52,8 +52,8 @@ ESTIMATOR = {
     "mixture_weight_initializer": Ignored(_SOLVED),
     "warm_start_mixture_weights": Ignored(_SOLVED, (None, False)),
     "replay_config": Refused("Use AdaNet.replay(model_dir, x, y)."),
-    "experimental_placement_strategy": Refused(
-        "Pass placement='replicated' or placement='round_robin'."
+    "experimental_placement_strategy": Mapped(
+        "placement", lambda given: "replicated" if given is None else given
     ),
     "prune_previous_ensemble": Refused(
         "Choose members in a Strategy of your own, or ensemble_strategies='solo'.", (None, False)

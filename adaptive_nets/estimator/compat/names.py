@@ -10,7 +10,7 @@ _BOOSTED = (
 _DUMMY = "Use scikit-learn's DummyClassifier or DummyRegressor."
 _KERAS = "Use a Keras model and fit, or AutoEnsembleEstimator with it as a candidate."
 _EARLY = "Use keras.callbacks.EarlyStopping as a hook, or AdaNet's early_stopping."
-_WEIGHTS = "Pass mixture_weight_type, adanet_lambda, adanet_beta and use_bias to Estimator."
+_ADANET = "Use adaptive_nets.estimator.adanet, which has adanet's names"
 
 INSTEAD = {
     "BaselineClassifier": _DUMMY,
@@ -39,12 +39,12 @@ INSTEAD = {
     "AutoEnsembleTPUEstimator": _TPU,
     "experimental": _EARLY,
     "replay": "Use AdaNet.replay(model_dir, x, y).",
-    "distributed": "Pass placement='replicated' or placement='round_robin' to Estimator.",
-    "ensemble": _WEIGHTS + " Strategies are 'grow', 'solo', 'all', or an.adanet.Strategy.",
-    "subnetwork": "Use an.adanet.Builder, Generator, Subnetwork and Report.",
+    "distributed": f"{_ADANET}, or placement='round_robin' of Estimator.",
+    "ensemble": f"{_ADANET}, or the arguments of Estimator.",
+    "subnetwork": f"{_ADANET}, or an.adanet.Builder, Generator and Subnetwork.",
     "Ensemble": "Use an.adanet.Ensemble.",
     "MixtureWeightType": "Pass mixture_weight_type='scalar', 'vector' or 'matrix'.",
-    "Subnetwork": "Use an.adanet.Subnetwork.",
+    "Subnetwork": f"{_ADANET}, or an.adanet.Subnetwork.",
     "Summary": "Leave it out: TensorBoard scalars are written for each subnetwork.",
     "WeightedSubnetwork": "Use AdaNet.load(model_dir), its leaderboard and its ensemble.",
 }

@@ -68,7 +68,8 @@ _ENSEMBLE = fields(
         "bias": optional(array),
         "penalty": number(),
         "objective": number(finite=False),
-    }
+    },
+    {"ensembler": integer()},
 )
 
 _MEMBER = fields(

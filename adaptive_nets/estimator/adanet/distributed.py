@@ -1,0 +1,21 @@
+"""`adanet.distributed`: who trains a round's subnetworks."""
+
+from adaptive_nets._arguments import Ignored, takes
+
+_SHARES = {"drop_remainder": Ignored("each subnetwork has one worker", (None, False))}
+
+
+@takes({})
+def ReplicationStrategy() -> str:  # noqa: N802 (adanet's name)
+    """Returns the placement in which all processes train all subnetworks."""
+    return "replicated"
+
+
+@takes(_SHARES)
+def RoundRobinStrategy(drop_remainder: bool = False) -> str:  # noqa: N802
+    """Returns the placement in which each process trains some subnetworks.
+
+    Args:
+        drop_remainder: Ignored. Defaults to `False`.
+    """
+    return "round_robin"
