@@ -7,7 +7,6 @@ import warnings
 import keras
 import numpy as np
 import pytest
-
 from test_workers import SCRIPT, ended, start_cluster
 
 import adaptive_nets as an

@@ -47,6 +47,8 @@ def start_cluster(
         environment = {**os.environ, "TF_CONFIG": json.dumps(task), "TF_CPP_MIN_LOG_LEVEL": "3"}
         # Without a GPU TensorFlow need not look for one.
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
+        # Machines that do much else start them far apart.
+        environment["ADAPTIVE_NETS_CLUSTER_SECONDS"] = str(LIMIT - 30)
         environment["OTHER"] = other if name == names[-1] else ""
         steps = [str(fatal[1])] if fatal is not None and fatal[0] == name else []
         processes.append(python.start(script, folder, placement, *steps, env=environment))
