@@ -225,16 +225,27 @@ def _find(name):
     return keras_class(plain) if package == "keras" else registered(name)
 
 
-def differences(stored: Any, given: Any, path: str = "") -> list[str]:
-    """Where two JSON values differ, one line each."""
+def differences(
+    stored: Any, given: Any, path: str = "", words: tuple[str, str] = ("stored", "now")
+) -> list[str]:
+    """Where two JSON values differ, one line each.
+
+    Args:
+        stored: A value.
+        given: Another.
+        path: What both are called. Defaults to `""`.
+        words: What to call the one and the other. Defaults to `("stored", "now")`.
+    """
     if isinstance(stored, dict) and isinstance(given, dict):
         found = []
         for key in sorted(stored.keys() | given.keys()):
             where = f"{path}.{key}" if path else key
             if key not in stored or key not in given:
                 there, here = stored.get(key, "absent"), given.get(key, "absent")
-                found.append(f"{where}: stored {there!r}, now {here!r}")
+                found.append(f"{where}: {words[0]} {there!r}, {words[1]} {here!r}")
             else:
-                found += differences(stored[key], given[key], where)
+                found += differences(stored[key], given[key], where, words)
         return found
-    return [] if stored == given else [f"{path}: stored {stored!r}, now {given!r}"]
+    if stored == given:
+        return []
+    return [f"{path}: {words[0]} {stored!r}, {words[1]} {given!r}"]

@@ -1,7 +1,6 @@
 """`SearchContext`: the settings of a search and facts about its data."""
 
 import dataclasses
-import os
 from typing import Any
 
 import keras
@@ -16,10 +15,26 @@ from adaptive_nets.data.specs import Spec, describe_spec
 from adaptive_nets.distribute import Group, make_strategy
 from adaptive_nets.heads import Head
 from adaptive_nets.heads.loss_scale import LossScale
-from adaptive_nets.serialization import describe_object, differences
+from adaptive_nets.serialization import describe_object
 
 # Settings that older states lack, and what these searches did.
 _LATER = {"early_stopping": None, "folds": None, "mixture_data": "train"}
+
+
+def configuration_of(state: dict[str, Any]) -> dict[str, Any]:
+    """Returns the `SearchContext.configuration` of a stored state.
+
+    Args:
+        state: Its values.
+    """
+    stored = {**_LATER, **state["settings"], "fit": state["fit"], "seed": state["seed"]}
+    return _explicit(stored, Defaults.of_state(state))
+
+
+def _explicit(settings, values):
+    """Returns settings without "auto": to pass the default explicitly is the same search."""
+    found = {k: v for k, v in settings.items() if k != "max_iterations"}
+    return {**found, "steps_per_iteration": values.steps, "adanet_lambda": values.adanet_lambda}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,6 +55,8 @@ class SearchContext:
         group: The processes that train together, with their strategy.
         loss_scale: The head's `LossScale` on the first training rows, or `None`. States written
             before there was one have none, and go on as they began.
+        loaded: The `configuration_of` the state that it was loaded with, whose settings may have
+            been replaced since; `None` where it was not loaded.
     """
 
     settings: SearchSettings
@@ -51,6 +68,7 @@ class SearchContext:
     preprocessor: Preprocessor
     group: Group
     loss_scale: LossScale | None = None
+    loaded: dict[str, Any] | None = None
 
     @property
     def spec(self) -> Spec:
@@ -91,22 +109,12 @@ class SearchContext:
             "preprocessed": self.preprocessing is not None,
         }
 
-    def check_same(self, state: dict[str, Any], folder: str | os.PathLike) -> None:
-        """Raises a `ValueError` if the state stored in a folder has another configuration."""
+    def configuration(self) -> dict[str, Any]:
+        """Returns what a search that goes on is compared by, as JSON values by name."""
+        if self.loaded is not None:
+            return self.loaded
         given = {**self.settings.to_json(), "fit": self._fit_settings(), "seed": self.seed}
-        stored = {**_LATER, **state["settings"], "fit": state["fit"], "seed": state["seed"]}
-        used = Defaults(self.settings.steps, self.settings.penalty)
-        # To pass the default explicitly is the same search.
-        for settings, values in ((given, used), (stored, Defaults.of_state(state))):
-            settings.pop("max_iterations")
-            settings |= {"steps_per_iteration": values.steps, "adanet_lambda": values.adanet_lambda}
-        found = differences(stored, given)
-        if found:
-            more = f" and {len(found) - 6} more" if len(found) > 6 else ""
-            raise ValueError(
-                f"model_dir '{folder}' holds a search with another configuration: "
-                f"{'; '.join(found[:6])}{more}. Use the same settings or another model_dir."
-            )
+        return _explicit(given, Defaults(self.settings.steps, self.settings.penalty))
 
     def _fit_settings(self):
         return {"features": describe_spec(self.spec), "batch_size": self.batch_size}

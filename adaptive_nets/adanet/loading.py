@@ -14,7 +14,7 @@ from adaptive_nets.adanet.checkpoints.load import (
     same_ensembler,
 )
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
-from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.context import SearchContext, configuration_of
 from adaptive_nets.adanet.defaults import Defaults
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.preprocessing import Preprocessor
@@ -76,7 +76,7 @@ def load_search(
         context = SearchContext(
             used, restore_object(stored["adapted_head"], "head"), found.schema,
             found.batch_size, found.seed, found.fingerprint, Preprocessor(found.preprocessing),
-            search.group, LossScale.from_json(stored.get("loss_scale")),
+            search.group, LossScale.from_json(stored.get("loss_scale")), configuration_of(stored),
         )  # fmt: skip
         search.adopt(context, found.state, left=(str(folder.path), left))
         return search

@@ -2,21 +2,23 @@
 
 import copy
 import dataclasses
+import json
 import os
-import zlib
 
 from absl import logging
 
 from adaptive_nets._checks import show
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.generator import propose_builders
+from adaptive_nets.adanet.checkpoints.changes import changes_of
 from adaptive_nets.adanet.checkpoints.load import read_schema, read_search, same_ensembler
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
-from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.context import SearchContext, configuration_of
 from adaptive_nets.adanet.defaults import MOST_STEPS, Defaults
 from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
 from adaptive_nets.adanet.placement.base import Placement
+from adaptive_nets.adanet.placement.identity import Identity
 from adaptive_nets.adanet.rounds.folding.sources import check_folds
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.columns.feature import MismatchError
@@ -55,10 +57,12 @@ class Prepared:
         context: `SearchContext`.
         state: `SearchState`.
         data: `FitData`.
-        other_data: Whether earlier rounds used other training data.
+        other_data: Whether the ensemble has to be measured again: earlier rounds used other
+            training data, or another objective.
         finished: Whether there is nothing left to do.
         resumed: Context of a search that has begun before, with the data that it was measured
             on; `None` for a new one.
+        restarts: Whether a round that is half trained has to begin again.
     """
 
     context: SearchContext
@@ -67,6 +71,7 @@ class Prepared:
     other_data: bool
     finished: bool
     resumed: SearchContext | None
+    restarts: bool = False
 
 
 @seeded(0)
@@ -133,7 +138,6 @@ def prepare(
     )  # fmt: skip
     seen = before and before.fingerprint
     if stored is not None:
-        context.check_same(stored, folder.path)
         state, seen, preprocessor = (
             found.state,
             found.fingerprint,
@@ -145,12 +149,13 @@ def prepare(
             "tell what each network has not seen. Received: other rows. Begin a new search."
         )
     _check_generator(settings, state)
-    group.check_same(
-        "what a search begins with (seed, rounds, data)",
-        [seed, state.iteration, zlib.crc32(str(fingerprint).encode())],
-    )
-    other_data = seen not in (None, fingerprint)
-    finished = state.stop_reason == "no_improvement" and not other_data
+    changes = _changes(context, before, stored, state, given, folder)
+    state = dataclasses.replace(state, changes=(*state.changes, *changes))
+    if any(change.trains for change in changes):
+        state = state.without_checkpoint()
+    group.check_same("the round that a search goes on from", [state.iteration])
+    other_data = seen not in (None, fingerprint) or any(change.measures for change in changes)
+    finished = state.stop_reason == "no_improvement" and not other_data and not changes
     if state.iteration == 0 and preprocessor.model is None and not finished:
         with seeded(derive_seed(seed, "preprocessing")):
             model = make_preprocessing(
@@ -161,9 +166,11 @@ def prepare(
             )
         preprocessor = Preprocessor(model)
     context = dataclasses.replace(context, preprocessor=preprocessor)
+    _check_group(context, data)
     begun = stored is not None or state.current.ensemble is not None or state.paused is not None
     resumed = dataclasses.replace(context, fingerprint=seen) if begun else None
-    return Prepared(context, state, data, other_data, finished, resumed)
+    restarts = any(change.trains for change in changes)
+    return Prepared(context, state, data, other_data, finished, resumed, restarts)
 
 
 def _check_held_out(settings, given):
@@ -249,6 +256,46 @@ def _loss_scale(head, data, before, stored):
     if stored is not None:
         return LossScale.from_json(stored.get("loss_scale"))
     return head.loss_scale(data.train.y, data.train.w)
+
+
+def _check_group(context, data):
+    """Compares what processes that train together begin with.
+
+    Raises:
+        RuntimeError: It differs from what the chief has.
+    """
+    group = context.group
+    if group.alone:
+        return
+    own = Identity.of(context, data, 0)
+    chief = Identity(json.loads(group.tell(json.dumps(own.values))))
+    how = chief.differences(own, ("the chief has", "this process has"))
+    if how:
+        raise RuntimeError(
+            f"This worker and the chief disagree: {how}. All workers need the same data, settings, "
+            "seed and versions."
+        )
+
+
+def _changes(context, before, stored, state, given, folder):
+    """Returns the settings with which a search that has begun goes on, and says so."""
+    if stored is not None:
+        begun, whose = configuration_of(stored), f"model_dir '{folder.path}'"
+    elif before is not None:
+        begun, whose = before.configuration(), "This object"
+    else:
+        return ()
+    changes = changes_of(begun, context.configuration(), state.iteration, whose)
+    if given.validation_split and any(change.setting == "seed" for change in changes):
+        raise ValueError(
+            f"{whose} holds a search with another configuration: seed: stored {begun['seed']}, now "
+            f"{context.seed}, by which validation_split draws the rows that are held out: members "
+            "have been trained on them. Use the same seed, or pass validation_data."
+        )
+    if context.group.is_chief:
+        for change in changes:
+            logging.info("The search goes on with another setting: %s.", change)
+    return changes
 
 
 def _check_generator(settings, state):

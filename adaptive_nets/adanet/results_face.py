@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from adaptive_nets.adanet.checkpoints.changes import Change
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.results import SearchResults
 
@@ -53,6 +54,11 @@ class ResultsFace:
     predict = _of_results(SearchResults.predict)
     fuse = _of_results(SearchResults.fuse)
     export = _of_results(SearchResults.export)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Settings with which the search has gone on, oldest first; `print(*search.changes)`."""
+        return self.state.changes
 
     @property
     def record(self) -> SearchState:

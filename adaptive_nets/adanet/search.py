@@ -196,6 +196,8 @@ class AdaNet(ResultsFace, ScikitLearnFace, Portable):
                 return self
             publish = functools.partial(self.adopt, ready.context)
             keeper = Checkpointer(ready.context, ready.state, folder, publish)
+            if ready.restarts:
+                keeper.drop_checkpoints()
             hooks.check(keeper, ready.data.valid is not None, self._placement.apart)
             with hooks, contextlib.closing(progress), self.group.together():
                 SearchLoop(

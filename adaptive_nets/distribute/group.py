@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from adaptive_nets.distribute.lost import WorkersLostError
 from adaptive_nets.distribute.strategies import is_multi_worker
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-
-class WorkersLostError(RuntimeError):
-    """A process of the cluster is lost, so the others cannot continue."""
 
 
 class Group:
@@ -80,6 +77,20 @@ class Group:
                 "one. Restart all tasks: model_dir is intact, and training resumes from its last "
                 f"checkpoint. TensorFlow says: {_reason(text)}"
             ) from error
+
+    def tell(self, text: str) -> str:
+        """Returns the chief's text in all processes, and waits for all of them.
+
+        Args:
+            text: This process's text.
+        """
+        if self.alone:
+            return text
+        own = text.encode()
+        (length,) = map(int, self.agree(len(own)))
+        # Only the chief's bytes count.
+        found = self.agree(*own[:length].ljust(length, b" "))
+        return bytes(map(int, found)).decode()
 
     def check_same(self, what: str, values: Sequence[float]) -> None:
         """Checks that this process's values equal the chief's.

@@ -1,10 +1,13 @@
 """`tf.distribute` strategies by name."""
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
 from adaptive_nets._checks import check_integer, show
 from adaptive_nets.distribute.cluster import TRAINING, task_from_environment
+from adaptive_nets.distribute.lost import WorkersLostError
+from adaptive_nets.distribute.meeting import met
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -35,6 +38,8 @@ def make_strategy(distribute: Any = None) -> "tf.distribute.Strategy":
         ValueError: The name is unknown, `TF_CONFIG` is malformed or has no workers, or there is
             no TPU.
         RuntimeError: TensorFlow has already run something before `"multi_worker"` was requested.
+        WorkersLostError: A process of the cluster has not come within 50 seconds, or as many as
+            the environment variable `ADAPTIVE_NETS_CLUSTER_SECONDS` says.
 
     Example:
 
@@ -160,8 +165,12 @@ def _multi_worker():
             f"Task {task.kind} {task.index} of TF_CONFIG does not train, so it cannot use "
             "distribute='multi_worker'. Expected a chief or a worker."
         )
+    meeting = met(task) if task.workers > 1 else contextlib.nullcontext()
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with meeting:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+    except WorkersLostError:
+        raise
     except RuntimeError as error:
         raise RuntimeError(
             "'multi_worker' must be requested before TensorFlow runs anything. Call "

@@ -30,8 +30,13 @@ def start(python):
     return functools.partial(start_cluster, python)
 
 
-def start_cluster(python, folder, names, placement="replicated", fatal=None, script=SCRIPT):
-    """A process for each name, such as "worker 1"; `fatal` is a name and the step it dies at."""
+def start_cluster(
+    python, folder, names, placement="replicated", fatal=None, script=SCRIPT, other=""
+):
+    """A process for each name, such as "worker 1".
+
+    `fatal` is a name and the step it dies at, `other` what the last one has that others have not.
+    """
     cluster = {}
     for name, port in zip(names, free_ports(len(names)), strict=True):
         cluster.setdefault(name.split()[0], []).append(f"localhost:{port}")
@@ -42,6 +47,9 @@ def start_cluster(python, folder, names, placement="replicated", fatal=None, scr
         environment = {**os.environ, "TF_CONFIG": json.dumps(task), "TF_CPP_MIN_LOG_LEVEL": "3"}
         # Without a GPU TensorFlow need not look for one.
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
+        # Machines that do much else start them far apart.
+        environment["ADAPTIVE_NETS_CLUSTER_SECONDS"] = str(LIMIT - 30)
+        environment["OTHER"] = other if name == names[-1] else ""
         steps = [str(fatal[1])] if fatal is not None and fatal[0] == name else []
         processes.append(python.start(script, folder, placement, *steps, env=environment))
     return processes

@@ -20,6 +20,7 @@ leases.LOST_SECONDS = 8.0
 folder, placement = pathlib.Path(sys.argv[1]), sys.argv[2]
 fatal = int(sys.argv[3]) if len(sys.argv) > 3 else None
 together = "TF_CONFIG" in os.environ and placement == "replicated"
+other = os.environ.get("OTHER")
 strategy = an.distribute.make_strategy("multi_worker") if together else None
 
 
@@ -37,9 +38,11 @@ search = an.AdaNet(
     an.heads.MultiClass(10),
     an.generators.Dense([8, 12, 16], 1, optimizer="sgd", learning_rate=0.05),
     max_iterations=2, steps_per_iteration=120, force_grow=True, distribute=strategy,
-    placement=placement, checkpoint_seconds=0, model_dir=folder, seed=0,
+    placement=placement, checkpoint_seconds=0, model_dir=folder,
+    seed=int(other == "seed"),
 )  # fmt: skip
-search.fit(x[:600], y[:600], batch_size=48, verbose=0, callbacks=[Die()])
+rows = 300 if other == "fewer" else 600
+search.fit(x[:rows], y[:rows], batch_size=48, verbose=0, callbacks=[Die()])
 task = an.distribute.task_from_environment()
 weights = [w for m in search.state.members().values() for w in m.model.get_weights()]
 found = {f"w{i}": w for i, w in enumerate(weights)}

@@ -121,7 +121,8 @@ def pack_context(context: SearchContext | None, settings: SearchSettings) -> dic
     """
     if context is None:
         return None
-    kept = ("head", "schema", "batch_size", "seed", "fingerprint", "loss_scale", "preprocessing")
+    kept = ("head", "schema", "batch_size", "seed", "fingerprint", "loss_scale", "preprocessing",
+            "loaded")  # fmt: skip
     packed: dict[str, Any] = {name: pack(getattr(context, name), f"its {name}") for name in kept}
     own = None if settings.same_arguments(context.settings) else pack_settings(context.settings)
     return {**packed, "settings": own, "defaults": context.settings.defaults}

@@ -7,6 +7,7 @@ import numpy as np
 
 from adaptive_nets.adanet.candidates.generator import Report
 from adaptive_nets.adanet.candidates.strategy import Candidate
+from adaptive_nets.adanet.checkpoints.changes import Change
 from adaptive_nets.adanet.checkpoints.codec import ensemble_from_json, ensemble_to_json
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.member import Member, lineage
@@ -34,6 +35,7 @@ class SearchState:
         rate_factor: What callbacks have multiplied all subnetworks' learning rates by.
         partial: The state selected when time ran out in the middle of the next round, or `None`.
             The next `fit` drops it and finishes that round.
+        changes: `Change`s of settings with which it has gone on.
         paused: Checkpoint of an interrupted round if there is no `model_dir`, or `None`. It is not
             written.
     """
@@ -52,6 +54,7 @@ class SearchState:
     judged_share: float = 1.0
     rate_factor: float = 1.0
     partial: "SearchState | None" = None
+    changes: tuple[Change, ...] = ()
     paused: tuple[dict, list[np.ndarray]] | None = dataclasses.field(
         default=None, repr=False, compare=False
     )
@@ -185,6 +188,7 @@ class SearchState:
             "stream_chunks": self.stream_chunks,
             "judged_share": self.judged_share,
             "rate_factor": self.rate_factor,
+            "changes": [dataclasses.asdict(c) for c in self.changes],
             "partial": None if self.partial is None else self.partial.to_json(),
         }
 
@@ -200,6 +204,7 @@ class SearchState:
             entries=_rows(Entry, state["entries"]),
             reports=_rows(Report, state["reports"]),
             curves=_rows(Curve, state["curves"]),
+            changes=_rows(Change, state.get("changes", ())),
             best_single=state["best_single"] and members[state["best_single"]],
             partial=state["partial"] and cls.from_json(state["partial"], members),
         )

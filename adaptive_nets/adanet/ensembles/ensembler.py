@@ -97,6 +97,17 @@ class Ensembler(Configurable, abc.ABC):
         """
         return self
 
+    def priced(self, mixture: Mixture, members: Sequence[Member]) -> Mixture:
+        """Returns a mixture with the penalty that this ensembler puts on it.
+
+        It is asked where a search goes on with another λ or β. Defaults to the mixture itself.
+
+        Args:
+            mixture: The mixture.
+            members: Its members.
+        """
+        return mixture
+
     def scales(self, members: int) -> tuple[float, float]:
         """Returns factors of the old logits and of a member's own when it joins `members`."""
         return 1.0, 1.0

@@ -211,8 +211,15 @@ class MixtureEnsembler(Ensembler):
 
     def _mixture(self, problem, solved, bias):
         weights = (*problem.fixed, *MIXTURE_KINDS[self.kind].split(solved, problem.free))
-        penalty = sum(
-            np.sum(self._gamma_of(w, g) * np.abs(w))
-            for g, w in zip(problem.gammas, weights, strict=True)
-        )
-        return Mixture(weights, bias if self.use_bias else None, float(penalty))
+        bias = bias if self.use_bias else None
+        return Mixture(weights, bias, self._penalty(problem.gammas, weights))
+
+    def priced(self, mixture: Mixture, members: Sequence[Member]) -> Mixture:
+        gammas = [self.gamma(member.complexity) for member in members]
+        return dataclasses.replace(mixture, penalty=self._penalty(gammas, mixture.weights))
+
+    def _penalty(self, gammas, weights):
+        each = [
+            np.sum(self._gamma_of(w, g) * np.abs(w)) for g, w in zip(gammas, weights, strict=True)
+        ]
+        return float(sum(each))

@@ -1,6 +1,7 @@
 """`ProbabilityEnsembler`: a weighed mean of the members' predictions."""
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -119,6 +120,10 @@ class ProbabilityEnsembler(Ensembler):
     ) -> Mixture:
         columns = _Columns(self, members, start, self._unit)
         return columns.mixture(self._solve(columns, outputs, labels, weights, loss, columns.starts))
+
+    def priced(self, mixture: Mixture, members: Sequence[Member]) -> Mixture:
+        each = [self.gamma(m.complexity) * w for m, w in zip(members, mixture.weights, strict=True)]
+        return dataclasses.replace(mixture, penalty=self._unit * float(sum(each)))
 
     def fit_stream(
         self,

@@ -1,6 +1,7 @@
 """`UniformEnsembler`: the plain average."""
 
 import copy
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -50,8 +51,12 @@ class UniformEnsembler(Ensembler):
         loss: Loss,
     ) -> Mixture:
         share = 1.0 / len(members)
+        return self.priced(Mixture((np.float64(share),) * len(members)), members)
+
+    def priced(self, mixture: Mixture, members: Sequence[Member]) -> Mixture:
+        share = 1.0 / len(members)
         penalty = self._loss_scale * sum(self.gamma(m.complexity) * share for m in members)
-        return Mixture((np.float64(share),) * len(members), None, penalty)
+        return dataclasses.replace(mixture, penalty=penalty)
 
     def apply(self, mixture: Mixture, outputs: Outputs) -> np.ndarray:
         return np.mean([np.asarray(o["logits"], "float64") for o in outputs], axis=0)

@@ -12,6 +12,7 @@ from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.adanet.placement.base import RoundJob, register_placement
+from adaptive_nets.adanet.placement.identity import Identity
 from adaptive_nets.adanet.placement.leases import WorkLeases
 from adaptive_nets.adanet.placement.ray_worker import Worker, WorkerSetup, pack
 from adaptive_nets.adanet.placement.shared import SharedPlacement
@@ -58,6 +59,7 @@ class RayPlacement(SharedPlacement):
     ) -> Iterator[None]:
         with self.cluster.connected() as ray:
             self.count = self.cluster.count(ray)
+            self.common = Identity.of(context, data, self.count)
             self.pool = _Pool(ray, self.cluster, lambda: WorkerSetup.of(context, data))
             try:
                 yield
@@ -66,7 +68,7 @@ class RayPlacement(SharedPlacement):
 
     def leases(self, job: RoundJob) -> WorkLeases:
         folder = job.checkpointer.folder.path
-        return WorkLeases.of_round(folder, job.number, self.count, 0, self.search(job))
+        return WorkLeases.of_round(folder, job.number, self.count, 0, self.identity(job))
 
     def train_shares(self, job: RoundJob) -> None:
         self.pool.open()

@@ -14,7 +14,7 @@ import numpy as np
 
 from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.files.manifest import is_name
-from adaptive_nets.adanet.checkpoints.files.state_file import state_name
+from adaptive_nets.adanet.checkpoints.files.state_file import state_name, versions
 from adaptive_nets.adanet.checkpoints.load import read_search
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.context import SearchContext
@@ -22,6 +22,7 @@ from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.adanet.rounds.runner import RoundRunner
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.distribute import import_ray
+from adaptive_nets.serialization import differences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,7 @@ class WorkerSetup:
     data: FitData
     custom_objects: dict[str, bytes]
     dtype_policy: Any
+    versions: dict[str, Any]
 
     @classmethod
     def of(cls, context: SearchContext, data: FitData) -> "WorkerSetup":
@@ -50,6 +52,7 @@ class WorkerSetup:
             dataclasses.replace(data, **read),
             _pack_objects(keras.saving.get_custom_objects()),
             keras.config.dtype_policy(),
+            versions(),
         )
 
 
@@ -57,7 +60,12 @@ class Worker:
     """Trains shares in a process of the cluster. It keeps the current share in memory."""
 
     def begin(self, setup: WorkerSetup) -> None:
-        """Receives what all rounds need."""
+        """Receives what all rounds need.
+
+        Raises:
+            ValueError: This process has other versions than the driver.
+        """
+        _check_versions(setup.versions, versions())
         keras.config.set_dtype_policy(setup.dtype_policy)
         keras.saving.get_custom_objects().update(_unpack_objects(setup.custom_objects))
         self.context, self.data = setup.context, setup.data
@@ -126,6 +134,19 @@ class Worker:
                 "its arguments."
             )
         self.number, self.share = number, None
+
+
+def _check_versions(driver, own):
+    packages = ("adaptive_nets", "keras", "tensorflow")
+    found = differences(
+        *({name: each[name] for name in packages} for each in (driver, own)),
+        words=("the driver has", "this worker has"),
+    )
+    if found:
+        raise ValueError(
+            f"A worker of the Ray cluster cannot train for the driver: {'; '.join(found)}. Install "
+            "the same versions on all machines of the cluster."
+        )
 
 
 def _pack_objects(objects):

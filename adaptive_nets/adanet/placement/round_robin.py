@@ -9,13 +9,17 @@ from adaptive_nets.adanet.checkpoints.checkpointer import Checkpointer
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.adanet.placement.base import Placement, RoundJob, register_placement
-from adaptive_nets.adanet.placement.leases import WorkLeases
+from adaptive_nets.adanet.placement.identity import Identity
+from adaptive_nets.adanet.placement.identity_file import ChiefFile
+from adaptive_nets.adanet.placement.leases import WorkLeases, check_no_links
 from adaptive_nets.adanet.placement.local import LocalPlacement
 from adaptive_nets.adanet.placement.shared import SharedPlacement
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.distribute import Group, Task, WorkersLostError, task_from_environment
 
 POLL_SECONDS = 0.1
+# How often a worker looks at what the chief trains with.
+LOOK_SECONDS = 0.5
 # A worker waits this long for a chief that decides nothing.
 PATIENCE_SECONDS = 3600.0
 
@@ -50,19 +54,40 @@ class RoundRobinPlacement(SharedPlacement):
     ) -> Iterator[None]:
         # A state that is in the folder already is from an earlier call.
         self._before = checkpointer.folder.newest
-        yield
+        self.common = Identity.of(context, data, self.task.workers)
+        shares = checkpointer.folder.path / "shares"
+        check_no_links(shares)
+        self._chief = ChiefFile(shares)
+        if self.follows:
+            self._chief.check(self.common, self._who)
+            yield
+        else:
+            with self._chief.shown(self.common):
+                yield
+
+    def prepare(self, job: RoundJob) -> None:
+        self._chief.show(self.identity(job))
 
     def leases(self, job: RoundJob) -> WorkLeases:
         folder = job.checkpointer.folder.path
         return WorkLeases.of_round(
-            folder, job.number, self.task.workers, self.task.rank, self.search(job)
+            folder, job.number, self.task.workers, self.task.rank, self.identity(job)
         )
 
     def train_shares(self, job: RoundJob) -> None:
         self._train_until(job, lambda: False)
 
     def follow(self, job: RoundJob) -> dict[str, Any]:
-        self._train_until(job, lambda: self._decided(job) is not None)
+        identity, looked = self.identity(job), -LOOK_SECONDS
+
+        def over():
+            nonlocal looked
+            if time.monotonic() - looked >= LOOK_SECONDS:
+                self._chief.check(identity, self._who)
+                looked = time.monotonic()
+            return self._decided(job) is not None
+
+        self._train_until(job, over)
         began, state = time.monotonic(), self._decided(job)
         while state is None:
             if time.monotonic() - began > PATIENCE_SECONDS:
@@ -71,8 +96,13 @@ class RoundRobinPlacement(SharedPlacement):
                     "after its subnetworks were trained. Restart it; then restart this worker."
                 )
             time.sleep(POLL_SECONDS)
+            over()
             state = self._decided(job)
         return state
+
+    @property
+    def _who(self):
+        return f"{self.task.kind} {self.task.index}"
 
     def _decided(self, job):
         """Returns the chief's state once it has decided the round or ended the search."""

@@ -5,8 +5,10 @@ import abc
 import tensorflow as tf
 
 from adaptive_nets._checks import show
+from adaptive_nets.adanet.ensembles.member import lineage
 from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.adanet.placement.base import Placement, RoundJob
+from adaptive_nets.adanet.placement.identity import Identity
 from adaptive_nets.adanet.placement.leases import WorkLeases
 from adaptive_nets.adanet.rounds.training_state import TrainingState
 
@@ -16,9 +18,11 @@ class SharedPlacement(Placement):
 
     Attributes:
         name: Name for `AdaNet(placement=...)`.
+        common: The `Identity` of the call of `fit`, without its rounds.
     """
 
     name: str
+    common: Identity
 
     @property
     def distribute(self) -> str | tf.distribute.Strategy | None:
@@ -99,9 +103,17 @@ class SharedPlacement(Placement):
             found = leases.read(share)
         return found if _is_result(found, job.round.steps) else None
 
-    def search(self, job: RoundJob) -> str:
-        """Returns what tells the job's search from others, the same in all processes."""
-        return f"{job.context.fingerprint}/{job.context.seed}"
+    def identity(self, job: RoundJob) -> Identity:
+        """Returns what this process trains the round with.
+
+        Args:
+            job: The round.
+        """
+        previous = job.checkpointer.state.ensemble
+        members = () if previous is None else lineage(previous.members)
+        # Those that are not stored yet are known by their names alone.
+        before = [f"{m.name} {m.stored[1][:16] if m.stored else ''}".rstrip() for m in members]
+        return self.common.in_round(job.number, job.names, before)
 
     def decided(self, job: RoundJob) -> None:
         # The shares are needed until the decision is written.

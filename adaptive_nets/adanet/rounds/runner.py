@@ -188,9 +188,11 @@ class RoundRunner:
         if standing.ensemble is None:
             return standing
         ensemble = standing.ensemble
-        measured, objective = self.scorer.score(ensemble.members, ensemble.mixture)
+        mixture = self.scorer.ensembler.priced(ensemble.mixture, ensemble.members)
+        measured, objective = self.scorer.score(ensemble.members, mixture)
+        measured_again = dataclasses.replace(ensemble, mixture=mixture, objective=objective)
         return Standing(
-            dataclasses.replace(ensemble, objective=objective), measured, standing.single,
+            measured_again, measured, standing.single,
             self.scorer.single_loss(standing.single),
         )  # fmt: skip
 

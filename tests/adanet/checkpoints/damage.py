@@ -27,6 +27,7 @@ import numpy as np
 import adaptive_nets as an
 from adaptive_nets.adanet.checkpoints.files.checkpoint_file import read_checkpoint
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
+from adaptive_nets.adanet.placement.identity import Identity
 from adaptive_nets.adanet.placement.leases import WorkLeases
 from adaptive_nets.adanet.rounds import round as rounds
 
@@ -275,7 +276,7 @@ def _alike(folder, file):
 def sweep_share(folder: pathlib.Path, flips: int, seed: int = 0):
     """Yields the outcome of every damage of the newest checkpoint of a process's share."""
     rng = random.Random(seed)
-    leases = WorkLeases.of_round(folder / "search", 1, 2, 0, "mine")
+    leases = WorkLeases.of_round(folder / "search", 1, 2, 0, Identity({"seed": 1}))
     arrays = [np.arange(6.0, dtype="float32").reshape(2, 3), np.array(7, "int64")]
     training = {
         "round": 1, "names": ["1_a"], "seconds": 0.1, "losses": [0.5], "diverged": [0],
@@ -283,7 +284,7 @@ def sweep_share(folder: pathlib.Path, flips: int, seed: int = 0):
     }  # fmt: skip
     for step in (2, 4):
         leases.write(0, {**training, "step": step}, [a + a.dtype.type(step) for a in arrays])
-    other = WorkLeases.of_round(folder / "other", 1, 2, 0, "another")
+    other = WorkLeases.of_round(folder / "other", 1, 2, 0, Identity({"seed": 2}))
     other.write(0, {**training, "step": 4}, arrays)
     older, path = sorted(leases.path.rglob("*.npz"))
     foreign = next(other.path.rglob("*.npz"))

@@ -66,7 +66,7 @@ def test_the_same_settings_go_on_where_it_stopped(folder, expected):
 
 
 def test_other_settings_are_refused(folder, expected):
-    other = {**settings_of_then(), "ensemble_strategies": (an.adanet.Solo(), "solo", "all")}
+    other = {**settings_of_then(), "training": "independent"}
     search = an.AdaNet(**other, model_dir=folder)
-    with pytest.raises(ValueError, match="another configuration: ensemble_strategies.*Grow.*Solo"):
+    with pytest.raises(ValueError, match="another configuration: training: stored"):
         fit_on(search, expected)

@@ -160,7 +160,7 @@ def test_a_backup_is_resumed_in_another_search(lc, data, plain, tmp_path, one_st
     lc.assert_same(resumed, plain[2])
     assert an.AdaNet.load(tmp_path / "backup").state.iteration == 2
     with pytest.raises(ValueError, match="backup' holds a search with another configuration"):
-        lc.small(adanet_beta=0.1).fit(*data, verbose=0, callbacks=[backup()])
+        lc.small(mixture_bias=True).fit(*data, verbose=0, callbacks=[backup()])
     # A model_dir takes precedence: a search resumes from one folder.
     own = lc.small(tmp_path / "own", max_iterations=1)
     own.fit(*data, verbose=0, callbacks=[kc.BackupAndRestore(tmp_path / "unused")])

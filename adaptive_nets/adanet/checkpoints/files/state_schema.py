@@ -59,6 +59,8 @@ _CURVE = fields(
     {"held_out_steps": listed(integer()), "held_out": named(floats)},
 )
 
+_CHANGE = fields({"iteration": integer(), "setting": text, "before": anything, "after": anything})
+
 _ENSEMBLE = fields(
     {
         "name": text,
@@ -104,7 +106,7 @@ def _record(value, where):
             # The state in a state holds no further one.
             "partial": optional(_record if where == "record" else _nothing),
         },
-        {"judged_share": number(low=0), "rate_factor": number(low=0)},
+        {"judged_share": number(low=0), "rate_factor": number(low=0), "changes": listed(_CHANGE)},
     )(value, where)
 
 
