@@ -295,11 +295,16 @@ def arguments_of(layer: Any, settings: Container[str] = ()) -> dict[str, Any] | 
             continue
         value = vars(layer).get(each.name, vars(layer).get(f"_{each.name}", _MISSING))
         if value is _MISSING or _holds_parts(value):
-            value = given_arguments(layer).get(each.name, _MISSING)
+            value = given_arguments(layer).get(each.name, _class_kept(layer, value))
         if value is _MISSING:
             return None
         found[each.name] = value
     return found
+
+
+def _class_kept(layer: Any, value: Any) -> Any:
+    """The class of a layer inside, where the constructor was given that and keeps it."""
+    return type(value) if any(x is type(value) for x in vars(layer).values()) else _MISSING
 
 
 def _holds_parts(value: Any) -> bool:
