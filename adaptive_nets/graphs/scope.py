@@ -263,6 +263,9 @@ def by_constructor(layer: Any, settings: dict[str, Any] | None = None) -> Any:
     found = arguments_of(layer, settings)
     if found is None:
         return None
+    if "name" not in found:
+        # It takes none; `keep_name` gives it.
+        settings = {name: value for name, value in settings.items() if name != "name"}
     try:
         new = type(layer)(**{**found, **settings})
     except Exception:
@@ -279,10 +282,12 @@ def arguments_of(layer: Any, settings: Container[str] = ()) -> dict[str, Any] | 
     """
     if not isinstance(layer, keras.Layer) or isinstance(layer, keras.Model):
         return None
+    policy = layer.dtype_policy
     found: dict[str, Any] = {
         "name": layer.name,
         "trainable": layer.trainable,
-        "dtype": layer.dtype_policy,
+        # By its name, so that Keras notes all arguments and a copy of the copy can be made.
+        "dtype": policy.name if type(policy) is keras.DTypePolicy else policy,
     }
     parameters = list(inspect.signature(type(layer).__init__).parameters.values())[1:]
     takes_more = any(each.kind is each.VAR_KEYWORD for each in parameters)

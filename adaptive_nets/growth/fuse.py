@@ -56,7 +56,8 @@ def fuse(
         output: "mean" or "sum" of the sources' outputs; "concatenate" puts their features side by
             side, for models that end in features. Where the sources end in a softmax, a sigmoid
             or another function, the last layer is kept once a source, and what these give is mixed;
-            with `preserve="approximate"` there is one last layer, which is mixed before the
+            outputs that the models read as well are mixed behind the graph. With
+            `preserve="approximate"` there is one last layer, which is mixed before the
             function: the softmax of mean logits is not the mean of probabilities.
         preserve: "exact" refuses what would not give the mixture of the sources' outputs;
             "approximate" does it and reports the gap.

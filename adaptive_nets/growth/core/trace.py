@@ -192,7 +192,8 @@ class Trace:
 
         It is not where layers are kept once a source, which the constructor cannot say.
         """
-        if not makes_whole(model, len(self.models)) or self.mixed_behind:
+        behind = self.mixed_behind and model is self.models[0]
+        if behind or not makes_whole(model, len(self.models)):
             return False
         held = (self.records.get(id(layer)) for layer in model.layers)
         return not any(record is not None and record.copies > 1 for record in held)

@@ -264,3 +264,12 @@ def test_sizes_that_a_constructor_does_not_say_stay(gc):
     grown, _ = growth.apply(plan, verify=False)
     assert set(plan.table["axis"]) == {"intermediate_dim"}
     assert (grown.hidden_dim, grown.intermediate_dim) == (4, 12)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_logits_that_are_divided_by_the_width(tied):
+    task = MODELS.T5Seq2SeqLM(t5.__wrapped__(0, tie_embedding_weights=tied))
+    grown = growth.widen(task, 2.0, seed=0)
+    assert type(grown) is type(task)
+    assert grown.backbone.hidden_dim == (8 if tied else 16)
+    check_equal(outputs(task), outputs(grown))
