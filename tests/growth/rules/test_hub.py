@@ -203,10 +203,13 @@ def test_blocks_are_kept_once_a_source_where_each_has_its_norms():
     fused, _ = growth.apply(plan, verify=True)
     found = [outputs(each)[0] for each in plan.models]
     check_equal([(found[0] + found[1]) / 2], outputs(fused))
-    # Its last block gives features that are mixed, and that its pooled layer reads.
+
+
+@pytest.mark.exhaustive
+def test_features_that_are_outputs_and_read_are_mixed_behind_the_graph():
     plan = growth.plan_fuse([bert(1), bert(2)], norm="grouped")
     fused, _ = growth.apply(plan, verify=False)
-    assert type(fused) is not type(sources[0])
+    assert type(fused) is not type(bert(1))
     pairs = zip(outputs(bert(1)), outputs(bert(2)), strict=True)
     check_equal([(a + b) / 2 for a, b in pairs], outputs(fused))
 
@@ -266,7 +269,7 @@ def test_sizes_that_a_constructor_does_not_say_stay(gc):
     assert (grown.hidden_dim, grown.intermediate_dim) == (4, 12)
 
 
-@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("tied", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
 def test_logits_that_are_divided_by_the_width(tied):
     task = MODELS.T5Seq2SeqLM(t5.__wrapped__(0, tie_embedding_weights=tied))
     grown = growth.widen(task, 2.0, seed=0)
