@@ -6,7 +6,7 @@ import keras
 
 from adaptive_nets.graphs.read import PLAIN_MODELS
 from adaptive_nets.graphs.rebuild import GraphBuilder, Known, call_as, keep_frozen
-from adaptive_nets.graphs.scope import again
+from adaptive_nets.graphs.scope import again, keep_name
 from adaptive_nets.graphs.state import Pair, carry_state, keep_paths, weight_pairs
 
 
@@ -36,6 +36,7 @@ class Copier(GraphBuilder):
                 new = self.model_inside(operation)
             else:
                 new = self.made(operation)
+                keep_name(new, operation.name)
             self.layers[id(operation)] = new
         return self.layers[id(operation)]
 

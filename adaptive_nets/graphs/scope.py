@@ -4,7 +4,7 @@ import contextlib
 import copy
 import inspect
 import types
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import keras
@@ -12,6 +12,7 @@ import keras
 from adaptive_nets.graphs.state import by_path, carry_assets
 from adaptive_nets.keras_internals import (
     create_states,
+    given_arguments,
     layers_in,
     states_batch_size,
     unsafe_deserialization,
@@ -53,10 +54,17 @@ def again(
         new = by_constructor(operation, settings)
         if new is None:
             raise
+    keep_name(new, (settings or {}).get("name", operation.name))
     _share_functions(operation, new, settings or {})
     carry_assets(operation, new)
     make_states(operation, new)
     return new
+
+
+def keep_name(new: Any, name: str) -> None:
+    """Gives a layer a name that its constructor may have made longer."""
+    if isinstance(new, keras.Layer) and new.name != name:
+        new.name = name
 
 
 def make_states(old: Any, new: Any) -> None:
@@ -251,10 +259,13 @@ def by_constructor(layer: Any, settings: dict[str, Any] | None = None) -> Any:
         The new layer; None where an argument is no attribute, or the new layer's attributes say
         that it was given others.
     """
-    found = arguments_of(layer)
+    settings = settings or {}
+    found = arguments_of(layer, settings)
     if found is None:
         return None
-    settings = settings or {}
+    if "name" not in found:
+        # It takes none; `keep_name` gives it.
+        settings = {name: value for name, value in settings.items() if name != "name"}
     try:
         new = type(layer)(**{**found, **settings})
     except Exception:
@@ -262,14 +273,21 @@ def by_constructor(layer: Any, settings: dict[str, Any] | None = None) -> Any:
     return new if _is_alike(layer, new, settings) else None
 
 
-def arguments_of(layer: Any) -> dict[str, Any] | None:
-    """The arguments of a layer's constructor; None where its attributes do not say them all."""
+def arguments_of(layer: Any, settings: Container[str] = ()) -> dict[str, Any] | None:
+    """The arguments of a layer's constructor; None where its attributes do not say them all.
+
+    Args:
+        layer: The layer.
+        settings: Names of those that are known otherwise, and left out.
+    """
     if not isinstance(layer, keras.Layer) or isinstance(layer, keras.Model):
         return None
+    policy = layer.dtype_policy
     found: dict[str, Any] = {
         "name": layer.name,
         "trainable": layer.trainable,
-        "dtype": layer.dtype_policy,
+        # By its name, so that Keras notes all arguments and a copy of the copy can be made.
+        "dtype": policy.name if type(policy) is keras.DTypePolicy else policy,
     }
     parameters = list(inspect.signature(type(layer).__init__).parameters.values())[1:]
     takes_more = any(each.kind is each.VAR_KEYWORD for each in parameters)
@@ -278,13 +296,20 @@ def arguments_of(layer: Any) -> dict[str, Any] | None:
     if not takes_more:
         found = {each.name: found[each.name] for each in named if each.name in found}
     for each in named:
-        if each.name in found:
+        if each.name in found or each.name in settings:
             continue
         value = vars(layer).get(each.name, vars(layer).get(f"_{each.name}", _MISSING))
         if value is _MISSING or _holds_parts(value):
+            value = given_arguments(layer).get(each.name, _class_kept(layer, value))
+        if value is _MISSING:
             return None
         found[each.name] = value
     return found
+
+
+def _class_kept(layer: Any, value: Any) -> Any:
+    """The class of a layer inside, where the constructor was given that and keeps it."""
+    return type(value) if any(x is type(value) for x in vars(layer).values()) else _MISSING
 
 
 def _holds_parts(value: Any) -> bool:

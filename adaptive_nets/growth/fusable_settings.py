@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_nets.graphs.scope import settings_of
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.calls import same
 from adaptive_nets.growth.core.rule import Rule
@@ -71,7 +72,7 @@ def _check(record: LayerRecord, maps: dict[Segment, AxisMap]) -> None:
 def _settings(layer: Any, path: str) -> dict[str, Any]:
     """What a layer computes with beside its weights; a function is itself, not its name."""
     try:
-        config = layer.get_config()
+        config = settings_of(layer)
     except NotImplementedError as error:
         raise ValueError(
             f"Cannot fuse at {path!r}: {type(layer).__name__} does not say its settings, so they "

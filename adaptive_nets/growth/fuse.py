@@ -56,7 +56,8 @@ def fuse(
         output: "mean" or "sum" of the sources' outputs; "concatenate" puts their features side by
             side, for models that end in features. Where the sources end in a softmax, a sigmoid
             or another function, the last layer is kept once a source, and what these give is mixed;
-            with `preserve="approximate"` there is one last layer, which is mixed before the
+            outputs that the models read as well are mixed behind the graph. With
+            `preserve="approximate"` there is one last layer, which is mixed before the
             function: the softmax of mean logits is not the mean of probabilities.
         preserve: "exact" refuses what would not give the mixture of the sources' outputs;
             "approximate" does it and reports the gap.
@@ -211,28 +212,21 @@ def _plan(
     cross = check_fusion(cross, norm, output, preserve, seed)
     cross = 0.0 if cross == "zero" else cross
     trace = Trace(models, norm, identical)
-    bent = {} if identical or preserve != "exact" or output == "concatenate" else _bent_ends(trace)
+    mixed = not identical and preserve == "exact" and output != "concatenate"
+    bent = _bent_ends(trace) if mixed else {}
     if bent:
         trace.keep_apart(bent)
+    maps = _allowed_maps(trace, output, mixed)
     count = len(models)
-    maps = {}
-    for segment in trace.segments():
-        if segment.shared or (segment.output and output != "concatenate"):
-            if len(set(segment.sizes)) > 1:
-                raise ValueError(
-                    f"Cannot fuse models of different outputs: {segment.owners[0]!r} has "
-                    f"{segment.sizes} units. Expected the same number in every source."
-                )
-            maps[segment] = AxisMap.shared(segment.sizes[0], count)
-        else:
-            maps[segment] = AxisMap.side_by_side(segment.sizes)
-    for constraint in trace.constraints:
-        reason = constraint.broken(maps)
-        if reason is not None:
-            raise ValueError(f"Cannot fuse {models[0].name!r}: {reason}.")
     if not identical:
         check_settings(trace, maps)
         _check_shared(trace, maps)
+    parted = [number for number, x in enumerate(trace.outputs) if x.parted]
+    if parted and output == "concatenate":
+        raise ValueError(
+            f"Cannot fuse {models[0].name!r} with output='concatenate': output {parted[0]} has no "
+            "axis of known length behind the batch. Expected one. Pass output='mean' or 'sum'."
+        )
     if output != "concatenate":
         _check_outputs(trace, identical, output)
     for path, function, *_ in trace.mixing if output == "concatenate" else ():
@@ -248,6 +242,64 @@ def _plan(
         seed=new_seed(seed),
         gradient=(share,) * count,
     )
+
+
+def _allowed_maps(trace: Trace, output: str, mixed: bool) -> dict[Segment, AxisMap]:
+    """How the sources stand side by side where no layer forbids it.
+
+    A layer that does is kept once a source; and an output that is read as well, or stands behind a
+    function, is mixed behind the graph.
+    """
+    while True:
+        behind = _mixed_behind(trace) if mixed else set()
+        if behind - trace.mixed_behind:
+            trace.mix_behind(behind)
+            continue
+        maps = _maps(trace, output)
+        broken = {}
+        for constraint in trace.constraints:
+            reason = constraint.broken(maps)
+            operation = trace.constrained[id(constraint)]
+            if reason is not None and operation in trace.parted:
+                raise ValueError(f"Cannot fuse {trace.models[0].name!r}: {reason}.")
+            if reason is not None:
+                broken[operation] = reason
+        if not broken:
+            return maps
+        trace.keep_apart(broken)
+
+
+def _mixed_behind(trace: Trace) -> set[int]:
+    """The outputs that cannot be mixed where they are written."""
+    found = {number: [axis for axis in x.axes if axis] for number, x in enumerate(trace.outputs)}
+    segments = {number: {s for a in axes for s in a.segments()} for number, axes in found.items()}
+    behind = set(trace.mixed_behind)
+    for number, axes in found.items():
+        read = any(segment.readers for segment in segments[number])
+        if read or any(axis.nonlinear is not None for axis in axes):
+            behind.add(number)
+    # Outputs that have features in common are mixed in one way.
+    while True:
+        held = {segment for number in behind for segment in segments[number]}
+        more = {number for number, each in segments.items() if each & held} - behind
+        if not more:
+            return behind
+        behind |= more
+
+
+def _maps(trace: Trace, output: str) -> dict[Segment, AxisMap]:
+    count, maps = len(trace.models), {}
+    for segment in trace.segments():
+        if segment.shared or (segment.output and output != "concatenate"):
+            if len(set(segment.sizes)) > 1:
+                raise ValueError(
+                    f"Cannot fuse models of different outputs: {segment.owners[0]!r} has "
+                    f"{segment.sizes} units. Expected the same number in every source."
+                )
+            maps[segment] = AxisMap.shared(segment.sizes[0], count)
+        else:
+            maps[segment] = AxisMap.side_by_side(segment.sizes)
+    return maps
 
 
 def _bent_ends(trace: Trace) -> dict[int, str]:
@@ -301,12 +353,14 @@ def _check_outputs(trace: Trace, identical: bool, output: str) -> None:
                 "Expected outputs of floating numbers. Round them behind the fused model."
             )
         axes = [axis for axis in features.axes if axis is not None]
-        if not axes and output == "sum":
+        if not axes and output == "sum" and not features.parted:
             raise ValueError(
                 f"Cannot fuse: {name} is the same in all sources, and would be summed. Expected an "
                 "output that a layer with weights writes, or output='mean'."
             )
         for axis in axes:
+            if number in trace.mixed_behind:
+                continue
             if axis.nonlinear is not None and not identical:
                 _mark(trace, axis.segments()[0].owners[0], f"is mixed before {axis.nonlinear}")
             for segment in axis.segments():

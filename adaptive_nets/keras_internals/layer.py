@@ -22,6 +22,12 @@ def own_variables(layer: Any) -> list[keras.Variable]:
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
+def given_arguments(layer: Any) -> dict[str, Any]:
+    """What a layer's constructor was given, where all of it was numbers, words and None."""
+    found = getattr(layer, "_auto_config", None)
+    return {} if found is None else dict(found.config)
+
+
 def own_seed_generators(layer: Any) -> list[Any]:
     """The generators of random numbers that a layer holds itself."""
     return list(getattr(layer, "_seed_generators", ()))

@@ -1,6 +1,7 @@
 """Converts between stock models and majority models."""
 
 import time
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from adaptive_nets.growth.core.compare import (
     gap_to,
     verify_growth,
 )
+from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.keras_internals import layers_in, own_variables
 from adaptive_nets.majority.choice import Chosen, Which
 from adaptive_nets.majority.composite import MajorityComposite
@@ -29,6 +31,9 @@ from adaptive_nets.majority.kernel import mean
 from adaptive_nets.majority.layers import MAJORITY, STOCK
 from adaptive_nets.majority.refusals import check_graph
 from adaptive_nets.majority.report import CollapseReport, flops
+
+# What makes models of the class that was expanded, where that is not their layers' graph alone.
+_MAKERS: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def expand(
@@ -134,6 +139,10 @@ def expand(
         carry_extras(old, new)
     carry_attributes(model, expanded)
     compile_like(model, expanded)
+    rule = find_rule(type(model))
+    maker = None if rule is None else rule.maker(model)
+    if maker is not None:
+        _MAKERS[expanded] = maker
     _verified(model, expanded, verify, started, "expand")
     return expanded
 
@@ -173,7 +182,9 @@ def collapse(
             report. Defaults to `"auto"`.
         into: The model that was expanded, or one whose layers are of the same names, which gets
             the weights and is returned: so a keras-hub task has its `generate()` and `backbone`
-            again. It stays compiled as it is. Defaults to `None`: a new model.
+            again. It stays compiled as it is. Defaults to `None`: a new model, which is of the
+            class that was expanded where that was a keras-hub model that grows by its class, in
+            the same process; elsewhere a plain Functional one.
 
     Returns:
         The stock model and a `CollapseReport`. The model is compiled as `model` is, with a new
@@ -216,6 +227,7 @@ def collapse(
                 (old.path.removeprefix(f"{model.name}/"), type(new).__name__, old.factor, *sizes)
             )
     if into is None:
+        collapsed = _of_its_class(model, collapsed)
         carry_attributes(model, collapsed)
         compile_like(model, collapsed)
     else:
@@ -237,6 +249,14 @@ def _verified(
 ) -> Verification:
     seconds = time.perf_counter() - started
     return verify_growth([model], new, (1.0,), verify, seconds, 0, verb)
+
+
+def _of_its_class(model: keras.Model, collapsed: keras.Model) -> keras.Model:
+    """The collapsed model as one of the class that was expanded, if a rule can make one."""
+    try:
+        return _moved(collapsed, _MAKERS[model]()) if model in _MAKERS else collapsed
+    except ValueError:
+        return collapsed  # Layers were exchanged since.
 
 
 def _moved(collapsed: keras.Model, into: keras.Model) -> keras.Model:

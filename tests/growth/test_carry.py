@@ -162,15 +162,17 @@ def test_what_cannot_be_carried_is_refused_by_name(gc):
     with pytest.raises(ValueError, match="'holds': the layer cannot be made again"):
         hidden = layers.Dense(3, "relu")(x)
         growth.deepen(keras.Model(inputs, layers.Dense(2)(hidden)))
-    with pytest.raises(ValueError, match=r"'holds'.*shares the weight|shares the weight.*'holds'"):
-        growth.widen(keras.Model(inputs, layers.Add()([x, inner(inputs)])), 2.0)
+
+    class Hides(Holds):
+        def __init__(self, parts, **kwargs):
+            super().__init__(parts[0], **kwargs)
+
+    hidden = Hides([inner], name="hides")(inputs)
+    with pytest.raises(ValueError, match=r"'hides'.*shares the weight|shares the weight.*'hides'"):
+        growth.widen(keras.Model(inputs, layers.Add()([hidden, inner(inputs)])), 2.0)
     seen = layers.Lambda(lambda x: ops.matmul(x, inner.kernel), name="seen")(inputs)
     with pytest.raises(ValueError, match="Cannot grow 'seen': its function uses 'dense"):
         growth.widen(keras.Model(inputs, layers.Dense(2)(seen)), 2.0)
-    total = ops.sum(ops.cumsum(layers.Dense(3)(inputs), axis=-1), axis=-1)
-    total = keras.Model(inputs, total)
-    with pytest.raises(ValueError, match="cannot stand side by side.*shape"):
-        growth.fuse([total, keras.models.clone_model(total)])
     whole = keras.Model(inputs, ops.argmax(layers.Dense(3)(inputs), axis=-1, keepdims=True))
     with pytest.raises(ValueError, match="output 0 is of int32"):
         growth.fuse([whole, keras.models.clone_model(whole)])
@@ -218,8 +220,148 @@ def test_shared_features_at_an_output(gc, end):
     assert gc.fused_gap([source(1), source(2)], X, norm="grouped") <= 1e-6
 
 
-def test_a_wrapper_at_an_output_is_mixed_before_its_function(gc):
-    both = [keras.Input((4, 3)), layers.Bidirectional(layers.LSTM(2), name="both")]
-    sources = [keras.Sequential(both), keras.Sequential(both)]
-    with pytest.raises(ValueError, match="'both' is mixed before"):
-        growth.fuse(sources)
+def test_a_wrapper_at_an_output_is_mixed_behind_its_function(gc):
+    def source(seed):
+        both = [keras.Input((4, 3)), layers.Bidirectional(layers.LSTM(2), name="both")]
+        return gc.randomise(keras.Sequential(both), seed)
+
+    x = np.random.default_rng(0).normal(size=(5, 4, 3)).astype("float32")
+    assert gc.fused_gap([source(1), source(2)], x) <= 1e-6
+
+
+def without_an_axis(seed, gc):
+    """No axis of known length behind the batch, so no source can stand beside another."""
+    inputs = keras.Input((6,))
+    total = ops.sum(ops.cumsum(layers.Dense(3, name="h")(inputs), axis=-1), axis=-1)
+    return gc.randomise(keras.Model(inputs, [ops.tanh(total), layers.Dense(2)(inputs)]), seed)
+
+
+@pytest.mark.parametrize("output", ["mean", "sum"])
+def test_results_that_cannot_stand_side_by_side_stay_apart(gc, output):
+    sources = [without_an_axis(seed, gc) for seed in (1, 2, 3)]
+    fused = growth.fuse(sources, output=output, verify=True)
+    found = zip(*(gc.outputs(source, X) for source in sources), strict=True)
+    expected = [np.mean(each, 0) if output == "mean" else np.sum(each, 0) for each in found]
+    assert gc.gap(gc.outputs(fused, X), expected) <= 1e-6
+    with pytest.raises(ValueError, match="output 0 has no axis of known length"):
+        growth.fuse(sources, output="concatenate")
+
+
+class Tied(layers.Layer):
+    """A head that was given the embedding whose rows it compares features with."""
+
+    def __init__(self, embedding, **kwargs):
+        super().__init__(**kwargs)
+        self.embedding = embedding
+
+    def build(self, shape):
+        self.bias = self.add_weight(shape=(self.embedding.input_dim,), name="bias")
+
+    def call(self, x):
+        return ops.matmul(x, ops.transpose(self.embedding.embeddings)) + self.bias
+
+
+def tied(seed, gc):
+    tokens = keras.Input((4,), dtype="int32")
+    embedding = layers.Embedding(7, 5, name="embedding")
+    h = layers.Dense(5)(layers.Dense(6, "relu", name="h")(embedding(tokens)))
+    return gc.randomise(keras.Model(tokens, Tied(embedding, name="head")(h)), seed)
+
+
+def test_a_layer_that_was_given_another_is_carried_with_it(gc):
+    tokens = np.random.default_rng(0).integers(0, 7, (3, 4))
+    sources = [tied(seed, gc) for seed in (1, 2)]
+    wider = growth.widen(sources[0], 2.0, seed=0)
+    assert wider.get_layer("h").units == 12
+    assert wider.get_layer("head").embedding is wider.get_layer("embedding")
+    assert gc.gap(gc.outputs(wider, tokens), gc.outputs(sources[0], tokens)) <= 1e-6
+    plan = growth.plan_fuse(sources)
+    fused, _ = growth.apply(plan)
+    assert gc.fused_gap(sources, tokens) <= 1e-6
+    assert fused.count_params() == plan.parameters
+    for number in range(2):
+        given = fused.get_layer(f"head_{number}").embedding
+        assert given is fused.get_layer(f"embedding_{number}")
+    fused.compile(keras.optimizers.SGD(0.1), "mse")
+    before = np.array(fused.get_layer("embedding_1").embeddings)
+    fused.train_on_batch(tokens, np.ones((3, 4, 7), "float32"))
+    assert np.abs(np.array(fused.get_layer("embedding_1").embeddings) - before).max() > 0
+
+
+class Rows(layers.Layer):
+    """Reads the size of the batch, which a graph does not know."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(6)
+
+    def call(self, x):
+        rows = ops.shape(x)[0]
+        return self.dense(ops.reshape(ops.reshape(x, (rows, 2, 3)), (rows, 6)))
+
+
+def test_a_call_that_reads_the_batch_s_size_is_carried(gc):
+    inputs = keras.Input((6,))
+    x = layers.Dense(5, "relu", name="h")(Rows(name="rows")(inputs))
+    source = gc.randomise(keras.Model(inputs, layers.Dense(2)(x)))
+    wider = growth.widen(source, 2.0, seed=0)
+    assert wider.get_layer("h").units == 10
+    assert gc.gap(gc.outputs(wider, X), gc.outputs(source, X)) <= 1e-6
+
+
+class Longer(layers.Layer):
+    """Makes its name longer each time, and keeps of its arguments only what it makes of them."""
+
+    def __init__(self, units, name=None, **kwargs):
+        super().__init__(**kwargs)
+        self.name = f"{name}_0"
+        self.dense = layers.Dense(units)
+
+    def build(self, shape):
+        self.dense.build(shape)
+        self.gain = self.add_weight(shape=(), name="gain")
+
+    def call(self, x):
+        return self.dense(x) * self.gain
+
+    def get_config(self):
+        return {**super().get_config(), "size": 3}
+
+
+def test_names_and_arguments_of_a_layer_made_again(gc):
+    inputs = keras.Input((6,))
+    x = layers.Dense(5, "relu", name="h")(Longer(4, name="long")(inputs))
+    source = gc.randomise(keras.Model(inputs, layers.Dense(2)(x)))
+    wider = growth.widen(source, 2.0, seed=0)
+    assert wider.get_layer("long_0").dense.units == 4
+    assert gc.gap(gc.outputs(wider, X), gc.outputs(source, X)) <= 1e-6
+    wide = majority.expand(source, 2, exclude=["long_0"], seed=0)
+    assert gc.gap(gc.outputs(wide, X), gc.outputs(source, X)) <= 1e-6
+
+
+class Staged(layers.Layer):
+    """Was given a class of layers, which its configuration does not hold."""
+
+    def __init__(self, units, last=None, **kwargs):
+        super().__init__(**kwargs)
+        self.units, self._kept = units, last
+        self.last = None if last is None else last(units, name="last")
+
+    def build(self, shape):
+        self.gain = self.add_weight(shape=(), name="gain")
+        self.last.build(shape)
+
+    def call(self, x):
+        return self.last(x) * self.gain
+
+    def get_config(self):
+        return {**super().get_config(), "last": "a class"}
+
+
+def test_a_layer_that_was_given_a_class_is_made_again(gc):
+    inputs = keras.Input((6,))
+    x = layers.Dense(5, "relu", name="h")(Staged(4, layers.Dense, name="staged")(inputs))
+    source = gc.randomise(keras.Model(inputs, layers.Dense(2)(x)))
+    wider = growth.widen(source, 2.0, seed=0)
+    assert wider.get_layer("h").units == 10
+    assert gc.gap(gc.outputs(wider, X), gc.outputs(source, X)) <= 1e-6

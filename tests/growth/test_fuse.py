@@ -308,3 +308,25 @@ def test_a_mixture_lives_on(gc, tmp_path):
     growth.grow_in_place(sources[0], action.plan(sources[0]), verify=True)
     assert gc.gap(gc.outputs(sources[0], X), [expected]) <= 1e-6
     sources[0].fit(X, y, verbose=0)
+
+
+@pytest.mark.parametrize("output", ["mean", "sum"])
+def test_outputs_that_are_read_or_stand_behind_functions_are_mixed_behind_the_graph(gc, output):
+    def pyramid(seed):
+        inputs = keras.Input((5,))
+        one = layers.Dense(4, "relu", name="one")(inputs)
+        two = layers.BatchNormalization(name="norm")(layers.Add(name="two")([one, one]))
+        three = layers.Dense(4, name="three")(two)
+        ends = [one, layers.Add()([two, three]), three, layers.Softmax()(three)]
+        return gc.randomise(keras.Model(inputs, ends), seed)
+
+    sources = [pyramid(seed) for seed in (1, 2, 3)]
+    plan = growth.plan_fuse(sources, output=output)
+    assert plan.exact
+    fused, _ = growth.apply(plan, verify=True)
+    assert fused.get_layer("one").units == 12
+    found = zip(*(gc.outputs(source, X) for source in sources), strict=True)
+    expected = [np.mean(each, axis=0) if output == "mean" else np.sum(each, 0) for each in found]
+    assert gc.gap(gc.outputs(fused, X), expected) <= 1e-6
+    reported = growth.plan_fuse(sources, output=output, preserve="approximate")
+    assert not reported.exact

@@ -35,6 +35,15 @@ def test_own_variables():
     assert [id(v) for v in internals.own_variables(layer)] == [id(v) for v in expected]
 
 
+def test_given_arguments():
+    class Scaled(layers.Layer):
+        def __init__(self, factor, other=None, **options):
+            super().__init__(**options)
+
+    assert internals.given_arguments(Scaled(2, name="scaled")) == {"factor": 2, "other": None}
+    assert internals.given_arguments(Scaled(layers.Dense(2))) == {}
+
+
 def test_own_seed_generators():
     layer = layers.Dropout(0.5)
     assert internals.own_seed_generators(layer) == [layer.seed_generator]

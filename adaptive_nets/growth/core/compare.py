@@ -48,7 +48,8 @@ def mixed_outputs(
     found = []
     for tensor, sources in zip(grown.outputs, zip(*parts, strict=True), strict=True):
         arrays = [keras.ops.convert_to_numpy(x).astype("float64") for x in sources]
-        if arrays[0].shape[-1:] != tuple(tensor.shape[-1:]):
+        known = [size for size in tensor.shape[-1:] if size is not None]
+        if known and list(arrays[0].shape[-1:]) != known:
             found.append(np.concatenate(arrays, axis=-1))
         else:
             found.append(sum(m * x for m, x in zip(mix, arrays, strict=True)))

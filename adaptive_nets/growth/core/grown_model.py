@@ -34,12 +34,15 @@ def carried_weights(rebuilder: Rebuilder, gradient: tuple[float, ...]) -> list[C
         gradient: The factor on all gradients of each source.
     """
     found = []
+    known = set()
     for key, record in rebuilder.trace.records.items():
         for source, copy in enumerate(rebuilder.groups.get(key, ())):
             # One copy for all sources has the gradients of all.
             factor = gradient[source] if record.copies > 1 else sum(gradient)
             for old, new in weight_pairs(record.layers[source], copy):
-                found.append(Carried((old,), new, gradient=(factor,)))
+                if id(new) not in known:  # A layer that was given to another holds it too.
+                    found.append(Carried((old,), new, gradient=(factor,)))
+                known.add(id(new))
         for weight in record.weights.values() if not record.copies else ():
             olds = tuple(variable_of(each, weight.attribute) for each in record.layers)
             new = variable_of(rebuilder.layers.get(key), weight.attribute)

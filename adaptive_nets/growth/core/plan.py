@@ -139,10 +139,15 @@ class Plan(abc.ABC):
         return not self.inexact
 
     @property
+    def keeps_class(self) -> bool:
+        """Whether the grown model is made whole, by the constructor of the source's class."""
+        return makes_whole(self.models[0], len(self.models))
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of the plan."""
         source = self.models[0]
-        lost = None if makes_whole(source, len(self.models)) else lost_class(source)
+        lost = None if self.keeps_class else lost_class(source)
         return _Notes((*self.inexact, *self.remarks, *self.carried, *([lost] if lost else [])))
 
     def __str__(self) -> str:
@@ -167,7 +172,7 @@ class Plan(abc.ABC):
         """Makes the grown model; as `adaptive_nets.growth.apply`."""
         grown, report, pairs = self.apply_with_pairs(sample, verify)
         source = self.models[0]
-        if not makes_whole(source, len(self.models)):
+        if not self.keeps_class:
             carry_attributes(source, grown)
         alone = all(model is source for model in self.models)
         if alone and getattr(source, "compiled", False):
@@ -267,6 +272,10 @@ class GrowthPlan(Plan):
         return self.trace.models
 
     @property
+    def keeps_class(self) -> bool:
+        return self.trace.makes_whole(self.models[0])
+
+    @property
     def inexact(self) -> list[str]:
         """Why the function is not preserved, layer by layer."""
         found = [f"{r.path!r} {r.inexact}" for r in self.trace.records.values() if r.inexact]
@@ -284,13 +293,15 @@ class GrowthPlan(Plan):
     def parameters(self) -> int:
         """Parameters that the grown model will have; nothing is built to count them."""
         found = 0
+        copied = {}
         for record in self.trace.records.values():
-            for layer in record.layers[: record.copies]:
-                found += sum(math.prod(each.shape) for each in getattr(layer, "weights", ()))
+            for source, layer in enumerate(record.layers[: record.copies]):
+                for each in getattr(layer, "weights", ()):
+                    copied[source, id(each)] = math.prod(each.shape)
             for weight in record.weights.values() if not record.copies else ():
                 shapes = [tuple(variable_of(x, weight.attribute).shape) for x in record.layers]
                 found += math.prod(each.size for each in maps_of(weight, shapes, self.maps))
-        return found
+        return found + sum(copied.values())
 
     def rows(self) -> list[PlanRow]:
         """The axes that change."""

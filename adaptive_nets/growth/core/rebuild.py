@@ -9,12 +9,13 @@ import numpy as np
 from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.graphs.rebuild import GraphBuilder, Known, input_like, keep_frozen
 from adaptive_nets.graphs.scope import again
+from adaptive_nets.graphs.state import by_path
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.calls import in_order
 from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.core.segments import Features, Segment
 from adaptive_nets.growth.core.trace import Trace
-from adaptive_nets.growth.core.weight_roles import LayerRecord
+from adaptive_nets.growth.core.weight_roles import LayerRecord, held_in
 from adaptive_nets.keras_internals import operation_class
 
 
@@ -51,8 +52,24 @@ class Rebuilder(GraphBuilder):
             keep_frozen(source, grown)
         return grown
 
+    def outputs(self, graph: Any, tensors: list[Any]) -> list[Any]:
+        """The outputs; some are the mixture of what stands side by side in the graph."""
+        if graph is not self.trace.graphs[0]:
+            return tensors
+        behind = self.trace.mixed_behind
+        return [
+            self._mixed(tensor, x, number) if number in behind or x.parted else tensor
+            for number, (tensor, x) in enumerate(zip(tensors, self.trace.outputs, strict=True))
+        ]
+
+    def _mixed(self, tensor: Any, x: Features, number: int) -> Any:
+        name = self.new_name(f"output_{number}_mixed")
+        sources = range(len(self.trace.models))
+        parts = [self._part(tensor, x, source, f"{name}_{source}") for source in sources]
+        return self._mixture(parts, name)
+
     def stays_in_a_row(self, graph: Any) -> bool:
-        return not any(
+        return not self.trace.mixed_behind and not any(
             id(node) in self.trace.separated or self.trace.records[id(node.operation)].copies > 1
             for node in ordered_nodes(graph)
         )
@@ -99,12 +116,25 @@ class Rebuilder(GraphBuilder):
         if id(operation) not in self.groups:
             record = self.trace.records[id(operation)]
             self.groups[id(operation)] = [
-                copied(layer, record, self.new_name(f"{layer.name}_{number}"))
-                if record.copies > 1
-                else copied(layer, record, layer.name)
+                copied(
+                    layer,
+                    record,
+                    self.new_name(f"{layer.name}_{number}") if record.copies > 1 else layer.name,
+                    self._given(record, number),
+                )
                 for number, layer in enumerate(record.layers[: record.copies])
             ]
         return self.groups[id(operation)]
+
+    def _given(self, record: LayerRecord, source: int) -> dict[str, Any]:
+        """The copies of layers with which a layer was made, by argument."""
+        found = {}
+        for other in self.trace.records.values() if record.rule.carries else ():
+            if other is not record and other.copies == record.copies:
+                held = held_in(record.layers[source], other.layers[source])
+                for name, place in held.items():
+                    found[name] = by_path(self.copies(other.layers[0])[source])[place]
+        return found
 
     def _apart(self, node: Any, known: Known) -> list[Any]:
         """The results of a call that each source makes on its own features, side by side."""
@@ -124,7 +154,7 @@ class Rebuilder(GraphBuilder):
             args, kwargs = call.nodes[source].arguments.fill_in(inside)
             results.append(keras.tree.flatten(called(layer, record, args, kwargs)))
         return [
-            self._joined(parts, x, f"{name}_{number}" if number else name)
+            self._joined(parts, x, self.new_name(f"{name}_output_{number}") if number else name)
             for number, (parts, x) in enumerate(
                 zip(zip(*results, strict=True), call.outputs, strict=True)
             )
@@ -132,6 +162,8 @@ class Rebuilder(GraphBuilder):
 
     def _part(self, tensor: Any, x: Features, source: int, name: str) -> Any:
         """What one source sees of a tensor."""
+        if x.parted:
+            return tensor[source]
         for number, axis in enumerate(x.axes):
             if axis is not None:
                 places, index = axis.map(self.maps).positions(source)
@@ -141,17 +173,27 @@ class Rebuilder(GraphBuilder):
         return tensor
 
     def _joined(self, parts: Sequence[Any], x: Features, name: str) -> Any:
-        """The sources' results side by side; or mixed, where they are outputs."""
-        number = next(i for i, axis in enumerate(x.axes) if axis is not None)
+        """The sources' results side by side; or mixed, where they are outputs.
+
+        A list, where each source keeps its own.
+        """
+        if x.parted:
+            return list(parts)
+        number = next((i for i, axis in enumerate(x.axes) if axis is not None), None)
+        if number is None:
+            return parts[0]  # Without elements.
         grown = x.axes[number].map(self.maps)
         if grown.is_shared:
-            mean = not np.isclose(self.mix[0], 1.0)
-            kind = keras.layers.Average if mean else keras.layers.Add
-            return kind(name=name, dtype=parts[0].dtype)(list(parts))
+            return self._mixture(parts, name)
         places = [grown.positions(source)[0] for source in range(len(parts))]
         joined = operation_class("Concatenate")(axis=number, name=name)(list(parts))
         # Where features of several layers meet, the sources of each stand side by side.
         return features_at(joined, np.argsort(np.concatenate(places)), f"{name}_order", number)
+
+    def _mixture(self, parts: Sequence[Any], name: str) -> Any:
+        mean = not np.isclose(self.mix[0], 1.0)
+        kind = keras.layers.Average if mean else keras.layers.Add
+        return kind(name=name, dtype=parts[0].dtype)(list(parts))
 
     def _separate(self, node: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         flat = keras.tree.flatten((args, kwargs))
@@ -183,11 +225,11 @@ def features_at(x: Any, where: np.ndarray, name: str, axis: int) -> Any:
     return operation_class("GetItem")(name=name)(x, (*whole, slice(start, end)))
 
 
-def copied(layer: Any, record: LayerRecord, name: str) -> Any:
+def copied(layer: Any, record: LayerRecord, name: str, given: dict[str, Any]) -> Any:
     """A layer or operation again, as it is; refuses by name one that cannot be made again."""
     try:
         named = isinstance(layer, keras.Layer) or "name" in layer.get_config()
-        return again(layer, {"name": name} if named else {})
+        return again(layer, {**given, "name": name} if named else given)
     except Exception as error:
         raise _not_carried(
             record, f"cannot be made again from its configuration ({error})"

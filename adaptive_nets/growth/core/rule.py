@@ -96,6 +96,13 @@ class Rule:
         """Whether `assemble` and `deepening` make models of the same class by its constructor."""
         return False
 
+    def maker(self, model: Any) -> Callable[[], Any] | None:
+        """What makes a new model of a class of models, with the same settings; None if nothing.
+
+        It does not hold the model.
+        """
+        return None
+
     def deepening(self, model: Any, after: Any, method: str, seed: int) -> Any:
         """The plan of a deeper model of a class of models, or None if it has no own way."""
         return None

@@ -186,13 +186,15 @@ class Features:
     """A tensor as growth sees it: its shape in each source, and the axes that may grow.
 
     An axis that is None does not grow: a batch, a position, the features of an input. `zero` says
-    that all values are zero whatever the model reads.
+    that all values are zero whatever the model reads; `parted` that each source has a tensor of its
+    own, as no axis of known length could hold them all.
     """
 
     shapes: tuple[tuple[int | None, ...], ...]
     axes: tuple[Axis | None, ...]
     dtype: str = "float32"
     zero: bool = False
+    parted: bool = False
 
     @property
     def rank(self) -> int:

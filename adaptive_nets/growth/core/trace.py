@@ -18,7 +18,7 @@ from adaptive_nets.growth.core.registry import (
 )
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
-from adaptive_nets.growth.core.weight_roles import LayerRecord
+from adaptive_nets.growth.core.weight_roles import LayerRecord, carried_with
 
 
 def input_features(tensors: Sequence[keras.KerasTensor]) -> Features:
@@ -37,7 +37,7 @@ class Apart:
 
     Args:
         nodes: The call in the graph of each source.
-        inputs: The tensors that it reads, in flat order.
+        inputs: The tensors that it reads, in the order of the first source's call.
         outputs: Its results, each with one axis on which those of the sources stand side by side.
     """
 
@@ -63,14 +63,13 @@ class Trace:
         self.identical = identical
         self.carried: dict[int, str] = {}
         self.parted: set[int] = set()
+        self.mixed_behind: set[int] = set()
         self._rules: dict[int, Any] = {}
         self.graphs = [functional(model) for model in self.models]
         for model in {id(model): model for model in self.models}.values():
             check_grown_whole(model, len(self.models))
-        self._check_ends()
-        while not self._followed():
-            pass
-        self._check_sharing()
+        _check_ends(self.graphs)
+        self._follow_again()
 
     def graph(self, graphs: Sequence[Any], inputs: list[Features], path: str) -> list[Features]:
         """Traces one graph, of the model itself or of a model inside it."""
@@ -109,7 +108,9 @@ class Trace:
             outputs = self._traced(call)
             _check_sizes(record.path, outputs)
             if record.copies > 1:
-                self.apart[id(node)] = Apart(calls, tuple(call.flat_inputs), tuple(outputs))
+                # Not in the order of the call's own arguments, of which one may have been named.
+                inputs = tuple(known[id(tensor)] for tensor in node.input_tensors)
+                self.apart[id(node)] = Apart(calls, inputs, tuple(outputs))
             elif call.separated:
                 self.separated[id(node)] = call.separated
             for tensor, features in zip(node.outputs, outputs, strict=True):
@@ -120,7 +121,10 @@ class Trace:
         rule = find_rule(type(first))
         if rule is not None:
             rule.bind(self, graphs)
-        return [known[id(tensor)] for tensor in first.outputs]
+        outputs = [known[id(tensor)] for tensor in first.outputs]
+        if path and any(x.parted for x in outputs):
+            raise _parted(path, "gives")
+        return outputs
 
     def record(self, calls: Sequence[Any], path: str) -> LayerRecord:
         """The record of a called layer, made at its first call."""
@@ -154,9 +158,27 @@ class Trace:
         """
         self.carried |= reasons
         self.parted |= set(reasons)
-        while not self._followed():
-            pass
-        self._check_sharing()
+        self._follow_again()
+
+    def mix_behind(self, numbers: set[int]) -> None:
+        """Follows all again, with some outputs mixed behind the graph: in it all stays apart.
+
+        Args:
+            numbers: Which outputs, in flat order.
+        """
+        self.mixed_behind |= numbers
+        self._follow_again()
+
+    def _follow_again(self) -> None:
+        while True:
+            while not self._followed():
+                pass
+            held = carried_with(self.records)
+            if not held:
+                return
+            self.carried = {**held, **self.carried}
+            if len(self.models) > 1:
+                self.parted |= set(held)
 
     def part(self, call: Call) -> None:
         """From its first call on, each source has its own copy of this layer."""
@@ -164,6 +186,17 @@ class Trace:
         if call.record.copies == 1:
             raise _AgainError
         call.record.copies = call.sources
+
+    def makes_whole(self, model: keras.Model) -> bool:
+        """Whether the grown model is of the same class as this source, made by its constructor.
+
+        It is not where layers are kept once a source, which the constructor cannot say.
+        """
+        behind = self.mixed_behind and model is self.models[0]
+        if behind or not makes_whole(model, len(self.models)):
+            return False
+        held = (self.records.get(id(layer)) for layer in model.layers)
+        return not any(record is not None and record.copies > 1 for record in held)
 
     def segments(self) -> list[Segment]:
         """Every distinct segment of the model."""
@@ -189,6 +222,7 @@ class Trace:
         self.apart: dict[int, Apart] = {}
         self.graph_inputs: dict[int, list[Features]] = {}
         self.constraints: list[Any] = []
+        self.constrained: dict[int, int] = {}
         self.mixing: list[tuple[str, str, Axis, int]] = []
         self.current = 0
         inputs = [
@@ -208,9 +242,15 @@ class Trace:
         self.current = id(operation)
         try:
             if not record.rule.carries:
+                if any(x.parted for x in call.flat_inputs):
+                    raise _parted(record.path, "reads")
                 check_same_calls(call.nodes, record.path)
                 _check_masks(call)
+            known = len(self.constraints)
             outputs = keras.tree.flatten(record.rule.trace(call))
+            for constraint in self.constraints[known:]:
+                # A layer inside this one comes first.
+                self.constrained.setdefault(id(constraint), id(operation))
             if call.sources > 1 and not all(_is_joint(call, x) for x in outputs):
                 raise UnruledError(
                     # What one source would make of another's features would be among the results.
@@ -224,33 +264,6 @@ class Trace:
             self.carried[id(operation)] = error.reason
             raise _AgainError from error
         return outputs
-
-    def _check_sharing(self) -> None:
-        """A weight that a carried layer shares with another one would be two weights."""
-        owners: dict[int, Any] = {}
-        for key, record in self.records.items():
-            if record.rule.made_of_layers:
-                continue  # its weights are those of its layers
-            for variable in getattr(record.layers[0], "weights", ()):
-                other = owners.setdefault(id(variable), (key, record))[1]
-                if other is not record and (record.rule.carries or other.rule.carries):
-                    raise ValueError(
-                        f"Cannot grow {record.path!r}: it shares the weight {variable.path!r} with "
-                        f"{other.path!r}, and the layers could not share it any more. Expected a "
-                        "rule for a layer that holds another (adaptive_nets.growth.register_rule), "
-                        "or layers with weights of their own."
-                    )
-
-    def _check_ends(self) -> None:
-        for what in ("inputs", "outputs"):
-            shapes = [[tuple(t.shape) for t in getattr(g, what)] for g in self.graphs]
-            if any(each != shapes[0] for each in shapes) and not (
-                what == "outputs" and len({len(each) for each in shapes}) == 1
-            ):
-                raise ValueError(
-                    f"Cannot fuse models of different {what}. Expected the same shapes in every "
-                    f"source. Received: {', '.join(map(str, shapes))}."
-                )
 
     def _check_alike(self, calls: Sequence[Any], partner: list[dict[int, int]]) -> None:
         first = calls[0]
@@ -268,8 +281,8 @@ class Trace:
 
     def _settle_outputs(self) -> None:
         known = len(self.carried)
-        for features in self.outputs:
-            for axis in features.axes:
+        for number, features in enumerate(self.outputs):
+            for axis in () if number in self.mixed_behind else features.axes:
                 for segment in axis.segments() if axis is not None else ():
                     segment.output = True
                     if segment.separated is not None:
@@ -283,6 +296,25 @@ class Trace:
                 segment.fixed = segment.fixed or f"{path!r}: {function} mixes all features"
         if len(self.carried) > known:
             raise _AgainError
+
+
+def _check_ends(graphs: Sequence[Any]) -> None:
+    for what in ("inputs", "outputs"):
+        shapes = [[tuple(t.shape) for t in getattr(g, what)] for g in graphs]
+        if any(each != shapes[0] for each in shapes) and not (
+            what == "outputs" and len({len(each) for each in shapes}) == 1
+        ):
+            raise ValueError(
+                f"Cannot fuse models of different {what}. Expected the same shapes in every "
+                f"source. Received: {', '.join(map(str, shapes))}."
+            )
+
+
+def _parted(path: str, does: str) -> UnruledError:
+    reason = f"it {does} what each source has on its own, which cannot stand side by side"
+    return UnruledError(
+        f"Cannot fuse at {path!r}: {reason}. Expected tensors with an axis of known length.", reason
+    )
 
 
 def _check_masks(call: Call) -> None:
@@ -318,7 +350,7 @@ def _check_sizes(path: str, outputs: Sequence[Features]) -> None:
     for features in outputs:
         for number, axis in enumerate(features.axes):
             sizes = features.sizes(number)
-            if axis is None and len(set(sizes)) > 1:
+            if axis is None and len(set(sizes)) > 1 and not features.parted:
                 raise ValueError(
                     f"Cannot fuse at {path!r}: axis {number} of its output is of another length "
                     f"in each source. Expected the same. Received: {', '.join(map(str, sizes))}."
@@ -331,7 +363,7 @@ def carried_notes(trace: Trace) -> list[str]:
     for key, record in trace.records.items():
         inside = record.layers[0]
         if isinstance(inside, keras.Model) and not record.rule.carries:
-            lost = None if makes_whole(inside, len(trace.models)) else lost_class(inside)
+            lost = None if trace.makes_whole(inside) else lost_class(inside)
             found += [f"{record.path!r} {lost}"] if lost else []
         if not record.rule.carries or record.rule.declared:
             continue

@@ -1,11 +1,13 @@
 """What each axis of a weight means: the vocabulary in which a rule describes its layer."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
+from adaptive_nets.graphs.state import by_path
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.segments import Axis
 from adaptive_nets.keras_internals import layers_in
@@ -107,6 +109,61 @@ def stacked(layer: Any, attribute: str) -> keras.Variable | None:
         find = getattr(layer, "variable_behind", None)
         layer = layer[int(name)] if name.isdigit() else getattr(layer, name, None)
     return find and find(name)
+
+
+def held_in(layer: Any, other: Any) -> dict[str, str]:
+    """The arguments under which a layer was given another one, or a layer inside that.
+
+    Returns:
+        The place inside the other by the name of the argument.
+    """
+    if not isinstance(layer, keras.Layer) or not isinstance(other, keras.Layer):
+        return {}
+    held = [(name, id(x)) for name, x in vars(layer).items() if isinstance(x, keras.Layer)]
+    if not held:
+        return {}
+    places = {id(each): path for path, each in by_path(other).items()}
+    names = inspect.signature(type(layer).__init__).parameters
+    return {name: places[key] for name, key in held if name in names and key in places}
+
+
+def carried_with(records: dict[int, LayerRecord]) -> dict[int, str]:
+    """Layers that have to be carried because a carried one was given them, and why.
+
+    Args:
+        records: Of all layers, by the id of the first source's.
+
+    Returns:
+        The reasons by the same ids, also for those that were given them.
+
+    Raises:
+        ValueError: A carried layer shares a weight with another one in some other way: it would be
+            two weights.
+    """
+    owners: dict[int, LayerRecord] = {}
+    for record in records.values():
+        if record.rule.made_of_layers:
+            continue  # its weights are those of its layers
+        for variable in getattr(record.layers[0], "weights", ()):
+            other = owners.setdefault(id(variable), record)
+            if other is record or not (record.rule.carries or other.rule.carries):
+                continue
+            pairs = ((record, other), (other, record))
+            holding = [(a, b) for a, b in pairs if held_in(b.layers[0], a.layers[0])]
+            for inner, outer in holding:
+                if not inner.rule.carries or inner.copies != outer.copies:
+                    return {
+                        id(inner.layers[0]): f"{outer.path!r} was given it, or a layer in it",
+                        id(outer.layers[0]): f"it was given {inner.path!r}, or a layer in it",
+                    }
+            if not holding:
+                raise ValueError(
+                    f"Cannot grow {record.path!r}: it shares the weight {variable.path!r} with "
+                    f"{other.path!r}, and the layers could not share it any more. Expected a rule "
+                    "for a layer that holds another (adaptive_nets.growth.register_rule), or "
+                    "layers with weights of their own."
+                )
+    return {}
 
 
 def without_adapters(layer: Any) -> dict[str, Any]:

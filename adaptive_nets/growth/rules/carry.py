@@ -1,5 +1,6 @@
 """Layers and operations that are carried as they are: what they read and give does not grow."""
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Iterator
 from types import FunctionType
@@ -38,7 +39,8 @@ class CarryRule(Rule):
             for axis in read:
                 call.fix(axis, f"{type(call.layer).__name__} is carried as it is")
             return outputs
-        if not read and id(call.layer) not in call.trace.parted and _agree(call):
+        apart = any(x.parted for x in call.flat_inputs)
+        if not read and not apart and id(call.layer) not in call.trace.parted and _agree(call):
             call.record.copies = 1
             return outputs
         call.trace.part(call)
@@ -54,15 +56,12 @@ class CarryRule(Rule):
 
     @staticmethod
     def _side_by_side(call: Call, x: Features) -> Features:
-        """The result with the sources side by side on its last axis of known length."""
+        """The result with the sources side by side on its last axis of known length, if any."""
+        if all(0 in shape for shape in x.shapes):
+            return x
         known = [i for i in range(1, x.rank) if None not in x.sizes(i)]
         if not known:
-            raise ValueError(
-                f"Cannot fuse at {call.record.path!r}: each source calls it on its own, and their "
-                "results cannot stand side by side. Expected a result with an axis of known length "
-                f"behind the batch. Received: shape {x.shapes[0]}. Reason: "
-                f"{call.trace.carried.get(id(call.layer), 'there is no growth rule for it')}."
-            )
+            return dataclasses.replace(x, parted=True)
         # Results of several calls are not tied: one of them may be an output of the model.
         role = f"output {len(call.record.axes)}"
         return x.with_axis(known[-1], call.axis(role, x.sizes(known[-1])))

@@ -127,9 +127,21 @@ def _check_complete(layer: Any, model: keras.Model) -> None:
         for value in keras.tree.flatten((each.arguments.args, each.arguments.kwargs)):
             if isinstance(value, keras.Variable):
                 raise Hidden("its `call` reads a weight itself")
+        if not isinstance(each.operation, keras.layers.Layer) and _has_unknown_size(each):
+            raise Hidden("its `call` reads a size that is not known, such as the batch's")
     for variable in layer.weights:
         if id(variable) not in held:
             raise Hidden(f"its `call` does not show where it uses {variable.path!r}")
+
+
+def _has_unknown_size(node: Any) -> bool:
+    """Whether an operation is given a shape of which a size is None: it could not run."""
+    if type(node.operation).__name__ == "GetItem":
+        return False  # There None is a new axis.
+    given = [*_settings(node.operation).values(), *node.arguments.args]
+    given += node.arguments.kwargs.values()
+    shapes = [each for each in given if isinstance(each, list | tuple) and None in each]
+    return any(all(x is None or isinstance(x, int) for x in shape) for shape in shapes)
 
 
 def _cast(layer: Any, x: keras.KerasTensor) -> keras.KerasTensor:

@@ -14,7 +14,7 @@ keras_hub = pytest.importorskip("keras_hub", reason="keras-hub (extra hub) is no
 
 TASKS = ["LlamaCausalLM", "BertTextClassifier"]
 if "WHOLE_CONTRACT" in os.environ:
-    TASKS += ["GemmaCausalLM", "QwenCausalLM", "GPT2CausalLM", "ViTImageClassifier"]
+    TASKS += ["GemmaCausalLM", "QwenCausalLM", "GPT2CausalLM", "ViTImageClassifier", "T5Seq2SeqLM"]
 
 AGAIN = """
 import sys
@@ -64,10 +64,12 @@ def test_a_task_grows_inside_fit_and_goes_on(name, tmp_path, python):
     assert held <= {id(weight) for weight in task.weights}
     expected = outputs(task, x)
     if hasattr(task, "generate"):
+        # Of an encoder and a decoder it is the decoder that goes on.
+        begins = "decoder_" if "decoder_token_ids" in x else ""
         prompt = {key: np.array(value)[:1] for key, value in x.items()}
-        prompt["padding_mask"] = np.array([[1, 1, 1, 0, 0, 0]])
-        generated = task.generate(prompt, stop_token_ids=None)["token_ids"]
-        np.testing.assert_array_equal(generated[0, :3], prompt["token_ids"][0, :3])
+        prompt[f"{begins}padding_mask"] = np.array([[1, 1, 1, 0, 0, 0]])
+        generated = task.generate(prompt, stop_token_ids=None)[f"{begins}token_ids"]
+        np.testing.assert_array_equal(generated[0, :3], prompt[f"{begins}token_ids"][0, :3])
     path, sample, folder = (str(tmp_path / each) for each in ("task.keras", "x.npz", "export"))
     task.save(path)
     named = x if isinstance(x, dict) else {"": x}
@@ -77,12 +79,20 @@ def test_a_task_grows_inside_fit_and_goes_on(name, tmp_path, python):
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_task_is_expanded_trained_and_collapsed(name):
+def test_a_task_is_expanded_trained_and_collapsed(name, tmp_path):
     task = groups()["hub/tasks"][name]()
     x, y = rows(task)
     expanded = an.majority.expand(task, factor=3, seed=0)
     assert largest_gap(outputs(task, x), outputs(expanded, x)) <= 1e-5
     compiled(expanded).fit(x, y, verbose=0)
     collapsed, _ = an.majority.collapse(expanded)
-    assert largest_gap(outputs(expanded, x), outputs(collapsed, x)) <= 1e-5
+    expected = outputs(expanded, x)
+    assert largest_gap(expected, outputs(collapsed, x)) <= 1e-5
     assert collapsed.count_params() == task.count_params()
+    # It is a task again, which can be saved, and trains on where it is loaded.
+    assert type(collapsed) is type(task)
+    assert {id(w) for w in collapsed.backbone.weights} <= {id(w) for w in collapsed.weights}
+    collapsed.save(tmp_path / "task.keras")
+    loaded = keras.models.load_model(tmp_path / "task.keras", compile=False)
+    assert largest_gap(expected, outputs(loaded, x)) <= 1e-5
+    assert np.isfinite(compiled(loaded).fit(x, y, verbose=0).history["loss"]).all()

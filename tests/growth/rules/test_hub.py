@@ -13,6 +13,7 @@ from adaptive_nets import growth  # noqa: E402 (its rules for keras-hub need it)
 pytestmark = pytest.mark.backend_agnostic
 MODELS = keras_hub.models
 TOKENS, LENGTH = 11, 5
+IMAGES = np.random.default_rng(0).normal(size=(3, 4, 4, 3)).astype("float32")
 
 
 def randomise(model, seed):
@@ -187,9 +188,91 @@ def test_what_the_classes_cannot_say_is_refused():
         growth.fuse([t5(), t5(key=2)], output="concatenate", preserve="approximate")
     with pytest.raises(ValueError, match="heads of 4 features"):
         growth.widen(gpt2(), {"transformer_layer_0:heads": 4})
-    with pytest.raises(ValueError, match="norm='grouped'"):
-        growth.fuse([t5(1), t5(2)], output="concatenate", norm="grouped")
     with pytest.raises(ValueError, match="'activation'"):
         growth.fuse([t5(), t5(activation="gelu")], output="concatenate", preserve="approximate")
     with pytest.raises(ValueError, match="numbers its blocks"):
         growth.deepen(gpt2(), after="transformer_layer_0")
+
+
+def test_blocks_are_kept_once_a_source_where_each_has_its_norms():
+    sources = [bert(1), bert(2, hidden=16, heads=4, intermediate=20)]
+    plan = growth.plan_fuse([classifier(each) for each in sources], norm="grouped")
+    assert plan.exact
+    kept = "transformer_layer_0' (TransformerEncoder) is kept once a source"
+    assert any(kept in note for note in plan.notes)
+    fused, _ = growth.apply(plan, verify=True)
+    found = [outputs(each)[0] for each in plan.models]
+    check_equal([(found[0] + found[1]) / 2], outputs(fused))
+
+
+@pytest.mark.exhaustive
+def test_features_that_are_outputs_and_read_are_mixed_behind_the_graph():
+    plan = growth.plan_fuse([bert(1), bert(2)], norm="grouped")
+    fused, _ = growth.apply(plan, verify=False)
+    assert type(fused) is not type(bert(1))
+    pairs = zip(outputs(bert(1)), outputs(bert(2)), strict=True)
+    check_equal([(a + b) / 2 for a, b in pairs], outputs(fused))
+
+
+def between(middle, seed, gc):
+    inputs = keras.Input((4, 4, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", use_bias=False, name="h")(inputs)
+    x = keras.layers.Conv2D(2, 1)(middle()(x))
+    return gc.randomise(keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x)), seed)
+
+
+def affine():
+    from keras_hub.src.models.hgnetv2.hgnetv2_layers import HGNetV2LearnableAffineBlock
+
+    return HGNetV2LearnableAffineBlock(name="middle")
+
+
+def norm():
+    from keras_hub.src.models.mobilenetv5.mobilenetv5_layers import RmsNorm2d
+
+    return RmsNorm2d(4, eps=0.1, data_format="channels_last", name="middle")
+
+
+@pytest.mark.parametrize("middle", [affine, norm])
+def test_layers_between_convolutions(gc, middle):
+    source = between(middle, 1, gc)
+    for method in ("zero", "replicate"):
+        wider = growth.widen(source, 2.0, method=method, seed=0)
+        assert wider.get_layer("h").filters == 8
+        assert gc.gap(gc.outputs(wider, IMAGES), gc.outputs(source, IMAGES)) <= 1e-5
+    assert gc.fused_gap([source, between(middle, 2, gc)], IMAGES, norm="grouped") <= 1e-5
+
+
+def test_a_class_that_names_its_layers_after_itself(gc):
+    encoder = gc.randomise(
+        keras_hub.models.CLIPVisionEncoder(
+            patch_size=2, hidden_dim=4, num_layers=1, num_heads=2, intermediate_dim=6,
+            image_shape=(4, 4, 3),
+        )
+    )  # fmt: skip
+    grown = growth.widen(encoder, 2.0, seed=0)
+    assert type(grown) is type(encoder) and grown.intermediate_dim == 12
+    assert gc.gap(gc.outputs(grown, IMAGES), gc.outputs(encoder, IMAGES)) <= 1e-5
+
+
+def test_sizes_that_a_constructor_does_not_say_stay(gc):
+    """Whisper's convolutions are as wide as its blocks."""
+    model = gc.randomise(
+        keras_hub.models.WhisperBackbone(
+            vocabulary_size=7, num_layers=1, num_heads=2, hidden_dim=4, intermediate_dim=6,
+            num_mels=3, max_encoder_sequence_length=4, max_decoder_sequence_length=4,
+        )
+    )  # fmt: skip
+    plan = growth.plan_widen(model, 2.0, seed=0)
+    grown, _ = growth.apply(plan, verify=False)
+    assert set(plan.table["axis"]) == {"intermediate_dim"}
+    assert (grown.hidden_dim, grown.intermediate_dim) == (4, 12)
+
+
+@pytest.mark.parametrize("tied", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
+def test_logits_that_are_divided_by_the_width(tied):
+    task = MODELS.T5Seq2SeqLM(t5.__wrapped__(0, tie_embedding_weights=tied))
+    grown = growth.widen(task, 2.0, seed=0)
+    assert type(grown) is type(task)
+    assert grown.backbone.hidden_dim == (8 if tied else 16)
+    check_equal(outputs(task), outputs(grown))

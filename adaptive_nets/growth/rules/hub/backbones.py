@@ -30,20 +30,19 @@ class BackboneRule(ConstructedRule):
 
     def bind(self, trace: Any, graphs: Sequence[keras.Model]) -> None:
         first = graphs[0]
-        if trace.norm == "grouped" and len(graphs) > 1:
-            raise ValueError(
-                f"Cannot fuse {first.name!r} with norm='grouped': {type(first).__name__} has one "
-                "norm over all features. Expected norm='joint', which is exact for copies of one "
-                "model and reported with preserve='approximate' for others."
-            )
+        if len(graphs) > 1 and not trace.makes_whole(first):
+            return
         self._check_settings(graphs)
         records = [trace.records[id(layer)] for layer in first.layers if isinstance(layer, BLOCKS)]
         for role in ("heads", "intermediate"):
             for record in records[1:]:
                 records[0].axes[role].tie(record.axes[role])
         pooled = trace.records.get(id(getattr(first, "pooled_dense", None)))
-        if pooled is not None:
-            pooled.axes["units"].tie(self._hidden(trace, first))
+        hidden = self._hidden(trace, first)
+        if pooled is not None and hidden is not None:
+            pooled.axes["units"].tie(hidden)
+        elif pooled is not None:
+            pooled.axes["units"].fix("it is as wide as the embedding, which stays")
 
     def makes_whole(self, model: keras.Model, sources: int) -> bool:
         return True
@@ -66,13 +65,15 @@ class BackboneRule(ConstructedRule):
                 )
 
     @staticmethod
-    def _hidden(trace: Any, source: keras.Model) -> Axis:
-        return trace.records[id(source.token_embedding)].axes["units"]
+    def _hidden(trace: Any, source: keras.Model) -> Axis | None:
+        # It stays what it is where the embedding is given to a layer that is carried.
+        return trace.records[id(source.token_embedding)].axes.get("units")
 
     def grown(self, source: keras.Model, rebuilder: Any) -> dict[str, Any]:
         """The settings that change."""
         records, maps = rebuilder.trace.records, rebuilder.maps
-        config = {"hidden_dim": self._hidden(rebuilder.trace, source).map(maps).size}
+        hidden = self._hidden(rebuilder.trace, source)
+        config = {} if hidden is None else {"hidden_dim": hidden.map(maps).size}
         for layer in source.layers:
             if isinstance(layer, BLOCKS):
                 axes = records[id(layer)].axes
@@ -87,8 +88,8 @@ class T5BackboneRule(BackboneRule):
 
     def grown(self, source: keras.Model, rebuilder: Any) -> dict[str, Any]:
         config = super().grown(source, rebuilder)
-        hidden = self._hidden(rebuilder.trace, source).map(rebuilder.maps)
-        share = parts.kept_share(hidden)
+        hidden = self._hidden(rebuilder.trace, source)
+        share = 1.0 if hidden is None else parts.kept_share(hidden.map(rebuilder.maps))
         config["layer_norm_epsilon"] = source.layer_norm_epsilon * share
         # It defaults to features / heads, and must stay what it was.
         config["key_value_dim"] = source.key_value_dim or source.hidden_dim // source.num_heads

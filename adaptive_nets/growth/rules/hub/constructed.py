@@ -1,6 +1,7 @@
 """Backbones and tasks that are made again by their constructor, so that they keep their class."""
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ from adaptive_nets.growth.core.registry import find_rule, makes_whole, register_
 from adaptive_nets.growth.core.segments import Axis
 from adaptive_nets.growth.rules.hub import parts
 from adaptive_nets.growth.rules.models import ModelRule
+from adaptive_nets.keras_internals import layers_in
 
 INNER = ("intermediate_dim", "intermediate_size", "mlp_dim")
 # A setting of a backbone, the axes of its layers that it gives, and how their names begin.
@@ -44,12 +46,20 @@ class ConstructedRule(ModelRule):
     def makes_whole(self, model: keras.Model, sources: int) -> bool:
         return sources == 1 and not any(isinstance(x, keras.Model) for x in model.layers)
 
+    def maker(self, model: keras.Model) -> Callable[[], keras.Model] | None:
+        kind, config = type(model), model.get_config()
+        return lambda: kind.from_config(copy.deepcopy(config))
+
     def bind(self, trace: Any, graphs: Sequence[keras.Model]) -> None:
-        if len(graphs) > 1:
+        source = graphs[0]
+        if not self.makes_whole(source, len(graphs)):
             return
-        for axes in _axes_by_setting(graphs[0], trace).values():
+        found = _axes_by_setting(source, trace).values()
+        for axes in found:
             for axis in axes[1:]:
                 axes[0].tie(axis)
+        given = {id(axis) for axes in found for axis in axes}
+        fix_sizes(trace, layers_in(source, include_self=False), given, type(source).__name__)
 
     def deepening(self, model: keras.Model, after: Any, method: str, seed: int) -> Any:
         # Its imports lead back here.
@@ -58,7 +68,7 @@ class ConstructedRule(ModelRule):
         return constructed_deepening(model, after, method, seed)
 
     def assemble(self, source: keras.Model, rebuilder: Any) -> keras.Model | None:
-        if not self.makes_whole(source, len(rebuilder.trace.models)):
+        if not rebuilder.trace.makes_whole(source):
             return None
         config = {**source.get_config(), **self.grown(source, rebuilder)}
         grown = type(source).from_config(config)
@@ -73,6 +83,22 @@ class ConstructedRule(ModelRule):
         return {name: config[name] // each.sizes[0] * each.size for name, each in grown.items()}
 
 
+def fix_sizes(trace: Any, layers: Iterable[Any], free: set[int], kind: str) -> None:
+    """No axis grows that a constructor does not say.
+
+    Args:
+        trace: The tracing of the model.
+        layers: Those that the constructor makes.
+        free: Ids of axes that its settings say.
+        kind: The class of the model.
+    """
+    for layer in layers:
+        record = trace.records.get(id(layer))
+        for axis in record.axes.values() if record else ():
+            if id(axis) not in free:
+                axis.fix(f"{record.path!r} is made by {kind}, which has no setting for it")
+
+
 def enter_layers(source: keras.Model, grown: keras.Model, rebuilder: Any) -> None:
     """Says which layer of the new model stands for which of the source's."""
     records, known = rebuilder.trace.records, rebuilder.layers.keys() | rebuilder.groups.keys()
@@ -80,13 +106,24 @@ def enter_layers(source: keras.Model, grown: keras.Model, rebuilder: Any) -> Non
         record = records.get(id(layer))
         if record is None or id(layer) in known:
             continue
-        new = grown.get_layer(layer.name)
+        new = layer_like(grown, layer)
         if new.trainable != layer.trainable:
             new.trainable = layer.trainable
         if record.copies:
             rebuilder.groups[id(layer)] = [new]
         else:
             rebuilder.layers[id(layer)] = new
+
+
+def layer_like(grown: keras.Model, layer: Any) -> Any:
+    """The layer of a new model that stands for one of the old.
+
+    Some classes begin the names of their layers with the model's, if one is given: then the new
+    model, which is given the old one's, has longer names.
+    """
+    names = {each.name for each in grown.layers}
+    longer = f"{grown.name}_{layer.name}"
+    return grown.get_layer(longer if layer.name not in names and longer in names else layer.name)
 
 
 def _axes_by_setting(source: keras.Model, trace: Any) -> dict[str, list[Axis]]:
@@ -108,15 +145,25 @@ class TaskRule(ModelRule):
         inner = model.backbone
         return sources == 1 and inner is not None and makes_whole(inner, sources)
 
+    def maker(self, model: keras.Model) -> Callable[[], keras.Model] | None:
+        rule = None if model.backbone is None else find_rule(type(model.backbone))
+        backbone = None if rule is None else rule.maker(model.backbone)
+        if backbone is None:
+            return None
+        kind, config = type(model), parts.task_settings(model)
+        return lambda: kind.from_config({**config, "backbone": backbone()})
+
     def bind(self, trace: Any, graphs: Sequence[keras.Model]) -> None:
         task = graphs[0]
         if not self.makes_whole(task, len(graphs)):
             return
-        inside = {id(layer) for layer in task.backbone.layers}
-        for layer in task.layers:
-            record = trace.records.get(id(layer))
-            for axis in record.axes.values() if record and id(layer) not in inside else ():
-                axis.fix(f"{record.path!r} is made anew by {type(task).__name__}")
+        inside = {id(layer) for layer in layers_in(task.backbone)}
+        others = [layer for layer in layers_in(task) if id(layer) not in inside]
+        fix_sizes(trace, others, set(), type(task).__name__)
+        if getattr(task.backbone, "tie_embedding_weights", False):
+            # Its logits are divided by the root of the width (T5).
+            embedding = [task.backbone.token_embedding]
+            fix_sizes(trace, embedding, set(), type(task).__name__)
 
     def deepening(self, model: keras.Model, after: Any, method: str, seed: int) -> Any:
         from adaptive_nets.growth.rules.hub.deepening import TaskDeepening
@@ -126,7 +173,7 @@ class TaskRule(ModelRule):
         return None if inner is None else TaskDeepening(model, inner)
 
     def assemble(self, source: keras.Model, rebuilder: Any) -> keras.Model | None:
-        if not self.makes_whole(source, len(rebuilder.trace.models)):
+        if not rebuilder.trace.makes_whole(source):
             return None
         if id(source.backbone) in rebuilder.trace.records:
             backbone = rebuilder.layer(source.backbone)

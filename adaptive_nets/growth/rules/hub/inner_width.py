@@ -78,9 +78,9 @@ WIDTHS = (
 IN_TURN = frozenset(["GptOssTransformerDecoder"])
 
 
-def known_classes() -> Iterator[type]:
-    """The classes above that the installed keras-hub has."""
-    for module, names in CLASSES.items():
+def known_classes(classes: dict[str, list[str]]) -> Iterator[type]:
+    """Those of some classes, by their modules, that the installed keras-hub has."""
+    for module, names in classes.items():
         try:
             found = importlib.import_module(f"keras_hub.src.{module}")
         except ModuleNotFoundError:
@@ -121,7 +121,7 @@ class InnerWidthRule(Rule):
         return {name: each.size * record.inner[name] for name, each in sizes.items()}
 
 
-register_rule(*known_classes())(InnerWidthRule)
+register_rule(*known_classes(CLASSES))(InnerWidthRule)
 
 
 def widths_of(layer: Any) -> dict[str, int]:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Keeps, Reads, Scales, Writes
@@ -115,7 +116,13 @@ def attention(
 
 def _joint(call: Call, axis: Axis, silent: bool) -> None:
     if call.sources > 1 and not call.trace.identical:
-        call.inexact("normalises the features of all sources together")
+        reason = "normalises the features of all sources together"
+        if call.trace.norm == "grouped":
+            raise UnruledError(
+                f"Cannot fuse at {call.record.path!r}: it {reason}. Expected one layer a source.",
+                f"it {reason}",
+            )
+        call.inexact(f"{reason} (norm='grouped' keeps one layer a source)")
     constrain(call, Normalised(Axis(axis.runs), call.record.path, silent))
 
 
@@ -162,5 +169,10 @@ def _need_uniform(call: Call, axis: Axis) -> None:
 
 def task_like(task: keras.Model, backbone: keras.Model) -> keras.Model:
     """A task of the same settings with another backbone; not compiled."""
-    parts = {"backbone": backbone, "preprocessor": task.preprocessor, "compile": False}
-    return type(task).from_config({**task.get_config(), **parts})
+    return type(task).from_config({**task_settings(task), "backbone": backbone})
+
+
+def task_settings(task: keras.Model) -> dict[str, Any]:
+    """The settings of a task, but for its backbone."""
+    config = {name: value for name, value in task.get_config().items() if name != "backbone"}
+    return {**config, "preprocessor": task.preprocessor, "compile": False}
