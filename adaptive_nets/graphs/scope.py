@@ -53,6 +53,8 @@ def again(
         new = by_constructor(operation, settings)
         if new is None:
             raise
+    if isinstance(new, keras.Layer) and "name" not in (settings or {}):
+        new.name = operation.name  # which a class without get_config does not say
     _share_functions(operation, new, settings or {})
     carry_assets(operation, new)
     make_states(operation, new)
@@ -178,7 +180,9 @@ def made_of(config: dict[str, Any], like: Any, trust_lambdas: bool = True) -> An
     """
     known = names_in(like)
     with in_scope(known, trust_lambdas):
-        return keras.saving.deserialize_keras_object(by_module(config, known))
+        new = keras.saving.deserialize_keras_object(by_module(config, known))
+    _share_functions(like, new, {})
+    return new
 
 
 def names_in(operation: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.core.grown_values import maps_of
 from adaptive_nets.growth.core.plan import GrowthPlan, apply
 from adaptive_nets.growth.core.registry import find_rule
-from adaptive_nets.growth.core.segments import Segment
+from adaptive_nets.growth.core.segments import Axis, Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import Scales, Writes, variable_of
 from adaptive_nets.growth.fusable_settings import check_settings
@@ -211,7 +211,11 @@ def _plan(
     cross = check_fusion(cross, norm, output, preserve, seed)
     cross = 0.0 if cross == "zero" else cross
     trace = Trace(models, norm, identical)
-    bent = {} if identical or preserve != "exact" or output == "concatenate" else _bent_ends(trace)
+    bent = (
+        {}
+        if identical or preserve != "exact" or output == "concatenate"
+        else _bent_ends(trace, output)
+    )
     if bent:
         trace.keep_apart(bent)
     count = len(models)
@@ -250,17 +254,25 @@ def _plan(
     )
 
 
-def _bent_ends(trace: Trace) -> dict[int, str]:
+def _bent(axis: Axis, output: str) -> str | None:
+    """What is done to an output behind the layer that writes it, which no mixture passes."""
+    if axis.nonlinear is None and output == "sum" and not axis.zero_kept:
+        return "a constant that is added"
+    return axis.nonlinear
+
+
+def _bent_ends(trace: Trace, output: str) -> dict[int, str]:
     """The last layers, by their ids, whose outputs could only be mixed before a function."""
     graph, found = trace.graphs[0], {}
     calls = Counter(id(node.operation) for node in graph_nodes(trace.models[0]))
     for tensor, features in zip(graph.outputs, trace.outputs, strict=True):
         axis, last = features.axis(-1), origin(tensor)[0]
         single = calls[id(last)] == 1 and not isinstance(last, keras.Model)
-        if axis is not None and axis.nonlinear is not None and single:
+        bent = None if axis is None else _bent(axis, output)
+        if bent is not None and single:
             read = [s for s in axis.segments() if s.readers]
             if not read and not trace.records[id(last)].rule.carries:
-                found[id(last)] = f"{axis.nonlinear} comes before the outputs are mixed"
+                found[id(last)] = f"{bent} comes before the outputs are mixed"
     return found
 
 
@@ -307,8 +319,9 @@ def _check_outputs(trace: Trace, identical: bool, output: str) -> None:
                 "output that a layer with weights writes, or output='mean'."
             )
         for axis in axes:
-            if axis.nonlinear is not None and not identical:
-                _mark(trace, axis.segments()[0].owners[0], f"is mixed before {axis.nonlinear}")
+            bent = _bent(axis, output)
+            if bent is not None and not identical:
+                _mark(trace, axis.segments()[0].owners[0], f"is mixed before {bent}")
             for segment in axis.segments():
                 if segment.readers and not identical:
                     reader = segment.readers[0]

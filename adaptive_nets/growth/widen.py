@@ -22,6 +22,7 @@ from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.plan import GrowthPlan, apply, settle
 from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.trace import Trace
+from adaptive_nets.growth.core.weight_roles import LayerRecord
 
 METHODS = ("zero", "replicate")
 
@@ -169,12 +170,22 @@ def requested(
             for segment in segments
             if segment.fixed is None and not segment.output and not segment.only_named
         }
-    by_name = {record.path: record for record in trace.records.values()}
-    by_name |= {record.layers[0].name: record for record in trace.records.values()}
+    by_name: dict[str, list[LayerRecord]] = {}
+    for record in trace.records.values():
+        for key in {record.path, record.layers[0].name}:
+            by_name.setdefault(key, []).append(record)
     wanted: dict[Segment, tuple[int, str | None]] = {}
     for name, width in widths.items():
         name, _, role = str(name).partition(":")
-        record = by_name.get(name)
+        # A path comes before a name, which several layers may have.
+        found = by_name.get(name, [])
+        found = [each for each in found if each.path == name] or found
+        if len(found) > 1:
+            raise ValueError(
+                f"Cannot grow {name!r}: {len(found)} layers have this name. Expected one of their "
+                f"paths: {', '.join(repr(each.path) for each in found)}."
+            )
+        record = found[0] if found else None
         if record is None:
             raise ValueError(
                 f"Cannot grow {name!r}: the model has no such layer. Expected one of "

@@ -93,6 +93,7 @@ class Trace:
             node = calls[0]
             operations = tuple(call.operation for call in calls)
             record = self.record(calls, path)
+            _check_shared_alike(record, operations)
             args, kwargs = in_order(operations[0], *node.arguments.fill_in(known))
             call = Call(
                 record=record,
@@ -283,6 +284,16 @@ class Trace:
                 segment.fixed = segment.fixed or f"{path!r}: {function} mixes all features"
         if len(self.carried) > known:
             raise _AgainError
+
+
+def _check_shared_alike(record: LayerRecord, operations: Sequence[Any]) -> None:
+    """What is one layer in the first source is one in every source."""
+    if any(one is not other for one, other in zip(record.layers, operations, strict=True)):
+        raise ValueError(
+            f"Cannot fuse at {record.path!r}: the first source calls one layer more than once, "
+            "where another source has several layers. Expected layers that are shared in the same "
+            "way. Name a source whose layers are not shared first."
+        )
 
 
 def _check_masks(call: Call) -> None:
