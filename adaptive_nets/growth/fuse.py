@@ -242,6 +242,7 @@ def _plan(
     for path, function, *_ in trace.mixing if output == "concatenate" else ():
         _mark(trace, path, f"{function} mixes the features of all sources")
     share = 1 / count if output == "mean" else 1.0
+    alone = not any(record.inexact for record in trace.records.values())
     return GrowthPlan(
         "fuse",
         trace,
@@ -251,6 +252,7 @@ def _plan(
         cross=cross,
         seed=new_seed(seed),
         gradient=(share,) * count,
+        advice=", or cross='zero', which is exact" if alone else "",
     )
 
 

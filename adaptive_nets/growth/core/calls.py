@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import show
+from adaptive_nets.keras_internals import mask_of
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -62,6 +63,35 @@ def check_same_calls(nodes: Sequence[Any], path: str) -> None:
                 f"Expected the same constants, slices and settings. Received: {shown}.",
                 "it is called with other arguments in each source",
             )
+
+
+def check_masks_pass(node: Any, path: str, ends: Sequence[Any]) -> None:
+    """Refuses a call that each source makes alone if it needs the mask of what it reads.
+
+    The part that a source reads of a joined tensor has no mask, and neither have joined results.
+
+    Args:
+        node: The call's record.
+        path: The layer.
+        ends: The outputs of the model, whose masks no layer reads.
+
+    Raises:
+        ValueError: The call reads a mask, or hands one on.
+    """
+    if not isinstance(node.operation, keras.Layer):
+        return
+    names = inspect.signature(node.operation.call).parameters
+    reads = "mask" in names or any(f"{name}_mask" in names for name in names)
+    masked = any(mask_of(x) is not None for x in node.input_tensors)
+    hands_on = any(
+        mask_of(x) is not None and not any(x is end for end in ends) for x in node.outputs
+    )
+    if (reads and masked) or hands_on:
+        raise ValueError(
+            f"Cannot fuse at {path!r}: it is kept once a source, and the mask of what it reads "
+            "would be lost. Expected a model without masks up to here, or a layer that is joined. "
+            "Use norm='joint' if it is a norm; else fuse models without mask_zero=True or Masking."
+        )
 
 
 def _constants(node: Any) -> dict[Any, Any]:

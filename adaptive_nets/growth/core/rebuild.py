@@ -124,7 +124,7 @@ class Rebuilder(GraphBuilder):
             args, kwargs = call.nodes[source].arguments.fill_in(inside)
             results.append(keras.tree.flatten(called(layer, record, args, kwargs)))
         return [
-            self._joined(parts, x, f"{name}_{number}" if number else name)
+            self._joined(parts, x, self.new_name(f"{name}_output_{number}") if number else name)
             for number, (parts, x) in enumerate(
                 zip(zip(*results, strict=True), call.outputs, strict=True)
             )

@@ -8,7 +8,12 @@ import keras
 
 from adaptive_nets.graphs.inventory import lost_class
 from adaptive_nets.graphs.read import functional, ordered_nodes
-from adaptive_nets.growth.core.calls import UnruledError, check_same_calls, in_order
+from adaptive_nets.growth.core.calls import (
+    UnruledError,
+    check_masks_pass,
+    check_same_calls,
+    in_order,
+)
 from adaptive_nets.growth.core.registry import (
     check_grown_whole,
     default_rule,
@@ -81,7 +86,8 @@ class Trace:
             raise ValueError(
                 f"Cannot fuse models of different depth: {path or 'the sources'} have "
                 f"{[len(each) for each in nodes]} layer calls. Expected the same topology. "
-                "Deepen the shallower one first (adaptive_nets.growth.deepen)."
+                "Behind layers that are linear or end in a relu, deepen the shallower one first: "
+                "adaptive_nets.growth.deepen(model, after=[their names], method='identity')."
             )
         known = {id(t): x for t, x in zip(first.inputs, inputs, strict=True)}
         partner = [
@@ -110,6 +116,7 @@ class Trace:
             outputs = self._traced(call)
             _check_sizes(record.path, outputs)
             if record.copies > 1:
+                check_masks_pass(node, record.path, self.graphs[0].outputs)
                 self.apart[id(node)] = Apart(calls, tuple(call.flat_inputs), tuple(outputs))
             elif call.separated:
                 self.separated[id(node)] = call.separated

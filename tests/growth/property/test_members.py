@@ -207,3 +207,12 @@ def test_a_name_of_several_layers_is_refused():
     with pytest.raises(ValueError, match="'one/dense', 'two/dense'"):
         growth.widen(model, {"dense": 8})
     assert growth.widen(model, {"two/dense": 8}).get_layer("two").layers[0].units == 8
+
+
+def test_results_of_a_split_have_names_of_their_own(gc):
+    inputs = keras.Input((3, 5))
+    one, two = ops.split(dense(6)(inputs), [2], axis=-1)
+    model = gc.randomise(keras.Model(inputs, dense(2)(ops.concatenate([two, one], axis=-1))))
+    grown = growth.self_fuse(model, cross="zero", preserve="exact", verify=False)
+    x = values(model)
+    assert gc.gap(gc.outputs(grown, x), gc.outputs(model, x)) < 1e-10
