@@ -21,12 +21,12 @@ from adaptive_nets._seeds import new_seed
 from adaptive_nets.files.models import load_model, reading
 from adaptive_nets.graphs.inventory import graph_nodes
 from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
-from adaptive_nets.growth.core.grown_values import maps_of
+from adaptive_nets.growth.core.grown_values import maps_of, written_in_part
 from adaptive_nets.growth.core.plan import GrowthPlan, apply
 from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.core.segments import Axis, Segment
 from adaptive_nets.growth.core.trace import Trace
-from adaptive_nets.growth.core.weight_roles import Scales, Writes, variable_of
+from adaptive_nets.growth.core.weight_roles import Reads, Scales, Writes, variable_of
 from adaptive_nets.growth.fusable_settings import check_settings
 from adaptive_nets.keras_internals import origin
 
@@ -292,6 +292,9 @@ def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
             scales = any(isinstance(d, Scales) for d in kinds)
             if written and not scales and all(each.is_shared for each in written):
                 continue
+            if written_in_part(weight, found) and any(isinstance(d, Reads) for d in kinds):
+                reason = "writes some features that all sources share beside their own"
+                record.inexact = record.inexact or reason
             pairs = [(each, np.flatnonzero(each.lineage == SHARED)) for each in found]
             if not all(len(at) for _, at in pairs):
                 continue

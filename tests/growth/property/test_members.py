@@ -216,3 +216,19 @@ def test_results_of_a_split_have_names_of_their_own(gc):
     grown = growth.self_fuse(model, cross="zero", preserve="exact", verify=False)
     x = values(model)
     assert gc.gap(gc.outputs(grown, x), gc.outputs(model, x)) < 1e-10
+
+
+def joined_with_an_input():
+    inputs = keras.Input((5,))
+    joined = layers.Concatenate()([inputs, dense(4, "relu")(inputs)])
+    x = dense(9, "relu")(joined) + joined
+    return keras.Model(inputs, dense(2)(dense(3)(x)))
+
+
+def test_features_of_which_the_sources_share_some(gc):
+    models = [gc.randomise(joined_with_an_input(), seed) for seed in (0, 1)]
+    x = values(models[0])
+    grown = growth.self_fuse(models[0], 3, cross="zero", preserve="exact", verify=False)
+    assert gc.gap(gc.outputs(grown, x), gc.outputs(models[0], x)) < 1e-10
+    with pytest.raises(ValueError, match="features that all sources share beside their own"):
+        growth.fuse(models)
