@@ -1,6 +1,7 @@
 """Wider layers that compute what the narrow ones did."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
@@ -115,6 +116,14 @@ def plan_widen(
         else:
             remarks.append(f"{', '.join(segment.owners)} stays at {segment.sizes[0]}: {reason}")
     settle(trace, maps, {s for s, (_, named) in wanted.items() if named}, remarks)
+    if isinstance(widths, float) and widths > 1 and all(m.is_identity for m in maps.values()):
+        fixed = (segment.fixed for segment in segments if not segment.output)
+        reasons = dict.fromkeys([*remarks, *filter(None, fixed)])
+        warnings.warn(
+            f"widen({model.name!r}, {widths}) changes nothing: "
+            f"{'; '.join(reasons) or 'no hidden axis can grow'}.",
+            stacklevel=3,
+        )
     return GrowthPlan(
         "widen", trace, maps, preserve, noise=noise, seed=seed, remarks=tuple(remarks)
     )

@@ -232,3 +232,8 @@ def test_features_of_which_the_sources_share_some(gc):
     assert gc.gap(gc.outputs(grown, x), gc.outputs(models[0], x)) < 1e-10
     with pytest.raises(ValueError, match="features that all sources share beside their own"):
         growth.fuse(models)
+
+
+def test_widening_of_what_cannot_grow_says_so():
+    with pytest.warns(UserWarning, match="changes nothing: .* is carried as it is"):
+        growth.widen(row(dense(4), layers.Lambda(mixing), dense(2)), 2.0)
