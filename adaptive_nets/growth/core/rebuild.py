@@ -144,6 +144,14 @@ class Rebuilder(GraphBuilder):
         """The sources' results side by side; or mixed, where they are outputs."""
         number = next(i for i, axis in enumerate(x.axes) if axis is not None)
         grown = x.axes[number].map(self.maps)
+        if grown.is_shared and "float" not in parts[0].dtype:
+            if self.trace.identical:
+                return parts[0]
+            raise ValueError(
+                f"Cannot fuse at {name!r}: its results of {parts[0].dtype} would be mixed, of "
+                "which there is no mixture. Expected floating numbers. Put a layer with weights "
+                "behind it."
+            )
         if grown.is_shared:
             mean = not np.isclose(self.mix[0], 1.0)
             kind = keras.layers.Average if mean else keras.layers.Add

@@ -312,7 +312,7 @@ class Masked(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="test_property")
-class Two(layers.Layer):
+class SumAndMean(layers.Layer):
     """A layer of two inputs and two outputs that has no growth rule."""
 
     def call(self, x, other=None):
@@ -347,6 +347,6 @@ kinds_of(
     lambda m, x, b: Masked()(x),
     lambda m, x, b: layers.Lambda(odd)(x),
     lambda m, x, b: layers.Lambda(ops.cumsum, arguments={"axis": -1})(x),
-    lambda m, x, b: Two()(x, other=m.like(x, b)),
+    lambda m, x, b: SumAndMean()(x, other=m.like(x, b)),
     name="carried",
 )

@@ -237,3 +237,16 @@ def test_features_of_which_the_sources_share_some(gc):
 def test_widening_of_what_cannot_grow_says_so():
     with pytest.warns(UserWarning, match="changes nothing: .* is carried as it is"):
         growth.widen(row(dense(4), layers.Lambda(mixing), dense(2)), 2.0)
+
+
+def test_truths_of_several_sources_are_not_mixed(gc):
+    def make():
+        inputs = keras.Input((3, 5))
+        return keras.Model(inputs, ops.cast(ops.all(dense(4)(inputs) > -1, axis=1), "float64"))
+
+    models = [gc.randomise(make(), seed) for seed in (0, 1)]
+    x = values(models[0])
+    one, other = (gc.outputs(model, x)[0] for model in models)
+    grown = growth.self_fuse(models[0], 3, cross="zero", preserve="exact", verify=False)
+    assert gc.gap(gc.outputs(grown, x), [one]) == 0
+    assert gc.gap(gc.outputs(growth.fuse(models), x), [(one + other) / 2]) < 1e-10

@@ -4,6 +4,7 @@
 as one likes, and `python tests/growth/property 2000 --seed 1` goes on after faults.
 """
 
+import contextlib
 import os
 
 import keras
@@ -54,9 +55,10 @@ def test_nearly_all_classes_with_a_rule_are_drawn():
     drawn = set()
     for inputs in range(len(INPUTS)):
         for kind, (_, _, alternatives) in enumerate(STEPS):
+            keras.utils.clear_session(free_memory=False)
             for number in range(len(alternatives)):
-                model = Builder([(kind, 0, 1, number)], inputs).model
-                drawn |= {type(node.operation) for node in ordered_nodes(functional(model))}
-                keras.utils.clear_session(free_memory=False)
+                with contextlib.suppress(ValueError):  # no graph, such as of equal names
+                    model = Builder([(kind, 0, 1, number)], inputs).model
+                    drawn |= {type(node.operation) for node in ordered_nodes(functional(model))}
     missing = {each.__name__ for each in set(registered()) - drawn} - ELSEWHERE
     assert len(missing) <= 0.15 * len(registered()), sorted(missing)
