@@ -2,8 +2,8 @@
 
     python benchmarks/accuracy.py [--quick] [--data_dir DIR]
 
-A quarter of the rows is held out, by class, with `random_state=0`. Diabetes, whose 111 test rows say
-little, is also held out in twelve other ways. With `--data_dir`, white wines
+A quarter of the rows is held out, by class, with `random_state=0`. Diabetes, whose 111 test rows
+say little, is also held out in twelve other ways. With `--data_dir`, white wines
 (`wine_quality/winequality_white.csv.gz`) and forest covers (`covertype_15120/*.csv.gz`) too.
 """
 

@@ -186,7 +186,9 @@ def made_of(config: dict[str, Any], like: Any, trust_lambdas: bool = True) -> An
     """
     known = names_in(like)
     with in_scope(known, trust_lambdas):
-        return keras.saving.deserialize_keras_object(by_module(config, known))
+        new = keras.saving.deserialize_keras_object(by_module(config, known))
+    _share_functions(like, new, {})
+    return new
 
 
 def names_in(operation: Any) -> dict[str, Any]:

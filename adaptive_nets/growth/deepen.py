@@ -1,5 +1,6 @@
 """Deeper models that compute what the shallow ones did."""
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from numbers import Integral
@@ -267,12 +268,23 @@ def _spread(model: keras.Model, count: int, method: str) -> list[tuple[str, Any]
         f"Cannot deepen {model.name!r} with method={method!r}: it has no place for it"
         + (f" ({'; '.join(dict.fromkeys(refused))})" if refused else "")
         + ". Expected hidden layers"
-        + (
-            " that are linear or end in a relu. Pass method='residual'."
-            if method == "identity"
-            else ". Name a layer with after=."
-        )
+        + (" that are linear or end in a relu" if method == "identity" else "")
+        + f".{_suggested(model, method)}"
     )
+
+
+def _suggested(model: keras.Model, method: str) -> str:
+    """What else a person can do where no place was found: nothing that would be refused."""
+    if method == "identity":
+        with contextlib.suppress(ValueError):
+            _spread(model, 1, "residual")
+            return " Pass method='residual'."
+    for view in reversed(list(views(model))):
+        for node in reversed(view.nodes):
+            with contextlib.suppress(ValueError):
+                _named(model, view.name(node), method)
+                return f" Name a layer with after=, such as {view.name(node)!r}."
+    return " It has none behind which a layer could be put."
 
 
 def _inner(view: Any, insertion: Any) -> bool:

@@ -135,12 +135,19 @@ def distillation_targets(
     if labels.dtype.kind not in "biuf":
         raise ValueError(f"y must be numbers. Received: y of dtype {labels.dtype}.")
     logits = [np.asarray(source.predict(x, batch_size, verbose=0)) for source in sources]
-    mean = np.mean(logits, axis=0)
+    # Labels stand in one array with the logits, and half precision would round them.
+    mean = np.mean([each.astype(np.result_type(each, "float32")) for each in logits], axis=0)
     if not np.isfinite(mean).all():
         raise ValueError("The sources' mean logits are not finite. Expected trained sources.")
     if len(labels) != len(mean):
         raise ValueError(f"Expected as many labels as rows. Received: {len(labels)}, {len(mean)}.")
-    return np.concatenate([labels.astype(mean.dtype), mean], axis=1)
+    known = labels.astype(mean.dtype)
+    if labels.dtype.kind in "iu" and (known.astype("float64") != labels).any():
+        raise ValueError(
+            f"y must be labels that {mean.dtype} holds exactly, as it does whole numbers up to "
+            f"2**24. Received: y of dtype {labels.dtype} with values up to {labels.max()}."
+        )
+    return np.concatenate([known, mean], axis=1)
 
 
 def _loss(given):

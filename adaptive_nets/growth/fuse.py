@@ -21,12 +21,12 @@ from adaptive_nets._seeds import new_seed
 from adaptive_nets.files.models import load_model, reading
 from adaptive_nets.graphs.inventory import graph_nodes
 from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
-from adaptive_nets.growth.core.grown_values import maps_of
+from adaptive_nets.growth.core.grown_values import maps_of, written_in_part
 from adaptive_nets.growth.core.plan import GrowthPlan, apply
 from adaptive_nets.growth.core.registry import find_rule
-from adaptive_nets.growth.core.segments import Segment
+from adaptive_nets.growth.core.segments import Axis, Segment
 from adaptive_nets.growth.core.trace import Trace
-from adaptive_nets.growth.core.weight_roles import Scales, Writes, variable_of
+from adaptive_nets.growth.core.weight_roles import Reads, Scales, Writes, variable_of
 from adaptive_nets.growth.fusable_settings import check_settings
 from adaptive_nets.keras_internals import origin
 
@@ -213,7 +213,7 @@ def _plan(
     cross = 0.0 if cross == "zero" else cross
     trace = Trace(models, norm, identical)
     mixed = not identical and preserve == "exact" and output != "concatenate"
-    bent = _bent_ends(trace) if mixed else {}
+    bent = _bent_ends(trace, output) if mixed else {}
     if bent:
         trace.keep_apart(bent)
     maps = _allowed_maps(trace, output, mixed)
@@ -232,6 +232,7 @@ def _plan(
     for path, function, *_ in trace.mixing if output == "concatenate" else ():
         _mark(trace, path, f"{function} mixes the features of all sources")
     share = 1 / count if output == "mean" else 1.0
+    alone = not any(record.inexact for record in trace.records.values())
     return GrowthPlan(
         "fuse",
         trace,
@@ -241,6 +242,7 @@ def _plan(
         cross=cross,
         seed=new_seed(seed),
         gradient=(share,) * count,
+        advice=", or cross='zero', which is exact" if alone else "",
     )
 
 
@@ -251,7 +253,7 @@ def _allowed_maps(trace: Trace, output: str, mixed: bool) -> dict[Segment, AxisM
     function, is mixed behind the graph.
     """
     while True:
-        behind = _mixed_behind(trace) if mixed else set()
+        behind = _mixed_behind(trace, output) if mixed else set()
         if behind - trace.mixed_behind:
             trace.mix_behind(behind)
             continue
@@ -269,14 +271,14 @@ def _allowed_maps(trace: Trace, output: str, mixed: bool) -> dict[Segment, AxisM
         trace.keep_apart(broken)
 
 
-def _mixed_behind(trace: Trace) -> set[int]:
+def _mixed_behind(trace: Trace, output: str) -> set[int]:
     """The outputs that cannot be mixed where they are written."""
     found = {number: [axis for axis in x.axes if axis] for number, x in enumerate(trace.outputs)}
     segments = {number: {s for a in axes for s in a.segments()} for number, axes in found.items()}
     behind = set(trace.mixed_behind)
     for number, axes in found.items():
         read = any(segment.readers for segment in segments[number])
-        if read or any(axis.nonlinear is not None for axis in axes):
+        if read or any(_bent(axis, output) is not None for axis in axes):
             behind.add(number)
     # Outputs that have features in common are mixed in one way.
     while True:
@@ -302,17 +304,25 @@ def _maps(trace: Trace, output: str) -> dict[Segment, AxisMap]:
     return maps
 
 
-def _bent_ends(trace: Trace) -> dict[int, str]:
+def _bent(axis: Axis, output: str) -> str | None:
+    """What is done to an output behind the layer that writes it, which no mixture passes."""
+    if axis.nonlinear is None and output == "sum" and not axis.zero_kept:
+        return "a constant that is added"
+    return axis.nonlinear
+
+
+def _bent_ends(trace: Trace, output: str) -> dict[int, str]:
     """The last layers, by their ids, whose outputs could only be mixed before a function."""
     graph, found = trace.graphs[0], {}
     calls = Counter(id(node.operation) for node in graph_nodes(trace.models[0]))
     for tensor, features in zip(graph.outputs, trace.outputs, strict=True):
         axis, last = features.axis(-1), origin(tensor)[0]
         single = calls[id(last)] == 1 and not isinstance(last, keras.Model)
-        if axis is not None and axis.nonlinear is not None and single:
+        bent = None if axis is None else _bent(axis, output)
+        if bent is not None and single:
             read = [s for s in axis.segments() if s.readers]
             if not read and not trace.records[id(last)].rule.carries:
-                found[id(last)] = f"{axis.nonlinear} comes before the outputs are mixed"
+                found[id(last)] = f"{bent} comes before the outputs are mixed"
     return found
 
 
@@ -330,6 +340,9 @@ def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:
             scales = any(isinstance(d, Scales) for d in kinds)
             if written and not scales and all(each.is_shared for each in written):
                 continue
+            if written_in_part(weight, found) and any(isinstance(d, Reads) for d in kinds):
+                reason = "writes some features that all sources share beside their own"
+                record.inexact = record.inexact or reason
             pairs = [(each, np.flatnonzero(each.lineage == SHARED)) for each in found]
             if not all(len(at) for _, at in pairs):
                 continue
@@ -361,8 +374,9 @@ def _check_outputs(trace: Trace, identical: bool, output: str) -> None:
         for axis in axes:
             if number in trace.mixed_behind:
                 continue
-            if axis.nonlinear is not None and not identical:
-                _mark(trace, axis.segments()[0].owners[0], f"is mixed before {axis.nonlinear}")
+            bent = _bent(axis, output)
+            if bent is not None and not identical:
+                _mark(trace, axis.segments()[0].owners[0], f"is mixed before {bent}")
             for segment in axis.segments():
                 if segment.readers and not identical:
                     reader = segment.readers[0]

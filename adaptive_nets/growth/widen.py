@@ -1,6 +1,7 @@
 """Wider layers that compute what the narrow ones did."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
@@ -22,6 +23,7 @@ from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.plan import GrowthPlan, apply, settle
 from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.trace import Trace
+from adaptive_nets.growth.core.weight_roles import LayerRecord
 
 METHODS = ("zero", "replicate")
 
@@ -114,6 +116,14 @@ def plan_widen(
         else:
             remarks.append(f"{', '.join(segment.owners)} stays at {segment.sizes[0]}: {reason}")
     settle(trace, maps, {s for s, (_, named) in wanted.items() if named}, remarks)
+    if isinstance(widths, float) and widths > 1 and all(m.is_identity for m in maps.values()):
+        fixed = (segment.fixed for segment in segments if not segment.output)
+        reasons = dict.fromkeys([*remarks, *filter(None, fixed)])
+        warnings.warn(
+            f"widen({model.name!r}, {widths}) changes nothing: "
+            f"{'; '.join(reasons) or 'no hidden axis can grow'}.",
+            stacklevel=3,
+        )
     return GrowthPlan(
         "widen", trace, maps, preserve, noise=noise, seed=seed, remarks=tuple(remarks)
     )
@@ -169,12 +179,22 @@ def requested(
             for segment in segments
             if segment.fixed is None and not segment.output and not segment.only_named
         }
-    by_name = {record.path: record for record in trace.records.values()}
-    by_name |= {record.layers[0].name: record for record in trace.records.values()}
+    by_name: dict[str, list[LayerRecord]] = {}
+    for record in trace.records.values():
+        for key in {record.path, record.layers[0].name}:
+            by_name.setdefault(key, []).append(record)
     wanted: dict[Segment, tuple[int, str | None]] = {}
     for name, width in widths.items():
         name, _, role = str(name).partition(":")
-        record = by_name.get(name)
+        # A path comes before a name, which several layers may have.
+        found = by_name.get(name, [])
+        found = [each for each in found if each.path == name] or found
+        if len(found) > 1:
+            raise ValueError(
+                f"Cannot grow {name!r}: {len(found)} layers have this name. Expected one of their "
+                f"paths: {', '.join(repr(each.path) for each in found)}."
+            )
+        record = found[0] if found else None
         if record is None:
             raise ValueError(
                 f"Cannot grow {name!r}: the model has no such layer. Expected one of "

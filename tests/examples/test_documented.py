@@ -81,7 +81,9 @@ def shortened(code):
 
 
 def test_the_pages_with_examples_are_found():
-    assert {"docs/start.md", "docs/search.md", "docs/growth.md", "docs/methods/adanet.md"} < {*PAGES}
+    assert {"docs/start.md", "docs/search.md", "docs/growth.md", "docs/methods/adanet.md"} < {
+        *PAGES
+    }
 
 
 def test_errors_that_a_page_explains_are_those_of_the_package():

@@ -52,6 +52,16 @@ def test_a_fused_model_begins_at_the_minimum_of_the_sources_term(gc):
     assert fused.evaluate(x, targets, verbose=0) < first
 
 
+def test_labels_are_not_rounded_to_half_precision():
+    layer = keras.layers.Dense(3, dtype="bfloat16")
+    source = keras.Sequential([keras.Input((5,)), layer])
+    y = np.array([0, 2, 999])
+    targets = growth.distillation_targets([source], np.ones((3, 5), "float32"), y)
+    np.testing.assert_array_equal(targets[:, 0], y)
+    with pytest.raises(ValueError, match="holds exactly"):
+        growth.distillation_targets([source], np.ones((3, 5), "float32"), y + 2**24)
+
+
 @pytest.mark.parametrize("wrong", [{"weight": 1.5}, {"temperature": 0}])
 def test_wrong_settings_are_refused(wrong):
     with pytest.raises(ValueError, match="Received"):

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import show
+from adaptive_nets.keras_internals import mask_of
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -62,6 +63,35 @@ def check_same_calls(nodes: Sequence[Any], path: str) -> None:
                 f"Expected the same constants, slices and settings. Received: {shown}.",
                 "it is called with other arguments in each source",
             )
+
+
+def check_masks_pass(node: Any, path: str, ends: Sequence[Any]) -> None:
+    """Refuses a call that each source makes alone if it needs the mask of what it reads.
+
+    The part that a source reads of a joined tensor has no mask, and neither have joined results.
+
+    Args:
+        node: The call's record.
+        path: The layer.
+        ends: The outputs of the model, whose masks no layer reads.
+
+    Raises:
+        ValueError: The call reads a mask, or hands one on.
+    """
+    if not isinstance(node.operation, keras.Layer):
+        return
+    names = inspect.signature(node.operation.call).parameters
+    reads = "mask" in names or any(f"{name}_mask" in names for name in names)
+    masked = any(mask_of(x) is not None for x in node.input_tensors)
+    hands_on = any(
+        mask_of(x) is not None and not any(x is end for end in ends) for x in node.outputs
+    )
+    if (reads and masked) or hands_on:
+        raise ValueError(
+            f"Cannot fuse at {path!r}: it is kept once a source, and the mask of what it reads "
+            "would be lost. Expected a model without masks up to here, or a layer that is joined. "
+            "Use norm='joint' if it is a norm; else fuse models without mask_zero=True or Masking."
+        )
 
 
 def _constants(node: Any) -> dict[Any, Any]:
@@ -156,3 +186,61 @@ def _same_code(one: types.CodeType, other: types.CodeType) -> bool:
 def _equal(one: Any, other: Any) -> bool:
     # NaN is no other constant than NaN.
     return bool(one == other) or (one != one and other != other)
+
+
+def is_stock(activation: Any) -> bool:
+    """Whether an activation is one of Keras, whose effect on zeros and features is known."""
+    name = getattr(activation, "__name__", "")
+    stock = hasattr(keras.activations, name) if name else activation is None
+    known = (getattr(each, name, None) for each in (keras.activations, keras.ops))
+    return stock and (not name or any(activation is each for each in known))
+
+
+def tried_out(
+    function: Any, shape: Sequence[int | None], dtype: str, number: int
+) -> tuple[np.ndarray, bool]:
+    """What a function makes of random values, and whether it acts on each feature alone.
+
+    If it does, some of the features, in another order, have the results that they have among all.
+
+    Args:
+        function: The function.
+        shape: That of a tensor that it may be given.
+        dtype: Of the tensor.
+        number: The axis of the features.
+    """
+    rng = np.random.default_rng(0)
+    size = shape[number]
+    sizes = [2 if each is None else min(each, 3) for each in shape]
+    sizes[number] = size + 3
+    given = 3 * rng.normal(size=sizes)
+    order = rng.permutation(size + 3)[:size]
+    try:
+        whole, some = (
+            keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(each, dtype)))
+            for each in (given, given.take(order, number))
+        )
+        same = np.allclose(
+            some.astype("float64"),
+            whole.take(order, number).astype("float64"),
+            rtol=1e-2 if "16" in str(dtype) else 1e-5,
+            equal_nan=True,
+        )
+    except Exception:  # whatever it says of another number of features
+        return np.zeros(()), False
+    return whole.astype("float64"), same and whole.shape == given.shape
+
+
+def activation_name(activation: Any) -> str:
+    """The name by which Keras knows an activation; that of another function says where it is."""
+    if activation is None:
+        return "linear"
+    if not is_stock(activation):
+        kind = getattr(activation, "__name__", None) or type(activation).__name__
+        return f"function {kind}"
+    serialized = keras.activations.serialize(activation)
+    if isinstance(serialized, dict):
+        serialized = serialized.get("registered_name") or getattr(
+            activation, "__name__", type(activation).__name__
+        )
+    return str(serialized).rpartition(">")[2].lower()

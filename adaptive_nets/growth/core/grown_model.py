@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets._checks import show
 from adaptive_nets.graphs.shared_memory import read, tensor
 from adaptive_nets.graphs.state import carry_state, weight_pairs
 from adaptive_nets.growth.core.grown_values import grown_weight, maps_of
@@ -168,7 +169,14 @@ def draw(variable: Any, dtype: np.dtype, seed: tuple[int, ...]) -> np.ndarray:
         if "seed" in config:
             drawn = int(np.random.default_rng(seed).integers(2**31))
             initializer = type(initializer).from_config({**config, "seed": drawn})
-    value = initializer(variable.shape, dtype=variable.dtype)
+    try:
+        value = initializer(variable.shape, dtype=variable.dtype)
+    except Exception as error:
+        raise ValueError(
+            f"Cannot grow {variable.path!r}: its initializer {show(initializer)} gives no weights "
+            f"of the grown shape {tuple(variable.shape)}. Expected one that takes every shape. Set "
+            "another initializer for the layer."
+        ) from error
     return np.array(keras.ops.convert_to_numpy(value)).astype(dtype, copy=False)
 
 

@@ -42,17 +42,31 @@ def sums_shared(weight: Weight, maps: tuple[AxisMap, ...]) -> bool:
     """Whether the sources' values are summed in the cells that all of them have.
 
     What acts on shared features is the same in every source; what reads or writes them is summed,
-    also where only some of what it reads is shared.
+    also where only some of what it reads or writes is shared.
     """
     kinds = weight.dimensions
     return (
         any(isinstance(kind, Reads | Writes) for kind in kinds)
         and not any(isinstance(kind, Scales) for kind in kinds)
         and all((each.lineage == SHARED).any() for each in maps)
-        and all(
-            each.is_shared for each, kind in zip(maps, kinds, strict=True) if type(kind) is Writes
-        )
     )
+
+
+def of_shared(grown: AxisMap, source: int, shared: float, own: float) -> np.ndarray:
+    """A factor for each of a source's features: one for those that all share, one for its own."""
+    places, taken = grown.positions(source)
+    found = np.full(grown.sizes[source], own)
+    found[taken] = np.where(grown.lineage[places] == SHARED, shared, own)
+    return found
+
+
+def written_in_part(weight: Weight, maps: tuple[AxisMap, ...]) -> list[int]:
+    """The dimensions that a weight writes of which the sources share some features only."""
+    return [
+        i
+        for i, (kind, each) in enumerate(zip(weight.dimensions, maps, strict=True))
+        if isinstance(kind, Writes) and (each.lineage == SHARED).any() and not each.is_shared
+    ]
 
 
 def common_cells(maps: tuple[AxisMap, ...]) -> tuple:
@@ -149,6 +163,7 @@ def grown_weight(
     if crossed and crossed != "random":
         add_cross(target, weight, maps, float(cross), rng)
     scale = 1.0 if weight.scale is None else weight.scale(maps)
+    partly = written_in_part(weight, maps) if len(values) > 1 else []
 
     def factors(source: int) -> list[np.ndarray | None]:
         found: list[np.ndarray | None] = [None] * rank
@@ -158,6 +173,8 @@ def grown_weight(
         mixing = len(values) > 1 and any(
             isinstance(kinds[i], Writes) and maps[i].is_shared for i in makes
         )
+        for i in partly:
+            found[i] = of_shared(maps[i], source, 1 / len(values), 1.0)
         total = scale * (mix[source] if mixing else 1.0)
         if total != 1.0:
             first = found[0] if found[0] is not None else np.ones(maps[0].sizes[source])
@@ -246,6 +263,7 @@ def grown_slot(
     target = np.zeros(tuple(each.size for each in maps), values[0].dtype)
     scale = 1.0 if weight.scale is None else weight.scale(maps)
     kinds = weight.dimensions
+    partly = written_in_part(weight, maps) if len(values) > 1 else []
 
     def factors(source: int) -> list[np.ndarray | None]:
         found: list[np.ndarray | None] = [None] * len(maps)
@@ -255,7 +273,12 @@ def grown_slot(
         mixing = len(values) > 1 and any(
             isinstance(kind, Writes) and maps[i].is_shared for i, kind in enumerate(kinds)
         )
-        total = ((1.0 if mixing else gradient[source]) / scale) ** power
+        rest = gradient[source]
+        if partly and not mixing:
+            own = of_shared(maps[partly[0]], source, 1.0, rest) ** power
+            found[partly[0]] = own if found[partly[0]] is None else own * found[partly[0]]
+            rest = 1.0
+        total = ((1.0 if mixing else rest) / scale) ** power
         first = found[0] if found[0] is not None else np.ones(maps[0].sizes[source])
         found[0] = first * total
         return found

@@ -183,6 +183,14 @@ class Rebuilder(GraphBuilder):
         if number is None:
             return parts[0]  # Without elements.
         grown = x.axes[number].map(self.maps)
+        if grown.is_shared and "float" not in parts[0].dtype:
+            if self.trace.identical:
+                return parts[0]
+            raise ValueError(
+                f"Cannot fuse at {name!r}: its results of {parts[0].dtype} would be mixed, of "
+                "which there is no mixture. Expected floating numbers. Put a layer with weights "
+                "behind it."
+            )
         if grown.is_shared:
             return self._mixture(parts, name)
         places = [grown.positions(source)[0] for source in range(len(parts))]

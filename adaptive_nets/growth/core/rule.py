@@ -5,12 +5,20 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.calls import UnruledError
+from adaptive_nets.growth.core.calls import UnruledError, activation_name, is_stock, tried_out
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
-from adaptive_nets.growth.core.weight_roles import Dimension, Keeps, LayerRecord, Weight, stacked
+from adaptive_nets.growth.core.weight_roles import (
+    Dimension,
+    Keeps,
+    LayerRecord,
+    Weight,
+    initializers_for_any_shape,
+    stacked,
+)
 
 # Functions with f(0) = 0, so that a silent feature stays silent.
 ZERO_KEEPING = frozenset(
@@ -67,7 +75,10 @@ class Rule:
         """The grown layer, not yet built."""
         layer = record.layers[0]
         sizes = {role: axis.map(maps) for role, axis in record.axes.items()}
-        return again(layer, self.config(record, sizes))
+        axes = [d.axis for weight in record.weights.values() for d in weight.dimensions]
+        grown = any(axis is not None and not axis.map(maps).is_identity for axis in axes)
+        drawn = initializers_for_any_shape(layer) if grown else {}
+        return again(layer, {**drawn, **self.config(record, sizes)})
 
     def bind(self, trace: Any, graphs: Sequence[Any]) -> None:
         """Called for a class of models once their graphs are traced.
@@ -317,6 +328,8 @@ class Call:
         name = activation_name(activation)
         if name == "linear":
             return x
+        if not is_stock(activation):
+            self._check_alone(x, activation, name)
         if name in COUPLING:
             last = x.axis(-1)
             if last is not None:
@@ -327,21 +340,22 @@ class Call:
         keeps = name in ZERO_KEEPING
         return dataclasses.replace(x, axes=tuple(a and a.after(name, keeps) for a in x.axes))
 
+    def _check_alone(self, x: Features, function: Any, name: str) -> None:
+        """Of an unknown function it is tried out whether it acts on each feature alone."""
+        for number, axis in enumerate(x.axes):
+            if axis is None:
+                continue
+            values, alone = tried_out(function, x.shapes[0], x.dtype, number)
+            if not alone:
+                self.fix(axis, f"its activation {name} is no function of each feature alone")
+            elif not np.isfinite(values).all():
+                for segment in axis.segments():
+                    reason = f"its activation {name} is not finite everywhere"
+                    segment.only_copied = segment.only_copied or reason
+
 
 def _behind_first(function: Any) -> Any:
     """A function whose last argument are the maps of all axes, for those behind the first."""
     if not callable(function):
         return function
     return lambda *arguments: function(*arguments[:-1], arguments[-1][1:])
-
-
-def activation_name(activation: Any) -> str:
-    """The name by which Keras knows an activation."""
-    if activation is None:
-        return "linear"
-    serialized = keras.activations.serialize(activation)
-    if isinstance(serialized, dict):
-        serialized = serialized.get("registered_name") or getattr(
-            activation, "__name__", type(activation).__name__
-        )
-    return str(serialized).rpartition(">")[2].lower()

@@ -8,7 +8,12 @@ import keras
 
 from adaptive_nets.graphs.inventory import lost_class
 from adaptive_nets.graphs.read import functional, ordered_nodes
-from adaptive_nets.growth.core.calls import UnruledError, check_same_calls, in_order
+from adaptive_nets.growth.core.calls import (
+    UnruledError,
+    check_masks_pass,
+    check_same_calls,
+    in_order,
+)
 from adaptive_nets.growth.core.registry import (
     check_grown_whole,
     default_rule,
@@ -80,7 +85,8 @@ class Trace:
             raise ValueError(
                 f"Cannot fuse models of different depth: {path or 'the sources'} have "
                 f"{[len(each) for each in nodes]} layer calls. Expected the same topology. "
-                "Deepen the shallower one first (adaptive_nets.growth.deepen)."
+                "Behind layers that are linear or end in a relu, deepen the shallower one first: "
+                "adaptive_nets.growth.deepen(model, after=[their names], method='identity')."
             )
         known = {id(t): x for t, x in zip(first.inputs, inputs, strict=True)}
         partner = [
@@ -92,6 +98,7 @@ class Trace:
             node = calls[0]
             operations = tuple(call.operation for call in calls)
             record = self.record(calls, path)
+            _check_shared_alike(record, operations)
             args, kwargs = in_order(operations[0], *node.arguments.fill_in(known))
             call = Call(
                 record=record,
@@ -108,6 +115,7 @@ class Trace:
             outputs = self._traced(call)
             _check_sizes(record.path, outputs)
             if record.copies > 1:
+                check_masks_pass(node, record.path, self.graphs[0].outputs)
                 # Not in the order of the call's own arguments, of which one may have been named.
                 inputs = tuple(known[id(tensor)] for tensor in node.input_tensors)
                 self.apart[id(node)] = Apart(calls, inputs, tuple(outputs))
@@ -315,6 +323,16 @@ def _parted(path: str, does: str) -> UnruledError:
     return UnruledError(
         f"Cannot fuse at {path!r}: {reason}. Expected tensors with an axis of known length.", reason
     )
+
+
+def _check_shared_alike(record: LayerRecord, operations: Sequence[Any]) -> None:
+    """What is one layer in the first source is one in every source."""
+    if any(one is not other for one, other in zip(record.layers, operations, strict=True)):
+        raise ValueError(
+            f"Cannot fuse at {record.path!r}: the first source calls one layer more than once, "
+            "where another source has several layers. Expected layers that are shared in the same "
+            "way. Name a source whose layers are not shared first."
+        )
 
 
 def _check_masks(call: Call) -> None:

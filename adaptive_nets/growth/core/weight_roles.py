@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 
 from adaptive_nets.graphs.state import by_path
 from adaptive_nets.growth.core.axis_map import AxisMap
@@ -169,6 +170,19 @@ def carried_with(records: dict[int, LayerRecord]) -> dict[int, str]:
 def without_adapters(layer: Any) -> dict[str, Any]:
     """The settings of a new layer like this one that learns with all its weights."""
     return {"lora_rank": None} if getattr(layer, "lora_enabled", False) else {}
+
+
+def initializers_for_any_shape(layer: Any) -> dict[str, Any]:
+    """The settings of a grown layer whose initializers are arrays: drawn weights instead.
+
+    An array has the shape of the old weight only.
+    """
+    found = {}
+    for name, given in vars(layer).items():
+        constant = isinstance(given, keras.initializers.Constant) and np.ndim(given.value)
+        if name.endswith("_initializer") and constant:
+            found[name] = "zeros" if np.ndim(given.value) == 1 else "glorot_uniform"
+    return found
 
 
 def grows_as(layer: Any) -> type:

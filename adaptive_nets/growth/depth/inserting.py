@@ -73,6 +73,8 @@ class Inserter(Copier):
         if "name" in operation.get_config():
             config["name"] = self.unique(name)
         new = self.rebuilt(operation, config)
+        if "name" not in config and isinstance(new, keras.Layer):
+            new.name = self.unique(name)
         self.new_layers.append((new, values))
         return new
 

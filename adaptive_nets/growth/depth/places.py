@@ -264,9 +264,12 @@ class Places:
     def _check_inner(self, tensor: keras.KerasTensor, node: Any) -> None:
         """Refuses an output layer."""
         if id(tensor) in self.view.output_ids and not self.view.path:
+            before = self.view.producer.get(id(node.input_tensors[0]))
+            name = None if before is None else self.view.name(before)
+            advice = "Put one in front of it." if name is None else f"Name {name!r} before it."
             raise ValueError(
                 f"Cannot deepen after {self.view.name(node)!r}: it is an output layer of the "
-                "model. Expected a hidden layer. Name the one before it."
+                f"model. Expected a hidden layer. {advice}"
             )
 
 

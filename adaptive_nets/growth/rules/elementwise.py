@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import keras
+import numpy as np
 from keras import layers
 
 from adaptive_nets.growth.core.calls import constant_shape
@@ -32,6 +34,9 @@ class PassRule(Rule):
     """Features pass as they are, a silent one as zero."""
 
     def trace(self, call: Call) -> Features:
+        for number, size in enumerate(getattr(call.layer, "noise_shape", None) or ()):
+            if size not in (None, 1):
+                call.fix(call.inputs.axis(number), "its noise_shape has a length for the features")
         return call.output(call.inputs)
 
     def zero_inputs(self, layer: Any) -> str:
@@ -79,8 +84,8 @@ class ReLURule(FunctionLayerRule):
     """A ReLU with a threshold, a ceiling and a slope."""
 
     def zero_inputs(self, layer: Any) -> str | None:
-        # A threshold below zero would move 0.
-        return None if layer.threshold < 0 else "all"
+        # Below a threshold the slope begins there, so that it would move 0.
+        return None if layer.threshold and layer.negative_slope else "all"
 
     def is_idempotent(self, layer: Any) -> bool:
         return not layer.negative_slope and not layer.threshold
@@ -106,7 +111,12 @@ class RescalingRule(Rule):
 
     def trace(self, call: Call) -> Features:
         x = call.output(call.inputs)
-        keeps = call.layer.offset == 0
+        constants = call.layer.scale, call.layer.offset
+        first = keras.config.image_data_format() == "channels_first"
+        for number, axis in enumerate(x.axes):
+            if any(np.ndim(each) if first else _meets(each, x.rank - number) for each in constants):
+                call.fix(axis, "each of its features meets a constant of its own")
+        keeps = not np.any(call.layer.offset)
         axes = [a and dataclasses.replace(a, zero_kept=a.zero_kept and keeps) for a in x.axes]
         return dataclasses.replace(x, axes=tuple(axes))
 

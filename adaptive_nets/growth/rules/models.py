@@ -79,7 +79,10 @@ class OwnLayerRule(Rule):
         if type(grown) is type(record.layers[0]):
             outputs = grown(*args, **kwargs)
             for old, new in layer_pairs(record.layers[0], grown):
-                if id(old) in rebuilder.trace.records:
+                inner = rebuilder.trace.records.get(id(old))
+                if inner is not None and inner.copies:
+                    rebuilder.groups[id(old)] = [new]
+                elif inner is not None:
                     rebuilder.layers[id(old)] = new
             return outputs
         flat = keras.tree.flatten((args, kwargs))

@@ -9,6 +9,7 @@ from keras import layers
 
 from adaptive_nets.graphs.scope import make_states
 from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.registry import register_rule, rule_inside
 from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Features, Segment
@@ -35,6 +36,13 @@ def delegate(
     if attribute not in record.inner:
         inside = tuple(getattr(layer, attribute) for layer in call.layers)
         path = f"{record.path}/{inside[0].name}"
+        if len({type(layer) for layer in inside}) > 1:
+            shown = ", ".join(type(layer).__name__ for layer in inside)
+            raise UnruledError(
+                f"Cannot fuse at {path!r}: the sources have other layers there. Expected the same "
+                f"class in every source. Received: {shown}.",
+                "there is another layer in it in each source",
+            )
         record.inner[attribute] = LayerRecord(inside, rule_inside(inside[0], path), path)
     inner = record.inner[attribute]
     args, kwargs = keras.tree.map_structure(

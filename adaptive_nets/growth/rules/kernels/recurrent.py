@@ -20,6 +20,8 @@ ALIKE = (
     *("return_sequences", "return_state", "stateful", "zero_output_for_mask"),
 )
 
+WINDOW = ("kernel_size", "strides", "padding", "dilation_rate", "data_format")
+
 
 def refuse_unlike(call: Call, parts: Sequence[Any], names: Sequence[str] = ALIKE) -> None:
     """Sources whose layers compute different things cannot stand in one layer."""
@@ -66,10 +68,17 @@ def cell_axis(
             f"{like.__module__}.{kind}. Register a rule for a layer around your cell.",
             f"there is no growth rule for its cell {like.__module__}.{kind}",
         )
+    if any(type(each) is not type(cell) for each in cells):
+        shown = ", ".join(type(each).__name__ for each in cells)
+        raise UnruledError(
+            f"Cannot fuse at {call.record.path!r}: the sources have other cells. Expected the same "
+            f"class in every source. Received: {shown}.",
+            "it has another cell in each source",
+        )
     refuse_unlike(call, cells)
     units = call.axis(role, [each.units for each in cells])
     gated = units.tile(GATES[kind])
-    hidden = _hidden(call, units, states, cell.activation)
+    hidden = _hidden(call, units, states, cell)
     call.weight(f"{prefix}kernel", Reads(x), Writes(gated))
     call.weight(f"{prefix}recurrent_kernel", Reads(hidden), Writes(gated))
     if cell.use_bias:
@@ -78,13 +87,14 @@ def cell_axis(
     return hidden
 
 
-def _hidden(call: Call, units: Axis, states: list[Features], activation: Any) -> Axis:
+def _hidden(call: Call, units: Axis, states: list[Features], cell: Any) -> Axis:
     """The axis of the state: a silent unit stays zero from step to step if it begins there."""
     for number, state in enumerate(states):
         states[number] = state = call.separate(state, -1)
         units = call.tie(units, state.axis(-1)) or units
-    begun = Features(tuple((n,) for n in units.sizes), (units,))
-    hidden = call.activate(begun, activation).axis(0)
+    begun = Features(tuple((None, n) for n in units.sizes), (None, units))
+    call.activate(begun, getattr(cell, "recurrent_activation", None))
+    hidden = call.activate(begun, cell.activation).axis(1)
     # A gate is a function of the old state, so whatever the activation is, the unit is not linear.
     return hidden.after("recurrence", True)
 
@@ -183,7 +193,7 @@ class ConvLSTMRule(_RecurrentRule):
 
     def trace(self, call: Call) -> Any:
         _refuse_states(call)
-        refuse_unlike(call, call.layers, (*ALIKE, "kernel_size", "strides", "padding"))
+        refuse_unlike(call, call.layers, (*ALIKE, *WINDOW))
         x, cell = call.inputs, call.layer.cell
         last = cell.data_format == "channels_last"
         channels = -1 if last else 2
@@ -195,7 +205,7 @@ class ConvLSTMRule(_RecurrentRule):
             raise ValueError(
                 f"Cannot fuse at {call.record.path!r}: states are passed to it. Expected none."
             )
-        hidden = _hidden(call, filters, states, cell.activation)
+        hidden = _hidden(call, filters, states, cell)
         space = (Keeps(),) * (x.rank - 3)
         gated = filters.tile(4)
         call.weight("cell.kernel", *space, Reads(x.axis(channels)), Writes(gated))

@@ -89,8 +89,9 @@ class CastRule(Rule):
     """Another dtype, or no gradient."""
 
     def trace(self, call: Call) -> Features:
-        x = call.output(call.flat_inputs[0])
-        if "float" in x.dtype:
+        given = call.flat_inputs[0]
+        x = call.output(given)
+        if "float" in x.dtype and "float" in given.dtype:
             return x
         return dataclasses.replace(x, axes=tuple(a and a.after("cast", True) for a in x.axes))
 

@@ -91,10 +91,11 @@ class ReductionRule(Rule):
     def trace(self, call: Call) -> Features:
         x, operation = call.flat_inputs[0], call.layer
         reduced = over(operation.axis, x.rank)
-        for number in reduced:
-            if not x.zero:
-                call.fix(x.axis(number), "it reduces over features")
         name = type(operation).__name__.lower()
+        for number in reduced:
+            # The logarithm of a sum of exponentials counts zeros.
+            if not x.zero or name == "logsumexp":
+                call.fix(x.axis(number), "it reduces over features")
         keeps = name in OF_ZEROS and getattr(operation, "initial", None) in (None, 0)
         axes: list[Axis | None] = []
         for number, axis in enumerate(x.axes):
