@@ -153,9 +153,10 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
         """Returns intervals that hold the true value of so many rows: `[rows, 2]`.
 
         Their width is measured on the rows that were held out of the training (split conformal
-        prediction; of quantiles with `output="quantiles"`), so that they hold where further rows are like these. The model was also chosen
-        by these rows, which makes the intervals narrower by a little than new rows would. With
-        several targets, `[rows, targets, 2]`, each target is covered so often by itself.
+        prediction; of quantiles with `output="quantiles"`), so that they hold where further rows
+        are like these. The model was also chosen by these rows, so intervals are a little too
+        narrow. With several targets, `[rows, targets, 2]`, each target is covered so often by
+        itself.
 
         Args:
             X: Features, as for `fit`.

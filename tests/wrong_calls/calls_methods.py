@@ -87,8 +87,7 @@ FRONT = [
     Call(
         "AutoRegressor.predict_interval",
         method(t.numbers_front, "predict_interval"),
-        {"X": TABLE, "coverage": number(0.5, 0, 1).but(0.999)},
-        HANDED_ON,
+        {"X": fixed(t.X), "coverage": number(0.5, 0, 1).but(0.999)},
     ),
     Call(
         "AutoClassifier.evaluate",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adaptive_nets._arguments import takes
+from adaptive_nets._checks import check_integer
 from adaptive_nets.heads import (
     BinaryClass,
     Head,
@@ -120,7 +121,8 @@ def RegressionHead(  # noqa: N802 (tf.estimator's name)
         name: The head's name. Defaults to `None`: that of its kind.
     """
     return Regression(
-        label_dimension=label_dimension, weight_column=weight_column,
+        label_dimension=check_integer("label_dimension", label_dimension, 1),
+        weight_column=weight_column,
         loss_reduction=loss_reduction, loss_fn=loss_fn, inverse_link_fn=inverse_link_fn,
         **_named(name),
     )  # fmt: skip
@@ -145,7 +147,8 @@ def PoissonRegressionHead(  # noqa: N802 (tf.estimator's name)
         name: The head's name. Defaults to `None`: that of its kind.
     """
     return Poisson(
-        label_dimension=label_dimension, weight_column=weight_column,
+        label_dimension=check_integer("label_dimension", label_dimension, 1),
+        weight_column=weight_column,
         loss_reduction=loss_reduction, compute_full_loss=compute_full_loss, **_named(name),
     )  # fmt: skip
 
