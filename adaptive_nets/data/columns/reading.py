@@ -19,7 +19,6 @@ from adaptive_nets.data.values import cast_exactly
 
 # So many different texts are checked for being numbers or dates, as the training data were.
 _MOST_CHECKED = 10_000
-_OF_KIND = {"date": "dates", "boolean": "booleans", "category": "text"}
 _WORDS = {"b": "booleans", "i": "numbers", "u": "numbers", "f": "numbers", "M": "dates"}
 
 
@@ -43,17 +42,19 @@ def read_column(
         ValueError: A value cannot be read. The first is named with its row.
     """
     column = Column.of(given, what)
-    if column.clock and style != CLOCK and kind != "text":
+    if column.clock and style != CLOCK and kind != "text" and not column.absent.all():
         raise ValueError(
-            f"{title(what)} must be {_OF_KIND.get(kind, 'numbers')}, as in the training data "
-            f"({dtype}). Received: durations or times of day. Convert them, such as by "
-            ".dt.total_seconds()."
+            f"{title(what)} must be {_wanted(kind, dtype)}, as in the training data ({dtype}). "
+            "Received: durations or times of day. Convert them, such as by .dt.total_seconds()."
         )
     if dtype == "string":
         return _as_strings(column, kind, style, what, missing_share)
+    nothing = np.nan if np.dtype(dtype).kind == "f" else MISSING_INTEGER
+    if column.absent.all():
+        return np.full(len(column.values), nothing, dtype)
     if column.kind == "O":
         column = _parsed(column, kind, dtype, style, what)
-    if kind == "boolean":
+    if kind == "boolean" and column.kind != "M":
         _check_booleans(column, what)
     if kind == "date" and dtype == "float64":
         return _as_days(column, what)
@@ -61,10 +62,9 @@ def read_column(
         # What has been read before is read again as it is: microseconds, `[rows, 1]`.
         column = Column(column.values, column.absent | (column.values == MISSING_INTEGER))
         kind = "number"
-    if (column.kind == "M") != (kind == "date") and not column.absent.all():
-        wanted = "dates" if kind == "date" else "numbers"
+    if (column.kind == "M") != (kind == "date"):
         raise ValueError(
-            f"{title(what)} must be {wanted}, as in the training data ({dtype}). "
+            f"{title(what)} must be {_wanted(kind, dtype)}, as in the training data ({dtype}). "
             f"Received: {_WORDS.get(column.kind, 'text')}."
         )
     if column.kind == "M":
@@ -76,13 +76,19 @@ def read_column(
         found = cast_exactly(present, dtype, what)
     if column.absent.any():
         found = found.copy()
-        found[column.absent] = np.nan if np.dtype(dtype).kind == "f" else MISSING_INTEGER
+        found[column.absent] = nothing
     return found
+
+
+def _wanted(kind, dtype):
+    """Returns what the values of a feature are, in a word."""
+    words = "text" if dtype == "string" and kind == "category" else "numbers"
+    return {"date": "dates", "boolean": "booleans"}.get(kind, words)
 
 
 def _check_booleans(column, what):
     other = ~column.absent & (column.values != 0) & (column.values != 1)
-    if column.kind == "M" or other.any():
+    if other.any():
         value = column.values[int(np.argmax(other))].item()
         raise ValueError(
             f"{title(what)} must be true, false, 1 or 0, as in the training data. "
@@ -175,8 +181,6 @@ def _report_unreadable(found, kind, style, what, missing_share):
 
 def _parsed(column, kind, dtype, style, what):
     """Returns text as the numbers or dates that it is."""
-    if column.absent.all():
-        return Column(np.full(len(column.values), np.nan), column.absent)
     if kind == "date":
         from adaptive_nets.data.columns.date_text import parse_dates
 
@@ -191,9 +195,8 @@ def _parsed(column, kind, dtype, style, what):
             return _large(column.values, absent, what)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        wanted = {"date": "dates", "boolean": "booleans"}.get(kind, "numbers")
         raise ValueError(
-            f"{title(what)} must be {wanted}, as in the training data ({dtype}). "
+            f"{title(what)} must be {_wanted(kind, dtype)}, as in the training data ({dtype}). "
             f"Received: {show(column.values[row])}, first in row {row}."
         )
     return Column(found, absent | column.absent)

@@ -1,8 +1,13 @@
 """CSV files as tables whose values are what stands in the file."""
 
+import bz2
 import codecs
 import csv
+import gzip
+import itertools
+import lzma
 import re
+import warnings
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +43,7 @@ _WIDE = {
     "utf-32": [True, True, False, False],
 }
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _CHUNK = 50_000
 # The names of columns may have line breaks.
 _MOST_LINES = 20
@@ -68,6 +74,8 @@ def read_csv(
         if len(guessed) == 0:
             raise ValueError("it has a header and no rows")
         _check_no_data(names, guessed)
+    if guessed[names[-1]].isna().any():
+        _warn_of_short_lines(path, names, options)
     numbers = [
         n for n in names if n not in texts and pd.api.types.is_numeric_dtype(guessed[n].dtype)
         and not pd.api.types.is_bool_dtype(guessed[n].dtype)
@@ -217,6 +225,33 @@ def _check_no_data(names: list[str], table: "pd.DataFrame") -> None:
         raise ValueError(
             "its first line must name the columns, and looks like a row: the column "
             f"{again[0]!r} has the value {again[0]!r} too. Add a line of names"
+        )
+
+
+def _warn_of_short_lines(path: str, names: list[str], options: dict[str, Any]) -> None:
+    """Says how many lines have fewer fields than there are names; pandas adds missing values."""
+    packed = Path(path).suffix.lower()
+    if packed in _PACKED and packed not in _OPENERS:
+        return
+    short = []
+    with _OPENERS.get(packed, open)(path, "rt", encoding=options["encoding"], newline="") as file:
+        reader = csv.reader(
+            itertools.islice(file, options["skiprows"], None), delimiter=options["sep"],
+            skipinitialspace=options["skipinitialspace"],
+        )  # fmt: skip
+        try:
+            for fields in reader:
+                if fields and len(fields) < len(names):
+                    short.append((options["skiprows"] + reader.line_num, fields))
+        except csv.Error:
+            return  # Longer fields than Python's reader takes.
+    if short:
+        line, fields = short[0]
+        warnings.warn(
+            f"{len(short)} line(s) of {path!r} have fewer fields than the {len(names)} that the "
+            "first line names. What they lack is read as missing. "
+            f"Received: {show(fields)} in line {line}.",
+            stacklevel=4,
         )
 
 

@@ -77,7 +77,7 @@ OTHER = [
     ("flag", [2], "'flag' must be true, false, 1 or 0, .* Received: 2, first in row 0"),
     ("flag", [1, 0.5], "Received: 0.5, first in row 1"),
     ("flag", ["yes"], "must be booleans"),
-    ("flag", DAYS[:1], "'flag' must be true, false, 1 or 0"),
+    ("flag", DAYS[:1], "'flag' must be booleans, .* Received: dates"),
     ("flag", pd.to_timedelta([1], "s"), "must be booleans, .* Received: durations"),
     ("number", pd.to_timedelta([1], "s"), "must be numbers, .* Received: durations"),
     ("number", [datetime.time(1)], "must be numbers, .* Received: durations or times of day"),
@@ -115,6 +115,20 @@ def test_words_that_were_there_in_training_are_no_error():
     assert schema.features[0].missing_share == pytest.approx(2 / 3)
     with pytest.warns(UserWarning, match="read as missing"):
         schema.read(pd.DataFrame({"a": given}))
+
+
+def test_values_that_are_all_missing_are_of_every_kind():
+    for nothing in (
+        [None] * 2,
+        [np.nan] * 2,
+        pd.to_timedelta([None] * 2),
+        pd.to_datetime([None] * 2),
+    ):
+        found = SCHEMA.read(pd.DataFrame(dict.fromkeys(TABLE, nothing)))
+        for feature in SCHEMA.features:
+            values = found[feature.key][:, 0]
+            expected = [feature.missing_value] * 2
+            np.testing.assert_array_equal(values, np.array(expected, values.dtype))
 
 
 def test_seconds_are_known_as_such_after_json():

@@ -1,6 +1,7 @@
 """Files and tables of all kinds become one DataFrame, and no value changes."""
 
 import gzip
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -274,3 +275,17 @@ def test_series_are_read_by_position_and_parts_are_refused():
     for parts in ([{"p": 1}, {"p": 2}], pl.Series([[1, 2], [3, 4]], dtype=pl.Array(pl.Int64, 2))):
         with pytest.raises(ValueError, match="one value a row. Make columns of the parts of 'a'"):
             read_table(pl.DataFrame({"a": parts}))
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_lines_that_end_early_are_said(write, name):
+    text = '# by x\na,b,c\n1,"x\ny",2\n3\n\n4,z,\n5,w\n'
+    with pytest.warns(UserWarning, match=r"2 line.* fewer fields than the 3 .*\['3'\] in line 5"):
+        found = read_table(write(text, name))
+    assert found["a"].tolist() == [1, 3, 4, 5] and found["c"].isna().tolist() == [
+        False,
+        *[True] * 3,
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_table(write("a,b\n1,\n,2\n", name))
