@@ -8,7 +8,14 @@ from typing import Any
 import keras
 
 from adaptive_nets._arguments import takes
-from adaptive_nets._checks import check_dict, check_function, check_instance, or_none, show
+from adaptive_nets._checks import (
+    check_bool,
+    check_dict,
+    check_function,
+    check_instance,
+    or_none,
+    show,
+)
 from adaptive_nets._values import tried
 from adaptive_nets.adanet import AdaNet, Builder, Ensemble, Generator, Report, TrainingData
 from adaptive_nets.adanet.candidates.stock.optimizers import describe_optimizer, make_optimizer
@@ -18,6 +25,7 @@ from adaptive_nets.estimator.canned.door import ColumnDoor
 from adaptive_nets.estimator.compat.contract import AUTO_ENSEMBLE, SUBESTIMATOR
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.estimator import Estimator
+from adaptive_nets.estimator.predictors import FrozenPredictor, frozen, is_predictor
 from adaptive_nets.generators import Pool
 from adaptive_nets.heads import Head
 
@@ -29,19 +37,28 @@ class AutoEnsembleSubestimator:
 
     Args:
         model: A built `keras.Model`, or a function that returns a new one. It outputs logits. Or
-            a canned estimator such as `DNNEstimator`, whose network and optimizer are taken.
+            a canned estimator such as `DNNEstimator`, whose network and optimizer are taken. Or a
+            fitted model of scikit-learn, which becomes Keras layers that are not trained.
         train_input_fn: Function that returns its training data, which must be finite. Defaults to
             `None`: the data passed to `train`.
+        prediction_only: Whether a built `keras.Model`, or the trained model of a canned estimator,
+            is taken as it is, and not trained. Defaults to `False`.
         optimizer: The candidate's optimizer. Defaults to `None`: that of the estimator.
     """
 
     model: Any
     train_input_fn: Callable | None = None
+    prediction_only: bool = False
     optimizer: Any = None
 
     def __post_init__(self) -> None:
         words = "a keras.Model, a function that returns one, or a canned estimator"
-        if isinstance(self.model, CannedEstimator):
+        check_bool("prediction_only", self.prediction_only)
+        if is_predictor(self.model):
+            object.__setattr__(self, "model", FrozenPredictor(self.model))
+        elif self.prediction_only:
+            object.__setattr__(self, "model", _as_it_is(self.model))
+        elif isinstance(self.model, CannedEstimator):
             object.__setattr__(self, "optimizer", self.optimizer or self.model.optimizer)
             object.__setattr__(self, "model", self.model.network)
         if not isinstance(self.model, keras.Layer):
@@ -51,6 +68,33 @@ class AutoEnsembleSubestimator:
         or_none(check_function, "train_input_fn", self.train_input_fn)
         if self.optimizer is not None:
             make_optimizer(describe_optimizer(self.optimizer), None)
+
+
+def _as_it_is(given):
+    """Returns a model that is not trained."""
+    if isinstance(given, CannedEstimator) and given.latest_checkpoint() is not None:
+        given = given.load(given.latest_checkpoint()).model
+    if not isinstance(given, keras.Layer) or not given.built:
+        raise ValueError(
+            "prediction_only requires a built keras.Model, or a canned estimator that has been "
+            f"trained. Received: {show(given)}."
+        )
+    return frozen(given)
+
+
+def _check_classes(candidates, head):
+    """Checks that models that only predict have the head's classes, in its order."""
+    classifies, names = hasattr(head, "class_names"), getattr(head, "class_names", None)
+    for name, each in candidates.items():
+        if not isinstance(each.model, FrozenPredictor):
+            continue
+        classes = each.model.classes
+        if (classes is not None) != classifies or (names and list(names) != classes):
+            raise ValueError(
+                f"Candidate '{name}' must predict what head '{head.name}' does: "
+                f"{'classes ' + show(names) if names else 'classes' if classifies else 'numbers'}, "
+                f"in this order. Received: {'numbers' if classes is None else show(classes)}."
+            )
 
 
 def _estimator_arguments():
@@ -64,7 +108,8 @@ class AutoEnsembleEstimator(ColumnReader):
     Args:
         head: A `heads.Head`.
         candidate_pool: Dict or list of candidates: built `keras.Model`s, functions that return
-            new ones, canned estimators such as `LinearEstimator`, or `AutoEnsembleSubestimator`s.
+            new ones, canned estimators such as `LinearEstimator`, fitted models of scikit-learn, or
+            `AutoEnsembleSubestimator`s.
             Or a function that returns such a dict or list: of `config`, `params` and
             `iteration_number` (from 0) those that it takes.
         max_iteration_steps: Training steps per round.
@@ -107,6 +152,7 @@ class AutoEnsembleEstimator(ColumnReader):
         or_none(check_dict, "params", params, object, "a dict by name, or None")
         config = RunConfig() if config is None else config
         generator = PoolGenerator(candidate_pool, optimizer, learning_rate, config, params)
+        _check_classes(generator.first, head)
         self.door = generator.door
         for name in ("evaluator", "report_materializer"):
             if name in kwargs:
@@ -143,8 +189,8 @@ class PoolGenerator(Generator):
         self._candidates, self._chosen = candidates, (optimizer, learning_rate)
         self._data: dict[tuple[int, str], TrainingData] = {}
         # Checks the first round's before any data is read.
-        first, self.pool = self._pool(1)
-        models = [each.model for each in first.values()]
+        self.first, self.pool = self._pool(1)
+        models = [each.model for each in self.first.values()]
         networks = [model for model in models if isinstance(model, Network)]
         columns = [column for network in networks for column in network.columns]
         # Models of another kind may read other features.

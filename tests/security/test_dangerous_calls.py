@@ -70,6 +70,7 @@ SAFE = {
     ("contracts.py", "keras.saving.get_registered_object"): (
         2, "it looks into the registry; what it finds is checked for its kind"),
     ("energy/learning/widening.py", "type(optimizer).from_config"): (1, IN_MEMORY),
+    ("estimator/adanet/builder.py", "type(found).from_config"): (1, IN_MEMORY),
     ("estimator/columns/describe.py", "tf.io.gfile.GFile"): (
         1, "a vocabulary that the caller's column names is read as text"),
     ("estimator/canned/from_keras.py", "load_model"): (1, "it is files.models.load_model"),

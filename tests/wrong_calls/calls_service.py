@@ -207,6 +207,7 @@ CALLS = [
             .but(allow=(type(lambda: 0), type, type(keras.layers.Dense)))
             .where(callable),
             "train_input_fn": function(None, none=True),
+            "prediction_only": flag(False),
             "optimizer": OPTIMIZER.but(allow=(type(None),)),
         },
     ),

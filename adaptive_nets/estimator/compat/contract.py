@@ -65,10 +65,6 @@ AUTO_ENSEMBLE = ESTIMATOR | {"logits_fn": _LOGITS, "last_layer_fn": _LOGITS}
 
 SUBESTIMATOR = {
     "estimator": Mapped("model"),
-    "prediction_only": Refused(
-        "Candidates are trained. Put the trained model, with trainable=False, below a new Dense.",
-        (None, False),
-    ),
 }
 
 EVALUATE = {"hooks": Ignored(_CALLBACKS, (None, [], ()))}

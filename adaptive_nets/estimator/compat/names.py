@@ -5,9 +5,9 @@ _CALLBACK = "Use a keras.callbacks.Callback, which may be passed as a hook."
 _EXPORTS = "The head determines what is exported (docs/serving.md)."
 _TPU = "Use RunConfig(train_distribute='tpu') with the class of the same name without TPU."
 _BOOSTED = (
-    "Use scikit-learn's HistGradientBoosting classes, or an.AutoClassifier, an.AutoRegressor."
+    "Use scikit-learn's GradientBoosting classes, fitted, as candidates, or an.AutoClassifier."
 )
-_DUMMY = "Use scikit-learn's DummyClassifier or DummyRegressor."
+_DUMMY = "Use scikit-learn's DummyClassifier or DummyRegressor, also as a candidate of a pool."
 _KERAS = "Use a Keras model and fit, or AutoEnsembleEstimator with it as a candidate."
 _EARLY = "Use keras.callbacks.EarlyStopping as a hook, or AdaNet's early_stopping."
 _ADANET = "Use adaptive_nets.estimator.adanet, which has adanet's names"
