@@ -97,7 +97,9 @@ class SearchContext:
 
     def header(self) -> dict[str, Any]:
         """Returns the part of the state that rounds do not change, as JSON values."""
+        warm = self.settings.warm_start
         return {
+            **({} if warm is None else {"warm_start": warm.to_json()}),
             "seed": self.seed,
             "settings": self.settings.to_json(),
             "defaults": self.settings.defaults.to_json(),

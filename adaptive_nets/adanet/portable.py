@@ -20,7 +20,7 @@ from adaptive_nets.distribute import Group, make_strategy
 
 # What a search makes of its settings, and what it knows.
 _MADE = frozenset(
-    ("settings", "_placement", "strategy", "group", "is_chief", "_known", "_results")
+    ("settings", "_placement", "strategy", "group", "is_chief", "_known", "_results", "lease")
 )  # fmt: skip
 
 
@@ -29,7 +29,12 @@ class Portable:
 
     The copy shares no model with the first, predicts the same and continues from the same round.
     Of a search with a `model_dir` that has been fitted, only one may continue in the folder.
+
+    Attributes:
+        lease: `WriterLease` that is held already for the search, or `None`: it takes its own.
     """
+
+    lease: WriterLease | None
 
     def _begin(self, settings: SearchSettings) -> None:
         """Makes a search that knows nothing yet."""
@@ -38,7 +43,7 @@ class Portable:
         self.strategy = make_strategy(self._placement.distribute)
         self.group = Group(self.strategy)
         self.is_chief = self._placement.is_chief(self.group)
-        self.stop_training = False
+        self.stop_training, self.lease = False, None
         # The folder of the last call, and the number of its newest state.
         self._left = ("", 0)
         self._known = Known(None, SearchState(), None)
@@ -71,7 +76,9 @@ class Portable:
                     return stack.enter_context(WriterLease(folder.path).held(lock_timeout))
 
                 # Of a finished search nothing is written, not even a lease.
-                if folder.is_finished(self.settings.rounds):
+                if self.lease is not None:
+                    folder.lease = self.lease
+                elif folder.is_finished(self.settings.rounds):
                     folder.take_lease = take_lease
                 else:
                     folder.lease = take_lease()

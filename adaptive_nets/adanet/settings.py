@@ -36,6 +36,7 @@ _NOT_COMPARED = frozenset(
     ("model_dir", "seed", "jit_compile", "checkpoint_seconds", "cache_bytes", "distribute",
      "placement")
 )  # fmt: skip
+_NO_ARGUMENTS = frozenset(("defaults", "warm_start"))
 # What "auto" stands for without a time limit; with one, see `RoundPlan`.
 DEFAULT_ROUNDS = 5
 
@@ -54,7 +55,8 @@ _CHOICES = {
 class SearchSettings:
     """The checked constructor arguments of `AdaNet`, which documents them.
 
-    `defaults` holds what the arguments that are `"auto"` stand for; `fit` finds it.
+    `defaults` holds what the arguments that are `"auto"` stand for; `fit` finds it. `warm_start`
+    holds the weights that new subnetworks begin with, a `WarmStart`, or `None`.
 
     Raises:
         TypeError: The head, generator or evaluator is of the wrong type.
@@ -88,6 +90,7 @@ class SearchSettings:
     checkpoint_seconds: float = 30.0
     cache_bytes: int = MEMORY_LIMIT
     defaults: Defaults = dataclasses.field(default_factory=Defaults)
+    warm_start: Any = None
 
     def __post_init__(self):
         _check_types(self)
@@ -158,7 +161,7 @@ class SearchSettings:
     @classmethod
     def argument_names(cls) -> list[str]:
         """Returns the names of the arguments of `AdaNet`."""
-        return [field.name for field in dataclasses.fields(cls) if field.name != "defaults"]
+        return [field.name for field in dataclasses.fields(cls) if field.name not in _NO_ARGUMENTS]
 
     def as_arguments(self) -> dict[str, Any]:
         """Returns the settings by name, as `AdaNet` takes them."""

@@ -197,7 +197,7 @@ class _Meeting:
                         "Start all tasks again.\n"
                     )
                     sys.stderr.flush()
-                    os._exit(1)
+                    os.abort()
 
 
 class _Link:

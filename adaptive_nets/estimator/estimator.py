@@ -1,9 +1,12 @@
 """`Estimator`: the API of adanet.Estimator on top of `AdaNet`."""
 
+import contextlib
+import dataclasses
 import inspect
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from absl import logging
@@ -28,9 +31,9 @@ from adaptive_nets.adanet import (
     SeveralEnsemblers,
 )
 from adaptive_nets.adanet.candidates.generator import propose_builders
-from adaptive_nets.adanet.checkpoints.model_dir import ModelDir
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
-from adaptive_nets.adanet.checkpoints.writer_lease import WriterLease
+from adaptive_nets.adanet.checkpoints.warm_start import start_warm
+from adaptive_nets.adanet.checkpoints.writer_lease import HoldsLease
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.compat.contract import ESTIMATOR, metric_arguments
 from adaptive_nets.estimator.config import RunConfig
@@ -54,7 +57,7 @@ def _search_arguments():
 
 
 @takes(ESTIMATOR, more=_search_arguments)
-class Estimator(TakesModelFn, TrainedEnsemble):
+class Estimator(TakesModelFn, HoldsLease, TrainedEnsemble):
     """Searches an ensemble of subnetworks behind the methods of tf.estimator.
 
     All state is in `model_dir`. Each method reads the newest state there, so one process may
@@ -92,8 +95,9 @@ class Estimator(TakesModelFn, TrainedEnsemble):
         adanet_beta: β of the objective. Defaults to `0.0`.
         use_bias: Whether the mixture has a bias. Defaults to `False`.
         params: Passed to an `input_fn` that has such an argument. Defaults to `None`.
-        warm_start_from: Folder of another search whose ensemble an empty `model_dir` starts from.
-            Defaults to `None`.
+        warm_start_from: Folder of another search that an empty `model_dir` starts from: with its
+            ensemble if the search can go on with these settings, else with the weights of its
+            subnetworks by name and path; the log says what was taken. Defaults to `None`.
         **kwargs: Further arguments of `AdaNet`, such as `complexity`, `preprocessing` or
             `placement`. Arguments of adanet 0.9 that have no effect here raise a warning
             (the migration page lists them).
@@ -201,7 +205,8 @@ class Estimator(TakesModelFn, TrainedEnsemble):
         if max_iteration_steps is not None:
             self._settings["steps_per_iteration"] = max_iteration_steps
         # This checks the settings before any data is read.
-        AdaNet(**self._settings, evaluator=Evaluator() if evaluator is not None else None)
+        judge = Evaluator() if evaluator is not None else None
+        self._writes = AdaNet(**self._settings, evaluator=judge).is_chief
 
     # Training ---------------------------------------------------------------------------------
 
@@ -251,54 +256,83 @@ class Estimator(TakesModelFn, TrainedEnsemble):
         saving_listeners: Sequence[Any] | None = None,
     ) -> AdaNet:
         """Like `train`, but returns the search with its `stop_reason`."""
-        callbacks, listeners = callbacks_of(hooks), check_listeners(saving_listeners)
-        _begin_from(self._warm_start, self.model_dir)
-        began = 0 if self.latest_checkpoint() is None else self._trained().global_step
-        if max_steps is not None and began >= max_steps:
-            logging.info("Nothing to train: already at global step %d of %d.", began, max_steps)
-            return self._trained()
-        most = min(filter(None, (steps, max_steps and max_steps - began)), default=None)
-        given = inputs.for_training(
-            input_fn, self._config, self._params, most,
-            # Shares are trained on finite data.
-            lambda: self._settings.get("placement", "replicated") != "replicated"
-            or _has_own_data(self._settings["generator"]),
-        )  # fmt: skip
-        limits = [began + more for more in (steps, given.steps) if more is not None]
-        limits += [] if max_steps is None else [max_steps]
-        settings = dict(self._settings)
-        for hook in () if hooks is None else hooks:
-            if isinstance(hook, StopAtStepHook):
-                limits.append(hook.limit(began))
-            if isinstance(hook, CheckpointSaverHook):
-                listeners += hook.listeners
-                if hook.save_secs is not None:
-                    settings["checkpoint_seconds"] = float(hook.save_secs)
-        if limits and min(limits) <= began:
-            return self._trained()
-        if "steps_per_iteration" not in settings:
-            settings["steps_per_iteration"] = _round_steps(self.model_dir, limits, began)
-        for listener in listeners:
-            listener.begin()
-        search = AdaNet(**settings, evaluator=self._judge())
-        reported = self.report_materializer
-        search.fit(
-            **given.arguments,
-            max_steps=min(limits) if limits else None,
-            report_data=reported and reported.dataset(self._config, self._params),
-            callbacks=callbacks,
-            verbose=0,
-        )
-        for listener in listeners:
-            listener.before_save(None, search.global_step)
-            listener.after_save(None, search.global_step)
-            listener.end(None, search.global_step)
-        logging.info("Global step %d: %s.", search.global_step, search.stop_reason)
-        return search
+        # Taken before anything is read, so that a second process is refused at once.
+        with self.holding(max_steps):
+            return _train_search(self, input_fn, hooks, steps, max_steps, saving_listeners)
 
-    def _judge(self):
-        judge = self._evaluator
-        return judge.evaluator(self._config, self._params) if hasattr(judge, "input_fn") else judge
+    def holding(self, max_steps: int | None) -> AbstractContextManager:
+        """Holds the lease of `model_dir` during a block that trains, if this process writes there.
+
+        Args:
+            max_steps: Total number of steps, or `None`.
+        """
+        folder = ModelDirReader(self.model_dir)
+        enough = max_steps is not None and self._steps_taken() >= max_steps
+        if enough or not self._writes or folder.is_finished(self._settings["max_iterations"]):
+            return contextlib.nullcontext()
+        return self.writing()
+
+    def _steps_taken(self):
+        return 0 if self.latest_checkpoint() is None else self._trained().global_step
+
+
+def _train_search(estimator, input_fn, hooks, steps, max_steps, saving_listeners):
+    callbacks, listeners = callbacks_of(hooks), check_listeners(saving_listeners)
+    warm = estimator._warm_start
+    if warm is not None:
+        checked = AdaNet(**estimator._settings).settings
+        warm = start_warm(warm, checked, estimator if estimator._writes else None)
+    began = estimator._steps_taken()
+    if max_steps is not None and began >= max_steps:
+        logging.info("Nothing to train: already at global step %d of %d.", began, max_steps)
+        return estimator.load(estimator.latest_checkpoint())
+    most = min(filter(None, (steps, max_steps and max_steps - began)), default=None)
+    given = inputs.for_training(
+        input_fn, estimator._config, estimator._params, most,
+        # Shares are trained on finite data.
+        lambda: estimator._settings.get("placement", "replicated") != "replicated"
+        or _has_own_data(estimator._settings["generator"]),
+    )  # fmt: skip
+    limits = [began + more for more in (steps, given.steps) if more is not None]
+    limits += [] if max_steps is None else [max_steps]
+    settings = dict(estimator._settings)
+    for hook in () if hooks is None else hooks:
+        if isinstance(hook, StopAtStepHook):
+            limits.append(hook.limit(began))
+        if isinstance(hook, CheckpointSaverHook):
+            listeners += hook.listeners
+            if hook.save_secs is not None:
+                settings["checkpoint_seconds"] = float(hook.save_secs)
+    if limits and min(limits) <= began:
+        return estimator.load(estimator.latest_checkpoint())
+    if "steps_per_iteration" not in settings:
+        settings["steps_per_iteration"] = _round_steps(estimator.model_dir, limits, began)
+    for listener in listeners:
+        listener.begin()
+    search = AdaNet(**settings, evaluator=_judge(estimator))
+    search.settings = dataclasses.replace(search.settings, warm_start=warm)
+    search.lease = estimator.lease
+    reported = estimator.report_materializer
+    search.fit(
+        **given.arguments,
+        max_steps=min(limits) if limits else None,
+        report_data=reported and reported.dataset(estimator._config, estimator._params),
+        callbacks=callbacks,
+        verbose=0,
+    )
+    for listener in listeners:
+        listener.before_save(None, search.global_step)
+        listener.after_save(None, search.global_step)
+        listener.end(None, search.global_step)
+    logging.info("Global step %d: %s.", search.global_step, search.stop_reason)
+    return search
+
+
+def _judge(estimator):
+    judge = estimator._evaluator
+    if not hasattr(judge, "input_fn"):
+        return judge
+    return judge.evaluator(estimator._config, estimator._params)
 
 
 def _has_own_data(generator):
@@ -312,16 +346,6 @@ def _has_own_data(generator):
         else True
         for builder in builders
     )
-
-
-def _begin_from(source, model_dir):
-    """Fills an empty folder with the search of another."""
-    folder = ModelDir(model_dir)
-    if source is None or folder.has_state():
-        return
-    with WriterLease(folder.path).held() as folder.lease:
-        if not folder.has_state():
-            folder.begin_from(source)
 
 
 def _round_steps(model_dir, limits, began):

@@ -60,6 +60,14 @@ def train_and_evaluate(
             saving_listeners=train_spec.saving_listeners,
         )  # fmt: skip
         return None, []
+    # Between two trainings no other process may come in between.
+    with estimator.holding(train_spec.max_steps):
+        return _train_in_turns(estimator, train_spec, eval_spec)
+
+
+def _train_in_turns(estimator, train_spec, eval_spec):
+    """Trains and evaluates in turns, in one process."""
+    config = estimator.config
     while True:
         # As in tf.estimator, which evaluates checkpoints.
         steps = config.save_checkpoints_steps

@@ -50,6 +50,8 @@ SAFE = {
     ("adanet/checkpoints/portable.py", "keras.saving.load_model"): (1, PICKLED),
     ("adanet/checkpoints/portable.py", "pickle.loads"): (3, PICKLED),
     ("adanet/checkpoints/reader.py", "load_model"): (1, "it is files.models.load_model"),
+    ("adanet/checkpoints/warm_start.py", "folder.load_model"): (
+        1, "it is files.models.load_model"),
     ("automl/files.py", "load_model"): (1, "it is files.models.load_model"),
     ("adanet/fusion/stages.py", "step.kind.from_config"): (1, IN_MEMORY),
     ("adanet/monitoring/check_callbacks.py", "importlib.util.find_spec"): (

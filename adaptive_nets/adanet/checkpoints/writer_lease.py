@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from absl import logging
 
@@ -202,6 +203,34 @@ class WriterLease:
             "at a time can. Wait until it has ended, pass lock_timeout=SECONDS to wait for it, or "
             "use another model_dir."
         )
+
+
+class HoldsLease:
+    """Base of what writes to a `model_dir` in several steps, all of them under one lease.
+
+    Attributes:
+        model_dir: The folder.
+        lease: What it holds at present, or `None`.
+    """
+
+    model_dir: Any
+    lease: WriterLease | None = None
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[WriterLease]:
+        """Holds the lease while the block runs; a block inside uses that of the outer one.
+
+        Raises:
+            ModelDirInUseError: Another process, or another writer of this one, holds it.
+        """
+        if self.lease is not None:
+            yield self.lease
+            return
+        with WriterLease(self.model_dir).held() as self.lease:
+            try:
+                yield self.lease
+            finally:
+                self.lease = None
 
 
 def _who(file):

@@ -56,6 +56,7 @@ class Identity:
             "steps": settings.steps,
             "batch_size": context.batch_size,
             "seed": context.seed,
+            "warm_start": settings.warm_start and settings.warm_start.source,
             "dtype": [keras.config.dtype_policy().name, keras.config.floatx()],
             "versions": {name: found[name] for name in ("adaptive_nets", "keras", "tensorflow")},
             "processes": processes,

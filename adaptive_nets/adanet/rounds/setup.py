@@ -82,6 +82,8 @@ def set_up_round(
             for k, b in enumerate(builders)
         ]  # fmt: skip
     _check_loads(members, context)
+    if context.settings.warm_start is not None:
+        context.settings.warm_start.apply(networks)
     steps = context.settings.steps
     size = (
         [m.model for m in networks],

@@ -18,6 +18,7 @@ from adaptive_nets._checks import (
     or_none,
     show,
 )
+from adaptive_nets.adanet.checkpoints.writer_lease import HoldsLease
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.hooks import (
@@ -33,7 +34,7 @@ from adaptive_nets.estimator.model_fn.reading import ModelFnReader, dataset_of, 
 _KEPT = 3
 
 
-class ModelFnEstimator(ModelFnReader):
+class ModelFnEstimator(HoldsLease, ModelFnReader):
     """Trains, evaluates, predicts and exports what a `model_fn` computes.
 
     `model_fn` is called again and again, as in tf.estimator; the Keras layers that it makes are
@@ -113,6 +114,12 @@ class ModelFnEstimator(ModelFnReader):
                     "hooks of a model_fn must be estimator.SessionRunHooks. "
                     f"Received: {show(hook)}."
                 )
+        # Taken before anything is read, so that a second process is refused at once.
+        with self.writing():
+            self._train(input_fn, listed, steps, max_steps)
+        return self
+
+    def _train(self, input_fn, listed, steps, max_steps):
         data = dataset_of(inputs.call(input_fn, ModeKeys.TRAIN, self.config, self.params), True)
         model, context, saved = self.new_function(), RunContext(), time.monotonic()
         for place, (features, labels) in enumerate(data):
@@ -146,9 +153,9 @@ class ModelFnEstimator(ModelFnReader):
         self._save(model)
         for hook in listed:
             hook.end(None)
-        return self
 
     def _save(self, model):
+        self.lease.confirm()
         model.save(Path(self.model_dir, f"model_fn-{model.step}.npz"))
         for old in states_of(self.model_dir)[:-_KEPT]:
             old.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from adaptive_nets._checks import check_function, show
 from adaptive_nets.estimator.config import RunConfig
@@ -147,6 +148,34 @@ class ModelFunction:
             for value, variable in zip(stored, variables, strict=True):
                 variable.assign(value)
         self.step = int(held["step"])
+
+    def take(self, path: Path) -> None:
+        """Takes weights from the state of another `model_fn`, and logs which.
+
+        They are told apart by their order, and must have the same shape. The optimizer and the
+        global step begin anew.
+
+        Args:
+            path: A state file of `save`.
+        """
+        held, taken, left = load_arrays(path), [], []
+        for place, weight in enumerate(self.weights):
+            value = held.get(f"w{place}")
+            if value is not None and tuple(value.shape) == tuple(weight.shape):
+                weight.assign(value)
+                taken.append(weight.path)
+            else:
+                shape = "absent" if value is None else f"of shape {tuple(value.shape)}"
+                left.append(f"{weight.path} {tuple(weight.shape)}, there {shape}")
+        logging.info(
+            "Weights taken from '%s': %s. Not taken: %s.", path, ", ".join(taken) or "none",
+            "; ".join(left) or "nothing",
+        )  # fmt: skip
+        if not taken:
+            raise ValueError(
+                "warm_start_from must hold a weight that model_fn has too, at the same place and "
+                f"of the same shape. Received: '{path}'."
+            )
 
 
 def _unused(create, **settings):

@@ -212,8 +212,7 @@ class ModelFnReader:
                         "warm_start_from must be the folder of an estimator of a model_fn. "
                         f"Received: '{self.warm_start_from}', without a state."
                     )
-                model.load(found[-1])
-                model.step = 0
+                model.take(found[-1])
             return
         model.load(self._newest(checkpoint_path))
 

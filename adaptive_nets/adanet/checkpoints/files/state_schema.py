@@ -147,6 +147,7 @@ _STATE: Check = fields(
         "number": integer(1),
         "written_by": mapping,
         "probe": mapping,
+        "warm_start": mapping,
     },
 )
 
