@@ -9,7 +9,7 @@ import keras
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.calls import UnruledError
-from adaptive_nets.growth.core.segments import Axis, Features, Segment
+from adaptive_nets.growth.core.segments import INPUT, Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Dimension, Keeps, LayerRecord, Weight, stacked
 
 # Functions with f(0) = 0, so that a silent feature stays silent.
@@ -261,7 +261,7 @@ class Call:
         for axis, sizes in parts:
             if axis is None:
                 segment = Segment(sizes, self.record.path)
-                segment.fixed = "it is an input"
+                segment.fixed = INPUT
                 segment.shared = True
                 axis = Axis(((segment, 1),))
             runs.append(axis)
