@@ -269,7 +269,6 @@ class GrowthPlan(Plan):
 
     @property
     def models(self) -> tuple[keras.Model, ...]:
-        """The sources."""
         return self.trace.models
 
     @property
