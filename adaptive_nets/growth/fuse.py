@@ -24,7 +24,7 @@ from adaptive_nets.growth.core.axis_map import SHARED, AxisMap
 from adaptive_nets.growth.core.grown_values import maps_of, written_in_part
 from adaptive_nets.growth.core.plan import GrowthPlan, apply
 from adaptive_nets.growth.core.registry import find_rule
-from adaptive_nets.growth.core.segments import Axis, Segment
+from adaptive_nets.growth.core.segments import INPUT, Axis, Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import Reads, Scales, Writes, variable_of
 from adaptive_nets.growth.fusable_settings import check_settings
@@ -275,18 +275,29 @@ def _mixed_behind(trace: Trace, output: str) -> set[int]:
     """The outputs that cannot be mixed where they are written."""
     found = {number: [axis for axis in x.axes if axis] for number, x in enumerate(trace.outputs)}
     segments = {number: {s for a in axes for s in a.segments()} for number, axes in found.items()}
+    # What one weight gives for all sources, as the logits of a tied embedding, is mixed in it.
+    within = {number for number, each in segments.items() if any(map(_is_mixed, each))}
+    within = _in_common(within, segments)
     behind = set(trace.mixed_behind)
     for number, axes in found.items():
         read = any(segment.readers for segment in segments[number])
         if read or any(_bent(axis, output) is not None for axis in axes):
             behind.add(number)
-    # Outputs that have features in common are mixed in one way.
+    return _in_common(behind - within, segments)
+
+
+def _is_mixed(segment: Segment) -> bool:
+    return segment.shared and segment.fixed != INPUT
+
+
+def _in_common(numbers: set[int], segments: dict[int, set[Segment]]) -> set[int]:
+    """These outputs, and those that have features in common with them."""
     while True:
-        held = {segment for number in behind for segment in segments[number]}
-        more = {number for number, each in segments.items() if each & held} - behind
-        if not more:
-            return behind
-        behind |= more
+        held = {segment for number in numbers for segment in segments[number]}
+        found = {number for number, each in segments.items() if each & held} | numbers
+        if found == numbers:
+            return found
+        numbers = found
 
 
 def _maps(trace: Trace, output: str) -> dict[Segment, AxisMap]:

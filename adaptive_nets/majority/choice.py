@@ -35,7 +35,11 @@ class Chosen:
         nodes = {id(node.operation): node.operation for node in graph_nodes(model)}
         outer = [x for x in nodes.values() if isinstance(x, keras.Layer)]
         self.layers = list({id(x): x for layer in outer for x in layers_in(layer)}.values())
-        known = [x for x in self.layers if type(x) in MAJORITY or _holds_leaves(x, nodes)]
+        # This one divides the one kernel of the layer inside by its norm.
+        wrappers = [x for x in self.layers if isinstance(x, keras.layers.SpectralNormalization)]
+        held = {id(y) for x in wrappers for y in layers_in(x)}
+        known = [x for x in self.layers if id(x) not in held]
+        known = [x for x in known if type(x) in MAJORITY or _holds_leaves(x, nodes)]
         names = {x.name for x in self.layers}
         include, exclude = _listed("include", include), _listed("exclude", exclude) or []
         for each in [*(include or ()), *exclude]:

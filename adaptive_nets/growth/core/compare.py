@@ -195,6 +195,17 @@ def _drawn(
         return sample, mixed_outputs(models, grown, sample, mix)
 
 
+def drawn_gap(
+    models: Sequence[keras.Model], grown: keras.Model, mix: Sequence[float], seed: int
+) -> float | None:
+    """The largest difference on drawn inputs; None where none can be drawn that the model takes."""
+    try:
+        sample, expected = _drawn(models, grown, mix, seed)
+    except Exception:
+        return None
+    return gap_to(expected, grown, sample, check=False)
+
+
 def check_gap(
     models: Sequence[keras.Model],
     grown: keras.Model,

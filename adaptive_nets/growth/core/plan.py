@@ -19,7 +19,7 @@ from adaptive_nets.growth.core.compare import (
     Verification,
     check_gap,
     check_verify,
-    random_inputs,
+    drawn_gap,
     relative_gap,
     verify_growth,
 )
@@ -191,11 +191,12 @@ class Plan(abc.ABC):
         grown, pairs = self.grow()
         seconds = time.perf_counter() - started
         gap, verified = None, None
-        if sample is not None or not self.exact:
-            inputs = random_inputs(self.models[0], self.seed) if sample is None else sample
-            gap = relative_gap(self.models, grown, inputs, self.mix)
+        if sample is not None:
+            gap = relative_gap(self.models, grown, sample, self.mix)
             if self.exact and verify:
-                check_gap(self.models, grown, inputs, gap)
+                check_gap(self.models, grown, sample, gap)
+        elif not self.exact:
+            gap = drawn_gap(self.models, grown, self.mix, self.seed)
         else:
             models = self.models
             verified = verify_growth(models, grown, self.mix, verify, seconds, self.seed)
@@ -268,7 +269,6 @@ class GrowthPlan(Plan):
 
     @property
     def models(self) -> tuple[keras.Model, ...]:
-        """The sources."""
         return self.trace.models
 
     @property

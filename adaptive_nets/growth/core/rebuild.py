@@ -66,6 +66,9 @@ class Rebuilder(GraphBuilder):
         name = self.new_name(f"output_{number}_mixed")
         sources = range(len(self.trace.models))
         parts = [self._part(tensor, x, source, f"{name}_{source}") for source in sources]
+        if x.parted:
+            # A layer without a rule may give another dtype than it says, such as a mask.
+            parts = [keras.ops.cast(part, x.dtype) for part in parts]
         return self._mixture(parts, name)
 
     def stays_in_a_row(self, graph: Any) -> bool:

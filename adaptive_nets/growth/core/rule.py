@@ -10,7 +10,7 @@ import numpy as np
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.calls import UnruledError, activation_name, is_stock, tried_out
-from adaptive_nets.growth.core.segments import Axis, Features, Segment
+from adaptive_nets.growth.core.segments import INPUT, Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import (
     Dimension,
     Keeps,
@@ -272,7 +272,7 @@ class Call:
         for axis, sizes in parts:
             if axis is None:
                 segment = Segment(sizes, self.record.path)
-                segment.fixed = "it is an input"
+                segment.fixed = INPUT
                 segment.shared = True
                 axis = Axis(((segment, 1),))
             runs.append(axis)

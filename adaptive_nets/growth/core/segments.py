@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable
 
 from adaptive_nets.growth.core.axis_map import AxisMap
 
+# Why features that a model reads do not grow.
+INPUT = "it is an input"
+
 
 class Segment:
     """A run of features that grows as one.

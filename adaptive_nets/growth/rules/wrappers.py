@@ -13,8 +13,9 @@ from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.registry import register_rule, rule_inside
 from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Features, Segment
-from adaptive_nets.growth.core.weight_roles import LayerRecord
+from adaptive_nets.growth.core.weight_roles import Keeps, LayerRecord, Scales
 from adaptive_nets.growth.rules.elementwise import concatenated, merged
+from adaptive_nets.keras_internals import EMBEDDINGS, KERNEL
 
 
 def delegate(
@@ -107,6 +108,43 @@ def _step(x: Features) -> Features:
         return x
     shapes = tuple(_without(shape) for shape in x.shapes)
     return dataclasses.replace(x, shapes=shapes, axes=(x.axes[0], *x.axes[2:]))
+
+
+@register_rule(layers.SpectralNormalization)
+class SpectralNormalizationRule(Rule):
+    """The inner layer by its rule, and the vector by which its kernel's norm is estimated.
+
+    The kernel is divided by its norm in training only; at inference it is as it is.
+    """
+
+    def trace(self, call: Call) -> Any:
+        if call.sources > 1:
+            reason = "each source's kernel is divided by a norm of its own"
+            raise UnruledError(
+                f"Cannot fuse at {call.record.path!r}: {reason}. Expected one layer a source.",
+                reason,
+            )
+        outputs = delegate(call, "layer")
+        weights = call.record.inner["layer"].weights
+        names = [name for name in (KERNEL, EMBEDDINGS, "kernel") if name in weights]
+        if not names:
+            raise UnruledError(
+                f"Cannot grow {call.record.path!r}: the layer inside has several kernels. Expected "
+                "a layer with one, such as Dense or Conv2D.",
+                "the layer inside has several kernels",
+            )
+        call.weight("vector_u", Keeps(), Scales(weights[names[0]].dimensions[-1].axis))
+        return outputs
+
+    def rebuild(self, record: LayerRecord, maps: dict[Segment, AxisMap], rebuilder: Any) -> Any:
+        inner, config = record.inner["layer"], record.layers[0].get_config()
+        config.pop("layer")
+        return layers.SpectralNormalization(inner.rule.rebuild(inner, maps, rebuilder), **config)
+
+    def note(self, record: LayerRecord, maps: dict[Segment, AxisMap], trace: Any) -> str | None:
+        if all(axis.map(maps).is_identity for axis in record.axes.values()):
+            return None
+        return f"{record.path!r}: new units change the norm by which training divides its kernel"
 
 
 @register_rule(layers.Bidirectional)

@@ -1,6 +1,7 @@
 """keras-hub's T5, GPT-2 and BERT: grown and fused backbones are backbones."""
 
 import functools
+import importlib
 
 import keras
 import numpy as np
@@ -222,15 +223,13 @@ def between(middle, seed, gc):
 
 
 def affine():
-    from keras_hub.src.models.hgnetv2.hgnetv2_layers import HGNetV2LearnableAffineBlock
-
-    return HGNetV2LearnableAffineBlock(name="middle")
+    module = importlib.import_module("keras_hub.src.models.hgnetv2.hgnetv2_layers")
+    return module.HGNetV2LearnableAffineBlock(name="middle")
 
 
 def norm():
-    from keras_hub.src.models.mobilenetv5.mobilenetv5_layers import RmsNorm2d
-
-    return RmsNorm2d(4, eps=0.1, data_format="channels_last", name="middle")
+    module = importlib.import_module("keras_hub.src.models.mobilenetv5.mobilenetv5_layers")
+    return module.RmsNorm2d(4, eps=0.1, data_format="channels_last", name="middle")
 
 
 @pytest.mark.parametrize("middle", [affine, norm])

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from adaptive_nets import growth
+from adaptive_nets import growth, majority
 from adaptive_nets.growth.core.compare import random_inputs
 
 pytestmark = pytest.mark.backend_agnostic
@@ -109,3 +109,29 @@ def test_what_mixes_features_keeps_them(gc, pick, reason):
     other = gc.randomise(keras.models.clone_model(model), 5)
     assert gc.fused_gap([model, other], x) <= 1e-5
     assert reason in str(growth.plan_fuse([model, other]))
+
+
+@pytest.mark.parametrize("inside", ["Dense", "Conv2D", "Conv2DTranspose", "DepthwiseConv2D"])
+def test_kernels_that_are_divided_by_their_norms(gc, inside):
+    def make(width=4):
+        inputs = keras.Input((4, 4, 2))
+        x = layers.Conv2D(width, 2, activation="relu")(inputs)
+        size = () if inside == "DepthwiseConv2D" else (3 * width,)
+        kernel = () if inside == "Dense" else (2,)
+        made = getattr(layers, inside)(*size, *kernel, activation="relu", name="inside")
+        x = layers.SpectralNormalization(made, name="normed")(x)
+        return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+
+    def expect(grown):
+        normed = grown.get_layer("normed")
+        assert tuple(normed.vector_u.shape) == (1, normed.layer.kernel.shape[-1])
+
+    check(gc, make(), make(3), expect)
+    model = gc.randomise(make())
+    x = random_inputs(model)
+    with pytest.warns(UserWarning, match="inside"):
+        expanded = majority.expand(model, 2, seed=0)
+    assert gc.gap(gc.outputs(expanded, x), gc.outputs(model, x)) <= 1e-5
+    grown = growth.widen(model, 2.0, seed=0)
+    grown.compile("sgd", "mse")
+    grown.fit(x, gc.outputs(model, x)[0], verbose=0)
