@@ -259,10 +259,14 @@ def by_constructor(layer: Any, settings: dict[str, Any] | None = None) -> Any:
     if found is None:
         return None
     settings = settings or {}
+    given = {**found, **settings}
+    if "name" not in found:
+        given.pop("name", None)
     try:
-        new = type(layer)(**{**found, **settings})
+        new = type(layer)(**given)
     except Exception:
         return None
+    new.name = settings.get("name", layer.name)
     return new if _is_alike(layer, new, settings) else None
 
 
@@ -285,6 +289,11 @@ def arguments_of(layer: Any) -> dict[str, Any] | None:
         if each.name in found:
             continue
         value = vars(layer).get(each.name, vars(layer).get(f"_{each.name}", _MISSING))
+        if value is _MISSING and type(layer).get_config is keras.Layer.get_config:
+            # Keras has noted what the constructor was given.
+            value = layer.get_config().get(each.name, each.default)
+            plain = all(isinstance(x, _SIMPLE) for x in keras.tree.flatten(value))
+            value = value if plain else _MISSING
         if value is _MISSING or _holds_parts(value):
             return None
         found[each.name] = value

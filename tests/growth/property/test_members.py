@@ -134,7 +134,22 @@ class Outer(layers.Layer):
         return self.inner(x) + self.dense(x)
 
 
+class Plain(layers.Layer):
+    """A layer whose constructor takes neither a name nor keeps what it was given."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.dense = dense(units, "relu")
+
+    def call(self, x):
+        return self.dense(x)
+
+
 def test_what_a_layer_holds_is_carried_with_it(gc):
+    plain = gc.randomise(row(Plain(4), dense(2)))
+    for make in (growth.deepen, majority.expand):
+        grown = make(plain)
+        assert gc.gap(*(gc.outputs(each, values(plain)) for each in (grown, plain))) < 1e-10
     model = gc.randomise(row(Outer(name="outer"), dense(2)))
     x = values(model)
     for make in (lambda m: growth.widen(m, 2.0, verify=False), growth.deepen, majority.expand):
