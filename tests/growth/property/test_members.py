@@ -250,7 +250,7 @@ def test_features_of_which_the_sources_share_some(gc):
 
 
 def test_widening_of_what_cannot_grow_says_so():
-    with pytest.warns(UserWarning, match="changes nothing: .* is carried as it is"):
+    with pytest.warns(UserWarning, match="changes nothing: .* reduces over features"):
         growth.widen(row(dense(4), layers.Lambda(mixing), dense(2)), 2.0)
 
 
