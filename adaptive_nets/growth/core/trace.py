@@ -80,7 +80,9 @@ class Trace:
     def graph(self, graphs: Sequence[Any], inputs: list[Features], path: str) -> list[Features]:
         """Traces one graph, of the model itself or of a model inside it."""
         first = graphs[0]
-        self.graph_inputs.setdefault(id(first), inputs)
+        before = self.graph_inputs.setdefault(id(first), inputs)
+        for one, other in zip(before, inputs, strict=True):
+            _tie_calls(one, other, path, len(self.models))
         nodes = [ordered_nodes(graph) for graph in graphs]
         if len({len(each) for each in nodes}) > 1:
             raise ValueError(
@@ -291,6 +293,19 @@ class Trace:
                 segment.fixed = segment.fixed or f"{path!r}: {function} mixes all features"
         if len(self.carried) > known:
             raise _AgainError
+
+
+def _tie_calls(one: Features, other: Features, path: str, sources: int) -> None:
+    """A model that is called twice has one input, which grows at each call or never."""
+    reason = "it is called on features that grow and on some that do not"
+    for a, b in zip(one.axes, other.axes, strict=True):
+        if a is not None and b is not None:
+            a.tie(b)
+        elif (a is not None or b is not None) and sources > 1:
+            message = f"Cannot fuse at {path!r}: {reason}. Expected the same at each call."
+            raise UnruledError(message, reason)
+        elif a is not None or b is not None:
+            (b if a is None else a).fix(f"{path!r}: {reason}")
 
 
 def _check_shared_alike(record: LayerRecord, operations: Sequence[Any]) -> None:

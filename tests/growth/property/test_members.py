@@ -265,3 +265,16 @@ def test_truths_of_several_sources_are_not_mixed(gc):
     grown = growth.self_fuse(models[0], 3, cross="zero", preserve="exact", verify=False)
     assert gc.gap(gc.outputs(grown, x), [one]) == 0
     assert gc.gap(gc.outputs(growth.fuse(models), x), [(one + other) / 2]) < 1e-10
+
+
+def test_a_model_inside_that_is_called_on_what_grows_and_on_what_does_not(gc):
+    def make():
+        inner = keras.Sequential([keras.Input((5,)), layers.ReLU(0.5)])
+        inputs = keras.Input((5,))
+        return keras.Model(inputs, dense(2)(inner(dense(5)(inputs)) + 2 * dense(5)(inner(inputs))))
+
+    models = [gc.randomise(make(), seed) for seed in (0, 1)]
+    x = values(models[0])
+    grown = growth.widen(models[0], 2.0, verify=False)
+    assert gc.gap(gc.outputs(grown, x), gc.outputs(models[0], x)) < 1e-10
+    assert gc.fused_gap(models, x) < 1e-10
