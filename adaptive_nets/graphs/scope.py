@@ -265,13 +265,15 @@ def by_constructor(layer: Any, settings: dict[str, Any] | None = None) -> Any:
     found = arguments_of(layer, settings)
     if found is None:
         return None
+    settings = settings or {}
+    given = {**found, **settings}
     if "name" not in found:
-        # It takes none; `keep_name` gives it.
-        settings = {name: value for name, value in settings.items() if name != "name"}
+        given.pop("name", None)
     try:
-        new = type(layer)(**{**found, **settings})
+        new = type(layer)(**given)
     except Exception:
         return None
+    new.name = settings.get("name", layer.name)
     return new if _is_alike(layer, new, settings) else None
 
 
@@ -301,6 +303,11 @@ def arguments_of(layer: Any, settings: Container[str] = ()) -> dict[str, Any] | 
         if each.name in found or each.name in settings:
             continue
         value = vars(layer).get(each.name, vars(layer).get(f"_{each.name}", _MISSING))
+        if value is _MISSING and type(layer).get_config is keras.Layer.get_config:
+            # Keras has noted what the constructor was given.
+            value = layer.get_config().get(each.name, each.default)
+            plain = all(isinstance(x, _SIMPLE) for x in keras.tree.flatten(value))
+            value = value if plain else _MISSING
         if value is _MISSING or _holds_parts(value):
             value = given_arguments(layer).get(each.name, _class_kept(layer, value))
         if value is _MISSING:

@@ -23,6 +23,14 @@ from adaptive_nets.growth.core.registry import (
 )
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
+from adaptive_nets.growth.core.trace_checks import (
+    check_ends,
+    check_masks,
+    check_shared_alike,
+    check_sizes,
+    parted,
+    tie_calls,
+)
 from adaptive_nets.growth.core.weight_roles import LayerRecord, carried_with
 
 
@@ -73,13 +81,15 @@ class Trace:
         self.graphs = [functional(model) for model in self.models]
         for model in {id(model): model for model in self.models}.values():
             check_grown_whole(model, len(self.models))
-        _check_ends(self.graphs)
+        check_ends(self.graphs)
         self._follow_again()
 
     def graph(self, graphs: Sequence[Any], inputs: list[Features], path: str) -> list[Features]:
         """Traces one graph, of the model itself or of a model inside it."""
         first = graphs[0]
-        self.graph_inputs.setdefault(id(first), inputs)
+        before = self.graph_inputs.setdefault(id(first), inputs)
+        for one, other in zip(before, inputs, strict=True):
+            tie_calls(one, other, path, len(self.models))
         nodes = [ordered_nodes(graph) for graph in graphs]
         if len({len(each) for each in nodes}) > 1:
             raise ValueError(
@@ -98,7 +108,7 @@ class Trace:
             node = calls[0]
             operations = tuple(call.operation for call in calls)
             record = self.record(calls, path)
-            _check_shared_alike(record, operations)
+            check_shared_alike(record, operations)
             args, kwargs = in_order(operations[0], *node.arguments.fill_in(known))
             call = Call(
                 record=record,
@@ -113,7 +123,7 @@ class Trace:
                 nodes=calls,
             )
             outputs = self._traced(call)
-            _check_sizes(record.path, outputs)
+            check_sizes(record.path, outputs)
             if record.copies > 1:
                 check_masks_pass(node, record.path, self.graphs[0].outputs)
                 # Not in the order of the call's own arguments, of which one may have been named.
@@ -131,7 +141,7 @@ class Trace:
             rule.bind(self, graphs)
         outputs = [known[id(tensor)] for tensor in first.outputs]
         if path and any(x.parted for x in outputs):
-            raise _parted(path, "gives")
+            raise parted(path, "gives")
         return outputs
 
     def record(self, calls: Sequence[Any], path: str) -> LayerRecord:
@@ -251,9 +261,9 @@ class Trace:
         try:
             if not record.rule.carries:
                 if any(x.parted for x in call.flat_inputs):
-                    raise _parted(record.path, "reads")
+                    raise parted(record.path, "reads")
                 check_same_calls(call.nodes, record.path)
-                _check_masks(call)
+                check_masks(call)
             known = len(self.constraints)
             outputs = keras.tree.flatten(record.rule.trace(call))
             for constraint in self.constraints[known:]:
@@ -306,45 +316,6 @@ class Trace:
             raise _AgainError
 
 
-def _check_ends(graphs: Sequence[Any]) -> None:
-    for what in ("inputs", "outputs"):
-        shapes = [[tuple(t.shape) for t in getattr(g, what)] for g in graphs]
-        if any(each != shapes[0] for each in shapes) and not (
-            what == "outputs" and len({len(each) for each in shapes}) == 1
-        ):
-            raise ValueError(
-                f"Cannot fuse models of different {what}. Expected the same shapes in every "
-                f"source. Received: {', '.join(map(str, shapes))}."
-            )
-
-
-def _parted(path: str, does: str) -> UnruledError:
-    reason = f"it {does} what each source has on its own, which cannot stand side by side"
-    return UnruledError(
-        f"Cannot fuse at {path!r}: {reason}. Expected tensors with an axis of known length.", reason
-    )
-
-
-def _check_shared_alike(record: LayerRecord, operations: Sequence[Any]) -> None:
-    """What is one layer in the first source is one in every source."""
-    if any(one is not other for one, other in zip(record.layers, operations, strict=True)):
-        raise ValueError(
-            f"Cannot fuse at {record.path!r}: the first source calls one layer more than once, "
-            "where another source has several layers. Expected layers that are shared in the same "
-            "way. Name a source whose layers are not shared first."
-        )
-
-
-def _check_masks(call: Call) -> None:
-    """A layer has one mask, not one a source."""
-    for x in call.flat_inputs if isinstance(call.layer, keras.Layer) else ():
-        if call.sources > 1 and x.dtype == "bool" and any(x.axes):
-            reason = "each source has another mask"
-            raise UnruledError(
-                f"Cannot fuse at {call.record.path!r}: {reason}. Expected one for all.", reason
-            )
-
-
 def _is_joint(call: Call, x: Features) -> bool:
     """Whether sources stand side by side on one axis, or on several that one weight makes zero.
 
@@ -361,18 +332,6 @@ def _is_joint(call: Call, x: Features) -> bool:
 
 def _segments(axes: Iterable[Axis | None]) -> set[Segment]:
     return {segment for axis in axes if axis is not None for segment in axis.segments()}
-
-
-def _check_sizes(path: str, outputs: Sequence[Features]) -> None:
-    """An axis that does not grow is as long in the fused model as in every source."""
-    for features in outputs:
-        for number, axis in enumerate(features.axes):
-            sizes = features.sizes(number)
-            if axis is None and len(set(sizes)) > 1 and not features.parted:
-                raise ValueError(
-                    f"Cannot fuse at {path!r}: axis {number} of its output is of another length "
-                    f"in each source. Expected the same. Received: {', '.join(map(str, sizes))}."
-                )
 
 
 def carried_notes(trace: Trace) -> list[str]:

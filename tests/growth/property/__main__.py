@@ -8,18 +8,25 @@ all. A fault is printed with what draws it again: `--only SEED` tries one graph.
 
 import argparse
 import collections
+import importlib.util
 import pathlib
 import sys
 import time
-import types
 import warnings
 
 import numpy as np
 
 
+def helpers(path):
+    """What the fixture `gc` gives."""
+    spec = importlib.util.spec_from_file_location("growth_helpers", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def main():
-    sys.path[:0] = [str(pathlib.Path(__file__).parent), str(pathlib.Path(__file__).parents[1])]
-    import conftest
+    sys.path.insert(0, str(pathlib.Path(__file__).parent))
     from trying_graphs import VERBS, FaultError, random_graph, tried
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -29,9 +36,7 @@ def main():
     parser.add_argument("--verbs", default="")
     parser.add_argument("--seconds", type=float, default=1e9)
     given = parser.parse_args()
-    gc = types.SimpleNamespace(
-        randomise=conftest.randomise, outputs=conftest.outputs, gap=conftest.gap
-    )
+    gc = helpers(pathlib.Path(__file__).parents[1] / "conftest.py")
     verbs = VERBS if given.verbs == "all" else given.verbs.split(",") if given.verbs else [None]
     first = given.seed * 1_000_000 if given.only is None else given.only
     counts, used, faults = collections.Counter(), 0, 0

@@ -111,6 +111,11 @@ kinds_of(
     lambda m, x, b: ops.add(x, m.pool[0][:, :1] if len(x.shape) == 3 else x[:, :1]),
     lambda m, x, b: ops.concatenate([x, ops.zeros_like(x)], axis=-1),
     lambda m, x, b: ops.isclose(x, m.like(x, b)),
+    lambda m, x, b: ops.logical_or(ops.less(x, 0.1), ops.greater_equal(m.like(x, b), 0.2)),
+    lambda m, x, b: ops.logical_xor(ops.less_equal(x, 0.1), ops.not_equal(m.like(x, b), 0.2)),
+    lambda m, x, b: ops.fmax(x, m.like(x, b)),
+    lambda m, x, b: ops.fmod(x, 1.3) if m.double else None,
+    lambda m, x, b: ops.logaddexp2(x, m.like(x, b)),
     name="pairs",
 )
 kinds_of(

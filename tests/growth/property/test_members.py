@@ -134,7 +134,22 @@ class Outer(layers.Layer):
         return self.inner(x) + self.dense(x)
 
 
+class Plain(layers.Layer):
+    """A layer whose constructor takes neither a name nor keeps what it was given."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.dense = dense(units, "relu")
+
+    def call(self, x):
+        return self.dense(x)
+
+
 def test_what_a_layer_holds_is_carried_with_it(gc):
+    plain = gc.randomise(row(Plain(4), dense(2)))
+    for make in (growth.deepen, majority.expand):
+        grown = make(plain)
+        assert gc.gap(*(gc.outputs(each, values(plain)) for each in (grown, plain))) < 1e-10
     model = gc.randomise(row(Outer(name="outer"), dense(2)))
     x = values(model)
     for make in (lambda m: growth.widen(m, 2.0, verify=False), growth.deepen, majority.expand):
@@ -235,7 +250,7 @@ def test_features_of_which_the_sources_share_some(gc):
 
 
 def test_widening_of_what_cannot_grow_says_so():
-    with pytest.warns(UserWarning, match="changes nothing: "):
+    with pytest.warns(UserWarning, match="changes nothing: .* reduces over features"):
         growth.widen(row(dense(4), layers.Lambda(mixing), dense(2)), 2.0)
 
 
@@ -250,3 +265,16 @@ def test_truths_of_several_sources_are_not_mixed(gc):
     grown = growth.self_fuse(models[0], 3, cross="zero", preserve="exact", verify=False)
     assert gc.gap(gc.outputs(grown, x), [one]) == 0
     assert gc.gap(gc.outputs(growth.fuse(models), x), [(one + other) / 2]) < 1e-10
+
+
+def test_a_model_inside_that_is_called_on_what_grows_and_on_what_does_not(gc):
+    def make():
+        inner = keras.Sequential([keras.Input((5,)), layers.ReLU(0.5)])
+        inputs = keras.Input((5,))
+        return keras.Model(inputs, dense(2)(inner(dense(5)(inputs)) + 2 * dense(5)(inner(inputs))))
+
+    models = [gc.randomise(make(), seed) for seed in (0, 1)]
+    x = values(models[0])
+    grown = growth.widen(models[0], 2.0, verify=False)
+    assert gc.gap(gc.outputs(grown, x), gc.outputs(models[0], x)) < 1e-10
+    assert gc.fused_gap(models, x) < 1e-10

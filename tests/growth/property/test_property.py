@@ -61,4 +61,4 @@ def test_nearly_all_classes_with_a_rule_are_drawn():
                     model = Builder([(kind, 0, 1, number)], inputs).model
                     drawn |= {type(node.operation) for node in ordered_nodes(functional(model))}
     missing = {each.__name__ for each in set(registered()) - drawn} - ELSEWHERE
-    assert len(missing) <= 0.15 * len(registered()), sorted(missing)
+    assert len(missing) <= 0.2 * len(registered()), sorted(missing)

@@ -59,8 +59,8 @@ def plans_of(models, choice):
     model = models[0]
 
     def named():
-        names = sorted(layer.name for layer in model.layers if getattr(layer, "units", 0))
-        name = names[choice % (len(names) - 1)] if len(names) > 1 else "none"
+        rows = growth.plan_widen(model, 2.0, seed=0).rows()
+        name = rows[choice % len(rows)].layer if rows else "none"
         return growth.plan_widen(model, {name: 1.5 + choice % 2}, seed=0)
 
     method = ("auto", "identity", "residual")[choice % 3]
