@@ -15,7 +15,7 @@ from adaptive_nets.automl.targets import Classes, Numbers, Target
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.graphs.unique_names import named_model
 from adaptive_nets.heads import Head, Regression
-from adaptive_nets.serving import export_saved_model
+from adaptive_nets.serving.onnx import export_as
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,15 +65,16 @@ class Fitted:
         numbers = np.asarray(found, "float64")
         return numbers[:, 0] if self.target.flat else numbers
 
-    def export(self, path: str | os.PathLike, **options: Any) -> str:
-        """Writes a SavedModel; see `serving.export_saved_model`.
+    def export(self, path: str | os.PathLike, format: str, **options: Any) -> str:  # noqa: A002
+        """Writes a SavedModel or another format; see `serving.onnx.export_as`.
 
         Args:
-            path: Folder to write.
+            path: Folder or file to write.
+            format: `"saved_model"` or `"onnx"`.
             **options: Further arguments of `serving.export_saved_model`.
         """
         options.setdefault("schema", self.schema)
-        return export_saved_model(self.model, self.head, path, **options)
+        return export_as(format, self.model, self.head, path, **options)
 
 
 def call_eagerly(model: keras.Model, features: Any) -> Any:
