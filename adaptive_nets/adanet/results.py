@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_bool, check_choice, check_list, show
+from adaptive_nets._checks import check_bool, check_list, show
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.context import SearchContext
 from adaptive_nets.adanet.ensembles.assemble import assemble, assemble_members, assemble_single
@@ -21,7 +21,7 @@ from adaptive_nets.adanet.inspection.leaderboard import to_frame
 from adaptive_nets.adanet.inspection.predictions import compute_logits, compute_output, predict_rows
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.keras_internals import check_not_forked
-from adaptive_nets.serving.onnx import FORMATS, export_as
+from adaptive_nets.serving.onnx import check_format, export_as
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -245,7 +245,8 @@ class SearchResults:
         """
         wanted, fuse = _chosen_outputs(subnetworks), check_bool("fuse", fuse)
         self._check_fitted()
-        context, format = self.context, check_choice("format", format, FORMATS)  # noqa: A001
+        check_format(format, {"subnetworks": wanted or None, **options})
+        context = self.context
         if wanted:
             options["subnetworks"] = assemble_members(
                 self.ensemble, context.spec, context.preprocessing, wanted

@@ -48,16 +48,29 @@ def export_as(
     Raises:
         ValueError: There is no such format, or it has no such option.
     """
-    if check_choice("format", format, FORMATS) == "saved_model":
+    check_format(format, options)
+    if format == "saved_model":
         return export_saved_model(model, head, path, **options)
-    schema = options.pop("schema", None)
-    given = [name for name, value in options.items() if value is not None]
-    if given:
+    return export_onnx(model, head, path, schema=options.get("schema"))
+
+
+def check_format(format: str, options: dict[str, Any]) -> None:  # noqa: A002
+    """Refuses what is no format, and options that a format does not have.
+
+    Args:
+        format: What was passed for it.
+        options: By name; those that are `None` were not passed.
+
+    Raises:
+        ValueError: There is no such format, or it has no such option.
+    """
+    check_choice("format", format, FORMATS)
+    given = [name for name, value in options.items() if value is not None and name != "schema"]
+    if format == "onnx" and given:
         raise ValueError(
             f"format='onnx' has none of the options of a SavedModel. Received: {', '.join(given)}. "
             "Leave them out, or use format='saved_model'."
         )
-    return export_onnx(model, head, path, schema=schema)
 
 
 def export_onnx(

@@ -218,9 +218,7 @@ CALLS = [
         {
             "path": path("out"),
             "fuse": flag(False),
-            "subnetworks": fixed(())
-            .but("soup", 3, ["soup"], [3], None)
-            .where(lambda v: len(v) == 0),
+            "subnetworks": fixed(()).but("soup", 3, ["soup"], [3], None, True, object()),
             "example_spec": fixed(None).but("soup", 3, [], {"a": 1}, object()),
             "receiver": instance(None, none=True),
             "warmup": fixed(None)
