@@ -1,14 +1,16 @@
 """How long one row takes: a fused ensemble beside the ensemble, and beside a network by hand.
 
-    python benchmarks/serving.py [--members 5] [--width 64] [--quick]
+    python benchmarks/serving.py [--members 5] [--width 64] [--connect none] [--quick]
 
-The SavedModels answer in turns; each figure is the median of this run. One that only hands its
-input on tells how much of it is the call from Python, which a server does not make: the ratios
-are given with it and, as "net", without.
+The SavedModels answer in turns, in a new order each time, by `TF_SessionRun` of TensorFlow's C API:
+what a server calls, without Python. Each figure is the median of this run; "fastest tenth" is the
+quantile below which a tenth of the turns is, which other processes disturb less.
 """
 
 import argparse
+import ctypes
 import os
+import pathlib
 import tempfile
 import time
 
@@ -18,16 +20,127 @@ import keras
 import numpy as np
 import tensorflow as tf
 from sklearn.datasets import load_digits
+from tensorflow.core.protobuf import saved_model_pb2
 
 import adaptive_nets as an
 
+POINTER, TEXT, INT, SIZE = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_size_t
+FLOAT = 1
+# Functions of TensorFlow's c_api.h: what they return and take.
+FUNCTIONS = {
+    "TF_NewStatus": (POINTER, []),
+    "TF_GetCode": (INT, [POINTER]),
+    "TF_Message": (TEXT, [POINTER]),
+    "TF_NewSessionOptions": (POINTER, []),
+    "TF_NewGraph": (POINTER, []),
+    "TF_LoadSessionFromSavedModel": (
+        POINTER, [POINTER, POINTER, TEXT, POINTER, INT, POINTER, POINTER, POINTER],
+    ),
+    "TF_GraphOperationByName": (POINTER, [POINTER, TEXT]),
+    "TF_AllocateTensor": (POINTER, [INT, POINTER, INT, SIZE]),
+    "TF_TensorData": (POINTER, [POINTER]),
+    "TF_TensorByteSize": (SIZE, [POINTER]),
+    "TF_DeleteTensor": (None, [POINTER]),
+    "TF_SessionRun": (
+        None,
+        [POINTER, POINTER, POINTER, POINTER, INT, POINTER, POINTER, INT, POINTER, INT, POINTER,
+         POINTER],
+    ),
+}  # fmt: skip
 
-def searched(members, width, steps=100):
+
+class Place(ctypes.Structure):
+    """`TF_Output`: one of an operation's outputs."""
+
+    _fields_ = (("operation", POINTER), ("index", INT))
+
+
+def library():
+    """TensorFlow's C API."""
+    folder = pathlib.Path(tf.__file__).parent
+    names = ("libtensorflow_cc.so.2", "libtensorflow_cc.2.dylib")
+    found = next(folder / name for name in names if (folder / name).exists())
+    loaded = ctypes.CDLL(str(found))
+    for name, (result, arguments) in FUNCTIONS.items():
+        function = getattr(loaded, name)
+        function.restype, function.argtypes = result, arguments
+    return loaded
+
+
+class Served:
+    """A SavedModel's signature with one input of floats, as a server loads it.
+
+    Args:
+        path: The SavedModel's folder.
+        signature: The signature's name.
+    """
+
+    def __init__(self, path, signature="serving_default"):
+        self.api = library()
+        self.status = self.api.TF_NewStatus()
+        self.graph = self.api.TF_NewGraph()
+        tags = (TEXT * 1)(b"serve")
+        self.session = self.api.TF_LoadSessionFromSavedModel(
+            self.api.TF_NewSessionOptions(), None, os.fsencode(path), tags, 1, self.graph, None,
+            self.status,
+        )  # fmt: skip
+        self._check()
+        saved = saved_model_pb2.SavedModel()
+        saved.ParseFromString(pathlib.Path(path, "saved_model.pb").read_bytes())
+        found = saved.meta_graphs[0].signature_def[signature]
+        self.names = sorted(found.outputs)
+        self.count = len(self.names)
+        self.inputs = (Place * 1)(*(self._place(each.name) for each in found.inputs.values()))
+        self.outputs = (Place * self.count)(
+            *(self._place(found.outputs[name].name) for name in self.names)
+        )
+        self.given, self.found = (POINTER * 1)(), (POINTER * self.count)()
+
+    def _place(self, name):
+        operation, _, index = name.partition(":")
+        return Place(self.api.TF_GraphOperationByName(self.graph, operation.encode()), int(index))
+
+    def _check(self):
+        if self.api.TF_GetCode(self.status):
+            raise RuntimeError(self.api.TF_Message(self.status).decode())
+
+    def give(self, rows):
+        """Takes an array as the next input."""
+        rows = np.ascontiguousarray(rows, "float32")
+        shape = (ctypes.c_int64 * rows.ndim)(*rows.shape)
+        self.given[0] = self.api.TF_AllocateTensor(FLOAT, shape, rows.ndim, rows.nbytes)
+        ctypes.memmove(self.api.TF_TensorData(self.given[0]), rows.ctypes.data, rows.nbytes)
+
+    def run(self):
+        """Runs the signature once; returns the seconds that it took."""
+        began = time.perf_counter()
+        self.api.TF_SessionRun(
+            self.session, None, self.inputs, self.given, 1, self.outputs, self.found, self.count,
+            None, 0, None, self.status,
+        )  # fmt: skip
+        taken = time.perf_counter() - began
+        self._check()
+        return taken
+
+    def free(self):
+        """Gives what the last run returned back."""
+        for tensor in self.found:
+            self.api.TF_DeleteTensor(tensor)
+
+    def floats(self, name):
+        """The numbers of an output of the last run, one after another."""
+        tensor = self.found[self.names.index(name)]
+        size = self.api.TF_TensorByteSize(tensor)
+        return np.frombuffer(ctypes.string_at(self.api.TF_TensorData(tensor), size), "float32")
+
+
+def searched(members, width, connect, steps=100):
     """An ensemble of equal members on digits."""
     x, y = load_digits(return_X_y=True)
     search = an.AdaNet(
-        an.heads.MultiClass(10), an.generators.Dense(width, 2), max_iterations=members,
-        steps_per_iteration=steps, force_grow=True, adanet_lambda=1e-3, seed=0,
+        an.heads.MultiClass(10), an.generators.Dense(width, 2, connect=connect),
+        max_iterations=members, steps_per_iteration=steps, force_grow=True, adanet_lambda=1e-3,
+        seed=0,
     )  # fmt: skip
     return search.fit((x / 16).astype("float32"), y, verbose=0)
 
@@ -41,29 +154,24 @@ def by_hand(members, width):
     return keras.Model(inputs, keras.layers.Dense(10)(hidden))
 
 
-def nothing(path):
-    """A SavedModel of as many outputs, which computes none."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None, 64], name="features")])
-    def serve(features):
-        return dict.fromkeys(("classes", "logits", "probabilities"), features[:, :10])
-
-    module = tf.Module()
-    tf.saved_model.save(module, path, {"serving_default": serve})
-    return path
-
-
-def latencies(functions, rows, turns):
-    """Median seconds of a call with some rows; the functions take turns."""
-    given = tf.constant(np.random.default_rng(0).random((rows, 64), "float32"))
-    found = np.empty((turns, len(functions)))
-    for turn in range(-turns // 40, turns):
-        for k, function in enumerate(functions):
-            began = time.perf_counter()
-            function(features=given)
+def latencies(served, rows, turns):
+    """Seconds of each turn and model, and the greatest difference of each one's logits."""
+    rng = np.random.default_rng(0)
+    given, logits = rng.random((rows, 64)), []
+    for each in served:
+        each.give(given)
+        each.run()
+        logits.append(each.floats("logits"))
+        each.free()
+    found = np.empty((turns, len(served)))
+    for turn in range(-max(turns // 40, 5), turns):
+        for k in rng.permutation(len(served)):
+            taken = served[k].run()
+            served[k].free()
             if turn >= 0:
-                found[turn, k] = time.perf_counter() - began
-    return np.median(found, axis=0)
+                found[turn, k] = taken
+    gap = np.abs(logits[1] - logits[0]).max() / np.abs(logits[0]).max()
+    return found, float(gap)
 
 
 def main(argv=None):
@@ -71,36 +179,42 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--members", type=int, default=5)
     parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--connect", default="none", choices=("none", "previous", "all"))
     parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
     given = parser.parse_args(argv)
     turns = {1: 2000, 32: 2000, 1024: 300}
     if given.quick:
         given.members, given.width, turns = 2, 8, {1: 40}
-    search = searched(given.members, given.width, 10 if given.quick else 100)
+    search = searched(given.members, given.width, given.connect, 10 if given.quick else 100)
     results = {}
     with tempfile.TemporaryDirectory() as folder:
-        paths = [
-            search.export(f"{folder}/ensemble"),
-            search.export(f"{folder}/fused", fuse=True),
-            an.serving.export_saved_model(
-                by_hand(given.members, given.width), search.head, f"{folder}/by_hand"
+        hand = by_hand(given.members, given.width)
+        paths = {
+            "ensemble": search.export(f"{folder}/ensemble"),
+            "fused": search.export(f"{folder}/fused", fuse=True),
+            "by hand": an.serving.export_saved_model(
+                hand, search.head, f"{folder}/by_hand", schema=search.schema
             ),
-            nothing(f"{folder}/nothing"),
-        ]
-        served = [tf.saved_model.load(path) for path in paths]
-        functions = [each.signatures["serving_default"] for each in served]
+        }
+        served = [Served(path) for path in paths.values()]
         print(f"ensemble of {len(search.ensemble.members)} members of width {given.width}")
         for rows in turns:
-            whole, fused, plain, call = latencies(functions, rows, turns[rows]) * 1e3
-            net = (fused - call) / (whole - call), (fused - call) / (plain - call)
+            seconds, gap = latencies(served, rows, turns[rows])
+            middle, fast = (np.quantile(seconds, share, axis=0) * 1e3 for share in (0.5, 0.1))
+            whole, fused, plain = middle
+            ratios = {
+                "fused / ensemble": fused / whole,
+                "fastest tenth": fast[1] / fast[0],
+                "fused / by hand": fused / plain,
+            }
             print(
-                f"{rows:5d} rows: ensemble {whole:.3f} ms, fused {fused:.3f} ms "
-                f"({fused / whole:.2f} x, net {net[0]:.2f}), by hand {plain:.3f} ms "
-                f"({fused / plain:.2f} x, net {net[1]:.2f}), the call {call:.3f} ms"
+                f"{rows:5d} rows: "
+                + ", ".join(f"{name} {v:.3f} ms" for name, v in zip(paths, middle, strict=True))
+                + "; "
+                + ", ".join(f"{name} {value:.2f}" for name, value in ratios.items())
+                + f"; logits differ by {gap:.1e}"
             )
-            milliseconds = {"ensemble": whole, "fused": fused, "by hand": plain, "the call": call}
-            ratios = {"fused / ensemble": fused / whole, "fused / by hand": fused / plain}
-            results[rows] = {**milliseconds, **ratios}
+            results[rows] = {**dict(zip(paths, middle, strict=True)), **ratios}
     return results
 
 

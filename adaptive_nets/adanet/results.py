@@ -15,12 +15,13 @@ from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 from adaptive_nets.adanet.ensembles.metrics import evaluate_logits
 from adaptive_nets.adanet.fit_data import labelled_rows
 from adaptive_nets.adanet.fusion.fuse_ensemble import fuse_ensemble
+from adaptive_nets.adanet.fusion.served import fuse_to_serve
 from adaptive_nets.adanet.inspection import summaries
 from adaptive_nets.adanet.inspection.leaderboard import to_frame
 from adaptive_nets.adanet.inspection.predictions import compute_logits, compute_output, predict_rows
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.keras_internals import check_not_forked
-from adaptive_nets.serving import export_saved_model
+from adaptive_nets.serving.onnx import check_format, export_as
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,14 +159,9 @@ class SearchResults:
 
         Reference: Mazzawi et al., "Deep Fusion", arXiv 2306.11903, section 3.
         """
-        return fuse_ensemble(
-            self.ensemble,
-            self._ensembler,
-            self.context.spec,
-            self.context.preprocessing,
-            name,
-            self.context.seed,
-        )
+        context = self.context
+        given = (context.spec, context.preprocessing, name, context.seed)
+        return fuse_ensemble(self.ensemble, self._ensembler, *given)
 
     @property
     def best_single(self) -> keras.Model:
@@ -229,15 +225,18 @@ class SearchResults:
         *,
         fuse: bool = False,
         subnetworks: str | Sequence[str] = (),
+        format: str = "saved_model",  # noqa: A002 - as in keras.Model.export
         **options: Any,
     ) -> str:
-        """Writes a SavedModel for TF Serving.
+        """Writes a SavedModel for TF Serving, or an ONNX file.
 
         Args:
-            path: Folder to write. An existing SavedModel folder is replaced.
+            path: Folder or file to write. What an earlier export has written is replaced.
             fuse: Whether to write the single network of `fuse()`. Defaults to `False`.
             subnetworks: `"logits"`, `"last_layer"` or both: outputs of each subnetwork to add to
                 the signature `predict`, as `"subnetwork_<output>/<name>"`. Defaults to none.
+            format: `"saved_model"`, or `"onnx"` (see `serving.export_onnx`; of the other options
+                it has only `fuse`). Defaults to `"saved_model"`.
             **options: `example_spec`, `receiver`, `warmup`, `assets_extra`, `check_values`, as for
                 `serving.export_saved_model`.
 
@@ -246,14 +245,15 @@ class SearchResults:
         """
         wanted, fuse = _chosen_outputs(subnetworks), check_bool("fuse", fuse)
         self._check_fitted()
+        check_format(format, {"subnetworks": wanted or None, **options})
+        context = self.context
         if wanted:
             options["subnetworks"] = assemble_members(
-                self.ensemble, self.context.spec, self.context.preprocessing, wanted
+                self.ensemble, context.spec, context.preprocessing, wanted
             )
-        options.setdefault("schema", self.context.schema)
-        return export_saved_model(
-            self.fuse() if fuse else self.model, self.context.head, path, **options
-        )
+        options.setdefault("schema", context.schema)
+        model = _fused(self, format) if fuse else self.model
+        return export_as(format, model, context.head, path, **options)
 
     def logits(
         self, x: Any, batch_size: int = 1024, model: keras.Model | None = None
@@ -276,6 +276,15 @@ class SearchResults:
             raise ValueError(
                 "This search has no ensemble yet. Call fit first. Received: a search without one."
             )
+
+
+def _fused(results, format):  # noqa: A002
+    """The fused ensemble as it is exported."""
+    if format != "saved_model":
+        return results.fuse()
+    context = results.context
+    given = (context.spec, context.preprocessing, context.seed)
+    return fuse_to_serve(results.ensemble, context.ensembler, *given)
 
 
 def _chosen_outputs(subnetworks):

@@ -191,11 +191,19 @@ class AutoEstimator(BaseEstimator):
         check_is_fitted(self)
         return self._fitted.board.copy()
 
-    def export(self, path: str | os.PathLike, **options: Any) -> str:
-        """Writes a SavedModel whose inputs are the raw columns by name.
+    def export(
+        self,
+        path: str | os.PathLike,
+        *,
+        format: str = "saved_model",  # noqa: A002 - as in keras.Model.export
+        **options: Any,
+    ) -> str:
+        """Writes a SavedModel, or an ONNX file, whose inputs are the raw columns by name.
 
         Args:
-            path: Folder to write. An existing SavedModel folder is replaced.
+            path: Folder to write, or file. What an earlier export has written is replaced.
+            format: `"saved_model"`, or `"onnx"` as by `serving.export_onnx`, for tables of numbers.
+                Defaults to `"saved_model"`.
             **options: `receiver`, `warmup`, `assets_extra`, `check_values`, as for
                 `serving.export_saved_model`.
 
@@ -203,7 +211,7 @@ class AutoEstimator(BaseEstimator):
             The path as a string.
         """
         check_is_fitted(self)
-        return self._fitted.export(path, **options)
+        return self._fitted.export(path, format, **options)
 
     def save(self, path: str | os.PathLike) -> str:
         """Writes the fitted estimator to a folder, from which `automl.load` makes an equal one.

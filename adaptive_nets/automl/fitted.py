@@ -23,7 +23,7 @@ from adaptive_nets.automl.targets import Classes, Numbers, Target
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.graphs.unique_names import named_model
 from adaptive_nets.heads import Head
-from adaptive_nets.serving import export_saved_model
+from adaptive_nets.serving.onnx import export_as
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,11 +79,18 @@ class Fitted:
         numbers = np.asarray(found, "float64")
         return numbers[:, 0] if self.target.flat and not self.target.levels else numbers
 
-    def export(self, path: str | os.PathLike, coverage: float | None = None, **options: Any) -> str:
-        """Writes a SavedModel; see `serving.export_saved_model`.
+    def export(
+        self,
+        path: str | os.PathLike,
+        format: str,  # noqa: A002
+        coverage: float | None = None,
+        **options: Any,
+    ) -> str:
+        """Writes a SavedModel or another format; see `serving.onnx.export_as`.
 
         Args:
-            path: Folder to write.
+            path: Folder or file to write.
+            format: `"saved_model"` or `"onnx"`.
             coverage: Share of rows that the outputs `lower` and `upper` hold, or `None` for no
                 such outputs.
             **options: Further arguments of `serving.export_saved_model`.
@@ -92,7 +99,7 @@ class Fitted:
         head = self.head
         if coverage is not None:
             head = Served(head, self.known_intervals(), coverage)
-        return export_saved_model(self.model, head, path, **options)
+        return export_as(format, self.model, head, path, **options)
 
     def interval(self, table: Any, coverage: float) -> tuple[np.ndarray, np.ndarray]:
         """Returns the lower and upper ends of intervals of predicted numbers.

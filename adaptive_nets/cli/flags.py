@@ -17,6 +17,7 @@ TRAININGS = ("residual", "independent")
 MIXTURE_DATA = ("train", "validation")
 MIXTURE_WEIGHTS = ("scalar", "vector", "matrix", "uniform", "probability")
 FORMATS = ("table", "csv", "json")
+EXPORTS = ("saved_model", "onnx")
 TASKS = ("auto", "classification", "regression")
 PRESETS = ("fast", "good", "best")
 TABLE_HELP = "CSV or Parquet file"
@@ -273,7 +274,9 @@ def _define_fuse(values: flags.FlagValues) -> None:
 
 def _define_export(values: flags.FlagValues) -> None:
     _model_dir(values, "Folder of the search.")
-    flags.DEFINE_string("path", None, "SavedModel to write.", flag_values=values)
+    flags.DEFINE_string("path", None, "SavedModel, or file, to write.", flag_values=values)
+    text = "What to write; onnx is for features that are numbers."
+    flags.DEFINE_enum("format", EXPORTS[0], EXPORTS, text, flag_values=values)
 
 
 _REQUIRED = {

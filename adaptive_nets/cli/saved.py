@@ -42,10 +42,10 @@ def evaluate(values: absl_flags.FlagValues) -> None:
 
 
 def export(values: absl_flags.FlagValues) -> None:
-    """Writes the ensemble of a search as a SavedModel and prints its path.
+    """Writes what was found as a SavedModel or an ONNX file, and prints its path.
 
     Args:
         values: Parsed flags of the subcommand.
     """
     output.check_target("--path", values.path, (values.model_dir,))
-    print(_load(values.model_dir).export(values.path))
+    print(_load(values.model_dir).export(values.path, format=values.format))

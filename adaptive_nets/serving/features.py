@@ -120,8 +120,12 @@ def _fitted(schema, feature, tensor, received):
     else:
         bad = tf.math.is_inf(cast) if feature.missing else ~tf.math.is_finite(cast)
         why = _NOT_FINITE
-    if bad.shape.rank is None or bad.shape.rank > 2 or bad.shape[-1] != 1:
-        bad = tf.reduce_any(tf.reshape(bad, [tf.shape(bad)[0], -1]), axis=1, keepdims=True)
+    if bad.shape.rank is None:
+        bad = tf.reshape(bad, [tf.shape(bad)[0], -1])
+    if bad.shape.rank != 2:
+        bad = tf.reduce_any(bad, axis=list(range(1, bad.shape.rank)))[:, None]
+    elif bad.shape[1] != 1:
+        bad = tf.reduce_any(bad, axis=1, keepdims=True)
     return cast, {why.format(feature.name, wanted.name): bad}
 
 
@@ -133,17 +137,21 @@ def _holds(wanted, given):
 def _checked(found, bad):
     """Returns tensors, in a graph that fails with a message where a row of one is bad.
 
-    One check is made of all features: each is a branch of the graph, which takes long to make.
+    One check is made of all features, of few operations: each takes a request's time.
     """
     import tensorflow as tf
 
-    flags = tf.concat(list(bad.values()), axis=1)
-    # The first bad row of the first feature that has one.
-    feature = tf.argmax(tf.reduce_any(flags, axis=0))
-    first = tf.reshape(tf.where(tf.gather(flags, feature, axis=1))[:1], [-1])
-    why = tf.gather(tf.constant(list(bad)), feature)
-    # TensorFlow's own op, which TF Serving has, and which runs before the tensors are read.
-    fine = tf.debugging.Assert(~tf.reduce_any(flags), [why, first])
+    flags, why = next(iter(bad.values())), tf.constant(next(iter(bad)))
+    if len(bad) > 1:
+        several = tf.concat(list(bad.values()), axis=1)
+        # The first feature that has a bad row.
+        feature = tf.argmax(tf.reduce_any(several, axis=0))
+        flags = tf.gather(several, feature, axis=1)
+        why = tf.gather(tf.constant(list(bad)), feature)
+    first = tf.where(flags)[:1, 0]
+    # The op itself, which TF Serving has, without the branch that tf.debugging.Assert puts around
+    # it. It runs before the tensors are read.
+    fine = tf.raw_ops.Assert(condition=~tf.reduce_any(flags), data=[why, first])
     with tf.control_dependencies([] if fine is None else [fine]):
         return {key: tf.identity(tensor) for key, tensor in found.items()}
 

@@ -218,15 +218,14 @@ CALLS = [
         {
             "path": path("out"),
             "fuse": flag(False),
-            "subnetworks": fixed(())
-            .but("soup", 3, ["soup"], [3], {}, None, True, object())
-            .where(lambda value: len(value) == 0),
+            "subnetworks": fixed(()).but("soup", 3, ["soup"], [3], None, True, object()),
             "example_spec": fixed(None).but("soup", 3, [], {"a": 1}, object()),
             "receiver": instance(None, none=True),
             "warmup": fixed(None)
             .but("soup", 3, object(), np.ones((2, 9)), t.X * NAN)
             .where(lambda rows: np.shape(rows)[1:] == (3,) and np.isfinite(np.asarray(rows)).all()),
             "assets_extra": mapping(None, none=True, empty=True),
+            "format": choice("saved_model"),
         },
     ),
     Call(

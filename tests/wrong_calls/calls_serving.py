@@ -194,6 +194,16 @@ CALLS = [
         {"model": model(t.dense), "head": instance(t.head), "path": path("a.tflite")},
     ),
     Call(
+        "serving.export_onnx",
+        lambda: serving.export_onnx,
+        {
+            "model": model(t.dense),
+            "head": instance(t.head),
+            "path": path("a.onnx"),
+            "schema": instance(None, none=True),
+        },
+    ),
+    Call(
         "serving.receiver_of",
         lambda: serving.receiver_of,
         {

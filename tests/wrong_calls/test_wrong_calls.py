@@ -21,6 +21,7 @@ SAMPLE, ALL = 300, os.environ.get("WRONG_CALLS") == "all"
 LONG = frozenset(
     (
         "AdaNet.export", "estimator.Estimator.export_saved_model", "serving.export_litert",
+        "serving.export_onnx",
         "estimator.export.export_timestamped", "serving.export_saved_model",
         "estimator.Estimator.experimental_export_all_saved_models",
         "growth.dynamics.diagnose", "report.plot_energies", "report.write_report",

@@ -1,5 +1,6 @@
 """Deep Fusion of an ensemble's members into one network."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,6 +52,38 @@ def fuse_ensemble(
         ValueError: The ensembler is of an unknown kind, or the members cannot be fused into one
             network.
     """
+    network = fuse_members(ensemble, ensembler, spec, preprocessing, name, seed).network
+    if preprocessing is None:
+        return network
+    inputs = make_inputs(spec)
+    return graph_of(network, name).build(copy_model(preprocessing)(inputs), name, inputs)
+
+
+@dataclasses.dataclass(frozen=True)
+class FusedMembers:
+    """An ensemble as one network, and what it is made of.
+
+    Attributes:
+        network: The network from preprocessed features to logits.
+        terms: One network for each member, whose outputs add up to the same logits if no member
+            reads another.
+        connected: Whether members read others.
+    """
+
+    network: keras.Model
+    terms: list[keras.Model]
+    connected: bool
+
+
+def fuse_members(
+    ensemble: Ensemble,
+    ensembler: Ensembler,
+    spec: Spec,
+    preprocessing: keras.Model | None,
+    name: str,
+    seed: int,
+) -> FusedMembers:
+    """Fuses the members, without preprocessing; see `fuse_ensemble`."""
     check_text("name", name)
     if "/" in name:
         raise ValueError(f"name must not contain '/'. Received: name={show(name)}.")
@@ -65,10 +98,7 @@ def fuse_ensemble(
     for number, graph in enumerate(graphs):
         for connection in graph.connections:
             _connect(fused, graphs, positions, number, connection)
-    if preprocessing is None:
-        return fused
-    inputs = make_inputs(spec)
-    return graph_of(fused, name).build(copy_model(preprocessing)(inputs), name, inputs)
+    return FusedMembers(fused, sources, any(graph.connections for graph in graphs))
 
 
 def _weighed(ensemble: Ensemble, ensembler: Ensembler) -> list[Graph]:
