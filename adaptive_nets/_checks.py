@@ -54,7 +54,7 @@ def check_integer(name: str, value: Any, minimum: int | None = None) -> int:
         The value as Python's int.
 
     Raises:
-        ValueError: If it is no integer, too small, or needs more than 64 bits.
+        ValueError: If it is not an integer, too small, or needs more than 64 bits.
     """
     value = _scalar(value)
     whole = isinstance(value, Integral) and not isinstance(value, bool)
@@ -141,7 +141,7 @@ def check_path(name: str, value: Any) -> str:
     path = None
     if isinstance(value, str | os.PathLike):
         path = tried(lambda: os.fspath(value))
-        # Half of a pair of UTF-16 is no name of a file.
+        # Half of a pair of UTF-16 is not a name of a file.
         path = path if tried(lambda: os.fsencode(path)) is not None else None
     if not isinstance(path, str) or not path.strip() or "\0" in path:
         raise ValueError(f"{name} must be a path. Received: {name}={show(value)}.")

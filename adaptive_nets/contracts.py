@@ -269,7 +269,7 @@ def _check_keras(part: dict, custom_objects: Mapping[str, Any] | None, of_model:
     shown = part.get("registered_name") or name
     _check_class(found, shown if found is None else found.__name__, config, custom_objects)
     if of_model and _top(found.__module__) == "adaptive_nets" and not issubclass(found, _kinds()):
-        raise ValueError(f"it names {shown}, which is no part of a model")
+        raise ValueError(f"it names {shown}, which is not part of a model")
 
 
 def _is_like_function(found: type) -> bool:

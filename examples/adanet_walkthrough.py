@@ -92,7 +92,7 @@ print("stopped by", interrupted.stop_reason)
 # %% [markdown]
 # ## Stop and go on
 #
-# The same script, run again, goes on from the folder, to the same result as if it had never
+# The same script, run again, goes on from the folder, with the same result as if it had never
 # stopped: that holds for a time limit, a crash and `kill -9`. A new object stands in here for the
 # new process.
 

@@ -31,7 +31,7 @@ class Rereader(an.adanet.Builder):
             x = keras.layers.Dense(self.width, activation="relu")(x)
             hidden.append(x)
             if layer < self.layers:
-                # Frozen layers do not learn, and are computed once a round on data like this.
+                # Frozen layers do not learn, and are computed once per round on data like this.
                 read = an.adanet.connect(x, previous, layer, dropout=0.1)
                 x = keras.layers.Concatenate()([read, inputs])
         return an.adanet.Subnetwork(

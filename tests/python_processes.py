@@ -231,7 +231,7 @@ def _run(args):
 
 if __name__ == "__main__":
     connection = socket.socket(fileno=int(sys.argv[1]))
-    # The folder of this file is no place that modules come from.
+    # The folder of this file is not a place that modules come from.
     del sys.path[0]
     _import_what_takes_long()
     request = _serve(connection)

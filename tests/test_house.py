@@ -11,7 +11,7 @@ pytestmark = pytest.mark.backend_agnostic
 
 
 def load_house():
-    """The script beside this file; tests are no package."""
+    """The script beside this file; tests are not a package."""
     path = pathlib.Path(__file__).with_name("house.py")
     spec = importlib.util.spec_from_file_location("house", path)
     module = importlib.util.module_from_spec(spec)

@@ -43,7 +43,7 @@ def own_names(trees):
     return found
 
 
-# The endings of settings' names, which are no attributes.
+# The endings of settings' names, which are not attributes.
 WORDS = {"_initializer"}
 
 

@@ -150,7 +150,7 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
         return self._fitted.target
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
-        """Returns intervals that hold the true value of so many rows: `[rows, 2]`.
+        """Returns intervals that hold the true value with a given probability: `[rows, 2]`.
 
         Their width is measured on the rows that were held out of the training (split conformal
         prediction; of quantiles with `output="quantiles"`), so that they hold where further rows

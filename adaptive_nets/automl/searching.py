@@ -145,7 +145,7 @@ def kinds_within(seconds: float, rows: int, several: bool = True) -> list[str]:
 
 
 def batch_size(rows: int) -> int:
-    """Returns the rows a step: a power of 2 from 32 to 256, such that few rows make many steps.
+    """Returns the rows per step: a power of 2 from 32 to 256, such that few rows make many steps.
 
     Args:
         rows: Number of training rows.

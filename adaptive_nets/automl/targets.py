@@ -225,7 +225,7 @@ def read_labels(y: Any, name: str) -> np.ndarray:
     """Returns labels `[rows]` as an array; of dtype object if they are text.
 
     Raises:
-        ValueError: They are missing in some rows, infinite, or not one a row.
+        ValueError: They are missing in some rows, infinite, or not one per row.
     """
     from sklearn.utils.validation import column_or_1d
 
@@ -316,7 +316,7 @@ def read_numbers(y: Any, name: str, style: str | None = None) -> np.ndarray:
 
 
 def _instead_of_numbers(values):
-    """Returns what a target holds that is no number, and what is to be done, for a message."""
+    """Returns what a target holds that is not a number, and what is to be done, for a message."""
     if values.dtype.kind == "M":
         return ", such as days since a date: (y - y.min()).dt.days. Received: dates"
     if values.dtype.kind == "m":
@@ -331,7 +331,7 @@ def _instead_of_numbers(values):
 
 
 def _style_of(y, most=False):
-    """Returns how numbers are written that came as text, or `None` if some are no numbers."""
+    """Returns how numbers are written that came as text, or `None` if some are not numbers."""
     values = np.asarray(y)
     if values.dtype.kind not in "OUT" or (values.ndim == 2 and values.shape[1] != 1):
         return None

@@ -115,7 +115,7 @@ class GrowthSchedule(_Growing):
     """Grows the model at given epochs or steps of `fit`.
 
     The model object stays; its layers are exchanged for the grown ones, the optimizer's slots
-    are carried, and the training function is traced once anew. Put this callback before
+    are carried, and the training function is traced again once. Put this callback before
     `BackupAndRestore` and `ModelCheckpoint`. A growth at an epoch before `initial_epoch` is taken
     as done.
 
@@ -130,7 +130,7 @@ class GrowthSchedule(_Growing):
         backup_dir: The folder of a `BackupAndRestore` in the same `fit`. After an interruption
             the small model of the script is first grown to what the backup holds.
         restart: Callbacks that remember weights, such as an `EarlyStopping` with
-            `restore_best_weights=True`; they begin anew at each growth.
+            `restore_best_weights=True`; they begin again at each growth.
         seed: For what is drawn. Default: 0.
         verbose: 1 prints each growth's report.
         verify: Whether outputs before and after each growth are compared, as for
@@ -140,8 +140,8 @@ class GrowthSchedule(_Growing):
         reports: The reports of all growths.
 
     Raises:
-        ValueError: If the schedule is empty or holds what is no action; in `fit`, if the model is
-            not compiled or cannot grow so.
+        ValueError: If the schedule is empty or holds what is not an action; in `fit`, if the model
+            is not compiled or cannot grow so.
 
     Example:
 
@@ -376,7 +376,7 @@ class GrowOnPlateau(_Growing):
 
 
 def check_action(action: Any) -> None:
-    """Refuses what is no action."""
+    """Refuses what is not an action."""
     if not isinstance(action, Action):
         raise ValueError(
             "Expected an action: adaptive_nets.growth.Widen, Deepen, SelfFuse or FuseWith. "

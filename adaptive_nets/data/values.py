@@ -97,7 +97,7 @@ def _as_array(values, title):
         # Objects run code of their own when they are read, which may raise anything.
         raise ValueError(
             f"{title} must be an array whose rows have one shape. Received: "
-            f"{type(values).__name__} of rows that differ in length, or that are no arrays."
+            f"{type(values).__name__} of rows that differ in length, or that are not arrays."
         ) from error
     return array
 

@@ -330,7 +330,7 @@ def check_listeners(listeners: Sequence[Any] | None) -> list[CheckpointSaverList
     """Returns listeners as a list.
 
     Raises:
-        TypeError: One is no `CheckpointSaverListener`.
+        TypeError: One is not a `CheckpointSaverListener`.
     """
     words = "a list of estimator.CheckpointSaverListeners, or None"
     if listeners is None:

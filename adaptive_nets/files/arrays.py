@@ -29,8 +29,8 @@ def load_arrays(path: str | os.PathLike, max_bytes: int = MAX_BYTES) -> dict[str
         The arrays by name.
 
     Raises:
-        ValueError: It is no `.npz` file, is damaged, holds pickled objects, or grows more than a
-            hundredfold, and beyond 256 MiB, when it is unpacked. Nothing is unpacked then.
+        ValueError: It is not an `.npz` file, is damaged, holds pickled objects, or grows more than
+            a hundredfold, and beyond 256 MiB, when it is unpacked. Nothing is unpacked then.
         OSError: It cannot be read.
     """
     path = check_path("path", path)

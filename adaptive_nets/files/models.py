@@ -255,7 +255,7 @@ def _bytes_of(array: h5py.Dataset) -> int:
     if array.external or array.is_virtual:
         raise ValueError(f"its weights {name!r} lie in another file")
     if array.dtype.kind == "O" and h5py.check_string_dtype(array.dtype) is None:
-        raise ValueError(f"its weights {name!r} are no numbers")
+        raise ValueError(f"its weights {name!r} are not numbers")
     made = array.id.get_create_plist()
     filters = {made.get_filter(index)[0] for index in range(made.get_nfilters())}
     if not filters <= _FILTERS:

@@ -19,7 +19,8 @@ class FirstRound(WrappingGenerator):
         builders: The builders. Defaults to `None`: they are not known, as after loading.
 
     Raises:
-        TypeError: `generator` is not an `adanet.Generator`, or `builders` are no list of builders.
+        TypeError: `generator` is not an `adanet.Generator`, or `builders` are not a list
+            of builders.
         ValueError: `generate` is called for the first round, and the builders are not known.
 
     Example:

@@ -62,7 +62,7 @@ class Copier(GraphBuilder):
             known[id(tensor)] = self.behind(tensor, known[id(tensor)], known)
 
     def rebuilt(self, operation: Any, settings: dict[str, Any] | None = None) -> Any:
-        """A layer of the same class and configuration, but for some settings; fresh weights."""
+        """A layer of the same class and configuration, except for some settings; fresh weights."""
         try:
             return again(operation, settings, self.trust_lambdas)
         except Exception as error:

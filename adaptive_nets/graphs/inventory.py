@@ -155,8 +155,8 @@ def check_adoptable(model: Any, verb: str) -> None:
     """Refuses a model that cannot take over another graph and stay of its class.
 
     Raises:
-        ValueError: It could not be loaded once saved, or an attribute holds what is no layer of its
-            graph and would stay as it is.
+        ValueError: It could not be loaded once saved, or an attribute holds what is not a layer of
+            its graph and would stay as it is.
     """
     kind = f"{type(model).__module__}.{type(model).__name__}"
     if not keeps_class(model):
@@ -172,8 +172,8 @@ def check_adoptable(model: Any, verb: str) -> None:
         except KeyError as error:
             raise ValueError(
                 f"Cannot {verb} {model.name!r} in the middle of training: its attribute {name!r} "
-                f"holds {error.args[0]!r}, which is no layer of its graph and would stay as it is. "
-                "Expected layers of the graph. Delete the attribute, and make it anew after "
+                f"holds {error.args[0]!r}, which is not a layer of its graph and would stay as it "
+                "is. Expected layers of the graph. Delete the attribute, and make it again after "
                 "training."
             ) from error
 
@@ -229,7 +229,7 @@ def _check_weights(model: Any, verb: str) -> None:
 
 
 def _own(model: Any, names: Any) -> set[str]:
-    """Which methods a model or its class has written anew."""
+    """Which methods a model or its class overrides."""
     kind = type(model)
     found = {name for name in names if name in vars(model)}
     for each in kind.__mro__[: _first_of_keras(kind)]:

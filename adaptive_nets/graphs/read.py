@@ -47,7 +47,8 @@ def functional(
         return graph
     if not isinstance(model, keras.Model):
         raise TypeError(
-            f"Cannot {verb} what is no Keras model. Expected a built keras.Model. Received: {kind}."
+            f"Cannot {verb} what is not a Keras model. Expected a built keras.Model. "
+            f"Received: {kind}."
         )
     if not has_graph(model):
         raise ValueError(

@@ -258,7 +258,7 @@ def by_constructor(layer: Any, settings: dict[str, Any] | None = None) -> Any:
         settings: Arguments that differ. Defaults to `None`: none.
 
     Returns:
-        The new layer; None where an argument is no attribute, or the new layer's attributes say
+        The new layer; None where an argument is not an attribute, or the new layer's attributes say
         that it was given others.
     """
     settings = settings or {}

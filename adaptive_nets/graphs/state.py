@@ -57,7 +57,7 @@ def carry_extras(old: Any, new: Any) -> None:
     _assign(_draw_pairs(old, new))
     _assign(_step_pairs(old, new))
     if isinstance(old, keras.layers.Discretization):
-        # Its bounds are no weights, and it would make them of the values that it has seen: none.
+        # Its bounds are not weights, and it would make them of the values that it has seen: none.
         new.summary, new.bin_boundaries = old.summary, old.bin_boundaries
     elif hasattr(new, "finalize_state"):
         # It computes with values that are made from its weights.

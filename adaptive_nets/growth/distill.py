@@ -117,7 +117,7 @@ def distillation_targets(
         sources: Models that give logits [rows, classes].
         x: Inputs [rows, ...].
         y: Labels [rows] or [rows, targets].
-        batch_size: Rows a call.
+        batch_size: Rows per call.
 
     Returns:
         An array [rows, targets + classes].

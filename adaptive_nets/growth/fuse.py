@@ -46,15 +46,15 @@ def fuse(
     Args:
         models: Two or more built models, or paths of `.keras` files, with the same layers, joined
             in the same way; widths may differ. They are not changed. A layer that has no growth
-            rule, or would mix the sources' features, is kept once a source.
+            rule, or would mix the sources' features, is kept once per source.
         cross: What stands between the sources' halves: "zero" keeps the function; "random" is
             the layers' own initialisation; a number is noise of that many times 1/sqrt(fan_in).
         norm: Where features are normalised together (layer norms): "joint" is one stock layer
             over all sources, which is not exact; "grouped" keeps one layer a source, exact.
         output: "mean" or "sum" of the sources' outputs; "concatenate" puts their features side by
             side, for models that end in features. Where the sources end in a softmax, a sigmoid
-            or another function, the last layer is kept once a source, and what these give is mixed;
-            outputs that the models read as well are mixed behind the graph. With
+            or another function, the last layer is kept once per source, and what these give is
+            mixed; outputs that the models read as well are mixed behind the graph. With
             `preserve="approximate"` there is one last layer, which is mixed before the
             function: the softmax of mean logits is not the mean of probabilities.
         preserve: "exact" refuses what would not give the mixture of the sources' outputs;

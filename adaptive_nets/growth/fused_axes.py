@@ -14,8 +14,8 @@ from adaptive_nets.keras_internals import origin
 def allowed_maps(trace: Trace, output: str, mixed: bool) -> dict[Segment, AxisMap]:
     """How the sources stand side by side where no layer forbids it.
 
-    A layer that does is kept once a source; and an output that is read as well, or stands behind a
-    function, is mixed behind the graph.
+    A layer that does is kept once per source; and an output that is read as well, or stands behind
+    a function, is mixed behind the graph.
     """
     while True:
         behind = _mixed_behind(trace, output) if mixed else set()

@@ -56,7 +56,7 @@ def check_in_place(model: keras.Model) -> None:
 
     Raises:
         ValueError: It has no optimizer, its class would not let it be saved and loaded once grown,
-            or an attribute holds what is no layer of its graph and would stay as small as it is.
+            or an attribute holds what is not a layer of its graph and would stay as small as it is.
     """
     check_compiled(model)
     check_grown_whole(model)

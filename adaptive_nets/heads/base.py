@@ -40,8 +40,8 @@ class Head(Configurable, ABC):
 
     Args:
         name: String. The head's name in errors and reports.
-        weight_column: Name of the feature with the weights of the rows, which is no input of the
-            model: a search takes it out of the features of `fit` and `evaluate`. Defaults to
+        weight_column: Name of the feature with the weights of the rows, which is not an input of
+            the model: a search takes it out of the features of `fit` and `evaluate`. Defaults to
             `None`: there is none.
 
     Example:

@@ -42,8 +42,8 @@ class MultiLabel(Head):
         name: String. The head's name in errors and reports. Defaults to `"multi_label"`.
         boolean: Whether `"classes"` are booleans. Defaults to `False`; `adapt` sets it to `True`
             for boolean labels.
-        weight_column: Name of the feature with the weights of the rows, which is no input of the
-            model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
+        weight_column: Name of the feature with the weights of the rows, which is not an input of
+            the model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
         thresholds: Probabilities between 0 and 1 at which accuracy, precision and recall are
             measured, as `"accuracy/positive_threshold_0.3"`. Defaults to `None`: at 0.5 alone.
 

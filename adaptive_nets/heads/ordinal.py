@@ -41,8 +41,8 @@ class Ordinal(SingleLabel):
             labels that are integers, or an ordered `pandas.Categorical`. `class_names` is
             another name of this argument.
         name: String. The head's name in errors and reports. Defaults to `"ordinal"`.
-        weight_column: Name of the feature with the weights of the rows, which is no input of the
-            model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
+        weight_column: Name of the feature with the weights of the rows, which is not an input of
+            the model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
 
     Example:
 

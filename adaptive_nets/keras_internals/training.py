@@ -53,7 +53,7 @@ def optimizer_variables(optimizer: keras.optimizers.Optimizer) -> Sequence[keras
     return optimizer._variables
 
 
-# Lists of variables in an optimizer that are no slots.
+# Lists of variables in an optimizer that are not slots.
 _NO_SLOTS = ("_trainable_variables", "_variables", "_overwrite_variables_with_gradients")
 
 

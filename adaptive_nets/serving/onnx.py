@@ -55,7 +55,7 @@ def export_as(
 
 
 def check_format(format: str, options: dict[str, Any]) -> None:  # noqa: A002
-    """Refuses what is no format, and options that a format does not have.
+    """Refuses what is not a format, and options that a format does not have.
 
     Args:
         format: What was passed for it.

@@ -1,6 +1,6 @@
 """adaptive_nets with one ingredient off, or with one on that is off by default.
 
-Each variant is a system `adaptive_nets:NAME`. Ingredients are no settings of the front, so a
+Each variant is a system `adaptive_nets:NAME`. Ingredients are not settings of the front, so a
 variant replaces what the front calls while it is fitted.
 """
 
@@ -116,7 +116,7 @@ VARIANTS = {
     "one_kind": Variant("TabM only, in all rounds", tabular={"kinds": ["tabm"]}),
     "one_round": Variant("only the first round", search=lambda: {"max_iterations": 1}),
     "no_linear": Variant(
-        "the linear model is no member",
+        "the linear model is not a member",
         patches=lambda: {f"{_SEARCHING}.FirstRound": lambda generator, _: generator},
     ),
     "no_averaging": Variant(
@@ -206,7 +206,7 @@ def quick(rows: int = 60) -> list[dict[str, Any]]:
         limits = {"max_iterations": 2 if "growth" in names else 1, "steps_per_iteration": 2}
         short = Variant(
             "short", tabular=kinds, search=functools.partial(dict, limits),
-            # Fewer networks, but for the full system.
+            # Fewer networks, except for the full system.
             patches=_few_steps if names else dict,
         )  # fmt: skip
         split, settings = load("mixed", 0, None, rows), {}

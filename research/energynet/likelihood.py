@@ -151,7 +151,7 @@ def quick():
 def main(argv=None):
     """Trains what is not trained yet, writes README.md's table and plot; returns the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data_dir", help="needed, but for --quick")
+    parser.add_argument("--data_dir", help="needed, except for --quick")
     parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
     given = parser.parse_args(argv)
     if given.quick:

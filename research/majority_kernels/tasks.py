@@ -26,7 +26,7 @@ class Task:
         make: From kernels to a network.
         seeds: Of all that is drawn.
         steps: Of training.
-        batch: Rows a step.
+        batch: Rows per step.
         rate: The learning rate of Adam.
         sgd_rate: That of plain gradient descent.
         augment: From images and a key to images, or None.

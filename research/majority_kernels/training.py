@@ -22,7 +22,7 @@ class Recipe:
     Args:
         optimizer: Makes a new Keras optimizer.
         steps: How many.
-        batch: Rows a step.
+        batch: Rows per step.
         sharpness: The radius of sharpness-aware minimisation (SAM); 0 for none.
         average: The decay of an exponential average of the weights, which is what is evaluated;
             0 for none.

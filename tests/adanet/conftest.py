@@ -41,7 +41,7 @@ def small(model_dir=None, **settings):
 
 
 def table(search):
-    """The leaderboard as JSON, but for the times."""
+    """The leaderboard as JSON, except for the times."""
     return search.leaderboard().drop(columns="seconds").to_json(double_precision=15)
 
 

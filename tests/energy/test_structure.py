@@ -174,7 +174,7 @@ def test_wrong_data_and_order_are_refused():
 def test_linear_predictors_know_what_they_know():
     rng = np.random.default_rng(0)
     bits = (rng.random((3000, 3)) < 0.5).astype("float32")
-    # The third feature is the first, but for a tenth of the rows; the second is alone.
+    # The third feature is the first, except for a tenth of the rows; the second is alone.
     bits[:, 2] = np.where(rng.random(3000) < 0.9, bits[:, 0], 1 - bits[:, 0])
     known = np.log(2) + 0.9 * np.log(0.9) + 0.1 * np.log(0.1)
     assert abs(linear_gain(bits[:2000], bits[2000:], seed=0) - 2 * known) < 0.06

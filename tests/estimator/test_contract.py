@@ -138,7 +138,7 @@ def fate(name, argument):
     """What becomes of an argument: "works", "ignored", "refused" or "unknown"."""
 
     class Odd:
-        """What is no value of any argument."""
+        """What is not a value of any argument."""
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -18,7 +18,7 @@ KINDS = {
 
 
 def load_damage():
-    """The sweep of damages; tests are no package."""
+    """The sweep of damages; tests are not a package."""
     spec = importlib.util.spec_from_file_location("damage", PROGRAM)
     module = importlib.util.module_from_spec(spec)
     # Dataclasses look up their module by its name.

@@ -106,7 +106,7 @@ class Pair(keras.Layer):
 
 @keras.saving.register_keras_serializable("graphs_cases")
 class Counter(keras.Layer):
-    """Weights of one name, weights without a name, and a number that is no weight."""
+    """Weights of one name, weights without a name, and a number that is not a weight."""
 
     seen = 0
 

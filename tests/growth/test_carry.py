@@ -74,7 +74,7 @@ def test_deepening_and_functions(gc):
 def test_each_source_keeps_its_copy(gc):
     sources = [model(width=8, seed=1, gc=gc), model(width=9, units=5, seed=2, gc=gc)]
     plan = growth.plan_fuse(sources)
-    assert "'mix' (Mix) is kept once a source: there is no growth rule for it" in plan.notes
+    assert "'mix' (Mix) is kept once per source: there is no growth rule for it" in plan.notes
     assert {row.layer: row.size for row in plan.rows()} == {"before": 17, "mix": 9, "behind": 10}
     assert plan.parameters == growth.apply(plan)[0].count_params()
     assert gc.fused_gap(sources, X) <= 1e-6

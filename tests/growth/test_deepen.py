@@ -390,5 +390,5 @@ def test_a_rule_that_names_a_computed_tensor_is_refused(monkeypatch):
 
     rule = type(find_rule(layers.Dense))
     monkeypatch.setattr(rule, "identity_values", lambda self, layer: {id(layer.kernel * 1.0): 0})
-    with pytest.raises(ValueError, match="a value to what is no variable of it"):
+    with pytest.raises(ValueError, match="a value to what is not a variable of it"):
         growth.deepen(mlp(), after="a", method="identity")

@@ -130,7 +130,7 @@ def test_calls_with_other_arguments_are_kept_once_a_source(gc):
         sources.append(keras.Model(inputs, layers.Dense(3)(dropped)))
     plan = growth.plan_fuse(sources)
     assert plan.carried == [
-        "'drop' (Dropout) is kept once a source: it is called with other arguments in each source"
+        "'drop' (Dropout) is kept once per source: it is called with other arguments in each source"
     ]
     fused = growth.apply(plan, verify=False)[0]
     calls = [node for node in ordered_nodes(fused) if "drop_" in node.operation.name]

@@ -12,7 +12,7 @@ X = np.random.default_rng(0).normal(size=(8, 5)).astype("float32")
 
 @keras.saving.register_keras_serializable(package="test_whole_models")
 class Weighing(keras.Model):
-    """Trains in a way of its own, with a rate that is no weight."""
+    """Trains in a way of its own, with a rate that is not a weight."""
 
     def train_step(self, data):
         x, y = data
@@ -151,7 +151,9 @@ def test_a_class_that_makes_its_own_layers_is_refused_before_it_trains():
 def test_a_model_beside_the_graph_is_refused_before_training():
     model = graph()
     model.half = keras.Model(model.inputs, model.get_layer("encoder").output, name="half")
-    with pytest.raises(ValueError, match=r"its attribute 'half' holds 'half', which is no layer"):
+    with pytest.raises(
+        ValueError, match=r"its attribute 'half' holds 'half', which is not a layer"
+    ):
         grown_in_fit(model)
 
 

@@ -288,7 +288,7 @@ def test_what_cannot_be_done_is_refused():
             call(own)
         with pytest.raises(ValueError, match=f"Cannot {verb} .*it is not built"):
             call(keras.Sequential([layers.Dense(2)]))
-        with pytest.raises(TypeError, match=f"Cannot {verb} what is no Keras model"):
+        with pytest.raises(TypeError, match=f"Cannot {verb} what is not a Keras model"):
             call(layers.Dense(2))
     with pytest.raises(ValueError, match="it has no majority layers. Expected a model made by"):
         collapse(mlp())

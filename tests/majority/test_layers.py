@@ -245,7 +245,7 @@ def test_the_subspace_penalty_is_the_mean_squared_cosine():
 
 @pytest.mark.parametrize("stateless", [False, True])
 def test_one_draw_a_batch_and_one_for_the_model(stateless):
-    """A shared layer draws once a call of the model; "global" layers draw alike."""
+    """A shared layer draws once per call of the model; "global" layers draw alike."""
 
     def called(model):
         if not stateless:

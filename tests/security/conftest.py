@@ -11,7 +11,7 @@ import pytest
 # What no file may bring about; and imports and openings of the traps.
 _RUNS = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect",
          "socket.getaddrinfo", "urllib.Request", "pickle.find_class", "ctypes.dlopen")  # fmt: skip
-# Keras imports torch by itself where it meets what is no tensor.
+# Keras imports torch by itself where it meets what is not a tensor.
 _TRAPS = ("trap", "keras.src.backend.torch")
 _watched = []
 

@@ -105,7 +105,7 @@ def _is_known(name, known, folder):
 
 
 def check_place(folder: Path) -> None:
-    """Raises an `OSError` if something that is no folder stands in a folder's place."""
+    """Raises an `OSError` if something that is not a folder stands in a folder's place."""
     above = folder.absolute()
     while not os.path.lexists(above) and above != above.parent:
         above = above.parent

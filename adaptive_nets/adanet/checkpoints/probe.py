@@ -138,7 +138,7 @@ def differs(
         return f"the outputs have shape {list(found.shape)} instead of {list(expected.shape)}"
     gap = float(np.abs(found - expected).max())
     here = versions()
-    # Accelerators choose how they compute anew each time.
+    # Accelerators choose each time how they compute.
     same = state.get("written_by") == here and here["devices"] == ["CPU"]
     allowed = _TOLERANCES[_precision(ensemble)][not same] * max(1.0, np.abs(expected).max())
     return "" if gap <= allowed else f"an output differs by {gap:.3g}; {allowed:.3g} is allowed"

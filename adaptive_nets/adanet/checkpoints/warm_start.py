@@ -27,7 +27,7 @@ class WarmStart:
     """The weights of the members of a search by path, for subnetworks of the same names.
 
     A subnetwork takes each weight whose path and shape it has too. Its optimizer, and the mixture
-    weights, begin anew.
+    weights, begin again.
 
     Args:
         source: Which search and state they are of.

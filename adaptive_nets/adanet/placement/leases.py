@@ -22,7 +22,7 @@ from adaptive_nets.files.atomic import sweep
 from adaptive_nets.files.processes import Process
 
 _CLAIM_NAME = re.compile(r"claim_\d{6,}")
-# Of a share's files, those that are no checkpoints.
+# Of a share's files, those that are not checkpoints.
 _OTHER_NAMES = re.compile(r"claim_\d{6,}|done")
 _IDENTITY_NAME = re.compile(r"identity-[0-9a-f]{32}\.json")
 # What a share was trained with, as its files name it.

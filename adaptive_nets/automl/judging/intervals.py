@@ -85,7 +85,7 @@ class Intervals:
         return cls(tuple(scores), tuple(shares), float(power), low)
 
     def widths(self, coverage: float) -> np.ndarray:
-        """Returns the score that so many rows do not exceed, for each target.
+        """Returns the score that this share of the rows does not exceed, for each target.
 
         Args:
             coverage: Share of rows, between 0 and 1.
@@ -95,7 +95,7 @@ class Intervals:
         """
         coverage = check_number("coverage", coverage, 0, 1, inclusive=False)
         most = min(float(shares[-1]) for shares in self.shares)
-        # What is reached but for rounding is reached.
+        # What is reached except for rounding is reached.
         if coverage > most + 1e-9:
             raise ValueError(
                 f"coverage must be at most {most:.4g}, which the rows that were held out can tell "
@@ -144,7 +144,7 @@ class Intervals:
 
 
 def _deviation(means, power, library):
-    """Returns the expected deviation of targets of such means but for a factor."""
+    """Returns the expected deviation of targets of such means except for a factor."""
     if power == 0:
         return library.ones_like(means)
     return library.maximum(means, np.finfo("float32").tiny) ** (power / 2.0)

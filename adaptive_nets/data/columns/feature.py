@@ -45,7 +45,7 @@ class Feature:
             `"1 234.5"`, `"1 234,5"`, `"h:m:s"`, `"ymd"`, `"dmy"`, `"mdy"`, or `"dby"` or `"bdy"`
             with months by name. Also `"ymd"` for dates as whole numbers, such as 20141013, and
             `"h:m:s"` for seconds that came as durations or times of day.
-            Defaults to `None`: they are no text.
+            Defaults to `None`: they are not text.
         reason: Why the column was taken for its kind. Defaults to `""`.
         missing_share: Share of missing values in the training data. Defaults to 0.
         distinct: Number of different values in the training data. Defaults to `None`: not counted.

@@ -80,7 +80,7 @@ def find_kind(name: str, given: Any, wanted: str | None = None) -> Finding:
         wanted: The kind that the caller has chosen. Defaults to `None`: none.
 
     Raises:
-        ValueError: The values are no column, or cannot be of the kind that was chosen.
+        ValueError: The values are not a column, or cannot be of the kind that was chosen.
     """
     column = Column.of(given, f"column '{name}'")
     found = _of_text(name, column, wanted) if column.kind == "O" else _of_values(name, column)
@@ -181,7 +181,7 @@ def _are_days(distinct):
 
 
 def _whole(name, dtype, rest, style=None):
-    """Returns what whole numbers are that are no ids."""
+    """Returns what whole numbers are that are not ids."""
     count = rest["distinct"]
     if dtype == "string" and style is None:
         return Finding("category", dtype, "whole numbers that 64 bits cannot hold", **rest)

@@ -86,7 +86,7 @@ def parts_by_position(values: Any, names: Sequence[str], layout: str) -> list[An
         layout: The schema's layout.
 
     Raises:
-        ValueError: The features are no columns of one table, or of another number.
+        ValueError: The features are not columns of one table, or of another number.
     """
     count = len(names)
     if count == 1:

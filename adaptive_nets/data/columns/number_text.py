@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 # In lower case, without blanks around it. Written in a column of numbers or dates, these say that
-# a value is missing. Anything else that is no number is read as missing too, and said.
+# a value is missing. Anything else that is not a number is read as missing too, and said.
 MISSING_NUMBERS = frozenset((
     "", "?", "-", "--", ".", "..", "*", "na", "n/a", "n.a.", "#n/a", "#na", "nan", "null", "nil",
     "none", "<na>", "nat", "missing", "unknown", "undefined",
@@ -41,7 +41,7 @@ CURRENCY = (
     "(?:[$\u20ac\u00a3\u00a5\u20b9\u20a9\u20bd\u20ba\u20aa\u0e3f]|kr|z\u0142"
     "|USD|EUR|GBP|JPY|CNY|INR|CHF|CAD|AUD|NZD|NOK|SEK|DKK|PLN|CZK|BRL|MXN|KRW|RUB|TRY|ZAR)"
 )
-# What is no part of a number that has been recognised, and what is a minus sign.
+# What is not part of a number that has been recognised, and what is a minus sign.
 WASTE = f"{CURRENCY}|[%')\\s\u00a0\u2009\u2019\u202f]"
 NEGATIVE = f"[({_MINUS}]"
 # A decimal comma.

@@ -155,7 +155,7 @@ def _shown(value):
 
 
 def _report_unreadable(found, kind, style, what, missing_share):
-    """Says which texts are read as missing because they are no numbers or dates.
+    """Says which texts are read as missing because they are not numbers or dates.
 
     In the training data there may have been some, which the schema tells of. Where most values are
     such, as in a column of dates whose months come first, it is an error.

@@ -38,7 +38,7 @@ def seconds_of_days(values: tf.Tensor) -> tf.Tensor:
     """Returns float64 seconds since 1970 of days such as 20141013, of the same shape; or NaN.
 
     Args:
-        values: Numbers of a floating-point dtype; what is no such day becomes NaN.
+        values: Numbers of a floating-point dtype; what is not such a day becomes NaN.
     """
     values = tf.cast(values, "float64")
     inside = (values >= 1000_01_01) & (values <= 9999_12_31)

@@ -15,7 +15,7 @@ from adaptive_nets.data.columns.number_text import (
 
 
 def parse_numbers(texts: tf.Tensor, style: str) -> tf.Tensor:
-    """Returns float64 numbers of strings, of the same shape; what is no number becomes NaN.
+    """Returns float64 numbers of strings, of the same shape; what is not a number becomes NaN.
 
     Args:
         texts: Strings.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # What pandas reads as numbers, but is not their text: 007, or more digits than a float holds.
 _LEADING_ZERO = re.compile(r"\s*[+-]?0\d")
 _LONG_WHOLE = re.compile(r"\s*[+-]?\d{16,}\s*\Z")
-# Beginnings of files that are no text.
+# Beginnings of files that are not text.
 _EXCEL = (
     "an Excel file, or another one that is packed. Save it as CSV, or pass the DataFrame that "
     "pandas.read_excel returns"
@@ -61,7 +61,7 @@ def read_csv(
         known: Names that columns may have. A file of these alone may have one column, or no rows.
 
     Raises:
-        ValueError: It is no such file.
+        ValueError: It is not such a file.
     """
     import pandas as pd
 

@@ -48,7 +48,7 @@ def read_table(
 
     Raises:
         ValueError: The file is empty or damaged, has one column, has no header, or has names
-            twice; or `source` is no table.
+            twice; or `source` is not a table.
         OSError: The file cannot be read.
 
     Example:
@@ -153,7 +153,7 @@ def _some(names: Iterable[str], most: int = 8) -> str:
 
 def _no_encoding(encoding, source):
     return (
-        "encoding must be None for what is no CSV file. "
+        "encoding must be None for what is not a CSV file. "
         f"Received: encoding={encoding!r} for {source}."
     )
 

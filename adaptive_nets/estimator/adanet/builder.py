@@ -56,8 +56,8 @@ class Subnetwork:
             attributes: Further attributes.
 
         Raises:
-            TypeError: `complexity` is no number, or something that is shared is neither a constant
-                nor a KerasTensor in a dict.
+            TypeError: `complexity` is not a number, or something that is shared is neither a
+                constant nor a KerasTensor in a dict.
         """
         check_dict("persisted_tensors", self.persisted_tensors or {}, object, "a dict by name")
         kept, tensors = dict(attributes), []

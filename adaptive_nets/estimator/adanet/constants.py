@@ -8,7 +8,7 @@ import numpy as np
 from adaptive_nets._checks import show
 from adaptive_nets._values import tried
 
-# What is no constant, as None is one.
+# What is not a constant, as None is one.
 NONE = object()
 
 
@@ -39,7 +39,7 @@ def number(name: str, value: Any) -> Any:
     """Returns a constant number.
 
     Raises:
-        TypeError: It is no constant number.
+        TypeError: It is not a constant number.
     """
     found = constant(value)
     if isinstance(found, bool) or not isinstance(found, int | float):

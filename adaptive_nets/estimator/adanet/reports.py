@@ -26,7 +26,7 @@ class Report:
             from the estimator's `report_materializer`. Defaults to `None`: none.
 
     Raises:
-        TypeError: Something is no constant.
+        TypeError: Something is not a constant.
     """
 
     hparams: dict[str, Any] | None = None

@@ -46,7 +46,7 @@ def describe_column(column: Any) -> Description:
     """Returns the description of one feature column.
 
     Raises:
-        TypeError: It is no feature column.
+        TypeError: It is not a feature column.
         ValueError: It cannot be translated.
     """
     kind = type(column).__name__

@@ -113,7 +113,7 @@ def pandas_input_fn(
             `"target"`.
 
     Raises:
-        TypeError: `x` is no DataFrame.
+        TypeError: `x` is not a DataFrame.
         ValueError: An option is out of range, or `y` has other rows than `x`.
     """
     import pandas as pd

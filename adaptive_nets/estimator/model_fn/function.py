@@ -153,7 +153,7 @@ class ModelFunction:
         """Takes weights from the state of another `model_fn`, and logs which.
 
         They are told apart by their order, and must have the same shape. The optimizer and the
-        global step begin anew.
+        global step begin again.
 
         Args:
             path: A state file of `save`.

@@ -25,7 +25,7 @@ def tree_outputs(x: Any, trees: Sequence[Any], values: Sequence[np.ndarray], bia
     chosen = np.zeros((x.shape[-1], count, nodes), "float32")
     limits = np.zeros((count, nodes), "float32")
     kernel = np.zeros((count, nodes, leaves), "float32")
-    # What is no leaf is never reached.
+    # What is not a leaf is never reached.
     needed = np.full((count, leaves), 1.0 + nodes, "float32")
     last = np.zeros((count, leaves, outputs), "float32")
     for k, (inner, signs, wanted, ends) in enumerate(paths):

@@ -21,10 +21,10 @@ QUANTILES, ALL_PIECES, LEAST_QUANTILES = 32, 8192, 4
 # Pieces that are narrower, relative to the column's scale or its values, are merged.
 NARROW = 1e-6
 
-# What occurs less often in training is no word to learn from.
+# What occurs less often in training is not a word to learn from.
 OFTEN = 2
 
-# Shape of each kind of feature but for the rows, and whether its values are integers.
+# Shape of each kind of feature except for the rows, and whether its values are integers.
 KINDS = {
     "numbers": (1, False),
     "missing": (1, False),

@@ -17,7 +17,7 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class UnruledError(ValueError):
-    """A rule does not say how a call grows: it is carried as it is, once a source.
+    """A rule does not say how a call grows: it is carried as it is, once per source.
 
     Args:
         message: What is said where it cannot be carried either.
@@ -88,7 +88,7 @@ def check_masks_pass(node: Any, path: str, ends: Sequence[Any]) -> None:
     )
     if (reads and masked) or hands_on:
         raise ValueError(
-            f"Cannot fuse at {path!r}: it is kept once a source, and the mask of what it reads "
+            f"Cannot fuse at {path!r}: it is kept once per source, and the mask of what it reads "
             "would be lost. Expected a model without masks up to here, or a layer that is joined. "
             "Use norm='joint' if it is a norm; else fuse models without mask_zero=True or Masking."
         )

@@ -213,7 +213,7 @@ def check_gap(
     gap: float,
     verb: str = "grow",
 ) -> None:
-    """Refuses a gap that is no rounding.
+    """Refuses a gap that is not rounding.
 
     Raises:
         ValueError: It is larger; the message names the first layer that differs.

@@ -115,7 +115,7 @@ class Rebuilder(GraphBuilder):
         return found
 
     def copies(self, operation: Any) -> list[Any]:
-        """The copies of a layer that is carried, made once: one, or one a source."""
+        """The copies of a layer that is carried, made once: one, or one per source."""
         if id(operation) not in self.groups:
             record = self.trace.records[id(operation)]
             self.groups[id(operation)] = [

@@ -298,7 +298,7 @@ class Call:
         """The tensor with one copy of this axis a source, where the sources share it.
 
         A layer with weights on each feature (a norm on the inputs) needs this when models are
-        fused: the grown graph repeats the tensor, once a source.
+        fused: the grown graph repeats the tensor, once per source.
         """
         if self.sources == 1 or x.axis(dimension) is not None:
             return x
@@ -347,7 +347,7 @@ class Call:
                 continue
             values, alone = tried_out(function, x.shapes[0], x.dtype, number)
             if not alone:
-                self.fix(axis, f"its activation {name} is no function of each feature alone")
+                self.fix(axis, f"its activation {name} is not a function of each feature alone")
             elif not np.isfinite(values).all():
                 for segment in axis.segments():
                     reason = f"its activation {name} is not finite everywhere"

@@ -169,7 +169,7 @@ class Trace:
         return self._rules[id(calls[0])]
 
     def keep_apart(self, reasons: dict[int, str]) -> None:
-        """Follows all again, with some layers carried once a source.
+        """Follows all again, with some layers carried once per source.
 
         Args:
             reasons: Why, by the id of the layer in the first source.
@@ -208,7 +208,7 @@ class Trace:
     def makes_whole(self, model: keras.Model) -> bool:
         """Whether the grown model is of the same class as this source, made by its constructor.
 
-        It is not where layers are kept once a source, which the constructor cannot say.
+        It is not where layers are kept once per source, which the constructor cannot say.
         """
         behind = self.mixed_behind and model is self.models[0]
         if behind or not makes_whole(model, len(self.models)):
@@ -346,6 +346,6 @@ def carried_notes(trace: Trace) -> list[str]:
             continue
         kind = type(record.layers[0]).__name__
         reason = trace.carried.get(key, "there is no growth rule for it")
-        how = "is carried as it is" if record.copies == 1 else "is kept once a source"
+        how = "is carried as it is" if record.copies == 1 else "is kept once per source"
         found.append(f"{record.path!r} ({kind}) {how}: {reason}")
     return found

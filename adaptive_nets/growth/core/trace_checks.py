@@ -56,7 +56,7 @@ def check_shared_alike(record: LayerRecord, operations: Sequence[Any]) -> None:
 
 
 def check_masks(call: Call) -> None:
-    """A layer has one mask, not one a source."""
+    """A layer has one mask, not one per source."""
     for x in call.flat_inputs if isinstance(call.layer, keras.Layer) else ():
         if call.sources > 1 and x.dtype == "bool" and any(x.axes):
             reason = "each source has another mask"

@@ -74,7 +74,7 @@ class LayerRecord:
         axes: Its own axes by role, such as `"units"`.
         weights: Its weights by attribute.
         copies: How many layers are copied as they are: none where the rule makes a grown one; one;
-            or one a source, each of which reads its own features.
+            or one per source, each of which reads its own features.
         inexact: Why the layer does not preserve the function, if so.
         inner: What a rule keeps of nested layers.
     """

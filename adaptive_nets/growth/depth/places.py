@@ -163,8 +163,8 @@ class Places:
                 if same and any(n is node for n in each.nodes) and self._carries(each.nodes[0]):
                     return Copy(each.end, each, None)
         raise ValueError(
-            f"Cannot stack {self.view.name(node)!r}: it is no block that reads and gives the same "
-            "shape. Expected the last layer of such a block. Name another, or pass "
+            f"Cannot stack {self.view.name(node)!r}: it is not a block that reads and gives the "
+            "same shape. Expected the last layer of such a block. Name another, or pass "
             "method='residual'."
         )
 
@@ -197,7 +197,7 @@ class Places:
                 break
             tensor = reader.outputs[0]
         if self.view.position[id(node)] > self.view.position[id(self.view.producer[id(tensor)])]:
-            return f"{type(node.operation).__name__} behind an activation is no layer to repeat"
+            return f"{type(node.operation).__name__} behind an activation is not a layer to repeat"
         self._check_inner(tensor, node)
         return Identity(tensor, first.operation, tuple(activations))
 

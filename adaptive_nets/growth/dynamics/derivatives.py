@@ -92,7 +92,7 @@ def loss_of(model: keras.Model, loss: Any) -> Callable[[Any, Any], Any]:
     """The loss as a function of targets and outputs, without regularizers."""
     if not isinstance(model, keras.Model):
         raise TypeError(
-            "Cannot diagnose what is no Keras model. Expected a built keras.Model. "
+            "Cannot diagnose what is not a Keras model. Expected a built keras.Model. "
             f"Received: {type(model).__module__}.{type(model).__name__}."
         )
     if not model.built:

@@ -114,7 +114,7 @@ def diagnose(
         y: Targets.
         learning_rate: The rate h1 of the steps before growth. Default: the optimizer's.
         loss: A Keras loss, its name, or a function; default: the one the model was compiled with.
-        batch_size: Rows a batch; the noise is that of batches of this size.
+        batch_size: Rows per batch; the noise is that of batches of this size.
         batches: How many are read at most; default: all whole batches of `x`.
         plan: A growth of this model. The conflict is then that of a step of the sources with the
             step after growth; without one, that of one batch with the next.

@@ -88,7 +88,7 @@ def carry(*classes: type) -> Any:
         The class, if it is one, so that this is a decorator as well; else None.
 
     Raises:
-        TypeError: If one of them is no layer class.
+        TypeError: If one of them is not a layer class.
 
     Example:
 

@@ -37,7 +37,7 @@ def unfolded(node: Any) -> keras.Model:
     """
     layer = node.operation
     if not isinstance(layer, keras.layers.Layer) or isinstance(layer, keras.Model):
-        raise Hidden("it is no layer")
+        raise Hidden("it is not a layer")
     _check_state(layer)
     given = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
     tensors = [x for x in given if isinstance(x, keras.KerasTensor)]
@@ -115,7 +115,7 @@ def _traced(layer: Any, node: Any, tensors: list[Any], training: bool | None) ->
     try:
         model = keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs, name=layer.name)
     except Exception as error:
-        raise Hidden(f"it is no graph ({error})") from error
+        raise Hidden(f"it is not a graph ({error})") from error
     _check_complete(layer, model)
     return model
 
@@ -178,7 +178,7 @@ def _constants_lifted(layer: Any, tensors: list[Any]) -> Iterator[None]:
 
 
 def _alike(one: keras.Model, other: keras.Model) -> bool:
-    """Whether two graphs are the same calls, but for what they say of training."""
+    """Whether two graphs are the same calls, except for what they say of training."""
     nodes = [ordered_nodes(each) for each in (one, other)]
     if len(nodes[0]) != len(nodes[1]):
         return False

@@ -33,8 +33,8 @@ class Poisson(Link):
     Args:
         dim: Integer >= 1. Number of targets. Defaults to `None`: learned by `adapt`.
         name: String. The head's name in errors and reports. Defaults to `"poisson"`.
-        weight_column: Name of the feature with the weights of the rows, which is no input of the
-            model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
+        weight_column: Name of the feature with the weights of the rows, which is not an input of
+            the model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
 
     Arguments of tf.estimator's head are taken too (the migration page lists them).
 
@@ -74,8 +74,8 @@ class NegativeBinomial(Link):
             the moments of the training labels, (variance - mean) / mean², averaged over the
             targets, and at least 0.001.
         name: String. The head's name in errors and reports. Defaults to `"negative_binomial"`.
-        weight_column: Name of the feature with the weights of the rows, which is no input of the
-            model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
+        weight_column: Name of the feature with the weights of the rows, which is not an input of
+            the model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
 
     Example:
 
@@ -137,8 +137,8 @@ class Logistic(Link):
     Args:
         dim: Integer >= 1. Number of targets. Defaults to `None`: learned by `adapt`.
         name: String. The head's name in errors and reports. Defaults to `"logistic"`.
-        weight_column: Name of the feature with the weights of the rows, which is no input of the
-            model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
+        weight_column: Name of the feature with the weights of the rows, which is not an input of
+            the model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
 
     Arguments of tf.estimator's head are taken too (the migration page lists them).
 

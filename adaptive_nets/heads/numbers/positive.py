@@ -26,8 +26,8 @@ class Gamma(Link):
     Args:
         dim: Integer >= 1. Number of targets. Defaults to `None`: learned by `adapt`.
         name: String. The head's name in errors and reports. Defaults to `"gamma"`.
-        weight_column: Name of the feature with the weights of the rows, which is no input of the
-            model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
+        weight_column: Name of the feature with the weights of the rows, which is not an input of
+            the model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
 
     Example:
 
@@ -71,8 +71,8 @@ class Tweedie(Link):
             beyond these the loss is not convex in the logit.
         dim: Integer >= 1. Number of targets. Defaults to `None`: learned by `adapt`.
         name: String. The head's name in errors and reports. Defaults to `"tweedie"`.
-        weight_column: Name of the feature with the weights of the rows, which is no input of the
-            model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
+        weight_column: Name of the feature with the weights of the rows, which is not an input of
+            the model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
 
     Example:
 

@@ -33,8 +33,8 @@ class Quantile(Numeric):
     Args:
         levels: Different numbers between 0 and 1, in rising order. Defaults to `(0.1, 0.5, 0.9)`.
         name: String. The head's name in errors and reports. Defaults to `"quantile"`.
-        weight_column: Name of the feature with the weights of the rows, which is no input of the
-            model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
+        weight_column: Name of the feature with the weights of the rows, which is not an input of
+            the model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
 
     Example:
 

@@ -43,8 +43,8 @@ class Regression(Numeric):
             the predictions. To save and load a custom function or class, decorate it with
             `keras.saving.register_keras_serializable`. Defaults to `"mean_squared_error"`.
         name: String. The head's name in errors and reports. Defaults to `"regression"`.
-        weight_column: Name of the feature with the weights of the rows, which is no input of the
-            model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
+        weight_column: Name of the feature with the weights of the rows, which is not an input of
+            the model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
 
     Arguments of tf.estimator's head are taken too (the migration page lists them).
 

@@ -165,7 +165,7 @@ def test_the_lowest_objective_wins():
 def test_a_tie_goes_to_the_smaller():
     field = [contender("a", 0.5, 30), contender("b", 0.5, 20), contender("c", 0.5, 40)]
     assert name_of(select_best(field, None, False)) == "b"
-    # Rounding is no reason to prefer the larger; a real difference is.
+    # Rounding is not a reason to prefer the larger; a real difference is.
     assert (
         name_of(select_best([contender("a", 0.5, 9), contender("b", 0.5 - 1e-15, 99)], None, 0))
         == "a"

@@ -91,7 +91,7 @@ def killed(folder, seed=0):
 
 
 def outputs(found):
-    """What a search predicts, and its leaderboard but for the times."""
+    """What a search predicts, and its leaderboard except for the times."""
     board = found.leaderboard().drop(columns="seconds").to_json(double_precision=15)
     return found.predict(data()[0], "logits").tobytes() + board.encode()
 

@@ -21,7 +21,7 @@ TABLE = RNG.normal(size=(50, 6)).astype("float32")
 
 
 class Chosen(an.adanet.Generator):
-    """The builders it was given, one a round."""
+    """The builders it was given, one per round."""
 
     def __init__(self, *builders):
         self.builders = builders

@@ -48,8 +48,8 @@ DENSE = {
     "batch norm": ([2, 2], {"norm": "batch"}, None),
     "batch norm of growing depth": ([1, 2, 3], {"norm": "batch"}, None),
     "layer norm of one depth": ([2, 2], {"norm": "layer"}, None),
-    "reads what is no member": ([1, 2, 2], {}, [2]),
-    "some read what is no member": ([2, 3, 3], {}, [1, 2]),
+    "reads what is not a member": ([1, 2, 2], {}, [2]),
+    "some read what is not a member": ([2, 3, 3], {}, [1, 2]),
 }
 
 

@@ -249,7 +249,7 @@ def test_ties_go_to_the_smaller(lc, data, widths):
     board = search.leaderboard()
     assert board.objective.nunique() == 1
     assert board[board.status == "selected"].candidate.tolist() == ["grow_small"]
-    # A tie with the previous ensemble is no improvement.
+    # A tie with the previous ensemble is not an improvement.
     search = lc.small(**settings, force_grow=False).fit(*data, verbose=0)
     assert search.stop_reason == "no_improvement"
     assert len(search.ensemble.members) == 1

@@ -48,7 +48,7 @@ class Snapshots:
             return replace(source, to, **kwargs)
 
         def unlinking(path, **kwargs):
-            # The temporary files' own removal is no moment of its own.
+            # The temporary files' own removal is not a moment of its own.
             if not path.name.startswith(".writing-"):
                 self.take(f"drop {path.name}", path)
             return unlink(path, **kwargs)

@@ -69,7 +69,7 @@ def test_a_column_that_is_written_otherwise_is_the_same_column(name, values):
         np.testing.assert_array_equal(found[name], PLAIN[name])
 
 
-# What is no such column.
+# What is not such a column.
 OTHER = [
     ("large", ["1e300"], "must be int64, .* Received: '1e300', first in row 0"),
     ("large", ["9007199254740993.5"], "must be int64, .* Received: '9007199254740993.5'"),

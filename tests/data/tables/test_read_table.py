@@ -110,7 +110,7 @@ def test_encodings_that_fit_nothing_are_refused(tmp_path):
         with pytest.raises(ValueError, match="encoding must be"):
             read_table(path, encoding=wrong)
     for other in (pd.DataFrame({"a": [1]}), tmp_path / "t.parquet"):
-        with pytest.raises(ValueError, match="encoding must be None for what is no CSV file"):
+        with pytest.raises(ValueError, match="encoding must be None for what is not a CSV file"):
             read_table(other, encoding="latin-1")
 
 

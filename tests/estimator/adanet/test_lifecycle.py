@@ -47,7 +47,7 @@ def dnn(*sizes, **more):
     ]
 
 
-# Builders, the loss of adanet, rounds that are finished, and what differs from 200 steps a round,
+# Builders, the loss of adanet, rounds that are finished, and what differs from 200 steps per round,
 # a matrix of weights with a bias, and 300 steps in all.
 LIFE = {
     "one_step": (dnn(1), 0.499, 1, {"max_iteration_steps": 1, "max_steps": 1}),

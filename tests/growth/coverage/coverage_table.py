@@ -11,7 +11,7 @@ OUTCOMES = pathlib.Path(__file__).with_name("outcomes.json")
 Table = dict[str, dict[str, dict[str, Outcome]]]
 HEAD = """# What growth and majority kernels do on models people have
 
-`python tests/growth/coverage` makes this table anew; `make coverage-table` does the same. Every
+`python tests/growth/coverage` makes this table; `make coverage-table` does the same. Every
 model is tiny, its weights are random (batch statistics, gains and biases too), and the gap is the
 largest difference of outputs over their scale, in float32.
 

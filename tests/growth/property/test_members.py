@@ -14,7 +14,7 @@ dense = layers.Dense
 
 @pytest.fixture(autouse=True)
 def double():
-    """Rounding is no difference in float64."""
+    """Rounding is not a difference in float64."""
     with computed_in("float64"):
         yield
 

@@ -24,7 +24,7 @@ layers = keras.layers
 
 
 def cases():
-    """The cases in the files beside this one; tests are no package, so these are found by path."""
+    """The cases in the files beside this one, found by path, as tests are not a package."""
     for name in ("contract_case", "contract_cases", "contract_sequence_cases"):
         path = pathlib.Path(__file__).with_name(f"{name}.py")
         spec = importlib.util.spec_from_file_location(name, path)

@@ -199,7 +199,7 @@ def test_blocks_are_kept_once_a_source_where_each_has_its_norms():
     sources = [bert(1), bert(2, hidden=16, heads=4, intermediate=20)]
     plan = growth.plan_fuse([classifier(each) for each in sources], norm="grouped")
     assert plan.exact
-    kept = "transformer_layer_0' (TransformerEncoder) is kept once a source"
+    kept = "transformer_layer_0' (TransformerEncoder) is kept once per source"
     assert any(kept in note for note in plan.notes)
     fused, _ = growth.apply(plan, verify=True)
     found = [outputs(each)[0] for each in plan.models]

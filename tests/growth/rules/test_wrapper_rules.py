@@ -94,7 +94,7 @@ def test_a_layer_around_an_unknown_one_is_carried_whole(gc):
         (lambda x: x[..., :2], "takes some of the features"),
         (lambda x: keras.ops.mean(x, axis=-1, keepdims=True), "reduces over features"),
         (lambda x: keras.ops.reshape(x, (-1, 6)), "cuts or joins the features"),
-        (lambda x: layers.LSTM(2)(keras.ops.transpose(x, (0, 2, 1))), "steps are no features"),
+        (lambda x: layers.LSTM(2)(keras.ops.transpose(x, (0, 2, 1))), "steps are not features"),
         (lambda x: layers.Masking()(x), "compares all features"),
     ],
 )

@@ -58,7 +58,7 @@ def parse(text: bytes) -> dict[str, Any]:
             json.dumps(values, ensure_ascii=False).encode("utf-8")
     except UnicodeError:
         raise NotWholeError(
-            "is not text (it holds bytes or surrogates that are no UTF-8)"
+            "is not text (it holds bytes or surrogates that are not UTF-8)"
         ) from None
     except RecursionError:
         raise NotWholeError("is nested too deeply") from None
@@ -83,4 +83,4 @@ def _unique(pairs):
 
 
 def _no(constant):
-    raise NotWholeError(f"holds {constant}, which is no JSON")
+    raise NotWholeError(f"holds {constant}, which is not JSON")

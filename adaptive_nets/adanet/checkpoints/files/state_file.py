@@ -28,7 +28,7 @@ VERSION, OLDEST = 3, 2
 
 _MOST_BYTES = 512 << 20
 
-# What is written anew, or stands in a state no longer.
+# What is written again, or stands in a state no longer.
 _REPLACED = frozenset(("spec", "sha256", "version", "search", "number", "written_by"))
 
 

@@ -16,7 +16,7 @@ class SharedTrace:
 
     Args:
         function: Function of a network's number and of tensors. Of networks that are alike it
-            makes the same graph, but for their variables.
+            makes the same graph, except for their variables.
         kinds: For each network, a number that it shares with those that are alike.
         variables: Function from a network's number to its variables, in the same order for all that
             are alike.

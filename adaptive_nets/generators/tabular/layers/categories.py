@@ -33,7 +33,7 @@ class _Categories(keras.layers.Layer):
         columns: Sequence[int] | None = None,
         **kwargs: Any,
     ):
-        # Numbers of values are no numbers to compute with.
+        # Numbers of values are not numbers to compute with.
         super().__init__(autocast=False, **kwargs)
         self.columns = None if columns is None else [int(column) for column in columns]
         self.sizes = [int(size) for size in sizes]

@@ -40,7 +40,7 @@ BACKBONES = (
 class ConstructedRule(ModelRule):
     """One setting for the inner width of all blocks, which therefore grow together.
 
-    Other sizes stay. A fusion is no backbone any more: each source keeps its own blocks.
+    Other sizes stay. A fusion is not a backbone any more: each source keeps its own blocks.
     """
 
     def makes_whole(self, model: keras.Model, sources: int) -> bool:

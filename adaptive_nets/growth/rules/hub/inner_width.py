@@ -20,7 +20,8 @@ from adaptive_nets.growth.core.segments import Axis, Features
 from adaptive_nets.growth.core.weight_roles import Dimension, Keeps, LayerRecord, Reads, Writes
 from adaptive_nets.growth.rules.hub import parts
 
-# By the module below `keras_hub.src`: classes whose inner features are no function of one another.
+# By the module below `keras_hub.src`: classes whose inner features are not a function of one
+# another.
 CLASSES = {
     "layers.modeling.f_net_encoder": ["FNetEncoder"],
     "models.bloom.bloom_decoder": ["BloomDecoder"],
@@ -157,7 +158,7 @@ def _longer_axes(call: Call, name: str, size: int, step: int) -> list[tuple[int,
         for dimension, (a, b) in enumerate(zip(old.shape, new.shape, strict=True)):
             if a != b:
                 if a != (b - a) * (size // step):
-                    raise _unruled(call, f"its weights are no multiple of {name}")
+                    raise _unruled(call, f"its weights are not a multiple of {name}")
                 found.append((number, dimension, b - a))
     return found
 

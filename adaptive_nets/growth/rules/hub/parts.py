@@ -89,10 +89,10 @@ def same(call: Call, what: str, sizes: tuple[Any, ...]) -> Any:
 
 
 def hidden_of(call: Call, x: Features) -> Features:
-    """The features of a residual stream; positions are no features."""
+    """The features of a residual stream; positions are not features."""
     x = call.separate(x, -1)
     for axis in x.axes[:-1]:
-        call.fix(axis, "positions are no features")
+        call.fix(axis, "positions are not features")
     return x
 
 
@@ -173,6 +173,6 @@ def task_like(task: keras.Model, backbone: keras.Model) -> keras.Model:
 
 
 def task_settings(task: keras.Model) -> dict[str, Any]:
-    """The settings of a task, but for its backbone."""
+    """The settings of a task, except for its backbone."""
     config = {name: value for name, value in task.get_config().items() if name != "backbone"}
     return {**config, "preprocessor": task.preprocessor, "compile": False}

@@ -43,7 +43,7 @@ class EmbeddingRule(Rule):
 def looked_up(call: Call, units: Axis) -> Features:
     """The rows of a matrix in place of integers."""
     for axis in call.inputs.axes:
-        call.fix(axis, "tokens are no features")
+        call.fix(axis, "tokens are not features")
     return dataclasses.replace(call.output(), axes=(*call.inputs.axes, units))
 
 

@@ -108,7 +108,7 @@ def initial_states(call: Call) -> list[Features]:
 def sequence_outputs(call: Call, x: Features, hidden: Axis, states: Sequence[Axis]) -> Any:
     """The outputs of a recurrent layer: a sequence or its end, then the states."""
     for number in range(x.rank - 1):
-        call.fix(x.axis(number), "its steps are no features")
+        call.fix(x.axis(number), "its steps are not features")
     first = call.output()
     if call.layer.return_sequences:
         first = first.with_axis(1, x.axis(1))
@@ -198,7 +198,7 @@ class ConvLSTMRule(_RecurrentRule):
         last = cell.data_format == "channels_last"
         channels = -1 if last else 2
         for number in set(range(x.rank)) - {channels % x.rank}:
-            call.fix(x.axis(number), "its positions are no features")
+            call.fix(x.axis(number), "its positions are not features")
         filters = call.axis("filters", [layer.filters for layer in call.layers])
         states = [_channels_last(state, last) for state in initial_states(call)]
         if states and call.sources > 1:

@@ -76,9 +76,9 @@ class BoundedRule(Rule):
         low, high = (getattr(operation, each) for each in pair)
         if np.ndim(low) or np.ndim(high) or None in (low, high):
             raise UnruledError(
-                f"Cannot grow {call.record.path!r}: its bounds are no numbers. Expected one number "
-                "for all features.",
-                "its bounds are no numbers",
+                f"Cannot grow {call.record.path!r}: its bounds are not numbers. Expected one "
+                "number for all features.",
+                "its bounds are not numbers",
             )
         keeps = low <= 0 <= high if name == "clip" else low < 0 or high == 0
         return dataclasses.replace(x, axes=tuple(a and a.after(name, keeps) for a in x.axes))

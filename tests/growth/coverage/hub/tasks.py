@@ -12,7 +12,7 @@ import numpy as np
 
 
 def _beside(name: str) -> Any:
-    """A file of this folder; it is read by its place, as folders of tests are no packages."""
+    """A file of this folder; it is read by its place, as folders of tests are not packages."""
     path = pathlib.Path(__file__).with_name(f"{name}.py")
     spec = importlib.util.spec_from_file_location(f"coverage_{name}", path)
     assert spec is not None and spec.loader is not None
