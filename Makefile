@@ -27,7 +27,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast fuzz contract docs lint lowest coverage-table bench build audit clean
+.PHONY: help venv demo test test-fast fuzz exhaustive contract docs lint lowest coverage-table bench build audit clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST)
@@ -64,8 +64,10 @@ fuzz: venv ## public calls and stored files with values of all kinds, 120 s; FUZ
 	$(BIN)/python tests/fuzz/fuzz.py --seed $(or $(FUZZ_SEED),0) \
 	  --seconds $(or $(FUZZ_SECONDS),120) $(if $(FUZZ_SECONDS),,--calls 12000)
 
-contract: venv ## what make test leaves out: exhaustive tests, and every case of the growth contract
+exhaustive: venv ## the tests that make test leaves out: more cases of what others try
 	$(BIN)/python -m pytest $(EVERY_CORE) -m exhaustive
+
+contract: venv ## the growth contract with every case, and all models of the coverage table, on TensorFlow and JAX
 	WHOLE_CONTRACT=1 $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT) tests/growth/rules/test_applications.py \
 	  tests/growth/coverage
 	WHOLE_CONTRACT=1 KERAS_BACKEND=jax $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT)

@@ -16,6 +16,7 @@ PERMITTED = {
 }  # fmt: skip
 # How packages without a licence expression name theirs.
 SAME = {
+    "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0",
     "3-clause bsd license": "BSD-3-Clause", "apache 2.0": "Apache-2.0", "apache": "Apache-2.0",
     "apache license": "Apache-2.0", "apache license 2.0": "Apache-2.0",
     "apache software license": "Apache-2.0", "bsd": "BSD-3-Clause",
@@ -130,7 +131,7 @@ def test_other_licences_are_seen(said, permitted):
 def test_every_dependency_is_pinned_at_or_above_its_lower_bound():
     pins = {key(name): version for name, version in pinned().items()}
     text = (REPO / "pyproject.toml").read_text("utf-8")
-    bounds = dict(re.findall(r'"([\w.-]+)>=([\d.]+)"', text))
+    bounds = dict(re.findall(r'"([\w.-]+)(?:\[\w+\])?>=([\d.]+)"', text))
 
     def parts(version):
         return [int(part) for part in re.findall(r"\d+", version)[:3]]

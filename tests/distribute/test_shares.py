@@ -7,7 +7,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from test_workers import SCRIPT, ended, start_cluster
+from clusters import SCRIPT, ended, start_cluster
 
 import adaptive_nets as an
 from adaptive_nets.adanet.checkpoints.files.sealed_json import seal

@@ -217,10 +217,14 @@ def test_no_door_makes_what_a_state_names(copy, traps, capsys, door):
         if not WHOLE and number % len(DOORS) not in (0, 5) and number % 4 != len(door) % 4:
             continue
         changed = put(state_of(copy), ("adapted_head",), hostile)
-        if door not in ("evaluate", "predict", "warm start"):
+        if door not in ("evaluate", "predict"):
             changed = put(changed, next(places), hostile)
         write_state(copy, changed)
-        refused(traps, DOORS[door], copy, capsys)
+        if door == "warm start":  # It takes weights by their paths alone.
+            with traps.watched(), contextlib.suppress(ValueError):
+                DOORS[door](copy)
+        else:
+            refused(traps, DOORS[door], copy, capsys)
         assert not os.path.exists("exported")
         write_state(copy, state)
         shutil.rmtree(copy.with_name("warm"), ignore_errors=True)

@@ -98,6 +98,7 @@ SAFE = {
     ("growth/core/registry.py", "importlib.import_module"): (1, ITS_NAMES),
     ("growth/rules/hub/constructed.py", "getattr"): (1, ITS_NAMES),
     ("growth/rules/hub/constructed.py", "type(source).from_config"): (1, IN_MEMORY),
+    ("growth/rules/hub/constructed.py", "kind.from_config"): (2, IN_MEMORY),
     ("growth/rules/hub/inner_width.py", "importlib.import_module"): (1, ITS_NAMES),
     ("growth/rules/hub/parts.py", "type(task).from_config"): (1, IN_MEMORY),
     ("growth/distill.py", "keras.losses.get"): (1, GIVEN),

@@ -1,22 +1,29 @@
-"""Valid calls of majority kernels and their layers."""
+"""Valid calls of majority kernels and their layers, and of adanet's names."""
 
 import call_things as t
+import keras
 from call_kinds import (
     NAN,
     choice,
     count,
     fixed,
+    flag,
     is_text,
+    lazy,
     listing,
+    mapping,
     model,
     number,
+    path,
     rows,
+    text,
     whole,
 )
 from call_outcomes import Call
 from calls_models import SEED, VERIFY, in_batches
 
 import adaptive_nets as an
+from adaptive_nets.estimator.adanet import distributed, ensemble, subnetwork
 
 majority = an.majority
 
@@ -91,7 +98,53 @@ EXPAND = {k: v for k, v in MAJORITY.items() if k != "mixing_seed"} | {
     "exclude": listing(None, none=True, empty=True).but("soup", ["soup"]),
     **VERIFY,
 }
+ENSEMBLERS = lazy(
+    lambda: [
+        an.adanet.UniformEnsembler(),
+        an.adanet.MixtureEnsembler("scalar", an.adanet.Penalty()),
+    ]
+)
+BUILDERS = lazy(lambda: an.generators.Dense(4, 1).generate(None, 1, []))
+OF_ADANET = [
+    Call("adanet.SeveralEnsemblers", lambda: an.adanet.SeveralEnsemblers, {
+        "ensemblers": listing(ENSEMBLERS),
+    }),
+    Call("subnetwork.SimpleGenerator", lambda: subnetwork.SimpleGenerator, {
+        "subnetwork_builders": listing(BUILDERS),
+    }),
+    Call("subnetwork.Report", lambda: subnetwork.Report, {
+        "hparams": mapping({"a": 1}, none=True, empty=True),
+        "attributes": mapping({"a": 1}, none=True, empty=True),
+        "metrics": mapping({"a": 1}, none=True, empty=True),
+    }),
+    Call("subnetwork.TrainOpSpec", lambda: subnetwork.TrainOpSpec, {
+        "train_op": fixed(lazy(lambda: keras.optimizers.SGD(0.1))),
+        "chief_hooks": listing(None, none=True, empty=True),
+        "hooks": listing(None, none=True, empty=True),
+    }),
+    # Checked when it is built, with the builder's name.
+    Call("subnetwork.Subnetwork", lambda: subnetwork.Subnetwork, {
+        "last_layer": fixed(None), "logits": fixed(None), "complexity": fixed(1.0),
+    }),
+    Call("ensemble.ComplexityRegularizedEnsembler",
+         lambda: ensemble.ComplexityRegularizedEnsembler, {
+        "mixture_weight_type": choice("scalar"),
+        "model_dir": path("runs", none=True),
+        "adanet_lambda": number(0.1).but(-1.0),
+        "adanet_beta": number(0.1).but(-1.0),
+        "use_bias": flag(False),
+        "name": text("a", none=True),
+    }),
+    Call("ensemble.MeanEnsembler", lambda: ensemble.MeanEnsembler, {
+        "name": text("a", none=True),
+    }),
+    Call("distributed.RoundRobinStrategy", lambda: distributed.RoundRobinStrategy, {
+        "drop_remainder": fixed(False),
+    }),
+]  # fmt: skip
+
 CALLS = [
+    *OF_ADANET,
     Call("majority.expand", lambda: majority.expand, EXPAND),
     Call(
         "majority.collapse",

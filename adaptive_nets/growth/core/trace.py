@@ -10,9 +10,15 @@ from adaptive_nets.graphs.inventory import lost_class
 from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth.core.calls import (
     UnruledError,
+    check_ends,
+    check_masks,
     check_masks_pass,
     check_same_calls,
+    check_shared_alike,
+    check_sizes,
     in_order,
+    parted,
+    tie_calls,
 )
 from adaptive_nets.growth.core.registry import (
     check_grown_whole,
@@ -23,14 +29,6 @@ from adaptive_nets.growth.core.registry import (
 )
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
-from adaptive_nets.growth.core.trace_checks import (
-    check_ends,
-    check_masks,
-    check_shared_alike,
-    check_sizes,
-    parted,
-    tie_calls,
-)
 from adaptive_nets.growth.core.weight_roles import LayerRecord, carried_with
 
 
@@ -104,7 +102,7 @@ class Trace:
             for graph in graphs
         ]
         for calls in zip(*nodes, strict=True):
-            self._check_alike(calls, partner)
+            _check_alike(calls, partner)
             node = calls[0]
             operations = tuple(call.operation for call in calls)
             record = self.record(calls, path)
@@ -283,20 +281,6 @@ class Trace:
             raise _AgainError from error
         return outputs
 
-    def _check_alike(self, calls: Sequence[Any], partner: list[dict[int, int]]) -> None:
-        first = calls[0]
-        for call, back in zip(calls[1:], partner[1:], strict=True):
-            same = type(call.operation) is type(first.operation) and [
-                back.get(id(t)) for t in call.input_tensors
-            ] == [id(t) for t in first.input_tensors]
-            if not same:
-                raise ValueError(
-                    f"Cannot fuse models of different topology: {first.operation.name!r} "
-                    f"({type(first.operation).__name__}) meets {call.operation.name!r} "
-                    f"({type(call.operation).__name__}). Expected the same layers, joined in the "
-                    "same way; only widths may differ."
-                )
-
     def _settle_outputs(self) -> None:
         known = len(self.carried)
         for number, features in enumerate(self.outputs):
@@ -314,6 +298,21 @@ class Trace:
                 segment.fixed = segment.fixed or f"{path!r}: {function} mixes all features"
         if len(self.carried) > known:
             raise _AgainError
+
+
+def _check_alike(calls: Sequence[Any], partner: list[dict[int, int]]) -> None:
+    first = calls[0]
+    for call, back in zip(calls[1:], partner[1:], strict=True):
+        same = type(call.operation) is type(first.operation) and [
+            back.get(id(t)) for t in call.input_tensors
+        ] == [id(t) for t in first.input_tensors]
+        if not same:
+            raise ValueError(
+                f"Cannot fuse models of different topology: {first.operation.name!r} "
+                f"({type(first.operation).__name__}) meets {call.operation.name!r} "
+                f"({type(call.operation).__name__}). Expected the same layers, joined in the "
+                "same way; only widths may differ."
+            )
 
 
 def _is_joint(call: Call, x: Features) -> bool:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-REPO = pathlib.Path(__file__).resolve().parents[1]
+REPO = pathlib.Path(__file__).resolve().parents[2]
 TEXTS = [
     *(REPO / "adaptive_nets").rglob("*.py"),
     *(REPO / "docs").rglob("*.md"),
