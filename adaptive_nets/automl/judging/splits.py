@@ -134,9 +134,9 @@ def split_times(
         absent = np.setdiff1d(strata, strata[kept])
         if len(absent):
             raise ValueError(
-                f"Class {labels.tolist()[absent[0]]!r} is in none of the rows to train on: the last rows "
-                f"are held out, from {start} on. Leave out its rows, pass a shorter gap, or pass "
-                f"validation_data. Received: {kept.sum()} rows before."
+                f"Class {labels.tolist()[absent[0]]!r} is in none of the rows to train on, because "
+                f"the last rows are held out, from {start} on. Leave out its rows, pass a shorter "
+                f"gap, or pass validation_data. Received: {kept.sum()} rows before."
             )
     return np.flatnonzero(kept), np.flatnonzero(held)
 
