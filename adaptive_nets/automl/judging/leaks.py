@@ -19,6 +19,8 @@ _SAMPLE, _LEAST_ROWS, _LEAST_OTHERS = 2000, 30, 8
 # From here on a column gives the target away: from 0 (none of it) to 1. Of iris, petals reach .9.
 # For numbers, .85 is about R² = .98.
 _CLASSES, _NUMBERS, _ROW_NUMBERS = 0.95, 0.85, 0.5
+# So large a share of equal neighbours makes a column one of categories.
+_SHARED = 0.5
 # Copies are reported from so many rows and so large a share on, where so few rows of the training
 # would be equal by chance.
 _LEAST_COPIES, _LEAST_COPIED, _CHANCE = 3, 0.01, 0.005
@@ -158,16 +160,24 @@ def follows(x: np.ndarray, y: np.ndarray) -> float:
         y: `[rows]` classes as integers, or ranks as floating-point numbers.
     """
     n = len(y)
-    ordered = y[np.argsort(x, kind="stable")]
+    order = np.argsort(x, kind="stable")
+    ordered = y[order]
     if y.dtype.kind in "iu":
         counts = np.bincount(y)
         any_two = (n * n - (counts**2).sum()) / (n * (n - 1))
-        found, least = np.mean(ordered[1:] != ordered[:-1]), (np.count_nonzero(counts) - 1)
+        apart, least = ordered[1:] != ordered[:-1], (np.count_nonzero(counts) - 1)
     else:
         any_two = 2 * ((2 * np.arange(n) - n + 1) * np.sort(y)).sum() / (n * (n - 1))
-        found, least = np.mean(np.abs(np.diff(ordered))), np.ptp(y)
+        apart, least = np.abs(np.diff(ordered)), np.ptp(y)
     least = least / (n - 1)
-    return 0.0 if any_two <= least else float(1 - (found - least) / (any_two - least))
+    if any_two <= least:
+        return 0.0
+    found = 1 - (apart.mean() - least) / (any_two - least)
+    same = x[order][1:] == x[order][:-1]
+    if same.mean() >= _SHARED:
+        # Of categories, whose order says nothing, rows of one are compared.
+        found = max(found, 1 - apart[same].mean() / any_two)
+    return float(found)
 
 
 def count_copies(names: list[str], train: Labelled, held: Labelled) -> int:
