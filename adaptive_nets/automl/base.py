@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from adaptive_nets.automl.files import MODEL_FOLDER, write
-from adaptive_nets.automl.fitted import Fitted
+from adaptive_nets.automl.fitted import Fitted, HoldsFitted
 from adaptive_nets.automl.fitting import Fitting
 from adaptive_nets.automl.inputs import (
     as_labels,
@@ -21,6 +21,7 @@ from adaptive_nets.automl.inputs import (
     warn_of_like_classes,
 )
 from adaptive_nets.automl.judging.board import Board
+from adaptive_nets.automl.judging.division import Division
 from adaptive_nets.automl.judging.scoring import make_metric, metric_for
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.settings import Settings
@@ -29,11 +30,11 @@ from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.tables.table import read_table
 
 if TYPE_CHECKING:
-    from adaptive_nets.adanet import AdaNet, Generator
+    from adaptive_nets.adanet import Generator
     from adaptive_nets.data import Schema
 
 
-class AutoEstimator(BaseEstimator):
+class AutoEstimator(HoldsFitted, BaseEstimator):
     """Finds a model for a table; see `AutoClassifier` and `AutoRegressor`."""
 
     _target: type[Target]
@@ -65,7 +66,15 @@ class AutoEstimator(BaseEstimator):
         self.verbose = verbose
 
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, validation_data: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        validation_data: Any = None,
+        *,
+        groups: Any = None,
+        time: Any = None,
+        gap: Any = None,
     ) -> Self:
         """Finds a model for a table.
 
@@ -77,6 +86,13 @@ class AutoEstimator(BaseEstimator):
                 `None`: all rows count alike.
             validation_data: `(X, y)` or `(X, y, sample_weight)` to hold out, or a table with the
                 target among its columns. Defaults to `None`: a part of the rows, drawn at random.
+            groups: Name of a column, or `[rows]` values: rows of one group are held out together
+                or not at all. The column is not used as a feature unless the `schema` has it.
+                Defaults to `None`.
+            time: Name of a column of dates or numbers, or `[rows]` of them: the last rows are held
+                out. Defaults to `None`.
+            gap: Time between the rows to train on and those held out, such as `"7 days"`, or a
+                number where time is numbers; rows between are left out. Defaults to `None`.
 
         Returns:
             The estimator.
@@ -85,8 +101,10 @@ class AutoEstimator(BaseEstimator):
             ValueError: The data or an argument is invalid. The message is one line.
         """
         settings = Settings.of(self, self._own_metric)
+        division = Division(groups, time, gap)
+        settings = division.check(validation_data, settings, self.folds)
         table, labels, name = training_table(X, y)
-        rows = self._labelled(table, labels, sample_weight, learn=True)
+        rows = self._labelled(table, labels, sample_weight, learn=True, division=division)
         if len(rows.y) < 2:
             raise ValueError(
                 f"There is {len(rows.y)} sample with a weight above 0, which nothing can be learnt "
@@ -96,7 +114,7 @@ class AutoEstimator(BaseEstimator):
         warn_of_like_classes(getattr(target, "labels", np.array([])), name)
         rows = rows.with_labels(target.plain(rows.y))
         weigh = self._class_weights(target, rows)
-        fitting = Fitting(settings, target, name if isinstance(y, str) else None)
+        fitting = Fitting(settings, target, name if isinstance(y, str) else None, division)
         valid = None
         if validation_data is not None:
             text = [name for name in rows.x if rows.x[name].dtype == object]
@@ -115,13 +133,14 @@ class AutoEstimator(BaseEstimator):
         """Returns the function that multiplies the weights of rows by those of their classes."""
         return lambda given: given
 
-    def _labelled(self, table, labels, weights, learn, read=read_table):
-        check_aligned(table, labels, weights)
-        table = feature_table(self, table, learn, read)
+    def _labelled(self, given, labels, weights, learn, read=read_table, division=None):
+        check_aligned(given, labels, weights)
+        table = feature_table(self, given, learn, read)
         labels = as_labels(labels)
         check_consistent_length(table, labels)
         weights = check_weights(weights, len(table))
-        rows = Labelled(table, labels, weights)
+        by = None if division is None else division.read(table, given)
+        rows = Labelled(table, labels, weights, by)
         if weights is not None and not weights.all():
             rows = rows.take(np.flatnonzero(weights))
         return rows
@@ -245,43 +264,6 @@ class AutoEstimator(BaseEstimator):
         if names:
             self.feature_names_in_ = np.array(names, dtype=object)
         return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return "_fitted" in self.__dict__
-
-    @property
-    def schema_(self) -> "Schema":
-        """The `data.Schema` that tables are read by."""
-        return self._known("schema_").schema
-
-    @property
-    def model_(self) -> Any:
-        """The served `keras.Model`, from raw columns to logits or predicted numbers."""
-        return self._known("model_").model
-
-    @property
-    def search_(self) -> "AdaNet":
-        """The `AdaNet` that found the model. A number as target has mean 0 and deviation 1."""
-        fitted = self._known("search_")
-        if fitted.search is None and fitted.find_search is not None:
-            fitted.search, fitted.find_search = fitted.find_search(), None
-        search = fitted.search
-        if search is None:
-            raise AttributeError(
-                "There is no search_: it was not kept in a model_dir, or there was none "
-                f"({fitted.stop_reason})."
-            )
-        return search
-
-    @property
-    def stop_reason_(self) -> str:
-        """Why the search ended, as `AdaNet.stop_reason`; or why there was none."""
-        return self._known("stop_reason_").stop_reason
-
-    def _known(self, name) -> Fitted:
-        if "_fitted" not in self.__dict__:
-            raise AttributeError(f"{name} is known once fit has been called.")
-        return self._fitted
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

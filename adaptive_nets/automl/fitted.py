@@ -162,6 +162,49 @@ class Fitted:
         return outputs
 
 
+class HoldsFitted:
+    """An estimator that keeps a `Fitted`, and shows what is in it."""
+
+    _fitted: Fitted
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_fitted" in self.__dict__
+
+    @property
+    def schema_(self) -> Schema:
+        """The `data.Schema` that tables are read by."""
+        return self._known("schema_").schema
+
+    @property
+    def model_(self) -> Any:
+        """The served `keras.Model`, from raw columns to logits or predicted numbers."""
+        return self._known("model_").model
+
+    @property
+    def search_(self) -> AdaNet:
+        """The `AdaNet` that found the model. A number as target has mean 0 and deviation 1."""
+        fitted = self._known("search_")
+        if fitted.search is None and fitted.find_search is not None:
+            fitted.search, fitted.find_search = fitted.find_search(), None
+        search = fitted.search
+        if search is None:
+            raise AttributeError(
+                "There is no search_: it was not kept in a model_dir, or there was none "
+                f"({fitted.stop_reason})."
+            )
+        return search
+
+    @property
+    def stop_reason_(self) -> str:
+        """Why the search ended, as `AdaNet.stop_reason`; or why there was none."""
+        return self._known("stop_reason_").stop_reason
+
+    def _known(self, name) -> Fitted:
+        if "_fitted" not in self.__dict__:
+            raise AttributeError(f"{name} is known once fit has been called.")
+        return self._fitted
+
+
 def call_eagerly(model: keras.Model, features: Any) -> Any:
     """Returns a model's outputs as NumPy arrays, computed without a traced function.
 

@@ -19,8 +19,10 @@ from adaptive_nets.automl.fitted import (
     serving_head,
 )
 from adaptive_nets.automl.judging.board import Board
+from adaptive_nets.automl.judging.division import Division
+from adaptive_nets.automl.judging.leaks import warn_of_leaks
 from adaptive_nets.automl.judging.scoring import metric_for
-from adaptive_nets.automl.judging.splits import LEAST_ROWS, split
+from adaptive_nets.automl.judging.splits import LEAST_ROWS
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.searching import Searching, kinds_within
 from adaptive_nets.automl.settings import Settings
@@ -52,10 +54,18 @@ class Fitting:
         settings: The estimator's settings.
         target: The target, as it was learnt from all rows.
         column: The target's name if it was a column of the table, or `None`.
+        division: Which rows are held out. Defaults to `None`: some that are drawn at random.
     """
 
-    def __init__(self, settings: Settings, target: Target, column: str | None = None):
+    def __init__(
+        self,
+        settings: Settings,
+        target: Target,
+        column: str | None = None,
+        division: Division | None = None,
+    ):
         self.settings, self.target, self.column = settings, target, column
+        self.division = division or Division()
         self.began = time.monotonic()
 
     def left(self) -> float:
@@ -72,11 +82,13 @@ class Fitting:
         labels = self.target.labels if isinstance(self.target, Classes) else None
         metric = metric_for(self.settings.metric, labels, rows.y)
         self.settings = dataclasses.replace(self.settings, metric=metric)
-        schema = self.settings.schema or Schema.infer(rows.x, kinds={})
+        schema = self.settings.schema or Schema.infer(rows.x, kinds=self.division.kinds)
         if self.column is not None:
             # Rows to predict may have the target too.
             schema = dataclasses.replace(schema, target=self.column)
         train, valid = self._divided(rows, valid)
+        if valid is not None:
+            warn_of_leaks(schema, train, valid, self.target, self.division)
         if valid is None or self.left() < LEAST_SEARCH:
             why = "too few rows" if valid is None else "time limit"
             everything = rows if valid is None else train
@@ -144,11 +156,12 @@ class Fitting:
         )  # fmt: skip
 
     def _divided(self, rows, valid):
-        if valid is not None or len(rows.x) < LEAST_ROWS:
+        if valid is not None or (len(rows.x) < LEAST_ROWS and self.division.is_random):
             return rows, valid
-        strata = self.target.codes(rows.y) if isinstance(self.target, Classes) else None
         seed = derive_seed(self.settings.seed, "held out")
-        kept, held = split(len(rows.x), strata, seed)
+        kept, held = self.division.split(rows, self.target, seed)
+        if len(rows.x) < LEAST_ROWS:
+            return rows, None
         return rows.take(kept), rows.take(held)
 
     def _task(self, encoder, train, valid):

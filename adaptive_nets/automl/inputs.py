@@ -157,11 +157,12 @@ def _check_filled(table: pd.DataFrame) -> None:
         )
 
 
-def as_labels(y: Any) -> np.ndarray:
+def as_labels(y: Any, name: str = "y") -> np.ndarray:
     """Returns labels as an array whose rows can be taken.
 
     Args:
         y: What was passed for `y`.
+        name: Name of the argument. Defaults to `"y"`.
 
     Raises:
         TypeError: It holds no rows.
@@ -177,7 +178,8 @@ def as_labels(y: Any) -> np.ndarray:
         return np.asarray(y.to_numpy())
     found = np.asarray(y) if not isinstance(y, list | tuple) else pd.Series(y).to_numpy()
     if found.ndim == 0:
-        raise TypeError(f"y must hold one label a row. Received: y={show(y)}.")
+        what = "label" if name == "y" else "value"
+        raise TypeError(f"{name} must hold one {what} a row. Received: {name}={show(y)}.")
     return found
 
 

@@ -14,16 +14,18 @@ class Labelled:
         x: The table.
         y: `[rows]` labels, as they were passed.
         w: `[rows]` weights, or `None`.
+        by: `[rows]` groups or times that rows are held out by. Defaults to `None`.
     """
 
     x: pd.DataFrame
     y: np.ndarray
     w: np.ndarray | None
+    by: np.ndarray | None = None
 
     def take(self, index: np.ndarray) -> "Labelled":
         """Returns some of the rows."""
-        w = None if self.w is None else self.w[index]
-        return Labelled(self.x.iloc[index], self.y[index], w)
+        w, by = (None if each is None else each[index] for each in (self.w, self.by))
+        return Labelled(self.x.iloc[index], self.y[index], w, by)
 
     def with_labels(self, y: np.ndarray) -> "Labelled":
         """Returns the rows with other labels."""

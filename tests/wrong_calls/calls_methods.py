@@ -4,6 +4,8 @@ import call_things as t
 import numpy as np
 import pandas as pd
 from call_kinds import (
+    NAN,
+    THING,
     choice,
     count,
     fixed,
@@ -53,6 +55,10 @@ def classifier(**settings):
     return an.AutoClassifier(**settings).fit(t.X, t.Y)
 
 
+def divided(**given):
+    return an.AutoClassifier(time_limit=0.01, seed=0, verbose=0).fit(t.X, t.Y, **given)
+
+
 def regressor(**settings):
     return an.AutoRegressor(**{**settings, "metric": "auto"}).fit(t.X, t.TARGETS)
 
@@ -72,6 +78,7 @@ TABLE = (
     .where(three_columns)
 )
 ROWS = {"X": TABLE, "y": LABELS.but(t.X, allow=())}
+NOT_ROWS = ("soup", 3, THING, True, NAN, [1, 2], {}, [THING], np.full(24, None), t.X)
 HANDED_ON = ("X", "y", "sample_weight")
 FRONT = [
     Call("AutoClassifier", lambda: classifier, {**SETTINGS, "class_weight": FIT["class_weight"]}),
@@ -82,6 +89,19 @@ FRONT = [
         | {
             "loss": choice("squared_error").but("soup", allow=("gamma", "poisson", "tweedie")),
             "output": choice("mean").but("distribution", allow=("quantiles",)),
+        },
+    ),
+    Call(
+        "AutoClassifier.fit",
+        lambda: divided,
+        {"groups": fixed(np.arange(24) % 8).but(*NOT_ROWS, np.ones(24)).where(has_rows)},
+    ),
+    Call(
+        "AutoClassifier.fit",
+        lambda: divided,
+        {
+            "time": fixed(np.arange(24)).but(*NOT_ROWS, np.ones(24), ["a"] * 24).where(has_rows),
+            "gap": number(2, none=True).but(-1, 100),
         },
     ),
     Call(

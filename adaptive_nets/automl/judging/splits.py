@@ -1,5 +1,7 @@
 """Which rows are held out."""
 
+from typing import Any
+
 import numpy as np
 
 from adaptive_nets.data.rows import split_indices
@@ -7,6 +9,8 @@ from adaptive_nets.data.rows import split_indices
 # Fewer rows are not divided.
 LEAST_ROWS = 10
 _FEW = 5000
+# So often groups are drawn, of which the best draw is taken; of many rows less often.
+_DRAWS, _DRAWN_ROWS = 64, 10_000_000
 
 
 def held_out_fraction(rows: int) -> float:
@@ -30,3 +34,112 @@ def split(rows: int, strata: np.ndarray | None, seed: int) -> tuple[np.ndarray, 
     """
     held = max(1, round(rows * held_out_fraction(rows)))
     return split_indices(strata, rows, held, seed)
+
+
+def split_groups(
+    groups: np.ndarray, strata: np.ndarray | None, seed: int, labels: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the row numbers to train on and those to hold out, with each group on one side.
+
+    Of several random draws of groups the one is taken that comes nearest to the usual number of
+    rows, of each class. Some rows of every class stay in training.
+
+    Args:
+        groups: `[rows]` number of each row's group.
+        strata: `[rows]` class of each row, or `None` if there are no classes.
+        seed: Seed of the draws.
+        labels: The classes, or `None`.
+
+    Raises:
+        ValueError: There is one group, or a class in each group that is in no other.
+    """
+    _, groups = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(groups)
+    if len(sizes) < 2:
+        raise ValueError(
+            "groups must be at least 2, so that one can be held out. Received: 1 group in "
+            f"{len(groups)} rows."
+        )
+    classes = np.zeros(len(groups), "int64") if strata is None else strata
+    free = np.ones(len(sizes), bool)
+    pairs = np.unique(np.stack([classes, groups]), axis=1)
+    found, first, count = np.unique(pairs[0], return_index=True, return_counts=True)
+    free[pairs[1][first[count == 1]]] = False
+    if not free.any():
+        raise ValueError(
+            "Each group has a class that is in no other group, so that none can be held out: "
+            "training would never see the class. Pass larger groups, or validation_data. "
+            f"Received: class {labels.tolist()[found[count == 1][0]]!r} in one group alone."
+        )
+    return _sides(np.isin(groups, _drawn(groups, classes, sizes, np.flatnonzero(free), seed)))
+
+
+def _drawn(groups, classes, sizes, free, seed):
+    """Returns the groups to hold out."""
+    random = np.random.default_rng(seed)
+    rows, every = len(groups), np.bincount(classes)
+    share = held_out_fraction(rows)
+    best, cost = None, np.inf
+    for _ in range(int(np.clip(_DRAWN_ROWS // rows, 4, _DRAWS))):
+        order = random.permutation(free)
+        most = len(order) - (len(order) == len(sizes))
+        count = 1 + int(np.argmin(np.abs(np.cumsum(sizes[order[:most]]) - share * rows)))
+        for chosen in (order[:count], order[:1]):
+            mask = np.zeros(len(sizes), bool)
+            mask[chosen] = True
+            held = np.bincount(classes[mask[groups]], minlength=len(every))
+            found = np.abs(held - share * every).sum()
+            if found < cost and not ((held == every) & (every > 0)).any():
+                best, cost = chosen, found
+    return best
+
+
+def split_times(
+    times: np.ndarray, strata: np.ndarray | None, gap: Any, labels: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the row numbers to train on and those to hold out, which are the last in time.
+
+    Rows of one time are on one side. Training rows that are not as long as the gap before the first
+    row held out are left out.
+
+    Args:
+        times: `[rows]` dates or numbers.
+        strata: `[rows]` class of each row, or `None` if there are no classes.
+        gap: Time between the sides, 0 for none.
+        labels: The classes, or `None`.
+
+    Raises:
+        ValueError: All rows are of one time, or what is left before them cannot be learnt from.
+    """
+    known, counts = np.unique(times, return_counts=True)
+    if len(known) < 2:
+        raise ValueError(
+            "time must have at least 2 different values, so that the last rows can be held out. "
+            f"Received: {known[0]} in all {len(times)} rows."
+        )
+    later = counts[::-1].cumsum()[::-1][1:]
+    wanted = len(times) * held_out_fraction(len(times))
+    # From the end, so that of two that are as near the smaller part is held out.
+    place = len(later) - 1 - int(np.argmin(np.abs(later - wanted)[::-1]))
+    start = known[1 + place]
+    held = times >= start
+    kept = ~held if not gap else ~held & (times <= start - gap)
+    if kept.sum() < 2:
+        raise ValueError(
+            f"Too few rows are left to train on: {kept.sum()} of {len(times)} are before {start}, "
+            f"where held-out rows begin, by the gap or more. Expected at least 2. Pass a shorter "
+            f"gap. Received: gap={gap}."
+        )
+    if strata is not None:
+        absent = np.setdiff1d(strata, strata[kept])
+        if len(absent):
+            raise ValueError(
+                f"Class {labels.tolist()[absent[0]]!r} is in none of the rows to train on, because "
+                f"the last rows are held out, from {start} on. Leave out its rows, pass a shorter "
+                f"gap, or pass validation_data. Received: {kept.sum()} rows before."
+            )
+    return np.flatnonzero(kept), np.flatnonzero(held)
+
+
+def _sides(mask):
+    return np.flatnonzero(~mask), np.flatnonzero(mask)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 
-def check_aligned(x: Any, y: Any = None, sample_weight: Any = None) -> None:
+def check_aligned(x: Any, y: Any = None, sample_weight: Any = None, **more: Any) -> None:
     """Compares the row labels (the index) of all pandas objects among features, labels and weights.
 
     Rows are read by position. Where the labels say that this pairs the wrong rows, it is an error:
@@ -16,12 +16,14 @@ def check_aligned(x: Any, y: Any = None, sample_weight: Any = None) -> None:
         x: Features in any form.
         y: Labels in any form. Defaults to `None`.
         sample_weight: Weights in any form. Defaults to `None`.
+        **more: Further values of the rows by the argument's name.
 
     Raises:
         ValueError: Two objects hold different rows, or the same in another order.
     """
     given = [*_indexes(x, "features", "feature '{}'"), *_indexes(y, "labels", "labels '{}'")]
-    given += _indexes(sample_weight, "sample_weight", "sample_weight '{}'")
+    for name, values in {"sample_weight": sample_weight, **more}.items():
+        given += _indexes(values, name, f"{name} '{{}}'")
     for what, index in given[1:]:
         _compare(*given[0], what, index)
 
