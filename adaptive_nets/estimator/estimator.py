@@ -24,7 +24,6 @@ from adaptive_nets._checks import (
 )
 from adaptive_nets.adanet import (
     AdaNet,
-    Builder,
     Ensembler,
     Evaluator,
     Generator,
