@@ -9,13 +9,7 @@ from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.defaults import LONGER, MOST_STEPS
 from adaptive_nets.adanet.fit_data import SAMPLE_ROWS, FitArguments
 from adaptive_nets.adanet.settings import SearchSettings
-from adaptive_nets.data.datasets import (
-    check_batched,
-    dataset_batch_size,
-    is_dataset,
-    is_endless,
-    stream_repetitions,
-)
+from adaptive_nets.data.datasets import is_dataset, is_endless, stream_repetitions
 
 
 def stream_long_repetitions(settings: SearchSettings, given: FitArguments) -> FitArguments:
@@ -29,23 +23,20 @@ def stream_long_repetitions(settings: SearchSettings, given: FitArguments) -> Fi
         given: The arguments of `fit`.
 
     Raises:
-        ValueError: `x` is a dataset without batches of features and labels.
+        ValueError: `x` repeats what are no batches of features and labels.
     """
-    x = given.x
-    if given.y is not None or not is_dataset(x) or is_endless(x):
+    if given.y is not None or not is_dataset(given.x) or is_endless(given.x):
         return given
-    check_batched(x)
     steps = settings.steps_per_iteration
     if steps == "auto":
         steps = MOST_STEPS * (1 if settings.stopping is None else LONGER)
-    rows = settings.rounds * steps * dataset_batch_size(x)
 
     def needed():
-        balanced = "balanced" in keras.tree.flatten(given.class_weight)
-        counted = balanced or given.sample_weight is not None or given.validation_split
-        return bool(counted) or requires_end(settings)
+        weighed = given.sample_weight is not None
+        counted = any(isinstance(each, str) for each in keras.tree.flatten(given.class_weight))
+        return bool(weighed or counted or given.validation_split) or requires_end(settings)
 
-    x = stream_repetitions(x, max(rows - 1, SAMPLE_ROWS), needed)
+    x = stream_repetitions(given.x, SAMPLE_ROWS, needed, settings.rounds * steps)
     return dataclasses.replace(given, x=x)
 
 

@@ -79,7 +79,7 @@ def count_batches(dataset: "tf.data.Dataset", most: int | None = None) -> int:
 
 
 def stream_repetitions(
-    dataset: "tf.data.Dataset", rows: int, requires_end: Callable[[], bool]
+    dataset: "tf.data.Dataset", rows: int, requires_end: Callable[[], bool], batches: int = 0
 ) -> "tf.data.Dataset":
     """Returns a dataset that repeats others as an endless one if it is long, else as it is.
 
@@ -87,13 +87,21 @@ def stream_repetitions(
     goes on.
 
     Args:
-        dataset: Batched, finite dataset.
+        dataset: Finite dataset of batches.
         rows: With up to so many rows it is not long.
         requires_end: Function that returns whether the dataset has to stay finite.
+        batches: With fewer batches, where their number is known, it is not long either. Defaults
+            to 0.
+
+    Raises:
+        ValueError: The dataset repeats others, but has no batches.
     """
     if not repeats(dataset) or requires_end():
         return dataset
+    check_batched(dataset)
     least = rows // dataset_batch_size(dataset) + 1
+    if int(dataset.cardinality()) >= 0:
+        least = max(least, batches)
     return dataset.repeat() if count_batches(dataset, least) >= least else dataset
 
 

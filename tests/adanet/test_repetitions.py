@@ -8,6 +8,7 @@ import adaptive_nets as an
 from adaptive_nets import estimator as est
 from adaptive_nets.adanet.fit_data import SAMPLE_ROWS, FitArguments
 from adaptive_nets.adanet.repetitions import stream_long_repetitions
+from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.datasets import is_endless
 
 ROWS, BATCH, STEPS = 100, 25, 10
@@ -37,8 +38,9 @@ class Read:
 
 def searched(**settings):
     defaults = {"max_iterations": 1, "steps_per_iteration": STEPS, "seed": 0}
-    generator = settings.pop("generator", None) or an.generators.Dense(4, depths=[1])
-    return an.AdaNet(an.heads.BinaryClass(), generator, **{**defaults, **settings})
+    return an.AdaNet(
+        an.heads.BinaryClass(), an.generators.Dense(4, depths=[1]), **{**defaults, **settings}
+    )
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -59,7 +61,7 @@ def test_ten_steps_of_many_repetitions_read_what_those_of_an_endless_dataset_do(
     # The same of an input function, with a round that is longer than the training.
     data = Read(known)
     estimator = est.Estimator(
-        an.heads.BinaryClass(), an.generators.Dense(4, depths=[1]), 1000, max_iterations=1,
+        an.heads.BinaryClass(), an.generators.Dense(4, depths=[1]), 2 * STEPS, max_iterations=1,
         model_dir=tmp_path,
     )  # fmt: skip
     estimator.train(lambda: data.batches.repeat(20_000), max_steps=STEPS)
@@ -93,6 +95,13 @@ STREAMED = {
     "weights by class": (40_000, {}, {"class_weight": {0: 1.0, 1: 2.0}}, True),
     "no more than all steps use": (50, {"steps_per_iteration": 201}, {}, False),
     "as many as all steps use": (50, {"steps_per_iteration": 200}, {}, True),
+    "as many as all rounds may use": (
+        6250,
+        {"max_iterations": "auto", "steps_per_iteration": "auto"},
+        {},
+        True,
+    ),
+    "fewer than that": (6249, {"max_iterations": "auto", "steps_per_iteration": "auto"}, {}, False),
     "few rows": (10, {}, {}, False),
     "once": (1, {}, {}, False),
     "rows that are counted": (40_000, {}, {"class_weight": "balanced"}, False),
@@ -108,11 +117,30 @@ STREAMED = {
 def test_what_is_streamed(name):
     times, settings, given, streamed = STREAMED[name]
     repeated = Read().batches.repeat(times)
-    found = stream_long_repetitions(searched(**settings).settings, FitArguments(repeated, **given))
+    defaults = {"generator": an.generators.Dense(4), "max_iterations": 1}
+    chosen = {**defaults, "steps_per_iteration": STEPS, **settings}
+    found = stream_long_repetitions(
+        SearchSettings(an.heads.BinaryClass(), **chosen), FitArguments(repeated, **given)
+    )
     assert is_endless(found.x) == streamed
     assert streamed or found.x is repeated
 
 
-def test_an_unbatched_dataset_is_refused_as_ever():
+def test_of_an_unknown_length_no_more_is_counted_than_a_sample():
+    data = Read(known=False)
+    settings = SearchSettings(an.heads.BinaryClass(), an.generators.Dense(4))
+    for times, streamed in ((40, False), (50, True)):
+        found = stream_long_repetitions(settings, FitArguments(data.batches.repeat(times)))
+        assert is_endless(found.x) == streamed
+    assert data.rows <= 40 * ROWS + SAMPLE_ROWS + 4 * ROWS
+
+
+def test_repeated_rows_without_batches_are_refused(tmp_path):
+    rows = tf.data.Dataset.from_tensor_slices((X, Y)).repeat(20_000)
+    estimator = est.Estimator(
+        an.heads.BinaryClass(), an.generators.Dense(4), 1, model_dir=tmp_path / "search"
+    )
     with pytest.raises(ValueError, match=r"Call dataset.batch\(batch_size\) first"):
-        searched().fit(tf.data.Dataset.from_tensor_slices((X, Y)).repeat(20_000), verbose=0)
+        estimator.train(lambda: rows, max_steps=1)
+    with pytest.raises(ValueError, match=r"Call dataset.batch\(batch_size\) first"):
+        searched().fit(rows, verbose=0)
