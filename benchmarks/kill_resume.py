@@ -32,7 +32,7 @@ class KilledError(Exception):
     """Ends a search in the middle of a round."""
 
 
-def search(folder, given, callbacks=()):
+def search(folder, given, callbacks=(), **settings):
     """Searches in a folder, going on from what is there; writes the result beside it."""
     import numpy as np
     from sklearn.datasets import load_digits
@@ -47,13 +47,25 @@ def search(folder, given, callbacks=()):
         model_dir=folder,
         seed=given.seed,
         checkpoint_seconds=0,
+        **settings,
     )
     print("ready", flush=True)
     valid = (x[1400:], y[1400:])
-    net.fit(x[:1400], y[:1400], validation_data=valid, callbacks=list(callbacks), verbose=0)
-    board = net.leaderboard().drop(columns="seconds").to_json(double_precision=15)
-    np.savez(f"{folder}.npz", np.array(board), *net.model.get_weights())
+    try:
+        net.fit(x[:1400], y[:1400], validation_data=valid, callbacks=list(callbacks), verbose=0)
+    except an.adanet.ModelDirInUseError as error:
+        print(f"refused: {error}", flush=True)
+        return
+    np.savez(f"{folder}.npz", *reported(net))
     print("done", flush=True)
+
+
+def reported(net):
+    """What a search reports: its leaderboard without the seconds, and all weights."""
+    import numpy as np
+
+    board = net.leaderboard().drop(columns="seconds").to_json(double_precision=15)
+    return [np.array(board), *net.model.get_weights()]
 
 
 def check(folder, seen):
@@ -76,10 +88,16 @@ def check(folder, seen):
             continue
 
 
-def new_process(*arguments):
-    """Starts this file anew; what it prints can be read while it runs."""
-    command = [sys.executable, os.path.abspath(__file__), *arguments]
+def new_process(*arguments, script=__file__):
+    """Starts a script, this one by default; what it prints can be read while it runs."""
+    command = [sys.executable, os.path.abspath(script), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def worker_arguments(folder, given):
+    """What a process is given that searches in a folder."""
+    shared = [f"--{name}={getattr(given, name)}" for name in ("seed", "rounds", "steps")]
+    return ["--worker", str(folder), *shared]
 
 
 def attempt(folder, given, delay=None, ending=signal.SIGKILL, start=new_process):
@@ -88,8 +106,7 @@ def attempt(folder, given, delay=None, ending=signal.SIGKILL, start=new_process)
     `ending` is the signal that ends it; `start` starts this file in a process of its own, with the
     arguments it is given.
     """
-    arguments = [f"--{name}={getattr(given, name)}" for name in ("seed", "rounds", "steps")]
-    seen, process = set(), start("--worker", str(folder), *arguments)
+    seen, process = set(), start(*worker_arguments(folder, given))
     try:
         if process.stdout.readline() != "ready\n":
             raise RuntimeError("The search did not begin.")
@@ -101,7 +118,10 @@ def attempt(folder, given, delay=None, ending=signal.SIGKILL, start=new_process)
                 break
             check(folder, seen)
             time.sleep(min(left, 0.05))
-        done = "done" in process.stdout.read()
+        printed = process.stdout.read()
+        if "refused: " in printed:
+            raise RuntimeError(printed)
+        done = "done" in printed
         seconds = time.perf_counter() - began
         status = process.wait(timeout=60)
         if status not in (0, -ending):
@@ -141,8 +161,8 @@ def same(one, other):
         return a.files == b.files and all(np.array_equal(a[n], b[n]) for n in a.files)
 
 
-def compare(given, place, attempt):
-    """Kills searches in a folder, prints what came out, and returns it."""
+def compare(given, place, attempt, signals=SIGNALS):
+    """Ends searches in a folder by signals in turns, prints what came out, and returns it."""
     moments = random.Random(given.seed)
     whole = place / "undisturbed"
     done, seconds, files = attempt(whole, given)
@@ -152,7 +172,7 @@ def compare(given, place, attempt):
     while True:
         # Half a search at most, so that each is killed a few times and gets on all the same.
         delay = moments.uniform(0, seconds / 2) if kills < given.kills else None
-        ending = SIGNALS[kills % len(SIGNALS)]
+        ending = signals[kills % len(signals)]
         done, lasted, read = attempt(folder, given, delay, ending=ending)
         if not done:
             kills += 1

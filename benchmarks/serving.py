@@ -1,10 +1,14 @@
 """How long one row takes: a fused ensemble beside the ensemble, and beside a network by hand.
 
     python benchmarks/serving.py [--members 5] [--width 64] [--connect none] [--quick]
+    python benchmarks/serving.py --part threads [--threads 8] [--seconds 60] [--quick]
 
 The SavedModels answer in turns, in a new order each time, by `TF_SessionRun` of TensorFlow's C API:
 what a server calls, without Python. Each figure is the median of this run; "fastest tenth" is the
 quantile below which a tenth of the turns is, which other processes disturb less.
+
+With `--part threads`, several threads of one process send each signature requests of 1 to 32 rows,
+one after another, and compare what they get with what one thread has got.
 """
 
 import argparse
@@ -12,12 +16,14 @@ import ctypes
 import os
 import pathlib
 import tempfile
+import threading
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+import psutil
 import tensorflow as tf
 from sklearn.datasets import load_digits
 from tensorflow.core.protobuf import saved_model_pb2
@@ -174,9 +180,82 @@ def latencies(served, rows, turns):
     return found, float(gap)
 
 
+def requests(signature, feature, sizes=(1, 7, 32)):
+    """Inputs of a signature, of several numbers of rows: tensors, or `tf.Example`s in bytes."""
+    rng, found = np.random.default_rng(0), []
+    ((name, spec),) = signature.structured_input_signature[1].items()
+    for rows in sizes:
+        given = rng.random((rows, 64)).astype("float32")
+        if spec.dtype == tf.string:
+            floats = [tf.train.FloatList(value=row) for row in given]
+            features = [{feature: tf.train.Feature(float_list=each)} for each in floats]
+            examples = [
+                tf.train.Example(features=tf.train.Features(feature=each)) for each in features
+            ]
+            given = [each.SerializeToString() for each in examples]
+        found.append({name: tf.constant(given)})
+    return found
+
+
+def in_threads(signature, given, threads, seconds):
+    """Calls a signature from threads for some seconds; returns calls, errors, times and memory."""
+    expected = [signature(**each) for each in given]
+    taken, errors, until = [[] for _ in range(threads)], [], time.perf_counter() + seconds
+
+    def work(number):
+        turn = number
+        while time.perf_counter() < until:
+            turn = (turn + 1) % len(given)
+            began = time.perf_counter()
+            try:
+                found = signature(**given[turn])
+                taken[number].append(time.perf_counter() - began)
+                for name, value in expected[turn].items():
+                    if value.dtype.is_floating:
+                        np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-6)
+                    else:
+                        np.testing.assert_array_equal(found[name], value)
+            except Exception as error:
+                errors.append(f"{type(error).__name__}: {error}")
+
+    memory = psutil.Process().memory_info
+    working = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    for each in working:
+        each.start()
+    # From the middle on: what the first calls allocate is kept.
+    time.sleep(seconds / 2)
+    before = memory().rss
+    for each in working:
+        each.join()
+    all_taken = np.concatenate(taken)
+    middle, slow = np.quantile(all_taken, (0.5, 0.99)) * 1e3
+    return {
+        "calls": len(all_taken), "errors": errors, "p50, ms": float(middle),
+        "p99, ms": float(slow), "MiB in the second half": (memory().rss - before) / (1 << 20),
+    }  # fmt: skip
+
+
+def served_in_threads(given):
+    """Exports an ensemble, and sends each of its signatures requests from threads."""
+    search = searched(given.members, given.width, given.connect, 10 if given.quick else 100)
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        loaded = tf.saved_model.load(search.export(f"{folder}/ensemble"))
+        (feature,) = loaded.signatures["predict"].structured_input_signature[1]
+        for name, signature in sorted(loaded.signatures.items()):
+            sent = requests(signature, feature)
+            found = in_threads(signature, sent, given.threads, given.seconds)
+            print(f"{name}, {given.threads} threads, {given.seconds:g} s: {found}", flush=True)
+            results[name] = found
+    return results
+
+
 def main(argv=None):
-    """Prints times and ratios, and returns them by number of rows."""
+    """Prints times and ratios, and returns them by number of rows, or by signature."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--part", choices=("latency", "threads"), default="latency")
+    parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=60.0, help="for each signature")
     parser.add_argument("--members", type=int, default=5)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--connect", default="none", choices=("none", "previous", "all"))
@@ -185,6 +264,9 @@ def main(argv=None):
     turns = {1: 2000, 32: 2000, 1024: 300}
     if given.quick:
         given.members, given.width, turns = 2, 8, {1: 40}
+        given.seconds = min(given.seconds, 1.0)
+    if given.part == "threads":
+        return served_in_threads(given)
     search = searched(given.members, given.width, given.connect, 10 if given.quick else 100)
     results = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -19,6 +19,7 @@ from adaptive_nets.adanet.defaults import MOST_STEPS, Defaults
 from adaptive_nets.adanet.fit_data import FitArguments, FitData, read_fit_data
 from adaptive_nets.adanet.placement.base import Placement
 from adaptive_nets.adanet.placement.identity import Identity
+from adaptive_nets.adanet.repetitions import stream_long_repetitions
 from adaptive_nets.adanet.rounds.folding.sources import check_folds
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.data.columns.feature import MismatchError
@@ -98,6 +99,7 @@ def prepare(
     """
     _check_held_out(settings, given)
     _check_stopping(settings, group)
+    given = stream_long_repetitions(settings, given)
     before, state = known.context, known.state
     stored, found = None, None
     if folder is not None and before is None:

@@ -153,7 +153,8 @@ class AdaNet(ResultsFace, ScikitLearnFace, Portable):
         Args:
             x: Array, tensor, table (pandas, polars, Arrow), dict or list of arrays; or batches of
                 `(features, labels[, weights])`: a `PyDataset`, generator, or `tf.data.Dataset`,
-                which is streamed if endless, else read once. See `search.schema`.
+                which is streamed if endless, or if it repeats rows for more steps than all rounds
+                take, else read once. See `search.schema`.
             y: Labels in the head's form. Omit for a dataset.
             sample_weight: One weight >= 0 per row; for `heads.Multi` also a dict by head.
             class_weight: `"balanced"`, a dict from class to weight, or a list in their order. As in

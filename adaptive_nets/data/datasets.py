@@ -1,7 +1,7 @@
 """Checks `tf.data` datasets and reads them into arrays."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -13,6 +13,7 @@ from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.rows import Features
 from adaptive_nets.data.spool import MEMORY_LIMIT, NO_LIMIT, Spool
 from adaptive_nets.data.values import as_array, first_masked
+from adaptive_nets.keras_internals import repeats
 from adaptive_nets.machine import clock
 
 if TYPE_CHECKING:
@@ -62,6 +63,46 @@ def _shapes(spec):
 def is_endless(dataset: Any) -> bool:
     """Returns whether a dataset's cardinality is infinite."""
     return is_dataset(dataset) and int(dataset.cardinality()) == -1
+
+
+def count_batches(dataset: "tf.data.Dataset", most: int | None = None) -> int:
+    """Returns the number of batches of a finite dataset.
+
+    Args:
+        dataset: The dataset.
+        most: The most batches to read if the number is not known. Defaults to `None`: all.
+    """
+    known = int(dataset.cardinality())
+    if known >= 0:
+        return known
+    return sum(1 for _ in (dataset if most is None else dataset.take(most)))
+
+
+def stream_repetitions(
+    dataset: "tf.data.Dataset", rows: int, requires_end: Callable[[], bool], batches: int = 0
+) -> "tf.data.Dataset":
+    """Returns a dataset that repeats others as an endless one if it is long, else as it is.
+
+    To read all repetitions first may take hours. Those of an endless dataset are read as training
+    goes on.
+
+    Args:
+        dataset: Finite dataset of batches.
+        rows: With up to so many rows it is not long.
+        requires_end: Function that returns whether the dataset has to stay finite.
+        batches: With fewer batches, where their number is known, it is not long either. Defaults
+            to 0.
+
+    Raises:
+        ValueError: The dataset repeats others, but has no batches.
+    """
+    if not repeats(dataset) or requires_end():
+        return dataset
+    check_batched(dataset)
+    least = rows // dataset_batch_size(dataset) + 1
+    if int(dataset.cardinality()) >= 0:
+        least = max(least, batches)
+    return dataset.repeat() if count_batches(dataset, least) >= least else dataset
 
 
 @dataclasses.dataclass(frozen=True)

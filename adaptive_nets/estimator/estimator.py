@@ -24,16 +24,16 @@ from adaptive_nets._checks import (
 )
 from adaptive_nets.adanet import (
     AdaNet,
-    Builder,
     Ensembler,
     Evaluator,
     Generator,
     SeveralEnsemblers,
 )
-from adaptive_nets.adanet.candidates.generator import propose_builders
 from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
 from adaptive_nets.adanet.checkpoints.warm_start import start_warm
 from adaptive_nets.adanet.checkpoints.writer_lease import HoldsLease
+from adaptive_nets.adanet.repetitions import requires_end
+from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.compat.contract import ESTIMATOR, metric_arguments
 from adaptive_nets.estimator.config import RunConfig
@@ -279,19 +279,21 @@ class Estimator(TakesModelFn, HoldsLease, TrainedEnsemble):
 def _train_search(estimator, input_fn, hooks, steps, max_steps, saving_listeners):
     callbacks, listeners = callbacks_of(hooks), check_listeners(saving_listeners)
     warm = estimator._warm_start
+    checked = SearchSettings(**estimator._settings)
     if warm is not None:
-        checked = AdaNet(**estimator._settings).settings
         warm = start_warm(warm, checked, estimator if estimator._writes else None)
     began = estimator._steps_taken()
     if max_steps is not None and began >= max_steps:
         logging.info("Nothing to train: already at global step %d of %d.", began, max_steps)
         return estimator.load(estimator.latest_checkpoint())
-    most = min(filter(None, (steps, max_steps and max_steps - began)), default=None)
+    most = [steps, max_steps and max_steps - began]
+    if isinstance(checked.steps_per_iteration, int) and isinstance(checked.max_iterations, int):
+        # One more than all rounds take, so that they end the training.
+        rest = checked.max_iterations * checked.steps_per_iteration - began
+        most.append(max(rest, 0) + 1)
     given = inputs.for_training(
-        input_fn, estimator._config, estimator._params, most,
-        # Shares are trained on finite data.
-        lambda: estimator._settings.get("placement", "replicated") != "replicated"
-        or _has_own_data(estimator._settings["generator"]),
+        input_fn, estimator._config, estimator._params, min(filter(None, most), default=None),
+        lambda: requires_end(checked),
     )  # fmt: skip
     limits = [began + more for more in (steps, given.steps) if more is not None]
     limits += [] if max_steps is None else [max_steps]
@@ -333,19 +335,6 @@ def _judge(estimator):
     if not hasattr(judge, "input_fn"):
         return judge
     return judge.evaluator(estimator._config, estimator._params)
-
-
-def _has_own_data(generator):
-    """Returns whether a builder of the first round brings its own rows, beside finite ones."""
-    if generator.needs_features:
-        return False
-    builders = propose_builders(generator, None, 1, [])
-    return any(
-        builder.training_data.__func__ is not Builder.training_data
-        if hasattr(builder.training_data, "__func__")
-        else True
-        for builder in builders
-    )
 
 
 def _round_steps(model_dir, limits, began):

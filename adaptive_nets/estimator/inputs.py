@@ -14,16 +14,16 @@ from adaptive_nets.adanet.fit_data import SAMPLE_ROWS
 from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.datasets import (
-    dataset_batch_size,
+    count_batches,
     is_dataset,
     is_endless,
     plain_features,
     plain_labels,
+    stream_repetitions,
 )
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.estimator.compat.arrays import numpy_input_fn, pandas_input_fn
 from adaptive_nets.estimator.mode_keys import ModeKeys
-from adaptive_nets.keras_internals import repeats
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -133,11 +133,8 @@ def for_training(
         _check_labelled(found)
         if is_endless(found):
             return Given({"x": found}, None)
-        steps = _length(found, most)
-        # To read all repetitions may take hours; of so few rows they are read as a whole anyway.
-        if steps and repeats(found) and not (finite is not None and finite()):
-            few = steps * dataset_batch_size(found) <= SAMPLE_ROWS
-            found = found if few else found.repeat()
+        steps = count_batches(found, most)
+        found = stream_repetitions(found, SAMPLE_ROWS, finite or (lambda: False))
         return Given({"x": found}, steps)
     features, labels, *weight = _pair(found)
     rows = len(keras.tree.flatten(features)[0])
@@ -241,11 +238,3 @@ def _pair(found):
             f"Received: {sorted(lengths)} rows."
         )
     return parts
-
-
-def _length(dataset, most):
-    known = int(dataset.cardinality())
-    if known >= 0:
-        return known
-    # To count them is to read them: not more than needed.
-    return sum(1 for _ in (dataset if most is None else dataset.take(most)))

@@ -157,6 +157,29 @@ def test_serving(capsys):
     assert "ensemble of 2 members of width 8" in capsys.readouterr().out
 
 
+def test_serving_in_threads(capsys):
+    found = run("serving", "--part=threads", "--seconds=0.3", "--threads=3")
+    assert {"serving_default", "predict", "classify"} <= set(found)
+    for figures in found.values():
+        assert figures["calls"] >= 6 and figures["errors"] == []
+        assert 0 < figures["p50, ms"] <= figures["p99, ms"]
+    assert capsys.readouterr().out.count("3 threads, 0.3 s") == len(found)
+
+
+def test_leases(capsys):
+    found = run("leases")
+    for part in ("starts", "locks"):
+        figures = found[part]
+        assert figures["starts"] == figures["one won"] == figures["loads"] == 1
+        assert 0 < figures["slowest refusal, s"] < 60
+    assert found["kills"] == {"kills": 1, "equal": [True]}
+    assert {kind: (each["calls"], each["errors"]) for kind, each in found["reads"].items()} == {
+        "evaluate": (2, []), "export": (2, []),
+    }  # fmt: skip
+    printed = capsys.readouterr().out
+    assert printed.count("1 of 2 refused") == 2 and "1 kills, 1 searches" in printed
+
+
 def test_kill_resume(capsys):
     found = run("kill_resume")
     assert found["kills"] == 1 and found["files"] > 3
