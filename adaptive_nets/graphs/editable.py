@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from adaptive_nets.graphs.copy import copy_model
-from adaptive_nets.graphs.read import PLAIN_MODELS, functional, ordered_nodes
+from adaptive_nets.graphs.read import PLAIN_MODELS, functional, given_to, ordered_nodes
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.graphs.state import carry_state
 
@@ -211,18 +211,8 @@ def _unfolded(node: Any) -> list[Any] | None:
     """What a model inside reads, in the order of its inputs; `None` where it stays whole."""
     if type(node.operation) not in PLAIN_MODELS:
         return None
-    inside = functional(node.operation)
-    args, kwargs = node.arguments.args, node.arguments.kwargs
-    plain = len(args) == 1 and all(value is None for value in keras.tree.flatten(kwargs))
-    if not plain or len(inside.outputs) != 1:
-        return None
-    if len(inside.inputs) == len(node.input_tensors) == 1:
-        return list(node.input_tensors)
-    by_name = isinstance(args[0], dict) and isinstance(node.operation.input, dict)
-    if not by_name or args[0].keys() != node.operation.input.keys():
-        return None
-    given = {id(inner): args[0][key] for key, inner in node.operation.input.items()}
-    return [given[id(tensor)] for tensor in inside.inputs]
+    plain = all(value is None for value in keras.tree.flatten(node.arguments.kwargs))
+    return given_to(node) if plain and len(functional(node.operation).outputs) == 1 else None
 
 
 def _called(step: Step, layer: Any, tensors: list[Any]) -> Any:

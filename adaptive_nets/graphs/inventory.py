@@ -115,6 +115,12 @@ def held_attributes(model: Any) -> dict[str, Any]:
     }
 
 
+def held_layers(model: Any) -> list[Any]:
+    """The layers and weights that the attributes of a model hold, beside those of Keras."""
+    found = [each for value in held_attributes(model).values() for each in _leaves(value)]
+    return [each for each in found if _is_part(each)]
+
+
 def carry_attributes(source: Any, new: Any) -> list[str]:
     """Gives a model made of another's layers the other's attributes.
 

@@ -2,8 +2,11 @@
 
 A file holds a shared layer's weights once, at the first place where it stands, but reads them at
 every place. So a model in which a layer stands at several places is saved, and cannot be loaded.
+Layers are copied apart (`separated`), or a model inside is put into the graph around
+it (`loadable`), which keeps them shared.
 """
 
+import inspect
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,10 +14,26 @@ from typing import Any
 import keras
 
 from adaptive_nets.graphs.copy import Copier
-from adaptive_nets.graphs.read import PLAIN_MODELS
+from adaptive_nets.graphs.inventory import (
+    graph_nodes,
+    held_layers,
+    is_made_of_graph,
+    keeps_class,
+)
+from adaptive_nets.graphs.read import PLAIN_MODELS, functional, given_to, ordered_nodes
+from adaptive_nets.graphs.rebuild import GraphBuilder, Known, call_as
 from adaptive_nets.graphs.scope import names_in
 from adaptive_nets.graphs.state import carry_state
-from adaptive_nets.keras_internals import layers_in, own_trainable, seeded, set_own_trainable
+from adaptive_nets.graphs.unique_names import free_name
+from adaptive_nets.keras_internals import (
+    direct_layers,
+    forget_calls,
+    layers_in,
+    own_trainable,
+    own_variables,
+    seeded,
+    set_own_trainable,
+)
 
 # Packages whose layers Keras can load.
 _KNOWN = ("keras", "keras_hub", "adaptive_nets")
@@ -72,6 +91,156 @@ def copied_apart(model: keras.Model) -> keras.Model:
         carry_state(old, copy)
     set_own_trainable(new, own_trainable(model))
     return new
+
+
+def loadable(model: keras.Model, source: keras.Model) -> tuple[keras.Model, list[str]]:
+    """Puts the layers of models inside into the graph around them, where the two share layers.
+
+    The layers stay the same ones and are called once more: all computes and trains as before.
+
+    Args:
+        model: A model that was made of `source`, not compiled; only the result is used afterwards.
+        source: The other. Models inside that its attributes hold stay, if its class does.
+
+    Returns:
+        The model that can be saved and loaded, which is the same one where nothing is shared; and
+        what a person should know: which models inside could not be put into the graph.
+    """
+    # A class that makes its layers itself is loaded by its settings.
+    found = _holders(model) if keeps_class(model) else []
+    if not found:
+        return model, []
+    held = {id(each) for each in found}
+    kept = {layer.name for layer in held_layers(source)} if keeps_class(source) else set()
+    unclear = any(_given(node) is None for node in graph_nodes(model) if id(node.operation) in held)
+    if unclear or any(each.name in kept for each in found):
+        names = ", ".join(repr(each.name) for each in found)
+        return model, [
+            f"a file of it cannot be loaded: {names} inside shares layers with the model around it"
+        ]
+    trained = {id(variable) for variable in model.trainable_variables}
+    new = _Inliner(found).model(model)
+    for layer in layers_in(new):
+        own = own_variables(layer)
+        if own and not any(id(variable) in trained for variable in own):
+            # The model that held it was frozen.
+            set_own_trainable(layer, False)
+    return new, []
+
+
+class _Inliner(GraphBuilder):
+    """Calls the layers of a model again, those of some models inside in the graph around them."""
+
+    verb = "inline the layers of"
+
+    def __init__(self, holders: list[Any]) -> None:
+        self.holders = {id(each) for each in holders}
+        self.again: dict[int, Any] = {}
+        self.placed: dict[str, Any] = {}
+        self.training: list[bool] = []
+        self.called: set[int] = set()
+
+    def model(self, source: keras.Model, name: str | None = None) -> keras.Model:
+        outer = self.placed
+        self.placed = {x.name: x for x in functional(source).operations}
+        new = super().model(source, name)
+        self.placed = outer
+        return new
+
+    def stays_in_a_row(self, graph: Any) -> bool:
+        return not any(id(node.operation) in self.holders for node in ordered_nodes(graph))
+
+    def layer(self, operation: Any) -> Any:
+        if not _is_graph(operation) or self.holders.isdisjoint(map(id, layers_in(operation))):
+            return operation
+        if id(operation) not in self.again:
+            self.again[id(operation)] = self.model(operation)
+            set_own_trainable(self.again[id(operation)], own_trainable(operation))
+        return self.again[id(operation)]
+
+    def call(self, node: Any, known: Known) -> None:
+        operation = node.operation
+        if id(operation) not in self.holders:
+            new = self.layer(operation)
+            if id(new) not in self.called:
+                self.called.add(id(new))
+                forget_calls(new)
+            call_as(node, new, known, **self._told(node))
+            return
+        graph, told = functional(operation), node.arguments.kwargs.get("training")
+        inside = {id(a): known[id(b)] for a, b in zip(graph.inputs, _given(node), strict=True)}
+        outer, self.training = self.training, self.training if told is None else [told]
+        for each in ordered_nodes(graph):
+            if id(each.operation) not in self.holders:
+                self._place(each.operation, operation.name)
+            self.call(each, inside)
+        self.training = outer
+        outputs = [inside[id(tensor)] for tensor in graph.outputs]
+        known |= {id(old): new for old, new in zip(node.outputs, outputs, strict=True)}
+
+    def _told(self, node: Any) -> dict[str, bool]:
+        """What the call of a model inside said of training, for a layer that asks."""
+        operation = node.operation
+        if not self.training or node.arguments.kwargs.get("training") is not None:
+            return {}
+        asks = isinstance(operation, keras.Layer) and (
+            "training" in inspect.signature(operation.call).parameters
+        )
+        return {"training": self.training[0]} if asks else {}
+
+    def _place(self, operation: Any, holder: str) -> None:
+        """Gives a layer that comes from inside a name that no other has."""
+        if any(each is operation for each in self.placed.values()):
+            return
+        name = operation.name
+        if name in self.placed:
+            name = free_name(inlined_name(holder, name), self.placed)
+            self.layer(operation).name = name
+        self.placed[name] = operation
+
+
+def inlined_name(holder: str, name: str) -> str:
+    """What a layer of a model inside is called in the graph around, where its name is taken."""
+    return f"{holder}_{name}"
+
+
+def _holders(model: keras.Model) -> list[Any]:
+    """The models inside that hold a layer which stands outside of them too."""
+    inside = {id(node.operation): node.operation for node in graph_nodes(model)}
+    return [
+        each
+        for each in inside.values()
+        if _is_graph(each) and not (_held(each) - {id(each)}).isdisjoint(_held(model, each))
+    ]
+
+
+def _held(model: Any, without: Any = None) -> set[int]:
+    """Ids of the layers in a model, except for what only one model in it holds."""
+    found: set[int] = set()
+    waiting = [model]
+    while waiting:
+        each = waiting.pop()
+        if each is without or id(each) in found or isinstance(each, keras.layers.InputLayer):
+            continue
+        found.add(id(each))
+        waiting += functional(each).layers if _is_graph(each) else direct_layers(each)
+    return found
+
+
+def _is_graph(operation: Any) -> bool:
+    return type(operation) is keras.Sequential or is_made_of_graph(operation)
+
+
+def _given(node: Any) -> list[Any] | None:
+    """What a model inside reads in a call; None where it changes what it is given."""
+    given = given_to(node)
+    told = {key: x for key, x in node.arguments.kwargs.items() if x is not None}
+    said = not told or (set(told) == {"training"} and isinstance(told["training"], bool))
+    if given is None or not said:
+        return None
+    pairs = zip(functional(node.operation).inputs, given, strict=True)
+    same = all(a.dtype == b.dtype and len(a.shape) == len(b.shape) for a, b in pairs)
+    return given if same else None
 
 
 def _shares(model) -> bool:

@@ -13,6 +13,7 @@ from adaptive_nets.keras_internals import (
     functional_class,
     graph_inside,
     has_graph,
+    input_structure,
     nodes_by_depth,
 )
 
@@ -64,6 +65,33 @@ def ordered_nodes(graph: Any, inputs: bool = False) -> list[Any]:
     by_depth = nodes_by_depth(graph)
     nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
     return [node for node in nodes if inputs or (node.operation and not node.is_input)]
+
+
+def given_to(node: Any) -> list[Any] | None:
+    """What a model inside reads in one call, in the order of its inputs.
+
+    Args:
+        node: The record of the call.
+
+    Returns:
+        Tensors of the graph around it; `None` where the call does not say which input is which.
+    """
+    inside = functional(node.operation)
+    args, wanted = node.arguments.args, input_structure(inside)
+    if len(args) != 1 or len(inside.inputs) != len(node.input_tensors):
+        return None
+    if len(inside.inputs) == 1:
+        return list(node.input_tensors)
+    if isinstance(args[0], dict) and isinstance(wanted, dict):
+        if args[0].keys() != wanted.keys():
+            return None
+        given = {id(inner): args[0][key] for key, inner in wanted.items()}
+        found = [given.get(id(tensor)) for tensor in inside.inputs]
+    elif isinstance(args[0], list | tuple) and isinstance(wanted, list | tuple):
+        found = list(args[0])
+    else:
+        return None
+    return found if all(isinstance(x, keras.KerasTensor) for x in found) else None
 
 
 def check_finite(models: Sequence[keras.Model]) -> None:

@@ -73,10 +73,10 @@ class GraphBuilder:
         call_as(node, self.layer(node.operation), known)
 
 
-def call_as(node: Any, operation: Any, known: Known) -> None:
+def call_as(node: Any, operation: Any, known: Known, **more: Any) -> None:
     """Calls a layer as another was called, on the tensors that stand for the old ones."""
     args, kwargs = node.arguments.fill_in(known)
-    found = keras.tree.flatten(operation(*args, **kwargs))
+    found = keras.tree.flatten(operation(*args, **{**kwargs, **more}))
     known |= {id(tensor): new for tensor, new in zip(node.outputs, found, strict=True)}
 
 

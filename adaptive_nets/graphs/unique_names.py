@@ -1,6 +1,7 @@
 """Models whose layers have names that Keras and TensorFlow take, each its own."""
 
 import re
+from collections.abc import Container
 from typing import Any
 
 import keras
@@ -34,7 +35,7 @@ def named_model(inputs: Any, outputs: Any, name: str) -> keras.Model:
         waiting += call_of(tensor).input_tensors
         if id(operation) not in seen:
             seen.add(id(operation))
-            operation.name = _free(operation.name, taken)
+            operation.name = free_name(operation.name, taken)
             taken.add(operation.name)
     return keras.Model(inputs, outputs, name=name)
 
@@ -57,7 +58,8 @@ def check_names(model: keras.Model, what: str) -> None:
             )
 
 
-def _free(name, taken):
+def free_name(name: str, taken: Container[str]) -> str:
+    """A name, or with a number behind it the next one that is not taken."""
     number, free = 1, name
     while free in taken:
         free, number = f"{name}_{number}", number + 1

@@ -11,6 +11,7 @@ from adaptive_nets.keras_internals.forking import check_not_forked
 from adaptive_nets.keras_internals.graph import (
     attributes_of_keras,
     call_of,
+    forget_calls,
     functional_class,
     graph_inside,
     has_graph,
@@ -114,6 +115,7 @@ __all__ = [
     "draw_seed",
     "drop_all_reduce",
     "feature_space_concatenation",
+    "forget_calls",
     "forget_traces",
     "full_precision",
     "functional_class",

@@ -50,6 +50,16 @@ def call_of(tensor: keras.KerasTensor) -> Any:
     return operation._inbound_nodes[call]
 
 
+def forget_calls(operation: Any) -> None:
+    """Lets a layer stand in no graph, so that its next call is its first one again.
+
+    Args:
+        operation: A layer or operation of models that are not used any more.
+    """
+    operation._inbound_nodes.clear()
+    operation._outbound_nodes.clear()
+
+
 def mask_of(tensor: keras.KerasTensor) -> Any:
     """The mask that comes with a symbolic tensor, or None."""
     return getattr(tensor, "_keras_mask", None)

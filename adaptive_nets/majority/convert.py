@@ -1,8 +1,8 @@
 """Converts between stock models and majority models."""
 
 import time
+import warnings
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -10,8 +10,9 @@ import numpy as np
 
 from adaptive_nets._checks import check_integer, check_number, or_none
 from adaptive_nets.graphs.compile import compile_like
-from adaptive_nets.graphs.inventory import carry_attributes, is_made_of_graph, keeps_class
-from adaptive_nets.graphs.read import check_inputs, check_model, functional
+from adaptive_nets.graphs.inventory import carry_attributes
+from adaptive_nets.graphs.loadable import loadable
+from adaptive_nets.graphs.read import check_inputs, check_model
 from adaptive_nets.graphs.rewrite import Rewriter, class_of, made_as, serialized
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.graphs.state import carry_extras, matched
@@ -29,8 +30,9 @@ from adaptive_nets.majority.composite import MajorityComposite
 from adaptive_nets.majority.folding import MajorityMixin, check_options
 from adaptive_nets.majority.kernel import mean
 from adaptive_nets.majority.layers import MAJORITY, STOCK
+from adaptive_nets.majority.pairs import layer_pairs
 from adaptive_nets.majority.refusals import check_graph
-from adaptive_nets.majority.report import CollapseReport, flops
+from adaptive_nets.majority.report import CollapseReport, flops, sizes
 
 # What makes models of the class that was expanded, where that is not their layers' graph alone.
 _MAKERS: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
@@ -132,11 +134,12 @@ def expand(
 
     rewriter = Rewriter(change, inside, chosen.within, "expand")
     expanded = rewriter.model(model)
-    pairs = list(_pairs(model, expanded))
+    pairs = list(layer_pairs(model, expanded))
     chosen.check_exchanged(pairs)
     for old, new in pairs:
         _expand_weights(old, new, float(kernel_spread), rng)
         carry_extras(old, new)
+    expanded = _loadable(expanded, model)
     carry_attributes(model, expanded)
     compile_like(model, expanded)
     rule = find_rule(type(model))
@@ -220,14 +223,14 @@ def collapse(
     rewriter = Rewriter(change, inside, has_majority, "collapse")
     collapsed, rows = rewriter.model(model), []
     copy_means(model, collapsed)
-    for old, new in _pairs(model, collapsed):
+    for old, new in layer_pairs(model, collapsed):
         if isinstance(old, MajorityMixin) and old.folds:
-            sizes = [sum(int(np.prod(v.shape)) for v in own_variables(x)) for x in (old, new)]
+            counts = [sum(int(np.prod(v.shape)) for v in own_variables(x)) for x in (old, new)]
             rows.append(
-                (old.path.removeprefix(f"{model.name}/"), type(new).__name__, old.factor, *sizes)
+                (old.path.removeprefix(f"{model.name}/"), type(new).__name__, old.factor, *counts)
             )
     if into is None:
-        collapsed = _of_its_class(model, collapsed)
+        collapsed = _loadable(_of_its_class(model, collapsed), model)
         carry_attributes(model, collapsed)
         compile_like(model, collapsed)
     else:
@@ -240,8 +243,8 @@ def collapse(
         if gap is not None and verify:
             check_gap([model], collapsed, sample, gap, "collapse")
         counts = flops(model, sample), flops(collapsed, sample)
-    sizes = *_sizes(model), *_sizes(collapsed)
-    return collapsed, CollapseReport(tuple(rows), *sizes, gap, *counts, verified)
+    counted = *sizes(model), *sizes(collapsed)
+    return collapsed, CollapseReport(tuple(rows), *counted, gap, *counts, verified)
 
 
 def _verified(
@@ -249,6 +252,13 @@ def _verified(
 ) -> Verification:
     seconds = time.perf_counter() - started
     return verify_growth([model], new, (1.0,), verify, seconds, 0, verb)
+
+
+def _loadable(new: keras.Model, model: keras.Model) -> keras.Model:
+    new, left = loadable(new, model)
+    for note in left:
+        warnings.warn(f"{new.name!r} was made, but {note}.", stacklevel=3)
+    return new
 
 
 def _of_its_class(model: keras.Model, collapsed: keras.Model) -> keras.Model:
@@ -267,7 +277,7 @@ def _moved(collapsed: keras.Model, into: keras.Model) -> keras.Model:
     )
     check_graph(into, "collapse into")
     try:
-        layers = list(_pairs(into, collapsed))
+        layers = list(layer_pairs(into, collapsed))
         pairs = [p for a, b in layers for p in matched(own_variables(a), own_variables(b))]
     except (KeyError, ValueError) as error:
         raise ValueError(refusal.format("its layers are others")) from error
@@ -306,7 +316,7 @@ def copy_means(model: keras.Model, collapsed: keras.Model) -> None:
         model: The majority model.
         collapsed: Its collapsed model, changed in place.
     """
-    for old, new in _pairs(model, collapsed):
+    for old, new in layer_pairs(model, collapsed):
         for source, variable in matched(own_variables(old), own_variables(new)):
             value = keras.ops.convert_to_tensor(source)
             if tuple(value.shape) != tuple(variable.shape):
@@ -324,28 +334,6 @@ def has_majority(model: keras.Model) -> bool:
 def _stock(config: dict[str, Any]) -> dict[str, Any]:
     """A majority layer's configuration without what a stock layer does not know."""
     return {k: v for k, v in config.items() if k not in MajorityMixin.options}
-
-
-def _pairs(old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
-    """Yields corresponding layers of two models; a composite is replaced by its inner layers."""
-    # A class derived from these may hide layers in its `layers`.
-    others = {x.name: x for x in functional(new).operations if isinstance(x, keras.Layer)}
-    for layer in functional(old).operations:
-        # What stands for an input holds nothing, and its name is counted up by Keras.
-        if not isinstance(layer, keras.Layer) or isinstance(layer, keras.layers.InputLayer):
-            continue
-        other = others[layer.name]
-        if isinstance(layer, keras.Sequential) or is_made_of_graph(layer):
-            yield layer, other
-        if isinstance(layer, keras.Sequential) or (is_made_of_graph(layer) and keeps_class(other)):
-            yield from _pairs(layer, other)
-        else:
-            yield from zip(_inside(layer), _inside(other), strict=True)
-
-
-def _inside(layer: Any) -> list[Any]:
-    layer = layer.layer if isinstance(layer, MajorityComposite) else layer
-    return layers_in(layer)
 
 
 def _expand_weights(old: Any, new: Any, spread: float, rng: np.random.Generator) -> None:
@@ -389,12 +377,3 @@ def _outputs(model: keras.Model, sample: Any) -> list[np.ndarray]:
             f"{keras.tree.map_structure(lambda x: getattr(x, 'shape', type(x).__name__), sample)}."
         ) from error
     return [keras.ops.convert_to_numpy(y).astype("float64") for y in keras.tree.flatten(found)]
-
-
-def _sizes(model: keras.Model) -> tuple[int, int]:
-    counts = [(int(np.prod(v.shape)), np.dtype(_numpy(v.dtype)).itemsize) for v in model.weights]
-    return sum(n for n, _ in counts), sum(n * size for n, size in counts)
-
-
-def _numpy(dtype: str) -> str:
-    return "float16" if dtype == "bfloat16" else dtype

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
 from adaptive_nets.growth.core.compare import Verification
 
@@ -103,3 +104,13 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+def sizes(model: keras.Model) -> tuple[int, int]:
+    """The number of a model's parameters, and of their bytes."""
+    counts = [(int(np.prod(v.shape)), np.dtype(_numpy(v.dtype)).itemsize) for v in model.weights]
+    return sum(n for n, _ in counts), sum(n * size for n, size in counts)
+
+
+def _numpy(dtype: str) -> str:
+    return "float16" if dtype == "bfloat16" else dtype

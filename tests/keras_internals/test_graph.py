@@ -109,3 +109,13 @@ def test_mask_of():
     for zero in (True, False):
         found = internals.mask_of(keras.layers.Embedding(4, 2, mask_zero=zero)(ids))
         assert (found is not None) == zero
+
+
+def test_forget_calls():
+    layer, inputs = layers.Dense(2), keras.Input((3,))
+    layer(inputs)
+    first = layer.output
+    internals.forget_calls(layer)
+    second = layer(inputs)
+    assert layer.output is second and second is not first
+    assert keras.Model(inputs, second).get_config()["layers"][1]["name"] == layer.name

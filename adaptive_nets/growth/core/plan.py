@@ -13,6 +13,7 @@ from adaptive_nets._checks import check_instance
 from adaptive_nets._deprecation import warn_renamed
 from adaptive_nets.graphs.compile import compile_like
 from adaptive_nets.graphs.inventory import carry_attributes, lost_class
+from adaptive_nets.graphs.loadable import loadable
 from adaptive_nets.graphs.read import check_finite, check_inputs
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.compare import (
@@ -171,11 +172,10 @@ class Plan(abc.ABC):
     ) -> tuple[keras.Model, "GrowthReport"]:
         """Makes the grown model; as `adaptive_nets.growth.apply`."""
         grown, report, pairs = self.apply_with_pairs(sample, verify)
-        source = self.models[0]
+        source, *rest = self.models
         if not self.keeps_class:
             carry_attributes(source, grown)
-        alone = all(model is source for model in self.models)
-        if alone and getattr(source, "compiled", False):
+        if all(x is source for x in rest) and getattr(source, "compiled", False):
             compile_like(source, grown, lambda old: carry_optimizer(old, pairs, grown))
         return grown, report
 
@@ -189,6 +189,7 @@ class Plan(abc.ABC):
         started = time.perf_counter()
         check_finite(self.models)
         grown, pairs = self.grow()
+        grown, left = loadable(grown, self.models[0])
         seconds = time.perf_counter() - started
         gap, verified = None, None
         if sample is not None:
@@ -198,8 +199,7 @@ class Plan(abc.ABC):
         elif not self.exact:
             gap = drawn_gap(self.models, grown, self.mix, self.seed)
         else:
-            models = self.models
-            verified = verify_growth(models, grown, self.mix, verify, seconds, self.seed)
+            verified = verify_growth(self.models, grown, self.mix, verify, seconds, self.seed)
         report = GrowthReport(
             self.table.copy(),
             sum(model.count_params() for model in self.models),
@@ -207,7 +207,7 @@ class Plan(abc.ABC):
             self.exact,
             gap,
             seconds,
-            tuple(self.notes),
+            (*self.notes, *left),
             verified,
         )
         return grown, report, pairs
