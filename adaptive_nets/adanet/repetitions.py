@@ -15,8 +15,8 @@ from adaptive_nets.data.datasets import is_dataset, is_endless, stream_repetitio
 def stream_long_repetitions(settings: SearchSettings, given: FitArguments) -> FitArguments:
     """Returns the arguments of `fit` with `x` made endless if it repeats more than is used.
 
-    A dataset that holds at least the steps of all rounds is never read to its end. Whether it does
-    depends on no limit of a single call, so that a search goes on with what it began with.
+    A dataset that holds at least the steps of all rounds is never read to its end. That does not
+    depend on the limits of a single call, so that a search goes on as it began.
 
     Args:
         settings: The settings of the search.
