@@ -159,9 +159,9 @@ class SearchResults:
 
         Reference: Mazzawi et al., "Deep Fusion", arXiv 2306.11903, section 3.
         """
-        context = self.context
+        ensemble, context = self.ensemble, self.context
         given = (context.spec, context.preprocessing, name, context.seed)
-        return fuse_ensemble(self.ensemble, self._ensembler, *given)
+        return fuse_ensemble(ensemble, self._ensembler, *given)
 
     @property
     def best_single(self) -> keras.Model:

@@ -91,7 +91,7 @@ def feature_table(
             if x.dtype.kind in "biuf"
             else x.astype(object).filled(np.nan)
         )
-    if not isinstance(x, list | tuple) and np.ndim(x) == 0 and not sparse.issparse(x):
+    if not isinstance(x, list | tuple) and _is_scalar(x):
         raise TypeError(
             f"X must be a table, a path or an array [rows, features]. Received: X={show(x)}."
         )
@@ -238,3 +238,11 @@ def check_weights(weights: Any, rows: int) -> np.ndarray | None:
             f"Received: {first} in {'row ' + str(int(np.argmax(wrong))) if wrong.any() else 'all'}."
         )
     return found
+
+
+def _is_scalar(x):
+    """Whether something is one value; what only offers `__array__` is not asked for its shape."""
+    known = isinstance(x, np.ndarray | np.generic | int | float | complex | str | bytes)
+    return not sparse.issparse(x) and (
+        np.ndim(x) == 0 if known or x is None else not hasattr(x, "__array__") and np.ndim(x) == 0
+    )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import logging
 
-from adaptive_nets.data.tables.csv_file import check_encoding, not_utf8
 from adaptive_nets.files.arrays import load_arrays
 
 if TYPE_CHECKING:
@@ -109,6 +108,8 @@ def read_csv(path: str, text: Iterable[str] = (), encoding: str | None = None) -
         OSError: The file cannot be read.
     """
     import pandas as pd
+
+    from adaptive_nets.data.tables.csv_file import check_encoding, not_utf8
 
     try:
         encoding = None if encoding is None else check_encoding(encoding)

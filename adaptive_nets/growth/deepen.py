@@ -228,9 +228,9 @@ def _own_values(layer: Any, make: Any) -> dict[int, Any]:
     values = make(layer)
     if values.keys() - {id(variable) for variable in getattr(layer, "variables", ())}:
         raise ValueError(
-            f"Cannot deepen by {layer.name!r}: its growth rule gives a value to what is no "
-            "variable of it. Expected its variables, not tensors that are computed of them. Mend "
-            "the rule."
+            f"Cannot deepen by {layer.name!r}: its growth rule gives a value to what is "
+            "not a variable of it. Expected its variables, not tensors that are computed of them. "
+            "Mend the rule."
         )
     return values
 

@@ -91,15 +91,17 @@ def test_a_search_goes_on_with_what_it_began_with(tmp_path):
     assert json.loads(state.read_text())["defaults"] == {"steps": 160, "adanet_lambda": 0.0625}
     loaded = an.AdaNet.load(tmp_path)
     assert used(loaded) == (160, 0.0625) and loaded.settings.steps_per_iteration == "auto"
-    # The same numbers, given, are the same search; others are not.
+    # The same numbers, given, are the same search; others are changes.
     again = search(
         model_dir=tmp_path, max_iterations=2, steps_per_iteration=160, adanet_lambda=0.0625
     )
-    assert used(again.fit(x, y, verbose=0)) == (160, 0.0625)
-    with pytest.raises(ValueError, match="steps_per_iteration: stored 160, now 99"):
-        search(model_dir=tmp_path, steps_per_iteration=99).fit(x, y, verbose=0)
-    with pytest.raises(ValueError, match="adanet_lambda: stored 0.0625, now 0.1"):
-        search(model_dir=tmp_path, adanet_lambda=0.1).fit(x, y, verbose=0)
+    assert used(again.fit(x, y, verbose=0)) == (160, 0.0625) and not again.changes
+    other = search(
+        model_dir=tmp_path, max_iterations=2, steps_per_iteration=99, adanet_lambda=0.1
+    ).fit(x, y, verbose=0)
+    assert used(other) == (99, 0.1)
+    found = {change.setting: (change.before, change.after) for change in other.changes}
+    assert found == {"steps_per_iteration": (160, 99), "adanet_lambda": (0.0625, 0.1)}
 
 
 def test_more_members_must_pay_on_few_rows():

@@ -66,6 +66,8 @@ def test_accuracy(capsys):
         "AdamW(weight_decay=30)",
         "average of small independent networks",
     }
+    splits = found.pop("splits")
+    assert len(splits["values"]) == 2 and positive(splits)
     assert set(found) == sets | settings and positive(found)
     assert all(set(found[name]) == {"values", "logistic regression"} for name in sets)
     assert all(len(found[name]["values"]) == 1 for name in found)

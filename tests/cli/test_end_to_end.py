@@ -101,7 +101,9 @@ def test_same_search_again_goes_on_where_it_ended(printed, model_dir):
 
 
 def test_other_settings_in_the_same_folder_are_refused(printed, model_dir, capsys):
-    assert app.main(["search", f"--model_dir={model_dir}", *SEARCH, "--width=9"]) == 1
+    assert (
+        app.main(["search", f"--model_dir={model_dir}", *SEARCH, "--mixture_weights=vector"]) == 1
+    )
     err = capsys.readouterr().err
     assert err.startswith("adaptive-nets: error: ")
     assert err.count("\n") == 1

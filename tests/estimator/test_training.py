@@ -274,7 +274,7 @@ def test_models_of_the_users_own(tmp_path):
         assert config.tf_random_seed == 0
         return {
             "linear": lambda: keras.layers.Dense(10),
-            "bagged": est.AutoEnsembleSubestimator(network, sample, "sgd"),
+            "bagged": est.AutoEnsembleSubestimator(network, sample, optimizer="sgd"),
         }
 
     estimator = est.AutoEnsembleEstimator(

@@ -171,7 +171,7 @@ def committed(file):
         (virtual_data, "lie in another file"),
         (shape_bomb, "plausible size"),
         (zeros_packed, "plausible size"),
-        (objects, "no numbers"),
+        (objects, "not numbers"),
         (committed, "hold a Datatype"),
     ],
 )
@@ -302,10 +302,10 @@ CRAFTED = {
          "config": {"idf_weights": "/etc/passwd"}}, "the path"),
     "a head": (
         {"module": "x", "class_name": "BinaryClass", "config": {},
-         "registered_name": "adaptive_nets>BinaryClass"}, "no part of a model"),
+         "registered_name": "adaptive_nets>BinaryClass"}, "not part of a model"),
     "a generator": (
         {"module": "x", "class_name": "Growth", "config": {},
-         "registered_name": "adaptive_nets>Growth"}, "no part of a model"),
+         "registered_name": "adaptive_nets>Growth"}, "not part of a model"),
     "no name": ({"module": "x", "class_name": ["Dense"], "config": {}}, r"\['Dense'\]"),
     "depth": (nested(400), "levels deep"),
 }  # fmt: skip

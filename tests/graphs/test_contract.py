@@ -247,9 +247,19 @@ def test_what_cannot_be_copied_is_refused_by_name():
         def get_config(self):
             return {"name": self.name}
 
+    class Drops(layers.Layer):
+        def __init__(self, *sizes):
+            super().__init__(name="drops")
+            self.total = sum(sizes)
+
+        def call(self, x):
+            return x
+
     x = keras.Input((4,))
-    with pytest.raises(ValueError, match="Cannot copy .*'hidden'.*cannot be made again"):
-        graphs.copy_model(keras.Model(x, Hidden(3)(x)))
+    # Keras notes what its constructor was given.
+    assert graphs.copy_model(keras.Model(x, Hidden(3)(x))).get_layer("hidden").twice == 6
+    with pytest.raises(ValueError, match="Cannot copy .*'drops'.*cannot be made again"):
+        graphs.copy_model(keras.Model(x, Drops(3, 4)(x)))
     with pytest.raises(ValueError, match=r"Cannot copy 'odd'.*\[\(3,\)\]. Expected \[\(5,\)\]"):
         graphs.copy_model(keras.Model(x, Forgets(5, name="odd")(x)))
     with pytest.raises(ValueError, match="Cannot copy .*it is not built"):

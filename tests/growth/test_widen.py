@@ -199,7 +199,7 @@ def test_what_cannot_grow_is_refused_by_name():
         growth.widen(Own(), 2.0)
     with pytest.raises(ValueError, match="not built"):
         growth.widen(keras.Sequential([layers.Dense(3)]), 2.0)
-    with pytest.raises(TypeError, match="no Keras model"):
+    with pytest.raises(TypeError, match="not a Keras model"):
         growth.widen("model.keras", 2.0)
 
 

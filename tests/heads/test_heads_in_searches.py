@@ -127,7 +127,7 @@ def test_in_mixed_precision_it_learns_about_the_same(name):
         found = _search(make()).fit(X, y, verbose=0)
     finally:
         keras.config.set_dtype_policy("float32")
-    mixed, plain = (each.evaluate(X, y, verbose=0)["loss"] for each in (found, _plain(name)))
+    mixed, plain = (each.evaluate(X, y)["loss"] for each in (found, _plain(name)))
     assert mixed == pytest.approx(plain, rel=0.1, abs=0.01)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from adaptive_nets.adanet.candidates.generator import Report
+from adaptive_nets.adanet.checkpoints.changes import Change
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.ensembles.ensemble import Ensemble, Mixture
 from adaptive_nets.adanet.ensembles.member import Member
@@ -28,6 +29,7 @@ FIELDS = {
     "stream_chunks": 3,
     "judged_share": 0.5,
     "rate_factor": 0.25,
+    "changes": (Change(1, "adanet_lambda", 0.1, 0.2),),
 }
 # Kept in memory only, where a search has no folder.
 NOT_WRITTEN = {"paused"}

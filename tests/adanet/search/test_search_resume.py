@@ -377,9 +377,8 @@ def test_other_data_is_another_yardstick(lc, data, finished):
     x, y = data[0], (data[1] + 1) % 3
     search = lc.small(finished, max_iterations=3, force_grow=False)
     worth = an.AdaNet.load(finished).evaluate(x, y)["loss"]
-    with pytest.raises(ValueError, match="force_grow"):
-        search.fit(x, y, verbose=0)
-    search = lc.small(finished, max_iterations=3).fit(x, y, verbose=0)
+    search.fit(x, y, verbose=0)
+    assert [change.setting for change in search.changes] == ["force_grow"]
     board = search.leaderboard()
     previous = board[(board["round"] == 3) & (board.candidate == "previous")].iloc[0]
     assert previous.loss == pytest.approx(worth, abs=1e-5)

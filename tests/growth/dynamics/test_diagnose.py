@@ -254,7 +254,7 @@ def test_what_cannot_be_diagnosed_is_refused():
         dynamics.diagnose(model, x, y, 0.1, squared, batch_size=40)
     with pytest.raises(ValueError, match="learning_rate must be.*Received: learning_rate=-1"):
         dynamics.diagnose(model, x, y, -1, squared)
-    with pytest.raises(TypeError, match="no Keras model"):
+    with pytest.raises(TypeError, match="not a Keras model"):
         dynamics.diagnose(max, x, y, 0.1, squared)
     with pytest.raises(TypeError, match="only plans of wider or fused.*Received: str"):
         dynamics.diagnose(model, x, y, 0.1, squared, plan="wider")

@@ -60,5 +60,7 @@ def test_nearly_all_classes_with_a_rule_are_drawn():
                 with contextlib.suppress(ValueError):  # no graph, such as of equal names
                     model = Builder([(kind, 0, 1, number)], inputs).model
                     drawn |= {type(node.operation) for node in ordered_nodes(functional(model))}
-    missing = {each.__name__ for each in set(registered()) - drawn} - ELSEWHERE
-    assert len(missing) <= 0.2 * len(registered()), sorted(missing)
+    # Other tests may have imported keras-hub, which registers its own.
+    known = {each for each in registered() if each.__module__.partition(".")[0] == "keras"}
+    missing = {each.__name__ for each in known - drawn} - ELSEWHERE
+    assert len(missing) <= 0.2 * len(known), sorted(missing)

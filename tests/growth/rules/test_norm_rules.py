@@ -72,18 +72,21 @@ def test_each_source_keeps_its_own_epsilon_where_norms_are_grouped(gc):
 
 
 @pytest.mark.parametrize("norm", [layers.LayerNormalization, layers.RMSNormalization])
-def test_a_norm_over_features_and_inputs_is_not_fused(gc, norm):
+def test_a_norm_over_features_and_inputs_is_kept_once_per_source(gc, norm):
     """The inputs would stand once beside the features of two sources: another mean."""
 
     def hidden(x):
         return norm(name="norm")(layers.Concatenate()([layers.Dense(4, "relu")(x), x]))
 
     one = model(hidden, 1, gc)
-    with pytest.raises(ValueError, match=r"'norm' normalises features of each source with some"):
-        growth.self_fuse(one, cross="zero")
+    grown = growth.self_fuse(one, cross="zero")
+    assert gc.gap(gc.outputs(grown, X), gc.outputs(one, X)) <= 1e-6
+    other = model(hidden, 2, gc)
+    wanted = [(a + b) / 2 for a, b in zip(gc.outputs(one, X), gc.outputs(other, X), strict=True)]
     for norm_choice in ("joint", "grouped"):
-        with pytest.raises(ValueError, match="that all share, such as an input"):
-            growth.fuse([one, model(hidden, 2, gc)], norm=norm_choice)
+        plan = growth.plan_fuse([one, other], norm=norm_choice)
+        assert "'norm' (" in str(plan) and "is kept once per source" in str(plan)
+        assert gc.gap(gc.outputs(growth.fuse([one, other], norm=norm_choice), X), wanted) <= 1e-6
 
 
 def test_root_mean_squares_hold_only_with_zeros_or_equal_copies(gc):
@@ -143,13 +146,14 @@ def test_groups_that_end_with_a_layer_grow_and_fuse(gc, hidden, method):
     assert gc.gap(gc.outputs(fused, X), mean(gc, one, other)) <= 1e-6
 
 
-def test_a_group_over_a_seam_neither_grows_nor_fuses(gc):
+def test_a_group_over_a_seam_does_not_grow_and_is_kept_once_per_source(gc):
     one = model(seam, 1, gc)
     assert growth.plan_widen(one, 2.0).rows() == []
     with pytest.raises(ValueError, match="blocks of 2 reach over its end"):
         growth.widen(one, {"left": 6})
-    with pytest.raises(ValueError, match=r"'norm' has groups of 2 channels that belong to several"):
-        growth.fuse([one, model(seam, 2, gc)])
+    plan = growth.plan_fuse([one, model(seam, 2, gc)])
+    assert "'norm' (GroupNormalization) is kept once per source" in str(plan)
+    assert gc.fused_gap([one, model(seam, 2, gc)], X) <= 1e-6
 
 
 def test_groups_of_other_sizes_are_approximate(gc):
@@ -193,7 +197,7 @@ def test_normalization_of_inputs_is_kept(gc):
     assert gc.gap(gc.outputs(growth.fuse([one, other]), X), mean(gc, one, other)) <= 1e-6
 
 
-def test_lengths_are_fixed_and_spectral_norms_carried(gc):
+def test_lengths_are_fixed_and_spectral_norms_grow(gc):
     one = model(lambda x: layers.UnitNormalization(name="unit")(layers.Dense(4)(x)), 1, gc)
     assert growth.plan_widen(one, 2.0).rows() == []
     assert gc.fused_gap([one, one], X) <= 1e-6
@@ -201,4 +205,4 @@ def test_lengths_are_fixed_and_spectral_norms_carried(gc):
     grown = growth.widen(spectral, 2.0)
     assert gc.gap(gc.outputs(grown, X), gc.outputs(spectral, X)) <= 1e-6
     old, new = (each.get_layer("s").vector_u for each in (spectral, grown))
-    assert np.array_equal(new, old)
+    assert new.shape == (1, 8) and np.array_equal(new[:, :4], old)

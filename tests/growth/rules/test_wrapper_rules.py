@@ -95,7 +95,6 @@ def test_a_layer_around_an_unknown_one_is_carried_whole(gc):
         (lambda x: keras.ops.mean(x, axis=-1, keepdims=True), "reduces over features"),
         (lambda x: keras.ops.reshape(x, (-1, 6)), "cuts or joins the features"),
         (lambda x: layers.LSTM(2)(keras.ops.transpose(x, (0, 2, 1))), "steps are not features"),
-        (lambda x: layers.Masking()(x), "compares all features"),
     ],
 )
 def test_what_mixes_features_keeps_them(gc, pick, reason):
@@ -109,6 +108,19 @@ def test_what_mixes_features_keeps_them(gc, pick, reason):
     other = gc.randomise(keras.models.clone_model(model), 5)
     assert gc.fused_gap([model, other], x) <= 1e-5
     assert reason in str(growth.plan_fuse([model, other]))
+
+
+def test_masking_keeps_its_features_and_its_mask_is_not_lost(gc):
+    inputs = keras.Input((2, 5))
+    x = layers.Masking()(layers.Dense(3, "relu", name="begin")(inputs))
+    model = gc.randomise(keras.Model(inputs, layers.Dense(2)(x)))
+    with pytest.raises(
+        ValueError, match="Cannot grow 'begin' from 3 to 4: .*compares all features"
+    ):
+        growth.widen(model, {"begin": 4})
+    other = gc.randomise(keras.models.clone_model(model), 5)
+    with pytest.raises(ValueError, match="kept once per source, and the mask of what it reads"):
+        growth.fuse([model, other])
 
 
 @pytest.mark.parametrize("inside", ["Dense", "Conv2D", "Conv2DTranspose", "DepthwiseConv2D"])

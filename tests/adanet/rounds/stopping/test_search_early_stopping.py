@@ -100,11 +100,11 @@ def test_a_round_that_is_cut_short_gives_its_best_so_far_and_goes_on(
     lc.assert_same(cut, undisturbed)
 
 
-def test_other_settings_are_refused_in_the_same_folder(lc, data, settings, tmp_path):
+def test_other_settings_in_the_same_folder_are_recorded(lc, data, settings, tmp_path):
     lc.small(tmp_path, **settings).fit(*data, validation_split=0.3, verbose=0, max_steps=5)
     other = {**settings, "early_stopping": 7}
-    with pytest.raises(ValueError, match="early_stopping"):
-        lc.small(tmp_path, **other).fit(*data, validation_split=0.3, verbose=0)
+    search = lc.small(tmp_path, **other).fit(*data, validation_split=0.3, verbose=0)
+    assert [change.setting for change in search.changes] == ["early_stopping"]
 
 
 @pytest.mark.parametrize("jit_compile", [False, True], ids=["plain", "xla"])
