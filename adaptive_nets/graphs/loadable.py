@@ -234,9 +234,9 @@ def _is_graph(operation: Any) -> bool:
 def _given(node: Any) -> list[Any] | None:
     """What a model inside reads in a call; None where it changes what it is given."""
     given = given_to(node)
-    told = {key: x for key, x in node.arguments.kwargs.items() if x is not None}
-    said = not told or (set(told) == {"training"} and isinstance(told["training"], bool))
-    if given is None or not said:
+    # Keras says of each input that it has no mask.
+    told = {key: x for key, x in node.arguments.kwargs.items() if key != "training"}
+    if given is None or any(x is not None for x in keras.tree.flatten(told)):
         return None
     pairs = zip(functional(node.operation).inputs, given, strict=True)
     same = all(a.dtype == b.dtype and len(a.shape) == len(b.shape) for a, b in pairs)
