@@ -181,11 +181,10 @@ class _Inliner(GraphBuilder):
     def _told(self, node: Any) -> dict[str, bool]:
         """What the call of a model inside said of training, for a layer that asks."""
         operation = node.operation
-        if not self.training or node.arguments.kwargs.get("training") is not None:
+        if not self.training or not isinstance(operation, keras.Layer):
             return {}
-        asks = isinstance(operation, keras.Layer) and (
-            "training" in inspect.signature(operation.call).parameters
-        )
+        # Like Keras, whatever the layer was told when the model inside was made.
+        asks = "training" in inspect.signature(operation.call).parameters
         return {"training": self.training[0]} if asks else {}
 
     def _place(self, operation: Any, holder: str) -> None:

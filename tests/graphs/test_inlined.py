@@ -103,7 +103,7 @@ def test_what_a_call_says_of_training_stays(said):
     model, _ = around(said)
     new = an.growth.widen(model, 2.0, seed=0)
     assert "inner_same" in {layer.name for layer in new.layers}
-    for training in (True, False):  # What `fit` and `predict` say.
+    for training in (None, True, False):
         draws = []
         for each in (model, new):
             found = [keras.ops.convert_to_numpy(each(X, training=training)) for _ in range(3)]
