@@ -181,11 +181,10 @@ class _Inliner(GraphBuilder):
     def _told(self, node: Any) -> dict[str, bool]:
         """What the call of a model inside said of training, for a layer that asks."""
         operation = node.operation
-        if not self.training or node.arguments.kwargs.get("training") is not None:
+        if not self.training or not isinstance(operation, keras.Layer):
             return {}
-        asks = isinstance(operation, keras.Layer) and (
-            "training" in inspect.signature(operation.call).parameters
-        )
+        # Like Keras, whatever the layer was told when the model inside was made.
+        asks = "training" in inspect.signature(operation.call).parameters
         return {"training": self.training[0]} if asks else {}
 
     def _place(self, operation: Any, holder: str) -> None:
@@ -234,9 +233,9 @@ def _is_graph(operation: Any) -> bool:
 def _given(node: Any) -> list[Any] | None:
     """What a model inside reads in a call; None where it changes what it is given."""
     given = given_to(node)
-    told = {key: x for key, x in node.arguments.kwargs.items() if x is not None}
-    said = not told or (set(told) == {"training"} and isinstance(told["training"], bool))
-    if given is None or not said:
+    # Keras says of each input that it has no mask.
+    told = {key: x for key, x in node.arguments.kwargs.items() if key != "training"}
+    if given is None or any(x is not None for x in keras.tree.flatten(told)):
         return None
     pairs = zip(functional(node.operation).inputs, given, strict=True)
     same = all(a.dtype == b.dtype and len(a.shape) == len(b.shape) for a, b in pairs)

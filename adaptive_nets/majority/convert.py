@@ -282,6 +282,8 @@ def _moved(collapsed: keras.Model, into: keras.Model) -> keras.Model:
     except (KeyError, ValueError) as error:
         raise ValueError(refusal.format("its layers are others")) from error
     found = {id(old): new for old, new in pairs}
+    if len({id(new) for new in found.values()}) < len(found):
+        raise ValueError(refusal.format("several of its weights have one counterpart"))
     for weight in into.weights:
         new = found.get(id(weight))
         if new is None or tuple(new.shape) != tuple(weight.shape):
