@@ -262,6 +262,9 @@ class EnergyNet:
     ) -> keras.Model:
         """Builds a plain Keras network with the learned structure that ends in logits.
 
+        A layer narrower than the number of logits, and those behind it, are left out: the classes
+        could not be told apart behind it.
+
         Args:
             head: A head of `adaptive_nets.heads`, or the number of logits.
             init: `"energy"`: hidden layers start from the learned weights; `"random"`: from Keras'
@@ -276,7 +279,8 @@ class EnergyNet:
         check_choice("init", init, ("energy", "random"))
         units = check_integer("head", getattr(head, "units", head), 1)
         inputs = keras.Input(self.input_shape)
-        x = self.hidden(inputs, init, activation)[-1]
+        narrow = (number for number, width in enumerate(self.widths) if width < units)
+        x = self.hidden(inputs, init, activation, next(narrow, None))[-1]
         return keras.Model(inputs, keras.layers.Dense(units, name="logits")(x))
 
     def hidden(
