@@ -159,7 +159,8 @@ def test_checkpoints(steps, keep, tmp_path):
             force_grow=True,
         )  # fmt: skip
     estimator.train(xor(), max_steps=3)
-    assert 1 <= len(glob.glob(str(tmp_path / "state-*.json"))) <= 3
+    # Those of the newest three rounds, and the last.
+    assert 1 <= len(glob.glob(str(tmp_path / "state-*.json"))) <= 4
     assert estimator.evaluate(xor(), steps=1)["global_step"] == 3
 
 

@@ -3,6 +3,8 @@
 Steps and settings are theirs. Losses are at most theirs: mixture weights are solved here.
 """
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -153,7 +155,10 @@ def test_hooks_of_a_builder_see_its_steps_and_stop_it_alone(tmp_path):
         np.testing.assert_allclose(ours, wanted, atol=1e-6)
 
 
-def test_hooks_of_builders_are_refused_where_others_train(tmp_path):
+def test_hooks_of_builders_are_refused_where_others_train(tmp_path, monkeypatch):
+    cluster = {"chief": ["localhost:1"], "worker": ["localhost:2"]}
+    config = {"cluster": cluster, "task": {"type": "chief", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
     estimator = made(
         tmp_path, [DNNBuilder("dnn", hooks=[Count()])],
         experimental_placement_strategy=adanet.distributed.RoundRobinStrategy(),

@@ -225,9 +225,9 @@ def evaluator_process(script, folder, python):
 
 def warm_start(script, folder, _):
     estimator, before, after, exported = script.main(str(folder), 120)
-    # A few steps leave it as good as what it began from, which took many.
+    # A few steps leave it nearly as good as what it began from; without that it would be near 5.
     assert before["global_step"] == 120 and after["global_step"] in (5, 125)
-    assert after["average_loss"] < 1.2 * before["average_loss"]
+    assert max(before["average_loss"], after["average_loss"]) < 0.2
     x = np.random.default_rng(3).normal(size=(10, 3)).astype("float32")
     rows = lambda: tf.data.Dataset.from_tensors({"x": x})
     return Served(exported, {"x": x}, answers(estimator, rows, "predictions"))
