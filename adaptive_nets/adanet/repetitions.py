@@ -23,7 +23,7 @@ def stream_long_repetitions(settings: SearchSettings, given: FitArguments) -> Fi
         given: The arguments of `fit`.
 
     Raises:
-        ValueError: `x` repeats what are no batches of features and labels.
+        ValueError: `x` repeats what are not batches of features and labels.
     """
     if given.y is not None or not is_dataset(given.x) or is_endless(given.x):
         return given

@@ -74,7 +74,7 @@ def check_free(folder: ModelDirReader) -> None:
         if path.is_symlink():
             strange.append(f"'{name}' is a link")
         elif path.is_dir() != (name in folders):
-            strange.append(f"'{name}' is {'a folder' if path.is_dir() else 'no folder'}")
+            strange.append(f"'{name}' is {'a folder' if path.is_dir() else 'not a folder'}")
         elif not _is_known(name, known, folder):
             strange.append(f"'{name}' is of another origin")
     for name in sorted(folder.there(CHECKPOINT_NAME)):

@@ -47,7 +47,7 @@ class Division:
 
     @property
     def kinds(self) -> dict[str, str]:
-        """Kinds of columns, for `Schema.infer`: one that names groups is no feature."""
+        """Kinds of columns, for `Schema.infer`: one that names groups is not a feature."""
         return {self.groups: "ignore"} if isinstance(self.groups, str) else {}
 
     def check(self, validation_data: Any, settings: Settings, folds: Any) -> Settings:
@@ -180,7 +180,7 @@ def _codes(values):
         return pd.factorize(values)[0]
     except TypeError as error:
         raise TypeError(
-            "groups must be numbers, text or dates, one a row. "
+            "groups must be numbers, text or dates, one per row. "
             f"Received: {show(values.iloc[0])} in row 0."
         ) from error
 

@@ -62,7 +62,7 @@ def test_files_of_the_user_stay_as_they_are(search, data, lc, tmp_path):
         ("preprocessing.keras", "'preprocessing.keras' is of another origin"),
         ("manifest.json", "'manifest.json' is of another origin"),
         ("checkpoint-000000003.npz", "'checkpoint-000000003.npz' is of another origin"),
-        ("members", "'members' is no folder"),
+        ("members", "'members' is not a folder"),
         ("members/1_1_layer_dense.keras", "members/1_1_layer_dense.keras' has not been written"),
     ],
 )

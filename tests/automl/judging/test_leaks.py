@@ -91,7 +91,7 @@ def test_copies_across_the_split(table, said):
     assert message.startswith("50 of 50 held-out rows (100%)")
     # Of few values rows are equal by chance.
     assert said(twice[["town", "y"]].assign(more=twice["a"] > 0)) == []
-    # With another target they are no copies.
+    # With another target they are not copies.
     other = twice.assign(y=np.r_[table["y"], np.where(table["y"][:200] == "yes", "no", "yes")])
     assert said(other) == []
 
