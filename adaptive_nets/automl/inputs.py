@@ -109,7 +109,7 @@ def feature_table(
         array = validate_data(estimator, x, reset=learn, **options)
     except ValueError as error:
         # scikit-learn shows arrays on several lines.
-        raise ValueError(" ".join(str(error).split())) from error
+        raise ValueError(f"Cannot read X: {' '.join(str(error).split())}") from error
     return _with_names(estimator, read_table(np.asarray(array)), learn)
 
 

@@ -262,11 +262,9 @@ class EnergyNet:
     ) -> keras.Model:
         """Builds a plain Keras network with the learned structure that ends in logits.
 
-        A layer narrower than the number of logits, and those behind it, are left out: the classes
-        could not be told apart behind it.
-
         Args:
-            head: A head of `adaptive_nets.heads`, or the number of logits.
+            head: A head of `adaptive_nets.heads`, or the number of logits; narrower layers are
+                left out.
             init: `"energy"`: hidden layers start from the learned weights; `"random"`: from Keras'
                 own initializers. Defaults to `"energy"`.
             activation: Activation of the hidden layers. Defaults to `"relu"`.
@@ -279,8 +277,7 @@ class EnergyNet:
         check_choice("init", init, ("energy", "random"))
         units = check_integer("head", getattr(head, "units", head), 1)
         inputs = keras.Input(self.input_shape)
-        narrow = (number for number, width in enumerate(self.widths) if width < units)
-        x = self.hidden(inputs, init, activation, next(narrow, None))[-1]
+        x = self.hidden(inputs, init, activation, _wide(self.widths, units))[-1]
         return keras.Model(inputs, keras.layers.Dense(units, name="logits")(x))
 
     def hidden(
@@ -381,3 +378,8 @@ def _sigmoid(x):
 
 def _probabilities(weights, rows):
     return _sigmoid(rows @ weights[0].T + weights[1])
+
+
+def _wide(widths, units):
+    """The number of layers before the first that has fewer units than there are classes."""
+    return next((number for number, width in enumerate(widths) if width < units), None)

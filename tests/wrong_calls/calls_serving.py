@@ -88,7 +88,11 @@ def compiled():
 
 
 COLUMNS = fixed(numbers).but("soup", 3, None, [], [3], {"a": 1}, object(), True, NAN)
-NO_COLUMNS = fixed(None).but("soup", 3, [3], {"a": 1}, object(), True, NAN)
+NO_COLUMNS = (
+    fixed(None)
+    .but("soup", 3, [3], {"a": 1}, object(), True, NAN)
+    .where(lambda value: isinstance(value, list | tuple | set) and not value)
+)
 WIDTHS = listing([3]).but([2.5], [0], ["3"], [True], "soup")
 NAMED = choice("Adam").where(lambda value: callable(value) or isinstance(value, dict))
 CANNED = {

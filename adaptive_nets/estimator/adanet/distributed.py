@@ -1,6 +1,7 @@
 """`adanet.distributed`: who trains a round's subnetworks."""
 
 from adaptive_nets._arguments import Ignored, takes
+from adaptive_nets._checks import check_bool
 
 _SHARES = {"drop_remainder": Ignored("each subnetwork has one worker", (None, False))}
 
@@ -18,4 +19,5 @@ def RoundRobinStrategy(drop_remainder: bool = False) -> str:  # noqa: N802
     Args:
         drop_remainder: Ignored. Defaults to `False`.
     """
+    check_bool("drop_remainder", drop_remainder)
     return "round_robin"
