@@ -263,8 +263,7 @@ class EnergyNet:
         """Builds a plain Keras network with the learned structure that ends in logits.
 
         Args:
-            head: A head of `adaptive_nets.heads`, or the number of logits; narrower layers are
-                left out.
+            head: A head, or the number of logits; layers with fewer units than that are left out.
             init: `"energy"`: hidden layers start from the learned weights; `"random"`: from Keras'
                 own initializers. Defaults to `"energy"`.
             activation: Activation of the hidden layers. Defaults to `"relu"`.
