@@ -274,7 +274,7 @@ class EnergyNet:
         if not hasattr(self, "report"):
             raise ValueError("The structure is not known yet. Call fit(x) first.")
         check_choice("init", init, ("energy", "random"))
-        units = check_integer("head", getattr(head, "units", head), 1)
+        units = check_integer("head", head.units if hasattr(head, "main_metric") else head, 1)
         inputs = keras.Input(self.input_shape)
         x = self.hidden(inputs, init, activation, _wide(self.widths, units))[-1]
         return keras.Model(inputs, keras.layers.Dense(units, name="logits")(x))

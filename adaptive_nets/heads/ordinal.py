@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -64,7 +64,7 @@ class Ordinal(SingleLabel):
     ) -> None:
         if classes is not None and not isinstance(classes, Iterable):
             classes = range(check_integer("classes", classes, 2))
-        if isinstance(classes, set | frozenset | dict):
+        if isinstance(classes, set | frozenset | dict | Iterator):
             raise ValueError(
                 f"Cannot make head '{name}': `classes` must be a list from the lowest to the "
                 f"highest class. Received: classes={show(classes)}."

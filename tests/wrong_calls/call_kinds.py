@@ -264,6 +264,16 @@ def mapping(value, none=False, empty=False):
     return Argument(_of(value), (*wrong, *([] if none else [None])), _or_none(right, none))
 
 
+def is_none_in_an_array(value):
+    """Whether a value is an array that holds `None` alone."""
+    return isinstance(value, np.ndarray) and value.ndim == 0 and value.item() is None
+
+
+def is_arrow(value):
+    """Whether a value is a table of Arrow, which is an array though it cannot be gone through."""
+    return type(value).__module__.partition(".")[0] == "pyarrow"
+
+
 def rows(value, none=False, finite=True, width=True, text=False):
     """Numbers, one row of some for each example."""
     array = np.zeros((24, 3), "float32") if value is None else np.asarray(value, "float32")
@@ -276,7 +286,7 @@ def rows(value, none=False, finite=True, width=True, text=False):
 
     def right(value, valid):
         # A variable of Keras is an array, though it cannot be gone through.
-        listed = isinstance(value, Iterable | keras.Variable)
+        listed = isinstance(value, Iterable | keras.Variable) or is_arrow(value)
         if not listed or isinstance(value, str | bytes | Mapping):
             return False
         read = np.asarray(value)

@@ -125,7 +125,7 @@ OF_ADANET = [
         "metrics": mapping({"a": 1}, none=True, empty=True),
     }),
     Call("subnetwork.TrainOpSpec", lambda: subnetwork.TrainOpSpec, {
-        "train_op": fixed(lazy(lambda: keras.optimizers.SGD(0.1))),
+        "train_op": fixed(lazy(lambda: keras.optimizers.SGD(0.1))).where(later),
         "chief_hooks": listing(None, none=True, empty=True),
         "hooks": listing(None, none=True, empty=True),
     }),

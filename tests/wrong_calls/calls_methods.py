@@ -80,6 +80,13 @@ TABLE = (
 ROWS = {"X": TABLE, "y": LABELS.but(t.X, allow=())}
 NOT_ROWS = ("soup", 3, THING, True, NAN, [1, 2], {}, [THING], np.full(24, None), t.X)
 HANDED_ON = ("X", "y", "sample_weight")
+
+
+def is_like_x(value):
+    """Whether a table or an array has as many columns as the training data."""
+    return np.ndim(value) == 2 and np.shape(value)[1] == t.X.shape[1]
+
+
 FRONT = [
     Call("AutoClassifier", lambda: classifier, {**SETTINGS, "class_weight": FIT["class_weight"]}),
     Call(
@@ -107,7 +114,7 @@ FRONT = [
     Call(
         "AutoRegressor.predict_interval",
         method(t.numbers_front, "predict_interval"),
-        {"X": fixed(t.X), "coverage": number(0.5, 0, 1).but(0.999)},
+        {"X": fixed(t.X).where(is_like_x), "coverage": number(0.5, 0, 1).but(0.999)},
     ),
     Call(
         "AutoClassifier.evaluate",

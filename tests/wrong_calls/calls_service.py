@@ -13,6 +13,7 @@ from call_kinds import (
     function,
     has_rows,
     instance,
+    is_none_in_an_array,
     is_text,
     keyed,
     lazy,
@@ -40,7 +41,9 @@ PARAMS = (
     .where(lambda value: isinstance(value, dict))
 )
 RECEIVER = function(t.receiver_fn)
-ASSETS = mapping(None, none=True, empty=True)
+ASSETS = mapping(None, none=True, empty=True).where(lambda v: isinstance(v, dict))
+LISTENERS = fixed(None).but("soup", 3, [3], object()).where(lambda v: not list(v))
+LOSS_IN_FULL = flag(True).but(allow=(None,)).where(lambda v: bool(v == 1))
 EXPORTER = {
     "name": text("best").but("a/b"),
     "serving_input_receiver_fn": function(lambda: None),
@@ -100,9 +103,11 @@ def new_estimator():
 FEATURE_SPEC = mapping(lazy(lambda: {"x": tf.io.FixedLenFeature([3], tf.float32)})).but(
     {3: tf.io.FixedLenFeature([3], tf.float32)}
 )
-COLUMN = fixed("w").but("", 3, [1], object()).where(is_text)
+COLUMN = fixed("w").but("", 3, [1], object()).where(lambda v: v is None or is_text(v))
 OF_HEADS = {
-    "loss_reduction": fixed("sum_over_batch_size").but("sum", 3, object()),
+    "loss_reduction": fixed("sum_over_batch_size")
+    .but("sum", 3, object())
+    .where(is_none_in_an_array),
     "name": text("a", none=True),
 }
 OF_NUMBERS = {"label_dimension": count(1), "weight_column": COLUMN, **OF_HEADS}
@@ -148,7 +153,7 @@ CALLS = [
     Call(
         "estimator.PoissonRegressionHead",
         lambda: es.PoissonRegressionHead,
-        OF_NUMBERS | {"compute_full_loss": flag(True).but(allow=(None,))},
+        OF_NUMBERS | {"compute_full_loss": LOSS_IN_FULL},
     ),
     Call(
         "estimator.LogisticRegressionHead",
@@ -162,7 +167,7 @@ CALLS = [
             "heads": mapping(lazy(lambda: {"a": an.heads.BinaryClass()})).but({"a/b": 3}),
             "head_weights": fixed([1.0])
             .but("ab", 3, [-1], [NAN], {"c": 1}, object())
-            .where(lambda value: dict(value) == {"a": 1}),
+            .where(lambda value: not dict(value) or dict(value) == {"a": 1}),
         },
     ),
     Call(
@@ -218,7 +223,9 @@ CALLS = [
             "input_fn": INPUT_FN,
             "hooks": HOOKS,
             "steps": count(2, none=True),
-            "saving_listeners": fixed(None).but("soup", 3, [3], object()),
+            "saving_listeners": fixed(None)
+            .but("soup", 3, [3], object())
+            .where(lambda v: not list(v)),
         },
     ),
     Call(
@@ -323,7 +330,9 @@ CALLS = [
             "input_fn": INPUT_FN,
             "max_steps": STEPS,
             "hooks": HOOKS,
-            "saving_listeners": fixed(None).but("soup", 3, [3], object()),
+            "saving_listeners": fixed(None)
+            .but("soup", 3, [3], object())
+            .where(lambda v: not list(v)),
         },
     ),
     Call(

@@ -293,7 +293,7 @@ CALLS = [
             "learning_rate": RATE,
             "connect": choice("none"),
             "connection_dropout": number(0.1, None, 1).but(-0.1),
-            "kernel_constraint": choice("max_norm", none=True),
+            "kernel_constraint": choice("max_norm", none=True).where(callable),
             "majority": MAJORITY,
         },
     ),
