@@ -286,15 +286,6 @@ CALLS = [
     Call("estimator.FinalExporter", lambda: es.FinalExporter, FINAL),
     Call("estimator.Exporter", lambda: es.Exporter, {"name": EXPORTER["name"]}),
     Call(
-        "estimator.CheckpointSaverHook",
-        lambda: es.CheckpointSaverHook,
-        {
-            "checkpoint_dir": path("run", none=True),
-            "save_secs": number(5.0, 0, none=True),
-            "save_steps": count(None, none=True),
-        },
-    ),
-    Call(
         "estimator.LoggingTensorHook",
         lambda: es.LoggingTensorHook,
         {

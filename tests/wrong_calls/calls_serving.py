@@ -127,6 +127,15 @@ HEAD = {"head": instance(t.head)}
 es = an.estimator
 
 CALLS = [
+    Call(
+        "estimator.CheckpointSaverHook",
+        lambda: es.CheckpointSaverHook,
+        {
+            "checkpoint_dir": path("run", none=True),
+            "save_secs": number(5.0, 0, none=True),
+            "save_steps": count(None, none=True),
+        },
+    ),
     # Feature columns and canned estimators
     Call("estimator.DNNClassifier", lambda: es.DNNClassifier, {**DNN, **CLASSES}),
     Call("estimator.DNNRegressor", lambda: es.DNNRegressor, {**DNN, **DIMENSION}),
