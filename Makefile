@@ -64,8 +64,8 @@ fuzz: venv ## public calls and stored files with values of all kinds, 120 s; FUZ
 	$(BIN)/python tests/fuzz/fuzz.py --seed $(or $(FUZZ_SEED),0) \
 	  --seconds $(or $(FUZZ_SECONDS),120) $(if $(FUZZ_SECONDS),,--calls 12000)
 
-exhaustive: venv ## the tests that make test leaves out: more cases of what others try
-	$(BIN)/python -m pytest $(EVERY_CORE) -m exhaustive
+exhaustive: venv ## the tests that make test leaves out; SCRIPTS=1 only those of scripts and pages
+	$(BIN)/python -m pytest $(EVERY_CORE) -m exhaustive $(if $(SCRIPTS),$(addprefix tests/,benchmarks research examples))
 
 contract: venv ## the growth contract with every case, and all models of the coverage table, on TensorFlow and JAX
 	WHOLE_CONTRACT=1 $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT) tests/growth/rules/test_applications.py \
