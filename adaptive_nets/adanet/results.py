@@ -278,7 +278,7 @@ class SearchResults:
             )
 
 
-def _fused(results, format):  # noqa: A002
+def _fused(results, format):  # noqa: A002 (as in keras.Model.export)
     """The fused ensemble as it is exported."""
     if format != "saved_model":
         return results.fuse()

@@ -82,7 +82,7 @@ class Fitted:
     def export(
         self,
         path: str | os.PathLike,
-        format: str,  # noqa: A002
+        format: str,  # noqa: A002 (as in keras.Model.export)
         coverage: float | None = None,
         **options: Any,
     ) -> str:

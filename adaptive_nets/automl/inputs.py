@@ -242,7 +242,5 @@ def check_weights(weights: Any, rows: int) -> np.ndarray | None:
 
 def _is_scalar(x):
     """Whether something is one value; what only offers `__array__` is not asked for its shape."""
-    known = isinstance(x, np.ndarray | np.generic | int | float | complex | str | bytes)
-    return not sparse.issparse(x) and (
-        np.ndim(x) == 0 if known or x is None else not hasattr(x, "__array__") and np.ndim(x) == 0
-    )
+    asked = isinstance(x, np.ndarray | np.generic) or not hasattr(x, "__array__")
+    return asked and not sparse.issparse(x) and np.ndim(x) == 0

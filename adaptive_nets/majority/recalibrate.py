@@ -84,7 +84,8 @@ def estimate_statistics_in_place(
                 stack.enter_context(_estimating(layer, counts, k))
             if norms:
                 model(batch, training=False)
-    if number < 0 if norms else 0 in getattr(data, "shape", (1,))[:1]:
+    has_no_rows = 0 in getattr(data, "shape", ())[:1]
+    if has_no_rows or (norms and number < 0):
         raise ValueError(
             f"Cannot recalibrate {model.name!r}: the data are empty. Expected inputs or an "
             f"iterable of batches. Received: data of type {type(data).__name__}."

@@ -3,7 +3,7 @@
 from adaptive_nets._arguments import Ignored, takes
 from adaptive_nets._checks import check_bool
 
-_SHARES = {"drop_remainder": Ignored("each subnetwork has one worker", (None, False))}
+_SHARES = {"drop_remainder": Ignored("each subnetwork has one worker", (False,))}
 
 
 @takes({})
@@ -13,7 +13,7 @@ def ReplicationStrategy() -> str:  # noqa: N802 (adanet's name)
 
 
 @takes(_SHARES)
-def RoundRobinStrategy(drop_remainder: bool = False) -> str:  # noqa: N802
+def RoundRobinStrategy(drop_remainder: bool = False) -> str:  # noqa: N802 (adanet's name)
     """Returns the placement in which each process trains some subnetworks.
 
     Args:
