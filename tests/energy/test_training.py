@@ -272,10 +272,10 @@ def test_pseudo_likelihood_is_learned_without_samples():
     model.adapt(x)
     chains, before = np.array(model.chain_variable), model.pseudo_likelihood(x).mean()
     model.compile(keras.optimizers.Adam(0.03))
-    model.fit(x, epochs=8, verbose=0)
+    model.fit(x, epochs=24, verbose=0)
     after = model.pseudo_likelihood(x).mean()
-    # The first two features are equal: each says all of the other.
-    assert after > before + 0.1
+    # The first two features are equal: each says all of the other. Every order of the rows gains .39 or more.
+    assert after > before + 0.3
     np.testing.assert_array_equal(np.array(model.chain_variable), chains)
     values = model.contrast(keras.ops.convert_to_tensor(x))
     np.testing.assert_allclose(np.mean(values), -after, rtol=1e-4)
