@@ -12,7 +12,7 @@ pytestmark = pytest.mark.backend_agnostic
 REPO = pathlib.Path(__file__).resolve().parents[1]
 PERMITTED = {
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "CNRI-Python", "ISC", "MIT",
-    "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib",
+    "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib",
 }  # fmt: skip
 # How packages without a licence expression name theirs.
 SAME = {
