@@ -42,7 +42,7 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	    "(Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "Installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,docs,examples]'
+	@$(BIN)/python -m pip install -qq --no-compile --constraint constraints.txt --editable '.[dev,docs,examples]'
 	@touch $@
 
 demo: venv ## fit a raw table, then predict raw rows with the model and with its SavedModel
