@@ -57,7 +57,8 @@ def declared():
     groups = {"": project["dependencies"], **project["optional-dependencies"]}
     found = {}
     for extra, lines in groups.items():
-        for line in lines:
+        # The extra `all` names the package itself, with its other extras.
+        for line in (line for line in lines if not line.startswith(project["name"])):
             found.setdefault(re.match(r"[\w.-]+", line)[0], []).append(extra)
     return found
 

@@ -20,10 +20,10 @@ class MLflowLogger(Tracker):
     """Logs a search to MLflow.
 
     It logs the arguments as parameters, the metrics of each round with the round as their step
-    (`val_...` on held-out rows), and at the end the leaderboard and the schema as artifacts and the
-    model. For an `AutoClassifier` or `AutoRegressor` the metrics of the served model on held-out rows
-    are logged, too, as `served_...`. Without an active run, one is started and ended; in an active run that holds the parameters
-    of another fit already, a nested one.
+    (`val_...` on held-out rows), and at the end the leaderboard and the schema as artifacts, and
+    the model. For an `AutoClassifier` or `AutoRegressor`, the metrics of the served model on
+    held-out rows are logged too, as `served_...`. Without an active run, one is started and ended;
+    in an active run that already holds the parameters of another fit, a nested one.
 
     Args:
         log_models: Whether the model is logged. Defaults to `True`.

@@ -131,9 +131,9 @@ class LiveProgress(LineProgress):
             title=f"{self.label}: {doing}", caption="\n".join(notes) or None, min_width=WIDTH
         )
         for name in names:
-            # A name may be cut at its end; figures may not.
-            table.add_column(name, justify="left" if name == "subnetwork" else "right",
-                             no_wrap=True, overflow="ellipsis")  # fmt: skip
+            # Names may take several lines; figures may not.
+            figures = name != "subnetwork"
+            table.add_column(name, justify="right" if figures else "left", no_wrap=figures)
         if training is None:
             for name in self.names:
                 table.add_row(escape(name), "")

@@ -1,6 +1,6 @@
 """`WandbLogger`: a search in Weights & Biases."""
 
-import importlib.util
+import sys
 from typing import Any
 
 from adaptive_nets._checks import show
@@ -59,10 +59,9 @@ class WandbLogger(Tracker):
         if failed or not hasattr(found, "leaderboard"):
             return
         board = found.leaderboard()
-        # A real run comes from the package; what stands in for one may do without tables.
-        if importlib.util.find_spec("wandb") is not None:
-            import wandb
-
+        # A run comes from the package, which is loaded then; a stand-in may do without tables.
+        wandb = sys.modules.get("wandb")
+        if wandb is not None:
             self._run.log({"leaderboard": wandb.Table(dataframe=board)})
         reason = getattr(found, "stop_reason_", None) or getattr(found, "stop_reason", "")
         self._run.summary.update({"stop_reason": reason, "candidates": len(board)})

@@ -153,14 +153,10 @@ class Plan(Shown, abc.ABC):
         return _Notes((*self.inexact, *self.remarks, *self.carried, *([lost] if lost else [])))
 
     def _parts(self) -> list[Any]:
-        table = self.table
-        name = " + ".join(model.name for model in self.models)
+        table, name = self.table, " + ".join(model.name for model in self.models)
         head = f"{self.verb} {name}: {'exact' if self.exact else 'approximate'}"
-        return [
-            head,
-            table if len(table) else "nothing grows",
-            *(f"note: {note}" for note in self.notes),
-        ]
+        notes = [f"note: {note}" for note in self.notes]
+        return [head, table if len(table) else "nothing grows", *notes]
 
     def check_exact(self) -> None:
         """Refuses a plan that has to be exact and is not."""
@@ -379,8 +375,8 @@ class GrowthReport(Shown):
             f"{self.parameters_before:,} -> {self.parameters:,} parameters, {kind}{gap}, "
             f"{self.seconds:.2f} s" + ("" if self.verified is None else f", {self.verified}")
         )
-        body = self.table if len(self.table) else "nothing grew"
-        return [head, body, *(f"note: {note}" for note in self.notes)]
+        notes = [f"note: {note}" for note in self.notes]
+        return [head, self.table if len(self.table) else "nothing grew", *notes]
 
 
 def settle(

@@ -54,7 +54,6 @@ def test_the_leaderboard_is_a_table_where_the_package_is_there(monkeypatch):
 
     module = types.ModuleType("wandb")
     module.Table = lambda dataframe: dataframe
-    module.__spec__ = types.SimpleNamespace(name="wandb")
     monkeypatch.setitem(sys.modules, "wandb", module)
     run, search = Run(), small(1)
     search.fit(X, Y, verbose=0, callbacks=[an.callbacks.WandbLogger(run)])
