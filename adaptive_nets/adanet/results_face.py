@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from adaptive_nets._shown import html_of
 from adaptive_nets.adanet.checkpoints.changes import Change
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.results import SearchResults
@@ -54,6 +55,11 @@ class ResultsFace:
     predict = _of_results(SearchResults.predict)
     fuse = _of_results(SearchResults.fuse)
     export = _of_results(SearchResults.export)
+
+    def _repr_html_(self) -> str:
+        """Returns what notebooks show: what the search is, and its leaderboard."""
+        found = self.state.current.entries
+        return html_of([repr(self), *([self.leaderboard().metric_first] if found else [])])
 
     @property
     def changes(self) -> tuple[Change, ...]:
