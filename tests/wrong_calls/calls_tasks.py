@@ -152,7 +152,7 @@ CALLS = [
         lambda: heads.Distribution,
         {
             "family": choice("student_t"),
-            "levels": fixed([0.1, 0.9], None).but("ab", 3, [], [0.9, 0.1], [0, 0.5], object()),
+            "levels": fixed([0.1, 0.9]).but("ab", 3, [], [0.9, 0.1], [0, 0.5], object()),
             "df": number(3.0, 2, 1e7, none=True),
             "location": number(1.0, none=True),
             "scale": number(1.0, 0, none=True),
