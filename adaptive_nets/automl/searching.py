@@ -66,7 +66,7 @@ class Searching:
     ):
         self.settings, self.target = settings, target
         if isinstance(target, Numbers):
-            linear = linear.in_unit(*target.unit)
+            linear = target.linear(linear)
         generator = Tabular(kinds)
         if settings.folds is None:
             generator = FirstRound(generator, [LinearBuilder(linear)])

@@ -101,7 +101,7 @@ FRONT = [
         {k: v for k, v in SETTINGS.items() if k != "metric"}
         | {
             "loss": choice("squared_error").but("soup", allow=("gamma", "poisson", "tweedie")),
-            "output": choice("mean").but("distribution", allow=("quantiles",)),
+            "output": choice("mean").but("soup", allow=("quantiles", "distribution")),
         },
     ),
     Call(
