@@ -192,6 +192,25 @@ def test_version_is_one():
     module = (REPO / "MODULE.bazel").read_text()
     assert re.search(r'^    version = "(.*)",$', module, re.MULTILINE)[1] == an.__version__
     assert f"## [{an.__version__}]" in (REPO / "CHANGELOG.md").read_text()
+    assert f"version: {an.__version__}\n" in (REPO / "CITATION.cff").read_text()
+
+
+def test_the_conda_recipe_says_what_pyproject_does():
+    text = (REPO / "recipe" / "meta.yaml").read_text()
+    project = tomllib.loads(PYPROJECT.read_text())["project"]
+    assert f'version: "{an.__version__}"' in text
+    needed = text.partition("  run:\n")[2].partition("\ntest:")[0].split("    - ")[1:]
+    declared = [f"python {project['requires-python']}", *project["dependencies"]]
+    assert [line.replace(" ", "").strip() for line in needed] == [
+        each.replace(" ", "") for each in declared
+    ]
+
+
+def test_the_extra_all_has_every_extra_of_users():
+    extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
+    (everything,) = extras["all"]
+    named = everything.partition("[")[2].removesuffix("]").split(",")
+    assert sorted(named) == sorted(set(extras) - {"all", "dev", "docs"})
 
 
 # The lists of slow and exhaustive tests ----------------------------------------------------------

@@ -142,7 +142,7 @@ def log_model(
     import adaptive_nets as an
 
     os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"  # a server or a database needs no such word
-    mlflow.set_tracking_uri("file:./mlruns")
+    mlflow.set_tracking_uri(os.path.abspath("mlruns"))
 
     table = load_wine(as_frame=True).frame
     model = an.AutoClassifier(time_limit=0.1, seed=0, verbose=0).fit(table, "target")

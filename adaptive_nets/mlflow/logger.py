@@ -42,7 +42,7 @@ class MLflowLogger(Tracker):
     import adaptive_nets as an
 
     os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
-    mlflow.set_tracking_uri("file:./mlruns")
+    mlflow.set_tracking_uri(os.path.abspath("mlruns"))
     x, y = load_wine(return_X_y=True)
     search = an.AdaNet(an.heads.MultiClass(), max_iterations=2, steps_per_iteration=50, seed=0)
     search.fit(x, y, validation_split=0.2, callbacks=[an.mlflow.MLflowLogger()], verbose=0)

@@ -1,6 +1,6 @@
 """Every public name, as a type checker sees it: `pyright tests/typing` finds no error.
 
-`tests/typing/test_every_name.py` says which names are missing here, and runs pyright where it is.
+`tests/typing/test_every_name.py` says which names are missing here.
 """
 
 import adaptive_nets as an
