@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,33 +12,30 @@ Predict = Callable[[pd.DataFrame], np.ndarray]
 
 
 def importances(
-    model: Any, x: pd.DataFrame, y: Any, loss: Callable[[np.ndarray], float], seconds: float
+    outputs_of: Predict, x: pd.DataFrame, loss: Callable[[np.ndarray], float], seconds: float
 ) -> pd.DataFrame:
     """Returns how much worse predictions are if a column is shuffled.
 
     Args:
-        model: The estimator, which may have a method `importances`.
+        outputs_of: Function from features to outputs.
         x: Features.
-        y: Labels.
         loss: Function from outputs for these rows to a number that is lower the better they are.
         seconds: Time for it. Columns that it does not last for are left out.
 
     Returns:
         A `pandas.DataFrame` with `feature`, `importance`, `lower` and `upper`, the highest first.
     """
-    if hasattr(model, "importances"):
-        return model.importances(x, y, repeats=_REPEATS, time_limit=seconds)
     ends, random, rows = time.monotonic() + seconds, np.random.default_rng(0), []
-    base = loss(model.outputs_of(x))
+    base = loss(outputs_of(x))
     for name in x.columns:
-        if time.monotonic() > ends:
+        if rows and time.monotonic() > ends:
             break
         parts = []
         for _ in range(_REPEATS):
             order = random.permutation(len(x))
             parts.append(x.assign(**{name: x[name].iloc[order].to_numpy()}))
         # One call for all: each has costs of its own.
-        outputs = model.outputs_of(pd.concat(parts, ignore_index=True))
+        outputs = outputs_of(pd.concat(parts, ignore_index=True))
         drops = [loss(part) - base for part in np.split(outputs, _REPEATS)]
         rows.append((str(name), float(np.mean(drops)), min(drops), max(drops)))
     frame = pd.DataFrame(rows, columns=["feature", "importance", "lower", "upper"])

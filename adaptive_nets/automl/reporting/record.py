@@ -119,28 +119,27 @@ class Recorder:
         self.facts |= observe(schema, train, held, target)
         self.facts["warnings"] = list(warned)
 
-    def end(self, board: Board, outputs: np.ndarray | None, baselines: Any = ()) -> Record:
+    def end(self, board: Board, outputs: np.ndarray | None) -> Record:
         """Returns the record.
 
         Args:
             board: The leaderboard, with the rows held out.
             outputs: What the served model predicts for them, or `None`.
-            baselines: The `Baseline`s.
         """
         self.mark("choice, calibration")
         self.facts["phases"] = self._phases
         held = None
         if outputs is not None and board.held is not None:
-            held = _kept(board, outputs, baselines)
+            held = _kept(board, outputs)
         return Record(self.facts, held)
 
 
-def _kept(board, outputs, baselines):
+def _kept(board, outputs):
     held, target = board.held, board.target
     rows = np.random.default_rng(0).permutation(len(held.x))[:MOST_ROWS]
     y = target.codes(held.y) if isinstance(target, Classes) else np.asarray(held.y, "float64")
     best, values = None, None
-    for each in baselines:
+    for each in board.baselines:
         if each.outputs is not None and (best is None or board.is_better(each.outputs, values)):
             best, values = each.name, each.outputs
     return Held(
