@@ -25,6 +25,7 @@ from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.division import Division
 from adaptive_nets.automl.judging.scoring import make_metric, metric_for
 from adaptive_nets.automl.labelled import Labelled
+from adaptive_nets.automl.reporting.reports import Reports
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.columns.alignment import check_aligned
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from adaptive_nets.data import Schema
 
 
-class AutoEstimator(HoldsFitted, BaseEstimator):
+class AutoEstimator(HoldsFitted, Reports, BaseEstimator):
     """Finds a model for a table; see `AutoClassifier` and `AutoRegressor`."""
 
     _target: type[Target]

@@ -19,6 +19,7 @@ from adaptive_nets.automl.judging.served import Served
 from adaptive_nets.automl.judging.splits import LEAST_ROWS
 from adaptive_nets.automl.judging.temperature import Temperature, calibrate
 from adaptive_nets.automl.labelled import Labelled
+from adaptive_nets.automl.reporting.record import Record
 from adaptive_nets.automl.targets import Classes, Numbers, Target
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.graphs.unique_names import named_model
@@ -47,6 +48,7 @@ class Fitted:
         intervals: How far predicted numbers are from the true ones, or `None` if no rows were
             held out, or classes are predicted.
         temperature: How probabilities were calibrated, or `None` if they were not.
+        record: What is known of the data and of the rows held out, for a report, or `None`.
     """
 
     model: keras.Model
@@ -59,6 +61,7 @@ class Fitted:
     find_search: Callable[[], AdaNet] | None = None
     intervals: "Intervals | QuantileIntervals | None" = None
     temperature: Temperature | None = None
+    record: Record | None = None
 
     def outputs(self, table: Any, wanted: str | None = None) -> np.ndarray:
         """Returns probabilities `[rows, classes]`, predicted numbers, or quantiles of them.

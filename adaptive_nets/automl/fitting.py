@@ -25,6 +25,7 @@ from adaptive_nets.automl.judging.leaks import warn_of_leaks
 from adaptive_nets.automl.judging.scoring import metric_for
 from adaptive_nets.automl.judging.splits import LEAST_ROWS
 from adaptive_nets.automl.labelled import Labelled
+from adaptive_nets.automl.reporting.record import Recorder
 from adaptive_nets.automl.searching import Searching, kinds_within
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Classes, Numbers, Target
@@ -71,6 +72,7 @@ class Fitting:
         self.callbacks = callbacks
         self.division = division or Division()
         self.began = time.monotonic()
+        self.recorder = Recorder(settings.seed)
 
     def left(self) -> float:
         """Returns the seconds that are left."""
@@ -91,8 +93,11 @@ class Fitting:
             # Rows to predict may have the target too.
             schema = dataclasses.replace(schema, target=self.column)
         train, valid = self._divided(rows, valid)
+        warned = []
         if valid is not None:
-            warn_of_leaks(schema, train, valid, self.target, self.division)
+            warned = warn_of_leaks(schema, train, valid, self.target, self.division)
+        self.recorder.see(schema, train, valid, self.target, warned)
+        self.recorder.mark("reading, splitting")
         if valid is None or self.left() < LEAST_SEARCH:
             why = "too few rows" if valid is None else "time limit"
             everything = rows if valid is None else train
@@ -107,6 +112,7 @@ class Fitting:
         for baseline in baselines:
             board.add_baseline(baseline)
         linear = next(each for each in baselines if each.model is not None)
+        self.recorder.mark("encoding, baselines")
         closing = _CLOSING_SECONDS + _CLOSING_TRACES * traced
         if self.left() < closing + _SEARCH_TRACES * traced:
             return self._linear(schema, train, valid, "time limit", encoder, board)
@@ -117,6 +123,7 @@ class Fitting:
         )  # fmt: skip
         searching.run(train, valid, self.left() - closing)
         board.add_search(searching.search)
+        self.recorder.mark("search")
         return self._chosen(searching, linear, board, encoder, lambda: self.left() - closing)
 
     def kinds(self, rows: int, several: bool) -> list[str]:
@@ -151,6 +158,7 @@ class Fitting:
         seconds = time.monotonic() - self.began
         board.add_served(best, seconds, f"{note}; {ended}" if note else ended)
         fitted.board = board.frame()
+        fitted.record = self.recorder.end(board, best)
         return fitted
 
     def _fitted(self, schema, model, search):
@@ -222,6 +230,7 @@ class Fitting:
         note = " ".join(filter(None, (f"linear: {why}", on_rows(task))))
         board.add_served(outputs, time.monotonic() - began, note)
         fitted.board = board.frame()
+        fitted.record = self.recorder.end(board, outputs)
         return fitted
 
 

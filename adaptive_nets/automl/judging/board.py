@@ -27,9 +27,11 @@ class Board:
     def __init__(self, metric: Metric, target: Target, held: Any):
         self.metric, self.target, self.held = metric, target, held
         self._rows = []
+        self.baselines: list[Baseline] = []
 
     def add_baseline(self, baseline: Baseline) -> None:
         """Adds a baseline."""
+        self.baselines.append(baseline)
         self._add(baseline.name, "baseline", baseline.outputs, baseline.seconds, baseline.note)
 
     def add_served(self, outputs: np.ndarray | None, seconds: float, note: str) -> None:

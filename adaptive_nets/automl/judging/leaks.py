@@ -28,7 +28,7 @@ _LEAST_COPIES, _LEAST_COPIED, _CHANCE = 3, 0.01, 0.005
 
 def warn_of_leaks(
     schema: Schema, train: Labelled, held: Labelled, target: Target, division: Division
-) -> None:
+) -> list[str]:
     """Warns of columns that give the target away, and of training rows among those held out.
 
     Args:
@@ -37,26 +37,32 @@ def warn_of_leaks(
         held: Rows that are held out.
         target: The target.
         division: How rows are held out.
+
+    Returns:
+        The warnings.
     """
+    found = []
     codes = target.codes(train.y) if isinstance(target, Classes) else None
     rows = _sample(codes, train, division)
     y = _distances_of(codes if codes is not None else np.asarray(train.y, "float64"), rows)
     if len(rows) >= _LEAST_ROWS and _is_varied(codes, rows):
         least = _NUMBERS if codes is None else _CLASSES
-        _warn_of_columns(schema, train.x, rows, y, least, division.column)
+        found += _leaking_columns(schema, train.x, rows, y, least, division.column)
     copies = count_copies([f.name for f in schema.features], train, held)
     if copies >= max(_LEAST_COPIES, _LEAST_COPIED * len(held.x)):
-        warnings.warn(
+        found.append(
             f"{copies} of {len(held.x)} held-out rows ({copies / len(held.x):.0%}) equal a "
             "training row in all features and in the target, so that results on held-out rows are "
             "better than they would be on new rows. Remove copies, such as by "
-            "table.drop_duplicates(), or keep rows that belong together on one side by groups=.",
-            stacklevel=4,
+            "table.drop_duplicates(), or keep rows that belong together on one side by groups=."
         )
+    for each in found:
+        warnings.warn(each, stacklevel=4)
+    return found
 
 
-def _warn_of_columns(schema, table, rows, y, least, known):
-    leaks, ids = [], []
+def _leaking_columns(schema, table, rows, y, least, known):
+    leaks, ids, told = [], [], []
     for feature in (*schema.features, *schema.ignored):
         if feature.name not in table.columns or feature.name == known or feature.kind == "text":
             continue
@@ -70,21 +76,20 @@ def _warn_of_columns(schema, table, rows, y, least, known):
         elif not numbered and found >= least and feature.kind != "ignore":
             leaks.append(feature.name)
     if leaks:
-        warnings.warn(
+        told.append(
             f"{_columns(leaks)} alone the target can be predicted nearly perfectly. Leave out what "
             "is only known once the target is. If it says which rows belong together, pass it as "
             "groups=.",
-            stacklevel=5,
         )
     if ids:
         left_out = {f.name for f in schema.ignored}.issuperset(ids)
         leave = "It is not used as a feature." if left_out else "Leave it out of the table."
-        warnings.warn(
+        told.append(
             f"Rows are ordered by the target: {some(ids)} numbers them, and rows that follow each "
             f"other have like targets. {leave} If rows stand in the order of time, hold out the "
             f"last ones by time={ids[0]!r}.",
-            stacklevel=5,
         )
+    return told
 
 
 def _columns(names):

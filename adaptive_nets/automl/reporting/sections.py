@@ -1,0 +1,285 @@
+"""What a report of a fitted estimator says, section by section."""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adaptive_nets.automl.fitted import Fitted
+from adaptive_nets.automl.judging.board import Board
+from adaptive_nets.automl.judging.scoring import Metric
+from adaptive_nets.automl.labelled import Labelled
+from adaptive_nets.automl.reporting.importances import importances, partial_dependence
+from adaptive_nets.automl.reporting.record import Record
+from adaptive_nets.automl.reporting.verdict import measured_with_interval, verdict
+from adaptive_nets.automl.targets import Classes
+from adaptive_nets.data.columns.tables import describe_table
+from adaptive_nets.report.content.classes import classes_section
+from adaptive_nets.report.content.document import Block, Chart, Code, Report, Section, Table, Text
+from adaptive_nets.report.content.environment import settings_section
+from adaptive_nets.report.content.numbers import numbers_section
+from adaptive_nets.report.content.searches import search_sections
+
+_COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+# Columns whose partial dependence is shown, and those among the drifted ones that are named.
+_TOP, _NAMED = 4, 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """What a report is made of.
+
+    Args:
+        fitted: The model.
+        record: What the fit has kept.
+        metric: What models are compared by.
+        settings: The estimator's arguments.
+        tested: Metrics of the rows that were passed, or none.
+        where: Which rows these are, or `None`.
+    """
+
+    fitted: Fitted
+    record: Record
+    metric: Metric
+    settings: dict[str, Any]
+    tested: dict[str, float]
+    where: str | None
+
+    @property
+    def classes(self) -> np.ndarray | None:
+        """The classes, or `None` if the target is a number."""
+        target = self.fitted.target
+        return target.labels if isinstance(target, Classes) else None
+
+
+def estimator_report(told: Told, model: Any, rows: Labelled | None, seconds: float) -> Report:
+    """Returns the report of a fitted estimator.
+
+    Args:
+        told: What is known.
+        model: The estimator.
+        rows: Labelled rows for curves and importances, or `None` if there are none.
+        seconds: Time for importances and partial dependence.
+    """
+    fitted, record = told.fitted, told.record
+    found, held = None, 0
+    if record.held is not None:
+        found = measured_with_interval(record.held, told.metric, fitted.target)
+        held = int(record.facts["held_rows"])
+    note = str(fitted.board["note"].iloc[-1])
+    sentence = verdict(found, told.metric, note, held, told.tested)
+    sections = [*_measured(told, found), _data(told), _leaderboard(fitted)]
+    sections += _predictions(told, rows)
+    if rows is not None:
+        sections += _why(told, rows, seconds)
+    search = getattr(model, "search_", None)
+    if search is not None:
+        sections += search_sections(search)
+    sections += _times(record)
+    sections.append(settings_section(_settings(told), record.facts.get("versions")))
+    sections.append(Section("use", "How to use it", (Code(_use(model, told), "Load and serve"),)))
+    return Report(f"{fitted.target.name}: {type(model).__name__}", sentence, tuple(sections))
+
+
+def _measured(told, found) -> Iterator[Section]:
+    blocks: list[Block] = []
+    if found is not None:
+        title = f"{told.metric.name.replace('_', ' ')} on held-out rows, with 95 % intervals"
+        blocks.append(Table("metric", title, found))
+    if told.tested:
+        frame = pd.DataFrame(list(told.tested.items()), columns=["measure", "value"])
+        blocks.append(Table("test", f"Measured on {told.where}", frame))
+    if blocks:
+        yield Section("quality", "How good it is", tuple(blocks))
+
+
+def _data(told) -> Section:
+    facts, schema = told.record.facts, told.fitted.schema
+    columns = describe_table(schema.features, schema.ignored)
+    blocks: list[Block] = []
+    if "rows" in facts:
+        blocks.append(
+            Text(
+                f"{facts['rows']:,} rows to train on, {facts['held_rows']:,} held out, "
+                f"{facts['columns']} columns. Fingerprint of the rows: {facts['fingerprint']}."
+            )
+        )
+        blocks += [Text(each, warning=True) for each in facts.get("warnings", ())]
+        blocks += _copies(facts)
+    blocks.append(Table("columns", "Columns, and what they were taken for", columns))
+    if facts.get("target"):
+        blocks.append(_distribution(told, facts["target"]))
+    if facts.get("drift"):
+        blocks += _drift(facts["drift"])
+    return Section("data", "Data", tuple(blocks))
+
+
+def _copies(facts) -> Iterator[Text]:
+    if facts["copies"]:
+        yield Text(
+            f"{facts['copies']:,} of {facts['copies_of']:,} training rows equal an earlier one in "
+            "all columns and the target."
+        )
+
+
+def _distribution(told, found) -> Chart:
+    name = told.fitted.target.name
+    if told.classes is not None:
+        frame = pd.DataFrame(found, columns=["label", "value"])
+        said = "; ".join(f"{label}: {count:,}" for label, count in found[:12])
+        return Chart("target", f"Rows by {name}", f"{said}.", frame, "bars", "rows")
+    frame = pd.DataFrame(found, columns=["series", "start", "end", "count"])
+    if frame["series"].nunique() == 1:
+        frame = frame.drop(columns="series")
+    else:
+        frame["series"] = [f"target {k + 1}" for k in frame["series"]]
+    ends = f"{frame['start'].min():.4g} to {frame['end'].max():.4g}"
+    return Chart("target", f"Distribution of {name}", f"Numbers from {ends}.", frame, "bins",
+                 name, "rows")  # fmt: skip
+
+
+def _drift(found) -> Iterator[Block]:
+    frame = pd.DataFrame(found, columns=["column", "distance", "drifted"])
+    drifted = frame.loc[frame["drifted"], "column"].tolist()
+    if drifted:
+        names = ", ".join(map(repr, drifted[:_NAMED])) + (", ..." if drifted[_NAMED:] else "")
+        yield Text(
+            f"Held-out rows differ from training rows in {names} by more than chance. New rows may "
+            "differ as well.",
+            warning=True,
+        )
+    yield Table("drift", "Distance of held-out rows from training rows by column, 0 to 1", frame)
+
+
+def _leaderboard(fitted) -> Section:
+    frame = pd.DataFrame(fitted.board)
+    return Section(
+        "leaderboard", "Leaderboard", (Table("leaderboard", "Baselines and models", frame),)
+    )
+
+
+def _predictions(told, rows) -> Iterator[Section]:
+    """Yields how well each class, or the number, is predicted."""
+    target, held = told.fitted.target, told.record.held
+    if told.where is not None:
+        y, outputs, weights, where = rows.y, told.fitted.outputs(rows.x), rows.w, told.where
+        y = target.codes(y) if told.classes is not None else np.asarray(y, "float64")
+    elif held is not None:
+        y, outputs, weights = held.y, held.outputs, held.weights
+        where = f"{len(y):,} rows held out of the training"
+    else:
+        return
+    if told.classes is not None:
+        yield classes_section(y, outputs, target.labels.tolist(), weights, where)
+        return
+    points = np.asarray(target.point(np.asarray(outputs)), "float64").reshape(np.shape(y))
+    coverage = _coverage(told, y, outputs)
+    yield numbers_section(y, points, where, coverage)
+
+
+def _coverage(told, y, outputs):
+    """Returns how many rows intervals hold, and how wide these are on average."""
+    intervals = told.fitted.intervals
+    if intervals is None or np.ndim(y) != 1:
+        return None
+    rows = []
+    for coverage in _COVERAGES:
+        try:
+            lower, upper = intervals.around(outputs, coverage)
+        except ValueError:
+            # So few rows were held out that they say nothing of such a coverage.
+            continue
+        inside = (y >= lower) & (y <= upper)
+        rows.append((coverage, float(inside.mean()), float(np.mean(upper - lower))))
+    return pd.DataFrame(rows, columns=["coverage", "held", "width"]) if rows else None
+
+
+def _why(told, rows, seconds) -> Iterator[Section]:
+    """Yields which columns count, and how predictions follow the first of them."""
+    fitted, began = told.fitted, time.monotonic()
+    names = [f.name for f in fitted.schema.features if f.name in rows.x.columns]
+    x = rows.x[names].iloc[:1000].reset_index(drop=True)
+    y = rows.y[: len(x)]
+    board = Board(told.metric, fitted.target, None)
+
+    def loss(outputs):
+        found = board.measure(y, outputs)[told.metric.name]
+        return -found if told.metric.rising else found
+
+    found = importances(fitted.outputs, x, loss, 0.7 * seconds)
+    title = f"What shuffling a column costs: {told.metric.name.replace('_', ' ')}"
+    said = "; ".join(f"{n}: {v:.3g}" for n, v in found[["feature", "importance"]].values[:10])
+    bars = found.rename(columns={"feature": "label", "importance": "value"})
+    blocks: list[Block] = [
+        Text(
+            f"On {len(x):,} rows. A column may count for little because another says the same. "
+            "Intervals are the least and the most of three draws."
+        ),
+        Chart("importances", title, f"{said}.", bars, "bars", "importance"),
+    ]
+    if len(found) < len(names):
+        left = len(names) - len(found)
+        blocks.append(Text(f"There was no time for {left} columns: pass a longer time_limit."))
+    kinds = {f.name: f.kind for f in fitted.schema.features}
+    predict, said = _predicted(told)
+    for place, name in enumerate(found["feature"].tolist()[:_TOP]):
+        if time.monotonic() - began > seconds:
+            break
+        numeric = kinds[name] == "number" and x[name].dtype.kind in "iuf"
+        frame = partial_dependence(predict, x, name, numeric)
+        if len(frame) > 1:
+            blocks.append(_dependence(place, name, frame, numeric, said))
+    yield Section("importances", "Which columns count", tuple(blocks))
+
+
+def _predicted(told):
+    """Returns a function from features to one number a row, and what it is."""
+    fitted = told.fitted
+    if told.classes is not None:
+        last = told.classes[-1]
+        return (lambda x: fitted.outputs(x)[:, -1]), f"mean probability of {last}"
+    return (
+        lambda x: np.asarray(fitted.target.point(fitted.outputs(x))).reshape(len(x), -1)[:, 0]
+    ), "mean prediction"
+
+
+def _dependence(place, name, frame, numeric, said) -> Chart:
+    low, high = frame["prediction"].min(), frame["prediction"].max()
+    alt = f"The {said} goes from {low:.4g} to {high:.4g} as {name} changes and all else stays."
+    title = f"{said[0].upper()}{said[1:]} by {name}"
+    if numeric:
+        line = frame.rename(columns={"value": "x", "prediction": "y"})
+        return Chart(f"dependence_{place + 1}", title, alt, line, "lines", name, said)
+    bars = pd.DataFrame({"label": frame["value"].map(str), "value": frame["prediction"]})
+    return Chart(f"dependence_{place + 1}", title, alt, bars, "bars", said)
+
+
+def _times(record) -> Iterator[Section]:
+    phases = record.facts.get("phases")
+    if phases:
+        frame = pd.DataFrame({"label": list(phases), "value": list(phases.values())})
+        told = f"{frame['value'].sum():.1f} seconds in all"
+        chart = Chart("phases", f"Seconds by phase: {told}", f"{told}.", frame, "bars", "seconds")
+        yield Section("times", "Where the time went", (chart,))
+
+
+def _settings(told):
+    facts = told.record.facts
+    settings = {**told.settings, "metric": told.metric.name, "stopped by": told.fitted.stop_reason}
+    if "seed" in facts:
+        settings["seed"] = facts["seed"]
+        settings["began"] = facts["began"]
+    return settings
+
+
+def _use(model, told):
+    kind = "predict_proba" if told.classes is not None else "predict"
+    folder = getattr(model, "model_dir", None)
+    load = f"model = an.automl.load({str(folder)!r})" if folder else "model.save('model')"
+    return (
+        f"import adaptive_nets as an\n\n{load}\nmodel.{kind}(table)\n"
+        "model.export('export/1')  # a SavedModel of the raw columns, for TF Serving\n"
+    )
