@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,10 +13,12 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from adaptive_nets.automl.files import MODEL_FOLDER, write
 from adaptive_nets.automl.fitted import Fitted, HoldsFitted
 from adaptive_nets.automl.fitting import Fitting
+from adaptive_nets.automl.following.followed import followed
 from adaptive_nets.automl.inputs import (
     as_labels,
     check_weights,
     feature_table,
+    opened,
     reader_for,
     training_table,
     warn_of_like_classes,
@@ -25,8 +28,11 @@ from adaptive_nets.automl.judging.division import Division
 from adaptive_nets.automl.judging.scoring import make_metric, metric_for
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.settings import Settings
+from adaptive_nets.automl.streaming.estimators import FitsSources
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.columns.alignment import check_aligned
+from adaptive_nets.data.tables.files import is_paths
+from adaptive_nets.data.tables.source import TableSource
 from adaptive_nets.data.tables.table import read_table
 
 if TYPE_CHECKING:
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
     from adaptive_nets.data import Schema
 
 
-class AutoEstimator(HoldsFitted, BaseEstimator):
+class AutoEstimator(FitsSources, HoldsFitted, BaseEstimator):
     """Finds a model for a table; see `AutoClassifier` and `AutoRegressor`."""
 
     _target: type[Target]
@@ -65,6 +71,7 @@ class AutoEstimator(HoldsFitted, BaseEstimator):
         self.seed = seed
         self.verbose = verbose
 
+    @followed
     def fit(
         self,
         X: Any,
@@ -75,12 +82,16 @@ class AutoEstimator(HoldsFitted, BaseEstimator):
         groups: Any = None,
         time: Any = None,
         gap: Any = None,
+        callbacks: Any = None,
     ) -> Self:
         """Finds a model for a table.
 
         Args:
             X: DataFrame of pandas or polars, Arrow table, dict of columns, array
-                `[rows, features]`, or the path of a CSV or Parquet file.
+                `[rows, features]`, or the path of a CSV or Parquet file; several such files, as a
+                list, a pattern such as `"part-*.parquet"` or their folder; a `tf.data.Dataset` of
+                dicts of columns, or a `ray.data.Dataset`. Files and datasets of more than about
+                1 GiB are streamed.
             y: `[rows]` labels, or the name of the column of `X` that holds them.
             sample_weight: `[rows]` weights >= 0; rows of weight 0 are left out. Defaults to
                 `None`: all rows count alike.
@@ -93,6 +104,7 @@ class AutoEstimator(HoldsFitted, BaseEstimator):
                 out. Defaults to `None`.
             gap: Time between the rows to train on and those held out, such as `"7 days"`, or a
                 number where time is numbers; rows between are left out. Defaults to `None`.
+            callbacks: Callbacks of the search, as for `AdaNet.fit`. Defaults to `None`.
 
         Returns:
             The estimator.
@@ -103,6 +115,12 @@ class AutoEstimator(HoldsFitted, BaseEstimator):
         settings = Settings.of(self, self._own_metric)
         division = Division(groups, time, gap)
         settings = division.check(validation_data, settings, self.folds)
+        began, X = monotonic(), opened(X)
+        if isinstance(X, TableSource):
+            self._fitted = self._fit_source(
+                X, y, sample_weight, validation_data, division, settings, callbacks, began
+            )
+            return self._kept_in(settings.model_dir)
         table, labels, name = training_table(X, y)
         rows = self._labelled(table, labels, sample_weight, learn=True, division=division)
         if len(rows.y) < 2:
@@ -114,15 +132,20 @@ class AutoEstimator(HoldsFitted, BaseEstimator):
         warn_of_like_classes(getattr(target, "labels", np.array([])), name)
         rows = rows.with_labels(target.plain(rows.y))
         weigh = self._class_weights(target, rows)
-        fitting = Fitting(settings, target, name if isinstance(y, str) else None, division)
+        fitting = Fitting(
+            settings, target, name if isinstance(y, str) else None, division, callbacks
+        )  # fmt: skip
         valid = None
         if validation_data is not None:
             text = [name for name in rows.x if rows.x[name].dtype == object]
             read = reader_for(target, list(rows.x), text)
             valid = weigh(self._held_out(validation_data, target, read))
         self._fitted = fitting.run(weigh(rows), valid)
-        if settings.model_dir is not None:
-            self.save(os.path.join(settings.model_dir, MODEL_FOLDER))
+        return self._kept_in(settings.model_dir)
+
+    def _kept_in(self, model_dir):
+        if model_dir is not None:
+            self.save(os.path.join(model_dir, MODEL_FOLDER))
         return self
 
     def _learn(self, y, name) -> Target:
@@ -141,12 +164,12 @@ class AutoEstimator(HoldsFitted, BaseEstimator):
         weights = check_weights(weights, len(table))
         by = None if division is None else division.read(table, given)
         rows = Labelled(table, labels, weights, by)
-        if weights is not None and not weights.all():
+        if weights is not None and not weights.all() and not isinstance(table, TableSource):
             rows = rows.take(np.flatnonzero(weights))
         return rows
 
     def _held_out(self, given, target, read):
-        if isinstance(given, tuple | list) and not _are_rows(given):
+        if isinstance(given, tuple | list) and not _is_table(given):
             if len(given) not in (2, 3):
                 raise ValueError(
                     "validation_data must be (X, y), (X, y, sample_weight), or a table with the "
@@ -156,6 +179,11 @@ class AutoEstimator(HoldsFitted, BaseEstimator):
         else:
             x, y, *weights = given, target.name
         table, labels, _ = training_table(x, y, read)
+        if isinstance(table, TableSource):
+            raise ValueError(
+                "validation_data must fit into memory. Pass fewer rows. "
+                f"Received: {len(table):,} rows of {table.name}."
+            )
         rows = self._labelled(table, labels, *(weights or [None]), learn=False, read=read)
         return rows.with_labels(target.plain(rows.y))
 
@@ -275,7 +303,10 @@ class AutoEstimator(HoldsFitted, BaseEstimator):
         return tags
 
 
-def _are_rows(given):
-    """Returns whether a list holds the rows of a table: dicts or named tuples."""
-    named = (isinstance(row, Mapping) or hasattr(row, "_fields") for row in given)
-    return isinstance(given, list) and bool(given) and all(named)
+def _is_table(given):
+    """Returns whether a list holds a table: rows as dicts or named tuples, or paths of files."""
+    if not isinstance(given, list) or not given:
+        return False
+    if is_paths(given):
+        return all(map(os.path.exists, given))
+    return all(isinstance(row, Mapping) or hasattr(row, "_fields") for row in given)

@@ -21,6 +21,7 @@ from adaptive_nets.automl.judging.temperature import Temperature, calibrate
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.targets import Classes, Numbers, Target
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.data.tables.source import TableSource, as_frame
 from adaptive_nets.graphs.unique_names import named_model
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.onnx import export_as
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _BATCH = 1024
+# Rows of a table in files that are predicted at a time.
+_SOURCE_ROWS = 1 << 16
 
 
 @dataclasses.dataclass
@@ -60,14 +63,21 @@ class Fitted:
     intervals: "Intervals | QuantileIntervals | None" = None
     temperature: Temperature | None = None
 
-    def outputs(self, table: Any) -> np.ndarray:
+    def outputs(self, table: Any, wanted: str | None = None) -> np.ndarray:
         """Returns probabilities `[rows, classes]`, predicted numbers, or quantiles of them.
 
         Args:
             table: Features.
+            wanted: Another one of the head's predictions. Defaults to `None`.
         """
+        if isinstance(table, TableSource):
+            parts = table.batches(self._columns_of(table), rows=_SOURCE_ROWS)
+            return np.concatenate([self.outputs(as_frame(p.table), wanted) for p in parts])
         classes = isinstance(self.target, Classes)
-        wanted = "probabilities" if classes else self.head.default_output
+        if wanted is None and classes:
+            wanted = "probabilities"
+        if wanted is None:
+            wanted = "quantiles" if self.target.levels else self.head.default_output
         if len(table) <= _BATCH:
             # To trace a function takes longer than to compute a batch without one.
             logits = call_eagerly(self.model, self.schema.read(table))
@@ -78,6 +88,12 @@ class Fitted:
             return found
         numbers = np.asarray(found, "float64")
         return numbers[:, 0] if self.target.flat and not self.target.levels else numbers
+
+    def _columns_of(self, source):
+        """Returns the columns of a source that the model may read."""
+        keys = {feature.key for feature in self.schema.features}
+        names = {*self.schema.columns, *keys}
+        return [name for name in source.names if name in names] or source.names
 
     def export(
         self,
@@ -242,7 +258,7 @@ def linear_in_unit_of(target: Target, linear: LinearModel, encoding: keras.Model
         encoding: The model from raw columns to encoded ones.
     """
     if isinstance(target, Numbers):
-        linear = linear.in_unit(*target.unit)
+        linear = target.linear(linear)
     return in_unit_of(target, linear.model(encoding))
 
 

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from adaptive_nets._checks import check_array, show
+from adaptive_nets.automl.streaming.target import all_labels
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.tables.collected import is_collected
 from adaptive_nets.data.tables.files import is_paths
@@ -34,6 +35,15 @@ def reader_for(target: Target, names: Iterable[str], text: Iterable[str]) -> Rea
     return functools.partial(open_table, text=[*text, *written], known=[*names, *text, target.name])
 
 
+def opened(x: Any) -> Any:
+    """Returns files and datasets as a table, or as a `TableSource` if too large for memory.
+
+    Args:
+        x: What was passed for the features. Anything else is returned as it is.
+    """
+    return open_table(x) if is_paths(x) or is_collected(x) else x
+
+
 def training_table(x: Any, y: Any, read: Reader = read_table) -> tuple[Any, Any, str]:
     """Returns features, labels, and the target's name.
 
@@ -52,7 +62,7 @@ def training_table(x: Any, y: Any, read: Reader = read_table) -> tuple[Any, Any,
             )
         table = read(x)
         if isinstance(table, TableSource):
-            return table, read_target(table, y), y
+            return table, all_labels(table, y), y
         return *split_target(table, y), y
     if y is None:
         raise ValueError(

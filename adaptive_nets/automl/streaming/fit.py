@@ -3,9 +3,10 @@
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from adaptive_nets._checks import show
@@ -114,6 +115,7 @@ def fit_source(
     weights_of: Callable[[Labelled], Weigh],
     check: Callable[[Any], Any],
     began: float,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Fitted:
     """Returns the model that is found for a table that does not fit into memory.
 
@@ -125,6 +127,7 @@ def fit_source(
         weights_of: Function from a sample of the rows to one that gives rows their weights.
         check: Function that checks a table of features, and keeps their names.
         began: When the fit has begun, by `time.monotonic`.
+        callbacks: Callbacks of the search. Defaults to none.
     """
     seconds = settings.seconds if math.isinf(settings.seconds) else (
         _READING_SHARE * settings.seconds - (time.monotonic() - began)
@@ -142,7 +145,7 @@ def fit_source(
     if schema is None:
         schema = rows.drawn.amend(Schema.infer(sample.x, kinds={}))
         settings = dataclasses.replace(settings, schema=schema)
-    fitting = Fitting(settings, target, target.name)
+    fitting = Fitting(settings, target, target.name, callbacks=callbacks)
     fitting.began = began
     sample = weigh(sample)
     fitted = fitting.run(sample, weigh(valid), rows.stream(schema, sample, weigh))

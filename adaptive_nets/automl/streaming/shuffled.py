@@ -36,6 +36,7 @@ def shuffled(
     random = np.random.default_rng(seed)
     held, count = [], 0
     most = int(np.clip(MIXED_BYTES // max(1, source.bytes // source.rows), ROWS, MIXED_ROWS))
+    most = min(most, source.rows)
     for batch in _interleaved(source, columns, random):
         table = batch.table
         if share:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from adaptive_nets._seeds import derive_seed
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.columns.naming import some
 from adaptive_nets.data.tables.source import Batch, TableSource, as_frame
@@ -18,7 +19,11 @@ _DRAWN, _MOST_DIFFERENT = 200_000, 100_000
 
 
 def learn_target(
-    source: TableSource, name: str, learn: Callable[[np.ndarray, str], Target], seed: int
+    source: TableSource,
+    name: str,
+    learn: Callable[[np.ndarray, str], Target],
+    seed: int,
+    classes: bool,
 ) -> Target:
     """Learns the target from a sample of its values, its extremes and all different ones of text.
 
@@ -27,12 +32,13 @@ def learn_target(
         name: Name of the target's column.
         learn: Function from labels and the target's name to the target.
         seed: Seed of the sample.
+        classes: Whether the target is classes, each of which has to be known.
 
     Raises:
         ValueError: There is no such column, labels are missing, or they are no such target.
     """
     check_column(source, name)
-    share, random = _DRAWN / source.rows, np.random.default_rng(seed)
+    share, random = _DRAWN / source.rows, np.random.default_rng(derive_seed(seed, "labels"))
     drawn, extremes, different = [], [], {}
     for batch in source.batches([name]):
         column = _present(batch, name)
@@ -40,7 +46,7 @@ def learn_target(
         drawn.append(values[random.random(len(values)) < share])
         if values.dtype.kind in "iuf":
             extremes += [values.min(), values.max()]
-        if values.dtype.kind != "f" and len(different) <= _MOST_DIFFERENT:
+        if classes and values.dtype.kind != "f" and len(different) <= _MOST_DIFFERENT:
             different |= dict.fromkeys(column.unique().to_pylist())
     found = np.concatenate(drawn)
     if extremes:
@@ -82,14 +88,30 @@ def _present(batch: Batch, name: str) -> "pa.ChunkedArray":
     from pyarrow import compute
 
     column = batch.table[name]
-    if column.null_count:
-        row = compute.index(compute.is_null(column), True).as_py()
+    missing = compute.is_null(column, nan_is_null=True)
+    count = compute.sum(missing).as_py()
+    if count:
+        row = compute.index(missing, True).as_py()
         raise ValueError(
-            f"Input y contains NaN: the target {name!r} is missing in {column.null_count} of "
+            f"Input y contains NaN: the target {name!r} is missing in {count} of "
             f"{batch.where}, first in row {batch.piece.first + batch.first + row}. Leave these "
             "rows out of the file."
         )
     return column
+
+
+def all_labels(source: TableSource, name: str) -> np.ndarray:
+    """Returns the labels of all rows.
+
+    Args:
+        source: The table.
+        name: Name of the target's column.
+
+    Raises:
+        ValueError: There is no such column, or labels are missing.
+    """
+    check_column(source, name)
+    return np.concatenate([labels for _, labels in read_labels(source, name)])
 
 
 def plain_labels(column: "pa.ChunkedArray") -> np.ndarray:
