@@ -25,7 +25,7 @@ from adaptive_nets.data.datasets import (
 from adaptive_nets.data.preprocessing import schema_of, wanted_names
 from adaptive_nets.data.rows import Rows, make_rows, split_rows
 from adaptive_nets.data.schema import Schema
-from adaptive_nets.data.streams import RowStream
+from adaptive_nets.data.tables.row_stream import RowStream
 from adaptive_nets.data.training_data import TrainingData
 from adaptive_nets.data.weights import ClassWeight, scale_head_weights, take_weights
 from adaptive_nets.heads import Head

@@ -249,8 +249,12 @@ def _defaults(settings, head, data, before, stored):
     judged = data.valid if settings.weighs_held_out else data.train
     held_out = len(judged) if settings.weighs_unseen else None
     return Defaults.of_rows(
-        round(data.epoch_steps * data.batch_size), data.batch_size, classes, falls,
-        settings.stopping is not None, held_out,
+        round(data.epoch_steps * data.batch_size),
+        data.batch_size,
+        classes,
+        falls,
+        settings.stopping is not None,
+        held_out,
     )
 
 

@@ -1,7 +1,7 @@
 """`AutoEstimator`: what the classifier and the regressor share."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,7 +31,6 @@ from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.streaming.estimators import FitsSources
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.columns.alignment import check_aligned
-from adaptive_nets.data.tables.files import is_paths
 from adaptive_nets.data.tables.source import TableSource
 from adaptive_nets.data.tables.table import read_table
 
@@ -115,13 +114,13 @@ class AutoEstimator(FitsSources, HoldsFitted, BaseEstimator):
         settings = Settings.of(self, self._own_metric)
         division = Division(groups, time, gap)
         settings = division.check(validation_data, settings, self.folds)
-        began, X = monotonic(), opened(X)
-        if isinstance(X, TableSource):
+        began, given = monotonic(), opened(X)
+        if isinstance(given, TableSource):
             self._fitted = self._fit_source(
-                X, y, sample_weight, validation_data, division, settings, callbacks, began
+                given, y, sample_weight, validation_data, division, settings, callbacks, began
             )
             return self._kept_in(settings.model_dir)
-        table, labels, name = training_table(X, y)
+        table, labels, name = training_table(given, y)
         rows = self._labelled(table, labels, sample_weight, learn=True, division=division)
         if len(rows.y) < 2:
             raise ValueError(
@@ -167,25 +166,6 @@ class AutoEstimator(FitsSources, HoldsFitted, BaseEstimator):
         if weights is not None and not weights.all() and not isinstance(table, TableSource):
             rows = rows.take(np.flatnonzero(weights))
         return rows
-
-    def _held_out(self, given, target, read):
-        if isinstance(given, tuple | list) and not _is_table(given):
-            if len(given) not in (2, 3):
-                raise ValueError(
-                    "validation_data must be (X, y), (X, y, sample_weight), or a table with the "
-                    f"target among its columns. Received: {len(given)} parts."
-                )
-            x, y, *weights = given
-        else:
-            x, y, *weights = given, target.name
-        table, labels, _ = training_table(x, y, read)
-        if isinstance(table, TableSource):
-            raise ValueError(
-                "validation_data must fit into memory. Pass fewer rows. "
-                f"Received: {len(table):,} rows of {table.name}."
-            )
-        rows = self._labelled(table, labels, *(weights or [None]), learn=False, read=read)
-        return rows.with_labels(target.plain(rows.y))
 
     def _outputs(self, X):
         check_is_fitted(self)
@@ -301,12 +281,3 @@ class AutoEstimator(FitsSources, HoldsFitted, BaseEstimator):
         tags.non_deterministic = self.seed is None
         tags.target_tags.required = True
         return tags
-
-
-def _is_table(given):
-    """Returns whether a list holds a table: rows as dicts or named tuples, or paths of files."""
-    if not isinstance(given, list) or not given:
-        return False
-    if is_paths(given):
-        return all(map(os.path.exists, given))
-    return all(isinstance(row, Mapping) or hasattr(row, "_fields") for row in given)

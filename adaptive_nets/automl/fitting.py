@@ -32,7 +32,7 @@ from adaptive_nets.data.encoding import fit_encoding
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.schema import Schema
-from adaptive_nets.data.streams import RowStream
+from adaptive_nets.data.tables.row_stream import RowStream
 
 # With less time than this, not even the columns are encoded twice.
 LEAST_SEARCH = 3.0

@@ -41,7 +41,8 @@ def opened(x: Any) -> Any:
     Args:
         x: What was passed for the features. Anything else is returned as it is.
     """
-    return open_table(x) if is_paths(x) or is_collected(x) else x
+    is_opened = is_paths(x) or is_collected(x)
+    return open_table(x) if is_opened else x
 
 
 def training_table(x: Any, y: Any, read: Reader = read_table) -> tuple[Any, Any, str]:

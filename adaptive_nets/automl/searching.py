@@ -17,7 +17,7 @@ from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Numbers, Target
 from adaptive_nets.callbacks import SearchCallback
 from adaptive_nets.data.schema import Schema
-from adaptive_nets.data.streams import RowStream
+from adaptive_nets.data.tables.row_stream import RowStream
 from adaptive_nets.generators import FirstRound, Tabular
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.rows import LabelEncoder, Rows, make_rows
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import as_tensor
-from adaptive_nets.data.streams import RowStream
+from adaptive_nets.data.tables.row_stream import RowStream
 from adaptive_nets.data.weights import ClassWeight
 from adaptive_nets.machine import clock
 

@@ -23,7 +23,7 @@ from adaptive_nets.automl.streaming.shuffled import shuffled
 from adaptive_nets.automl.streaming.target import split
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.schema import Schema
-from adaptive_nets.data.streams import Part, RowStream
+from adaptive_nets.data.tables.row_stream import Part, RowStream
 from adaptive_nets.data.tables.source import TableSource, as_frame
 
 # At most this share of a time limit is for reading all rows once.
@@ -71,9 +71,7 @@ class SourceRows:
         seconds: Time after which no further rows are read to draw from.
     """
 
-    def __init__(
-        self, source: TableSource, target: Target, seed: int, held: float, seconds: float
-    ):
+    def __init__(self, source: TableSource, target: Target, seed: int, held: float, seconds: float):
         self.source, self.target, self.share = source, target, held
         self._held_seed = derive_seed(seed, "held out")
         self._order = derive_seed(seed, "order of rows")
@@ -113,7 +111,6 @@ def fit_source(
     settings: Settings,
     valid: Labelled | None,
     weights_of: Callable[[Labelled], Weigh],
-    check: Callable[[Any], Any],
     began: float,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Fitted:
@@ -125,7 +122,6 @@ def fit_source(
         settings: The estimator's settings.
         valid: Rows to hold out, or `None` to draw them.
         weights_of: Function from a sample of the rows to one that gives rows their weights.
-        check: Function that checks a table of features, and keeps their names.
         began: When the fit has begun, by `time.monotonic`.
         callbacks: Callbacks of the search. Defaults to none.
     """
@@ -137,7 +133,6 @@ def fit_source(
         held = min(held_out_fraction(source.rows), MOST_HELD / source.rows)
     rows = SourceRows(source, target, settings.seed, held, seconds)
     sample = rows.labelled(rows.drawn.sample)
-    check(sample.x)
     weigh = weights_of(sample)
     if valid is None:
         valid = rows.labelled(rows.drawn.held)

@@ -108,9 +108,7 @@ def opened(path: str) -> Iterator[Any]:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         why = " ".join(str(error).split())
-        raise ValueError(
-            f"Cannot read {path!r} as a Parquet file: {why}"
-        ) from error
+        raise ValueError(f"Cannot read {path!r} as a Parquet file: {why}") from error
 
 
 def read_batches(

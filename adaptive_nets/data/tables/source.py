@@ -215,4 +215,3 @@ def draw(batch: Batch, seed: int) -> np.ndarray:
     random.advance(batch.first // 4)
     skipped = batch.first % 4
     return np.random.Generator(random).random(skipped + batch.table.num_rows)[skipped:]
-

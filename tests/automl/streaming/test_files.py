@@ -139,9 +139,10 @@ def test_a_missing_number_as_target_names_file_and_row(tmp_path, small_memory):
 
 
 def test_a_regressor_streams_csv_files(tmp_path, small_memory):
-    table = _table(2000)
-    table["amount"] = 100 + 10 * table["number"]
-    valid = table.iloc[:200]
+    table, valid = _table(2000), _table(200, seed=1)
+    for each in (table, valid):
+        noise = np.random.default_rng(len(each)).normal(size=len(each))
+        each["amount"] = 100 + 10 * each["number"] + noise
     model = _fit(_write(tmp_path, table, ending="csv"), "amount", an.AutoRegressor,
                  validation_data=valid)  # fmt: skip
     assert model.evaluate(table)["r2"] > 0.95
