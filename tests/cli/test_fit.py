@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from adaptive_nets.cli import app
+from adaptive_nets.data.tables import opening
 
 RNG = np.random.default_rng(0)
 TABLE = pd.DataFrame(
@@ -122,3 +123,15 @@ def test_doors_that_do_not_fit_are_named(capsys, folder, model_dir, tmp_path):
         capsys, "predict", f"--model_dir={tmp_path}", table
     )
     assert "has no column 'sold'" in fails(capsys, "evaluate", where, table)
+
+
+@pytest.mark.parametrize("limit", [1 << 30, 0])
+def test_several_files_are_one_table(capsys, tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(opening, "MEMORY_LIMIT", limit)
+    for part in range(2):
+        TABLE.iloc[part::2].to_csv(tmp_path / f"part-{part}.csv", index=False)
+    printed = run(
+        capsys, "fit", f"--table={tmp_path / 'part-*.csv'}", "--target=sold", "--time_limit=0.01",
+        f"--model_dir={tmp_path / 'run'}",
+    )  # fmt: skip
+    assert "80 rows, 2 columns, classification" in printed
