@@ -126,7 +126,7 @@ def plain_labels(column: "pa.ChunkedArray") -> np.ndarray:
 
 
 def check_column(source: TableSource, name: Any) -> None:
-    """Refuses a target that is no column of the table.
+    """Refuses a target that is not a column of the table.
 
     Args:
         source: The table.

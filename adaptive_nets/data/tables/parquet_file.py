@@ -101,10 +101,11 @@ def opened(path: str) -> Iterator[Any]:
         raise FileNotFoundError(f"No such file: {path!r}.")
     if os.path.getsize(path) == 0:
         raise ValueError(f"{path!r} is empty. Expected a Parquet file.")
+    kinds = (pa.ArrowException, OSError, OverflowError)  # Also known while Python ends.
     try:
         with parquet.ParquetFile(path) as file:
             yield file
-    except (pa.ArrowException, OSError, OverflowError) as error:
+    except kinds as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         why = " ".join(str(error).split())
