@@ -136,3 +136,7 @@ def test_several_files_are_one_table(capsys, tmp_path, monkeypatch, limit):
     assert app.main([*line, f"--model_dir={folder}"]) == 0
     assert "80 rows, 2 columns, classification" in capsys.readouterr().out
     assert app.main(["evaluate", f"--table={given}", f"--model_dir={folder}"]) == 0
+    capsys.readouterr()
+    line = ["predict", f"--table={given}", f"--model_dir={folder}"]
+    for more, rows in (([], 80), (["--rows=50"], 50)):
+        assert len(pd.read_csv(io.StringIO(run(capsys, *line, *more)))) == rows
