@@ -51,6 +51,19 @@ def read(path: str, schema: Schema | None, encoding: str | None = None) -> pd.Da
     return read_table(path, text_columns(schema), encoding, known_columns(schema))
 
 
+def opened(
+    path: str, schema: Schema | None, encoding: str | None = None
+) -> pd.DataFrame | TableSource:
+    """Returns a file, or several, as a table in memory if it fits there.
+
+    Args:
+        path: As for `read`.
+        schema: As for `read`.
+        encoding: As for `read`.
+    """
+    return open_table(path, text_columns(schema), encoding, known_columns(schema))
+
+
 def parts(
     path: str, schema: Schema | None, encoding: str | None = None, most: int | None = None
 ) -> Iterator[pd.DataFrame]:
@@ -62,7 +75,7 @@ def parts(
         encoding: As for `read`.
         most: Most rows. Defaults to `None`: all.
     """
-    given = open_table(path, text_columns(schema), encoding, known_columns(schema))
+    given = opened(path, schema, encoding)
     if not isinstance(given, TableSource):
         yield first_rows(given, most)
         return
