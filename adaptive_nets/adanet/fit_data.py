@@ -25,6 +25,7 @@ from adaptive_nets.data.datasets import (
 from adaptive_nets.data.preprocessing import schema_of, wanted_names
 from adaptive_nets.data.rows import Rows, make_rows, split_rows
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.data.tables.row_stream import RowStream
 from adaptive_nets.data.training_data import TrainingData
 from adaptive_nets.data.weights import ClassWeight, scale_head_weights, take_weights
 from adaptive_nets.heads import Head
@@ -42,7 +43,7 @@ class FitData:
         valid: Validation rows, or `None`.
         judged: The evaluator's own rows, or `None`.
         reported: Rows for the metrics that the generator is told, or `None`.
-        stream: The endless dataset, or `None`.
+        stream: The endless dataset or `RowStream`, or `None`.
         batch_size: Rows per step.
         schema: The schema of the features.
         class_weight: Weights by encoded class, for several heads by head, for the rows of the
@@ -57,6 +58,13 @@ class FitData:
     batch_size: int
     schema: Schema
     class_weight: ClassWeight | None = None
+
+    @property
+    def epoch_steps(self) -> float:
+        """Steps that read all rows once; infinity for an endless dataset."""
+        if self.stream is None:
+            return len(self.train) / self.batch_size
+        return getattr(self.stream, "rows", math.inf) / self.batch_size
 
 
 def labelled_rows(
@@ -190,6 +198,8 @@ def read_fit_data(
 def _read_training_data(given, limits):
     """Returns features, labels, weights, the stream or `None`, and the batch size."""
     x, y, stream, batch_size = given.x, given.y, None, given.batch_size
+    if isinstance(x, RowStream):
+        return *x.sample, x, x.batch_size
     if not is_batched(x):
         return x, y, given.sample_weight, stream, batch_size
     if y is not None:

@@ -61,8 +61,7 @@ class SearchLoop:
         self.budget = budget
         self.runner = RoundRunner(context, data, checkpointer.state.stream_chunks)
         self.step_seconds = None
-        epoch = len(data.train) / data.batch_size if data.stream is None else float("inf")
-        self.plan = RoundPlan(context.settings, budget, epoch, context.loss_unit)
+        self.plan = RoundPlan(context.settings, budget, data.epoch_steps, context.loss_unit)
 
     @property
     def state(self) -> SearchState:

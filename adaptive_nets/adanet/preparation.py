@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import math
 import os
 
 from absl import logging
@@ -241,14 +242,19 @@ def _defaults(settings, head, data, before, stored):
         return before.settings.defaults
     if stored is not None:
         return Defaults.of_state(stored)
-    if data.stream is not None:
+    if math.isinf(data.epoch_steps):
         return Defaults()
     falls = settings.complexity_rule.falls_with_rows
     classes = head.strata(data.train.y) is not None
     judged = data.valid if settings.weighs_held_out else data.train
     held_out = len(judged) if settings.weighs_unseen else None
     return Defaults.of_rows(
-        len(data.train), data.batch_size, classes, falls, settings.stopping is not None, held_out
+        round(data.epoch_steps * data.batch_size),
+        data.batch_size,
+        classes,
+        falls,
+        settings.stopping is not None,
+        held_out,
     )
 
 

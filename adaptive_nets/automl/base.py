@@ -1,7 +1,8 @@
 """`AutoEstimator`: what the classifier and the regressor share."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from adaptive_nets.automl.inputs import (
     as_labels,
     check_weights,
     feature_table,
+    opened,
     reader_for,
     training_table,
     warn_of_like_classes,
@@ -27,8 +29,10 @@ from adaptive_nets.automl.judging.scoring import make_metric, metric_for
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.reporting.reports import Reports
 from adaptive_nets.automl.settings import Settings
+from adaptive_nets.automl.streaming.estimators import FitsSources
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.columns.alignment import check_aligned
+from adaptive_nets.data.tables.source import TableSource
 from adaptive_nets.data.tables.table import read_table
 
 if TYPE_CHECKING:
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     from adaptive_nets.data import Schema
 
 
-class AutoEstimator(HoldsFitted, Reports, BaseEstimator):
+class AutoEstimator(FitsSources, HoldsFitted, Reports, BaseEstimator):
     """Finds a model for a table; see `AutoClassifier` and `AutoRegressor`."""
 
     _target: type[Target]
@@ -84,7 +88,10 @@ class AutoEstimator(HoldsFitted, Reports, BaseEstimator):
 
         Args:
             X: DataFrame of pandas or polars, Arrow table, dict of columns, array
-                `[rows, features]`, or the path of a CSV or Parquet file.
+                `[rows, features]`, or the path of a CSV or Parquet file; several such files, as a
+                list, a pattern such as `"part-*.parquet"` or their folder; a `tf.data.Dataset` of
+                dicts of columns, or a `ray.data.Dataset`. Files and datasets of more than about
+                1 GiB are streamed.
             y: `[rows]` labels, or the name of the column of `X` that holds them.
             sample_weight: `[rows]` weights >= 0; rows of weight 0 are left out. Defaults to
                 `None`: all rows count alike.
@@ -108,7 +115,13 @@ class AutoEstimator(HoldsFitted, Reports, BaseEstimator):
         settings = Settings.of(self, self._own_metric)
         division = Division(groups, time, gap)
         settings = division.check(validation_data, settings, self.folds)
-        table, labels, name = training_table(X, y)
+        began, given = monotonic(), opened(X)
+        if isinstance(given, TableSource):
+            self._fitted = self._fit_source(
+                given, y, sample_weight, validation_data, division, settings, callbacks, began
+            )
+            return self._kept_in(settings.model_dir)
+        table, labels, name = training_table(given, y)
         rows = self._labelled(table, labels, sample_weight, learn=True, division=division)
         if len(rows.y) < 2:
             raise ValueError(
@@ -128,8 +141,11 @@ class AutoEstimator(HoldsFitted, Reports, BaseEstimator):
             read = reader_for(target, list(rows.x), text)
             valid = weigh(self._held_out(validation_data, target, read))
         self._fitted = fitting.run(weigh(rows), valid)
-        if settings.model_dir is not None:
-            self.save(os.path.join(settings.model_dir, MODEL_FOLDER))
+        return self._kept_in(settings.model_dir)
+
+    def _kept_in(self, model_dir):
+        if model_dir is not None:
+            self.save(os.path.join(model_dir, MODEL_FOLDER))
         return self
 
     def _learn(self, y, name) -> Target:
@@ -148,23 +164,9 @@ class AutoEstimator(HoldsFitted, Reports, BaseEstimator):
         weights = check_weights(weights, len(table))
         by = None if division is None else division.read(table, given)
         rows = Labelled(table, labels, weights, by)
-        if weights is not None and not weights.all():
+        if weights is not None and not weights.all() and not isinstance(table, TableSource):
             rows = rows.take(np.flatnonzero(weights))
         return rows
-
-    def _held_out(self, given, target, read):
-        if isinstance(given, tuple | list) and not _are_rows(given):
-            if len(given) not in (2, 3):
-                raise ValueError(
-                    "validation_data must be (X, y), (X, y, sample_weight), or a table with the "
-                    f"target among its columns. Received: {len(given)} parts."
-                )
-            x, y, *weights = given
-        else:
-            x, y, *weights = given, target.name
-        table, labels, _ = training_table(x, y, read)
-        rows = self._labelled(table, labels, *(weights or [None]), learn=False, read=read)
-        return rows.with_labels(target.plain(rows.y))
 
     def _outputs(self, X):
         check_is_fitted(self)
@@ -280,9 +282,3 @@ class AutoEstimator(HoldsFitted, Reports, BaseEstimator):
         tags.non_deterministic = self.seed is None
         tags.target_tags.required = True
         return tags
-
-
-def _are_rows(given):
-    """Returns whether a list holds the rows of a table: dicts or named tuples."""
-    named = (isinstance(row, Mapping) or hasattr(row, "_fields") for row in given)
-    return isinstance(given, list) and bool(given) and all(named)

@@ -22,6 +22,7 @@ from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.reporting.record import Record
 from adaptive_nets.automl.targets import Classes, Numbers, Target
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.data.tables.source import TableSource, as_frame
 from adaptive_nets.graphs.unique_names import named_model
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.onnx import export_as
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _BATCH = 1024
+# Rows of a table in files that are predicted at a time.
+_SOURCE_ROWS = 1 << 16
 
 
 @dataclasses.dataclass
@@ -70,6 +73,9 @@ class Fitted:
             table: Features.
             wanted: Another one of the head's predictions. Defaults to `None`.
         """
+        if isinstance(table, TableSource):
+            parts = table.batches(self._columns_of(table), rows=_SOURCE_ROWS)
+            return np.concatenate([self.outputs(as_frame(p.table), wanted) for p in parts])
         classes = isinstance(self.target, Classes)
         if wanted is None and classes:
             wanted = "probabilities"
@@ -85,6 +91,12 @@ class Fitted:
             return found
         numbers = np.asarray(found, "float64")
         return numbers[:, 0] if self.target.flat and not self.target.levels else numbers
+
+    def _columns_of(self, source):
+        """Returns the columns of a source that the model may read."""
+        keys = {feature.key for feature in self.schema.features}
+        names = {*self.schema.columns, *keys}
+        return [name for name in source.names if name in names] or source.names
 
     def export(
         self,

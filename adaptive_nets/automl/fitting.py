@@ -33,6 +33,7 @@ from adaptive_nets.data.encoding import fit_encoding
 from adaptive_nets.data.preprocessing import Preprocessor
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.data.tables.row_stream import RowStream
 
 # With less time than this, not even the columns are encoded twice.
 LEAST_SEARCH = 3.0
@@ -78,12 +79,15 @@ class Fitting:
         """Returns the seconds that are left."""
         return self.settings.seconds - (time.monotonic() - self.began)
 
-    def run(self, rows: Labelled, valid: Labelled | None) -> Fitted:
+    def run(
+        self, rows: Labelled, valid: Labelled | None, stream: RowStream | None = None
+    ) -> Fitted:
         """Returns the fitted model.
 
         Args:
-            rows: All rows.
+            rows: All rows; beside a stream, a sample of the training rows.
             valid: Rows to hold out, or `None` to take a part of `rows`.
+            stream: The training rows, if they do not fit into memory. Defaults to `None`.
         """
         labels = self.target.labels if isinstance(self.target, Classes) else None
         metric = metric_for(self.settings.metric, labels, rows.y)
@@ -113,15 +117,16 @@ class Fitting:
             board.add_baseline(baseline)
         linear = next(each for each in baselines if each.model is not None)
         self.recorder.mark("encoding, baselines")
+        known = None if stream is None else task.x
         closing = _CLOSING_SECONDS + _CLOSING_TRACES * traced
         if self.left() < closing + _SEARCH_TRACES * traced:
             return self._linear(schema, train, valid, "time limit", encoder, board)
         several = self.left() - closing > _WHOLE_TRACES * traced
         searching = Searching(
             self.settings, self.target, schema, encoder.model, linear.model,
-            self.kinds(len(train.x), several), self.callbacks,
+            self.kinds(len(train.x), several), self.callbacks, known,
         )  # fmt: skip
-        searching.run(train, valid, self.left() - closing)
+        searching.run(train, valid, self.left() - closing, stream)
         board.add_search(searching.search)
         self.recorder.mark("search")
         return self._chosen(searching, linear, board, encoder, lambda: self.left() - closing)

@@ -1,7 +1,6 @@
 """Features in whatever form scikit-learn's users pass them, as a table of named columns."""
 
 import functools
-import os
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,10 +12,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from adaptive_nets._checks import check_array, show
+from adaptive_nets.automl.streaming.target import all_labels
 from adaptive_nets.automl.targets import Target
+from adaptive_nets.data.tables.collected import is_collected
+from adaptive_nets.data.tables.files import is_paths
+from adaptive_nets.data.tables.opening import open_table
+from adaptive_nets.data.tables.source import TableSource
 from adaptive_nets.data.tables.table import read_table, split_target
 
-Reader = Callable[[Any], pd.DataFrame]
+Reader = Callable[[Any], pd.DataFrame | TableSource]
 
 
 def reader_for(target: Target, names: Iterable[str], text: Iterable[str]) -> Reader:
@@ -28,7 +32,17 @@ def reader_for(target: Target, names: Iterable[str], text: Iterable[str]) -> Rea
         text: Names of those that are text in a CSV file.
     """
     written = [target.name] if getattr(target, "style", None) is not None else []
-    return functools.partial(read_table, text=[*text, *written], known=[*names, *text, target.name])
+    return functools.partial(open_table, text=[*text, *written], known=[*names, *text, target.name])
+
+
+def opened(x: Any) -> Any:
+    """Returns files and datasets as a table, or as a `TableSource` if too large for memory.
+
+    Args:
+        x: What was passed for the features. Anything else is returned as it is.
+    """
+    is_opened = is_paths(x) or is_collected(x)
+    return open_table(x) if is_opened else x
 
 
 def training_table(x: Any, y: Any, read: Reader = read_table) -> tuple[Any, Any, str]:
@@ -47,8 +61,10 @@ def training_table(x: Any, y: Any, read: Reader = read_table) -> tuple[Any, Any,
             raise ValueError(
                 f"y={y!r} names a column, so X must be a table or a path. Received: X={show(x)}."
             )
-        table, labels = split_target(read(x), y)
-        return table, labels, y
+        table = read(x)
+        if isinstance(table, TableSource):
+            return table, all_labels(table, y), y
+        return *split_target(table, y), y
     if y is None:
         raise ValueError(
             "fit requires y to be passed, but the target y is None. Pass labels, or the name of "
@@ -74,6 +90,8 @@ def feature_table(
     """
     if _has_names(x):
         table = read(x)
+        if isinstance(table, TableSource):
+            return table  # Its rows are checked as they are read.
         if learn:
             _check_filled(table)
             validate_data(estimator, table, reset=True, skip_check_array=True)
@@ -138,7 +156,7 @@ def _has_names(x: Any) -> bool:
     """Returns whether features have names: in a file, a table, or in rows of dicts."""
     if sparse.issparse(x):  # It may be a dict too.
         return False
-    if isinstance(x, str | os.PathLike | dict) or hasattr(x, "columns"):
+    if is_paths(x) or is_collected(x) or isinstance(x, dict | TableSource) or hasattr(x, "columns"):
         return True
     if isinstance(x, np.ndarray):
         return x.dtype.names is not None

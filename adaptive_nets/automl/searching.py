@@ -17,6 +17,7 @@ from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Numbers, Target
 from adaptive_nets.callbacks import SearchCallback
 from adaptive_nets.data.schema import Schema
+from adaptive_nets.data.tables.row_stream import RowStream
 from adaptive_nets.generators import FirstRound, Tabular
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Searching:
             it has seen every training row.
         kinds: Kinds of networks to try, as for `generators.Tabular`.
         callbacks: Callbacks of the search. Defaults to none.
+        sample: Encoded rows from which the generator learns, if rows are streamed. Defaults to
+            `None`: it learns from all training rows.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Searching:
         linear: LinearModel,
         kinds: list[str],
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        sample: dict[str, np.ndarray] | None = None,
     ):
         self.settings, self.target = settings, target
         if isinstance(target, Numbers):
@@ -70,10 +74,13 @@ class Searching:
         generator = Tabular(kinds)
         if settings.folds is None:
             generator = FirstRound(generator, [LinearBuilder(linear)])
+        generator = settings.generator or generator
+        if sample is not None and generator.needs_features:
+            generator.prepare(sample)
         self._ensembles, self._callbacks = _KeepEnsembles(), callbacks
         self.search = AdaNet(
             target.head(),
-            settings.generator or generator,
+            generator,
             training="independent",
             ensemble_strategies=("grow", "all"),
             mixture_weights="probability",
@@ -90,19 +97,23 @@ class Searching:
         # The search reads the table as the front does.
         self.search.adopt(None, self.search.state, schema)
 
-    def run(self, train: Labelled, valid: Labelled, seconds: float) -> AdaNet:
+    def run(
+        self, train: Labelled, valid: Labelled, seconds: float, stream: RowStream | None = None
+    ) -> AdaNet:
         """Runs the search.
 
         Args:
             train: Rows to train on.
             valid: Rows to judge by.
             seconds: Time for it, perhaps infinite.
+            stream: The rows to train on instead, if they do not fit into memory. Defaults to
+                `None`.
         """
         held = (valid.x, self.target.encode(valid.y))
+        given = (stream,) if stream is not None else (train.x, self.target.encode(train.y))
         return self.search.fit(
-            train.x,
-            self.target.encode(train.y),
-            sample_weight=train.w,
+            *given,
+            sample_weight=train.w if stream is None else None,
             validation_data=held if valid.w is None else (*held, valid.w),
             batch_size=batch_size(len(train.x)),
             time_limit=None if math.isinf(seconds) else max(0.1, seconds),

@@ -8,12 +8,18 @@ import pandas as pd
 from absl import flags as absl_flags
 
 from adaptive_nets import automl
+from adaptive_nets.automl.streaming.target import check_column
 from adaptive_nets.cli import flags, output
 from adaptive_nets.data import Schema
-from adaptive_nets.data.tables.table import read_table, split_target
+from adaptive_nets.data.tables.opening import open_table
+from adaptive_nets.data.tables.source import TableSource, as_frame
+from adaptive_nets.data.tables.table import split_target
 
 # Whole numbers of so many values are classes.
 _MOST_CLASSES = 10
+# Rows of a table that does not fit into memory which say what the columns are, and the least of
+# each file.
+_SHOWN_ROWS, _LEAST_ROWS = 100_000, 100
 
 
 def fit(values: absl_flags.FlagValues) -> None:
@@ -23,7 +29,11 @@ def fit(values: absl_flags.FlagValues) -> None:
         values: Parsed flags of the subcommand.
     """
     output.check_target("--export", values.export, (values.table, values.model_dir))
-    table, labels = split_target(read_table(values.table, encoding=values.encoding), values.target)
+    given = open_table(values.table, encoding=values.encoding)
+    if isinstance(given, TableSource):
+        table, labels = _first_rows(given, values.target)
+    else:
+        table, labels = split_target(given, values.target)
     classifies, why = _task(labels, values.task)
     # Rows to predict may have the target too.
     schema = dataclasses.replace(
@@ -31,7 +41,7 @@ def fit(values: absl_flags.FlagValues) -> None:
     )
     if values.verbose:
         task = "classification" if classifies else "regression"
-        print(f"{values.table}: {len(table)} rows, {table.shape[1]} columns, {task} ({why})\n")
+        print(f"{values.table}: {len(given)} rows, {table.shape[1]} columns, {task} ({why})\n")
         print(schema, end="\n\n", flush=True)
     kind = automl.AutoClassifier if classifies else automl.AutoRegressor
     model = kind(
@@ -41,7 +51,11 @@ def fit(values: absl_flags.FlagValues) -> None:
         model_dir=values.model_dir,
         verbose="auto" if values.verbose else 0,
         **flags.given(values, "time_limit", "seed"),
-    ).fit(table, labels)
+    )
+    if isinstance(given, TableSource):
+        model.fit(given, values.target)
+    else:
+        model.fit(table, labels)
     path = model.export(values.export or os.path.join(values.model_dir, "export"))
     output.show(model.leaderboard())
     print(f"\nSavedModel: {path}")
@@ -49,6 +63,15 @@ def fit(values: absl_flags.FlagValues) -> None:
         "predict", model_dir=values.model_dir, table=values.table, encoding=values.encoding
     )
     print(f"Predict with it: {line}")
+
+
+def _first_rows(source: TableSource, target: str) -> tuple[pd.DataFrame, pd.Series]:
+    """Returns rows of a table that does not fit into memory, by which columns are shown."""
+    check_column(source, target)
+    parts = {piece.path: piece for piece in reversed(source.pieces)}
+    each = max(_LEAST_ROWS, _SHOWN_ROWS // len(parts))
+    tables = [next(source.batches(None, [piece], each)).table for piece in parts.values()]
+    return split_target(pd.concat(map(as_frame, tables), ignore_index=True), target)
 
 
 def _task(labels: pd.Series, task: str) -> tuple[bool, str]:

@@ -20,7 +20,7 @@ FORMATS = ("table", "csv", "json")
 EXPORTS = ("saved_model", "onnx")
 TASKS = ("auto", "classification", "regression")
 PRESETS = ("fast", "good", "best")
-TABLE_HELP = "CSV or Parquet file"
+TABLE_HELP = "CSV or Parquet file, several as a quoted pattern, or their folder,"
 
 
 class UsageError(ValueError):

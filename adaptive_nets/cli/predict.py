@@ -39,16 +39,19 @@ def _of_table(values: absl_flags.FlagValues) -> Iterator[pd.DataFrame]:
             yield as_frame(outputs, None, names)
         return
     found = tables.load_fit(values.model_dir)
-    rows = _rows_of_table(values, found.schema_)
+    for rows in tables.parts(values.table, found.schema_, values.encoding, values.rows):
+        yield _predicted(found, rows)
+
+
+def _predicted(found, rows):
     if not hasattr(found, "predict_proba"):
-        yield as_frame({"predictions": found.predict(rows)}, None)
-        return
+        return as_frame({"predictions": found.predict(rows)}, None)
     probabilities = found.predict_proba(rows)
     classes = found.classes_[probabilities.argmax(axis=1)]
     if classes.dtype == object:
         classes = np.char.encode(classes.astype(str), "utf-8").astype(object)
     names = [str(label) for label in found.classes_]
-    yield as_frame({"classes": classes, "probabilities": probabilities}, names)
+    return as_frame({"classes": classes, "probabilities": probabilities}, names)
 
 
 def _rows_of_table(values, schema):

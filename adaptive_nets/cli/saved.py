@@ -29,7 +29,7 @@ def evaluate(values: absl_flags.FlagValues) -> None:
     """
     if values.table:
         found = tables.load_fit(values.model_dir)
-        table = tables.read(values.table, found.schema_, values.encoding)
+        table = tables.opened(values.table, found.schema_, values.encoding)
         measured = found.evaluate(table)
         output.show(pd.DataFrame([{"rows": len(table), **measured}]), values.format)
         return

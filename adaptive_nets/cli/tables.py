@@ -1,7 +1,7 @@
 """Rows to predict as the inputs of a SavedModel: columns by name, without loss."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import pandas as pd
 from adaptive_nets import automl
 from adaptive_nets.automl.files import saved_folder
 from adaptive_nets.data import Schema
+from adaptive_nets.data.tables.opening import open_table
+from adaptive_nets.data.tables.source import TableSource, as_frame
 from adaptive_nets.data.tables.table import read_table
 from adaptive_nets.data.values import as_array, cast_exactly
 from adaptive_nets.serving.features import rows_to_serve
@@ -47,6 +49,42 @@ def read(path: str, schema: Schema | None, encoding: str | None = None) -> pd.Da
         encoding: Encoding of a CSV file. Defaults to `None`: UTF-8.
     """
     return read_table(path, text_columns(schema), encoding, known_columns(schema))
+
+
+def opened(
+    path: str, schema: Schema | None, encoding: str | None = None
+) -> pd.DataFrame | TableSource:
+    """Returns a file, or several, as a table in memory if it fits there.
+
+    Args:
+        path: As for `read`.
+        schema: As for `read`.
+        encoding: As for `read`.
+    """
+    return open_table(path, text_columns(schema), encoding, known_columns(schema))
+
+
+def parts(
+    path: str, schema: Schema | None, encoding: str | None = None, most: int | None = None
+) -> Iterator[pd.DataFrame]:
+    """Yields the rows of a file, or of several, in parts if they do not fit into memory.
+
+    Args:
+        path: As for `read`.
+        schema: As for `read`.
+        encoding: As for `read`.
+        most: Most rows. Defaults to `None`: all.
+    """
+    given = opened(path, schema, encoding)
+    if not isinstance(given, TableSource):
+        yield first_rows(given, most)
+        return
+    left = len(given) if most is None else most
+    for batch in given.batches():
+        yield as_frame(batch.table.slice(0, left))
+        left -= batch.table.num_rows
+        if left <= 0:
+            return
 
 
 def is_fit(model_dir: str) -> bool:

@@ -12,6 +12,7 @@ from adaptive_nets.data.batches import Batches
 from adaptive_nets.data.rows import LabelEncoder, Rows, make_rows
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.spool import as_tensor
+from adaptive_nets.data.tables.row_stream import RowStream
 from adaptive_nets.data.weights import ClassWeight
 from adaptive_nets.machine import clock
 
@@ -34,7 +35,7 @@ class StreamFeed:
     """Chunks of steps from an endless dataset, which continues from round to round.
 
     Args:
-        dataset: Batched, endless dataset.
+        dataset: Batched, endless dataset, or a `RowStream`.
         head: Adapted head.
         batch_size: Rows per step.
         chunk: Steps per chunk.
@@ -51,7 +52,7 @@ class StreamFeed:
 
     def __init__(
         self,
-        dataset: tf.data.Dataset,
+        dataset: tf.data.Dataset | RowStream,
         head: LabelEncoder,
         batch_size: int,
         chunk: int,

@@ -1,12 +1,15 @@
 """The benchmarks of tables run in their quick mode; what they keep and compare is right."""
 
 import gzip
+import importlib
 import json
 import math
 
 import numpy as np
 import pytest
 from quick_runs import BENCHMARKS, load, positive, run
+
+from adaptive_nets.data.tables import opening
 
 
 def test_automl(capsys, monkeypatch):
@@ -165,3 +168,12 @@ def test_newcomer(capsys, monkeypatch):
     steps = ["fit", "predict", "evaluate", "export", "show", "serve", "difference"]
     assert list(found) == steps and found["difference"] < 1e-6
     assert "mixed" in capsys.readouterr().out
+
+
+def test_large(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    large = importlib.import_module("benchmarks.tabular.large")
+    monkeypatch.setattr(opening, "MEMORY_LIMIT", 0)
+    found = large.measure(2000, 2, 1.0)
+    assert "rows streamed from 2,000" in found["streamed: note"]
+    assert 0 < found["streamed: rmse"] < 2 and found["streamed: peak MiB"] > 0

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from adaptive_nets.cli import app
+from adaptive_nets.data.tables import opening
 
 RNG = np.random.default_rng(0)
 TABLE = pd.DataFrame(
@@ -122,3 +123,20 @@ def test_doors_that_do_not_fit_are_named(capsys, folder, model_dir, tmp_path):
         capsys, "predict", f"--model_dir={tmp_path}", table
     )
     assert "has no column 'sold'" in fails(capsys, "evaluate", where, table)
+
+
+@pytest.mark.parametrize("limit", [1 << 30, 0])
+def test_several_files_are_one_table(capsys, tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(opening, "MEMORY_LIMIT", limit)
+    for part in range(2):
+        TABLE.iloc[part::2].to_csv(tmp_path / f"part-{part}.csv", index=False)
+    given, folder = tmp_path / "part-*.csv", tmp_path / "run"
+    # In so little time a linear model is all.
+    line = ["fit", f"--table={given}", "--target=sold", "--time_limit=1.5"]
+    assert app.main([*line, f"--model_dir={folder}"]) == 0
+    assert "80 rows, 2 columns, classification" in capsys.readouterr().out
+    assert app.main(["evaluate", f"--table={given}", f"--model_dir={folder}"]) == 0
+    capsys.readouterr()
+    line = ["predict", f"--table={given}", f"--model_dir={folder}"]
+    for more, rows in (([], 80), (["--rows=50"], 50)):
+        assert len(pd.read_csv(io.StringIO(run(capsys, *line, *more)))) == rows

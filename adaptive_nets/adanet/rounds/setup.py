@@ -179,8 +179,7 @@ def _best_weights(context, data, train, valid, networks, scales, previous):
     if stopping is None:
         return None
     steps, view = context.settings.steps, train if folds else valid
-    epoch = float("inf") if data.stream is not None else len(data.train) / data.batch_size
-    rule = stopping.rule(steps, epoch, data.batch_size, len(view.rows) // (folds or 1))
+    rule = stopping.rule(steps, data.epoch_steps, data.batch_size, len(view.rows) // (folds or 1))
     base = _base(context, view, previous) if scales is not None else None
     parts = [np.flatnonzero(train.folds == f) for f in range(folds)] if folds else [None]
     groups = [k % len(parts) for k in range(len(networks))]

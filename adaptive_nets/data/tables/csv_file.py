@@ -2,12 +2,15 @@
 
 import bz2
 import codecs
+import contextlib
 import csv
 import gzip
 import itertools
 import lzma
 import re
 import warnings
+import zipfile
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # What pandas reads as numbers, but is not their text: 007, or more digits than a float holds.
-_LEADING_ZERO = re.compile(r"\s*[+-]?0\d")
-_LONG_WHOLE = re.compile(r"\s*[+-]?\d{16,}\s*\Z")
+LEADING_ZERO = re.compile(r"\s*[+-]?0\d")
+LONG_WHOLE = re.compile(r"\s*[+-]?\d{16,}\s*\Z")
 # Beginnings of files that are not text.
 _EXCEL = (
     "an Excel file, or another one that is packed. Save it as CSV, or pass the DataFrame that "
@@ -65,9 +68,7 @@ def read_csv(
     """
     import pandas as pd
 
-    encoding = _encoding(path) if encoding is None else encoding
-    names, options = _header(path, encoding, known)
-    options = {**options, "names": names, "index_col": False}
+    names, options = open_csv(path, encoding, known)
     texts = {name: str for name in text if name in names}
     guessed = pd.read_csv(path, dtype=texts, low_memory=False, **options)
     if not set(names) <= set(known):
@@ -89,6 +90,73 @@ def read_csv(
         )
         guessed[words] = plain[words]
     return guessed
+
+
+@contextlib.contextmanager
+def read_errors(path: str, encoding: str | None) -> Iterator[None]:
+    """Names a CSV file in the errors of reading it.
+
+    Args:
+        path: Path of the file.
+        encoding: Its encoding, or `None`.
+
+    Raises:
+        ValueError: The file is empty or damaged.
+        OSError: It cannot be read.
+    """
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            # A line that is longer than the first would lose its end.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            yield
+    except pd.errors.EmptyDataError as error:
+        raise ValueError(
+            f"{path!r} is empty. Expected a CSV file whose first line names the columns."
+        ) from error
+    except pd.errors.ParserWarning as error:
+        text = "a line has more fields than the first line has names"
+        raise ValueError(unreadable(path, "a CSV file", text)) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise ValueError(unreadable(path, "a packed file", error)) from error
+    except (zipfile.BadZipFile, lzma.LZMAError, zlib.error) as error:
+        raise ValueError(unreadable(path, "a packed file", error)) from error
+    except UnicodeError as error:
+        why = not_utf8(str(error)) if encoding is None else f"it is not text in {encoding}: {error}"
+        raise ValueError(unreadable(path, "a CSV file", why)) from error
+    except (ValueError, pd.errors.ParserError, EOFError) as error:
+        raise ValueError(unreadable(path, "a CSV file", error)) from error
+
+
+def unreadable(path: str, kind: str, error: Exception | str) -> str:
+    """Returns what is said of a file that cannot be read.
+
+    Args:
+        path: Path of the file.
+        kind: What it was read as.
+        error: Why it is none.
+    """
+    return f"Cannot read {path!r} as {kind}: {' '.join(str(error).split())}"
+
+
+def open_csv(
+    path: str, encoding: str | None, known: Collection[str]
+) -> tuple[list[str], dict[str, Any]]:
+    """Returns the names of the columns of a CSV file, and options of pandas to read its rows.
+
+    Args:
+        path: Path of the file.
+        encoding: Its encoding, or `None` for UTF-8 or what its first bytes say.
+        known: Names that columns may have, of a file that may have one column alone.
+
+    Raises:
+        ValueError: Its first line does not name columns.
+    """
+    names, options = _header(path, _encoding(path) if encoding is None else encoding, known)
+    return names, {**options, "names": names, "index_col": False}
 
 
 def _encoding(path: str) -> str:
@@ -285,9 +353,9 @@ def _not_their_text(
     for chunk in _as_text(path, left, options):
         for name in left:
             values = chunk[name]
-            bad = values.str.match(_LEADING_ZERO)
+            bad = values.str.match(LEADING_ZERO)
             if name in floats:
-                bad |= values.str.match(_LONG_WHOLE)
+                bad |= values.str.match(LONG_WHOLE)
             if bad.any():
                 found.add(name)
             if name in grouped:

@@ -1,25 +1,21 @@
 """`read_table`: files and tables of all kinds as one pandas DataFrame, without changed values."""
 
-import lzma
-import os
-import warnings
-import zipfile
-import zlib
 from collections.abc import Collection, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adaptive_nets._checks import check_list, check_path, check_text, show
+from adaptive_nets._checks import check_list, check_text, show
 from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.containers import check_names, unpack
-from adaptive_nets.data.tables.csv_file import check_encoding, not_utf8, read_csv
+from adaptive_nets.data.tables.collected import collect, is_collected
+from adaptive_nets.data.tables.csv_file import check_encoding, read_csv, read_errors, unreadable
+from adaptive_nets.data.tables.files import is_parquet, is_paths, table_files
+from adaptive_nets.data.tables.several import join_files
+from adaptive_nets.data.tables.source import TableSource, frame_of, read_whole
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_PARQUET = (".parquet", ".pq")
 
 
 def read_table(
@@ -36,9 +32,10 @@ def read_table(
 
     Args:
         source: Path of a CSV file (`.csv`, `.tsv`, also compressed, as pandas reads it; the
-            delimiter is found in the first line) or a Parquet file (which needs pyarrow); a
-            DataFrame of pandas or polars, an Arrow table, a dict of columns, or rows as an array
-            or list.
+            delimiter is found in the first line) or a Parquet file (which needs pyarrow); several
+            such files of one kind, as a list, a pattern such as `"part-*.csv"`, or their folder; a
+            DataFrame of pandas or polars, an Arrow table, a dict of columns, rows as an array or
+            list; a `ray.data.Dataset`, or a `tf.data.Dataset` of dicts of columns.
         text: Names of columns of a CSV file to read as text in any case, such as those that were
             text in the training data. Defaults to none.
         encoding: Encoding of a CSV file, such as `"latin-1"` or `"cp1252"`. Defaults to `None`:
@@ -67,18 +64,19 @@ def read_table(
     text = check_list("text", text, str, "names of columns")
     known = check_list("known", known, str, "names of columns")
     encoding = None if encoding is None else check_encoding(encoding)
-    if isinstance(source, str | os.PathLike):
-        return _read_file(check_path("source", source), text, encoding, known)
+    if is_paths(source):
+        return _read_paths(source, text, encoding, known)
     if encoding is not None:
         raise ValueError(_no_encoding(encoding, show(source)))
+    if is_collected(source):
+        return read_whole(collect(source))
     if isinstance(source, pd.DataFrame):
         check_names(source.columns)
         return source.set_axis([str(name) for name in source.columns], axis=1)
     given = unpack(source)
     if given.layout == "columns":
         # Not by to_pandas, which rounds whole numbers where some are missing.
-        _check_flat(given.parts)
-        return pd.DataFrame(given.parts)
+        return frame_of(given.parts)
     if given.layout == "dict":
         # pandas would pair Series by their labels, and add rows.
         check_aligned(given.parts)
@@ -100,17 +98,6 @@ def read_table(
         )
     frame = pd.DataFrame(array, columns=[f"x{place}" for place in range(array.shape[1])])
     return frame.infer_objects() if array.dtype == object else frame
-
-
-def _check_flat(parts):
-    for name, values in parts.items():
-        fields = getattr(getattr(values, "dtype", None), "names", None)
-        if fields or len(np.shape(values)) != 1:
-            what = f"fields {', '.join(fields)}" if fields else f"shape {list(np.shape(values))}"
-            raise ValueError(
-                "The columns of a table must have one value a row. Make columns of the parts of "
-                f"{name!r}, or leave it out. Received: {name!r} with {what}."
-            )
 
 
 def split_target(table: "pd.DataFrame", target: str) -> tuple["pd.DataFrame", "pd.Series"]:
@@ -158,18 +145,28 @@ def _no_encoding(encoding, source):
     )
 
 
+def _read_paths(given, text, encoding, known):
+    files = table_files(given)
+    if len(files) == 1:
+        return _read_file(files[0], text, encoding, known)
+    if not is_parquet(files[0]):
+        return join_files(files, lambda path, t: _read_file(path, t, encoding, known), text)
+    if encoding is not None:
+        raise ValueError(_no_encoding(encoding, repr(files[0])))
+    return read_whole(TableSource.of_files(files, repr(files[0])))
+
+
 def _read_file(
     path: str, text: Collection[str], encoding: str | None, known: Collection[str]
 ) -> "pd.DataFrame":
     import pandas as pd
 
-    suffixes = [each.lower() for each in Path(path).suffixes]
-    if suffixes and suffixes[-1] in _PARQUET:
+    if is_parquet(path):
         if encoding is not None:
             raise ValueError(_no_encoding(encoding, repr(path)))
         try:
             frame = pd.read_parquet(path, dtype_backend="pyarrow")
-            return pd.DataFrame(unpack(frame).parts)
+            return frame_of(unpack(frame).parts)
         except ImportError as error:
             raise ImportError(
                 f"Reading {path!r} needs pyarrow, which is not installed: pip install pyarrow"
@@ -177,31 +174,6 @@ def _read_file(
         except OSError:
             raise
         except Exception as error:  # Arrow has errors of its own.
-            raise ValueError(_unreadable(path, "a Parquet file", error)) from error
-    try:
-        with warnings.catch_warnings():
-            # A line that is longer than the first would lose its end.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return read_csv(path, text, encoding, known)
-    except pd.errors.EmptyDataError as error:
-        raise ValueError(
-            f"{path!r} is empty. Expected a CSV file whose first line names the columns."
-        ) from error
-    except pd.errors.ParserWarning as error:
-        text = "a line has more fields than the first line has names"
-        raise ValueError(_unreadable(path, "a CSV file", text)) from error
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise ValueError(_unreadable(path, "a packed file", error)) from error
-    except (zipfile.BadZipFile, lzma.LZMAError, zlib.error) as error:
-        raise ValueError(_unreadable(path, "a packed file", error)) from error
-    except UnicodeError as error:
-        why = not_utf8(str(error)) if encoding is None else f"it is not text in {encoding}: {error}"
-        raise ValueError(_unreadable(path, "a CSV file", why)) from error
-    except (ValueError, pd.errors.ParserError, EOFError) as error:
-        raise ValueError(_unreadable(path, "a CSV file", error)) from error
-
-
-def _unreadable(path: str, kind: str, error: Exception | str) -> str:
-    return f"Cannot read {path!r} as {kind}: {' '.join(str(error).split())}"
+            raise ValueError(unreadable(path, "a Parquet file", error)) from error
+    with read_errors(path, encoding):
+        return read_csv(path, text, encoding, known)
