@@ -42,7 +42,7 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	    "(Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "Installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev,docs,examples]'
+	@$(BIN)/python -m pip install -qq --no-compile --constraint constraints.txt --editable '.[dev,docs,examples]'
 	@touch $@
 
 demo: venv ## fit a raw table, then predict raw rows with the model and with its SavedModel
@@ -55,7 +55,7 @@ demo: venv ## fit a raw table, then predict raw rows with the model and with its
 
 test: lint ## lint, then every test but the exhaustive, and under JAX those of the ground floor's core
 	$(BIN)/python -m pytest $(EVERY_CORE) -m "not exhaustive"
-	KERAS_BACKEND=jax $(BIN)/python -m pytest $(EVERY_CORE) -m backend_agnostic $(JAX_TESTS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(EVERY_CORE) -m "backend_agnostic and not exhaustive" $(JAX_TESTS)
 
 test-fast: venv ## the quick tests on TensorFlow, for between two changes
 	$(BIN)/python -m pytest $(EVERY_CORE) -m "not slow and not exhaustive"
@@ -66,6 +66,9 @@ fuzz: venv ## public calls and stored files with values of all kinds, 120 s; FUZ
 
 exhaustive: venv ## the tests that make test leaves out; SCRIPTS=1 only those of scripts and pages
 	$(BIN)/python -m pytest $(EVERY_CORE) -m exhaustive $(if $(SCRIPTS),$(addprefix tests/,benchmarks research examples))
+ifndef SCRIPTS
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(EVERY_CORE) -m "backend_agnostic and exhaustive" $(JAX_TESTS)
+endif
 
 contract: venv ## the growth contract with every case, and all models of the coverage table, on TensorFlow and JAX
 	WHOLE_CONTRACT=1 $(BIN)/python -m pytest $(EVERY_CORE) $(CONTRACT) tests/growth/rules/test_applications.py \

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         heads,
         layers,
         majority,
+        mlflow,
         report,
         serving,
     )
@@ -52,6 +53,7 @@ __all__ = [
     "heads",
     "layers",
     "majority",
+    "mlflow",
     "report",
     "serving",
 ]

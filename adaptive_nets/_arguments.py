@@ -34,10 +34,13 @@ class Ignored:
     Args:
         why: Why it has none.
         silent: Values that raise no warning, such as the default. Defaults to `(None,)`.
+        check: Function that raises an error for a value that the other library would not take
+            either. Defaults to `None`: any value is taken.
     """
 
     why: str
     silent: tuple = (None,)
+    check: Callable[[Any], Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +130,8 @@ def settle(owner: str, given: Mapping[str, Any], rules: Rules, own: Collection[s
                 f"Received: {name}={show(value)}."
             )
         if isinstance(rule, Ignored) and not _among(value, rule.silent):
+            if rule.check is not None:
+                rule.check(value)
             text = f"{name} is accepted but ignored: {rule.why}."
             warnings.warn(text, stacklevel=3)
         if name in own:

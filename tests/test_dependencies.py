@@ -58,8 +58,18 @@ def declared():
     found = {}
     for extra, lines in groups.items():
         for line in lines:
+            if extra == "all" and line.startswith("adaptive-nets["):
+                continue
             found.setdefault(re.match(r"[\w.-]+", line)[0], []).append(extra)
     return found
+
+
+def test_all_is_every_extra_that_is_not_for_developers():
+    project = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    (line,) = extras["all"]
+    named = line.removeprefix("adaptive-nets[").removesuffix("]").split(",")
+    assert named == sorted(set(extras) - {"all", "dev", "docs"})
 
 
 def table():

@@ -1,13 +1,19 @@
 """`ResultsFace`: what is asked of a search, which its results answer."""
 
 import functools
+import os
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from adaptive_nets._shown import html_of
 from adaptive_nets.adanet.checkpoints.changes import Change
 from adaptive_nets.adanet.checkpoints.search_state import SearchState
 from adaptive_nets.adanet.results import SearchResults
+from adaptive_nets.report.content.document import Report
+from adaptive_nets.report.content.searches import search_report
+from adaptive_nets.report.files import write_report
 
 P, R = ParamSpec("P"), TypeVar("R")
 
@@ -54,6 +60,38 @@ class ResultsFace:
     predict = _of_results(SearchResults.predict)
     fuse = _of_results(SearchResults.fuse)
     export = _of_results(SearchResults.export)
+
+    def _repr_html_(self) -> str:
+        """Returns what notebooks show: what the search is, and its leaderboard."""
+        found = self.state.current.entries
+        return html_of([repr(self), *([self.leaderboard().metric_first] if found else [])])
+
+    def report(self, path: str | os.PathLike, x: Any = None, y: Any = None) -> Path | list[Path]:
+        """Writes a report of the search: candidates, learning curves, the ensemble, rounds.
+
+        Args:
+            path: A file that ends in `.html` (one page that needs no network) or `.json`, or a
+                folder for CSV tables, PNG charts and the page.
+            x: Features of rows to measure the ensemble on. Defaults to `None`.
+            y: Their labels. Defaults to `None`.
+
+        Returns:
+            The path; of a folder, a list of the paths of its files.
+
+        Raises:
+            ImportError: The extra `report` is not installed, which all but JSON needs.
+            ValueError: The search was not fitted, or the rows do not suit it.
+        """
+        return write_report(self, path, x, y)
+
+    def report_data(self, x: Any = None, y: Any = None) -> Report:
+        """Returns what `report` writes, as a `report.Report` of named DataFrames.
+
+        Args:
+            x: Features of rows to measure the ensemble on. Defaults to `None`.
+            y: Their labels. Defaults to `None`.
+        """
+        return search_report(self, x, y)
 
     @property
     def changes(self) -> tuple[Change, ...]:

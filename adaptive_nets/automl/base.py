@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from adaptive_nets.automl.files import MODEL_FOLDER, write
 from adaptive_nets.automl.fitted import Fitted, HoldsFitted
 from adaptive_nets.automl.fitting import Fitting
+from adaptive_nets.automl.following.followed import followed
 from adaptive_nets.automl.inputs import (
     as_labels,
     check_weights,
@@ -65,6 +66,7 @@ class AutoEstimator(HoldsFitted, BaseEstimator):
         self.seed = seed
         self.verbose = verbose
 
+    @followed
     def fit(
         self,
         X: Any,
@@ -75,6 +77,7 @@ class AutoEstimator(HoldsFitted, BaseEstimator):
         groups: Any = None,
         time: Any = None,
         gap: Any = None,
+        callbacks: Any = None,
     ) -> Self:
         """Finds a model for a table.
 
@@ -93,6 +96,7 @@ class AutoEstimator(HoldsFitted, BaseEstimator):
                 out. Defaults to `None`.
             gap: Time between the rows to train on and those held out, such as `"7 days"`, or a
                 number where time is numbers; rows between are left out. Defaults to `None`.
+            callbacks: Callbacks of the search, as for `AdaNet.fit`. Defaults to `None`.
 
         Returns:
             The estimator.
@@ -114,7 +118,9 @@ class AutoEstimator(HoldsFitted, BaseEstimator):
         warn_of_like_classes(getattr(target, "labels", np.array([])), name)
         rows = rows.with_labels(target.plain(rows.y))
         weigh = self._class_weights(target, rows)
-        fitting = Fitting(settings, target, name if isinstance(y, str) else None, division)
+        fitting = Fitting(
+            settings, target, name if isinstance(y, str) else None, division, callbacks
+        )  # fmt: skip
         valid = None
         if validation_data is not None:
             text = [name for name in rows.x if rows.x[name].dtype == object]

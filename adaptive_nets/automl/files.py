@@ -16,6 +16,7 @@ from adaptive_nets.adanet.checkpoints.files.sealed_json import (
     seal,
 )
 from adaptive_nets.automl.fitted import Fitted, serving_head
+from adaptive_nets.automl.judging.board import as_board
 from adaptive_nets.automl.judging.intervals import Intervals
 from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 from adaptive_nets.automl.judging.temperature import Temperature
@@ -108,7 +109,7 @@ def read(path: str | os.PathLike) -> tuple[Fitted, dict[str, Any]]:
         if not values.keys() >= _KEYS:
             raise NotWholeError("lacks a part")
         target, schema = restore_target(values["target"]), Schema.from_dict(values["schema"])
-        board = pd.DataFrame(**values["board"])
+        board = as_board(pd.DataFrame(**values["board"]))
         # Folders that were written before have none.
         intervals = _intervals(values.get("intervals"))
         heat = values.get("temperature")

@@ -60,14 +60,18 @@ class Fitted:
     intervals: "Intervals | QuantileIntervals | None" = None
     temperature: Temperature | None = None
 
-    def outputs(self, table: Any) -> np.ndarray:
+    def outputs(self, table: Any, wanted: str | None = None) -> np.ndarray:
         """Returns probabilities `[rows, classes]`, predicted numbers, or quantiles of them.
 
         Args:
             table: Features.
+            wanted: Another one of the head's predictions. Defaults to `None`.
         """
         classes = isinstance(self.target, Classes)
-        wanted = "probabilities" if classes else self.head.default_output
+        if wanted is None and classes:
+            wanted = "probabilities"
+        if wanted is None:
+            wanted = "quantiles" if self.target.levels else self.head.default_output
         if len(table) <= _BATCH:
             # To trace a function takes longer than to compute a batch without one.
             logits = call_eagerly(self.model, self.schema.read(table))
@@ -242,7 +246,7 @@ def linear_in_unit_of(target: Target, linear: LinearModel, encoding: keras.Model
         encoding: The model from raw columns to encoded ones.
     """
     if isinstance(target, Numbers):
-        linear = linear.in_unit(*target.unit)
+        linear = target.linear(linear)
     return in_unit_of(target, linear.model(encoding))
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import time
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -55,6 +56,7 @@ class Fitting:
         target: The target, as it was learnt from all rows.
         column: The target's name if it was a column of the table, or `None`.
         division: Which rows are held out. Defaults to `None`: some that are drawn at random.
+        callbacks: Callbacks of the search. Defaults to none.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class Fitting:
         target: Target,
         column: str | None = None,
         division: Division | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ):
         self.settings, self.target, self.column = settings, target, column
+        self.callbacks = callbacks
         self.division = division or Division()
         self.began = time.monotonic()
 
@@ -109,7 +113,7 @@ class Fitting:
         several = self.left() - closing > _WHOLE_TRACES * traced
         searching = Searching(
             self.settings, self.target, schema, encoder.model, linear.model,
-            self.kinds(len(train.x), several),
+            self.kinds(len(train.x), several), self.callbacks,
         )  # fmt: skip
         searching.run(train, valid, self.left() - closing)
         board.add_search(searching.search)

@@ -11,8 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 from adaptive_nets._checks import check_choice
 from adaptive_nets.automl.base import AutoEstimator
 from adaptive_nets.automl.inputs import as_labels
+from adaptive_nets.automl.losses.distribution import Distributions
 from adaptive_nets.automl.losses.positive import FAMILIES, Positive
-from adaptive_nets.automl.losses.quantiles import Quantiles
+from adaptive_nets.automl.losses.quantiles import LEVELS, Quantiles
 from adaptive_nets.automl.targets import Numbers
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from adaptive_nets.data import Schema
 
 LOSSES = ("squared_error", *FAMILIES)
-OUTPUTS = ("mean", "quantiles")
+OWN_LOSSES = {"quantiles": "the pinball loss", "distribution": "the likelihood"}
+OUTPUTS = ("mean", "quantiles", "distribution")
 
 
 class AutoRegressor(RegressorMixin, AutoEstimator):
@@ -35,8 +37,10 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
             above 0, by relative error) or `"tweedie"` (many zeros among positive amounts; power
             1.5). Defaults to `"squared_error"`.
         output: `"mean"`, or `"quantiles"`: the model gives quantiles of the target, of which
-            `predict` returns the median. Its intervals have the width that each row asks for.
-            Defaults to `"mean"`.
+            `predict` returns the median; or `"distribution"`: the model gives a normal distribution
+            for each row, of which `predict` returns the mean. The intervals of both have the width
+            that each row asks for. `"distribution"` needs tensorflow-probability (`pip install
+            'adaptive-nets[probability]'`). Defaults to `"mean"`.
         time_limit: Seconds for all of `fit`. Defaults to `None`: it ends by itself.
         preset: `"fast"` (10 seconds), `"good"`, or `"best"` (folds). Defaults to `"good"`.
         metric: What the choice is made by: `"auto"` or the name of a scorer of scikit-learn.
@@ -100,25 +104,29 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
     @property
     def _own_metric(self):
         loss = check_choice("loss", self.loss, LOSSES)
-        if check_choice("output", self.output, OUTPUTS) == "quantiles":
+        if check_choice("output", self.output, OUTPUTS) != "mean":
             if loss != LOSSES[0]:
                 raise ValueError(
-                    "output='quantiles' has a loss of its own, the pinball loss. Leave loss out, "
-                    f"or pass output='mean'. Received: loss={loss!r}."
+                    f"output={self.output!r} has a loss of its own, {OWN_LOSSES[self.output]}. "
+                    f"Leave loss out, or pass output='mean'. Received: loss={loss!r}."
                 )
             return "mean_pinball_loss"
         return "rmse" if loss == LOSSES[0] else f"mean_{loss}_deviance"
 
     def _learn(self, y, name):
         numbers = super()._learn(y, name)
-        if self.output == "quantiles":
-            return Quantiles.of(numbers)
+        if self.output != "mean":
+            kind = Quantiles if self.output == "quantiles" else Distributions
+            target = kind.of(numbers)
+            # What it needs is missing before work, or not at all.
+            target.head()
+            return target
         return numbers if self.loss == LOSSES[0] else Positive.of(numbers, y, self.loss)
 
     def predict(self, X: Any) -> np.ndarray:
         """Returns predictions `[rows]`, or `[rows, targets]` for several targets.
 
-        With `output="quantiles"` they are medians.
+        With `output="quantiles"` they are medians, with `"distribution"` means.
 
         Args:
             X: Features, as for `fit`.
@@ -135,15 +143,40 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
             X: Features, as for `fit`.
 
         Raises:
-            ValueError: The model was not fitted with `output="quantiles"`.
+            ValueError: The model was fitted with `output="mean"`.
         """
         levels = self._fitted_target().levels
         if levels is None:
             raise ValueError(
-                "Quantiles are predicted by a model that was fitted with output='quantiles'; "
-                "predict_interval works for all. Received: a model of means."
+                "Quantiles are predicted by a model that was fitted with output='quantiles' or "
+                "'distribution'; predict_interval works for all. Received: a model of means."
             )
         return pd.DataFrame(self._outputs(X), columns=list(levels))
+
+    def predict_distribution(self, X: Any) -> pd.DataFrame:
+        """Returns the mean, the deviation and quantiles of each row's normal distribution.
+
+        They are those of the model: `predict_interval` corrects them by what held-out rows say.
+
+        Args:
+            X: Features, as for `fit`.
+
+        Returns:
+            `pandas.DataFrame` with the columns `mean` and `deviation`, and one for each level.
+
+        Raises:
+            ValueError: The model was not fitted with `output="distribution"`.
+        """
+        if not isinstance(self._fitted_target(), Distributions):
+            raise ValueError(
+                "Distributions are predicted by a model that was fitted with "
+                f"output='distribution'; predict_interval works for all. Received: output={self.output!r}."
+            )
+        logits = self._fitted.outputs(self._table(X), "logits")
+        found = self._fitted.head.predictions(logits)
+        moments = {name: np.asarray(found[name])[:, 0] for name in ("mean", "deviation")}
+        quantiles = dict(zip(LEVELS, np.asarray(found["quantiles"]).T, strict=True))
+        return pd.DataFrame({**moments, **quantiles})
 
     def _fitted_target(self):
         check_is_fitted(self)

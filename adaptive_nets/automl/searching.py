@@ -1,7 +1,7 @@
 """The search of a front: how `AdaNet` is called, and which of its ensembles is served."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import keras
@@ -51,6 +51,7 @@ class Searching:
         linear: The linear baseline, which joins the first round as it is. With folds it does not:
             it has seen every training row.
         kinds: Kinds of networks to try, as for `generators.Tabular`.
+        callbacks: Callbacks of the search. Defaults to none.
     """
 
     def __init__(
@@ -61,14 +62,15 @@ class Searching:
         encoding: keras.Model,
         linear: LinearModel,
         kinds: list[str],
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ):
         self.settings, self.target = settings, target
         if isinstance(target, Numbers):
-            linear = linear.in_unit(*target.unit)
+            linear = target.linear(linear)
         generator = Tabular(kinds)
         if settings.folds is None:
             generator = FirstRound(generator, [LinearBuilder(linear)])
-        self._ensembles = _KeepEnsembles()
+        self._ensembles, self._callbacks = _KeepEnsembles(), callbacks
         self.search = AdaNet(
             target.head(),
             settings.generator or generator,
@@ -104,7 +106,7 @@ class Searching:
             validation_data=held if valid.w is None else (*held, valid.w),
             batch_size=batch_size(len(train.x)),
             time_limit=None if math.isinf(seconds) else max(0.1, seconds),
-            callbacks=[self._ensembles],
+            callbacks=[self._ensembles, *self._callbacks],
             verbose=self.settings.verbose,
         )
 

@@ -182,6 +182,10 @@ class Numbers(SquaredErrors, Target):
         """Offset and factor by which the search's logits become those of the served model."""
         return self.mean, self.scale
 
+    def linear(self, linear: Any) -> Any:
+        """Returns a `LinearModel` of the target as one of what the search's networks give."""
+        return linear.in_unit(*self.unit)
+
     @property
     def output_dtype(self) -> str:
         """Dtype of predicted numbers: float64 where float32 would blur them."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import logging
 
-from adaptive_nets import __version__
+from adaptive_nets._version import __version__
 from adaptive_nets.cli import flags
 
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130

@@ -9,6 +9,7 @@ import numpy as np
 
 from adaptive_nets._checks import check_choice, check_dict, check_list, check_text, or_none
 from adaptive_nets._dtypes import whole_dtype
+from adaptive_nets._shown import Shown
 from adaptive_nets.data.columns.feature import Feature
 from adaptive_nets.data.columns.matching import array_parts, parts_by_name, parts_by_position
 from adaptive_nets.data.columns.naming import missing_error, safe_key, some
@@ -26,7 +27,7 @@ _KINDS = {"f": "number", "i": "number", "u": "number", "b": "boolean", "O": "tex
 
 
 @dataclasses.dataclass(frozen=True)
-class Schema:
+class Schema(Shown):
     """Names, order, kinds, dtypes and shapes of features.
 
     `AdaNet.fit` learns it from its data, and everything that is read later is read through it:
@@ -247,14 +248,17 @@ class Schema:
         )
         return cls(features, values["layout"], ignored, values.get("target"))
 
-    def __str__(self) -> str:
+    def _text_options(self) -> dict[str, Any]:
+        return {"justify": "left", "max_colwidth": 100} if self.is_table else {}
+
+    def _parts(self) -> list[Any]:
         import pandas as pd
 
         if self.is_table:
-            return describe_table(self.features, self.ignored)
+            return [describe_table(self.features, self.ignored)]
         table = [{**f.to_dict(), "shape": str(list(f.shape)), "missing": f.missing or "no"}
                  for f in self.features]  # fmt: skip
-        return pd.DataFrame(table).to_string(index=False)
+        return [pd.DataFrame(table)]
 
 
 def _as_number(feature):

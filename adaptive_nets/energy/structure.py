@@ -24,6 +24,7 @@ from adaptive_nets._checks import (
     check_path,
 )
 from adaptive_nets._deprecation import renamed_attribute
+from adaptive_nets._shown import Shown
 from adaptive_nets.energy.checks import check_beta, check_rows
 from adaptive_nets.energy.inspection import contributions
 from adaptive_nets.energy.layer_files import read_layer, write_layer
@@ -72,7 +73,7 @@ class LayerReport:
 
 
 @dataclasses.dataclass(frozen=True)
-class StructureReport:
+class StructureReport(Shown):
     """The learned layers and why there are no more. `str(report)` is a table.
 
     Args:
@@ -95,10 +96,12 @@ class StructureReport:
 
         return pd.DataFrame([dataclasses.asdict(layer) for layer in self.layers])
 
-    def __str__(self) -> str:
+    def _text_options(self) -> dict[str, Any]:
+        return {"float_format": "{:.3f}".format}
+
+    def _parts(self) -> list[Any]:
         widths = " - ".join(map(str, self.widths)) or "none"
-        table = self.table().to_string(index=False, float_format="{:.3f}".format)
-        return f"{table}\nwidths: {widths}; {self.why}"
+        return [self.table(), f"widths: {widths}; {self.why}"]
 
 
 class EnergyNet:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from adaptive_nets._shown import Shown
 from adaptive_nets.growth.core.compare import Verification
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class CollapseReport:
+class CollapseReport(Shown):
     """What `collapse` changed. `str(report)` is a table.
 
     Args:
@@ -51,16 +52,16 @@ class CollapseReport:
             self.rows, columns=["layer", "class", "kernels", "parameters before", "parameters"]
         )
 
-    def __str__(self) -> str:
+    def _parts(self) -> list[Any]:
         gap = "" if self.verified is None else f", {self.verified}"
         gap = gap if self.gap is None else f", outputs differ by {self.gap:.1e}"
         if self.flops is not None:
             gap = f", {self.flops_before:,} -> {self.flops:,} FLOPs per row{gap}"
-        return (
-            f"{self.table().to_string(index=False)}\n"
+        return [
+            self.table(),
             f"{self.parameters_before:,} -> {self.parameters:,} parameters, "
-            f"{self.bytes_before:,} -> {self.bytes:,} bytes{gap}; the optimizer state is dropped."
-        )
+            f"{self.bytes_before:,} -> {self.bytes:,} bytes{gap}; the optimizer state is dropped.",
+        ]
 
 
 def flops(model: keras.Model, sample: Any) -> int | None:

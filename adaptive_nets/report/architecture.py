@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adaptive_nets.report.figure import COLORS, check_path, save, style
 from adaptive_nets.report.frames import frame_of
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from adaptive_nets.adanet import AdaNet
 
 COLUMNS = ("subnetwork", "round", "depth", "complexity", "parameters", "reads", "member")
 WEIGHT_COLUMNS = ("subnetwork", "norm")
@@ -25,7 +24,7 @@ WIDE_BOXES = 10
 
 
 def plot_architecture(
-    source: "AdaNet | pd.DataFrame",
+    source: Any,
     path: str | os.PathLike,
     mixture_weights: "pd.DataFrame | None" = None,
 ) -> Path:

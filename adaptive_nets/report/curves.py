@@ -3,7 +3,7 @@
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from adaptive_nets.adanet import AdaNet
 
 COLUMNS = ("round", "candidate", "step", "loss")
 DASHES = ("-", "--", ":", "-.")
 
 
-def plot_learning_curves(source: "AdaNet | pd.DataFrame", path: str | os.PathLike) -> Path:
+def plot_learning_curves(source: Any, path: str | os.PathLike) -> Path:
     """Plots the training loss of every candidate of every round into a file.
 
     With early stopping, a thinner line is the loss on held-out rows.

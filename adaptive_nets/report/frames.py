@@ -1,17 +1,13 @@
 """The data of a plot, from a search or given as a DataFrame."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from adaptive_nets.adanet import AdaNet
 
-
-def frame_of(
-    source: "AdaNet | pd.DataFrame", method: str, columns: Sequence[str]
-) -> "pd.DataFrame":
+def frame_of(source: Any, method: str, columns: Sequence[str]) -> "pd.DataFrame":
     """Returns the DataFrame of a plot, and checks its columns.
 
     Args:
@@ -41,5 +37,5 @@ def frame_of(
             f"Received: columns {', '.join(map(str, frame.columns))}."
         )
     if frame.empty:
-        raise ValueError(f"There is nothing to plot: {method}() has no rows. Call fit first.")
+        raise ValueError(f"There is nothing to show: {method}() has no rows. Call fit first.")
     return frame

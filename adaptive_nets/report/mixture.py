@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adaptive_nets.report.figure import COLORS, check_path, save, style
 from adaptive_nets.report.frames import frame_of
@@ -12,12 +12,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from adaptive_nets.adanet import AdaNet
 
 COLUMNS = ("subnetwork", "unit", "weight", "norm")
 
 
-def plot_mixture_weights(source: "AdaNet | pd.DataFrame", path: str | os.PathLike) -> Path:
+def plot_mixture_weights(source: Any, path: str | os.PathLike) -> Path:
     """Plots the mixture weights of an ensemble's members into a file.
 
     Scalar weights are shown as bars. Vectors (one weight per logit) and matrices (the L1 norm per

@@ -274,7 +274,7 @@ def test_pseudo_likelihood_is_learned_without_samples():
     model.compile(keras.optimizers.Adam(0.03))
     model.fit(x, epochs=24, verbose=0)
     after = model.pseudo_likelihood(x).mean()
-    # The first two features are equal: each says all of the other. Every order of the rows gains .39 or more.
+    # The first two features are equal: each says all of the other. Any order gains .39 or more.
     assert after > before + 0.3
     np.testing.assert_array_equal(np.array(model.chain_variable), chains)
     values = model.contrast(keras.ops.convert_to_tensor(x))

@@ -95,6 +95,17 @@ CASES = {
 }
 
 
+# tensorflow-probability computes with TensorFlow.
+if keras.backend.backend() == "tensorflow":
+    CASES |= {
+        "distribution": (heads.Distribution, {}, 50 + 3 * _TARGETS[:, 0]),
+        "distribution_log": (heads.Distribution, {"family": "lognormal"}, np.exp(_TARGETS[:, 0])),
+        "distribution_logistic": (heads.Distribution, {"family": "logistic"}, _TARGETS[:, :1]),
+        "distribution_t": (heads.Distribution, {"family": "student_t"}, _TARGETS[:, 0]),
+    }
+_WITHOUT = () if keras.backend.backend() == "tensorflow" else (heads.Distribution,)
+
+
 @pytest.fixture(params=CASES)
 def case(request):
     make, arguments, y = CASES[request.param]
@@ -112,7 +123,7 @@ def _logits(head, seed=0, scale=3.0):
 
 def test_every_head_has_a_case():
     made = {make for make, _, _ in CASES.values()}
-    assert {getattr(heads, name) for name in heads.__all__} - made == {heads.Head}
+    assert {getattr(heads, name) for name in heads.__all__} - made == {heads.Head, *_WITHOUT}
 
 
 def test_loss_is_one_finite_value_per_example(case):
@@ -135,12 +146,18 @@ def test_labels_are_what_the_label_spec_says(case):
 
 def test_loss_is_convex_in_the_logits(case):
     head, y = case
+    if not _convex(head):
+        pytest.skip("is not convex, as it says: tests/heads/numbers/test_distribution.py")
     labels = head.encode(y)
     for seed in range(20):
         a, b = _logits(head, 2 * seed), _logits(head, 2 * seed + 1)
         for t in (0.25, 0.5, 0.75):
             chord = (1 - t) * _loss(head, labels, a) + t * _loss(head, labels, b)
             assert (_loss(head, labels, (1 - t) * a + t * b) <= chord + 1e-5 * (1 + chord)).all()
+
+
+def _convex(head):
+    return not isinstance(head, heads.Distribution) or head.convex
 
 
 def _several(head, scale=3.0):
@@ -172,6 +189,8 @@ def test_the_mean_of_one_predictor_predicts_the_same(case):
 
 def test_the_loss_of_a_mean_is_convex_in_its_weights(case):
     head, y = case
+    if not _convex(head):
+        pytest.skip("is not convex, as it says: tests/heads/numbers/test_distribution.py")
     labels, several = head.encode(y), _several(head)
     rng = np.random.default_rng(0)
     for _ in range(10):
@@ -326,6 +345,17 @@ def test_bad_labels_are_refused_in_one_line(make, y, words):
         (heads.Quantile, {"levels": [0.0, 0.5]}, "levels"),
         (heads.Quantile, {"levels": []}, "levels"),
         (heads.Quantile, {"levels": 0.5}, "levels"),
+        *(
+            (heads.Distribution, arguments, words)
+            for arguments, words in (
+                ({"family": "beta"}, "family must be one of.*'lognormal'.*'beta'"),
+                ({"df": 3}, "for family='student_t'"),
+                ({"family": "student_t", "df": 2}, "df"),
+                ({"scale": 0}, "scale"),
+                ({"levels": [0.9, 0.1]}, "rising order"),
+            )
+            if not _WITHOUT
+        ),
         (heads.Ordinal, {"classes": 1}, "classes.*>= 2"),
         (heads.Ordinal, {"classes": {"a", "b"}}, "from the lowest to the highest"),
         (heads.Ordinal, {"classes": ["a", "a"]}, "different names"),
@@ -352,7 +382,9 @@ def test_before_adapt_the_way_out_is_named(make):
         _ = make().units
 
 
-_DOCUMENTED = [getattr(heads, name) for name in heads.__all__] + [
+_DOCUMENTED = [
+    getattr(heads, name) for name in heads.__all__ if getattr(heads, name) not in _WITHOUT
+] + [
     item
     for _, item in inspect.getmembers(head_metrics, inspect.isclass)
     if item.__module__ == head_metrics.__name__

@@ -26,6 +26,15 @@ HEADS = {
     "tweedie": (lambda: an.heads.Tweedie(), COUNTS * RNG.gamma(2.0, 1.0, ROWS)),
     "logistic": (lambda: an.heads.Logistic(), 1 / (1 + 1 / MEANS)),
     "quantile": (lambda: an.heads.Quantile(), 50 + 3 * X[:, 0] + RNG.normal(size=ROWS)),
+    "normal": (lambda: an.heads.Distribution(), 50 + 3 * X[:, 0] + RNG.normal(size=ROWS)),
+    "lognormal": (
+        lambda: an.heads.Distribution("lognormal"),
+        9 * MEANS * RNG.lognormal(0, 0.3, ROWS),
+    ),
+    "student_t": (
+        lambda: an.heads.Distribution("student_t"),
+        50 + 3 * X[:, 0] + RNG.standard_t(3, size=ROWS),
+    ),
     "ordinal": (lambda: an.heads.Ordinal(), np.minimum(COUNTS, 3)),
 }
 ANSWER = """
@@ -70,7 +79,7 @@ def test_each_learns_what_the_features_tell_of(together):
     labels = head.encode({name: y for name, (_, y) in HEADS.items()})
     for name, part in head.heads.items():
         y = head.labels_of(labels, name)
-        units = {"quantile": 3, "ordinal": 3}.get(name, 1)
+        units = {"quantile": 3, "ordinal": 3}.get(name, part.units)
         offset, _ = part.output_range(y) or ([0.0] * units, None)
         constant = keras.ops.convert_to_numpy(part.loss(y, np.tile(offset, (ROWS, 1)))).mean()
         found = search.predict(X, f"{name}/{_key(name)}")

@@ -6,6 +6,7 @@ import pytest
 
 from adaptive_nets.heads import (
     BinaryClass,
+    Distribution,
     Gamma,
     Logistic,
     MultiClass,
@@ -17,6 +18,7 @@ from adaptive_nets.heads import (
     Regression,
     Tweedie,
 )
+from adaptive_nets.heads.numbers.families import FAMILIES
 
 tf = pytest.importorskip("tensorflow")
 if keras.backend.backend() != "tensorflow":
@@ -42,6 +44,7 @@ CASES = [
     (NegativeBinomial(1, 0.5), RNG.poisson(2, ROWS)),
     (Logistic(1), RNG.uniform(size=ROWS)),
     (Quantile(), RNG.normal(size=ROWS)),
+    *((Distribution(f, location=0.0, scale=1.5), RNG.gamma(2, size=ROWS)) for f in FAMILIES),
 ]
 IDS = [f"{type(head).__name__}-{number}" for number, (head, _) in enumerate(CASES)]
 

@@ -105,7 +105,7 @@ def test_other_arguments_are_mapped_or_refused():
     for make, words in (
         (lambda: heads.Regression(loss_fn=reversed_loss), "labels and logits, in this order"),
         (lambda: heads.Regression(inverse_link_fn=abs), "inverse_link_fn is not supported"),
-        (lambda: heads.BinaryClass(loss_reduction="sum"), "loss_reduction is not supported"),
+        (lambda: heads.BinaryClass(loss_reduction="soup"), "loss_reduction must be one of"),
         (lambda: heads.MultiClass(3, thresholds=[0.5]), "thresholds is not supported"),
         (lambda: heads.MultiClass(3, loss_fn=per_target), "loss_fn is not supported"),
         (lambda: head(class_names=["no", "yes"]), "pass only one of the two"),
@@ -117,3 +117,5 @@ def test_other_arguments_are_mapped_or_refused():
     with pytest.raises(TypeError, match="BinaryClass has no argument colour. It takes"):
         heads.BinaryClass(colour=1)
     assert heads.BinaryClass(loss_reduction="sum_over_batch_size") == heads.BinaryClass()
+    with pytest.warns(UserWarning, match="is accepted but ignored: .* learning rate"):
+        assert heads.BinaryClass(loss_reduction="sum") == heads.BinaryClass()

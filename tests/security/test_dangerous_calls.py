@@ -56,6 +56,8 @@ SAFE = {
     ("adanet/fusion/stages.py", "step.kind.from_config"): (1, IN_MEMORY),
     ("adanet/monitoring/check_callbacks.py", "importlib.util.find_spec"): (
         1, "asks for constants of the package, and loads nothing"),
+    ("callbacks/tracking/hparams.py", "importlib.util.find_spec"): (
+        1, "asks for a constant, and loads nothing"),
     ("adanet/placement/base.py", "importlib.import_module"): (
         2, "the modules of its own room, as they are installed"),
     ("adanet/placement/ray_worker.py", "pickle.loads"): (

@@ -85,6 +85,7 @@ MADE = {
     "PoolGenerator": lambda: {"models": {"a": keras.saving.serialize_keras_object(_model())}},
     "ReplayGenerator": _replayed,
     "ReplayStrategy": lambda: {"chosen": _replayed()["chosen"]},
+    "NegativeLogLikelihood": lambda: an.heads.Distribution().metrics()["nll"],
     "OneHot": lambda: _ours("OneHot", [4, 5], [[0, 1, 2]] * 2),
     "Pieces": lambda: _ours("Pieces", 4),
     "PiecewiseLinear": lambda: _ours("PiecewiseLinear", 2),

@@ -1,5 +1,8 @@
 """Valid calls of the AutoML front, and of methods of objects that other calls make."""
 
+import tempfile
+import types
+
 import call_things as t
 import numpy as np
 import pandas as pd
@@ -9,15 +12,18 @@ from call_kinds import (
     choice,
     count,
     fixed,
+    flag,
     has_rows,
     instance,
     is_text,
     lazy,
     listing,
+    mapping,
     model,
     number,
     path,
     rows,
+    text,
     whole,
 )
 from call_outcomes import Call
@@ -95,7 +101,7 @@ FRONT = [
         {k: v for k, v in SETTINGS.items() if k != "metric"}
         | {
             "loss": choice("squared_error").but("soup", allow=("gamma", "poisson", "tweedie")),
-            "output": choice("mean").but("distribution", allow=("quantiles",)),
+            "output": choice("mean").but("soup", allow=("quantiles", "distribution")),
         },
     ),
     Call(
@@ -128,9 +134,43 @@ FRONT = [
     Call("automl.load", lambda: an.automl.load, {"path": path(t.saved_front)}),
 ]
 
+# Told to tools that people follow experiments with.
+RUN = types.SimpleNamespace(config={}, summary={}, log=print)
+TRACKED = [
+    Call("callbacks.HParams", lambda: an.callbacks.HParams, {"log_dir": path("logs")}),
+    Call("callbacks.WandbLogger", lambda: an.callbacks.WandbLogger, {"run": instance(RUN)}),
+    Call("mlflow.MLflowLogger", lambda: an.mlflow.MLflowLogger, {"log_models": flag(True)}),
+    Call(
+        "mlflow.autolog",
+        lambda: an.mlflow.autolog,
+        {"log_models": flag(True), "disable": flag(True)},
+    ),
+    Call(
+        "mlflow.save_model",
+        lambda: an.mlflow.save_model,
+        {
+            "model": instance(t.front),
+            "path": path(lazy(tempfile.mkdtemp)),
+            "pyfunc_predict_fn": choice("predict"),
+            "pip_requirements": listing(None, none=True, empty=True).but("soup", [3]),
+            "metadata": mapping(None, none=True, empty=True).but("soup", 3),
+        },
+    ),
+    Call(
+        "mlflow.log_model",
+        lambda: an.mlflow.log_model,
+        {"model": instance(t.front), "name": text("model")},
+    ),
+    Call(
+        "mlflow.load_model",
+        lambda: an.mlflow.load_model,
+        {"model_uri": path(t.saved_front).but("soup")},
+    ),
+]
 
 CALLS = [
     *FRONT,
+    *TRACKED,
     *(
         Call(
             f"growth.{type(make()).__name__}.plan",

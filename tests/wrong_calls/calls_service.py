@@ -106,7 +106,7 @@ FEATURE_SPEC = mapping(lazy(lambda: {"x": tf.io.FixedLenFeature([3], tf.float32)
 COLUMN = fixed("w").but("", 3, [1], object()).where(lambda v: v is None or is_text(v))
 OF_HEADS = {
     "loss_reduction": fixed("sum_over_batch_size")
-    .but("sum", 3, object())
+    .but("soup", 3, object())
     .where(is_none_in_an_array),
     "name": text("a", none=True),
 }

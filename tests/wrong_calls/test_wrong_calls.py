@@ -24,6 +24,7 @@ LONG = frozenset(
         "serving.export_onnx",
         "estimator.export.export_timestamped", "serving.export_saved_model",
         "estimator.Estimator.experimental_export_all_saved_models",
+        "mlflow.load_model", "mlflow.log_model", "mlflow.save_model", "mlflow.autolog",
         "growth.dynamics.diagnose", "report.plot_energies", "report.write_report",
     )
 )  # fmt: skip
@@ -42,7 +43,7 @@ RULES = frozenset(("Keeps", "Plan", "Reads", "Rule", "Scales", "Writes", "Action
 ROOMS = (
     "adanet", "automl", "heads", "generators", "growth", "majority", "energy", "data", "callbacks",
     "layers", "estimator", "estimator.adanet.ensemble", "estimator.adanet.subnetwork", "serving",
-    "distribute", "report",
+    "distribute", "report", "mlflow",
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ _OBJECTIVE_OF = {
 }
 
 # Columns that are printed next to the metric if the terminal is wide enough.
-_SHOWN = ("round", "candidate", "status", "objective")
+_SHOWN = ("round", "candidate", "status", "objective", "model", "kind")
 
 
 class _AnyFrame(type):

@@ -16,6 +16,7 @@ from adaptive_nets.adanet.monitoring.check_callbacks import (
     list_callbacks,
     metric_directions,
 )
+from adaptive_nets.adanet.monitoring.observers import with_observers
 from adaptive_nets.adanet.monitoring.search_model import SearchModel
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Hooks:
     """
 
     def __init__(self, callbacks: Any, search: Any):
-        self._search, self._given = search, list_callbacks(callbacks)
+        self._search, self._given = search, with_observers(list_callbacks(callbacks))
         self._backups = [
             each for each in self._given if type(each) is keras.callbacks.BackupAndRestore
         ]

@@ -4,9 +4,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 from absl import logging
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from adaptive_nets._checks import check_choice
@@ -77,11 +79,16 @@ class LineProgress(Progress):
 
 
 class LiveProgress(LineProgress):
-    """Shows a live table of the round's subnetworks, replaced by one line at its end."""
+    """Shows a live table of the round's subnetworks, replaced by one line at its end.
+
+    It says what is tried, how far training is and how long it takes, the losses (also on held-out
+    rows, where they are measured), the best ensemble so far, and the time left.
+    """
 
     def __init__(self, console: Console):
         super().__init__(console)
         self.live = None
+        self.best = ""
 
     def round_begin(self, number: int, total: int | None, names: list[str], steps: int) -> None:
         super().round_begin(number, total, names, steps)
@@ -100,6 +107,9 @@ class LiveProgress(LineProgress):
     def round_end(self, winner: str, objective: float, metrics: dict[str, float]) -> None:
         self.close()
         super().round_end(winner, objective, metrics)
+        # That of a round is never worse than the one before.
+        shown = "".join(f", {name} {value:.4g}" for name, value in metrics.items())
+        self.best = f"best so far: objective {objective:.5g}{shown} ({self.label})"
 
     def close(self) -> None:
         if self.live is not None:
@@ -107,19 +117,43 @@ class LiveProgress(LineProgress):
             self.live = None
 
     def _table(self, training, remaining):
-        title = self.label
-        if training is None:
-            return Table("subnetwork", "loss", title=f"{title}: compiling", min_width=WIDTH)
-        rate = self.rate(training)
-        left = (self.steps - training.step) / max(rate, 1e-9)
-        if remaining is not None:
-            left = min(left, remaining)
+        held_out = training is not None and training.held_out
+        names = ["subnetwork", "loss", *(["held-out loss", "lowest"] if held_out else [])]
+        doing, notes = "compiling", [self.best] if self.best else []
+        if training is not None:
+            rate = self.rate(training)
+            left = (self.steps - training.step) / max(rate, 1e-9)
+            if remaining is not None:
+                left = min(left, remaining)
+                notes.append(f"{remaining:,.0f} s left of the time limit")
+            doing = f"step {training.step}/{self.steps}, {rate:,.0f} steps/s, {left:.0f} s left"
         table = Table(
-            "subnetwork", "loss",
-            title=f"{title}: step {training.step}/{self.steps}, {rate:,.0f} steps/s, "
-            f"{left:.0f} s left",
-            min_width=WIDTH,
-        )  # fmt: skip
-        for name, loss, bad in zip(self.names, training.losses, training.diverged, strict=True):
-            table.add_row(name, f"diverged at step {bad}" if bad else f"{loss:.4g}")
+            title=f"{self.label}: {doing}", caption="\n".join(notes) or None, min_width=WIDTH
+        )
+        for name in names:
+            # Names may take several lines; figures may not.
+            figures = name != "subnetwork"
+            table.add_column(name, justify="right" if figures else "left", no_wrap=figures)
+        if training is None:
+            for name in self.names:
+                table.add_row(escape(name), "")
+            return table
+        lowest, last = _measured(training) if held_out else ([], [])
+        for k, (name, loss, bad) in enumerate(
+            zip(self.names, training.losses, training.diverged, strict=True)
+        ):
+            cells = [f"diverged at step {bad}" if bad else f"{loss:.4g}"]
+            if held_out:
+                cells += ["-" if np.isnan(v) else f"{v:.4g}" for v in (last[k], lowest[k])]
+            table.add_row(escape(name), *cells)
         return table
+
+
+def _measured(training: "TrainingState") -> tuple[np.ndarray, np.ndarray]:
+    """Returns the lowest and the last loss of each subnetwork on held-out rows, NaN for none."""
+    losses = np.asarray(training.held_out, "float64")[:, 1:]
+    known = np.isfinite(losses)
+    lowest = np.where(known, losses, np.inf).min(axis=0)
+    place = len(losses) - 1 - np.argmax(known[::-1], axis=0)
+    last = losses[place, np.arange(losses.shape[1])]
+    return np.where(known.any(axis=0), lowest, np.nan), last

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from adaptive_nets._checks import check_number, show
+from adaptive_nets._shown import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclasses.dataclass(frozen=True)
-class GeneralizationBound:
+class GeneralizationBound(Shown):
     """The bound of theorem 1, term by term. `str` formats it as a table.
 
     Args:
@@ -61,7 +62,7 @@ class GeneralizationBound:
 
         return pd.DataFrame(self._rows(), columns=["term", "value"])
 
-    def __str__(self) -> str:
+    def _parts(self) -> list[str]:
         lines = [
             f"Theorem 1 of AdaNet: m = {self.rows} rows, l = {self.depth} layers, "
             f"rho = {self.rho:g}, delta = {self.delta:g}"
@@ -78,7 +79,7 @@ class GeneralizationBound:
             lines.append(
                 f"  Outputs are divided by {self.largest_output:.4g}, so that they lie in [-1, 1]."
             )
-        return "\n".join(lines)
+        return lines
 
     def _rows(self):
         layers = [

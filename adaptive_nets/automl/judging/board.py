@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from absl import logging
 
+from adaptive_nets.adanet.inspection.leaderboard import Leaderboard
 from adaptive_nets.automl.baselines.fit_baselines import Baseline
 from adaptive_nets.automl.judging.scoring import Metric, measure_classes, measure_numbers, score
 from adaptive_nets.automl.targets import Classes, Target
@@ -120,8 +121,21 @@ class Board:
         value = score(self.metric, y, outputs, labels, weights, chosen)
         return {self.metric.name: value, **found}
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> Leaderboard:
         """Returns the leaderboard."""
         frame = pd.DataFrame(self._rows)
         last = ["seconds", "note"]
-        return frame[[name for name in frame.columns if name not in last] + last]
+        return as_board(frame[[name for name in frame.columns if name not in last] + last])
+
+
+def as_board(frame: pd.DataFrame) -> Leaderboard:
+    """Returns a leaderboard of estimators as it is printed: the metric first, and what fits.
+
+    Args:
+        frame: Its rows; the metric is the column after `kind`.
+    """
+    board = Leaderboard(frame)
+    after = frame.columns[list(frame.columns).index("kind") + 1]
+    # Without held-out rows nothing is measured.
+    board.main_metric = None if after == "seconds" else after
+    return board

@@ -46,5 +46,7 @@ class Served(Head):
 
     def predictions(self, logits: Any) -> dict[str, Any]:
         found = self._head.predictions(logits)
-        lower, upper = self._intervals.around(found[self._head.default_output], self._coverage, ops)
+        quantiles = isinstance(self._intervals, QuantileIntervals)
+        outputs = found["quantiles" if quantiles else self._head.default_output]
+        lower, upper = self._intervals.around(outputs, self._coverage, ops)
         return {**found, "lower": lower, "upper": upper}

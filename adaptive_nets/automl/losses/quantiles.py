@@ -30,8 +30,9 @@ class Quantiles(Numbers):
         """
         if not numbers.flat:
             raise ValueError(
-                "output='quantiles' takes one target. Expected y of shape [rows]; for several "
-                f"targets fit a model of each. Received: {len(numbers.mean)} targets."
+                "output='quantiles' or 'distribution' takes one target. Expected y of shape "
+                "[rows]; for several targets fit a model of each. "
+                f"Received: {len(numbers.mean)} targets."
             )
         return cls(numbers.mean, numbers.scale, numbers.name, numbers.flat, numbers.style)
 

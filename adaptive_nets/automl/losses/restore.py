@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from adaptive_nets._checks import check_choice
+from adaptive_nets.automl.losses.distribution import Distributions
 from adaptive_nets.automl.losses.positive import FAMILIES, Positive
 from adaptive_nets.automl.losses.quantiles import Quantiles
 from adaptive_nets.automl.targets import Classes, Numbers, Target
@@ -18,5 +19,6 @@ def restore_target(values: dict[str, Any]) -> Target:
     rest = values["name"], values["flat"], values.get("style")
     if values["kind"] == "positive":
         return Positive(check_choice("loss", values["loss"], tuple(FAMILIES)), scale, *rest)
-    kind = Quantiles if values["kind"] == "quantiles" else Numbers
+    kinds = {"quantiles": Quantiles, "distribution": Distributions}
+    kind = kinds.get(values["kind"], Numbers)
     return kind(np.array(values["mean"]), scale, *rest)

@@ -3,7 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from adaptive_nets.data.columns.feature import Feature
 from adaptive_nets.data.columns.inference import KINDS, Finding, choose_kind, find_kinds
 from adaptive_nets.data.columns.naming import missing_error, safe_key, some
 from adaptive_nets.data.containers import unpack
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Features = tuple[Feature, ...]
 
@@ -169,8 +172,8 @@ def _with_kind(feature, kind):
     return dataclasses.replace(feature, **dataclasses.asdict(found))
 
 
-def describe_table(used: Features, ignored: Features) -> str:
-    """Returns the features of a table as a table of text.
+def describe_table(used: Features, ignored: Features) -> "pd.DataFrame":
+    """Returns the features of a table as a table to be shown.
 
     Args:
         used: Features that are used.
@@ -190,5 +193,4 @@ def describe_table(used: Features, ignored: Features) -> str:
         }
         for f in listed
     ]
-    with pd.option_context("display.max_colwidth", 100):
-        return pd.DataFrame(rows).to_string(index=False, justify="left")
+    return pd.DataFrame(rows)

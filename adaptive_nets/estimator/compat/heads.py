@@ -34,7 +34,8 @@ def BinaryClassHead(  # noqa: N802 (tf.estimator's name)
         thresholds: Probabilities at which accuracy, precision and recall are measured. Defaults
             to `None`.
         label_vocabulary: The two classes, if they are strings. Defaults to `None`.
-        loss_reduction: Must be the mean over rows. Defaults to `"sum_over_batch_size"`.
+        loss_reduction: The loss is the mean over rows; a sum gives a warning. Defaults to
+            `"sum_over_batch_size"`.
         loss_fn: Not supported. Must be `None`.
         name: The head's name. Defaults to `None`: that of its kind.
     """
@@ -59,7 +60,8 @@ def MultiClassHead(  # noqa: N802 (tf.estimator's name)
         n_classes: Number of classes.
         weight_column: Name of the feature with the weights of the rows. Defaults to `None`.
         label_vocabulary: The classes, if they are strings. Defaults to `None`.
-        loss_reduction: Must be the mean over rows. Defaults to `"sum_over_batch_size"`.
+        loss_reduction: The loss is the mean over rows; a sum gives a warning. Defaults to
+            `"sum_over_batch_size"`.
         loss_fn: Not supported. Must be `None`.
         name: The head's name. Defaults to `None`: that of its kind.
     """
@@ -88,7 +90,8 @@ def MultiLabelHead(  # noqa: N802 (tf.estimator's name)
         thresholds: Probabilities at which accuracy, precision and recall are measured. Defaults
             to `None`.
         label_vocabulary: The classes, if they are strings. Defaults to `None`.
-        loss_reduction: Must be the mean over rows. Defaults to `"sum_over_batch_size"`.
+        loss_reduction: The loss is the mean over rows; a sum gives a warning. Defaults to
+            `"sum_over_batch_size"`.
         loss_fn: Not supported. Must be `None`.
         classes_for_class_based_metrics: Not supported. Must be `None`.
         name: The head's name. Defaults to `None`: that of its kind.
@@ -114,7 +117,8 @@ def RegressionHead(  # noqa: N802 (tf.estimator's name)
     Args:
         label_dimension: Number of targets. Defaults to `1`.
         weight_column: Name of the feature with the weights of the rows. Defaults to `None`.
-        loss_reduction: Must be the mean over rows. Defaults to `"sum_over_batch_size"`.
+        loss_reduction: The loss is the mean over rows; a sum gives a warning. Defaults to
+            `"sum_over_batch_size"`.
         loss_fn: Function of `labels` and `logits` `[n, dim]` that returns the loss of each.
             Defaults to `None`: squared errors.
         inverse_link_fn: Not supported. Must be `None`.
@@ -141,7 +145,8 @@ def PoissonRegressionHead(  # noqa: N802 (tf.estimator's name)
     Args:
         label_dimension: Number of targets. Defaults to `1`.
         weight_column: Name of the feature with the weights of the rows. Defaults to `None`.
-        loss_reduction: Must be the mean over rows. Defaults to `"sum_over_batch_size"`.
+        loss_reduction: The loss is the mean over rows; a sum gives a warning. Defaults to
+            `"sum_over_batch_size"`.
         compute_full_loss: `True` or `False`, which make the same model: the reported loss is half
             the deviance either way. Defaults to `True`.
         name: The head's name. Defaults to `None`: that of its kind.
@@ -163,7 +168,8 @@ def LogisticRegressionHead(  # noqa: N802 (tf.estimator's name)
 
     Args:
         weight_column: Name of the feature with the weights of the rows. Defaults to `None`.
-        loss_reduction: Must be the mean over rows. Defaults to `"sum_over_batch_size"`.
+        loss_reduction: The loss is the mean over rows; a sum gives a warning. Defaults to
+            `"sum_over_batch_size"`.
         name: The head's name. Defaults to `None`: that of its kind.
     """
     return Logistic(1, weight_column=weight_column, loss_reduction=loss_reduction, **_named(name))

@@ -11,6 +11,7 @@ import keras
 
 from adaptive_nets._checks import check_instance
 from adaptive_nets._deprecation import warn_renamed
+from adaptive_nets._shown import Shown
 from adaptive_nets.graphs.compile import compile_like
 from adaptive_nets.graphs.inventory import carry_attributes, lost_class
 from adaptive_nets.graphs.loadable import loadable
@@ -89,7 +90,7 @@ def apply(
     return plan.apply(sample, verify)
 
 
-class Plan(abc.ABC):
+class Plan(Shown, abc.ABC):
     """A growth that has not happened yet; `str(plan)` is a table.
 
     Attributes:
@@ -151,12 +152,11 @@ class Plan(abc.ABC):
         lost = None if self.keeps_class else lost_class(source)
         return _Notes((*self.inexact, *self.remarks, *self.carried, *([lost] if lost else [])))
 
-    def __str__(self) -> str:
-        table = self.table
-        name = " + ".join(model.name for model in self.models)
+    def _parts(self) -> list[Any]:
+        table, name = self.table, " + ".join(model.name for model in self.models)
         head = f"{self.verb} {name}: {'exact' if self.exact else 'approximate'}"
-        body = table.to_string(index=False) if len(table) else "nothing grows"
-        return "\n".join([head, body, *(f"note: {note}" for note in self.notes)])
+        notes = [f"note: {note}" for note in self.notes]
+        return [head, table if len(table) else "nothing grows", *notes]
 
     def check_exact(self) -> None:
         """Refuses a plan that has to be exact and is not."""
@@ -345,7 +345,7 @@ class GrowthPlan(Plan):
 
 
 @dataclasses.dataclass(frozen=True)
-class GrowthReport:
+class GrowthReport(Shown):
     """What a growth did; `str(report)` is readable.
 
     Args:
@@ -368,15 +368,15 @@ class GrowthReport:
     notes: tuple[str, ...]
     verified: Verification | None = None
 
-    def __str__(self) -> str:
+    def _parts(self) -> list[Any]:
         gap = "" if self.gap is None else f", largest relative gap {self.gap:.2g}"
         kind = "exact" if self.exact else "approximate"
         head = (
             f"{self.parameters_before:,} -> {self.parameters:,} parameters, {kind}{gap}, "
             f"{self.seconds:.2f} s" + ("" if self.verified is None else f", {self.verified}")
         )
-        body = self.table.to_string(index=False) if len(self.table) else "nothing grew"
-        return "\n".join([head, body, *(f"note: {note}" for note in self.notes)])
+        notes = [f"note: {note}" for note in self.notes]
+        return [head, self.table if len(self.table) else "nothing grew", *notes]
 
 
 def settle(

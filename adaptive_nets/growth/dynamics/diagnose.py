@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets._checks import check_integer, check_number, or_none, show
+from adaptive_nets._shown import Shown
 from adaptive_nets.graphs.read import check_inputs
 from adaptive_nets.growth.core.plan import GrowthPlan
 from adaptive_nets.growth.dynamics.derivatives import Derivatives, OnBatch, loss_of
@@ -27,7 +28,7 @@ READY = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
-class GrowthAdvice:
+class GrowthAdvice(Shown):
     """What the gradients say of growing now; `str(advice)` is readable.
 
     All rates are those of plain gradient descent; an adaptive optimizer's are another scale.
@@ -76,7 +77,7 @@ class GrowthAdvice:
         """Whether `readiness` is at least one half."""
         return self.readiness >= READY
 
-    def __str__(self) -> str:
+    def _parts(self) -> list[str]:
         rate = (
             "none, the loss curves downwards" if self.best_rate is None else f"{self.best_rate:.3g}"
         )
@@ -92,7 +93,7 @@ class GrowthAdvice:
             lines.append(f"after growth: {self.grown_best_rate:.3g}")
         largest = sorted(self.layer_norms.items(), key=lambda item: -item[1])[:5]
         lines.append("largest gradients: " + ", ".join(f"{k} {v:.3g}" for k, v in largest))
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+        return [*lines, *(f"note: {note}" for note in self.notes)]
 
 
 def diagnose(

@@ -4,8 +4,8 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
-from adaptive_nets._arguments import Mapped, Refused
-from adaptive_nets._checks import check_number, check_text, show
+from adaptive_nets._arguments import Ignored, Mapped, Refused
+from adaptive_nets._checks import check_choice, check_number, check_text, show
 from adaptive_nets._values import elements, tried
 
 MEANS = (
@@ -13,10 +13,12 @@ MEANS = (
     "weighted_sum_over_batch_size", "weighted_sum_by_nonzero_weights", None,
 )  # fmt: skip
 
-REDUCTION = Refused(
-    "the loss is the mean over rows, by weight. Leave it out, and for a sum multiply the learning "
-    "rate of plain gradient descent by the rows of a batch.",
+SUMS = ("sum", "weighted_sum")
+REDUCTION = Ignored(
+    "the loss is the mean over rows, by weight. With plain gradient descent, multiply the learning "
+    "rate by the rows of a batch; adaptive optimizers need no change",
     MEANS,
+    lambda given: check_choice("loss_reduction", given, (*MEANS, *SUMS)),
 )
 OWN_LOSS = Refused(
     "the loss of classes is their cross-entropy. Derive from the head and override `loss`."

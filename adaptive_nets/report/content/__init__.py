@@ -1,0 +1,1 @@
+"""What a report says, without how it looks: text, tables and charts as data."""
