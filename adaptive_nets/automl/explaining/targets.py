@@ -28,9 +28,9 @@ def explained(target: Target, asked: Any) -> list[tuple[Any, int]]:
         return [(None if count == 1 else k, k) for k in range(count)]
     labels = target.labels.tolist()
     if asked is None:
-        return [(labels[1], 1)] if len(labels) == 2 else [
-            (label, k) for k, label in enumerate(labels)
-        ]
+        return (
+            [(labels[1], 1)] if len(labels) == 2 else [(label, k) for k, label in enumerate(labels)]
+        )
     same = [k for k, label in enumerate(labels) if _equal(label, asked)]
     if not same:
         raise ValueError(
