@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from adaptive_nets.automl.explaining.explains import Explains
 from adaptive_nets.automl.files import MODEL_FOLDER, write
 from adaptive_nets.automl.fitted import Fitted, HoldsFitted
 from adaptive_nets.automl.fitting import Fitting
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from adaptive_nets.data import Schema
 
 
-class AutoEstimator(FitsSources, HoldsFitted, Reports, BaseEstimator):
+class AutoEstimator(FitsSources, Explains, HoldsFitted, Reports, BaseEstimator):
     """Finds a model for a table; see `AutoClassifier` and `AutoRegressor`."""
 
     _target: type[Target]
@@ -182,6 +183,12 @@ class AutoEstimator(FitsSources, HoldsFitted, Reports, BaseEstimator):
         y = self._fitted.target.name if y is None else y
         return training_table(X, y, self._reader())
 
+    def _judged(self, X, y, weights):
+        """Returns labelled rows to judge the model by."""
+        table, labels, _ = self._with_target(X, y)
+        rows = self._labelled(table, labels, weights, learn=False, read=self._reader())
+        return rows.with_labels(self._fitted.target.plain(rows.y))
+
     def _reader(self):
         schema = self.schema_
         text = [name for f in schema.features if f.dtype == "string" for name in (f.name, f.key)]
@@ -201,10 +208,7 @@ class AutoEstimator(FitsSources, HoldsFitted, Reports, BaseEstimator):
             Dict of metrics by name, the estimator's own first: `log_loss`, `accuracy` and
             for two classes `roc_auc`; or `rmse`, `mae` and `r2`.
         """
-        table, labels, _ = self._with_target(X, y)
-        fitted = self._fitted
-        rows = self._labelled(table, labels, sample_weight, learn=False, read=self._reader())
-        rows = rows.with_labels(fitted.target.plain(rows.y))
+        rows, fitted = self._judged(X, y, sample_weight), self._fitted
         classes = getattr(fitted.target, "labels", None)
         metric = metric_for(make_metric(self.metric, self._own_metric), classes, rows.y)
         board = Board(metric, fitted.target, None)

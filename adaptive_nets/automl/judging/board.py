@@ -90,7 +90,11 @@ class Board:
         self._rows.append(row)
 
     def measure(
-        self, y: Any, outputs: np.ndarray, weights: np.ndarray | None = None
+        self,
+        y: Any,
+        outputs: np.ndarray,
+        weights: np.ndarray | None = None,
+        chosen: np.ndarray | None = None,
     ) -> dict[str, float]:
         """Returns the metrics of outputs, that of the settings first.
 
@@ -98,10 +102,12 @@ class Board:
             y: Labels.
             outputs: Probabilities `[rows, classes]`, or predicted numbers.
             weights: `[rows]` weights, or `None`.
+            chosen: `[rows]` positions of the classes that are predicted. Defaults to `None`: the
+                most probable ones.
         """
         classes = isinstance(self.target, Classes)
         if classes:
-            found = measure_classes(self.target.codes(y), outputs, weights)
+            found = measure_classes(self.target.codes(y), outputs, weights, chosen)
         else:
             y, outputs = np.asarray(y, "float64"), np.asarray(outputs)
             if self.target.levels is None:
@@ -114,7 +120,8 @@ class Board:
         labels = self.target.labels if classes else None
         if classes:
             y = labels[self.target.codes(y)]
-        return {self.metric.name: score(self.metric, y, outputs, labels, weights), **found}
+        value = score(self.metric, y, outputs, labels, weights, chosen)
+        return {self.metric.name: value, **found}
 
     def frame(self) -> Leaderboard:
         """Returns the leaderboard."""

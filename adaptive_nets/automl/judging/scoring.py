@@ -110,7 +110,10 @@ def _variants(name, given, labels):
 
 
 def measure_classes(
-    codes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None
+    codes: np.ndarray,
+    probabilities: np.ndarray,
+    weights: np.ndarray | None,
+    chosen: np.ndarray | None = None,
 ) -> dict[str, float]:
     """Returns log loss and accuracy, and for two classes the area under the ROC curve.
 
@@ -118,15 +121,15 @@ def measure_classes(
         codes: `[rows]` position of each row's class.
         probabilities: `[rows, classes]`.
         weights: `[rows]` weights, or `None`.
+        chosen: `[rows]` position of each predicted class. Defaults to `None`: the most probable.
     """
     count = probabilities.shape[1]
+    chosen = probabilities.argmax(axis=1) if chosen is None else chosen
     found = {
         "log_loss": metrics.log_loss(
             codes, probabilities, sample_weight=weights, labels=np.arange(count)
         ),
-        "accuracy": metrics.accuracy_score(
-            codes, probabilities.argmax(axis=1), sample_weight=weights
-        ),
+        "accuracy": metrics.accuracy_score(codes, chosen, sample_weight=weights),
     }
     if count == 2 and len(np.unique(codes)) == 2:
         found["roc_auc"] = metrics.roc_auc_score(codes, probabilities[:, 1], sample_weight=weights)
@@ -155,8 +158,8 @@ def measure_numbers(
 class _KnownClasses(ClassifierMixin, BaseEstimator):
     """Stands where a scorer expects a classifier whose predictions are known."""
 
-    def __init__(self, classes: Any = None, probabilities: Any = None):
-        self.classes, self.probabilities = classes, probabilities
+    def __init__(self, classes: Any = None, probabilities: Any = None, chosen: Any = None):
+        self.classes, self.probabilities, self.chosen = classes, probabilities, chosen
 
     @property
     def classes_(self) -> np.ndarray:
@@ -166,6 +169,8 @@ class _KnownClasses(ClassifierMixin, BaseEstimator):
         return True
 
     def predict(self, X: Any) -> np.ndarray:
+        if self.chosen is not None:
+            return self.classes[self.chosen]
         return self.classes[self.probabilities.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -191,6 +196,7 @@ def score(
     outputs: np.ndarray,
     classes: np.ndarray | None,
     weights: np.ndarray | None,
+    chosen: np.ndarray | None = None,
 ) -> float:
     """Returns a scorer's value for predictions; NaN where it is not defined.
 
@@ -200,17 +206,19 @@ def score(
         outputs: Probabilities `[rows, classes]`, or predicted numbers.
         classes: The classes, or `None` for numbers.
         weights: `[rows]` weights, or `None`.
+        chosen: `[rows]` positions of the classes that are predicted. Defaults to `None`: the most
+            probable ones.
     """
     try:
-        return _scored(metric, y, outputs, classes, weights)
+        return _scored(metric, y, outputs, classes, weights, chosen)
     except ValueError:
         # Defined for the target, but not for these predictions, such as negative ones of counts.
         return float("nan")
 
 
-def _scored(metric, y, outputs, classes, weights=None):
+def _scored(metric, y, outputs, classes, weights=None, chosen=None):
     if metric.coded:
         y, classes = np.asarray(y == classes[1], "int64"), np.arange(2)
-    known = _KnownNumbers(outputs) if classes is None else _KnownClasses(classes, outputs)
+    known = _KnownNumbers(outputs) if classes is None else _KnownClasses(classes, outputs, chosen)
     options = {} if weights is None else {"sample_weight": weights}
     return float(metric.scorer(known, np.zeros((len(y), 1)), y, **options))

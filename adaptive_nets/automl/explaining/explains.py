@@ -1,0 +1,135 @@
+"""`Explains`: what the estimators say about how their predictions come about."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from adaptive_nets._checks import check_integer, check_number
+from adaptive_nets.automl.explaining.clusters import groups_of
+from adaptive_nets.automl.explaining.dependence import depend
+from adaptive_nets.automl.explaining.measure import Measure
+from adaptive_nets.automl.explaining.permuting import permute
+from adaptive_nets.automl.judging.scoring import make_metric, metric_for
+
+
+class Explains:
+    """An estimator that tells which columns its predictions depend on, and how."""
+
+    def importances(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        repeats: int = 5,
+        time_limit: float | None = None,
+        coverage: float = 0.95,
+        group_correlated: "bool | float | Mapping | Sequence" = False,
+        metric: str | None = None,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Returns what the model loses when the values of a column are those of other rows.
+
+        Permutation importance, as `sklearn.inspection.permutation_importance` computes it with the
+        same seed: the metric on these rows, less the metric once a column is permuted. Pass rows
+        that the model was not trained on. Intervals allow for the choice of the rows as well as
+        for the permutations.
+
+        Args:
+            X: Features as for `fit`, or a table with the target among its columns.
+            y: `[rows]` labels, or the name of their column. Defaults to `None`: the column that
+                `fit` took.
+            sample_weight: `[rows]` weights. Defaults to `None`.
+            repeats: How often each column is permuted. Defaults to `5`.
+            time_limit: Seconds after which no more columns are permuted, with a warning. Defaults
+                to `None`: no limit.
+            coverage: Probability that an interval holds the importance that a column has with any
+                number of rows. Defaults to `0.95`.
+            group_correlated: Which columns are permuted together: `True` for those whose
+                correlation is about .8 or more, another correlation, lists of columns, or a dict
+                from a name to a list of columns. Other columns are permuted one by one. Defaults
+                to `False`.
+            metric: The name of a scorer of scikit-learn, or `"auto"`. Defaults to `None`: the
+                estimator's own.
+            seed: Seed of the permutations. Defaults to `0`.
+
+        Returns:
+            `pandas.DataFrame` with the columns `feature`, `importance`, `lower`, `upper` and
+            `repeats`, the most important first. Errors such as log loss count as losses: higher
+            is more important for every metric.
+
+        Raises:
+            ValueError: An argument or the data are invalid.
+        """
+        check_is_fitted(self)
+        repeats = check_integer("repeats", repeats, 1)
+        seconds = math.inf
+        if time_limit is not None:
+            seconds = check_number("time_limit", time_limit, 0, inclusive=False)
+        coverage = check_number("coverage", coverage, 0, 1, inclusive=False)
+        seed = check_integer("seed", seed, 0)
+        named = make_metric(self.metric if metric is None else metric, self._own_metric)
+        rows = self._judged(X, y, sample_weight)
+        if len(rows.y) < 2:
+            raise ValueError(
+                "Importances need at least 2 rows whose values can be exchanged. "
+                f"Received: {len(rows.y)} with a weight above 0."
+            )
+        fitted = self._fitted
+        named = metric_for(named, getattr(fitted.target, "labels", None), rows.y)
+        groups = groups_of(fitted.schema, rows.x, group_correlated)
+        measure = Measure(named, fitted.target, rows, _most_probable, seed)
+        return permute(
+            fitted.outputs, rows.x, groups, measure,
+            repeats=repeats, seconds=seconds, coverage=coverage, seed=seed,
+        )  # fmt: skip
+
+    def partial_dependence(
+        self,
+        X: Any,
+        column: str,
+        *,
+        kind: str = "average",
+        points: int = 50,
+        rows: int | None = 1000,
+        target: Any = None,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Returns what is predicted if a column has one and the same value in all rows.
+
+        Args:
+            X: Features as for `fit`, without labels.
+            column: Name of the column: numbers, dates, categories, booleans or text.
+            kind: `"average"` for the mean over rows, `"individual"` for a curve for each row, or
+                `"both"`. Defaults to `"average"`.
+            points: Most values that are tried. Of more numbers or dates, quantiles from 5 to 95 %
+                are taken; of more categories, the most frequent. Defaults to `50`.
+            rows: Most rows that are used, drawn at random; `None` for all. Defaults to `1000`.
+            target: The class whose probability is returned. Defaults to `None`: the second of two
+                classes, and all of more.
+            seed: Seed of the draw. Defaults to `0`.
+
+        Returns:
+            `pandas.DataFrame` with the columns `value` and `mean`; or with `kind="individual"`
+            `value`, `row` (the number of the row in `X`) and `prediction`; or with `"both"` all of
+            them, where lines of means have no `row`. With several classes or targets, the column
+            `target` comes first.
+
+        Raises:
+            ValueError: The model does not use the column, or another argument is invalid.
+        """
+        check_is_fitted(self)
+        seed = check_integer("seed", seed, 0)
+        fitted = self._fitted
+        return depend(
+            fitted.outputs, fitted.schema, fitted.target, self._table(X), column,
+            kind=kind, points=points, rows=rows, target=target, seed=seed,
+        )  # fmt: skip
+
+
+def _most_probable(probabilities):
+    return np.asarray(probabilities).argmax(axis=1)
