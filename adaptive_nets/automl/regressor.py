@@ -170,7 +170,8 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
         if not isinstance(self._fitted_target(), Distributions):
             raise ValueError(
                 "Distributions are predicted by a model that was fitted with "
-                f"output='distribution'; predict_interval works for all. Received: output={self.output!r}."
+                "output='distribution'; predict_interval works for all. "
+                f"Received: output={self.output!r}."
             )
         logits = self._fitted.outputs(self._table(X), "logits")
         found = self._fitted.head.predictions(logits)

@@ -189,6 +189,7 @@ heads = (
     an.heads.MultiClass,
     an.heads.MultiLabel,
     an.heads.NegativeBinomial,
+    an.heads.Distribution,
     an.heads.Ordinal,
     an.heads.Poisson,
     an.heads.Quantile,
@@ -229,12 +230,14 @@ mlflow = (
     an.mlflow.save_model,
 )
 report = (
+    an.report.Report,
     an.report.plot_architecture,
     an.report.plot_energies,
     an.report.plot_filters,
     an.report.plot_learning_curves,
     an.report.plot_mixture_weights,
     an.report.plot_units,
+    an.report.report_data,
     an.report.write_report,
 )
 serving = (

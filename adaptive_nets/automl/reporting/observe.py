@@ -51,9 +51,11 @@ def _distribution(train, held, target) -> list[list[Any]]:
         order = np.argsort(-counts, kind="stable")
         shown, rest = order[:_MOST_CLASSES], order[_MOST_CLASSES:]
         found = [[str(target.labels[place]), int(counts[place])] for place in shown]
-        return [*found, [f"{len(rest)} other classes", int(counts[rest].sum())]] if len(
-            rest
-        ) else found
+        return (
+            [*found, [f"{len(rest)} other classes", int(counts[rest].sum())]]
+            if len(rest)
+            else found
+        )
     values = np.asarray(y, "float64").reshape(len(y), -1)
     found = []
     for k in range(values.shape[1]):

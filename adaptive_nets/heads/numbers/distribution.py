@@ -179,7 +179,7 @@ class Distribution(Numeric):
         return self._negative(labels, gamma, rho) - ops.log(rho)
 
     def _negative(self, labels, gamma, rho):
-        """Returns the loss but for the logarithm of ρ."""
+        """Returns the loss without the logarithm of ρ."""
         location, scale = self._known()
         dtype = keras.backend.standardize_dtype(gamma.dtype)
         y = ops.cast(ops.reshape(labels, (-1,)), dtype)
