@@ -56,7 +56,7 @@ def report_data(source: Any, x: Any = None, y: Any = None) -> Report:
     ```
     """
     if isinstance(source, Report):
-        return source
+        return _no_rows(source, x, y)
     if isinstance(source, type):
         raise TypeError(f"A report is made of {_EXPECTED}. Received: {_checks.show(source)}.")
     if isinstance(source, GrowthReport):

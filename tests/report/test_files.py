@@ -102,7 +102,7 @@ def test_what_cannot_be_plotted_is_refused(tables, tmp_path, kind):
     column = frame.columns[-1]
     with pytest.raises(ValueError, match=f"It lacks {column}"):
         PLOTS[kind](frame.drop(columns=column), path)
-    with pytest.raises(ValueError, match="There is nothing to plot"):
+    with pytest.raises(ValueError, match="There is nothing to show"):
         PLOTS[kind](frame.iloc[:0], path)
     with pytest.raises(TypeError, match="Expected a search.*Received: list"):
         PLOTS[kind]([1, 2], path)

@@ -60,7 +60,7 @@ EVALUATOR = {
 }
 SEARCHED = {
     "head": instance(t.head),
-    "max_iteration_steps": count(2),
+    "max_iteration_steps": count(2, none=True),
     "force_grow": flag(False),
     "ensemble_strategies": SEARCH["ensemble_strategies"],
     "metric_fn": function(None, none=True),
@@ -199,7 +199,7 @@ CALLS = [
             "optimizer": OPTIMIZER,
             "learning_rate": RATE,
             "head": SEARCHED["head"],
-            "max_iteration_steps": count(2),
+            "max_iteration_steps": count(2, none=True),
             "config": SEARCHED["config"],
             "params": PARAMS,
         },

@@ -331,6 +331,20 @@ CALLS = [
     Call(
         "report.write_report",
         lambda: report.write_report,
-        {"search": instance(frame), "folder": path("out")},
+        {
+            "source": instance(report.Report("title", "verdict", ())),
+            "path": path("out.json").but("a.pdf", "a.png"),
+            "x": fixed(None).but(3, object()),
+            "y": fixed(None).but(3, object()),
+        },
+    ),
+    Call(
+        "report.report_data",
+        lambda: report.report_data,
+        {
+            "source": instance(report.Report("title", "verdict", ())),
+            "x": fixed(None).but(3, object()),
+            "y": fixed(None).but(3, object()),
+        },
     ),
 ]
