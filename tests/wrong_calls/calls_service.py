@@ -64,7 +64,7 @@ SEARCHED = {
     "force_grow": flag(False),
     "ensemble_strategies": SEARCH["ensemble_strategies"],
     "metric_fn": function(None, none=True),
-    "model_dir": path("run", none=True),
+    "model_dir": path("run", none=True).where(lambda value: hasattr(value, "__fspath__")),
     "max_iterations": count(1, none=True),
     "config": instance(None, none=True),
     "params": PARAMS,
@@ -167,6 +167,7 @@ CALLS = [
             "heads": mapping(lazy(lambda: {"a": an.heads.BinaryClass()})).but({"a/b": 3}),
             "head_weights": fixed([1.0])
             .but("ab", 3, [-1], [NAN], {"c": 1}, object())
+            .where(lambda value: isinstance(value, list) and value == [1])
             .where(lambda value: not dict(value) or dict(value) == {"a": 1}),
         },
     ),
@@ -371,6 +372,7 @@ CALLS = [
             "features": mapping(lazy(lambda: {"x": tf.TensorSpec([None, 3])}))
             .but(allow=([1],))
             .where(has_rows)
+            .where(lambda value: isinstance(value, dict) and [*value.values()] == [[1, 2]])
             .where(lambda value: len(value.shape) > 0 and value.dtype is not object),
             "default_batch_size": count(None, none=True),
         },

@@ -9,6 +9,7 @@ from call_kinds import (
     fixed,
     flag,
     instance,
+    is_none_in_an_array,
     is_none_of,
     is_text,
     lazy,
@@ -174,7 +175,8 @@ CALLS = [
         {
             "classes": fixed(["a", "b"])
             .but("ab", 1, ["a"], ["a", "a"], [1, "b"], {"a", "b"}, object(), True, 2.5)
-            .where(NAMES),
+            .where(NAMES)
+            .where(lambda value: value is None or is_none_in_an_array(value)),
             "name": text("a"),
         },
     ),
