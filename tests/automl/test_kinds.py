@@ -15,7 +15,7 @@ def test_what_learns_soonest_comes_first_if_time_is_short():
 
 def test_with_a_folder_they_do_not_depend_on_the_time_limit():
     def kinds(seconds, model_dir, several=True):
-        settings = types.SimpleNamespace(seconds=seconds, model_dir=model_dir)
+        settings = types.SimpleNamespace(seconds=seconds, model_dir=model_dir, seed=0)
         return Fitting(settings, None).kinds(20_000, several)
 
     assert kinds(20, None) != kinds(120, None)

@@ -122,7 +122,7 @@ OF_ADANET = [
     Call("subnetwork.Report", lambda: subnetwork.Report, {
         "hparams": mapping({"a": 1}, none=True, empty=True),
         "attributes": mapping({"a": 1}, none=True, empty=True).where(
-            lambda value: isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+            lambda value: all(isinstance(each, str) for each in value.values())
         ),
         "metrics": mapping({"a": 1}, none=True, empty=True),
     }),

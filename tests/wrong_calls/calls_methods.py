@@ -237,7 +237,9 @@ CALLS = [
         "estimator.RunConfig.replace",
         lambda: es.RunConfig().replace,
         {
-            "model_dir": fixed("run").but(3, "", []).where(lambda v: v is None or is_text(v)),
+            "model_dir": fixed("run")
+            .but(3, "", [])
+            .where(lambda v: v is None or is_text(v) or hasattr(v, "__fspath__")),
             "tf_random_seed": count(1, 0, none=True),
             "keep_checkpoint_max": count(5, 0, none=True),
         },

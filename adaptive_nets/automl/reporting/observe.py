@@ -29,7 +29,9 @@ def observe(
         held: Rows that are held out, or `None`.
         target: The target.
     """
-    names = [f.name for f in schema.features if f.name in train.x.columns]
+    # Rows to hold out that do not fit are refused when they are read.
+    tables = [rows.x for rows in (train, held) if rows is not None]
+    names = [f.name for f in schema.features if all(f.name in x.columns for x in tables)]
     copies, looked, fingerprint = _copies(train, names)
     return {
         "rows": len(train.x),

@@ -36,7 +36,9 @@ def divided(monkeypatch):
 
     seen = []
     monkeypatch.setattr(
-        fitting, "warn_of_leaks", lambda schema, train, held, *rest: seen.extend((train, held))
+        fitting,
+        "warn_of_leaks",
+        lambda schema, train, held, *rest: seen.extend((train, held)) or [],
     )
     return seen
 
