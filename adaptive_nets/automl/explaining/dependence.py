@@ -72,17 +72,17 @@ def depend(
 
 
 def _feature(schema, column):
+    if not isinstance(column, str):
+        raise ValueError(f"column must be the name of a column. Received: column={show(column)}.")
     feature = next((f for f in schema.features if f.name == column), None)
     if feature is not None:
         return feature
-    if isinstance(column, str) and column in schema.columns:
+    if column in schema.columns:
         ignored = next(f for f in schema.ignored if f.name == column)
         raise ValueError(
             f"Column {column!r} is not used by the model, so that predictions do not depend on it "
             f"({ignored.reason}). Expected one of its features."
         )
-    if not isinstance(column, str):
-        raise ValueError(f"column must be the name of a column. Received: column={show(column)}.")
     raise missing_error([column], [column], schema.names)
 
 

@@ -68,6 +68,7 @@ def test_scikit_learn_inspects_the_estimators(model, table):
     [
         ({"column": "agee"}, "age"),
         ({"column": 3}, "column must be"),
+        ({"column": np.ones(2)}, "column must be"),
         ({"column": "age", "kind": "all"}, "kind"),
         ({"column": "age", "points": 1}, "points"),
         ({"column": "age", "target": "young"}, "'young'"),
