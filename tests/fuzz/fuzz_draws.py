@@ -123,7 +123,8 @@ def _surroundings():
     return {
         "files": files,
         "the working folder": os.getcwd(),
-        "the environment": dict(os.environ),
+        # MLflow names its run context there when it is imported.
+        "the environment": {k: v for k, v in os.environ.items() if "MLFLOW" not in k},
         "NumPy's random state": np.random.get_state()[1].tobytes(),
         "Keras' settings": (keras.config.floatx(), keras.config.dtype_policy().name),
         "warnings": len(warnings.filters),
