@@ -22,6 +22,7 @@ DISTRIBUTIONS = {
     "absl": "absl_py",
     "google": "protobuf",
     "sklearn": "scikit_learn",
+    "vl_convert": "vl_convert_python",
     "tensorflow_serving": "tensorflow_serving_api",
 }
 

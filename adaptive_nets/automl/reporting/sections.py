@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,8 @@ import numpy as np
 import pandas as pd
 
 from adaptive_nets.automl.fitted import Fitted
-from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.scoring import Metric
 from adaptive_nets.automl.labelled import Labelled
-from adaptive_nets.automl.reporting.importances import importances, partial_dependence
 from adaptive_nets.automl.reporting.record import Record
 from adaptive_nets.automl.reporting.verdict import measured_with_interval, verdict
 from adaptive_nets.automl.targets import Classes
@@ -24,6 +23,8 @@ from adaptive_nets.report.content.numbers import numbers_section
 from adaptive_nets.report.content.searches import search_sections
 
 _COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+# Rows, draws and values for importances and partial dependence.
+_ROWS, _REPEATS, _POINTS = 1000, 3, 12
 # Columns whose partial dependence is shown, and those among the drifted ones that are named.
 _TOP, _NAMED = 4, 5
 
@@ -74,7 +75,7 @@ def estimator_report(told: Told, model: Any, rows: Labelled | None, seconds: flo
     sections = [*_measured(told, found), _data(told), _leaderboard(fitted)]
     sections += _predictions(told, rows)
     if rows is not None:
-        sections += _why(told, rows, seconds)
+        sections += _why(told, model, rows, seconds)
     search = getattr(model, "search_", None)
     if search is not None:
         sections += search_sections(search)
@@ -197,63 +198,55 @@ def _coverage(told, y, outputs):
     return pd.DataFrame(rows, columns=["coverage", "held", "width"]) if rows else None
 
 
-def _why(told, rows, seconds) -> Iterator[Section]:
+def _why(told, model, rows, seconds) -> Iterator[Section]:
     """Yields which columns count, and how predictions follow the first of them."""
-    fitted, began = told.fitted, time.monotonic()
-    names = [f.name for f in fitted.schema.features if f.name in rows.x.columns]
-    x = rows.x[names].iloc[:1000].reset_index(drop=True)
-    y = rows.y[: len(x)]
-    board = Board(told.metric, fitted.target, None)
-
-    def loss(outputs):
-        found = board.measure(y, outputs)[told.metric.name]
-        return -found if told.metric.rising else found
-
-    found = importances(fitted.outputs, x, loss, 0.7 * seconds)
+    began = time.monotonic()
+    rows = rows.take(np.arange(min(len(rows.x), _ROWS)))
+    # Each column takes a call: what there is no time for is said below, not warned of.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The time limit of")
+        found = model.importances(
+            rows.x, rows.y, rows.w, repeats=_REPEATS, time_limit=0.7 * seconds
+        )
+    measured = found.dropna(subset=["importance"])
     title = f"What shuffling a column costs: {told.metric.name.replace('_', ' ')}"
-    said = "; ".join(f"{n}: {v:.3g}" for n, v in found[["feature", "importance"]].values[:10])
-    bars = found.rename(columns={"feature": "label", "importance": "value"})
+    said = "; ".join(f"{n}: {v:.3g}" for n, v in measured[["feature", "importance"]].values[:10])
+    bars = measured.rename(columns={"feature": "label", "importance": "value"})
     blocks: list[Block] = [
         Text(
-            f"On {len(x):,} rows. A column may count for little because another says the same. "
-            "Intervals are the least and the most of three draws."
+            f"On {len(rows.x):,} rows, with 95 % intervals. A column may count for little because "
+            "another says the same."
         ),
         Chart("importances", title, f"{said}.", bars, "bars", "importance"),
     ]
-    if len(found) < len(names):
-        left = len(names) - len(found)
+    left = len(told.fitted.schema.names) - len(measured)
+    if left > 0:
         blocks.append(Text(f"There was no time for {left} columns: pass a longer time_limit."))
-    kinds = {f.name: f.kind for f in fitted.schema.features}
-    predict, said = _predicted(told)
-    for place, name in enumerate(found["feature"].tolist()[:_TOP]):
+    kinds = {f.name: f.kind for f in told.fitted.schema.features}
+    shown = [name for name in measured["feature"] if name in kinds][:_TOP]
+    for place, name in enumerate(shown):
         if time.monotonic() - began > seconds:
             break
-        numeric = kinds[name] == "number" and x[name].dtype.kind in "iuf"
-        frame = partial_dependence(predict, x, name, numeric)
+        last = None if told.classes is None else told.classes[-1]
+        frame = model.partial_dependence(rows.x, name, points=_POINTS, rows=150, target=last)
+        if "target" in frame:
+            frame = frame[frame["target"] == frame["target"].iloc[0]]
         if len(frame) > 1:
-            blocks.append(_dependence(place, name, frame, numeric, said))
+            what = "mean prediction" if last is None else f"mean probability of {last}"
+            blocks.append(_dependence(place, name, frame, kinds[name] == "number", what))
     yield Section("importances", "Which columns count", tuple(blocks))
 
 
-def _predicted(told):
-    """Returns a function from features to one number a row, and what it is."""
-    fitted = told.fitted
-    if told.classes is not None:
-        last = told.classes[-1]
-        return (lambda x: fitted.outputs(x)[:, -1]), f"mean probability of {last}"
-    return (
-        lambda x: np.asarray(fitted.target.point(fitted.outputs(x))).reshape(len(x), -1)[:, 0]
-    ), "mean prediction"
-
-
 def _dependence(place, name, frame, numeric, said) -> Chart:
-    low, high = frame["prediction"].min(), frame["prediction"].max()
+    low, high = frame["mean"].min(), frame["mean"].max()
     alt = f"The {said} goes from {low:.4g} to {high:.4g} as {name} changes and all else stays."
     title = f"{said[0].upper()}{said[1:]} by {name}"
+    present = frame[frame["value"].notna()]
     if numeric:
-        line = frame.rename(columns={"value": "x", "prediction": "y"})
+        line = present.rename(columns={"value": "x", "mean": "y"})[["x", "y"]]
+        line = line.astype("float64")
         return Chart(f"dependence_{place + 1}", title, alt, line, "lines", name, said)
-    bars = pd.DataFrame({"label": frame["value"].map(str), "value": frame["prediction"]})
+    bars = pd.DataFrame({"label": present["value"].map(str), "value": present["mean"]})
     return Chart(f"dependence_{place + 1}", title, alt, bars, "bars", said)
 
 

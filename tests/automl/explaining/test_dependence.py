@@ -79,3 +79,11 @@ def test_wrong_arguments_are_named(model, table, given, words):
     with pytest.raises(ValueError, match=words) as caught:
         model.partial_dependence(table, **given)
     assert "\n" not in str(caught.value)
+
+
+def test_a_table_without_a_column_or_without_rows_is_refused(model, table):
+    for column in ("age", "city"):
+        with pytest.raises(ValueError, match=f"missing: '{column}'"):
+            model.partial_dependence(table.drop(columns=column), column)
+    with pytest.raises(ValueError, match="at least one row"):
+        model.partial_dependence(table[:0], "age")
