@@ -69,6 +69,7 @@ def _holds(right, *values):
 
 
 def _same(value, allowed):
+    value = bool(value) if isinstance(value, np.bool_) else value
     if isinstance(allowed, type):
         return type(value) is allowed
     return value is allowed or (type(value) is type(allowed) and repr(value) == repr(allowed))
