@@ -8,5 +8,6 @@ from adaptive_nets.generators.first_round import FirstRound
 from adaptive_nets.generators.growth import Growth
 from adaptive_nets.generators.pool import Pool
 from adaptive_nets.generators.tabular import Tabular
+from adaptive_nets.generators.tuned import Tuned
 
-__all__ = ["Bagging", "Conv", "Dense", "Energy", "FirstRound", "Growth", "Pool", "Tabular"]
+__all__ = ["Bagging", "Conv", "Dense", "Energy", "FirstRound", "Growth", "Pool", "Tabular", "Tuned"]

@@ -92,6 +92,7 @@ GENERATORS = {
     ),
     "own": lambda units: Doubling(3),
 }
+# `Tuned` is in tests/generators/tuned/test_tuned.py: its functions are not in a configuration.
 
 REPORT = functools.partial(an.adanet.Report, attributes={}, selected=True, status="trained")
 REPORTS = [

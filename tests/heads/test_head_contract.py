@@ -338,17 +338,6 @@ def test_bad_labels_are_refused_in_one_line(make, y, words):
         (heads.Quantile, {"levels": [0.0, 0.5]}, "levels"),
         (heads.Quantile, {"levels": []}, "levels"),
         (heads.Quantile, {"levels": 0.5}, "levels"),
-        *(
-            (heads.Distribution, arguments, words)
-            for arguments, words in (
-                ({"family": "beta"}, "family must be one of.*'lognormal'.*'beta'"),
-                ({"df": 3}, "for family='student_t'"),
-                ({"family": "student_t", "df": 2}, "df"),
-                ({"scale": 0}, "scale"),
-                ({"levels": [0.9, 0.1]}, "rising order"),
-            )
-            if not _WITHOUT
-        ),
         (heads.Ordinal, {"classes": 1}, "classes.*>= 2"),
         (heads.Ordinal, {"classes": {"a", "b"}}, "from the lowest to the highest"),
         (heads.Ordinal, {"classes": ["a", "a"]}, "different names"),

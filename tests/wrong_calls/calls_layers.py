@@ -1,7 +1,8 @@
-"""Valid calls of majority kernels and their layers, and of adanet's names."""
+"""Valid calls of majority kernels and their layers, of adanet's names, and of what needs extras."""
 
 import call_things as t
 import keras
+import numpy as np
 from call_kinds import (
     NAN,
     choice,
@@ -181,5 +182,43 @@ CALLS = [
             f"layers.{name}", lambda name=name: getattr(an.layers, name), own | MAJORITY, tuple(own)
         )
         for name, own in LAYERS.items()
+    ),
+    # What needs tensorflow-probability or Optuna
+    Call(
+        "heads.Distribution",
+        lambda: an.heads.Distribution,
+        {
+            "family": choice("student_t"),
+            "levels": fixed([0.1, 0.9]).but("ab", 3, [], [0.9, 0.1], [0, 0.5], object()),
+            "df": number(3.0, 2, 1e7, none=True),
+            "location": number(1.0, none=True),
+            "scale": number(1.0, 0, none=True),
+            "name": text("a"),
+        },
+    ),
+    Call(
+        "heads.Distribution.distribution",
+        lambda: an.heads.Distribution(location=0.0, scale=1.0).distribution,
+        {
+            "logits": fixed(np.ones((3, 2), "float32")).but(
+                "ab", None, 3, [], np.ones(3), np.ones((3, 3)), [["a", "b"]], object()
+            )
+        },
+    ),
+    Call(
+        "generators.Tuned",
+        lambda: an.generators.Tuned,
+        {
+            "space": choice("realmlp").but({}, {"a": 1}, [], object()),
+            "sampler": choice("random"),
+            "candidates_per_round": count(2),
+            "seed": count(0, 0),
+            "study_name": text("a"),
+        },
+    ),
+    Call(
+        "generators.Tuned.study",
+        lambda: an.generators.Tuned("realmlp").study,
+        {"reports": fixed([]).but("ab", 3, None, [3], object())},
     ),
 ]

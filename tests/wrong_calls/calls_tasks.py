@@ -158,27 +158,6 @@ CALLS = [
         },
     ),
     Call(
-        "heads.Distribution",
-        lambda: heads.Distribution,
-        {
-            "family": choice("student_t"),
-            "levels": fixed([0.1, 0.9]).but("ab", 3, [], [0.9, 0.1], [0, 0.5], object()),
-            "df": number(3.0, 2, 1e7, none=True),
-            "location": number(1.0, none=True),
-            "scale": number(1.0, 0, none=True),
-            "name": text("a"),
-        },
-    ),
-    Call(
-        "heads.Distribution.distribution",
-        lambda: heads.Distribution(location=0.0, scale=1.0).distribution,
-        {
-            "logits": fixed(np.ones((3, 2), "float32")).but(
-                "ab", None, 3, [], np.ones(3), np.ones((3, 3)), [["a", "b"]], object()
-            )
-        },
-    ),
-    Call(
         "heads.Ordinal",
         lambda: heads.Ordinal,
         {

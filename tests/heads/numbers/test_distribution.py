@@ -186,3 +186,19 @@ def test_the_metric_comes_back():
     for each in (metric, again):
         each.update_state(y, logits)
     assert float(again.result()) == pytest.approx(float(metric.result()))
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"family": "beta"}, "family must be one of.*lognormal.*beta"),
+        ({"df": 3}, "for family='student_t'"),
+        ({"family": "student_t", "df": 2}, "df"),
+        ({"scale": 0}, "scale"),
+        ({"levels": [0.9, 0.1]}, "rising order"),
+    ],
+)
+def test_arguments_that_it_does_not_take(arguments, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        Distribution(**arguments)
+    assert "\n" not in str(caught.value)
