@@ -139,10 +139,18 @@ def _with_names(estimator, table, learn):
 
 def _objects(x):
     """Returns values of several kinds as an array of objects, and numbers alone as numbers."""
-    array = np.asarray(x)
+    words = "a table, a path or an array [rows, features]"
+    if isinstance(x, list):
+        lengths = {len(row) if isinstance(row, list | tuple) else -1 for row in x}
+        if len(lengths) > 1:
+            raise ValueError(
+                f"X must be {words}, whose rows have the same number of values. "
+                f"Received: X={show(x)}."
+            )
+    array = check_array("X", x, words)
     if array.dtype.kind in "biufc":
         return array
-    array = np.array(x, dtype=object)
+    array = array.astype(object) if isinstance(x, np.ndarray) else np.array(x, dtype=object)
     for value in array.ravel()[:1000]:
         if isinstance(value, dict | list | tuple | set):
             raise TypeError(

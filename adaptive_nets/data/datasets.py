@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from absl import logging
 
+from adaptive_nets._checks import check_array
 from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.rows import Features
@@ -276,7 +277,7 @@ def plain_labels(part: Any) -> Any:
             "Labels and weights of batches must not be masked. "
             f"Received: a masked value in row {row} of a batch."
         )
-    array = np.asarray(part)
+    array = check_array("y", part, "labels or weights, one for each row")
     # NumPy has turned numbers and NaN among the strings of a list into strings.
     mixed = array.dtype.kind in "US" and not hasattr(part, "dtype")
     return np.asarray(part, dtype=object) if mixed else array

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 from scipy.special import logsumexp
 
-from adaptive_nets._checks import check_choice, check_instance, check_integer, or_none
+from adaptive_nets._checks import check_choice, check_instance, check_integer, or_none, show
 from adaptive_nets.energy.compiled import as_tensors, compiled, kept
 from adaptive_nets.energy.energies import free_energy
 from adaptive_nets.energy.gibbs import draw_numbers, gibbs_step
@@ -72,6 +72,8 @@ def log_likelihood(
     temperatures = check_integer("temperatures", temperatures, 1)
     seed = or_none(check_integer, "seed", seed, 0)
     check_instance("model", model, keras.Model, "an energy.RBM")
+    if not hasattr(model, "free_energy"):
+        raise TypeError(f"model must be an energy.RBM. Received: model={show(model)}.")
     energy = float(np.mean(ops.convert_to_numpy(model.free_energy(x)), dtype="float64"))
     if method == "auto":
         method = "exact" if is_enumerable(model) else "ais"

@@ -134,6 +134,8 @@ def distillation_targets(
     labels = np.asarray(y).reshape(len(y), -1)
     if labels.dtype.kind not in "biuf":
         raise ValueError(f"y must be numbers. Received: y of dtype {labels.dtype}.")
+    if not len(labels):
+        raise ValueError("x and y must have at least one row. Received: 0 rows.")
     logits = [np.asarray(source.predict(x, batch_size, verbose=0)) for source in sources]
     # Labels stand in one array with the logits, and half precision would round them.
     mean = np.mean([each.astype(np.result_type(each, "float32")) for each in logits], axis=0)

@@ -125,7 +125,7 @@ def loaded(model: keras.Model | str | os.PathLike) -> keras.Model:
     if isinstance(model, str | os.PathLike):
         path = check_path("models", model)
         if not os.path.isfile(path):
-            raise ValueError(f"models must be models or .keras files. Received: no file '{path}'.")
+            raise ValueError(f"models must be models or .keras files. Received: no file {path!r}.")
         return load_model(path)
     return model
 

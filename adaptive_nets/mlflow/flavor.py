@@ -181,8 +181,8 @@ def load_model(model_uri: str | os.PathLike) -> Any:
     """
     mlflow = require_mlflow("load_model")
     if not isinstance(model_uri, str) or "://" not in model_uri:
-        uri = str(model_uri)
-        model_uri = uri if ":/" in uri else check_path("model_uri", model_uri)
+        uri = check_path("model_uri", model_uri)
+        model_uri = str(model_uri) if ":/" in str(model_uri) else uri
     try:
         folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=model_uri))
         flavors = mlflow.models.Model.load(str(folder)).flavors

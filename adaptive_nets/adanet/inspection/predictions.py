@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from adaptive_nets._checks import check_instance, check_integer, show
 from adaptive_nets._pieces import release
+from adaptive_nets._values import is_shallow
 from adaptive_nets.data.datasets import is_batched, stream_features
 from adaptive_nets.data.rows import Features
 from adaptive_nets.data.schema import Schema
@@ -149,7 +150,7 @@ def _whole_batches(rows, width, batch_size):
 
 def _row_count(x):
     """Returns the number of rows of what `_some_rows` can take rows of, or `None`."""
-    if isinstance(x, dict):
+    if isinstance(x, dict) and is_shallow(x):
         counts = {_row_count(part) for part in x.values()}
         return counts.pop() if len(counts) == 1 else None
     plain = isinstance(x, np.ndarray) and x.ndim > 0

@@ -157,6 +157,11 @@ def _values(name, asked, table, given):
             f"{name} must be the name of a column, or one value for each of the {len(table)} rows. "
             f"Received: {name} of shape {values.shape}."
         )
+    if values.dtype.names is not None:
+        raise ValueError(
+            f"{name} must have one value for each row. Received: {len(values.dtype.names)} fields "
+            f"for each ({some(values.dtype.names)})."
+        )
     return pd.Series(values)
 
 

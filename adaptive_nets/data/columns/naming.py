@@ -49,7 +49,7 @@ def missing_error(
         name: difflib.get_close_matches(name.casefold().strip(), list(folded), n=1, cutoff=0.6)
         for name in absent
     }
-    hints = [f"'{name}' (is it '{folded[found[0]]}'?)" if found else f"'{name}'"
+    hints = [f"{name!r} (is it {folded[found[0]]!r}?)" if found else f"{name!r}"
              for name, found in near.items()]  # fmt: skip
     text = (
         f"Features of the training data are missing: {', '.join(hints[:8])}. "

@@ -64,7 +64,9 @@ def _files_of(path: str) -> list[str]:
         return [path]
     found = sorted(file for file in glob.glob(path, recursive=True) if os.path.isfile(file))
     if not found:
-        raise FileNotFoundError(f"No file matches {path!r}.")
+        raise FileNotFoundError(
+            f"Expected a pattern that matches a file. Received: {path!r}, which no file matches."
+        )
     _warn_of_partitions(path, found)
     return found
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adaptive_nets._arguments import takes
-from adaptive_nets._checks import check_choice
+from adaptive_nets._checks import check_bool, check_choice
 from adaptive_nets.adanet.candidates.stock.optimizers import describe_optimizer
 from adaptive_nets.estimator.canned.base import CannedEstimator
 from adaptive_nets.estimator.canned.dnn import RELU
@@ -84,7 +84,7 @@ class DNNLinearCombinedEstimator(CannedEstimator):
             "hidden_units": () if dnn_hidden_units is None else dnn_hidden_units,
             "activation": dnn_activation_fn,
             "dropout": check_rate("dnn_dropout", dnn_dropout),
-            "batch_norm": batch_norm,
+            "batch_norm": check_bool("batch_norm", batch_norm),
             "sparse_combiner": linear_sparse_combiner,
         }
         count = len(linear_columns) if isinstance(linear_columns, list | tuple | set) else 1

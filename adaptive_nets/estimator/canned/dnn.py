@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from adaptive_nets._arguments import takes
+from adaptive_nets._checks import check_bool
 from adaptive_nets.estimator.canned.base import CannedEstimator
 from adaptive_nets.estimator.canned.network import check_rate
 from adaptive_nets.estimator.canned.optimizers import chosen_optimizer
@@ -68,7 +69,7 @@ class DNNEstimator(CannedEstimator):
             "hidden_units": hidden_units,
             "activation": activation_fn,
             "dropout": check_rate("dropout", dropout),
-            "batch_norm": batch_norm,
+            "batch_norm": check_bool("batch_norm", batch_norm),
         }
         super().__init__(
             head, "dnn", network, chosen_optimizer("optimizer", optimizer), model_dir, config,

@@ -27,7 +27,13 @@ def chosen_optimizer(
         ValueError: It is something else.
     """
     if isinstance(given, Callable) and not isinstance(given, keras.optimizers.Optimizer | type):
-        given = given()
+        try:
+            given = given()
+        except TypeError as error:
+            raise ValueError(
+                f"{name} must be a function without arguments, a name or a Keras optimizer. "
+                f"Received: {name}={show(given)}, which raises {error}."
+            ) from error
     kind = type(given)
     old = any(each.__name__ == "Optimizer" and "tensorflow.python" in each.__module__
               for each in kind.__mro__)  # fmt: skip

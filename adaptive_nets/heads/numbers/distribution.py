@@ -10,7 +10,14 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets._arguments import takes
-from adaptive_nets._checks import check_choice, check_config, check_number, or_none, show
+from adaptive_nets._checks import (
+    check_array,
+    check_choice,
+    check_config,
+    check_number,
+    or_none,
+    show,
+)
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.numbers.families import FAMILIES, Family, distributions
@@ -198,13 +205,21 @@ class Distribution(Numeric):
 
         Args:
             logits: Tensor or array `[n, 2]`, such as `search.predict(x, "logits")`.
+
+        Raises:
+            ValueError: `logits` are not numbers of this shape.
+            ImportError: tensorflow-probability is not installed.
         """
-        logits = ops.convert_to_tensor(logits)
+        if not ops.is_tensor(logits):
+            logits = check_array("logits", logits, "numbers [n, 2]")
         if len(logits.shape) != 2 or logits.shape[1] != 2:
             raise ValueError(
                 f"logits must have shape [n, 2], as those of head '{self.name}'. "
                 f"Received: shape {list(logits.shape)}."
             )
+        if not ops.is_tensor(logits) and logits.dtype.kind not in "biuf":
+            raise ValueError(f"logits must be numbers. Received: logits of dtype {logits.dtype}.")
+        logits = ops.convert_to_tensor(logits)
         dtype = keras.backend.standardize_dtype(logits.dtype)
         location, scale = self._parameters(logits)
         if self._family.log:
