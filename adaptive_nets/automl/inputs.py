@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from adaptive_nets._checks import check_array, show
+from adaptive_nets._checks import check_array, check_nesting, show
 from adaptive_nets.automl.streaming.target import all_labels
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.tables.collected import is_collected
@@ -41,6 +41,7 @@ def opened(x: Any) -> Any:
     Args:
         x: What was passed for the features. Anything else is returned as it is.
     """
+    check_nesting((), {"X": x} if isinstance(x, dict) else {})
     is_opened = is_paths(x) or is_collected(x)
     return open_table(x) if is_opened else x
 
@@ -88,6 +89,7 @@ def feature_table(
         ValueError: There are no rows or features, or not those of the training data.
         TypeError: A value is neither number, text nor date.
     """
+    check_nesting((), {"X": x} if isinstance(x, dict) else {})
     if _has_names(x):
         table = read(x)
         if isinstance(table, TableSource):

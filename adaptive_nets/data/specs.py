@@ -89,7 +89,7 @@ def check_feature(feature: Any) -> None:
     if feature.dtype != "string":
         try:
             np.dtype(feature.dtype)
-        except TypeError as error:
+        except (TypeError, UnicodeError) as error:
             raise ValueError(
                 f"dtype must be 'string' or the name of a numeric dtype. Received: "
                 f"dtype={show(feature.dtype)}."

@@ -105,10 +105,11 @@ def check_visible(x: Any, machine: Any = None, name: str = "x", batches: bool = 
     given = keras.ops.is_tensor(x) or sparse.issparse(x)
     array = x if given else check_array(name, x, words)
     size = machine.visible_variable.shape[0] if machine is not None and machine.built else None
-    if len(array.shape) != 2 or size not in (None, array.shape[1]):
+    shape = tuple(array.shape)
+    if len(shape) != 2 or None in shape or size not in (None, shape[1]):
         raise ValueError(
             f"{name} must have the shape (rows, {size or 'visible'}). Received: "
-            + (f"shape {tuple(array.shape)}." if hasattr(x, "shape") else f"{name}={show(x)}.")
+            + (f"shape {shape}." if hasattr(x, "shape") else f"{name}={show(x)}.")
         )
     if isinstance(array, np.ndarray) and (
         array.dtype.kind not in "fiub" or not np.isfinite(array).all()

@@ -46,8 +46,8 @@ def merge_lora(model: keras.Model) -> keras.Model:
     adapted = [layer for layer in layers_in(model) if _is_adapted(layer)]
     if not adapted:
         raise ValueError(
-            f"Cannot merge LoRA's weights of {model.name!r}: none of its layers has any. Expected "
-            "a layer on which enable_lora(rank) was called."
+            "model must have a layer with LoRA's weights, on which enable_lora(rank) was called. "
+            f"Received: model {model.name!r}, none of whose layers has any."
         )
     for layer in adapted:
         if getattr(layer, "quantization_mode", None) is not None:

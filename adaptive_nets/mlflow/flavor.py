@@ -155,9 +155,16 @@ def log_model(
     _check_model(model)
     check_text("name", name)
     flavor = sys.modules["adaptive_nets.mlflow"]
-    return mlflow.models.Model.log(
-        None, flavor, registered_model_name, name=name, model=model, **options
-    )
+    try:
+        return mlflow.models.Model.log(
+            None, flavor, registered_model_name, name=name, model=model, **options
+        )
+    except mlflow.exceptions.MlflowException as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"MLflow cannot log the model: {reason} Received: name={show(name)}, "
+            f"registered_model_name={show(registered_model_name)}."
+        ) from error
 
 
 def load_model(model_uri: str | os.PathLike) -> Any:

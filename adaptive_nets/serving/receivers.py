@@ -110,8 +110,9 @@ def build_raw_serving_input_receiver_fn(
     for value in named.values():
         shape = getattr(value, "shape", None)
         if shape is None or not hasattr(value, "dtype"):
-            shape = check_array("features", value, words).shape
-            if isinstance(value, list | tuple) and not value:
+            read = check_array("features", value, words)
+            shape = read.shape
+            if not read.size:
                 raise ValueError(f"features must be {words}. Received: {show(value)}, no values.")
         if len(shape) < 1 or 0 in shape[1:] or _dtype_of(value) is None:
             raise ValueError(f"features must be {words}. Received: features={show(features)}.")
@@ -173,7 +174,8 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
             )
         if getattr(found, "receiver_tensors_alternatives", None):
             raise ValueError(
-                "receiver_tensors_alternatives is not supported. Export once per receiver."
+                "serving_input_receiver_fn must return a ServingInputReceiver without "
+                "receiver_tensors_alternatives, which are not supported. Export once per receiver."
             )
         received = found.receiver_tensors
         named = received if isinstance(received, dict) else {EXAMPLES: received}
@@ -182,7 +184,7 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
     try:
         wrapped = tf.compat.v1.wrap_function(traced, [])
     except Exception as error:
-        if str(error).startswith(("serving_input_receiver_fn", "receiver_tensors_alternatives")):
+        if str(error).startswith("serving_input_receiver_fn"):
             raise
         raise ValueError(
             "serving_input_receiver_fn must return a ServingInputReceiver. Received: it raised "

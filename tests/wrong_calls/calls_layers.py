@@ -108,6 +108,11 @@ ENSEMBLERS = lazy(
 BUILDERS = lazy(lambda: an.generators.Dense(4, 1).generate(None, 1, []))
 
 
+def constants(value):
+    """Whether a value is a dict by name of what may be a constant."""
+    return all(isinstance(k, str) and v is not None for k, v in value.items())
+
+
 def later(value):
     """Whatever it is, it is accepted now and checked later."""
     return True
@@ -121,10 +126,8 @@ OF_ADANET = [
         "subnetwork_builders": listing(BUILDERS),
     }),
     Call("subnetwork.Report", lambda: subnetwork.Report, {
-        "hparams": mapping({"a": 1}, none=True, empty=True),
-        "attributes": mapping({"a": 1}, none=True, empty=True).where(
-            lambda value: all(isinstance(each, str) for each in value.values())
-        ),
+        "hparams": mapping({"a": 1}, none=True, empty=True).where(constants),
+        "attributes": mapping({"a": 1}, none=True, empty=True).where(constants),
         "metrics": mapping({"a": 1}, none=True, empty=True),
     }),
     Call("subnetwork.TrainOpSpec", lambda: subnetwork.TrainOpSpec, {
@@ -189,7 +192,9 @@ CALLS = [
         lambda: an.heads.Distribution,
         {
             "family": choice("student_t"),
-            "levels": fixed([0.1, 0.9]).but("ab", 3, [], [0.9, 0.1], [0, 0.5], object()),
+            "levels": fixed([0.1, 0.9])
+            .but("ab", 3, [], [0.9, 0.1], [0, 0.5], object())
+            .where(lambda value: value is None or list(value) == [0.5]),
             "df": number(3.0, 2, 1e7, none=True),
             "location": number(1.0, none=True),
             "scale": number(1.0, 0, none=True),

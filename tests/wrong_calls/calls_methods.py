@@ -82,6 +82,7 @@ TABLE = (
     fixed(t.X)
     .but("soup", 3, None, t.X[:, :2], {}, object(), {"a": t.X}, t.X * 1j)
     .where(three_columns)
+    .where(lambda value: is_like_x(value))
 )
 ROWS = {"X": TABLE, "y": LABELS.but(t.X, allow=())}
 NOT_ROWS = ("soup", 3, THING, True, NAN, [1, 2], {}, [THING], np.full(24, None), t.X)
@@ -174,7 +175,11 @@ def _autolog(**given):
 RUN = types.SimpleNamespace(config={}, summary={}, log=print)
 TRACKED = [
     Call("callbacks.HParams", lambda: an.callbacks.HParams, {"log_dir": path("logs")}),
-    Call("callbacks.WandbLogger", lambda: an.callbacks.WandbLogger, {"run": instance(RUN)}),
+    Call(
+        "callbacks.WandbLogger",
+        lambda: an.callbacks.WandbLogger,
+        {"run": instance(RUN).where(lambda value: callable(value.log))},
+    ),
     Call("mlflow.MLflowLogger", lambda: an.mlflow.MLflowLogger, {"log_models": flag(True)}),
     Call(
         "mlflow.autolog",

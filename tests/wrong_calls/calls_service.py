@@ -43,7 +43,7 @@ PARAMS = (
 RECEIVER = function(t.receiver_fn)
 ASSETS = mapping(None, none=True, empty=True).where(lambda v: isinstance(v, dict))
 LISTENERS = fixed(None).but("soup", 3, [3], object()).where(lambda v: not list(v))
-LOSS_IN_FULL = flag(True).but(allow=(None,)).where(lambda v: bool(v == 1))
+LOSS_IN_FULL = flag(True).but(allow=(None,)).where(lambda v: bool(v in (0, 1)))
 EXPORTER = {
     "name": text("best").but("a/b"),
     "serving_input_receiver_fn": function(lambda: None),
@@ -104,10 +104,11 @@ FEATURE_SPEC = mapping(lazy(lambda: {"x": tf.io.FixedLenFeature([3], tf.float32)
     {3: tf.io.FixedLenFeature([3], tf.float32)}
 )
 COLUMN = fixed("w").but("", 3, [1], object()).where(lambda v: v is None or is_text(v))
+NOTHING = fixed(None).but("soup", 3, object()).where(is_none_in_an_array)
 OF_HEADS = {
     "loss_reduction": fixed("sum_over_batch_size")
     .but("soup", 3, object())
-    .where(is_none_in_an_array),
+    .where(lambda value: value is None or is_none_in_an_array(value)),
     "name": text("a", none=True),
 }
 OF_NUMBERS = {"label_dimension": count(1), "weight_column": COLUMN, **OF_HEADS}
@@ -351,9 +352,9 @@ CALLS = [
             "save_checkpoints_secs": number(5.0, 0, none=True),
             "keep_checkpoint_max": count(5, 0, none=True),
             "log_step_count_steps": count(5, none=True),
-            "train_distribute": fixed(None).but("soup", 3, [1], {}, object()),
-            "experimental_distribute": fixed(None).but("soup", 3, object()),
-            "eval_distribute": fixed(None).but("soup", 3, object()),
+            "train_distribute": NOTHING.but([1], {}).where(lambda v: v.extended),
+            "experimental_distribute": NOTHING,
+            "eval_distribute": NOTHING,
         },
     ),
     Call(

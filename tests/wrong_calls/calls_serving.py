@@ -94,7 +94,9 @@ NO_COLUMNS = (
     .where(lambda value: isinstance(value, list | tuple | set) and not value)
 )
 WIDTHS = listing([3]).but([2.5], [0], ["3"], [True], "soup")
-NAMED = choice("Adam").where(lambda value: callable(value) or isinstance(value, dict))
+NAMED = choice("Adam").where(
+    lambda value: callable(value) or isinstance(value, dict | keras.optimizers.Optimizer)
+)
 CANNED = {
     "model_dir": path("run", none=True),
     "config": instance(None, none=True),
@@ -195,7 +197,9 @@ CALLS = [
             "model_fn": function(lambda features: features).but(lambda x: x),
             "model_dir": path("run", none=True),
             "config": instance(None, none=True),
-            "params": mapping(None, none=True, empty=True).but(allow=({"a": THING},)),
+            "params": mapping(None, none=True, empty=True)
+            .but(allow=({"a": THING},))
+            .where(lambda value: isinstance(value, dict)),
             "warm_start_from": path(None, none=True),
         },
     ),

@@ -164,7 +164,8 @@ CALLS = [
             "classes": fixed(["a", "b"])
             .but("ab", 1, ["a"], ["a", "a"], [1, "b"], {"a", "b"}, object(), True, 2.5)
             .where(NAMES)
-            .where(lambda value: value is None or is_none_in_an_array(value)),
+            .where(lambda value: value is None or is_none_in_an_array(value))
+            .where(lambda value: whole(value) and value >= 2),
             "name": text("a"),
         },
     ),
