@@ -25,9 +25,14 @@ def tried(function: Callable[[], Any]) -> Any:
 
 
 def elements(value: Iterable[Any]) -> list | None:
-    """Returns the elements as a list, or `None` where they cannot be read or have no end."""
+    """Returns the elements as a list, or `None` where they cannot be read or have no end.
+
+    A table has none: Python would take the names of its columns.
+    """
     if type(value) in (list, tuple):
         return [*value]
+    if tried(lambda: callable(value.columns.__len__)):
+        return None
     found = tried(lambda: [*itertools.islice(iter(value), MOST + 1)])
     return found if found is not None and len(found) <= MOST else None
 

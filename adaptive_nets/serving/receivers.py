@@ -159,7 +159,7 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
     check_function("serving_input_receiver_fn", serving_input_receiver_fn)
     try:
         inspect.signature(serving_input_receiver_fn).bind()
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # Objects may run code of their own.
         raise TypeError(
             f"serving_input_receiver_fn must be callable without arguments. Received: {error}."
         ) from error

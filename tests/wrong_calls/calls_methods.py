@@ -122,6 +122,7 @@ FRONT = [
         "AutoRegressor.predict_interval",
         method(t.numbers_front, "predict_interval"),
         {"X": fixed(t.X).where(is_like_x), "coverage": number(0.5, 0, 1).but(0.999)},
+        HANDED_ON,
     ),
     Call(
         "AutoClassifier.evaluate",

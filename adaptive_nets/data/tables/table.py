@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adaptive_nets._checks import check_list, check_text, show
+from adaptive_nets._values import tried
 from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.containers import check_names, unpack
 from adaptive_nets.data.tables.collected import collect, is_collected
@@ -82,8 +83,8 @@ def read_table(
         check_aligned(given.parts)
         parts = {name: getattr(values, "array", values) if isinstance(values, pd.Series) else values
                  for name, values in given.parts.items()}  # fmt: skip
-        shapes = {name: np.shape(values) for name, values in parts.items()}
-        if len(set(shapes.values())) > 1 or len(next(iter(shapes.values()))) != 1:
+        shapes = {name: tried(lambda each=each: np.shape(each)) for name, each in parts.items()}
+        if len(set(shapes.values())) > 1 or len(next(iter(shapes.values())) or ()) != 1:
             raise ValueError(
                 "The columns of a table must be equally long, with one value a row. "
                 f"Received: shapes {shapes}."
