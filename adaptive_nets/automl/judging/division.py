@@ -213,8 +213,8 @@ def _check_present(name, asked, values, counts, first):
         what = "group" if name == "groups" else "time"
         raise ValueError(
             f"Every row must have a {what}. Fill in or leave out rows without one. Received: "
-            f"{_named(name, asked)} with {counts[absent].sum()} missing or unreadable values, first "
-            f"in row {first[absent].min()}."
+            f"{_named(name, asked)} with {counts[absent].sum()} missing or unreadable values, "
+            f"first in row {first[absent].min()}."
         )
 
 

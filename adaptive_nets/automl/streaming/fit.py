@@ -69,8 +69,8 @@ def check_source(
         elif value is not None:
             raise ValueError(
                 f"{name} needs all rows in memory, and {source.name} has {source.rows:,} rows of "
-                f"about {source.bytes / 2**30:.1f} GiB, which are streamed. {_INSTEAD[name]}, or pass "
-                f"a DataFrame of fewer rows. Received: {name}={show(value)}."
+                f"about {source.bytes / 2**30:.1f} GiB, which are streamed. {_INSTEAD[name]}, or "
+                f"pass a DataFrame of fewer rows. Received: {name}={show(value)}."
             )
 
 
@@ -139,7 +139,7 @@ def fit_source(
     weights_of: Callable[[Labelled], Weigh],
     began: float,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    division: Division = Division(),
+    division: Division | None = None,
 ) -> Fitted:
     """Returns the model that is found for a table that does not fit into memory.
 
@@ -151,8 +151,9 @@ def fit_source(
         weights_of: Function from a sample of the rows to one that gives rows their weights.
         began: When the fit has begun, by `time.monotonic`.
         callbacks: Callbacks of the search. Defaults to none.
-        division: Which rows are held out. Defaults to some that are drawn at random.
+        division: Which rows are held out. Defaults to `None`: some that are drawn at random.
     """
+    division = division or Division()
     until = began + (1.0 if math.isinf(settings.seconds) else _READING_SHARE) * settings.seconds
     held = 0.0
     if valid is None:
