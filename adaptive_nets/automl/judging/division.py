@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import difflib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -91,12 +92,21 @@ class Division:
             f"folds=None or 'auto'. Received: folds={settings.folds} with {name}."
         )
 
-    def read(self, table: pd.DataFrame, given: Any) -> np.ndarray | None:
+    def read(
+        self,
+        table: pd.DataFrame,
+        given: Any,
+        counts: np.ndarray | None = None,
+        first: np.ndarray | None = None,
+    ) -> np.ndarray | None:
         """Returns what rows are held out by: groups from 0, or times as dates or numbers.
 
         Args:
             table: The features.
             given: The features as they were passed.
+            counts: `[rows]` how many rows each of them stands for. Defaults to `None`: for one.
+            first: `[rows]` the number of the first row that each of them stands for. Defaults to
+                `None`: they stand for themselves.
 
         Raises:
             ValueError: There is no such column, or a row has no group or time.
@@ -107,23 +117,36 @@ class Division:
         name = "groups" if self.time is None else "time"
         asked = self.groups if self.time is None else self.time
         values = _values(name, asked, table, given)
-        _check_present(name, asked, values)
+        counts = np.ones(len(values), "int64") if counts is None else counts
+        first = np.arange(len(values)) if first is None else first
+        _check_present(name, asked, values, counts, first)
         if self.time is None:
             return _codes(values)
         times = _times(asked, values)
-        _check_present(name, asked, times)
+        _check_present(name, asked, times, counts, first)
         if times.dtype.kind == "f" and np.isinf(times).any():
             raise ValueError(f"time must be finite. Received: {times[np.isinf(times)][0]}.")
         _gap_in(self.gap, times)
         return times
 
-    def split(self, rows: Labelled, target: Target, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def split(
+        self,
+        rows: Labelled,
+        target: Target,
+        seed: int,
+        counts: np.ndarray | None = None,
+        share: float | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns the row numbers to train on and those to hold out.
 
         Args:
             rows: The rows, with `by` as `read` returned it.
             target: The target.
             seed: Seed of random choices.
+            counts: `[rows]` how many rows each of them stands for, with groups or times. Defaults
+                to `None`: for one.
+            share: Share of the rows to hold out, with groups or times. Defaults to `None`:
+                `held_out_fraction`.
 
         Raises:
             ValueError: The rows cannot be divided so.
@@ -133,20 +156,14 @@ class Division:
         if rows.by is None:
             return split(len(rows.x), strata, seed)
         if self.time is None:
-            return split_groups(rows.by, strata, seed, labels)
-        return split_times(rows.by, strata, _gap_in(self.gap, rows.by), labels)
+            return split_groups(rows.by, strata, seed, labels, counts, share)
+        return split_times(rows.by, strata, _gap_in(self.gap, rows.by), labels, counts, share)
 
 
 def _values(name, asked, table, given):
     """Returns one value a row, from a column or from an array."""
     if isinstance(asked, str):
-        if asked not in table.columns:
-            near = difflib.get_close_matches(asked, list(table.columns), n=1)
-            hint = f" (is it {near[0]!r}?)" if near else ""
-            raise ValueError(
-                f"{name}={asked!r} must be the name of a column of X{hint}, or one value a row. "
-                f"Received: columns {some(table.columns)}."
-            )
+        check_named(name, asked, table.columns)
         return table[asked]
     check_aligned(given, **{name: asked})
     values = as_labels(asked, name)
@@ -165,18 +182,39 @@ def _values(name, asked, table, given):
     return pd.Series(values)
 
 
+def check_named(name: str, asked: str, columns: Iterable[str]) -> None:
+    """Refuses a name that no column has.
+
+    Args:
+        name: Name of the argument.
+        asked: What was passed for it.
+        columns: The names of the columns.
+
+    Raises:
+        ValueError: There is no such column.
+    """
+    columns = list(columns)
+    if asked not in columns:
+        near = difflib.get_close_matches(asked, columns, n=1)
+        hint = f" (is it {near[0]!r}?)" if near else ""
+        raise ValueError(
+            f"{name}={asked!r} must be the name of a column of X{hint}, or one value a row. "
+            f"Received: columns {some(columns)}."
+        )
+
+
 def _named(name, asked):
     return f"{name}={asked!r}" if isinstance(asked, str) else name
 
 
-def _check_present(name, asked, values):
+def _check_present(name, asked, values, counts, first):
     absent = np.asarray(pd.isna(values))
     if absent.any():
         what = "group" if name == "groups" else "time"
         raise ValueError(
             f"Every row must have a {what}. Fill in or leave out rows without one. Received: "
-            f"{_named(name, asked)} with {absent.sum()} missing or unreadable values, first in row "
-            f"{int(np.argmax(absent))}."
+            f"{_named(name, asked)} with {counts[absent].sum()} missing or unreadable values, "
+            f"first in row {first[absent].min()}."
         )
 
 

@@ -37,7 +37,12 @@ def split(rows: int, strata: np.ndarray | None, seed: int) -> tuple[np.ndarray, 
 
 
 def split_groups(
-    groups: np.ndarray, strata: np.ndarray | None, seed: int, labels: np.ndarray | None
+    groups: np.ndarray,
+    strata: np.ndarray | None,
+    seed: int,
+    labels: np.ndarray | None,
+    counts: np.ndarray | None = None,
+    share: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the row numbers to train on and those to hold out, with each group on one side.
 
@@ -49,16 +54,19 @@ def split_groups(
         strata: `[rows]` class of each row, or `None` if there are no classes.
         seed: Seed of the draws.
         labels: The classes, or `None`.
+        counts: `[rows]` how many rows each of them stands for. Defaults to `None`: for one.
+        share: Share of the rows to hold out. Defaults to `None`: `held_out_fraction`.
 
     Raises:
         ValueError: There is one group, or a class in each group that is in no other.
     """
     _, groups = np.unique(groups, return_inverse=True)
-    sizes = np.bincount(groups)
+    counts = np.ones(len(groups), "int64") if counts is None else counts
+    sizes = np.bincount(groups, counts)
     if len(sizes) < 2:
         raise ValueError(
             "groups must be at least 2, so that one can be held out. Received: 1 group in "
-            f"{len(groups)} rows."
+            f"{counts.sum()} rows."
         )
     classes = np.zeros(len(groups), "int64") if strata is None else strata
     free = np.ones(len(sizes), bool)
@@ -71,23 +79,25 @@ def split_groups(
             "training would never see the class. Pass larger groups, or validation_data. "
             f"Received: class {labels.tolist()[found[count == 1][0]]!r} in one group alone."
         )
-    return _sides(np.isin(groups, _drawn(groups, classes, sizes, np.flatnonzero(free), seed)))
+    share = held_out_fraction(int(counts.sum())) if share is None else share
+    drawn = _drawn(groups, classes, counts, np.flatnonzero(free), seed, share)
+    return _sides(np.isin(groups, drawn))
 
 
-def _drawn(groups, classes, sizes, free, seed):
+def _drawn(groups, classes, counts, free, seed, share):
     """Returns the groups to hold out."""
     random = np.random.default_rng(seed)
-    rows, every = len(groups), np.bincount(classes)
-    share = held_out_fraction(rows)
+    rows, every, sizes = counts.sum(), np.bincount(classes, counts), np.bincount(groups, counts)
     best, cost = None, np.inf
-    for _ in range(int(np.clip(_DRAWN_ROWS // rows, 4, _DRAWS))):
+    for _ in range(int(np.clip(_DRAWN_ROWS // len(groups), 4, _DRAWS))):
         order = random.permutation(free)
         most = len(order) - (len(order) == len(sizes))
         count = 1 + int(np.argmin(np.abs(np.cumsum(sizes[order[:most]]) - share * rows)))
         for chosen in (order[:count], order[:1]):
             mask = np.zeros(len(sizes), bool)
             mask[chosen] = True
-            held = np.bincount(classes[mask[groups]], minlength=len(every))
+            chosen_rows = mask[groups]
+            held = np.bincount(classes[chosen_rows], counts[chosen_rows], minlength=len(every))
             found = np.abs(held - share * every).sum()
             if found < cost and not ((held == every) & (every > 0)).any():
                 best, cost = chosen, found
@@ -95,7 +105,12 @@ def _drawn(groups, classes, sizes, free, seed):
 
 
 def split_times(
-    times: np.ndarray, strata: np.ndarray | None, gap: Any, labels: np.ndarray | None
+    times: np.ndarray,
+    strata: np.ndarray | None,
+    gap: Any,
+    labels: np.ndarray | None,
+    counts: np.ndarray | None = None,
+    share: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the row numbers to train on and those to hold out, which are the last in time.
 
@@ -107,26 +122,31 @@ def split_times(
         strata: `[rows]` class of each row, or `None` if there are no classes.
         gap: Time between the sides, 0 for none.
         labels: The classes, or `None`.
+        counts: `[rows]` how many rows each of them stands for. Defaults to `None`: for one.
+        share: Share of the rows to hold out. Defaults to `None`: `held_out_fraction`.
 
     Raises:
         ValueError: All rows are of one time, or what is left before them cannot be learnt from.
     """
-    known, counts = np.unique(times, return_counts=True)
+    counts = np.ones(len(times), "int64") if counts is None else counts
+    known, place = np.unique(times, return_inverse=True)
+    rows = int(counts.sum())
     if len(known) < 2:
         raise ValueError(
             "time must have at least 2 different values, so that the last rows can be held out. "
-            f"Received: {known[0]} in all {len(times)} rows."
+            f"Received: {known[0]} in all {rows} rows."
         )
-    later = counts[::-1].cumsum()[::-1][1:]
-    wanted = len(times) * held_out_fraction(len(times))
+    later = np.bincount(place, counts)[::-1].cumsum()[::-1][1:]
+    wanted = rows * (held_out_fraction(rows) if share is None else share)
     # From the end, so that of two that are as near the smaller part is held out.
     place = len(later) - 1 - int(np.argmin(np.abs(later - wanted)[::-1]))
     start = known[1 + place]
     held = times >= start
     kept = ~held if not gap else ~held & (times <= start - gap)
-    if kept.sum() < 2:
+    left = int(counts[kept].sum())
+    if left < 2:
         raise ValueError(
-            f"Too few rows are left to train on: {kept.sum()} of {len(times)} are before {start}, "
+            f"Too few rows are left to train on: {left} of {rows} are before {start}, "
             f"where held-out rows begin, by the gap or more. Expected at least 2. Pass a shorter "
             f"gap. Received: gap={gap}."
         )
@@ -136,7 +156,7 @@ def split_times(
             raise ValueError(
                 f"Class {labels.tolist()[absent[0]]!r} is in none of the rows to train on, because "
                 f"the last rows are held out, from {start} on. Leave out its rows, pass a shorter "
-                f"gap, or pass validation_data. Received: {kept.sum()} rows before."
+                f"gap, or pass validation_data. Received: {left} rows before."
             )
     return np.flatnonzero(kept), np.flatnonzero(held)
 

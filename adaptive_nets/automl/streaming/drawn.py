@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import logging
 
+from adaptive_nets.automl.streaming.sides import Sides
 from adaptive_nets.data.columns.values import EXACT
 from adaptive_nets.data.schema import Schema
-from adaptive_nets.data.tables.source import TableSource, draw
+from adaptive_nets.data.tables.source import TableSource
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,7 +97,7 @@ class Drawn:
 
 
 def draw_rows(
-    source: TableSource, columns: Sequence[str], share: float, seed: int, seconds: float
+    source: TableSource, columns: Sequence[str], sides: Sides, seed: int, seconds: float
 ) -> Drawn:
     """Draws rows to hold out and rows to learn columns from, each row as probably as any other.
 
@@ -106,24 +107,24 @@ def draw_rows(
     Args:
         source: The table.
         columns: Names of the columns.
-        share: Share of the rows to hold out.
-        seed: Seed of the draw.
+        sides: Which rows are held out.
+        seed: Seed of the order in which row groups are read.
         seconds: Time after which no further row group is read.
     """
     import pyarrow as pa
 
     began, read, held, sample, numbers = time.monotonic(), 0, [], [], []
     facts = {name: ColumnFacts() for name in columns}
-    most = share + (1 - share) * min(1.0, _SLACK * SAMPLE_ROWS / source.rows)
+    most = min(1.0, _SLACK * SAMPLE_ROWS / sides.rows)
     pieces, random = source.pieces, np.random.default_rng(seed)
     for place in random.permutation(len(pieces)):
         for batch in source.batches(columns, [pieces[place]]):
-            drawn = draw(batch, seed)
+            is_held, trained, drawn = sides.divide(batch)
             read += len(drawn)
             for name in columns:
                 facts[name].add(batch.table[name])
-            held.append(batch.table.filter(pa.array(drawn < share)))
-            wanted = (drawn >= share) & (drawn < most)
+            held.append(batch.table.filter(pa.array(is_held)))
+            wanted = trained & (drawn < most)
             sample.append(batch.table.filter(pa.array(wanted)))
             numbers.append(drawn[wanted])
         if time.monotonic() - began > seconds:

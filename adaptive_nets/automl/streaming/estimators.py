@@ -50,8 +50,8 @@ class FitsSources:
         """Returns the `Fitted` of a table that does not fit into memory."""
         if isinstance(self.folds, str):  # "auto"
             settings = dataclasses.replace(settings, folds=None)
-        check_source(source, division, weights, settings)
         check_column(source, y)
+        check_source(source, y, division, weights, settings)
         target = learn_target(source, y, self._learn, settings.seed, self._target is Classes)
         warn_of_like_classes(getattr(target, "labels", np.array([])), y)
         head = next(source.batches(rows=_CHECKED_ROWS)).table.drop_columns([y])
@@ -64,7 +64,7 @@ class FitsSources:
         return fit_source(
             source, target, settings, valid,
             lambda sample: self._class_weights(target, sample),
-            began, callbacks,
+            began, callbacks, division,
         )  # fmt: skip
 
     def _held_out(self, given, target, read):

@@ -8,18 +8,20 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 
 from adaptive_nets._checks import show
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.automl.fitted import Fitted
 from adaptive_nets.automl.fitting import Fitting
-from adaptive_nets.automl.judging.division import Division
+from adaptive_nets.automl.judging.division import Division, check_named
 from adaptive_nets.automl.judging.splits import held_out_fraction
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.searching import batch_size
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.streaming.drawn import MOST_HELD, Drawn, draw_rows
 from adaptive_nets.automl.streaming.shuffled import shuffled
+from adaptive_nets.automl.streaming.sides import make_sides
 from adaptive_nets.automl.streaming.target import split
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.schema import Schema
@@ -34,11 +36,22 @@ _FIRST_ROWS = 4096
 Weigh = Callable[[Labelled], Labelled]
 
 
-def check_source(source: TableSource, division: Division, weights: Any, settings: Settings) -> None:
+_INSTEAD = {
+    "groups": "Pass the name of a column",
+    "time": "Pass the name of a column",
+    "sample_weight": "Leave it out",
+    "folds": "Leave it out",
+}
+
+
+def check_source(
+    source: TableSource, target: Any, division: Division, weights: Any, settings: Settings
+) -> None:
     """Refuses arguments that need all rows at once, before work.
 
     Args:
         source: The table.
+        target: Name of the target.
         division: Which rows are to be held out.
         weights: What was passed for `sample_weight`.
         settings: The estimator's settings.
@@ -51,12 +64,13 @@ def check_source(source: TableSource, division: Division, weights: Any, settings
         "folds": settings.folds,
     }  # fmt: skip
     for name, value in given.items():
-        if value is not None:
+        if name in ("groups", "time") and isinstance(value, str):
+            check_named(name, value, [each for each in source.names if each != target])
+        elif value is not None:
             raise ValueError(
                 f"{name} needs all rows in memory, and {source.name} has {source.rows:,} rows of "
-                f"about {source.bytes / 2**30:.1f} GiB, which are streamed. Leave {name} out, pass "
-                "validation_data to choose the rows to hold out, or pass a DataFrame of fewer "
-                f"rows. Received: {name}={show(value)}."
+                f"about {source.bytes / 2**30:.1f} GiB, which are streamed. {_INSTEAD[name]}, or "
+                f"pass a DataFrame of fewer rows. Received: {name}={show(value)}."
             )
 
 
@@ -67,20 +81,32 @@ class SourceRows:
         source: The table.
         target: The target.
         seed: The estimator's seed.
+        division: How rows are held out.
         held: Share of the rows to hold out.
-        seconds: Time after which no further rows are read to draw from.
+        until: When no further rows are read to draw from, by `time.monotonic`.
     """
 
-    def __init__(self, source: TableSource, target: Target, seed: int, held: float, seconds: float):
-        self.source, self.target, self.share = source, target, held
-        self._held_seed = derive_seed(seed, "held out")
+    def __init__(
+        self,
+        source: TableSource,
+        target: Target,
+        seed: int,
+        division: Division,
+        held: float,
+        until: float,
+    ):
+        self.source, self.target, self._groups = source, target, division.groups
+        held_seed = derive_seed(seed, "held out")
         self._order = derive_seed(seed, "order of rows")
-        self.drawn: Drawn = draw_rows(source, source.names, held, self._held_seed, seconds)
+        self._sides = make_sides(source, target, division, held, held_seed, MOST_HELD)
+        left = until - time.monotonic()
+        self.drawn: Drawn = draw_rows(source, source.names, self._sides, held_seed, left)
 
     def labelled(self, table: Any) -> Labelled:
         """Returns drawn rows with labels."""
         x, y = split(as_frame(table), self.target.name)
-        return Labelled(x, self.target.plain(y), None)
+        by = pd.factorize(x[self._groups])[0] if self._groups in x else None
+        return Labelled(x, self.target.plain(y), None, by)
 
     def stream(self, schema: Schema, sample: Labelled, weigh: Weigh) -> RowStream:
         """Returns the training rows as a stream.
@@ -94,10 +120,10 @@ class SourceRows:
 
         def make(skipped: int) -> Iterator[Part]:
             seed = derive_seed(self._order, skipped)
-            rows = shuffled(self.source, columns, self.share, self._held_seed, seed)
+            rows = shuffled(self.source, columns, self._sides, seed)
             return (self._part(weigh(self.labelled(table))) for table in rows)
 
-        rows = max(1, round((1 - self.share) * self.source.rows))
+        rows = self._sides.rows
         first = sample.take(np.arange(min(len(sample.y), _FIRST_ROWS)))
         return RowStream(make, rows, self._part(first), batch_size(rows))
 
@@ -113,6 +139,7 @@ def fit_source(
     weights_of: Callable[[Labelled], Weigh],
     began: float,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    division: Division | None = None,
 ) -> Fitted:
     """Returns the model that is found for a table that does not fit into memory.
 
@@ -124,23 +151,23 @@ def fit_source(
         weights_of: Function from a sample of the rows to one that gives rows their weights.
         began: When the fit has begun, by `time.monotonic`.
         callbacks: Callbacks of the search. Defaults to none.
+        division: Which rows are held out. Defaults to `None`: some that are drawn at random.
     """
-    seconds = settings.seconds if math.isinf(settings.seconds) else (
-        _READING_SHARE * settings.seconds - (time.monotonic() - began)
-    )  # fmt: skip
+    division = division or Division()
+    until = began + (1.0 if math.isinf(settings.seconds) else _READING_SHARE) * settings.seconds
     held = 0.0
     if valid is None:
         held = min(held_out_fraction(source.rows), MOST_HELD / source.rows)
-    rows = SourceRows(source, target, settings.seed, held, seconds)
+    rows = SourceRows(source, target, settings.seed, division, held, until)
     sample = rows.labelled(rows.drawn.sample)
     weigh = weights_of(sample)
     if valid is None:
         valid = rows.labelled(rows.drawn.held)
     schema = settings.schema
     if schema is None:
-        schema = rows.drawn.amend(Schema.infer(sample.x, kinds={}))
+        schema = rows.drawn.amend(Schema.infer(sample.x, kinds=division.kinds))
         settings = dataclasses.replace(settings, schema=schema)
-    fitting = Fitting(settings, target, target.name, callbacks=callbacks)
+    fitting = Fitting(settings, target, target.name, division, callbacks)
     fitting.began = began
     sample = weigh(sample)
     fitted = fitting.run(sample, weigh(valid), rows.stream(schema, sample, weigh))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adaptive_nets.data.tables.source import Batch, TableSource, draw
+from adaptive_nets.automl.streaming.sides import Sides
+from adaptive_nets.data.tables.source import Batch, TableSource
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,17 +19,16 @@ MIXED_BYTES = 1 << 27
 
 
 def shuffled(
-    source: TableSource, columns: Sequence[str], share: float, held_seed: int, seed: int
+    source: TableSource, columns: Sequence[str], sides: Sides, seed: int
 ) -> Iterator["pa.Table"]:
-    """Yields the rows that are not held out, without end, each time in another order.
+    """Yields the rows to train on, without end, each time in another order.
 
     Row groups are read in random order, some at the same time, and the rows read last are mixed.
 
     Args:
         source: The table.
         columns: Names of the columns.
-        share: Share of the rows that is held out.
-        held_seed: Seed by which these are drawn.
+        sides: Which rows are trained on.
         seed: Seed of the order.
     """
     import pyarrow as pa
@@ -37,10 +37,11 @@ def shuffled(
     held, count = [], 0
     most = int(np.clip(MIXED_BYTES // max(1, source.bytes // source.rows), ROWS, MIXED_ROWS))
     most = min(most, source.rows)
-    for batch in _interleaved(source, columns, random):
-        table = batch.table
-        if share:
-            table = table.filter(pa.array(draw(batch, held_seed) >= share))
+    read = list(dict.fromkeys([*columns, *([sides.column] if sides.column else [])]))
+    for batch in _interleaved(source, read, random):
+        table = batch.table.select(columns)
+        if sides.column or sides.share:
+            table = table.filter(pa.array(sides.divide(batch)[1]))
         held.append(table)
         count += table.num_rows
         if count >= most:
