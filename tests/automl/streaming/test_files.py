@@ -122,8 +122,7 @@ def test_a_damaged_file_is_named_before_work(tmp_path, small_memory, damage):
         ("lable", {}, r"no column 'lable' \(is it 'label'\?\)"),
         (np.zeros(300), {}, "y must be the name of one of its columns"),
         ("label", {"sample_weight": np.ones(300)}, "sample_weight needs all rows in memory"),
-        ("label", {"groups": "word"}, "groups needs all rows in memory"),
-        ("label", {"time": "number"}, "time needs all rows in memory"),
+        ("label", {"time": np.ones(300)}, "time needs all rows in memory"),
     ],
 )
 def test_what_needs_all_rows_is_refused(tmp_path, small_memory, target, arguments, message):
