@@ -59,15 +59,16 @@ class SidesByValue(Sides):
         rows: Number of the training rows.
         column: The column.
         held: Values of the rows to hold out. Required.
-        trained: Values of the rows to train on. Required.
+        left: Values of the rows to leave out. Required.
     """
 
     held: "pa.Array" = None
-    trained: "pa.Array" = None
+    left: "pa.Array" = None
 
     def divide(self, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         drawn, values = draw(batch, self.seed), batch.table[self.column]
-        return _among(values, self.held) & (drawn < self.share), _among(values, self.trained), drawn
+        held = _among(values, self.held)
+        return held & (drawn < self.share), ~(held | _among(values, self.left)), drawn
 
 
 def make_sides(
@@ -98,9 +99,11 @@ def make_sides(
     by = division.read(frame, frame, counts, first)
     kept, held = division.split(Labelled(frame, labels, None, by), target, seed, counts, share)
     values = entries["0"].combine_chunks()
+    left = np.ones(len(values), bool)
+    left[kept] = left[held] = False
     return SidesByValue(
         min(1.0, most / counts[held].sum()), seed, int(counts[kept].sum()), column,
-        values.take(held).unique(), values.take(kept).unique(),
+        values.take(held).unique(), values.take(np.flatnonzero(left)).unique(),
     )  # fmt: skip
 
 
@@ -109,15 +112,17 @@ def _entries(source: TableSource, columns: list[str]) -> "pa.Table":
     import pyarrow as pa
 
     names = [str(place) for place in range(len(columns))]
-    found, first = [], 0
+    found, first, most = [], 0, _COUNTED
     for batch in source.batches(columns):
         rows = batch.table.num_rows
         table = batch.table.select(columns).rename_columns(names)
         table = table.append_column("row_min", pa.array(np.arange(first, first + rows)))
         found.append(_counted(table.append_column("rows_sum", pa.array(np.ones(rows, "int64")))))
         first += rows
-        if sum(each.num_rows for each in found) > _COUNTED:
+        if sum(each.num_rows for each in found) > most:
             found = [_counted(pa.concat_tables(found))]
+            # Not after every batch, where most values differ.
+            most = max(_COUNTED, 2 * found[0].num_rows)
     return _counted(pa.concat_tables(found))
 
 
