@@ -14,6 +14,7 @@ from adaptive_nets.automl.judging.scoring import Metric
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.reporting.record import Record
 from adaptive_nets.automl.reporting.verdict import measured_with_interval, verdict
+from adaptive_nets.automl.streaming.some import some_rows
 from adaptive_nets.automl.targets import Classes
 from adaptive_nets.data.columns.tables import describe_table
 from adaptive_nets.report.content.classes import classes_section
@@ -201,7 +202,7 @@ def _coverage(told, y, outputs):
 def _why(told, model, rows, seconds) -> Iterator[Section]:
     """Yields which columns count, and how predictions follow the first of them."""
     began = time.monotonic()
-    rows = rows.take(np.arange(min(len(rows.x), _ROWS)))
+    rows = some_rows(rows, _ROWS)
     # Each column takes a call: what there is no time for is said below, not warned of.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The time limit of")
