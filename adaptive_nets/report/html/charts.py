@@ -56,8 +56,13 @@ def _tip(*pairs):
     return found
 
 
-def _scaled(chart):
-    return {"scale": {"zero": chart.zero}}
+def _scaled(chart, field):
+    found = {"scale": {"zero": chart.zero}}
+    values = chart.frame[field].astype("float64").dropna()
+    if len(values) and (values % 1 == 0).all():
+        # Epochs and steps have no halves.
+        found["axis"] = {"tickMinStep": 1}
+    return found
 
 
 def _series(names):
@@ -97,8 +102,8 @@ def _guides(chart):
 
 
 def _lines(chart, names):
-    x = _axis("x", chart.x, **_scaled(chart))
-    y = _axis("y", chart.y, **_scaled(chart))
+    x = _axis("x", chart.x, **_scaled(chart, "x"))
+    y = _axis("y", chart.y, **_scaled(chart, "y"))
     encoding = {"x": x, "y": y, **_series(names)}
     if "part" in names:
         encoding["detail"] = {"field": "part", "type": "nominal"}
@@ -125,8 +130,8 @@ def _lines(chart, names):
 
 def _points(chart, names):
     encoding = {
-        "x": _axis("x", chart.x, **_scaled(chart)),
-        "y": _axis("y", chart.y, **_scaled(chart)),
+        "x": _axis("x", chart.x, **_scaled(chart, "x")),
+        "y": _axis("y", chart.y, **_scaled(chart, "y")),
         "tooltip": _tip(("x", chart.x), ("y", chart.y)),
         **_series(names),
     }

@@ -113,7 +113,8 @@ footer { color: var(--pale); font-size: .88rem; padding: 2rem 1.2rem; }
 @media (max-width: 480px) {
   header, nav, main, footer { padding-left: .8rem; padding-right: .8rem; }
   h1 { font-size: 1.45rem; }
-  th, td { padding: .3rem .45rem; }
+  th, td { padding: .3rem .45rem; max-width: 16rem; }
+  table { width: max-content; }
 }
 @media print { nav, th button::after { display: none; } .scroll { overflow: visible; } }
 #vg-tooltip-element {

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Rows of a table on the page; JSON and DataFrames have them all.
 _MOST_ROWS, _MOST_CHART_ROWS = 300, 40
+# Tables with more rows than this are folded.
+_OPEN_ROWS = 30
 # Pictures for readers without JavaScript take at most this much of the page.
 _MOST_STILLS = 1_200_000
 # Digits beyond these are none of float32's.
@@ -87,7 +89,8 @@ def _block(block, pictures) -> dict[str, Any]:
         return {"type": "text", "text": block.text, "warning": block.warning}
     if isinstance(block, Code):
         return {"type": "code", "text": block.text, "title": block.title}
-    found = {"type": "table", "name": block.name, "title": block.title}
+    folded = len(block.frame) > _OPEN_ROWS
+    found = {"type": "table", "name": block.name, "title": block.title, "folded": folded}
     most = _MOST_ROWS
     if isinstance(block, Chart):
         found |= {"type": "chart", "alt": block.alt, "still": pictures[block.name]}

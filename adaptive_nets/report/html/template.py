@@ -34,6 +34,9 @@ PAGE = """<!DOCTYPE html>
 {%- elif block.type == "code" %}
 <h3 class="code-title">{{ block.title }}</h3>
 <pre tabindex="0" aria-label="{{ block.title }}"><code>{{ block.text }}</code></pre>
+{%- elif block.type == "table" and block.folded %}
+<details><summary>{{ block.title }}: {{ block.left_out + block.rows|length }} rows</summary>\
+{{ table(block) }}</details>
 {%- elif block.type == "table" %}
 {{ table(block) }}
 {%- else %}
