@@ -10,7 +10,10 @@ from adaptive_nets.report.content.document import Chart, rows_of
 
 # A page has this many pixels for a chart at most, and labels of categories have these.
 _HEIGHT, _BAR, _CELL, _LABEL = 280, 22, 34, 180
-_NUMBER = ".4~g"
+# All digits of float32, and no exponents.
+_NUMBER = ",.7~r"
+# Names of columns in one line, if they have no more letters than this.
+_LETTERS = 60
 
 
 def specification(chart: Chart) -> dict[str, Any]:
@@ -166,6 +169,11 @@ def _bins(chart, names):
     return [{"mark": {"type": "bar", "opacity": 0.75}, "encoding": encoding}]
 
 
+def _angle(names):
+    words = [str(name) for name in names.unique()]
+    return 0 if max(map(len, words), default=0) * len(words) <= _LETTERS else -40
+
+
 def _cells(chart, names):
     row = {
         "field": "row", "type": "nominal", "sort": None, "title": chart.y or None,
@@ -173,7 +181,7 @@ def _cells(chart, names):
     }  # fmt: skip
     column = {
         "field": "column", "type": "nominal", "sort": None, "title": chart.x or None,
-        "axis": {"labelLimit": 90, "labelAngle": -40, "orient": "top"},
+        "axis": {"labelLimit": 90, "labelAngle": _angle(chart.frame["column"]), "orient": "top"},
     }  # fmt: skip
     field = "share" if "share" in names else "value"
     pairs = [("row", chart.y), ("column", chart.x), ("value", "value")]
@@ -191,7 +199,9 @@ def _cells(chart, names):
             "condition": {"test": f"datum['{field}'] > {0.55 * high!r}", "value": "#ffffff"},
             "value": "#111111",
         }
-        text = {"field": "value", "type": "quantitative", "format": ".3~g"}
+        whole = (chart.frame["value"] % 1 == 0).all()
+        form = ",.0f" if whole else ",.3~r"
+        text = {"field": "value", "type": "quantitative", "format": form}
         layers.append({"mark": "text", "encoding": {**encoding, "text": text, "color": ink}})
     return layers
 
