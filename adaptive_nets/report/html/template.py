@@ -75,7 +75,8 @@ TABLE = """<div class="scroll" role="region" tabindex="0" aria-label="{{ block.t
 {%- for row in block.rows %}
 <tr>
 {%- for cell in row %}<td{% if block.columns[loop.index0].numeric %} class="number"{% endif %}\
-{% if cell.number is not none %} data-value="{{ cell.number }}"{% endif %}>{{ cell.text }}</td>{% endfor %}</tr>
+{% if cell.number is not none %} data-value="{{ cell.number }}"{% endif %}>{{ cell.text }}</td>\
+{% endfor %}</tr>
 {%- endfor %}
 </tbody>
 </table>
