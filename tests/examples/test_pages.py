@@ -52,3 +52,24 @@ def test_a_command_has_the_flags_that_it_is_given(line):
 
 def test_commands_are_found():
     assert len(COMMANDS) > 15
+
+
+def _rows(text, heading):
+    table = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
+
+
+def test_what_is_said_of_others_has_a_source_and_a_day():
+    text = TEXTS["docs/compare.md"]
+    sources = _rows(text, "Sources")
+    assert all(re.fullmatch(r"\[[^\]]+\]\(https://\S+\)", source) for _, _, source, _ in sources)
+    assert all(re.fullmatch(r"20\d\d-\d\d-\d\d", day) for *_, day in sources)
+    compared = re.findall(r"^\| ([\w-]+)", text.partition("\n## ")[0], re.MULTILINE)
+    assert len(compared) > 6 and set(compared) - {"adaptive_nets"} <= {each[0] for each in sources}
+
+
+def test_what_is_said_of_this_package_is_shown_by_a_file():
+    shown = [re.findall("`([^`]+)`", cell) for _, cell in _rows(TEXTS["docs/compare.md"], "Ours")]
+    assert len(shown) >= 6 and all(shown)
+    assert all((REPO / path).exists() for each in shown for path in each)
