@@ -32,7 +32,7 @@ def settings(mode: str) -> dict[str, Any]:
             "interval": {"stroke": ink, "strokeWidth": 1.5},
         },
         "axis": {**text, "gridColor": grid, "domainColor": pale, "tickColor": pale,
-                 "titleFontWeight": "normal", "labelOverlap": "greedy", "labelSeparation": 8},
+                 "titleFontWeight": "normal", "labelOverlap": "parity", "labelSeparation": 8},
         "axisX": {"labelFlush": False},
         "legend": {**text, "symbolOpacity": 1},
     }  # fmt: skip

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from adaptive_nets._version import __version__
-from adaptive_nets.report.content.document import Chart, Code, Report, Text, plain
+from adaptive_nets.report.content.document import Chart, Code, Report, Text, plain, rounded
 from adaptive_nets.report.html.charts import specification
 from adaptive_nets.report.html.engine import bundle, still, templates
 from adaptive_nets.report.html.looks import STYLE, settings
@@ -19,8 +19,8 @@ _MOST_ROWS, _MOST_CHART_ROWS = 300, 40
 _OPEN_ROWS = 30
 # Pictures for readers without JavaScript take at most this much of the page.
 _MOST_STILLS = 1_200_000
-# Digits beyond these are none of float32's.
-_DIGITS = 7
+# Digits that are shown; pages sort by all of them.
+_DIGITS = 5
 
 
 def render(report: Report) -> str:
@@ -119,4 +119,4 @@ def _cell(value: Any) -> dict[str, Any]:
         return {"number": None, "text": str(found)}
     if isinstance(found, int):
         return {"number": found, "text": str(found)}
-    return {"number": repr(found), "text": f"{found:.{_DIGITS - 2}g}"}
+    return {"number": repr(found), "text": rounded(found, _DIGITS)}
