@@ -1,12 +1,15 @@
 """A newcomer's way: from a wheel and tables as they are to a served model, by commands alone.
 
     python benchmarks/newcomer.py --data_dir DIR [--tables a,b] [--seconds 60] [--work_dir DIR]
-    python benchmarks/newcomer.py --quick
+    python benchmarks/newcomer.py --pages [--work_dir DIR]
+    python benchmarks/newcomer.py --quick [--pages]
 
 The package is built and installed into a new environment, and a model is fitted to each table,
 evaluated and exported. `saved_model_cli` then predicts raw rows with the export, in a process that
 cannot import adaptive_nets; its predictions are compared with those of `adaptive-nets predict`.
-`--quick` takes this environment and a table that is drawn.
+`--pages` follows pages instead, word by word: from the start page to a served prediction, from an
+import to a grown model, and from an estimator script to a SavedModel. `--quick` takes this
+environment, a table that is drawn, and of the pages the first.
 """
 
 import argparse
@@ -14,6 +17,8 @@ import contextlib
 import json
 import os
 import pathlib
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,6 +35,8 @@ from benchmarks.tabular.tasks import mixed_table
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TABLES = ("titanic", "telco_churn", "kc_housing", "sms_spam")
+PAGES = ("docs/start.md", "docs/growth.md", "docs/gallery/estimator.md")
+_BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What is read is the table as it is; the predictions of so many rows are compared.
 ROWS = 1000
 
@@ -83,7 +90,9 @@ class StepsHere(Steps):
         if path:
             return super().run(command, path)
         with contextlib.chdir(self.work):
-            if app.main(command[1:]):
+            if command[0] == "python":
+                exec(compile(command[-1], "a page", "exec"), {"__name__": "example"})
+            elif app.main(command[1:]):
                 raise RuntimeError(f"{command} failed")
         return None
 
@@ -154,17 +163,43 @@ def way(run, file, target, seconds):
     return {**run.seconds, "difference": difference(predicted, run.work / "outputs")}
 
 
+def follow(run, text, seconds=None):
+    """Runs a page's commands and Python blocks in their order; returns the seconds of each.
+
+    Blocks of Python share their names: each runs after those before it. The commands that install
+    have been run already.
+
+    Args:
+        run: The `Steps` to run with.
+        text: The page.
+        seconds: Time limit in place of those of the page, or `None`.
+    """
+    if seconds is not None:
+        text = re.sub(r"(time_limit[ =])\d+", rf"\g<1>{seconds}", text)
+    before = ""
+    for number, (kind, block) in enumerate(_BLOCK.findall(text)):
+        if kind == "python":
+            before += block
+            run(f"{number} python", "python", "-c", before)
+        elif "pip install" not in block:
+            for line in block.splitlines():
+                program, *arguments = shlex.split(line)
+                run(f"{number} {program} {arguments[0]}", program, *arguments)
+    return run.seconds
+
+
 def parsed(argv):
     """The command's arguments."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
+    parser.add_argument("--pages", action="store_true", help="follow pages, and no tables")
     parser.add_argument("--data_dir", type=pathlib.Path, help="folder of the tables")
     parser.add_argument("--tables", default=",".join(TABLES), help="names, with commas")
     parser.add_argument("--seconds", default="60", help="time limit of each fit")
     parser.add_argument("--work_dir", type=pathlib.Path, help="folder to write; default: a new one")
     given = parser.parse_args(argv)
-    if not given.quick and given.data_dir is None:
-        parser.error("--data_dir is needed, or --quick")
+    if not given.quick and not given.pages and given.data_dir is None:
+        parser.error("--data_dir is needed, or --pages or --quick")
     return given
 
 
@@ -172,13 +207,24 @@ def main(argv=None):
     """Goes the way with each table; returns the figures by table."""
     given = parsed(argv)
     work = pathlib.Path(tempfile.mkdtemp(dir=given.work_dir)).resolve()
+    programs = pathlib.Path(sys.executable).parent
+    if not given.quick:
+        programs, installed = new_environment(work)
+        print(", ".join(f"{step}: {taken} s" for step, taken in installed.items()), flush=True)
+    make = StepsHere if given.quick else Steps
+    if given.pages:
+        found = {}
+        for name in PAGES[:1] if given.quick else PAGES:
+            run = make(programs, work / pathlib.Path(name).stem)
+            text = (ROOT / name).read_text(encoding="utf-8")
+            found[name] = follow(run, text, 1 if given.quick else None)
+            print(f"{name}: {sum(found[name].values()):.0f} s, {found[name]}", flush=True)
+        return found
     if given.quick:
-        programs, seconds = pathlib.Path(sys.executable).parent, "2"
+        seconds = "2"
         mixed_table(200, 0).to_csv(work / "mixed.csv", index=False)
         tables = {"mixed": (work / "mixed.csv", "bought")}
     else:
-        programs, installed = new_environment(work)
-        print(", ".join(f"{step}: {taken} s" for step, taken in installed.items()), flush=True)
         folder, seconds = given.data_dir.resolve() / "tables", given.seconds
         about = json.loads((folder / "tables.json").read_text())
         tables = {
@@ -187,8 +233,7 @@ def main(argv=None):
         }
     found = {}
     for name, (file, target) in tables.items():
-        steps = (StepsHere if given.quick else Steps)(programs, work / name)
-        found[name] = way(steps, file, target, seconds)
+        found[name] = way(make(programs, work / name), file, target, seconds)
         print(f"{name}: {found[name]}", flush=True)
     print(pd.DataFrame(found).T.to_string())
     return found

@@ -70,6 +70,11 @@ COMMANDS = {
         "Write what a search or fit has found as a SavedModel.",
         "--model_dir=DIR --path=PATH",
     ),
+    "report": Command(
+        "report",
+        "Write a report of a search or fit, as a page or as data.",
+        "--model_dir=DIR --out=REPORT.html [--table=FILE|--data=DATA] [flags]",
+    ),
 }
 
 

@@ -78,6 +78,8 @@ def parse(command: str, values: flags.FlagValues, arguments: list[str]) -> None:
         raise UsageError("predict needs exactly one of --saved_model and --model_dir.")
     if command in ("predict", "evaluate") and bool(values.data) == bool(values.table):
         raise UsageError(f"{command} needs exactly one of --table and --data.")
+    if command == "report" and values.data and values.table:
+        raise UsageError("report takes one of --table and --data.")
     if command == "predict" and values.out and values.output:
         raise UsageError("predict takes one of --out and --output.")
 
@@ -279,6 +281,17 @@ def _define_export(values: flags.FlagValues) -> None:
     flags.DEFINE_enum("format", EXPORTS[0], EXPORTS, text, flag_values=values)
 
 
+def _define_report(values: flags.FlagValues) -> None:
+    _model_dir(values, "Folder of the search.")
+    text = "File to write, .html or .json; or a folder for tables and pictures."
+    flags.DEFINE_string("out", None, text, flag_values=values)
+    _table(values, f"{TABLE_HELP} to measure on, for what fit has found.")
+    _data(values, "Data set whose test part is measured on, for a search")
+    text = "Seconds for importances, for what fit has found. Default: 5."
+    flags.DEFINE_float("time_limit", None, text, flag_values=values)
+    _above_zero(values, "time_limit")
+
+
 _REQUIRED = {
     "fit": ("table", "target", "model_dir"),
     "search": ("data", "model_dir"),
@@ -287,6 +300,7 @@ _REQUIRED = {
     "predict": (),
     "fuse": ("out",),
     "export": ("model_dir", "path"),
+    "report": ("model_dir", "out"),
 }
 _PATHS = frozenset(("data", "export", "model_dir", "out", "output", "path", "saved_model", "table"))
 _DEFINE = {
@@ -297,6 +311,7 @@ _DEFINE = {
     "predict": _define_predict,
     "fuse": _define_fuse,
     "export": _define_export,
+    "report": _define_report,
 }
 
 

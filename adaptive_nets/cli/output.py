@@ -14,6 +14,8 @@ import pandas as pd
 from adaptive_nets.files.atomic import atomic_write
 
 PROGRAM = "adaptive-nets"
+# Files in the folder of a search that it does not read.
+_RESULTS = (".csv", ".html")
 
 
 def show(frame: pd.DataFrame, form: str = "table") -> None:
@@ -57,7 +59,7 @@ def check_target(flag: str, target: str | None, sources: Iterable[str | None]) -
         if not read.exists():
             continue
         same = os.path.samefile(target, source) or path in read.parents
-        if same or (read in path.parents and path.is_file() and path.suffix != ".csv"):
+        if same or (read in path.parents and path.is_file() and path.suffix not in _RESULTS):
             raise ValueError(
                 f"{flag}={target} would overwrite {source}, which is read. Choose another {flag}."
             )

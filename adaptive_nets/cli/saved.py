@@ -1,5 +1,7 @@
 """`adaptive-nets leaderboard | evaluate | export`: results of a finished search or fit."""
 
+from typing import Any
+
 import pandas as pd
 from absl import flags as absl_flags
 
@@ -13,10 +15,15 @@ def leaderboard(values: absl_flags.FlagValues) -> None:
     Args:
         values: Parsed flags of the subcommand.
     """
-    output.show(_load(values.model_dir).leaderboard(), values.format)
+    output.show(load(values.model_dir).leaderboard(), values.format)
 
 
-def _load(model_dir: str) -> "adanet.AdaNet | automl.AutoClassifier | automl.AutoRegressor":
+def load(model_dir: str) -> "adanet.AdaNet | automl.AutoClassifier | automl.AutoRegressor":
+    """Returns what a search or fit has found.
+
+    Args:
+        model_dir: Its folder.
+    """
     fitted = tables.is_fit(model_dir)
     return automl.load(model_dir) if fitted else adanet.AdaNet.load(model_dir)
 
@@ -33,12 +40,22 @@ def evaluate(values: absl_flags.FlagValues) -> None:
         measured = found.evaluate(table)
         output.show(pd.DataFrame([{"rows": len(table), **measured}]), values.format)
         return
-    dataset = data.load(values.data, **flags.data_options(values))
     search = adanet.AdaNet.load(values.model_dir)
+    x, y = test_rows(values, search)
+    output.show(pd.DataFrame([{"rows": len(x), **search.evaluate(x, y)}]), values.format)
+
+
+def test_rows(values: absl_flags.FlagValues, search: adanet.AdaNet) -> tuple[Any, Any]:
+    """Returns features and labels of the test part of `--data`, as a search takes them.
+
+    Args:
+        values: Parsed flags of the subcommand.
+        search: The search.
+    """
+    dataset = data.load(values.data, **flags.data_options(values))
     one_class = isinstance(search.head, heads.BinaryClass | heads.MultiClass)
     dataset = dataset.for_head("auto" if one_class else "multi_label")
-    metrics = search.evaluate(dataset.x_test, dataset.y_test)
-    output.show(pd.DataFrame([{"rows": len(dataset.x_test), **metrics}]), values.format)
+    return dataset.x_test, dataset.y_test
 
 
 def export(values: absl_flags.FlagValues) -> None:
@@ -48,4 +65,4 @@ def export(values: absl_flags.FlagValues) -> None:
         values: Parsed flags of the subcommand.
     """
     output.check_target("--path", values.path, (values.model_dir,))
-    print(_load(values.model_dir).export(values.path, format=values.format))
+    print(load(values.model_dir).export(values.path, format=values.format))

@@ -15,7 +15,7 @@ from adaptive_nets.report.content.document import Chart, Report
 from adaptive_nets.report.content.energies import machine_report, structure_report
 from adaptive_nets.report.content.growths import growth_report
 from adaptive_nets.report.html.charts import specification
-from adaptive_nets.report.html.engine import still
+from adaptive_nets.report.html.engine import check_installed, still
 from adaptive_nets.report.html.looks import settings
 from adaptive_nets.report.html.page import render
 
@@ -149,6 +149,7 @@ def check_report_path(path: str | os.PathLike) -> Path:
         path: A file that ends in `.html` or `.json`, or a folder.
 
     Raises:
+        ImportError: The extra `report` is not installed, which all but JSON needs.
         ValueError: It ends like another file, or stands for something else.
     """
     path = Path(_checks.check_path("path", path))
@@ -163,6 +164,8 @@ def check_report_path(path: str | os.PathLike) -> Path:
             "A report is a file that ends in .html or .json, or a folder. "
             f"Received: path={_checks.show(str(path))}."
         )
+    if form != ".json":
+        check_installed()
     return path
 
 

@@ -170,6 +170,16 @@ def test_newcomer(capsys, monkeypatch):
     assert "mixed" in capsys.readouterr().out
 
 
+def test_a_newcomer_follows_the_start_page(capsys, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    (found,) = run("newcomer", "--pages").values()
+    assert [step.partition(" ")[2] for step in found] == [
+        "python", "adaptive-nets fit", "adaptive-nets evaluate", "adaptive-nets predict",
+        "saved_model_cli show", "adaptive-nets predict", "python",
+    ]  # fmt: skip
+    assert "docs/start.md" in capsys.readouterr().out
+
+
 def test_large(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
     large = importlib.import_module("benchmarks.tabular.large")

@@ -192,6 +192,7 @@ def test_data_that_cannot_be_searched(capsys, tmp_path, arrays, options, message
         ("predict", "--model_dir={}", "--data=iris"),
         ("predict", "--saved_model={}", "--data=iris"),
         ("export", "--model_dir={}", "--path={}/out"),
+        ("report", "--model_dir={}", "--out={}/r.json"),
     ],
 )
 def test_missing_search(capsys, tmp_path, arguments):

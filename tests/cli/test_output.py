@@ -127,6 +127,9 @@ def test_what_is_read_is_not_overwritten(tmp_path):
             ValueError, match=f"--output={target} would overwrite .*, which is read"
         ):
             output.check_target("--output", str(target), sources)
+    for name in ("old.csv", "old.html"):
+        (folder / name).write_text("")
+        output.check_target("--output", str(folder / name), sources)
     for target in (None, tmp_path / "new.csv", folder / "new.csv", "/dev/stdout"):
         output.check_target("--output", target and str(target), sources)
 

@@ -11,12 +11,8 @@ import pytest
 pytestmark = pytest.mark.usefixtures("few_chunks")
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
-# distribution.md wants a cluster; test_gallery.py compares what the gallery prints.
-DOCS = [
-    p
-    for p in sorted((REPO / "docs").rglob("*.md"))
-    if p.name != "distribution.md" and p.parent.name != "gallery"
-]
+# test_gallery.py compares what the gallery prints; test_pages.py has other languages.
+DOCS = [p for p in sorted((REPO / "docs").rglob("*.md")) if p.parent.name != "gallery"]
 FENCE = re.compile(
     r"^(?P<indent> *)```python\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )

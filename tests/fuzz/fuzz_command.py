@@ -41,6 +41,7 @@ def _files():
         "evaluate": ({"model_dir": stored, "data": data, "split_seed": "0"}, ()),
         "predict": ({"model_dir": stored, "data": data, "rows": "3", "output": "p.csv"}, ()),
         "export": ({"model_dir": stored, "path": "out"}, ()),
+        "report": ({"model_dir": stored, "data": data, "out": "r.json"}, ()),
         "fuse": ({"out": "c.keras", "cross": "zero", "norm": "joint", "seed": "0"}, models),
         "search": (
             {

@@ -4,7 +4,8 @@
 
 It needs playwright and Chromium. It looks for errors in the console, for requests, for figures that
 are not drawn, in light and dark, for tables that do not sort, for a page that is wider than a
-phone, and, with the file of axe-core, for serious faults of accessibility.
+phone, for files of more than 3 MB, and, with the file of axe-core, for serious faults of
+accessibility.
 """
 
 import argparse
@@ -14,6 +15,9 @@ import shutil
 import sys
 
 SIZES = ((1300, "light"), (390, "light"), (390, "dark"), (1300, "dark"))
+MOST_BYTES = 3_000_000
+# Milliseconds; a busy machine draws slowly.
+_PATIENCE = 300_000
 
 _EMPTY = """() => [...document.querySelectorAll("[data-chart]")]
     .filter(e => !e.querySelector("svg path, svg rect, svg line")).map(e => e.dataset.chart)"""
@@ -47,6 +51,8 @@ def faults_of(
     sync_playwright = importlib.import_module("playwright.sync_api").sync_playwright
 
     found = []
+    if page.stat().st_size > MOST_BYTES:
+        found.append(f"{page.name} has {page.stat().st_size:,} bytes")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for width, mode in SIZES:
@@ -59,7 +65,7 @@ def faults_of(
             tab.on("console", lambda m, kept=messages: kept.append(f"console: {m.text[:300]}"))
             tab.on("pageerror", lambda e, kept=messages: kept.append(f"error: {str(e)[:300]}"))
             tab.on("request", lambda r, kept=messages: kept.append(f"request: {r.url[:120]}"))
-            tab.goto(page.resolve().as_uri())
+            tab.goto(page.resolve().as_uri(), timeout=_PATIENCE)
             messages[:] = [m for m in messages if not m.startswith("request: file:")]
             found += [f"{where}: {fault}" for fault in (*_look(tab, width, axe), *messages)]
             if pictures is not None:
@@ -73,7 +79,7 @@ def _look(tab, width, axe):
     figures = tab.locator("[data-chart]")
     try:
         tab.wait_for_function(
-            "() => !document.querySelector('[data-chart]:not([data-drawn])')", timeout=120_000
+            "() => !document.querySelector('[data-chart]:not([data-drawn])')", timeout=_PATIENCE
         )
     except Exception as error:
         yield f"figures are not drawn: {str(error)[:200]}"

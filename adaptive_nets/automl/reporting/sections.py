@@ -14,10 +14,20 @@ from adaptive_nets.automl.judging.scoring import Metric
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.reporting.record import Record
 from adaptive_nets.automl.reporting.verdict import measured_with_interval, verdict
+from adaptive_nets.automl.streaming.some import some_rows
 from adaptive_nets.automl.targets import Classes
 from adaptive_nets.data.columns.tables import describe_table
 from adaptive_nets.report.content.classes import classes_section
-from adaptive_nets.report.content.document import Block, Chart, Code, Report, Section, Table, Text
+from adaptive_nets.report.content.document import (
+    Block,
+    Chart,
+    Code,
+    Report,
+    Section,
+    Table,
+    Text,
+    rounded,
+)
 from adaptive_nets.report.content.environment import settings_section
 from adaptive_nets.report.content.numbers import numbers_section
 from adaptive_nets.report.content.searches import search_sections
@@ -137,7 +147,7 @@ def _distribution(told, found) -> Chart:
         frame = frame.drop(columns="series")
     else:
         frame["series"] = [f"target {k + 1}" for k in frame["series"]]
-    ends = f"{frame['start'].min():.4g} to {frame['end'].max():.4g}"
+    ends = f"{rounded(frame['start'].min())} to {rounded(frame['end'].max())}"
     return Chart("target", f"Distribution of {name}", f"Numbers from {ends}.", frame, "bins",
                  name, "rows")  # fmt: skip
 
@@ -201,7 +211,7 @@ def _coverage(told, y, outputs):
 def _why(told, model, rows, seconds) -> Iterator[Section]:
     """Yields which columns count, and how predictions follow the first of them."""
     began = time.monotonic()
-    rows = rows.take(np.arange(min(len(rows.x), _ROWS)))
+    rows = some_rows(rows, _ROWS)
     # Each column takes a call: what there is no time for is said below, not warned of.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The time limit of")
@@ -210,7 +220,9 @@ def _why(told, model, rows, seconds) -> Iterator[Section]:
         )
     measured = found.dropna(subset=["importance"])
     title = f"What shuffling a column costs: {told.metric.name.replace('_', ' ')}"
-    said = "; ".join(f"{n}: {v:.3g}" for n, v in measured[["feature", "importance"]].values[:10])
+    said = "; ".join(
+        f"{n}: {rounded(v, 3)}" for n, v in measured[["feature", "importance"]].values[:10]
+    )
     bars = measured.rename(columns={"feature": "label", "importance": "value"})
     blocks: list[Block] = [
         Text(
@@ -238,8 +250,8 @@ def _why(told, model, rows, seconds) -> Iterator[Section]:
 
 
 def _dependence(place, name, frame, numeric, said) -> Chart:
-    low, high = frame["mean"].min(), frame["mean"].max()
-    alt = f"The {said} goes from {low:.4g} to {high:.4g} as {name} changes and all else stays."
+    low, high = rounded(frame["mean"].min()), rounded(frame["mean"].max())
+    alt = f"The {said} goes from {low} to {high} as {name} changes and all else stays."
     title = f"{said[0].upper()}{said[1:]} by {name}"
     present = frame[frame["value"].notna()]
     if numeric:
@@ -270,7 +282,9 @@ def _settings(told):
 
 def _use(model, told):
     kind = "predict_proba" if told.classes is not None else "predict"
-    folder = getattr(model, "model_dir", None)
+    folder = getattr(model, "model_dir", None) or getattr(
+        getattr(model, "search_", None), "model_dir", None
+    )
     load = f"model = an.automl.load({str(folder)!r})" if folder else "model.save('model')"
     return (
         f"import adaptive_nets as an\n\n{load}\nmodel.{kind}(table)\n"

@@ -11,6 +11,7 @@ from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.scoring import Metric
 from adaptive_nets.automl.reporting.record import Held
 from adaptive_nets.automl.targets import Classes, Target
+from adaptive_nets.report.content.document import rounded
 
 _DRAWS, _LEAST_DRAWS, _SECONDS = 1000, 50, 1.0
 _ENDS = (0.025, 0.975)
@@ -114,8 +115,8 @@ def verdict(
     better = "higher" if metric.rising else "lower"
     words = (
         f"On {rows:,} rows held out of the training, the model's {metric.name.replace('_', ' ')} "
-        f"is {served['value']:.4g} (95 % interval {served['lower']:.4g} to "
-        f"{served['upper']:.4g}; {better} is better)"
+        f"is {rounded(served['value'])} (95 % interval {rounded(served['lower'])} to "
+        f"{rounded(served['upper'])}; {better} is better)"
     )
     words += f"{_against(found, metric, note)} {_tested(tested)}"
     return words.strip()
@@ -131,7 +132,7 @@ def _against(found, metric, note):
     sign = 1.0 if metric.rising else -1.0
     gain = sign * difference["value"]
     sure = sign * difference[["lower", "upper"]].to_numpy("float64")
-    told = f", against {baseline['value']:.4g} of the best baseline, {baseline['model']}"
+    told = f", against {rounded(baseline['value'])} of the best baseline, {baseline['model']}"
     size = abs(difference["value"] / baseline["value"]) if baseline["value"] else np.nan
     share = f" ({size:.1%})" if np.isfinite(size) else ""
     if gain > 0 and sure.min() > 0:
@@ -146,5 +147,5 @@ def _against(found, metric, note):
 def _tested(tested):
     if not tested:
         return ""
-    told = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in tested.items())
+    told = ", ".join(f"{name.replace('_', ' ')} {rounded(value)}" for name, value in tested.items())
     return f"On the rows passed to the report: {told}."

@@ -197,3 +197,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return None if value != value else str(value)
+
+
+def rounded(value: float, digits: int = 4) -> str:
+    """Returns a number as text: large ones whole, with commas, and none below 1e15 as 1e+05.
+
+    Args:
+        value: The number.
+        digits: Digits of numbers that are not whole. Defaults to `4`.
+    """
+    text = f"{value:.{digits}g}"
+    return f"{value:,.0f}" if "e+" in text and abs(value) < 1e15 else text

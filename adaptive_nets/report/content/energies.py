@@ -8,7 +8,7 @@ import pandas as pd
 
 from adaptive_nets.energy import RBM, EnergyNet, StructureReport
 from adaptive_nets.energy.checks import check_built, check_visible
-from adaptive_nets.report.content.document import Block, Chart, Report, Section, Table
+from adaptive_nets.report.content.document import Block, Chart, Report, Section, Table, rounded
 from adaptive_nets.report.content.environment import settings_section
 
 _SAMPLES, _BINS = 1000, 40
@@ -62,7 +62,7 @@ def _energies(machine, x):
             pd.DataFrame({"start": edges[:-1], "end": edges[1:], "count": density, "series": name})
         )
     data, drawn = (float(values.mean()) for values in energies.values())
-    told = f"Rows have a mean free energy of {data:.4g} nats, its samples {drawn:.4g}."
+    told = f"Rows have a mean free energy of {rounded(data)} nats, its samples {rounded(drawn)}."
     chart = Chart(
         "free_energies", "Free energies of rows and of samples",
         f"{told} The machine models the rows well if the two overlap.",

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 
 from adaptive_nets.growth.core.plan import GrowthReport
-from adaptive_nets.report.content.document import Block, Chart, Report, Section, Table, Text
+from adaptive_nets.report.content.document import (
+    Block,
+    Chart,
+    Report,
+    Section,
+    Table,
+    Text,
+    rounded,
+)
 from adaptive_nets.report.content.environment import settings_section
 
 
@@ -104,6 +112,10 @@ def _curves(history) -> list[Block]:
             ]
         )
         frame = frame[np.isfinite(frame["y"].astype("float64"))]
-        alt = f"{name} over {len(values)} epochs; at last {values[-1]:.4g}." if len(values) else ""
+        alt = (
+            f"{name} over {len(values)} epochs; at last {rounded(values[-1])}."
+            if len(values)
+            else ""
+        )
         blocks.append(Chart(f"history_{len(blocks)}", name, alt, frame, "lines", "epoch", name))
     return blocks

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from adaptive_nets.report.content.document import Block, Chart, Section, Text
+from adaptive_nets.report.content.document import Block, Chart, Section, Text, rounded
 
 _MOST_POINTS, _BINS = 800, 30
 
@@ -57,7 +57,7 @@ def _scatter(y, predictions, names) -> Iterator[Block]:
     yield Chart(
         "true_and_predicted",
         f"True against predicted{shown}",
-        f"Points near the diagonal. The mean distance from it is {spread:.4g}.",
+        f"Points near the diagonal. The mean distance from it is {rounded(spread)}.",
         pd.concat(parts),
         "points",
         "predicted",
@@ -67,7 +67,7 @@ def _scatter(y, predictions, names) -> Iterator[Block]:
     yield Chart(
         "residuals",
         f"Residuals against predicted{shown}",
-        f"True minus predicted numbers; their mean is {residuals.mean():.4g}.",
+        f"True minus predicted numbers; their mean is {rounded(residuals.mean())}.",
         pd.concat(off),
         "points",
         "predicted",
@@ -86,8 +86,8 @@ def _scatter(y, predictions, names) -> Iterator[Block]:
     yield Chart(
         "residual_distribution",
         "Distribution of the residuals",
-        f"Half of the residuals are between {np.quantile(residuals, 0.25):.4g} and "
-        f"{np.quantile(residuals, 0.75):.4g}.",
+        f"Half of the residuals are between {rounded(np.quantile(residuals, 0.25))} and "
+        f"{rounded(np.quantile(residuals, 0.75))}.",
         pd.concat(frames),
         "bins",
         "true minus predicted (outer bins hold all beyond them)",

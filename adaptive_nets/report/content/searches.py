@@ -16,6 +16,7 @@ from adaptive_nets.report.content.document import (
     Section,
     Table,
     Text,
+    rounded,
 )
 from adaptive_nets.report.content.environment import settings_section
 from adaptive_nets.report.content.numbers import numbers_section
@@ -83,10 +84,10 @@ def _verdict(search, board, measured):
     members = "1 subnetwork" if count == 1 else f"{count} subnetworks"
     words = (
         f"After {rounds} round{'s' if rounds > 1 else ''} the ensemble has {members} and "
-        f"{ensemble.parameters:,} parameters; its objective is {ensemble.objective:.5g}."
+        f"{ensemble.parameters:,} parameters; its objective is {rounded(ensemble.objective, 5)}."
     )
     if measured:
-        told = ", ".join(f"{name} {value:.5g}" for name, value in measured.items())
+        told = ", ".join(f"{name} {rounded(value, 5)}" for name, value in measured.items())
         words += f" On the rows passed: {told}."
     return f"{words} The search ended by {search.stop_reason}."
 
@@ -187,7 +188,9 @@ def _ensemble(search):
 
 
 def _weights(title, frame, x):
-    alt = "; ".join(f"{label}: {value:.3g}" for label, value in frame.head(12).values.tolist())
+    alt = "; ".join(
+        f"{label}: {rounded(value, 3)}" for label, value in frame.head(12).values.tolist()
+    )
     return Chart("member_weights", title, f"{title}: {alt}.", frame, "bars", x)
 
 

@@ -10,7 +10,10 @@ from adaptive_nets.report.content.document import Chart, rows_of
 
 # A page has this many pixels for a chart at most, and labels of categories have these.
 _HEIGHT, _BAR, _CELL, _LABEL = 280, 22, 34, 180
-_NUMBER = ".4~g"
+# All digits of float32, and no exponents.
+_NUMBER = ",.7~r"
+# Names of columns in one line, if they have no more letters than this.
+_LETTERS = 60
 
 
 def specification(chart: Chart) -> dict[str, Any]:
@@ -56,8 +59,13 @@ def _tip(*pairs):
     return found
 
 
-def _scaled(chart):
-    return {"scale": {"zero": chart.zero}}
+def _scaled(chart, field):
+    found = {"scale": {"zero": chart.zero}}
+    values = chart.frame[field].astype("float64").dropna()
+    if len(values) and (values % 1 == 0).all():
+        # Epochs and steps have no halves.
+        found["axis"] = {"tickMinStep": 1}
+    return found
 
 
 def _series(names):
@@ -97,8 +105,8 @@ def _guides(chart):
 
 
 def _lines(chart, names):
-    x = _axis("x", chart.x, **_scaled(chart))
-    y = _axis("y", chart.y, **_scaled(chart))
+    x = _axis("x", chart.x, **_scaled(chart, "x"))
+    y = _axis("y", chart.y, **_scaled(chart, "y"))
     encoding = {"x": x, "y": y, **_series(names)}
     if "part" in names:
         encoding["detail"] = {"field": "part", "type": "nominal"}
@@ -125,8 +133,8 @@ def _lines(chart, names):
 
 def _points(chart, names):
     encoding = {
-        "x": _axis("x", chart.x, **_scaled(chart)),
-        "y": _axis("y", chart.y, **_scaled(chart)),
+        "x": _axis("x", chart.x, **_scaled(chart, "x")),
+        "y": _axis("y", chart.y, **_scaled(chart, "y")),
         "tooltip": _tip(("x", chart.x), ("y", chart.y)),
         **_series(names),
     }
@@ -161,6 +169,11 @@ def _bins(chart, names):
     return [{"mark": {"type": "bar", "opacity": 0.75}, "encoding": encoding}]
 
 
+def _angle(names):
+    words = [str(name) for name in names.unique()]
+    return 0 if max(map(len, words), default=0) * len(words) <= _LETTERS else -40
+
+
 def _cells(chart, names):
     row = {
         "field": "row", "type": "nominal", "sort": None, "title": chart.y or None,
@@ -168,7 +181,7 @@ def _cells(chart, names):
     }  # fmt: skip
     column = {
         "field": "column", "type": "nominal", "sort": None, "title": chart.x or None,
-        "axis": {"labelLimit": 90, "labelAngle": -40, "orient": "top"},
+        "axis": {"labelLimit": 90, "labelAngle": _angle(chart.frame["column"]), "orient": "top"},
     }  # fmt: skip
     field = "share" if "share" in names else "value"
     pairs = [("row", chart.y), ("column", chart.x), ("value", "value")]
@@ -186,7 +199,9 @@ def _cells(chart, names):
             "condition": {"test": f"datum['{field}'] > {0.55 * high!r}", "value": "#ffffff"},
             "value": "#111111",
         }
-        text = {"field": "value", "type": "quantitative", "format": ".3~g"}
+        whole = (chart.frame["value"] % 1 == 0).all()
+        form = ",.0f" if whole else ",.3~r"
+        text = {"field": "value", "type": "quantitative", "format": form}
         layers.append({"mark": "text", "encoding": {**encoding, "text": text, "color": ink}})
     return layers
 

@@ -40,6 +40,16 @@ def templates() -> Any:
     return jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
 
 
+def check_installed() -> None:
+    """Checks, before work, that a page can be made.
+
+    Raises:
+        ImportError: It cannot.
+    """
+    _drawing()
+    templates()
+
+
 @functools.cache
 def bundle(script: str) -> str:
     """Returns Vega and what draws with it as one script for a page.

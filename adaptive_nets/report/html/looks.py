@@ -32,7 +32,8 @@ def settings(mode: str) -> dict[str, Any]:
             "interval": {"stroke": ink, "strokeWidth": 1.5},
         },
         "axis": {**text, "gridColor": grid, "domainColor": pale, "tickColor": pale,
-                 "titleFontWeight": "normal"},
+                 "titleFontWeight": "normal", "labelOverlap": "parity", "labelSeparation": 8},
+        "axisX": {"labelFlush": False},
         "legend": {**text, "symbolOpacity": 1},
     }  # fmt: skip
 
@@ -82,11 +83,14 @@ nav a { display: inline-block; padding: .2rem 0; }
 .scroll:focus-visible, button:focus-visible, summary:focus-visible, a:focus-visible {
   outline: 2px solid var(--link); outline-offset: 2px;
 }
-table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; }
+table {
+  border-collapse: collapse; min-width: min(24rem, 100%); font-size: .88rem;
+  font-variant-numeric: tabular-nums;
+}
 caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
 th, td {
   padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left;
-  vertical-align: top; max-width: 26rem; overflow-wrap: anywhere;
+  vertical-align: top; max-width: 26rem; overflow-wrap: break-word;
 }
 td { min-width: 3.5rem; }
 th { white-space: nowrap; }
@@ -113,7 +117,8 @@ footer { color: var(--pale); font-size: .88rem; padding: 2rem 1.2rem; }
 @media (max-width: 480px) {
   header, nav, main, footer { padding-left: .8rem; padding-right: .8rem; }
   h1 { font-size: 1.45rem; }
-  th, td { padding: .3rem .45rem; }
+  th, td { padding: .3rem .45rem; max-width: 16rem; }
+  table { width: max-content; }
 }
 @media print { nav, th button::after { display: none; } .scroll { overflow: visible; } }
 #vg-tooltip-element {
@@ -122,6 +127,6 @@ footer { color: var(--pale); font-size: .88rem; padding: 2rem 1.2rem; }
   pointer-events: none;
 }
 #vg-tooltip-element.visible { visibility: visible; }
-#vg-tooltip-element table { font-size: inherit; }
+#vg-tooltip-element table { font-size: inherit; min-width: 0; }
 #vg-tooltip-element td { border: 0; padding: .05rem .3rem; min-width: 0; }
 """

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from adaptive_nets._version import __version__
-from adaptive_nets.report.content.document import Chart, Code, Report, Text, plain
+from adaptive_nets.report.content.document import Chart, Code, Report, Text, plain, rounded
 from adaptive_nets.report.html.charts import specification
 from adaptive_nets.report.html.engine import bundle, still, templates
 from adaptive_nets.report.html.looks import STYLE, settings
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 # Rows of a table on the page; JSON and DataFrames have them all.
 _MOST_ROWS, _MOST_CHART_ROWS = 300, 40
+# Tables with more rows than this are folded.
+_OPEN_ROWS = 30
 # Pictures for readers without JavaScript take at most this much of the page.
 _MOST_STILLS = 1_200_000
-# Digits beyond these are none of float32's.
-_DIGITS = 7
+# Digits that are shown; pages sort by all of them.
+_DIGITS = 5
 
 
 def render(report: Report) -> str:
@@ -87,7 +89,8 @@ def _block(block, pictures) -> dict[str, Any]:
         return {"type": "text", "text": block.text, "warning": block.warning}
     if isinstance(block, Code):
         return {"type": "code", "text": block.text, "title": block.title}
-    found = {"type": "table", "name": block.name, "title": block.title}
+    folded = len(block.frame) > _OPEN_ROWS
+    found = {"type": "table", "name": block.name, "title": block.title, "folded": folded}
     most = _MOST_ROWS
     if isinstance(block, Chart):
         found |= {"type": "chart", "alt": block.alt, "still": pictures[block.name]}
@@ -116,4 +119,4 @@ def _cell(value: Any) -> dict[str, Any]:
         return {"number": None, "text": str(found)}
     if isinstance(found, int):
         return {"number": found, "text": str(found)}
-    return {"number": repr(found), "text": f"{found:.{_DIGITS - 2}g}"}
+    return {"number": repr(found), "text": rounded(found, _DIGITS)}

@@ -34,6 +34,9 @@ PAGE = """<!DOCTYPE html>
 {%- elif block.type == "code" %}
 <h3 class="code-title">{{ block.title }}</h3>
 <pre tabindex="0" aria-label="{{ block.title }}"><code>{{ block.text }}</code></pre>
+{%- elif block.type == "table" and block.folded %}
+<details><summary>{{ block.title }}: {{ block.left_out + block.rows|length }} rows</summary>\
+{{ table(block) }}</details>
 {%- elif block.type == "table" %}
 {{ table(block) }}
 {%- else %}
@@ -71,8 +74,9 @@ TABLE = """<div class="scroll" role="region" tabindex="0" aria-label="{{ block.t
 <tbody>
 {%- for row in block.rows %}
 <tr>
-{%- for cell in row %}<td{% if cell.number is not none %} class="number" \
-data-value="{{ cell.number }}"{% endif %}>{{ cell.text }}</td>{% endfor %}</tr>
+{%- for cell in row %}<td{% if block.columns[loop.index0].numeric %} class="number"{% endif %}\
+{% if cell.number is not none %} data-value="{{ cell.number }}"{% endif %}>{{ cell.text }}</td>\
+{% endfor %}</tr>
 {%- endfor %}
 </tbody>
 </table>
