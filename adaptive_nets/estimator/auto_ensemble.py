@@ -22,11 +22,11 @@ from adaptive_nets.adanet.candidates.stock.optimizers import describe_optimizer,
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.canned.base import CannedEstimator, ColumnReader, Network
 from adaptive_nets.estimator.canned.door import ColumnDoor
-from adaptive_nets.estimator.compat.contract import AUTO_ENSEMBLE, SUBESTIMATOR
+from adaptive_nets.estimator.compat.contract import ESTIMATOR, SUBESTIMATOR
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.estimator import Estimator
 from adaptive_nets.estimator.predictors import FrozenPredictor, frozen, is_predictor
-from adaptive_nets.generators import Pool
+from adaptive_nets.estimator.predictors.outputs import ReadPool
 from adaptive_nets.heads import Head
 
 
@@ -101,7 +101,7 @@ def _estimator_arguments():
     return {**inspect.signature(Estimator).parameters, **inspect.signature(AdaNet).parameters}
 
 
-@takes(AUTO_ENSEMBLE, more=_estimator_arguments)
+@takes(ESTIMATOR, more=_estimator_arguments)
 class AutoEnsembleEstimator(ColumnReader):
     """An `Estimator` whose candidates are Keras models.
 
@@ -118,6 +118,12 @@ class AutoEnsembleEstimator(ColumnReader):
         learning_rate: Learning rate of these candidates. Defaults to `None`: the optimizer's own.
         config: A `RunConfig`. Defaults to `None`: `RunConfig()`.
         params: Passed to functions that have such an argument. Defaults to `None`.
+        logits_fn: Function of an `EstimatorSpec` that returns a candidate's logits, or a dict of
+            them by head. Its `predictions` are the candidate's outputs by name; of a candidate with
+            one output, it has the names `"logits"` and `"predictions"`. Defaults to `None`: the
+            output named `"logits"`, otherwise `"predictions"`, otherwise all of them, by head.
+        last_layer_fn: Such a function that returns a candidate's last layer, which
+            `mixture_weight_type="matrix"` reads. Defaults to `None`: the logits.
         **kwargs: Further arguments of `Estimator`.
 
     Example:
@@ -146,12 +152,16 @@ class AutoEnsembleEstimator(ColumnReader):
         learning_rate: Any = None,
         config: RunConfig | None = None,
         params: dict | None = None,
+        logits_fn: Callable | None = None,
+        last_layer_fn: Callable | None = None,
         **kwargs: Any,
     ) -> None:
         or_none(check_instance, "config", config, RunConfig, "an estimator.RunConfig, or None")
         or_none(check_dict, "params", params, object, "a dict by name, or None")
         config = RunConfig() if config is None else config
-        generator = PoolGenerator(candidate_pool, optimizer, learning_rate, config, params)
+        generator = PoolGenerator(
+            candidate_pool, optimizer, learning_rate, config, params, logits_fn, last_layer_fn
+        )
         _check_classes(generator.first, head)
         self.door = generator.door
         for name in ("evaluator", "report_materializer"):
@@ -172,6 +182,8 @@ class PoolGenerator(Generator):
         learning_rate: Learning rate of these candidates. Defaults to `None`: the optimizer's own.
         config: Passed to functions that have such an argument. Defaults to `None`.
         params: Passed to `input_fn`s that have such an argument. Defaults to `None`.
+        logits_fn: As in `AutoEnsembleEstimator`. Defaults to `None`.
+        last_layer_fn: As in `AutoEnsembleEstimator`. Defaults to `None`.
 
     Raises:
         ValueError: `candidates` is empty or of the wrong type.
@@ -184,8 +196,11 @@ class PoolGenerator(Generator):
         learning_rate: Any = None,
         config: RunConfig | None = None,
         params: dict | None = None,
+        logits_fn: Callable | None = None,
+        last_layer_fn: Callable | None = None,
     ) -> None:
         self.config, self.params = config or RunConfig(), params
+        self._hooks = {"logits_fn": logits_fn, "last_layer_fn": last_layer_fn}
         self._candidates, self._chosen = candidates, (optimizer, learning_rate)
         self._data: dict[tuple[int, str], TrainingData] = {}
         # Checks the first round's before any data is read.
@@ -213,7 +228,7 @@ class PoolGenerator(Generator):
     @classmethod
     def from_config(cls, config: dict) -> "PoolGenerator":
         """Raises an error, as `Pool` does: the models belong to the user."""
-        return Pool.from_config(config)
+        return ReadPool.from_config(config)
 
     def _pool(self, iteration):
         """Returns the candidates of a round by name, and the generator of their models."""
@@ -225,7 +240,8 @@ class PoolGenerator(Generator):
         own = {name: each.optimizer for name, each in candidates.items()}
         mixed = any(each is not None for each in own.values())
         chosen = {name: optimizer if each is None else each for name, each in own.items()}
-        return candidates, Pool(models, chosen if mixed else optimizer, self._chosen[1])
+        settings = models, chosen if mixed else optimizer, self._chosen[1]
+        return candidates, ReadPool(*settings, **self._hooks)
 
     def _called(self, function, iteration):
         known = {"config": self.config, "params": self.params, "iteration_number": iteration}

@@ -1,6 +1,8 @@
 """Processes that share a round compare what they train with, and the chief takes nothing else."""
 
+import dataclasses
 import json
+import pathlib
 import time
 import warnings
 
@@ -11,10 +13,13 @@ from clusters import SCRIPT, ended, start_cluster
 
 import adaptive_nets as an
 from adaptive_nets.adanet.checkpoints.files.sealed_json import seal
-from adaptive_nets.adanet.placement import identity, ray_worker, round_robin
+from adaptive_nets.adanet.checkpoints.heartbeat import heartbeat
+from adaptive_nets.adanet.placement import identity, ray_worker, round_robin, task_file
 from adaptive_nets.adanet.placement.identity import Identity
 from adaptive_nets.adanet.placement.identity_file import ChiefFile, read_identity, write_identity
 from adaptive_nets.adanet.placement.leases import WorkLeases
+from adaptive_nets.adanet.placement.task_file import TaskFile, remove_task_files
+from adaptive_nets.files.processes import Process
 
 X = np.random.default_rng(0).normal(size=(80, 3)).astype("float32")
 Y = (X[:, 0] > X[:, 1]).astype(int)
@@ -165,6 +170,51 @@ def test_what_a_chief_left_behind_says_nothing_of_the_next(tmp_path):
     path.write_text("{}")
     ChiefFile(tmp_path).check(mine, "worker 0")
     assert read_identity(tmp_path, path.name) is None
+
+
+def started_of(pid):
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    return int(text.rpartition(")")[2].split()[19])
+
+
+def other_task_file(folder, process):
+    own = TaskFile(folder, an.distribute.Task("worker", 0))
+    own.path.parent.mkdir(parents=True, exist_ok=True)
+    own.path.write_text(process.name)
+    return own
+
+
+def test_a_second_worker_with_the_same_index_is_refused(task, tmp_path, monkeypatch):
+    alive = dataclasses.replace(Process.current(), pid=1, started=started_of(1))
+    other_task_file(tmp_path / "shares", alive)
+    task("worker")
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="process 1 of this machine are both worker 0"):
+        search(tmp_path).fit(X, Y, verbose=0)
+    assert time.monotonic() - began < 30
+    assert [path.name for path in tmp_path.glob("shares/*")] == ["worker_000.task"]
+
+
+def test_an_index_is_free_where_its_process_has_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(task_file, "LOOK_SECONDS", 0.3)
+    gone = dataclasses.replace(Process.current(), pid=999999999)
+    far = dataclasses.replace(gone, machine="f" * 12)
+    for process in (gone, far):
+        own = other_task_file(tmp_path / "shares", process)
+        with own.shown():
+            own.check()
+            own.path.unlink()
+            own.check()
+            # Another one has started at the same moment, and has written last.
+            other_task_file(tmp_path / "shares", gone)
+            with pytest.raises(ValueError, match="process 999999999 .* both worker 0"):
+                own.check()
+        remove_task_files(tmp_path / "shares")
+    far_file = other_task_file(tmp_path / "shares", far)
+    with heartbeat(far_file.path):
+        monkeypatch.setattr(task_file, "LOOK_SECONDS", 10)
+        with pytest.raises(ValueError, match="of another machine"), far_file.shown():
+            pass
 
 
 def test_rounds_are_compared_only_with_the_same_round():
