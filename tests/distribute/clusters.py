@@ -26,7 +26,8 @@ def start_cluster(
 ):
     """A process for each name, such as "worker 1".
 
-    Names that come twice are of two processes with the same task. `fatal` is a name and the step it dies at, `other` what the last one has that others have not.
+    Names that come twice are of two processes with the same task. `fatal` is a name and the step
+    it dies at, `other` what the last one has that others have not.
     """
     cluster = {}
     tasks = list(dict.fromkeys(names))

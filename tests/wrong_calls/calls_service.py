@@ -26,8 +26,8 @@ from call_kinds import (
     text,
 )
 from call_outcomes import Call
+from calls_generators import OPTIMIZER, RATE
 from calls_search import SEARCH, method
-from calls_tasks import OPTIMIZER, RATE
 
 import adaptive_nets as an
 
@@ -203,6 +203,8 @@ CALLS = [
             "max_iteration_steps": count(2, none=True),
             "config": SEARCHED["config"],
             "params": PARAMS,
+            "logits_fn": function(None, none=True),
+            "last_layer_fn": function(None, none=True),
         },
     ),
     Call(

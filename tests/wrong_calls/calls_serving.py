@@ -27,8 +27,8 @@ from call_kinds import (
     text,
 )
 from call_outcomes import Call
+from calls_generators import OPTIMIZER
 from calls_service import ASSETS
-from calls_tasks import OPTIMIZER
 
 import adaptive_nets as an
 from adaptive_nets.serving import export_litert
