@@ -262,3 +262,21 @@ def test_of_processes_that_start_together_the_other_one_is_refused(other, tmp_pa
     python.run(SCRIPT, tmp_path / "alone", "round_robin")
     alone, kept = (dict(np.load(f"{tmp_path / name}-0.npz")) for name in ("alone", "search"))
     np.testing.assert_allclose(kept["logits"], alone["logits"], atol=1e-5)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("other", ["fewer", "seed"])
+def test_of_processes_that_train_together_the_other_one_is_refused(other, tmp_path, python):
+    names = ["chief 0", "worker 0"]
+    began = time.monotonic()
+    found = ended(start_cluster(python, tmp_path / "search", names, "replicated", other=other))
+    assert time.monotonic() - began < 60
+    (chief, _), (worker, text) = found
+    # A chief cannot go on without its worker.
+    assert worker == 1 and chief not in (0, None), found
+    what = {
+        "fewer": "data.rows: the chief has 600, this process has 300",
+        "seed": "seed: the chief",
+    }
+    assert f"This worker and the chief disagree: {what[other]}" in text
+    assert not list((tmp_path / "search").glob("checkpoint-*"))

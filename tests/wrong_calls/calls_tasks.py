@@ -1,7 +1,6 @@
 """Valid calls of heads, and of `from_config`."""
 
 import call_things as t
-import keras
 import numpy as np
 from call_kinds import (
     choice,
