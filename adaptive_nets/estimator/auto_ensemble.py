@@ -25,7 +25,9 @@ from adaptive_nets.estimator.canned.door import ColumnDoor
 from adaptive_nets.estimator.compat.contract import ESTIMATOR, SUBESTIMATOR
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.estimator import Estimator
+from adaptive_nets.estimator.model_fn import ModelFnEstimator
 from adaptive_nets.estimator.predictors import FrozenPredictor, frozen, is_predictor
+from adaptive_nets.estimator.predictors.model_functions import ModelFnNetwork
 from adaptive_nets.estimator.predictors.outputs import ReadPool
 from adaptive_nets.heads import Head
 
@@ -38,7 +40,9 @@ class AutoEnsembleSubestimator:
     Args:
         model: A built `keras.Model`, or a function that returns a new one. It outputs logits. Or
             a canned estimator such as `DNNEstimator`, whose network and optimizer are taken. Or a
-            fitted model of scikit-learn, which becomes Keras layers that are not trained.
+            fitted model of scikit-learn, which becomes Keras layers that are not trained. Or an
+            `Estimator(model_fn)` of Keras layers, with `optimizer`: its `train_op` is not asked
+            for.
         train_input_fn: Function that returns its training data, which must be finite. Defaults to
             `None`: the data passed to `train`.
         prediction_only: Whether a built `keras.Model`, or the trained model of a canned estimator,
@@ -58,6 +62,14 @@ class AutoEnsembleSubestimator:
             object.__setattr__(self, "model", FrozenPredictor(self.model))
         elif self.prediction_only:
             object.__setattr__(self, "model", _as_it_is(self.model))
+        elif isinstance(self.model, ModelFnEstimator):
+            if self.optimizer is None:
+                raise ValueError(
+                    "optimizer is missing: a candidate with a model_fn is trained on the loss of "
+                    "the ensemble's head, and its train_op is not asked for. Pass "
+                    "AutoEnsembleSubestimator(estimator, optimizer=...). Received: optimizer=None."
+                )
+            object.__setattr__(self, "model", ModelFnNetwork(self.model))
         elif isinstance(self.model, CannedEstimator):
             object.__setattr__(self, "optimizer", self.optimizer or self.model.optimizer)
             object.__setattr__(self, "model", self.model.network)

@@ -148,10 +148,44 @@ def test_outputs_that_are_not_there_are_named():
         built({"mine": squashed})
 
 
-def test_model_functions_are_no_candidates(tmp_path):
-    own = est.Estimator(model_fn=lambda features, mode: None, model_dir=tmp_path)
-    with pytest.raises(TypeError, match="model must be a keras.Model, a function"):
-        adanet.AutoEnsembleSubestimator(own)
+def model_function(network):
+    def model_fn(features, labels, mode):
+        return est.EstimatorSpec(mode, network(features["x"], mode))
+
+    return adanet.AutoEnsembleSubestimator(est.Estimator(model_fn=model_fn), optimizer="sgd")
+
+
+def test_model_functions_of_keras_layers_are_candidates(tmp_path):
+    def network(x, mode):
+        hidden = keras.layers.Dropout(0.5)(keras.layers.Dense(3, "relu")(x))
+        return {"logits": keras.layers.Dense(1)(hidden), "squares": keras.ops.square(hidden)}
+
+    estimator = adanet.AutoEnsembleEstimator(
+        HEAD, {"mine": model_function(network)}, max_iteration_steps=2, force_grow=True,
+        model_dir=str(tmp_path),
+    )  # fmt: skip
+    estimator.train(lambda: once(X, Y)().repeat(2), max_steps=2)
+    (row,) = estimator.predict(lambda: {"x": X})
+    assert np.isfinite(row["predictions"]).all()
+
+
+def test_model_functions_that_are_no_network_are_refused():
+    def asks(x, mode):
+        rate = 0.5 if mode == est.ModeKeys.TRAIN else 0.0
+        return keras.layers.Dense(1)(keras.layers.Dropout(rate)(x))
+
+    own = est.Estimator(model_fn=lambda features, mode: None)
+    for pool, words in (
+        (lambda: {"a": own}, "optimizer is missing: a candidate with a model_fn"),
+        (lambda: {"a": model_function(asks)}, "'a' .*the same network in each mode"),
+        (lambda: {"a": model_function(lambda x, mode: tf.nn.relu(x))}, "'a' cannot be called"),
+        (
+            lambda: {"a": adanet.AutoEnsembleSubestimator(own, optimizer="sgd")},
+            "'a' .*EstimatorSpec",
+        ),
+    ):
+        with pytest.raises(ValueError, match=words):
+            built(pool())
 
 
 @pytest.mark.exhaustive

@@ -28,8 +28,8 @@ def test_nearly_all_hold_or_differ_for_a_reason():
     count = Counter(here for _, here, *_ in found)
     assert count["refused"] <= 0.05 * len(found)
     told = (
-        f"Of {len(found)} cases {count['holds']} hold, {count['differs']} differ and "
-        f"{count['refused']} are refused."
+        f"Cases: {len(found)}. Hold: {count['holds']}; differ: {count['differs']}; "
+        f"refused: {count['refused']}."
     )
     assert told in PAGE.read_text("utf-8")
     for case, here, why, _ in found:
