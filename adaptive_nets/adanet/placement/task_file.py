@@ -1,15 +1,19 @@
 """`TaskFile`: at most one process of a cluster has a worker's index."""
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from adaptive_nets.adanet.checkpoints.files.sealing import DamagedError, read_bytes
 from adaptive_nets.adanet.checkpoints.heartbeat import HEARTBEAT_SECONDS, Silence, heartbeat
 from adaptive_nets.distribute import Task
 from adaptive_nets.files.atomic import atomic_write
 from adaptive_nets.files.processes import Process
 
+_NAME = re.compile(r"(chief|worker)_\d{3,}\.task")
+_MOST_BYTES = 1 << 10
 # So long a file of another machine is watched for a sign of life.
 LOOK_SECONDS = 5 * HEARTBEAT_SECONDS
 
@@ -70,9 +74,10 @@ class TaskFile:
     def _other(self):
         """Returns the other process that has the index, or `None`."""
         try:
-            found = Process.from_name(self.path.read_text(encoding="ascii"))
-        except (OSError, ValueError):
+            text = read_bytes(self.path.parent, self.path.name, _MOST_BYTES)
+        except DamagedError:
             return None
+        found = Process.from_name(text.decode("ascii", errors="replace"))
         return None if found == Process.current() else found
 
     def _is_alive(self, process):
@@ -101,4 +106,5 @@ class TaskFile:
 def remove_task_files(folder: Path) -> None:
     """Removes the files of all tasks, also of those that were killed."""
     for path in folder.glob("*.task"):
-        path.unlink(missing_ok=True)
+        if _NAME.fullmatch(path.name):
+            path.unlink(missing_ok=True)
