@@ -79,10 +79,13 @@ def takes(rules: Rules, more: Callable[[], Collection[str]] | None = None) -> Ca
         open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
         own = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
 
+        method = "self" in signature.parameters
+
         @functools.wraps(function)
         def called(*args, **kwargs):
             # A subclass says its own name.
-            owner = target.__qualname__ if function is target else type(args[0]).__name__
+            owner = type(args[0]).__name__ if method and args else target.__qualname__
+            owner += f".{function.__name__}" if method and args and function is target else ""
             known = own | set(more() if more is not None and open_ended else ())
             kwargs = settle(owner, kwargs, rules, known - {"self"})
             bound = _bind(owner, signature, args, kwargs)

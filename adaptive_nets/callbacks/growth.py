@@ -23,8 +23,7 @@ from adaptive_nets._checks import (
 from adaptive_nets._deprecation import renamed_attribute, warn_renamed
 from adaptive_nets.callbacks.warmup import Warmup
 from adaptive_nets.growth.actions import Action, Widen
-from adaptive_nets.growth.core.compare import check_verify
-from adaptive_nets.growth.core.plan import GrowthReport
+from adaptive_nets.growth.core.compare import GrowthReport, check_verify
 from adaptive_nets.growth.in_place import check_in_place, grow_in_place
 from adaptive_nets.keras_internals import model_of, print_message
 

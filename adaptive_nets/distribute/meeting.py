@@ -20,6 +20,7 @@ from adaptive_nets.distribute.lost import WorkersLostError
 VARIABLE, SECONDS = "ADAPTIVE_NETS_CLUSTER_SECONDS", 50.0
 POLL_SECONDS = 0.1
 _HELLO, _GO, _MET, _LOST = b"adaptive_nets ", b"go", b"met", b"lost "
+_WELCOME, _TWICE = b"welcome", b"twice "
 _LONGEST = 4096
 
 
@@ -36,6 +37,7 @@ def met(task: Task, seconds: float | None = None) -> Iterator[None]:
             `ADAPTIVE_NETS_CLUSTER_SECONDS` says.
 
     Raises:
+        ValueError: Another process with the same task has come already.
         WorkersLostError: One of them has not come, or has been lost.
     """
     addresses = [a for kind in TRAINING for a in task.cluster.get(kind, ())]
@@ -81,11 +83,10 @@ class _Meeting:
 
     @contextlib.contextmanager
     def entered(self, host, port):
-        came = self._host(port) if self.rank == 0 else self._visit(host, port)
-        if not came:
-            # Something else answers there, such as a chief that TensorFlow has already connected.
-            yield
-            return
+        if self.rank == 0:
+            self._host(port)
+        else:
+            self._visit(host, port)
         watch = threading.Thread(target=self._watch, name="meeting", daemon=True)
         watch.start()
         try:
@@ -104,9 +105,12 @@ class _Meeting:
         """Waits, as the chief, until all have come."""
         try:
             server = socket.create_server(("", port))
-        except OSError:
-            # TensorFlow says what is wrong with the port.
-            return False
+        except OSError as error:
+            raise ValueError(
+                f"The port of {self.told[0]}, this process's task of TF_CONFIG, cannot be used: "
+                f"{error.strerror}. Another process may have the same task, or another program may "
+                "listen there. Give each process a task of its own, or the chief another port."
+            ) from None
         with server:
             server.settimeout(POLL_SECONDS)
             waiting, began, warned = [], time.monotonic(), False
@@ -128,39 +132,59 @@ class _Meeting:
                 warned = warned or self._warn(elapsed)
         for link in self.links.values():
             link.send(_GO)
-        return True
 
     def _welcome(self, link, line):
         rank = line.removeprefix(_HELLO).decode(errors="replace")
-        if line.startswith(_HELLO) and rank.isdigit() and 0 < int(rank) < len(self.told):
+        known = line.startswith(_HELLO) and rank.isdigit() and 0 < int(rank) < len(self.told)
+        before = self.links.get(int(rank)) if known else None
+        if before is not None and before.alive():
+            logging.warning("Refused a second process that is %s.", self.told[int(rank)])
+            link.send(_TWICE)
+        elif known:
+            link.send(_WELCOME)
             self.links[int(rank)] = link
-        else:
-            link.close()
+            return
+        link.close()
 
     def _visit(self, host, port):
         """Waits, as a worker, for the chief's word that all have come."""
         link, began, warned = None, time.monotonic(), False
+        answered = welcome = greeted = False
         while True:
             if link is None:
                 with contextlib.suppress(OSError):
                     link = _Link(socket.create_connection((host, port), timeout=POLL_SECONDS))
                     link.send(_HELLO + str(self.rank).encode())
+                    answered = True
             line = link.line() if link is not None else None
             if line == _GO:
                 self.links = {0: link}
-                return True
+                return
             if line is not None and line.startswith(_LOST):
                 raise WorkersLostError(line.removeprefix(_LOST).decode(errors="replace"))
-            if line:
+            if line == _TWICE:
+                raise ValueError(
+                    f"Two processes have the same task of TF_CONFIG: another one that is "
+                    f"{self.told[self.rank]} waits for the cluster already, and this one ends. "
+                    "Give each process an index of its own, and start this one again."
+                )
+            if line == _WELCOME:
+                welcome = greeted = True
+            elif line is not None:
+                # The chief has ended, and may be started again; or something else answers there,
+                # such as TensorFlow in a chief whose cluster has met.
                 link.close()
-                return False
-            if line is not None:
-                # The chief has ended, and may be started again.
-                link.close()
-                link = None
+                link, welcome = None, False
             elapsed = time.monotonic() - began
             # The chief says by then who else is missing.
-            if elapsed > self.seconds + (3.0 if link is not None else 0.0):
+            if elapsed > self.seconds + (3.0 if welcome else 0.0):
+                if answered and not greeted:
+                    raise ValueError(
+                        f"{self.told[0]} answers, but waits for no process. Its cluster has met "
+                        f"already, and another process is {self.told[self.rank]}; or another "
+                        "program listens there. Give each process a task of TF_CONFIG of its own. "
+                        "To start a cluster again, end all of its processes first."
+                    )
                 raise WorkersLostError(self._missing([0]))
             warned = warned or self._warn(elapsed)
             time.sleep(POLL_SECONDS)

@@ -22,11 +22,13 @@ from adaptive_nets.adanet.candidates.stock.optimizers import describe_optimizer,
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.canned.base import CannedEstimator, ColumnReader, Network
 from adaptive_nets.estimator.canned.door import ColumnDoor
-from adaptive_nets.estimator.compat.contract import AUTO_ENSEMBLE, SUBESTIMATOR
+from adaptive_nets.estimator.compat.contract import ESTIMATOR, SUBESTIMATOR
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.estimator import Estimator
+from adaptive_nets.estimator.model_fn import ModelFnEstimator
 from adaptive_nets.estimator.predictors import FrozenPredictor, frozen, is_predictor
-from adaptive_nets.generators import Pool
+from adaptive_nets.estimator.predictors.model_functions import ModelFnNetwork
+from adaptive_nets.estimator.predictors.outputs import ReadPool
 from adaptive_nets.heads import Head
 
 
@@ -38,7 +40,9 @@ class AutoEnsembleSubestimator:
     Args:
         model: A built `keras.Model`, or a function that returns a new one. It outputs logits. Or
             a canned estimator such as `DNNEstimator`, whose network and optimizer are taken. Or a
-            fitted model of scikit-learn, which becomes Keras layers that are not trained.
+            fitted model of scikit-learn, which becomes Keras layers that are not trained. Or an
+            `Estimator(model_fn)` of Keras layers, with `optimizer`: its `train_op` is not asked
+            for.
         train_input_fn: Function that returns its training data, which must be finite. Defaults to
             `None`: the data passed to `train`.
         prediction_only: Whether a built `keras.Model`, or the trained model of a canned estimator,
@@ -58,6 +62,14 @@ class AutoEnsembleSubestimator:
             object.__setattr__(self, "model", FrozenPredictor(self.model))
         elif self.prediction_only:
             object.__setattr__(self, "model", _as_it_is(self.model))
+        elif isinstance(self.model, ModelFnEstimator):
+            if self.optimizer is None:
+                raise ValueError(
+                    "optimizer is missing: a candidate with a model_fn is trained on the loss of "
+                    "the ensemble's head, and its train_op is not asked for. Pass "
+                    "AutoEnsembleSubestimator(estimator, optimizer=...). Received: optimizer=None."
+                )
+            object.__setattr__(self, "model", ModelFnNetwork(self.model))
         elif isinstance(self.model, CannedEstimator):
             object.__setattr__(self, "optimizer", self.optimizer or self.model.optimizer)
             object.__setattr__(self, "model", self.model.network)
@@ -101,7 +113,7 @@ def _estimator_arguments():
     return {**inspect.signature(Estimator).parameters, **inspect.signature(AdaNet).parameters}
 
 
-@takes(AUTO_ENSEMBLE, more=_estimator_arguments)
+@takes(ESTIMATOR, more=_estimator_arguments)
 class AutoEnsembleEstimator(ColumnReader):
     """An `Estimator` whose candidates are Keras models.
 
@@ -118,6 +130,12 @@ class AutoEnsembleEstimator(ColumnReader):
         learning_rate: Learning rate of these candidates. Defaults to `None`: the optimizer's own.
         config: A `RunConfig`. Defaults to `None`: `RunConfig()`.
         params: Passed to functions that have such an argument. Defaults to `None`.
+        logits_fn: Function of an `EstimatorSpec` that returns a candidate's logits, or a dict of
+            them by head. Its `predictions` are the candidate's outputs by name; of a candidate with
+            one output, it has the names `"logits"` and `"predictions"`. Defaults to `None`: the
+            output named `"logits"`, otherwise `"predictions"`, otherwise all of them, by head.
+        last_layer_fn: Such a function that returns a candidate's last layer, which
+            `mixture_weight_type="matrix"` reads. Defaults to `None`: the logits.
         **kwargs: Further arguments of `Estimator`.
 
     Example:
@@ -146,12 +164,16 @@ class AutoEnsembleEstimator(ColumnReader):
         learning_rate: Any = None,
         config: RunConfig | None = None,
         params: dict | None = None,
+        logits_fn: Callable | None = None,
+        last_layer_fn: Callable | None = None,
         **kwargs: Any,
     ) -> None:
         or_none(check_instance, "config", config, RunConfig, "an estimator.RunConfig, or None")
         or_none(check_dict, "params", params, object, "a dict by name, or None")
         config = RunConfig() if config is None else config
-        generator = PoolGenerator(candidate_pool, optimizer, learning_rate, config, params)
+        generator = PoolGenerator(
+            candidate_pool, optimizer, learning_rate, config, params, logits_fn, last_layer_fn
+        )
         _check_classes(generator.first, head)
         self.door = generator.door
         for name in ("evaluator", "report_materializer"):
@@ -172,6 +194,8 @@ class PoolGenerator(Generator):
         learning_rate: Learning rate of these candidates. Defaults to `None`: the optimizer's own.
         config: Passed to functions that have such an argument. Defaults to `None`.
         params: Passed to `input_fn`s that have such an argument. Defaults to `None`.
+        logits_fn: As in `AutoEnsembleEstimator`. Defaults to `None`.
+        last_layer_fn: As in `AutoEnsembleEstimator`. Defaults to `None`.
 
     Raises:
         ValueError: `candidates` is empty or of the wrong type.
@@ -184,8 +208,11 @@ class PoolGenerator(Generator):
         learning_rate: Any = None,
         config: RunConfig | None = None,
         params: dict | None = None,
+        logits_fn: Callable | None = None,
+        last_layer_fn: Callable | None = None,
     ) -> None:
         self.config, self.params = config or RunConfig(), params
+        self._hooks = {"logits_fn": logits_fn, "last_layer_fn": last_layer_fn}
         self._candidates, self._chosen = candidates, (optimizer, learning_rate)
         self._data: dict[tuple[int, str], TrainingData] = {}
         # Checks the first round's before any data is read.
@@ -213,7 +240,7 @@ class PoolGenerator(Generator):
     @classmethod
     def from_config(cls, config: dict) -> "PoolGenerator":
         """Raises an error, as `Pool` does: the models belong to the user."""
-        return Pool.from_config(config)
+        return ReadPool.from_config(config)
 
     def _pool(self, iteration):
         """Returns the candidates of a round by name, and the generator of their models."""
@@ -225,7 +252,8 @@ class PoolGenerator(Generator):
         own = {name: each.optimizer for name, each in candidates.items()}
         mixed = any(each is not None for each in own.values())
         chosen = {name: optimizer if each is None else each for name, each in own.items()}
-        return candidates, Pool(models, chosen if mixed else optimizer, self._chosen[1])
+        settings = models, chosen if mixed else optimizer, self._chosen[1]
+        return candidates, ReadPool(*settings, **self._hooks)
 
     def _called(self, function, iteration):
         known = {"config": self.config, "params": self.params, "iteration_number": iteration}

@@ -45,7 +45,7 @@ from adaptive_nets.estimator.hooks import (
     check_listeners,
 )
 from adaptive_nets.estimator.model_fn import TakesModelFn
-from adaptive_nets.estimator.trained import TrainedEnsemble
+from adaptive_nets.estimator.reading.ensemble import TrainedEnsemble
 from adaptive_nets.heads import Head
 
 # Stands for no limit of rounds.
@@ -271,9 +271,6 @@ class Estimator(TakesModelFn, HoldsLease, TrainedEnsemble):
         if enough or not self._writes or folder.is_finished(self._settings["max_iterations"]):
             return contextlib.nullcontext()
         return self.writing()
-
-    def _steps_taken(self):
-        return 0 if self.latest_checkpoint() is None else self._trained().global_step
 
 
 def _train_search(estimator, input_fn, hooks, steps, max_steps, saving_listeners):

@@ -27,7 +27,7 @@ from adaptive_nets.adanet.monitoring.tensorboard import Scalars
 from adaptive_nets.data.datasets import read_dataset
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.compat.contract import metric_arguments
-from adaptive_nets.estimator.predictions import named
+from adaptive_nets.estimator.reading.predictions import named
 from adaptive_nets.heads import BinaryClass
 from adaptive_nets.heads.numbers.numeric import Numeric
 

@@ -23,6 +23,7 @@ __all__ = [
     "build_raw_serving_input_receiver_fn",
     "export_timestamped",
     "exports_in",
+    "next_export",
 ]
 
 
@@ -48,12 +49,17 @@ def export_timestamped(
     """
     check_instance("search", search, AdaNet, "an AdaNet")
     receiver = receiver_of(serving_input_receiver_fn)
+    return search.export(
+        next_export(export_dir_base), receiver=receiver, assets_extra=assets_extra,
+        subnetworks=subnetworks,
+    )  # fmt: skip
+
+
+def next_export(export_dir_base: str | os.PathLike) -> Path:
+    """Returns the folder of a new export, named by a timestamp higher than all before."""
     base = Path(check_path("export_dir_base", export_dir_base))
     # Servers take the highest number, so it rises even where the clock was set back.
-    stamp = max(int(time.time()), *(1 + int(path.name) for path in exports_in(base)[-1:]), 0)
-    return search.export(
-        base / str(stamp), receiver=receiver, assets_extra=assets_extra, subnetworks=subnetworks
-    )
+    return base / str(max(int(time.time()), *(1 + int(p.name) for p in exports_in(base)[-1:]), 0))
 
 
 def exports_in(folder: str | os.PathLike) -> list[Path]:

@@ -11,6 +11,8 @@ from adaptive_nets._checks import check_instance
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.estimator.estimator import Estimator
 from adaptive_nets.estimator.hooks import RunContext, RunValues, SessionRunHook
+from adaptive_nets.estimator.model_fn import ModelFnEstimator
+from adaptive_nets.estimator.model_fn.reading import Progress
 from adaptive_nets.estimator.specs import EvalSpec, TrainSpec
 
 # Stop reasons after which the search is over, however many steps were allowed.
@@ -20,7 +22,7 @@ POLL_SECONDS = 1.0
 
 @takes({})
 def train_and_evaluate(
-    estimator: Estimator, train_spec: TrainSpec, eval_spec: EvalSpec
+    estimator: Estimator | ModelFnEstimator, train_spec: TrainSpec, eval_spec: EvalSpec
 ) -> tuple[dict[str, Any] | None, list[str | None]]:
     """Trains, evaluates periodically, and exports.
 
@@ -31,7 +33,7 @@ def train_and_evaluate(
     until training ends.
 
     Args:
-        estimator: An `Estimator`.
+        estimator: An `Estimator`, also one of a `model_fn`.
         train_spec: How to train.
         eval_spec: How to evaluate and export.
 
@@ -43,7 +45,8 @@ def train_and_evaluate(
         TypeError: An argument has the wrong type.
         ValueError: The task is a parameter server, which is not supported.
     """
-    check_instance("estimator", estimator, Estimator, "an estimator.Estimator")
+    kinds = Estimator | ModelFnEstimator
+    check_instance("estimator", estimator, kinds, "an estimator.Estimator")
     check_instance("train_spec", train_spec, TrainSpec, "an estimator.TrainSpec")
     check_instance("eval_spec", eval_spec, EvalSpec, "an estimator.EvalSpec")
     config = estimator.config
@@ -84,7 +87,7 @@ def _train_in_turns(estimator, train_spec, eval_spec):
             return found, exports
 
 
-def is_over(search: AdaNet, max_steps: int | None) -> bool:
+def is_over(search: AdaNet | Progress, max_steps: int | None) -> bool:
     """Returns whether training has ended."""
     enough = max_steps is not None and search.global_step >= max_steps
     return enough or search.stop_reason in OVER

@@ -7,6 +7,7 @@ import re
 import weakref
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -134,6 +135,15 @@ class Pool(Generator):
         copied = isinstance(self.models[name], keras.Layer)
         return describe_majority(self._majority, kernel_spread=0.1 if copied else 1.0)
 
+    def read(self, name: str, outputs: Any) -> tuple[Any, Any]:
+        """Returns the logits and the last layer, or `None` for the logits, of a model's outputs.
+
+        Args:
+            name: The model's name.
+            outputs: What it returns for symbolic features: the logits.
+        """
+        return outputs, None
+
     def generate(
         self, previous: Ensemble | None, iteration: int, reports: list[Report]
     ) -> list["PoolBuilder"]:
@@ -187,7 +197,7 @@ class PoolBuilder(Builder):
         else:
             model = self._make(given)
         try:
-            logits = model(_fitting(model, inputs))
+            outputs = model(_fitting(model, inputs))
         except Exception as error:
             raise ValueError(
                 f"Pool model '{self.name}' cannot be called on the features: {_first_line(error)}"
@@ -195,13 +205,17 @@ class PoolBuilder(Builder):
         if copied:
             with _copying(self.name):
                 carry_state(given, model)
-        logits = _flat(logits, units)
-        self._check(model, logits, units)
+        logits, last_layer = self.pool.read(self.name, outputs)
+        if not isinstance(logits, dict):
+            listed = keras.tree.flatten(outputs)
+            place = next((k for k, each in enumerate(listed) if each is logits), None)
+            logits = _flat(logits, units)
+            self._check(model, logits, units, place)
         self.pool.claim(self.name, model)
         layers = layers_in(model)
         kernels = sum(getattr(layer, "kernel", None) is not None for layer in layers)
         depth = self.pool.depths.get(self.name, max(kernels - 1, 0))
-        return Subnetwork(logits, depth=depth)
+        return Subnetwork(logits, last_layer, depth=depth)
 
     def optimizer(self) -> keras.optimizers.Optimizer:
         return make_optimizer(self.pool.optimizer_of(self.name), self.pool.learning_rate)
@@ -218,7 +232,7 @@ class PoolBuilder(Builder):
             )
         return model
 
-    def _check(self, model, logits, units):
+    def _check(self, model, logits, units, place):
         shape = getattr(logits, "shape", None)
         if shape is None or tuple(shape) != (None, units):
             got = type(logits).__name__ if shape is None else tuple(shape)
@@ -226,7 +240,7 @@ class PoolBuilder(Builder):
                 f"Pool model '{self.name}' must return logits of shape (None, {units}), the head's "
                 f"units. Received: {got}. End it with Dense({units})."
             )
-        activation = _final_activation(model)
+        activation = None if place is None else _final_activation(model, place)
         if activation is not None:
             raise ValueError(
                 f"Pool model '{self.name}' must return logits, but ends with a {activation}, which "
@@ -304,13 +318,14 @@ def _flat(logits, units):
     return logits
 
 
-def _final_activation(model):
-    """Returns `"softmax"` or `"sigmoid"` if a model ends with it, otherwise `None`."""
+def _final_activation(model, place):
+    """Returns `"softmax"` or `"sigmoid"` if an output of a model ends with it, otherwise `None`."""
     while isinstance(model, keras.Model):
         if isinstance(model, keras.Sequential):
             model = model.layers[-1]
         elif getattr(model, "outputs", None):
-            model = origin(model.outputs[0])[0]
+            model = origin(model.outputs[place])[0]
+            place = 0
         else:
             return None
     if isinstance(model, keras.layers.Softmax):

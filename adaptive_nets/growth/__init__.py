@@ -2,7 +2,8 @@
 
 from adaptive_nets.growth import dynamics
 from adaptive_nets.growth.actions import Action, Deepen, FuseWith, SelfFuse, Widen
-from adaptive_nets.growth.core.plan import GrowthPlan, GrowthReport, Plan, apply
+from adaptive_nets.growth.core.compare import GrowthReport
+from adaptive_nets.growth.core.plan import GrowthPlan, Plan, apply
 from adaptive_nets.growth.core.weight_roles import Keeps, Reads, Scales, Writes
 from adaptive_nets.growth.deepen import DeepenPlan, deepen, plan_deepen
 from adaptive_nets.growth.distill import DistillationLoss, distillation_targets

@@ -8,8 +8,9 @@ from adaptive_nets._checks import check_choice, check_instance
 from adaptive_nets.graphs.adopt import adopt
 from adaptive_nets.graphs.inventory import check_adoptable
 from adaptive_nets.graphs.read import check_model
+from adaptive_nets.growth.core.compare import GrowthReport
 from adaptive_nets.growth.core.optimizer_slots import carry_optimizer
-from adaptive_nets.growth.core.plan import GrowthReport, Plan
+from adaptive_nets.growth.core.plan import Plan
 from adaptive_nets.growth.core.registry import check_grown_whole, makes_whole
 
 

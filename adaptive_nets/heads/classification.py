@@ -63,6 +63,10 @@ class BinaryClass(SingleLabel):
             the model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
         thresholds: Probabilities between 0 and 1 at which accuracy, precision and recall are
             measured, as `"accuracy/positive_threshold_0.3"`. Defaults to `None`: at 0.5 alone.
+        loss_fn: Function of `labels` and `logits` `[n, 1]` that returns the loss of each row, `[n]`
+            or `[n, 1]`. It should be convex in the logits; probabilities stay `sigmoid(logits)`. To
+            save and load it, decorate it with `keras.saving.register_keras_serializable`. Defaults
+            to `None`: that of `surrogate`.
 
     Arguments of tf.estimator's head are taken too (the migration page lists them).
 
@@ -88,10 +92,14 @@ class BinaryClass(SingleLabel):
         surrogate: str = "cross_entropy",
         weight_column: str | None = None,
         thresholds: Iterable[float] | None = None,
+        loss_fn: Callable[[Any, Any], Any] | None = None,
     ) -> None:
-        super().__init__(class_names, label_smoothing, name, weight_column)
-        self.thresholds = check_thresholds(thresholds)
         self.surrogate = check_surrogate(surrogate, name)
+        other = self.surrogate != "cross_entropy"
+        super().__init__(
+            class_names, label_smoothing, name, weight_column, loss_fn, surrogate=other
+        )
+        self.thresholds = check_thresholds(thresholds)
         if self.thresholds and self.surrogate == "exponential":
             raise ValueError(
                 "thresholds are of the probability sigmoid(logit), which the exponential "
@@ -123,14 +131,17 @@ class BinaryClass(SingleLabel):
         return indices.astype("float32")[:, None]
 
     def loss(self, labels: Any, logits: Any) -> Any:
+        if self.loss_function is not None:
+            logits = ops.convert_to_tensor(logits)
+            return self.own_loss(ops.cast(labels, logits.dtype), logits)
         return binary_loss(labels, logits, self.label_smoothing, self.surrogate)
 
     def mean_of(self, outputs: Any, mean: Callable[[Any], Any] | None = None) -> Any:
-        """Returns the logits of the mean probabilities; under a surrogate, the mean logits.
+        """Returns the logits of the mean probabilities; under another loss, the mean logits.
 
         The loss of a surrogate is convex in weights of logits, but not of probabilities.
         """
-        if self.surrogate != "cross_entropy":
+        if self.surrogate != "cross_entropy" or self.loss_function is not None:
             return super().mean_of(outputs, mean)
         return mean_of_labels(outputs, mean)
 
@@ -179,6 +190,14 @@ class MultiClass(SingleLabel):
         label_smoothing: Float in `[0, 1)`. The target is `one_hot (1 - s) + s / n_classes`.
             Defaults to `0.0`.
         name: String. The head's name in errors and reports. Defaults to `"multi_class"`.
+        weight_column: Name of the feature with the weights of the rows, which is not an input of
+            the model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
+        loss_fn: Function of `labels`, the integers of the classes `[n, 1]`, and `logits`
+            `[n, n_classes]` that returns the loss of each row, `[n]` or `[n, 1]`. It should be
+            convex in the logits; probabilities stay their softmax. To save and load it, decorate it
+            with `keras.saving.register_keras_serializable`. Defaults to `None`: the cross-entropy.
+
+    Arguments of tf.estimator's head are taken too (the migration page lists them).
 
     Example:
 
@@ -201,8 +220,9 @@ class MultiClass(SingleLabel):
         label_smoothing: float = 0.0,
         name: str = "multi_class",
         weight_column: str | None = None,
+        loss_fn: Callable[[Any, Any], Any] | None = None,
     ) -> None:
-        super().__init__(class_names, label_smoothing, name, weight_column)
+        super().__init__(class_names, label_smoothing, name, weight_column, loss_fn)
         self.n_classes = None if n_classes is None else check_integer("n_classes", n_classes, 2)
         if self.class_names is not None:
             if self.n_classes not in (None, len(self.class_names)):
@@ -252,6 +272,8 @@ class MultiClass(SingleLabel):
 
     def loss(self, labels: Any, logits: Any) -> Any:
         logits = ops.convert_to_tensor(logits)
+        if self.loss_function is not None:
+            return self.own_loss(ops.expand_dims(labels, -1), logits)
         if self.label_smoothing == 0.0:
             return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         targets = ops.one_hot(labels, self.units, dtype=logits.dtype)
@@ -259,7 +281,9 @@ class MultiClass(SingleLabel):
         return ops.categorical_crossentropy(targets, logits, from_logits=True)
 
     def mean_of(self, outputs: Any, mean: Callable[[Any], Any] | None = None) -> Any:
-        """Returns the logits of the mean probabilities."""
+        """Returns the logits of the mean probabilities; under another loss, the mean logits."""
+        if self.loss_function is not None:
+            return super().mean_of(outputs, mean)
         return mean_of_classes(outputs, mean)
 
     def metrics(self) -> dict[str, keras.metrics.Metric]:

@@ -15,6 +15,7 @@ from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets._values import elements
 from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.compat.arguments import LABELS, check_thresholds
+from adaptive_nets.heads.compat.loss_functions import OwnLoss, check_loss_fn
 from adaptive_nets.heads.labels import abridge, are_booleans, check_class_names, read_labels
 from adaptive_nets.heads.means import mean_of_labels
 from adaptive_nets.heads.metrics import LogitAccuracy, LogitAUC, threshold_metrics
@@ -23,7 +24,7 @@ from adaptive_nets.heads.surrogate import binary_loss
 
 @takes(LABELS)
 @keras.saving.register_keras_serializable(package="adaptive_nets")
-class MultiLabel(Head):
+class MultiLabel(OwnLoss, Head):
     """Multi-label classification: the mean sigmoid cross-entropy of independent classes.
 
     Labels are an array `[n, n_classes]` of 0 and 1 or booleans, or one list of class names per
@@ -46,6 +47,10 @@ class MultiLabel(Head):
             the model. Defaults to `None`: rows weigh the same, or as `sample_weight` says.
         thresholds: Probabilities between 0 and 1 at which accuracy, precision and recall are
             measured, as `"accuracy/positive_threshold_0.3"`. Defaults to `None`: at 0.5 alone.
+        loss_fn: Function of `labels` and `logits` `[n, n_classes]` that returns the loss of each
+            row, `[n]` or `[n, 1]`, or of each class, which are averaged. It should be convex in the
+            logits; probabilities stay `sigmoid(logits)`. To save and load it, decorate it with
+            `keras.saving.register_keras_serializable`. Defaults to `None`: the cross-entropy.
 
     Arguments of tf.estimator's head are taken too (the migration page lists them).
 
@@ -72,6 +77,7 @@ class MultiLabel(Head):
         boolean: bool = False,
         weight_column: str | None = None,
         thresholds: Iterable[float] | None = None,
+        loss_fn: Callable[[Any, Any], Any] | None = None,
     ) -> None:
         super().__init__(name, weight_column)
         self.thresholds = check_thresholds(thresholds)
@@ -79,6 +85,7 @@ class MultiLabel(Head):
         self.n_classes = None if n_classes is None else check_integer("n_classes", n_classes, 1)
         self.class_names = check_class_names(class_names, 1, name)
         self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1, "low")
+        self.loss_function = check_loss_fn(loss_fn, label_smoothing=label_smoothing > 0)
         if self.class_names is not None:
             if self.n_classes not in (None, len(self.class_names)):
                 raise ValueError(
@@ -182,10 +189,15 @@ class MultiLabel(Head):
         return np.where((labels > 0).any(axis=1), np.argmin(counts, axis=1), -1)
 
     def loss(self, labels: Any, logits: Any) -> Any:
+        if self.loss_function is not None:
+            logits = ops.convert_to_tensor(logits)
+            return self.own_loss(ops.cast(labels, logits.dtype), logits)
         return binary_loss(labels, logits, self.label_smoothing)
 
     def mean_of(self, outputs: Any, mean: Callable[[Any], Any] | None = None) -> Any:
-        """Returns the logits of the mean probabilities."""
+        """Returns the logits of the mean probabilities; under another loss, the mean logits."""
+        if self.loss_function is not None:
+            return super().mean_of(outputs, mean)
         return mean_of_labels(outputs, mean)
 
     def metrics(self) -> dict[str, keras.metrics.Metric]:
@@ -212,6 +224,7 @@ class MultiLabel(Head):
             "n_classes": self.n_classes,
             "class_names": None if self.class_names is None else list(self.class_names),
             "label_smoothing": self.label_smoothing,
+            **self.loss_config(),
             # Left out of others, whose configurations in older states do not have it.
             **({"boolean": True} if self.boolean else {}),
             **({"thresholds": list(self.thresholds)} if self.thresholds else {}),

@@ -12,10 +12,11 @@ from keras import ops
 
 from adaptive_nets._checks import check_number
 from adaptive_nets.heads.base import Head
+from adaptive_nets.heads.compat.loss_functions import OwnLoss, check_loss_fn
 from adaptive_nets.heads.labels import abridge, are_booleans, check_class_names, read_class_column
 
 
-class SingleLabel(Head):
+class SingleLabel(OwnLoss, Head):
     """Converts between labels and class indices for a head with one class per example."""
 
     def __init__(
@@ -24,10 +25,13 @@ class SingleLabel(Head):
         label_smoothing: float,
         name: str,
         weight_column: str | None = None,
+        loss_fn: Any = None,
+        **others: bool,
     ) -> None:
         super().__init__(name, weight_column)
         self.class_names = check_class_names(class_names, 2, name)
         self.label_smoothing = check_number("label_smoothing", label_smoothing, 0, 1, "low")
+        self.loss_function = check_loss_fn(loss_fn, label_smoothing=label_smoothing > 0, **others)
 
     @property
     def main_metric(self) -> tuple[str, str]:
@@ -134,4 +138,5 @@ class SingleLabel(Head):
             **super().get_config(),
             "class_names": names,
             "label_smoothing": self.label_smoothing,
+            **self.loss_config(),
         }

@@ -10,7 +10,7 @@ import keras
 from adaptive_nets import _checks
 from adaptive_nets.energy import RBM, EnergyNet, StructureReport
 from adaptive_nets.files.atomic import atomic_write, sweep
-from adaptive_nets.growth.core.plan import GrowthReport
+from adaptive_nets.growth.core.compare import GrowthReport
 from adaptive_nets.report.content.document import Chart, Report
 from adaptive_nets.report.content.energies import machine_report, structure_report
 from adaptive_nets.report.content.growths import growth_report

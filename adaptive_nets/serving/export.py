@@ -2,18 +2,18 @@
 
 import dataclasses
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from adaptive_nets._checks import check_bool, check_dict, check_instance, check_path, or_none
+from adaptive_nets._checks import check_bool, check_instance, check_path, or_none
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.files.atomic import temporary_folder
 from adaptive_nets.files.names import for_tensorflow
 from adaptive_nets.graphs.read import check_inputs, check_model
 from adaptive_nets.heads import Head
+from adaptive_nets.serving.assets import check_assets, copy_assets
 from adaptive_nets.serving.class_names import write_class_names
 from adaptive_nets.serving.features import (
     assembled,
@@ -118,7 +118,7 @@ def export_saved_model(
     or_none(check_instance, "schema", schema, Schema, "a data.Schema, or None")
     if subnetworks is not None:
         check_model("subnetworks", subnetworks)
-    assets_extra = _assets(assets_extra)
+    assets_extra = check_assets(assets_extra)
     if receiver is not None and example_spec is not None:
         raise ValueError(
             "Pass only one of receiver and example_spec: a receiver parses its own input."
@@ -152,10 +152,7 @@ def export_saved_model(
             os.makedirs(os.path.join(written, "assets.extra"), exist_ok=True)
             file = Path(written, "assets.extra", SCHEMA_FILE)
             file.write_text(schema.to_json(), encoding="utf-8")
-        for place, source in assets_extra.items():
-            copied = os.path.join(written, "assets.extra", place)
-            os.makedirs(os.path.dirname(copied), exist_ok=True)
-            shutil.copyfile(source, copied)
+        copy_assets(assets_extra, written)
         _move(written, path, os.path.join(folder, "replaced"))
     return str(path)
 
@@ -187,17 +184,6 @@ class _Read:
 
     def __call__(self, received):
         return assembled(self.schema, received, self.check_values)
-
-
-def _assets(given):
-    """Returns the files to copy, with absolute paths, by their path in `assets.extra`."""
-    words = "a dict from paths in assets.extra to files"
-    found = or_none(check_dict, "assets_extra", given, str | os.PathLike, words) or {}
-    found = {place: check_path("assets_extra", source) for place, source in found.items()}
-    for source in found.values():
-        if not os.path.isfile(source):
-            raise ValueError(f"assets_extra must name existing files. Received: '{source}'.")
-    return found
 
 
 def _endpoints(model, head, receiver, example_spec, subnetworks, read):

@@ -26,10 +26,12 @@ def start_cluster(
 ):
     """A process for each name, such as "worker 1".
 
-    `fatal` is a name and the step it dies at, `other` what the last one has that others have not.
+    Names that come twice are of two processes with the same task. `fatal` is a name and the step
+    it dies at, `other` what the last one has that others have not.
     """
     cluster = {}
-    for name, port in zip(names, free_ports(len(names)), strict=True):
+    tasks = list(dict.fromkeys(names))
+    for name, port in zip(tasks, free_ports(len(tasks)), strict=True):
         cluster.setdefault(name.split()[0], []).append(f"localhost:{port}")
     processes = []
     for name in names:

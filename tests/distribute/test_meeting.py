@@ -88,6 +88,32 @@ def test_one_that_dies_while_it_waits_may_come_again():
     assert together([meets(chief), dies, meets(last, delay=0.5), strangers])[:3] == ["met"] * 3
 
 
+def test_a_second_process_with_the_same_task_is_refused_and_the_others_go_on():
+    chief, worker, last = cluster(3)
+    acts = [meets(chief), meets(worker), meets(worker, delay=0.5), meets(last, delay=1.0)]
+    *met_, second, third = (together(acts)[k] for k in (0, 1, 3, 2))
+    assert [*met_, second] == ["met"] * 3
+    assert isinstance(third, ValueError)
+    assert "another one that is worker 0 (far:1) waits for the cluster already" in str(third)
+
+
+def test_a_second_chief_is_refused_by_its_port():
+    chief, worker = cluster()
+    acts = [meets(chief), meets(chief, delay=0.3), meets(worker, delay=0.8)]
+    first, second, last = together(acts)
+    assert (first, last) == ("met", "met") and isinstance(second, ValueError)
+    assert "The port of chief 0 (localhost:" in str(second) and "same task" in str(second)
+
+
+def test_a_process_that_comes_when_the_cluster_has_met_is_refused():
+    chief, worker = cluster()
+    with socket.create_server(("", int(chief.cluster["chief"][0].rpartition(":")[2]))):
+        # It takes connections and says nothing, as TensorFlow's service does.
+        (error,) = together([meets(worker, 0.6)])
+    assert isinstance(error, ValueError)
+    assert "answers, but waits for no process" in str(error) and "worker 0 (far:1)" in str(error)
+
+
 def test_one_that_is_lost_while_tensorflow_connects_ends_the_others(monkeypatch, capsys):
     chief, worker = cluster()
     ended = threading.Event()

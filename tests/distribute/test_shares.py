@@ -1,6 +1,8 @@
 """Processes that share a round compare what they train with, and the chief takes nothing else."""
 
+import dataclasses
 import json
+import pathlib
 import time
 import warnings
 
@@ -11,10 +13,13 @@ from clusters import SCRIPT, ended, start_cluster
 
 import adaptive_nets as an
 from adaptive_nets.adanet.checkpoints.files.sealed_json import seal
-from adaptive_nets.adanet.placement import identity, ray_worker, round_robin
+from adaptive_nets.adanet.checkpoints.heartbeat import heartbeat
+from adaptive_nets.adanet.placement import identity, ray_worker, round_robin, task_file
 from adaptive_nets.adanet.placement.identity import Identity
 from adaptive_nets.adanet.placement.identity_file import ChiefFile, read_identity, write_identity
 from adaptive_nets.adanet.placement.leases import WorkLeases
+from adaptive_nets.adanet.placement.task_file import TaskFile, remove_task_files
+from adaptive_nets.files.processes import Process
 
 X = np.random.default_rng(0).normal(size=(80, 3)).astype("float32")
 Y = (X[:, 0] > X[:, 1]).astype(int)
@@ -167,6 +172,51 @@ def test_what_a_chief_left_behind_says_nothing_of_the_next(tmp_path):
     assert read_identity(tmp_path, path.name) is None
 
 
+def started_of(pid):
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    return int(text.rpartition(")")[2].split()[19])
+
+
+def other_task_file(folder, process):
+    own = TaskFile(folder, an.distribute.Task("worker", 0))
+    own.path.parent.mkdir(parents=True, exist_ok=True)
+    own.path.write_text(process.name)
+    return own
+
+
+def test_a_second_worker_with_the_same_index_is_refused(task, tmp_path, monkeypatch):
+    alive = dataclasses.replace(Process.current(), pid=1, started=started_of(1))
+    other_task_file(tmp_path / "shares", alive)
+    task("worker")
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="process 1 of this machine are both worker 0"):
+        search(tmp_path).fit(X, Y, verbose=0)
+    assert time.monotonic() - began < 30
+    assert [path.name for path in tmp_path.glob("shares/*")] == ["worker_000.task"]
+
+
+def test_an_index_is_free_where_its_process_has_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(task_file, "LOOK_SECONDS", 0.3)
+    gone = dataclasses.replace(Process.current(), pid=999999999)
+    far = dataclasses.replace(gone, machine="f" * 12)
+    for process in (gone, far):
+        own = other_task_file(tmp_path / "shares", process)
+        with own.shown():
+            own.check()
+            own.path.unlink()
+            own.check()
+            # Another one has started at the same moment, and has written last.
+            other_task_file(tmp_path / "shares", gone)
+            with pytest.raises(ValueError, match="process 999999999 .* both worker 0"):
+                own.check()
+        remove_task_files(tmp_path / "shares")
+    far_file = other_task_file(tmp_path / "shares", far)
+    with heartbeat(far_file.path):
+        monkeypatch.setattr(task_file, "LOOK_SECONDS", 10)
+        with pytest.raises(ValueError, match="of another machine"), far_file.shown():
+            pass
+
+
 def test_rounds_are_compared_only_with_the_same_round():
     base = Identity({"seed": 1})
     first, second = base.in_round(1, ["a"], []), base.in_round(2, ["b"], ["1_a"])
@@ -212,3 +262,21 @@ def test_of_processes_that_start_together_the_other_one_is_refused(other, tmp_pa
     python.run(SCRIPT, tmp_path / "alone", "round_robin")
     alone, kept = (dict(np.load(f"{tmp_path / name}-0.npz")) for name in ("alone", "search"))
     np.testing.assert_allclose(kept["logits"], alone["logits"], atol=1e-5)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("other", ["fewer", "seed"])
+def test_of_processes_that_train_together_the_other_one_is_refused(other, tmp_path, python):
+    names = ["chief 0", "worker 0"]
+    began = time.monotonic()
+    found = ended(start_cluster(python, tmp_path / "search", names, "replicated", other=other))
+    assert time.monotonic() - began < 60
+    (chief, _), (worker, text) = found
+    # A chief cannot go on without its worker.
+    assert worker == 1 and chief not in (0, None), found
+    what = {
+        "fewer": "data.rows: the chief has 600, this process has 300",
+        "seed": "seed: the chief",
+    }
+    assert f"This worker and the chief disagree: {what[other]}" in text
+    assert not list((tmp_path / "search").glob("checkpoint-*"))

@@ -70,6 +70,19 @@ def test_shares_of_a_lost_process_are_trained_by_others(lost, alone, tmp_path, s
     assert not list(folder.glob("shares/*"))
 
 
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("placement", ["replicated", "round_robin"])
+def test_of_two_processes_with_one_index_one_is_refused(placement, alone, tmp_path, start):
+    folder, names = tmp_path / "search", ["chief 0", "worker 0", "worker 0"]
+    found = ended(start(folder, names, placement))
+    codes = [code for code, _ in found]
+    assert codes[0] == 0 and sorted(codes[1:]) == [0, 1], found
+    text = found[1 + codes[1:].index(1)][1]
+    assert "Two processes have the same task of TF_CONFIG" in text, text[-2000:]
+    check_equal(alone, folder, 2)
+    assert not list(folder.glob("shares/*"))
+
+
 @pytest.mark.parametrize(("placement", "workers"), [("replicated", 3), ("round_robin", 2)])
 def test_train_and_evaluate_with_an_evaluator_is_as_in_one_process(
     placement, workers, tmp_path, python, start

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from head_losses import loss_of
 
 from adaptive_nets import heads
 from adaptive_nets.heads import metrics as head_metrics
@@ -112,11 +113,6 @@ def case(request):
     return make(**arguments).adapt(y), y
 
 
-def _loss(head, labels, logits):
-    logits = keras.ops.convert_to_tensor(np.asarray(logits, "float32"))
-    return keras.ops.convert_to_numpy(head.loss(labels, logits))
-
-
 def _logits(head, seed=0, scale=3.0):
     return np.random.default_rng(seed).normal(scale=scale, size=(ROWS, head.units))
 
@@ -129,12 +125,12 @@ def test_every_head_has_a_case():
 def test_loss_is_one_finite_value_per_example(case):
     head, y = case
     labels = head.encode(y)
-    together = _loss(head, labels, _logits(head))
+    together = loss_of(head, labels, _logits(head))
     assert together.shape == (ROWS,)
-    alone = [_loss(head, labels[i : i + 1], _logits(head)[i : i + 1])[0] for i in range(ROWS)]
+    alone = [loss_of(head, labels[i : i + 1], _logits(head)[i : i + 1])[0] for i in range(ROWS)]
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
     for extreme in (1e4, -1e4):
-        assert np.isfinite(_loss(head, labels, np.full((ROWS, head.units), extreme))).all()
+        assert np.isfinite(loss_of(head, labels, np.full((ROWS, head.units), extreme))).all()
 
 
 def test_labels_are_what_the_label_spec_says(case):
@@ -152,8 +148,8 @@ def test_loss_is_convex_in_the_logits(case):
     for seed in range(20):
         a, b = _logits(head, 2 * seed), _logits(head, 2 * seed + 1)
         for t in (0.25, 0.5, 0.75):
-            chord = (1 - t) * _loss(head, labels, a) + t * _loss(head, labels, b)
-            assert (_loss(head, labels, (1 - t) * a + t * b) <= chord + 1e-5 * (1 + chord)).all()
+            chord = (1 - t) * loss_of(head, labels, a) + t * loss_of(head, labels, b)
+            assert (loss_of(head, labels, (1 - t) * a + t * b) <= chord + 1e-5 * (1 + chord)).all()
 
 
 def _convex(head):
@@ -179,7 +175,7 @@ def test_the_mean_of_one_predictor_predicts_the_same(case):
     for found in (_mean_of(head, several[:, :1]), _mean_of(head, several, [1.0, 0.0, 0.0])):
         assert found.shape == (ROWS, head.units)
         np.testing.assert_allclose(
-            _loss(head, labels, found), _loss(head, labels, several[:, 0]), rtol=1e-4, atol=1e-5
+            loss_of(head, labels, found), loss_of(head, labels, several[:, 0]), rtol=1e-4, atol=1e-5
         )
     for extreme in (1e4, -1e4):
         opposite = several * 0 + [[[extreme], [-extreme], [extreme]]]
@@ -195,7 +191,7 @@ def test_the_loss_of_a_mean_is_convex_in_its_weights(case):
     rng = np.random.default_rng(0)
     for _ in range(10):
         a, b = rng.dirichlet([0.3] * 3), rng.dirichlet([0.3] * 3)
-        at = [_loss(head, labels, _mean_of(head, several, w)) for w in (a, b, (a + b) / 2)]
+        at = [loss_of(head, labels, _mean_of(head, several, w)) for w in (a, b, (a + b) / 2)]
         chord = (at[0] + at[1]) / 2
         assert (at[2] <= chord + 1e-5 * (1 + chord)).all()
 
@@ -233,7 +229,7 @@ def test_config_carries_the_adapted_state_through_json(case):
     np.testing.assert_array_equal(copy.encode(y), head.encode(y))
     logits = _logits(head)
     np.testing.assert_array_equal(
-        _loss(copy, copy.encode(y), logits), _loss(head, head.encode(y), logits)
+        loss_of(copy, copy.encode(y), logits), loss_of(head, head.encode(y), logits)
     )
     # Another test may have registered its own class of the documented name since.
     name = keras.saving.get_registered_name(type(head))

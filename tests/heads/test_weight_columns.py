@@ -107,7 +107,6 @@ def test_other_arguments_are_mapped_or_refused():
         (lambda: heads.Regression(inverse_link_fn=abs), "inverse_link_fn is not supported"),
         (lambda: heads.BinaryClass(loss_reduction="soup"), "loss_reduction must be one of"),
         (lambda: heads.MultiClass(3, thresholds=[0.5]), "thresholds is not supported"),
-        (lambda: heads.MultiClass(3, loss_fn=per_target), "loss_fn is not supported"),
         (lambda: head(class_names=["no", "yes"]), "pass only one of the two"),
         (lambda: head(thresholds=[1.0]), "thresholds must be"),
         (lambda: head(thresholds=[0.3], surrogate="exponential"), "sigmoid"),

@@ -3,7 +3,6 @@
 import call_things as t
 import keras
 import pandas as pd
-import tensorflow as tf
 from call_kinds import (
     NAN,
     choice,
@@ -11,7 +10,6 @@ from call_kinds import (
     fixed,
     flag,
     function,
-    has_rows,
     instance,
     is_none_in_an_array,
     is_text,
@@ -26,8 +24,8 @@ from call_kinds import (
     text,
 )
 from call_outcomes import Call
+from calls_generators import OPTIMIZER, RATE
 from calls_search import SEARCH, method
-from calls_tasks import OPTIMIZER, RATE
 
 import adaptive_nets as an
 
@@ -100,9 +98,6 @@ def new_estimator():
     return es.Estimator(t.head(), subnetworks(), 2, max_iterations=1)
 
 
-FEATURE_SPEC = mapping(lazy(lambda: {"x": tf.io.FixedLenFeature([3], tf.float32)})).but(
-    {3: tf.io.FixedLenFeature([3], tf.float32)}
-)
 COLUMN = fixed("w").but("", 3, [1], object()).where(lambda v: v is None or is_text(v))
 NOTHING = fixed(None).but("soup", 3, object()).where(is_none_in_an_array)
 OF_HEADS = {
@@ -112,6 +107,7 @@ OF_HEADS = {
     "name": text("a", none=True),
 }
 OF_NUMBERS = {"label_dimension": count(1), "weight_column": COLUMN, **OF_HEADS}
+LOSS = fixed(None).but(3, "soup", [], abs, object(), lambda logits, labels: logits).where(callable)
 THRESHOLDS = (
     fixed([0.3])
     .but("ab", 3, [1.5], ["a"], [NAN], object())
@@ -131,13 +127,14 @@ CALLS = [
             "weight_column": COLUMN,
             "thresholds": THRESHOLDS,
             "label_vocabulary": VOCABULARY,
+            "loss_fn": LOSS,
             **OF_HEADS,
         },
     ),
     Call(
         "estimator.MultiClassHead",
         lambda: es.MultiClassHead,
-        {"n_classes": count(2, 2), "weight_column": COLUMN, **OF_HEADS},
+        {"n_classes": count(2, 2), "weight_column": COLUMN, "loss_fn": LOSS, **OF_HEADS},
     ),
     Call(
         "estimator.MultiLabelHead",
@@ -147,6 +144,7 @@ CALLS = [
             "weight_column": COLUMN,
             "thresholds": THRESHOLDS,
             "label_vocabulary": VOCABULARY.but(allow=(["a"],)),
+            "loss_fn": LOSS,
             **OF_HEADS,
         },
     ),
@@ -204,6 +202,8 @@ CALLS = [
             "max_iteration_steps": count(2, none=True),
             "config": SEARCHED["config"],
             "params": PARAMS,
+            "logits_fn": function(None, none=True),
+            "last_layer_fn": function(None, none=True),
         },
     ),
     Call(
@@ -365,23 +365,6 @@ CALLS = [
             "train_spec": instance(train_spec),
             "eval_spec": instance(eval_spec),
         },
-    ),
-    Call(
-        "serving.build_raw_serving_input_receiver_fn",
-        lambda: serving.build_raw_serving_input_receiver_fn,
-        {
-            "features": mapping(lazy(lambda: {"x": tf.TensorSpec([None, 3])}))
-            .but(allow=([1],))
-            .where(has_rows)
-            .where(lambda value: isinstance(value, dict) and [*value.values()] == [[1, 2]])
-            .where(lambda value: len(value.shape) > 0 and value.dtype is not object),
-            "default_batch_size": count(None, none=True),
-        },
-    ),
-    Call(
-        "serving.build_parsing_serving_input_receiver_fn",
-        lambda: serving.build_parsing_serving_input_receiver_fn,
-        {"feature_spec": FEATURE_SPEC, "default_batch_size": count(None, none=True)},
     ),
     Call(
         "estimator.export.export_timestamped",

@@ -15,6 +15,7 @@ from call_kinds import (
     fixed,
     flag,
     function,
+    has_rows,
     instance,
     keyed,
     lazy,
@@ -27,8 +28,8 @@ from call_kinds import (
     text,
 )
 from call_outcomes import Call
+from calls_generators import OPTIMIZER
 from calls_service import ASSETS
-from calls_tasks import OPTIMIZER
 
 import adaptive_nets as an
 from adaptive_nets.serving import export_litert
@@ -72,6 +73,9 @@ EXPORT = {
     "schema": instance(None, none=True),
 }
 # A mock is whatever it is taken for.
+FEATURE_SPEC = mapping(lazy(lambda: {"x": tf.io.FixedLenFeature([3], tf.float32)})).but(
+    {3: tf.io.FixedLenFeature([3], tf.float32)}
+)
 STRATEGY = instance(one_device).where(lambda value: isinstance(value, mock.Mock))
 
 
@@ -231,6 +235,23 @@ CALLS = [
     ),
     Call("serving.named_outputs", lambda: serving.named_outputs, {"head": instance(t.head)}),
     Call("serving.read_class_names", lambda: serving.read_class_names, {"folder": path("out")}),
+    Call(
+        "serving.build_raw_serving_input_receiver_fn",
+        lambda: serving.build_raw_serving_input_receiver_fn,
+        {
+            "features": mapping(lazy(lambda: {"x": tf.TensorSpec([None, 3])}))
+            .but(allow=([1],))
+            .where(has_rows)
+            .where(lambda value: isinstance(value, dict) and [*value.values()] == [[1, 2]])
+            .where(lambda value: len(value.shape) > 0 and value.dtype is not object),
+            "default_batch_size": count(None, none=True),
+        },
+    ),
+    Call(
+        "serving.build_parsing_serving_input_receiver_fn",
+        lambda: serving.build_parsing_serving_input_receiver_fn,
+        {"feature_spec": FEATURE_SPEC, "default_batch_size": count(None, none=True)},
+    ),
     # Distribution
     Call(
         "distribute.make_strategy",

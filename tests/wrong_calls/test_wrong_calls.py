@@ -1,7 +1,7 @@
 """Wrong calls of all public functions are refused in one clear line, before work.
 
 A sample is made here. With `WRONG_CALLS=all` it is all of them, and
-`python tests/wrong_calls/make_all_calls.py` prints those that are not refused so.
+`python tests/wrong_calls/calls_all.py` prints those that are not refused so.
 """
 
 import importlib
@@ -17,7 +17,7 @@ from call_things import train_all
 from calls_all import CALLS
 
 SAMPLE, ALL = 300, os.environ.get("WRONG_CALLS") == "all"
-# Their valid calls take a fifth of a second or more; `make_all_calls.py` makes them too.
+# Their valid calls take a fifth of a second or more; `calls_all.py` makes them too.
 LONG = frozenset(
     (
         "AdaNet.export", "estimator.Estimator.export_saved_model", "serving.export_litert",

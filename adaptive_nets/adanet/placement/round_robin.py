@@ -14,6 +14,7 @@ from adaptive_nets.adanet.placement.identity_file import ChiefFile
 from adaptive_nets.adanet.placement.leases import WorkLeases, check_no_links
 from adaptive_nets.adanet.placement.local import LocalPlacement
 from adaptive_nets.adanet.placement.shared import SharedPlacement
+from adaptive_nets.adanet.placement.task_file import TaskFile, remove_task_files
 from adaptive_nets.adanet.settings import SearchSettings
 from adaptive_nets.distribute import Group, Task, WorkersLostError, task_from_environment
 
@@ -60,10 +61,13 @@ class RoundRobinPlacement(SharedPlacement):
         self._chief = ChiefFile(shares)
         if self.follows:
             self._chief.check(self.common, self._who)
-            yield
+            self._own = TaskFile(shares, self.task)
+            with self._own.shown():
+                yield
         else:
             with self._chief.shown(self.common):
                 yield
+                remove_task_files(shares)
 
     def prepare(self, job: RoundJob) -> None:
         self._chief.show(self.identity(job))
@@ -84,6 +88,7 @@ class RoundRobinPlacement(SharedPlacement):
             nonlocal looked
             if time.monotonic() - looked >= LOOK_SECONDS:
                 self._chief.check(identity, self._who)
+                self._own.check()
                 looked = time.monotonic()
             return self._decided(job) is not None
 

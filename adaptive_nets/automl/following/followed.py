@@ -34,6 +34,7 @@ def followed(fit: F) -> F:
         finally:
             _tell(listed, "on_fit_end", self, failed)
 
+    # A type checker cannot tell that `fit_and_tell` is of the type of the method that it wraps.
     return fit_and_tell  # type: ignore[return-value]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from adaptive_nets._arguments import takes
 from adaptive_nets.estimator import auto_ensemble, estimator
 from adaptive_nets.estimator.compat.contract import EVALUATE
-from adaptive_nets.estimator.trained import TrainedEnsemble
+from adaptive_nets.estimator.reading.ensemble import TrainedEnsemble
 
 ARCHITECTURE = "architecture/adanet/ensembles"
 

@@ -14,7 +14,6 @@ _SUMMARIES = "summaries are always written"
 _BINARY = Refused("only binary SavedModels are written. Leave it out.", (False, None))
 _ONE_DEVICE = Refused("evaluation uses one device. Use train_distribute.")
 _CALLBACKS = "evaluation calls no hooks. Read the metrics that it returns"
-_LOGITS = Refused("candidates are Keras models that output the logits; their last layer is found.")
 
 
 RUN_CONFIG = {
@@ -60,8 +59,6 @@ ESTIMATOR = {
     ),
     "model_fn": Refused("Use the subnetwork_generator, or a Keras model and `fit`."),
 }
-
-AUTO_ENSEMBLE = ESTIMATOR | {"logits_fn": _LOGITS, "last_layer_fn": _LOGITS}
 
 SUBESTIMATOR = {
     "estimator": Mapped("model"),

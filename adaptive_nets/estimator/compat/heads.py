@@ -36,7 +36,8 @@ def BinaryClassHead(  # noqa: N802 (tf.estimator's name)
         label_vocabulary: The two classes, if they are strings. Defaults to `None`.
         loss_reduction: The loss is the mean over rows; a sum gives a warning. Defaults to
             `"sum_over_batch_size"`.
-        loss_fn: Not supported. Must be `None`.
+        loss_fn: Function of `labels` and `logits` `[n, 1]` that returns the loss of each row.
+            Defaults to `None`: the cross-entropy.
         name: The head's name. Defaults to `None`: that of its kind.
     """
     return BinaryClass(
@@ -62,7 +63,8 @@ def MultiClassHead(  # noqa: N802 (tf.estimator's name)
         label_vocabulary: The classes, if they are strings. Defaults to `None`.
         loss_reduction: The loss is the mean over rows; a sum gives a warning. Defaults to
             `"sum_over_batch_size"`.
-        loss_fn: Not supported. Must be `None`.
+        loss_fn: Function of `labels` `[n, 1]` and `logits` `[n, n_classes]` that returns the loss
+            of each row, `[n]` or `[n, 1]`. Defaults to `None`: the cross-entropy.
         name: The head's name. Defaults to `None`: that of its kind.
     """
     return MultiClass(
@@ -92,7 +94,8 @@ def MultiLabelHead(  # noqa: N802 (tf.estimator's name)
         label_vocabulary: The classes, if they are strings. Defaults to `None`.
         loss_reduction: The loss is the mean over rows; a sum gives a warning. Defaults to
             `"sum_over_batch_size"`.
-        loss_fn: Not supported. Must be `None`.
+        loss_fn: Function of `labels` and `logits` `[n, n_classes]` that returns the loss of each
+            row. Defaults to `None`: the mean cross-entropy of the classes.
         classes_for_class_based_metrics: Not supported. Must be `None`.
         name: The head's name. Defaults to `None`: that of its kind.
     """

@@ -1,9 +1,11 @@
 """`ModelFnEstimator`: `Estimator(model_fn=...)`."""
 
+import contextlib
 import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +21,25 @@ from adaptive_nets._checks import (
     show,
 )
 from adaptive_nets.adanet.checkpoints.writer_lease import HoldsLease
+from adaptive_nets.distribute import task_from_environment
 from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.hooks import (
+    CheckpointSaverHook,
     RunContext,
     RunValues,
     SessionRunHook,
     StopAtStepHook,
     check_hooks,
+    check_listeners,
 )
 from adaptive_nets.estimator.mode_keys import ModeKeys
-from adaptive_nets.estimator.model_fn.reading import ModelFnReader, dataset_of, states_of
+from adaptive_nets.estimator.model_fn.reading import (
+    ModelFnReader,
+    Progress,
+    dataset_of,
+    states_of,
+)
 
 _KEPT = 3
 
@@ -72,8 +82,8 @@ class ModelFnEstimator(HoldsLease, ModelFnReader):
                 "train_distribute is not supported with model_fn: use a Keras model. "
                 f"Received: train_distribute={show(config.train_distribute)}."
             )
-        self.config = config.replace(model_dir=os.fspath(folder))
-        self.params = dict(or_none(check_dict, "params", params, object, "a dict by name") or {})
+        self._config = config.replace(model_dir=os.fspath(folder))
+        self._params = dict(or_none(check_dict, "params", params, object, "a dict by name") or {})
         self.warm_start_from = or_none(check_path, "warm_start_from", warm_start_from)
         self.model_fn = model_fn
         self.new_function()
@@ -94,34 +104,69 @@ class ModelFnEstimator(HoldsLease, ModelFnReader):
             hooks: `SessionRunHook`s. Defaults to `None`.
             steps: Number of further steps. Defaults to `None`: no limit.
             max_steps: Total number of steps. Defaults to `None`: no limit.
-            saving_listeners: Not supported. Must be `None`.
+            saving_listeners: `CheckpointSaverListener`s. Defaults to `None`.
 
         Returns:
             The estimator itself.
         """
-        if saving_listeners is not None or (steps is not None and max_steps is not None):
+        if steps is not None and max_steps is not None:
             raise ValueError(
-                "Pass only one of steps and max_steps, and no saving_listeners. Received: "
-                f"steps={show(steps)}, max_steps={show(max_steps)}, "
-                f"saving_listeners={show(saving_listeners)}."
+                "Pass only one of steps and max_steps. "
+                f"Received: steps={show(steps)}, max_steps={show(max_steps)}."
             )
         steps = or_none(check_integer, "steps", steps, 1)
         max_steps = or_none(check_integer, "max_steps", max_steps, 1)
-        listed = check_hooks(hooks)
+        self.train_search(input_fn, hooks, steps, max_steps, saving_listeners)
+        return self
+
+    def train_search(
+        self,
+        input_fn: Callable,
+        hooks: Sequence[Any] | None = None,
+        steps: int | None = None,
+        max_steps: int | None = None,
+        saving_listeners: Sequence[Any] | None = None,
+    ) -> Progress:
+        """Like `train`, but returns how far it is."""
+        listed, listeners = check_hooks(hooks), check_listeners(saving_listeners)
         for hook in listed:
             if not isinstance(hook, SessionRunHook):
                 raise TypeError(
                     "hooks of a model_fn must be estimator.SessionRunHooks. "
                     f"Received: {show(hook)}."
                 )
+            listeners += hook.listeners if isinstance(hook, CheckpointSaverHook) else []
+        task = task_from_environment()
+        if task.workers > 1:
+            raise ValueError(
+                "A model_fn is trained by one process, and a cluster has several. Leave the other "
+                f"workers out of TF_CONFIG, or use a Keras model. Received: task {task.kind} "
+                f"{task.index} of {task.workers} that train."
+            )
         # Taken before anything is read, so that a second process is refused at once.
-        with self.writing():
-            self._train(input_fn, listed, steps, max_steps)
-        return self
+        with self.holding(max_steps):
+            began = self._steps_taken()
+            if max_steps is not None and began >= max_steps:
+                logging.info("Nothing to train: already at global step %d.", began)
+                return Progress(began)
+            return self._train(input_fn, listed, listeners, steps, max_steps)
 
-    def _train(self, input_fn, listed, steps, max_steps):
+    def holding(self, max_steps: int | None) -> AbstractContextManager:
+        """Holds the lease of `model_dir` during a block that trains.
+
+        Args:
+            max_steps: Total number of steps, or `None`.
+        """
+        enough = max_steps is not None and self._steps_taken() >= max_steps
+        return contextlib.nullcontext() if enough else self.writing()
+
+    def _train(self, input_fn, listed, listeners, steps, max_steps):
         data = dataset_of(inputs.call(input_fn, ModeKeys.TRAIN, self.config, self.params), True)
         model, context, saved = self.new_function(), RunContext(), time.monotonic()
+        waits = [h.save_secs for h in listed if isinstance(h, CheckpointSaverHook) and h.save_secs]
+        wait = min([self.config.checkpoint_seconds, *waits])
+        for each in listeners:
+            each.begin()
         for place, (features, labels) in enumerate(data):
             if place == 0:
                 self.restore(model, features, labels, ModeKeys.TRAIN)
@@ -145,14 +190,20 @@ class ModelFnEstimator(HoldsLease, ModelFnReader):
                 hook.after_run(context, RunValues({"global_step": model.step, "loss": loss}))
             if context.stop_requested:
                 break
-            if time.monotonic() - saved > self.config.checkpoint_seconds:
+            if time.monotonic() - saved > wait:
                 self._save(model)
                 saved = time.monotonic()
         if not model.built:
             raise ValueError("The data of input_fn must have a row. Received: no batch.")
+        for each in listeners:
+            each.before_save(None, model.step)
         self._save(model)
+        for each in listeners:
+            each.after_save(None, model.step)
+            each.end(None, model.step)
         for hook in listed:
             hook.end(None)
+        return Progress(model.step)
 
     def _save(self, model):
         self.lease.confirm()

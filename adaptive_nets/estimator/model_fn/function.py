@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,8 @@ class ModelFunction:
         if self.optimizer is not None:
             held |= {f"o{k}": np.asarray(v) for k, v in enumerate(self.optimizer.variables)}
         with atomic_write(path, ".npz") as name, open(name, "wb") as file:
-            np.savez(file, step=np.asarray(self.step), **held)
+            names = [f"{place}/{v.name}" for place, v in enumerate(self.weights)]
+            np.savez(file, step=np.asarray(self.step), names=np.asarray(names, "U"), **held)
 
     def load(self, path: Path) -> None:
         """Reads the state of `save` into a built function.
@@ -176,6 +178,15 @@ class ModelFunction:
                 "warm_start_from must hold a weight that model_fn has too, at the same place and "
                 f"of the same shape. Received: '{path}'."
             )
+
+
+def stored_variables(path: Path) -> dict[str, np.ndarray]:
+    """Returns the weights in a state file of `save`, by place and name."""
+    held = load_arrays(path)
+    count = sum(re.fullmatch(r"w\d+", key) is not None for key in held)
+    # Older states have no names.
+    names = held.get("names", [f"{place}/weight" for place in range(count)])
+    return {str(name): held[f"w{place}"] for place, name in enumerate(names)}
 
 
 def _unused(create, **settings):

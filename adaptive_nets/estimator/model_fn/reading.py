@@ -1,9 +1,9 @@
 """What is asked of the state of a `model_fn`: metrics, predictions, exports."""
 
+import dataclasses
 import os
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,56 +11,66 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from adaptive_nets._checks import check_integer, check_path, or_none, show
+from adaptive_nets._checks import show
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.data.datasets import is_dataset
 from adaptive_nets.estimator import inputs
-from adaptive_nets.estimator.config import RunConfig
-from adaptive_nets.estimator.hooks import check_hooks
+from adaptive_nets.estimator.export import next_export
 from adaptive_nets.estimator.mode_keys import ModeKeys
-from adaptive_nets.estimator.model_fn.function import ModelFunction
+from adaptive_nets.estimator.model_fn.function import ModelFunction, stored_variables
+from adaptive_nets.estimator.reading.doors import SavedEstimator
+from adaptive_nets.estimator.reading.predictions import chosen
+from adaptive_nets.files.arrays import load_arrays
+from adaptive_nets.files.atomic import temporary_folder
 from adaptive_nets.serving import receiver_of
+from adaptive_nets.serving.assets import check_assets, copy_assets
 
 
-class ModelFnReader:
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far training is.
+
+    Args:
+        global_step: Number of steps.
+        stop_reason: Why it has stopped. Defaults to `""`.
+    """
+
+    global_step: int
+    stop_reason: str = ""
+
+
+class ModelFnReader(SavedEstimator):
     """The part of `ModelFnEstimator` that reads its `model_dir`.
 
     Attributes:
         model_fn: The function.
-        config: The `RunConfig`.
-        params: What `model_fn` and `input_fn` may take.
         warm_start_from: Folder whose weights training begins with, or `None`.
     """
 
     model_fn: Callable
-    config: RunConfig
-    params: dict[str, Any]
     warm_start_from: str | None
 
-    @property
-    def model_dir(self) -> str:
-        """Folder of the state."""
-        return self.config.model_dir
+    def latest_checkpoint(self) -> str | None:
+        """Returns the path of the newest state file, or `None`."""
+        found = states_of(self.model_dir)
+        return str(found[-1]) if found else None
 
-    def evaluate(
-        self,
-        input_fn: Callable,
-        steps: int | None = None,
-        hooks: Any = None,
-        checkpoint_path: str | None = None,
-        name: str | None = None,
-    ) -> dict[str, Any]:
-        """Returns the mean loss over batches, the metrics of `model_fn` and the global step.
+    def load(self, checkpoint_path: str) -> "Progress":
+        """Returns how far training was in a state file."""
+        return Progress(int(load_arrays(Path(checkpoint_path))["step"]))
 
-        Args:
-            input_fn: As in `train`.
-            steps: Number of batches to read. Defaults to `None`: all.
-            hooks: Accepted but ignored. Defaults to `None`.
-            checkpoint_path: A state file. Defaults to `None`: the newest.
-            name: Accepted but ignored. Defaults to `None`.
-        """
-        steps = or_none(check_integer, "steps", steps, 1)
-        check_hooks(hooks)
+    def new_function(self) -> ModelFunction:
+        """Returns the function without layers."""
+        return ModelFunction(self.model_fn, self.config, self.params)
+
+    def _steps_taken(self):
+        newest = self.latest_checkpoint()
+        return 0 if newest is None else self.load(newest).global_step
+
+    def _variables(self):
+        return stored_variables(Path(self._state_file()))
+
+    def _evaluated(self, input_fn, steps, checkpoint_path):
         data = inputs.call(input_fn, ModeKeys.EVAL, self.config, self.params)
         data = dataset_of(data, True)
         losses, metrics, model = [], {}, self.new_function()
@@ -76,82 +86,22 @@ class ModelFnReader:
         measured = {key: float(np.asarray(metric.result())) for key, metric in metrics.items()}
         return {**measured, "loss": float(np.mean(losses)), "global_step": model.step}
 
-    def predict(
-        self,
-        input_fn: Callable,
-        predict_keys: str | Sequence[str] | None = None,
-        hooks: Any = None,
-        checkpoint_path: str | None = None,
-        yield_single_examples: bool = True,
-    ) -> Iterator[Any]:
-        """Yields the predictions of `model_fn`, row by row or batch by batch.
-
-        Args:
-            input_fn: Function that returns features; labels are ignored.
-            predict_keys: Names of the predictions to return. Defaults to `None`: all.
-            hooks: Accepted but ignored. Defaults to `None`.
-            checkpoint_path: A state file. Defaults to `None`: the newest.
-            yield_single_examples: Whether to yield rows. Defaults to `True`.
-        """
-        check_hooks(hooks)
-        keys = [predict_keys] if isinstance(predict_keys, str) else predict_keys
+    def _batches(self, input_fn, keys, checkpoint_path):
         data = inputs.call(input_fn, ModeKeys.PREDICT, self.config, self.params)
-        data = dataset_of(data, False)
-        self._newest(checkpoint_path)
-        return self._predicted(data, keys, checkpoint_path, yield_single_examples)
+        return self._predicted(dataset_of(data, False), keys, checkpoint_path)
 
-    def _predicted(self, data, keys, checkpoint_path, single):
+    def _predicted(self, data, keys, checkpoint_path):
         model = self.new_function()
         for place, features in enumerate(data):
             if place == 0:
                 self.restore(model, features, None, ModeKeys.PREDICT, checkpoint_path)
             found = model.spec(features, None, ModeKeys.PREDICT).predictions
-            if isinstance(found, dict) and keys:
-                unknown = [key for key in keys if key not in found]
-                if unknown:
-                    raise ValueError(
-                        f"predict_keys must be among {', '.join(found)}. "
-                        f"Received: {', '.join(unknown)}."
-                    )
-                found = {key: found[key] for key in keys}
-            found = keras.tree.map_structure(np.asarray, found)
-            if not single:
-                yield found
-                continue
-            for row in range(len(keras.tree.flatten(found)[0])):
-                yield keras.tree.map_structure(lambda each, row=row: each[row], found)
+            found = chosen(found, keys) if isinstance(found, dict) else found
+            yield keras.tree.map_structure(np.asarray, found)
 
-    def export_saved_model(
-        self,
-        export_dir_base: str | os.PathLike,
-        serving_input_receiver_fn: Callable,
-        assets_extra: dict[str, str] | None = None,
-        as_text: bool = False,
-        checkpoint_path: str | None = None,
-        experimental_mode: str = "infer",
-    ) -> str:
-        """Writes a SavedModel with the predictions into a folder named by a timestamp.
-
-        Args:
-            export_dir_base: Parent of the new folder.
-            serving_input_receiver_fn: As in `Estimator.export_saved_model`.
-            assets_extra: Not supported. Must be `None`.
-            as_text: Not supported. Must be `False`.
-            checkpoint_path: A state file. Defaults to `None`: the newest.
-            experimental_mode: Must be `ModeKeys.PREDICT`.
-
-        Returns:
-            Path of the new folder.
-        """
-        if assets_extra or as_text or experimental_mode != "infer":
-            raise ValueError(
-                "assets_extra, as_text and experimental_mode are not supported with model_fn. "
-                f"Received: assets_extra={show(assets_extra)}, as_text={show(as_text)}, "
-                f"experimental_mode={show(experimental_mode)}."
-            )
-        base = Path(check_path("export_dir_base", export_dir_base))
-        receiver, model = receiver_of(serving_input_receiver_fn), self.new_function()
-        state = self._newest(checkpoint_path)
+    def _exported(self, base, receiver_fn, assets_extra, checkpoint_path):
+        path, assets = next_export(base), check_assets(assets_extra)
+        receiver, model = receiver_of(receiver_fn), self.new_function()
 
         def run(**received: Any) -> dict[str, Any]:
             found = model.spec(receiver.features(**received), None, ModeKeys.PREDICT).predictions
@@ -161,34 +111,18 @@ class ModelFnReader:
         read = tf.function(receiver.features, autograph=False)
         shapes = read.get_concrete_function(**receiver.specs).structured_outputs
         model.build(keras.tree.map_structure(_one_row, shapes), None, ModeKeys.PREDICT)
-        model.load(Path(state))
+        model.load(Path(self._state_file(checkpoint_path)))
         served = tf.Module()
         served.held = [v.value for v in model.weights]
         function = tf.function(run, autograph=False)
         signature = function.get_concrete_function(**receiver.specs)
-        taken = [int(path.name) for path in base.glob("*") if re.fullmatch(r"\d+", path.name)]
-        path = base / str(max([int(time.time()), *(number + 1 for number in taken)]))
-        tf.saved_model.save(served, str(path), {"serving_default": signature, "predict": signature})
+        with temporary_folder(path.parent) as folder:
+            written = str(Path(folder, "model"))
+            signatures = {"serving_default": signature, "predict": signature}
+            tf.saved_model.save(served, written, signatures)
+            copy_assets(assets, written)
+            os.rename(written, path)
         return str(path)
-
-    def latest_checkpoint(self) -> str | None:
-        """Returns the path of the newest state file, or `None`."""
-        found = states_of(self.model_dir)
-        return str(found[-1]) if found else None
-
-    def new_function(self) -> ModelFunction:
-        """Returns the function without layers."""
-        return ModelFunction(self.model_fn, self.config, self.params)
-
-    def _newest(self, checkpoint_path):
-        path = self.latest_checkpoint() if checkpoint_path is None else (
-            check_path("checkpoint_path", checkpoint_path)
-        )  # fmt: skip
-        if path is None or not os.path.isfile(path):
-            raise ValueError(
-                f"Could not find a trained model in model_dir '{self.model_dir}'. Call train first."
-            )
-        return path
 
     def restore(
         self,
@@ -214,7 +148,7 @@ class ModelFnReader:
                     )
                 model.take(found[-1])
             return
-        model.load(self._newest(checkpoint_path))
+        model.load(Path(self._state_file(checkpoint_path)))
 
 
 def states_of(folder: str | os.PathLike) -> list[Path]:

@@ -63,7 +63,9 @@ class EstimatorSpec:
     prediction_hooks: Any = None
 
     def __post_init__(self) -> None:
-        mode = check_choice("mode", self.mode, _MODES)
+        # A text of a class of its own, which a candidate of a pool is called with, counts too.
+        given = str(self.mode) if isinstance(self.mode, str) else self.mode
+        mode = check_choice("mode", given, _MODES)
         needed = {
             ModeKeys.TRAIN: ("loss", "train_op"),
             ModeKeys.EVAL: ("loss",),

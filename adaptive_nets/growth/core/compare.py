@@ -1,16 +1,20 @@
-"""How far the outputs of two models are apart, and whether a growth that is exact was."""
+"""How far the outputs of two models are apart, and what is reported of a growth."""
 
 import dataclasses
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from adaptive_nets._checks import check_bool, show
+from adaptive_nets._shown import Shown
 from adaptive_nets.graphs.read import functional
 from adaptive_nets.keras_internals import input_structure
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The largest relative gap that is still rounding, by the lowest precision that is computed with.
 ROUNDING = {"float64": 1e-8, "float32": 1e-3, "float16": 0.05, "bfloat16": 0.1}
@@ -264,3 +268,38 @@ def _first_difference(source: keras.Model, grown: keras.Model, sample: Any) -> s
             if np.abs(a - b).max() > _rounding([source]) * np.abs(a).max():
                 return name
     return functional(source).layers[-1].name
+
+
+@dataclasses.dataclass(frozen=True)
+class GrowthReport(Shown):
+    """What a growth did; `str(report)` is readable.
+
+    Args:
+        table: The plan's rows.
+        parameters_before: Parameters of all sources.
+        parameters: Parameters of the grown model.
+        exact: Whether the function is preserved to rounding.
+        gap: The largest relative difference of outputs where it was measured, or None.
+        seconds: How long it took.
+        notes: What a person should know.
+        verified: How outputs were compared where the plan is exact and no sample was given.
+    """
+
+    table: "pd.DataFrame"
+    parameters_before: int
+    parameters: int
+    exact: bool
+    gap: float | None
+    seconds: float
+    notes: tuple[str, ...]
+    verified: Verification | None = None
+
+    def _parts(self) -> list[Any]:
+        gap = "" if self.gap is None else f", largest relative gap {self.gap:.2g}"
+        kind = "exact" if self.exact else "approximate"
+        head = (
+            f"{self.parameters_before:,} -> {self.parameters:,} parameters, {kind}{gap}, "
+            f"{self.seconds:.2f} s" + ("" if self.verified is None else f", {self.verified}")
+        )
+        notes = [f"note: {note}" for note in self.notes]
+        return [head, self.table if len(self.table) else "nothing grew", *notes]

@@ -18,7 +18,7 @@ from adaptive_nets.graphs.loadable import loadable
 from adaptive_nets.graphs.read import check_finite, check_inputs
 from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.compare import (
-    Verification,
+    GrowthReport,
     check_gap,
     check_verify,
     drawn_gap,
@@ -342,41 +342,6 @@ class GrowthPlan(Plan):
         if len(grown.sizes) == 1 and (grown.copies(0) > 1).any():
             words.append(f"{int(grown.size - grown.sizes[0])} copies")
         return ", ".join(words)
-
-
-@dataclasses.dataclass(frozen=True)
-class GrowthReport(Shown):
-    """What a growth did; `str(report)` is readable.
-
-    Args:
-        table: The plan's rows.
-        parameters_before: Parameters of all sources.
-        parameters: Parameters of the grown model.
-        exact: Whether the function is preserved to rounding.
-        gap: The largest relative difference of outputs where it was measured, or None.
-        seconds: How long it took.
-        notes: What a person should know.
-        verified: How outputs were compared where the plan is exact and no sample was given.
-    """
-
-    table: "pd.DataFrame"
-    parameters_before: int
-    parameters: int
-    exact: bool
-    gap: float | None
-    seconds: float
-    notes: tuple[str, ...]
-    verified: Verification | None = None
-
-    def _parts(self) -> list[Any]:
-        gap = "" if self.gap is None else f", largest relative gap {self.gap:.2g}"
-        kind = "exact" if self.exact else "approximate"
-        head = (
-            f"{self.parameters_before:,} -> {self.parameters:,} parameters, {kind}{gap}, "
-            f"{self.seconds:.2f} s" + ("" if self.verified is None else f", {self.verified}")
-        )
-        notes = [f"note: {note}" for note in self.notes]
-        return [head, self.table if len(self.table) else "nothing grew", *notes]
 
 
 def settle(

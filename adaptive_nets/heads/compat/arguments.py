@@ -1,12 +1,12 @@
 """What becomes of the arguments of tf.estimator's heads."""
 
-import inspect
 from collections.abc import Iterable
 from typing import Any
 
 from adaptive_nets._arguments import Ignored, Mapped, Refused
 from adaptive_nets._checks import check_choice, check_number, check_text, show
-from adaptive_nets._values import elements, tried
+from adaptive_nets._values import elements
+from adaptive_nets.heads.compat.loss_functions import check_loss_fn
 
 MEANS = (
     "sum_over_batch_size", "auto", "mean", "mean_with_sample_weight", "weighted_mean",
@@ -20,11 +20,8 @@ REDUCTION = Ignored(
     MEANS,
     lambda given: check_choice("loss_reduction", given, (*MEANS, *SUMS)),
 )
-OWN_LOSS = Refused(
-    "the loss of classes is their cross-entropy. Derive from the head and override `loss`."
-)
 VOCABULARY = Mapped("class_names")
-BINARY = {"label_vocabulary": VOCABULARY, "loss_reduction": REDUCTION, "loss_fn": OWN_LOSS}
+BINARY = {"label_vocabulary": VOCABULARY, "loss_reduction": REDUCTION}
 CLASSES = BINARY | {
     "thresholds": Refused(
         "thresholds are of heads with one logit per class: BinaryClass, MultiLabel."
@@ -37,17 +34,7 @@ LABELS = BINARY | {
 
 def _loss(function: Any) -> Any:
     """Returns a `loss_fn` of tf.estimator as a loss of labels and predictions."""
-    if function is None:
-        return "mean_squared_error"
-    signature = tried(lambda: inspect.signature(function))
-    names = list(signature.parameters)[:3] if signature and callable(function) else []
-    if names != ["labels", "logits"]:
-        raise ValueError(
-            "loss_fn must be a function of labels and logits, in this order: features and a "
-            "reduction are not passed. It returns one loss per target, [n, dim]. "
-            f"Received: loss_fn={show(function)}."
-        )
-    return function
+    return "mean_squared_error" if function is None else check_loss_fn(function)
 
 
 NUMBERS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,15 +10,13 @@ import numpy as np
 from keras import ops
 
 from adaptive_nets._arguments import takes
-from adaptive_nets._checks import check_config, show
+from adaptive_nets._checks import show
 from adaptive_nets._dtypes import whole_dtype
-from adaptive_nets.heads.base import Head
 from adaptive_nets.heads.compat.arguments import NUMBERS
+from adaptive_nets.heads.compat.loss_functions import OwnLoss
 from adaptive_nets.heads.loss_scale import LossScale, measure_loss_scale
 from adaptive_nets.heads.metrics import R2
 from adaptive_nets.heads.numbers.numeric import Numeric
-from adaptive_nets.keras_internals import loss_settings
-from adaptive_nets.serialization import make_object
 
 _LOSSES = {
     "mean_squared_error": keras.losses.mean_squared_error,
@@ -30,7 +27,7 @@ _LOSSES = {
 
 @takes(NUMBERS)
 @keras.saving.register_keras_serializable(package="adaptive_nets")
-class Regression(Numeric):
+class Regression(OwnLoss, Numeric):
     """Regression with one logit per target; the logits are the predictions.
 
     Predictions: `"predictions"` `[n, dim]`.
@@ -60,6 +57,8 @@ class Regression(Numeric):
     ```
     """
 
+    loss_argument = "loss"
+
     def __init__(
         self,
         dim: int | None = None,
@@ -85,18 +84,9 @@ class Regression(Numeric):
     def loss(self, labels: Any, logits: Any) -> Any:
         logits = ops.convert_to_tensor(logits)
         labels = ops.cast(labels, logits.dtype)
-        function = self.loss_function
-        if isinstance(function, keras.losses.Loss):
-            # Calling the object would reduce over the batch, and cast to its own dtype.
-            function = function.call
-        each = ops.convert_to_tensor(_LOSSES.get(function, function)(labels, logits))
-        if len(each.shape) not in (1, 2):
-            raise ValueError(
-                f"Cannot use the loss of head '{self.name}': it must return one value per "
-                f"example, shape [n] or [n, dim]; do not average over the batch. "
-                f"Received: shape {list(each.shape)} from {show(self.loss_function)}."
-            )
-        return each if len(each.shape) == 1 else ops.mean(each, axis=-1)
+        if isinstance(self.loss_function, str):
+            return _LOSSES[self.loss_function](labels, logits)
+        return self.own_loss(labels, logits)
 
     def output_range(
         self, labels: np.ndarray, base: np.ndarray | None = None
@@ -123,52 +113,4 @@ class Regression(Numeric):
         return {"predictions": ops.convert_to_tensor(logits)}
 
     def get_config(self) -> dict[str, Any]:
-        loss = self.loss_function
-        if getattr(loss, "__name__", "") == "<lambda>":
-            raise ValueError(
-                f"Cannot save head '{self.name}': a lambda cannot be saved by name. Pass a named "
-                f"function decorated with keras.saving.register_keras_serializable. "
-                f"Received: loss={show(loss)}."
-            )
-        if not isinstance(loss, str):
-            loss = _serialize(loss)
-        return {**super().get_config(), "loss": loss}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Head:
-        """Creates a head from the output of `get_config`.
-
-        Raises:
-            ValueError: The loss is a function or class that is not registered with Keras.
-        """
-        config = check_config(cls, config)
-        loss = config.get("loss")
-        if isinstance(loss, dict):
-            try:
-                config["loss"] = make_object(loss, "loss")
-            except ValueError as error:
-                raise ValueError(
-                    f"Cannot load head '{config.get('name')}': its loss is not registered. "
-                    f"Import the module that decorates it with "
-                    f"keras.saving.register_keras_serializable, or load inside "
-                    f"keras.saving.custom_object_scope. "
-                    f"Received: {show(_name_of(loss))} ({error})."
-                ) from error
-        return cls(**config)
-
-
-def _serialize(loss: Any) -> dict[str, Any]:
-    serialized = keras.saving.serialize_keras_object(loss)
-    if isinstance(loss, keras.losses.Loss):
-        # Keras leaves some constructor arguments out of its losses' configuration (Huber's delta,
-        # CosineSimilarity's axis), and would load another loss than was saved.
-        accepted = inspect.signature(type(loss)).parameters
-        for key, value in loss_settings(loss).items():
-            if key in accepted:
-                serialized["config"].setdefault(key, value)
-    return serialized
-
-
-def _name_of(serialized: dict[str, Any]) -> str:
-    config = serialized.get("config")
-    return config if isinstance(config, str) else str(serialized.get("class_name"))
+        return {**super().get_config(), **self.loss_config()}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from adaptive_nets.growth.core.plan import GrowthReport
+from adaptive_nets.growth.core.compare import GrowthReport
 from adaptive_nets.report.content.document import (
     Block,
     Chart,

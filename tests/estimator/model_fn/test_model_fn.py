@@ -1,5 +1,8 @@
 """Model functions: their layers are made once; training, evaluation, prediction and export."""
 
+import json
+import pathlib
+
 import keras
 import numpy as np
 import pytest
@@ -78,6 +81,59 @@ def linear(features, labels, mode):
     found = keras.layers.Dense(1)(features["x"])[:, 0]
     loss = None if labels is None else tf.reduce_mean((found - labels) ** 2)
     return est.EstimatorSpec(mode, found, loss, keras.optimizers.Adam(0.1))
+
+
+def test_it_answers_what_any_estimator_is_asked(trained, tmp_path):
+    names = trained.get_variable_names()
+    assert names == ["global_step", "0/kernel", "1/bias", "2/kernel", "3/bias"]
+    assert trained.get_variable_value("0/kernel").shape == (4, 8)
+    assert trained.get_variable_value("global_step") == 40
+    with pytest.raises(ValueError, match="name must be one of get_variable_names"):
+        trained.get_variable_value("soup")
+    trained.evaluate(input_fn, steps=1, name="few")
+    assert list((pathlib.Path(trained.model_dir) / "eval_few").iterdir())
+    with pytest.raises(ValueError, match="predict_keys must be among class, likely"):
+        next(trained.predict(input_fn, ["soup"]))
+    with pytest.raises(ValueError, match="does not exist: checkpoint_path must be one that"):
+        trained.evaluate(input_fn, checkpoint_path="soup")
+    with pytest.raises(ValueError, match="as_text is not supported"):
+        trained.export_saved_model(tmp_path, lambda: None, as_text=True)
+
+
+def test_it_is_trained_evaluated_and_exported_in_turns(tmp_path):
+    heard = []
+
+    class Listener(est.CheckpointSaverListener):
+        def after_save(self, session, global_step_value):
+            heard.append(global_step_value)
+
+    estimator = made(tmp_path / "model")
+    receiver = est.export.build_raw_serving_input_receiver_fn(
+        {"x": tf.TensorSpec((None, 4), tf.float32)}
+    )
+    (tmp_path / "notes.txt").write_text("hello")
+    exporter = est.LatestExporter(
+        "latest", receiver, assets_extra={"notes.txt": str(tmp_path / "notes.txt")}
+    )
+    train = est.TrainSpec(input_fn, max_steps=6, saving_listeners=[Listener()])
+    evaluate = est.EvalSpec(input_fn, exporters=exporter, throttle_secs=0)
+    found, (path,) = est.train_and_evaluate(estimator, train, evaluate)
+    assert found["global_step"] == 6 and found["accuracy"] > 0.2
+    assert heard[-1] == 6 and heard == sorted(heard)
+    assert (pathlib.Path(path) / "assets.extra" / "notes.txt").read_text() == "hello"
+    expected = np.array([row["likely"] for row in estimator.predict(input_fn)])
+    served = tf.saved_model.load(path).signatures["predict"](x=tf.constant(X))
+    np.testing.assert_allclose(served["likely"], expected, atol=1e-6)
+    again, _ = est.train_and_evaluate(estimator, train, evaluate)
+    assert again["global_step"] == 6
+
+
+def test_one_process_trains_a_model_function(tmp_path, monkeypatch):
+    cluster = {"chief": ["a:1"], "worker": ["b:1"]}
+    task = {"type": "worker", "index": 0}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+    with pytest.raises(ValueError, match="trained by one process.*task worker 0 of 2"):
+        made(tmp_path).train(input_fn, steps=1)
 
 
 def test_it_is_served(trained, tmp_path):

@@ -5,6 +5,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+from head_losses import loss64
 from sklearn.metrics import mean_pinball_loss
 
 from adaptive_nets.heads import Quantile
@@ -17,16 +18,11 @@ Y = RNG.normal(size=200)
 LOGITS = RNG.normal(size=(200, 3))
 
 
-def _loss(head, y, logits):
-    found = head.loss(head.encode(y), keras.ops.convert_to_tensor(logits, "float64"))
-    return keras.ops.convert_to_numpy(found)
-
-
 def test_the_pinball_loss_of_scikit_learn():
     head = Quantile(LEVELS)
     y = Y.astype("float32").astype("float64")
     expected = [mean_pinball_loss(y, LOGITS[:, j], alpha=t) for j, t in enumerate(LEVELS)]
-    assert _loss(head, y, LOGITS).mean() == pytest.approx(np.mean(expected), rel=1e-10)
+    assert loss64(head, y, LOGITS).mean() == pytest.approx(np.mean(expected), rel=1e-10)
 
 
 def test_sorted_quantiles_never_cross_and_cost_no_more():
@@ -34,7 +30,7 @@ def test_sorted_quantiles_never_cross_and_cost_no_more():
     logits = keras.ops.convert_to_tensor(LOGITS.astype("float32"))
     found = keras.ops.convert_to_numpy(head.predictions(logits)["quantiles"])
     assert (np.diff(found, axis=1) >= 0).all() and (found != LOGITS.astype("float32")).any()
-    each = [_loss(head, Y, found[:, list(order)]) for order in itertools.permutations(range(3))]
+    each = [loss64(head, Y, found[:, list(order)]) for order in itertools.permutations(range(3))]
     assert (each[0] <= np.min(each, axis=0) + 1e-6).all()
     metric = head.metrics()["pinball"]
     metric.update_state(head.encode(Y), logits)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from adaptive_nets._checks import check_list
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.data.weights import drop_weights
 from adaptive_nets.heads import BinaryClass, MultiClass
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def batches(
-    search: AdaNet, dataset: "tf.data.Dataset", keys: str | Sequence[str] | None = None
+    search: AdaNet, dataset: "tf.data.Dataset", keys: Sequence[str] | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yields the predictions of each batch of features.
 
@@ -31,10 +30,6 @@ def batches(
     import tensorflow as tf
 
     model, head = search.model, search.head
-    wanted = [keys] if isinstance(keys, str) else keys
-    if wanted is not None:
-        # An empty list means all predictions, as in tf.estimator.
-        wanted = check_list("predict_keys", wanted, str, "names of predictions") or None
 
     @tf.function(reduce_retracing=True, autograph=False)
     def run(features):
@@ -45,20 +40,29 @@ def batches(
             tf.convert_to_tensor, search.schema.read(drop_weights(head, batch))
         )
         found = {name: value.numpy() for name, value in run(features).items()}
-        unknown = set(wanted or ()) - set(found)
-        if unknown:
-            raise ValueError(
-                f"predict_keys must be among {', '.join(sorted(found))}. "
-                f"Received: {', '.join(sorted(unknown))}."
-            )
-        yield found if wanted is None else {name: found[name] for name in wanted}
+        yield chosen(found, keys)
 
 
-def single_examples(found: Iterator[dict[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
-    """Yields the rows of batches one by one."""
+def chosen(found: dict[str, Any], keys: Sequence[str] | None) -> dict[str, Any]:
+    """Returns the predictions of some keys, or all.
+
+    Raises:
+        ValueError: A key is unknown.
+    """
+    unknown = sorted(set(keys or ()) - set(found))
+    if unknown:
+        raise ValueError(
+            f"predict_keys must be among {', '.join(sorted(found))}. "
+            f"Received: {', '.join(unknown)}."
+        )
+    return found if keys is None else {name: found[name] for name in keys}
+
+
+def single_examples(found: Iterator[Any]) -> Iterator[Any]:
+    """Yields the rows of batches, arrays or dicts of arrays, one by one."""
     for batch in found:
-        for row in range(len(next(iter(batch.values())))):
-            yield {name: value[row] for name, value in batch.items()}
+        for row in range(len(keras.tree.flatten(batch)[0])):
+            yield keras.tree.map_structure(lambda each, row=row: each[row], batch)
 
 
 def named(head: Any, logits: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""The part of `Estimator` that reads its `model_dir`: metrics, predictions, exports."""
+"""`SavedEstimator`: the methods by which any estimator reads its `model_dir`."""
 
+import abc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -19,34 +20,19 @@ from adaptive_nets._checks import (
     or_none,
     show,
 )
-from adaptive_nets.adanet import AdaNet, Evaluator
-from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
-from adaptive_nets.estimator import inputs
 from adaptive_nets.estimator.compat.contract import EVALUATE, EXPORT
 from adaptive_nets.estimator.config import RunConfig
-from adaptive_nets.estimator.evaluation import evaluate_search, write_summary
-from adaptive_nets.estimator.export import export_timestamped
+from adaptive_nets.estimator.evaluation import write_summary
 from adaptive_nets.estimator.hooks import check_hooks
 from adaptive_nets.estimator.mode_keys import ModeKeys
-from adaptive_nets.estimator.predictions import batches, single_examples
+from adaptive_nets.estimator.reading.predictions import single_examples
 
 
-class TrainedEnsemble:
-    """The part of `Estimator` that needs no training. Each call reads the newest state.
+class SavedEstimator(abc.ABC):
+    """The methods of an estimator that need no training. Each call reads the newest state."""
 
-    Attributes:
-        metric_fn: Function that returns further metrics, or `None`.
-    """
-
-    metric_fn: Callable | None
     _config: RunConfig
     _params: dict
-    _settings: dict
-    _evaluator: Any
-    _subnetworks: list[str]
-
-    def __init__(self) -> None:
-        self._loaded: tuple[str | None, AdaNet | None] = (None, None)
 
     @property
     def model_dir(self) -> str:
@@ -63,14 +49,12 @@ class TrainedEnsemble:
         """A copy of `params`."""
         return dict(self._params)
 
+    @abc.abstractmethod
     def latest_checkpoint(self) -> str | None:
-        """Returns the path of the newest state file with an ensemble, or `None` without one."""
-        # The first state file is written before anything is trained.
-        found = ModelDirReader(self.model_dir).newest_with_ensemble()
-        return found and os.path.join(self.model_dir, found)
+        """Returns the path of the newest state file, or `None` without one."""
 
     def get_variable_names(self) -> list[str]:
-        """Returns the names of the ensemble's variables, and `"global_step"`."""
+        """Returns the names of the variables, and `"global_step"`."""
         return ["global_step", *self._variables()]
 
     def get_variable_value(self, name: str) -> np.ndarray:
@@ -80,9 +64,9 @@ class TrainedEnsemble:
             ValueError: There is no variable with this name.
         """
         check_text("name", name)
-        if name == "global_step":
-            return np.asarray(self._trained().global_step)
         found = self._variables()
+        if name == "global_step":
+            return np.asarray(self._steps_taken())
         if name not in found:
             raise ValueError(
                 f"name must be one of get_variable_names(). Received: name={show(name)}."
@@ -98,7 +82,7 @@ class TrainedEnsemble:
         checkpoint_path: str | None = None,
         name: str | None = None,
     ) -> dict[str, Any]:
-        """Evaluates the ensemble and writes its metrics for TensorBoard.
+        """Evaluates the newest state, or another one, and writes its metrics for TensorBoard.
 
         Args:
             input_fn: As in `train`.
@@ -109,8 +93,8 @@ class TrainedEnsemble:
             name: Suffix of the folder `eval_<name>` for the metrics. Defaults to `None`: `eval`.
 
         Returns:
-            Dict of `global_step`, `iteration` (number of finished rounds), `loss`,
-            `average_loss` and the head's metrics.
+            Dict of `global_step`, `loss` and metrics; of an ensemble, with `iteration` (number of
+            finished rounds), `average_loss` and the head's metrics.
 
         Raises:
             ValueError: There is no trained model, or the features differ from those of the
@@ -119,10 +103,8 @@ class TrainedEnsemble:
         steps = or_none(check_integer, "steps", steps, 1)
         name = or_none(check_text, "name", name)
         check_hooks(hooks)
-        search = self._trained(checkpoint_path)
-        dataset = inputs.for_evaluation(input_fn, steps, self._config, self._params)
-        inputs.check_features(dataset, search.schema)
-        found = evaluate_search(search, dataset, self.metric_fn, self._config, self._params)
+        self._state_file(checkpoint_path)
+        found = self._evaluated(input_fn, steps, checkpoint_path)
         write_summary(self.eval_dir(name), found)
         return found
 
@@ -160,10 +142,9 @@ class TrainedEnsemble:
         check_bool("yield_single_examples", yield_single_examples)
         keys = [predict_keys] if isinstance(predict_keys, str) else predict_keys
         or_none(check_list, "predict_keys", keys, str, "names of predictions, or None")
-        search = self._trained(checkpoint_path)
-        dataset = inputs.for_prediction(input_fn, self._config, self._params)
-        inputs.check_features(dataset, search.schema)
-        found = batches(search, dataset, predict_keys)
+        self._state_file(checkpoint_path)
+        # An empty list means all predictions, as in tf.estimator.
+        found = self._batches(input_fn, keys or None, checkpoint_path)
         return single_examples(found) if yield_single_examples else found
 
     @takes(EXPORT)
@@ -197,9 +178,10 @@ class TrainedEnsemble:
         check_function("serving_input_receiver_fn", serving_input_receiver_fn)
         check_choice("experimental_mode", experimental_mode, ("infer",))
         check_bool("as_text", as_text)
-        search = self._trained(checkpoint_path)
-        return export_timestamped(
-            search, export_dir_base, serving_input_receiver_fn, assets_extra, self._subnetworks
+        check_path("export_dir_base", export_dir_base)
+        self._state_file(checkpoint_path)
+        return self._exported(
+            export_dir_base, serving_input_receiver_fn, assets_extra, checkpoint_path
         )
 
     @takes(EXPORT)
@@ -242,39 +224,39 @@ class TrainedEnsemble:
             checkpoint_path,
         )  # fmt: skip
 
-    def _trained(self, checkpoint_path=None):
+    def _state_file(self, checkpoint_path=None):
+        """Returns the path of a state file, by default of the newest."""
         newest = self.latest_checkpoint()
         if newest is None:
             raise ValueError(
                 f"Could not find a trained model in model_dir '{self.model_dir}'. Call train first."
             )
-        if checkpoint_path is not None:
-            checkpoint_path = check_path("checkpoint_path", checkpoint_path)
-            if not os.path.isfile(checkpoint_path):
-                raise ValueError(
-                    f"State file {show(checkpoint_path)} does not exist: checkpoint_path must be "
-                    "one that latest_checkpoint() returned."
-                )
-        wanted = os.path.basename(checkpoint_path or newest)
-        # The content of a state file never changes.
-        if self._loaded[0] != wanted:
-            given = {k: v for k, v in self._settings.items() if k not in ("model_dir", "seed")}
-            given["distribute"], given["placement"] = None, "replicated"
-            if self._evaluator is not None:
-                given["evaluator"] = Evaluator()
-            found = AdaNet.load(self.model_dir, state_file=checkpoint_path, **given)
-            self._loaded = (wanted, found)
-        return self._loaded[1]
+        if checkpoint_path is None:
+            return newest
+        checkpoint_path = check_path("checkpoint_path", checkpoint_path)
+        if not os.path.isfile(checkpoint_path):
+            raise ValueError(
+                f"State file {show(checkpoint_path)} does not exist: checkpoint_path must be "
+                "one that latest_checkpoint() returned."
+            )
+        return checkpoint_path
 
-    def load(self, checkpoint_path: str) -> AdaNet:
-        """Returns the search stored in a state file."""
-        return self._trained(checkpoint_path)
+    @abc.abstractmethod
+    def _steps_taken(self):
+        """Returns the global step of the newest state, 0 without one."""
 
+    @abc.abstractmethod
     def _variables(self):
-        members = self._trained().ensemble.members
-        # By position: Keras keeps numbering layer names for the life of a process.
-        return {
-            f"{m.name}/{place}/{variable.name}": variable
-            for m in members
-            for place, variable in enumerate(m.model.weights)
-        }
+        """Returns the variables of the newest state by name."""
+
+    @abc.abstractmethod
+    def _evaluated(self, input_fn, steps, checkpoint_path):
+        """Returns the metrics of a state, `None` for the newest, with `global_step`."""
+
+    @abc.abstractmethod
+    def _batches(self, input_fn, keys, checkpoint_path):
+        """Returns an iterator over the predictions of batches, of some keys or all."""
+
+    @abc.abstractmethod
+    def _exported(self, base, receiver_fn, assets_extra, checkpoint_path):
+        """Writes a SavedModel of a state; returns its path."""
