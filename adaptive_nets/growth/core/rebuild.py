@@ -257,8 +257,9 @@ def called(layer: Any, record: LayerRecord, args: tuple, kwargs: dict) -> Any:
 
 def _not_carried(record: LayerRecord, reason: str) -> ValueError:
     kind = type(record.layers[0])
+    said = " ".join(reason.split())
     return ValueError(
-        f"Cannot grow {record.path!r}: it has no growth rule that applies, and {reason}. Expected "
+        f"Cannot grow {record.path!r}: it has no growth rule that applies, and {said}. Expected "
         "get_config() and from_config() to fit, and a call that depends on its arguments alone. "
         f"Received: {kind.__module__}.{kind.__name__}."
     )
