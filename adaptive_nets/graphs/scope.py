@@ -72,12 +72,28 @@ def again(
 
 def _configured(operation: Any, settings: dict[str, Any], trust_lambdas: bool) -> Any:
     known = names_in(operation)
-    config = by_module({**_config_of(operation), **settings}, known)
+    given = {**_config_of(operation), **settings}
     if any(True for _ in _stateful(operation)):
         # Keras would build those inside, and make their states, before there is a place for them.
-        config = _unbuilt(config)
+        given = _unbuilt(given)
     with in_scope(known, trust_lambdas):
-        return type(operation).from_config(config)
+        try:
+            return type(operation).from_config(by_module(given, known))
+        except Exception:
+            if not any(_is_form(each) for each in given.values()):
+                raise
+            # It does not make layers of the forms in its configuration, or of None none.
+            config = by_module(given, known)
+            return type(operation)(**{name: _of_form(each) for name, each in config.items()})
+
+
+def _is_form(value: Any) -> bool:
+    """Whether an entry of a configuration is the serialized form of an object."""
+    return isinstance(value, dict) and {"class_name", "config"} <= value.keys()
+
+
+def _of_form(value: Any) -> Any:
+    return keras.saving.deserialize_keras_object(value) if _is_form(value) else value
 
 
 def _completed(
@@ -165,7 +181,10 @@ def _configured_functions(layer: Any) -> list[str]:
     held = [name for name, x in vars(layer).items() if isinstance(x, types.FunctionType)]
     # What stands in the class too is a method, which Keras has wrapped.
     held = [name for name in held if not hasattr(type(layer), name)]
-    given = settings_of(layer) if held else {}
+    try:
+        given = settings_of(layer) if held else {}
+    except Exception:
+        return []  # The layer around it gave them.
     return [name for name in held if name in given]
 
 

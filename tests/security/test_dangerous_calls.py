@@ -90,7 +90,7 @@ SAFE = {
     ("graphs/scope.py", "type(layer).from_config"): (1, IN_MEMORY),
     ("graphs/rewrite.py", "getattr"): (1, IN_MEMORY),
     ("graphs/rewrite.py", "keras.saving.get_registered_object"): (1, IN_MEMORY),
-    ("graphs/scope.py", "keras.saving.deserialize_keras_object"): (1, IN_MEMORY),
+    ("graphs/scope.py", "keras.saving.deserialize_keras_object"): (2, IN_MEMORY),
     ("graphs/scope.py", "type(operation).from_config"): (1, IN_MEMORY),
     ("graphs/scope.py", "unsafe_deserialization"): (
         1, "a layer of this process is copied, whose lambdas are in memory already"),

@@ -67,7 +67,7 @@ def arguments_of(layer: Any, settings: Container[str] = ()) -> dict[str, Any] | 
         value = vars(layer).get(each.name, vars(layer).get(f"_{each.name}", _MISSING))
         if value is _MISSING and type(layer).get_config is keras.Layer.get_config:
             # Keras has noted what the constructor was given.
-            value = type(layer).get_config(layer).get(each.name, each.default)
+            value = given_arguments(layer).get(each.name, _MISSING)
             plain = all(isinstance(x, SIMPLE) for x in keras.tree.flatten(value))
             value = value if plain else _MISSING
         if value is _MISSING or _holds_parts(value):

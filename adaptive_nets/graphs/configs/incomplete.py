@@ -37,7 +37,7 @@ def lost_settings(old: Any, new: Any, known: Container[str] = ()) -> list[str]:
     if isinstance(old, keras.Model) and type(old).get_config.__module__.startswith("keras."):
         return []  # It is its graph; attributes are carried.
     named = [x for x in _parameters(type(old)) if x.name not in _COMMON and x.name not in known]
-    said = old.get_config() if named else {}
+    said = _said_by(old) if named else {}
     lost = [each.name for each in named if _is_lost(old, new, each, said)]
     if "dtype" not in known and new.dtype_policy.name != old.dtype_policy.name:
         lost.append("dtype")
@@ -143,7 +143,15 @@ def _parameters(kind: type) -> list[inspect.Parameter]:
     return [each for each in parameters if each.kind in by_name]
 
 
-def _is_lost(old: Any, new: Any, parameter: inspect.Parameter, said: Container[str]) -> bool:
+def _said_by(layer: Any) -> dict[str, Any] | None:
+    """A layer's configuration; None where it has none: the layer around it made it by itself."""
+    try:
+        return layer.get_config()
+    except Exception:
+        return None
+
+
+def _is_lost(old: Any, new: Any, parameter: inspect.Parameter, said: Container[str] | None) -> bool:
     """Whether an argument has its default again, which it had not."""
     name, default = parameter.name, parameter.default
     held = [_held(each, name) for each in (old, new)]
@@ -155,7 +163,8 @@ def _is_lost(old: Any, new: Any, parameter: inspect.Parameter, said: Container[s
     if before is _MISSING or _is_same(before, default):
         return False
     after = held[1] if after is _MISSING else after
-    return name not in said or (after is not _MISSING and _is_same(after, default))
+    is_unsaid = said is not None and name not in said
+    return is_unsaid or (after is not _MISSING and _is_same(after, default))
 
 
 def _held(layer: Any, name: str) -> Any:
