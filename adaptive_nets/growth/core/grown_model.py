@@ -80,8 +80,9 @@ def build_grown(
         record = rebuilder.trace.records[key]
         record.rule.finish(record, layer)
         continue_draws(record.layers[0], layer)
-        for old, new in zip(layers_in(record.layers[0]), layers_in(layer), strict=False):
-            keep_adapters(old, new)
+        if isinstance(layer, keras.Layer):
+            for old, new in zip(layers_in(record.layers[0]), layers_in(layer), strict=False):
+                keep_adapters(old, new)
     for key, copies in rebuilder.groups.items():
         for old, new in zip(rebuilder.trace.records[key].layers, copies, strict=False):
             carry_state(old, new)
