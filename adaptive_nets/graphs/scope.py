@@ -82,9 +82,15 @@ def _configured(operation: Any, settings: dict[str, Any], trust_lambdas: bool) -
         except Exception:
             if not any(_is_form(each) for each in given.values()):
                 raise
-            # It does not make layers of the forms in its configuration, or of None none.
-            config = by_module(given, known)
-            return type(operation)(**{name: _of_form(each) for name, each in config.items()})
+            return _of_parts(type(operation), by_module(given, known))
+
+
+def _of_parts(kind: type, config: dict[str, Any]) -> Any:
+    """A layer of a class that does not make objects of the forms in its own configuration.
+
+    Or that takes a form of None for one.
+    """
+    return kind(**{name: _of_form(each) for name, each in config.items()})
 
 
 def _is_form(value: Any) -> bool:
@@ -234,7 +240,13 @@ def made_of(config: dict[str, Any], like: Any, trust_lambdas: bool = True) -> An
     """
     known = names_in(like)
     with in_scope(known, trust_lambdas):
-        new = keras.saving.deserialize_keras_object(by_module(config, known))
+        try:
+            new = keras.saving.deserialize_keras_object(by_module(config, known))
+        except Exception:
+            same = config["class_name"] == type(like).__name__
+            if not (same and any(_is_form(each) for each in config["config"].values())):
+                raise
+            new = _of_parts(type(like), by_module(config["config"], known))
     lost = lost_settings(like, new)
     if lost:
         raise ValueError(f"get_config() of {type(like).__name__} does not say {', '.join(lost)}")

@@ -130,6 +130,87 @@ class Bound(layers.Layer):
         return layers.Layer.get_config(self)
 
 
+class Bank(layers.Layer):
+    """Keras cannot note its arguments: one is an object, and another is kept by another name."""
+
+    def __init__(self, size, initializer, activation_fn="tanh", **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+        self.initializer = initializer
+        self.activation = keras.activations.get(activation_fn)
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(input_shape[-1],), initializer=self.initializer)
+
+    def call(self, x):
+        return self.activation(self.size * x * self.kernel)
+
+
+class Banked(layers.Layer):
+    """It makes a layer that has no configuration."""
+
+    def __init__(self, size, initializer="random_normal", **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+        self.initializer = keras.initializers.get(initializer)
+        self.mixed = layers.Dense(5)
+
+    def build(self, input_shape):
+        self.mixed.build(input_shape)
+        self.bank = Bank(self.size, self.initializer, dtype=self.dtype_policy)
+        self.bank.build(input_shape)
+
+    def call(self, x):
+        return self.bank(self.mixed(x))
+
+    def get_config(self):
+        initializer = keras.initializers.serialize(self.initializer)
+        return {**super().get_config(), "size": self.size, "initializer": initializer}
+
+
+class Unformed(layers.Layer):
+    """Its `from_config` leaves the form of the layer inside as it is."""
+
+    def __init__(self, inner, other=None, **kwargs):
+        super().__init__(**kwargs)
+        self.inner, self.other = inner, other
+        self.units = inner.units
+
+    def build(self, input_shape):
+        self.inner.build(input_shape)
+
+    def call(self, x):
+        return self.inner(x)
+
+    def get_config(self):
+        inner, other = map(keras.saving.serialize_keras_object, (self.inner, self.other))
+        return {**super().get_config(), "inner": inner, "other": other}
+
+
+class FormOfNone(Unformed):
+    """Its `from_config` makes a layer of everything, also of None."""
+
+    @classmethod
+    def from_config(cls, config):
+        made = {name: keras.layers.deserialize(config.pop(name)) for name in ("inner", "other")}
+        return cls(**made, **config)
+
+
+class Classed(layers.Layer):
+    """It is given a class, which Keras cannot write down."""
+
+    def __init__(self, norm, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = norm
+        self.inner, self.mixed = norm(name="norm"), layers.Dense(5, name="mixed")
+
+    def call(self, x):
+        return self.inner(self.mixed(x))
+
+    def get_config(self):
+        return {**super().get_config(), "norm": keras.saving.serialize_keras_object(self.norm)}
+
+
 CLASSES = (Gain, Raising, Omitting, OmittingFunction, Misnaming, Needing, Hiding, WithoutBase)
 CUSTOM = {each.__name__: each for each in (*CLASSES, Wrapping)}
 MADE = {
@@ -198,6 +279,20 @@ def test_every_verb_keeps_what_a_configuration_forgets(verb, model, tmp_path):
         keras.models.load_model(tmp_path / "model.keras", custom_objects=CUSTOM, compile=False),
         expected,
     )
+
+
+UNREADABLE = {
+    "no configuration inside": lambda: Banked(2.5),
+    "form": lambda: Unformed(layers.Dense(5)),
+    "form of None": lambda: FormOfNone(layers.Dense(5)),
+    "class": lambda: Classed(layers.LayerNormalization),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_makes_what_keras_does_not_read(verb):
+    model = network(*(make() for make in UNREADABLE.values()))
+    same(VERBS[verb](model), outputs(model))
 
 
 @pytest.mark.parametrize("name", MADE)

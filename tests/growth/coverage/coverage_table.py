@@ -24,10 +24,8 @@ largest difference of outputs over their scale, in float32.
   where `"joint"` is not exact), and `expand` is `majority.expand` with three kernels, then
   `collapse`.
 
-The table is not complete: totals are of the models listed. Not listed are five models whose
-`widen` or `fuse` failed with a raw error that has been mended since (T5GemmaBackbone,
-T5Gemma2Backbone, their Seq2SeqLM, and ResNetBackbone in a model), and models that cannot be built
-at the sizes tried: `python tests/growth/coverage --missing` tries them.
+Totals are of the models listed. Models that cannot be built at the sizes tried are not:
+`python tests/growth/coverage --missing` tries them.
 """
 
 
