@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from adaptive_nets.graphs.configs.constructor import arguments_of
 from adaptive_nets.graphs.copy import Copier
 from adaptive_nets.graphs.inventory import is_made_of_graph
 from adaptive_nets.graphs.scope import form_of, made_of
@@ -58,7 +59,12 @@ class Rewriter(Copier):
 
     def changed(self, operation: Any) -> Any:
         """A layer in which others are exchanged; None where its configuration names none."""
-        form = form_of(operation)
+        try:
+            form = form_of(operation)
+        except Exception:
+            if arguments_of(operation) is None:
+                raise
+            return None  # What its constructor takes, such as a class, has no form, and no layers.
         held: dict[str, list[Any]] = {}
         for layer in layers_in(operation, include_self=False):
             held.setdefault(layer.name, []).append(layer)

@@ -2,25 +2,29 @@
 
 import contextlib
 import copy
-import inspect
 import types
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 
+from adaptive_nets.graphs.configs.constructor import arguments_of, by_constructor
+from adaptive_nets.graphs.configs.incomplete import (
+    all_lost,
+    carry_values,
+    completed,
+    lost_settings,
+    say_arguments,
+    saying,
+)
 from adaptive_nets.graphs.state import by_path, carry_assets
 from adaptive_nets.keras_internals import (
     create_states,
-    given_arguments,
     layers_in,
     states_batch_size,
     unsafe_deserialization,
     without_stateless_scope,
 )
-
-_SIMPLE = (bool, int, float, str, type(None))
-_MISSING = object()
 
 
 def again(
@@ -41,24 +45,77 @@ def again(
         Exception: Whatever its `get_config` or `from_config` raises, where its attributes do not
             say it either.
     """
+    settings = settings or {}
     try:
-        known = names_in(operation)
-        config = by_module({**_config_of(operation), **(settings or {})}, known)
-        if any(True for _ in _stateful(operation)):
-            # Keras would build those inside, and make their states, before there is a place for
-            # them.
-            config = _unbuilt(config)
-        with in_scope(known, trust_lambdas):
-            new = type(operation).from_config(config)
-    except Exception:
-        new = by_constructor(operation, settings)
-        if new is None:
-            raise
-    keep_name(new, (settings or {}).get("name", operation.name))
-    _share_functions(operation, new, settings or {})
+        new = _configured(operation, settings, trust_lambdas)
+        lost, said, cause = all_lost(operation, new, settings), saying(operation), None
+    except Exception as error:
+        lost, cause = ["the class"], error
+    if lost:
+        new, said, lost = _completed(operation, settings, trust_lambdas, lost)
+        if lost:
+            raise cause or ValueError(
+                f"get_config() of {type(operation).__name__} does not say {', '.join(lost)}"
+            )
+    keep_name(new, settings.get("name", operation.name))
+    _share_functions(operation, new, settings)
+    carry_values(operation, new, settings)
+    if said:
+        news = by_path(new)
+        for path in said:
+            if path in news:
+                say_arguments(news[path])
     carry_assets(operation, new)
     make_states(operation, new)
     return new
+
+
+def _configured(operation: Any, settings: dict[str, Any], trust_lambdas: bool) -> Any:
+    known = names_in(operation)
+    given = {**_config_of(operation), **settings}
+    if any(True for _ in _stateful(operation)):
+        # Keras would build those inside, and make their states, before there is a place for them.
+        given = _unbuilt(given)
+    with in_scope(known, trust_lambdas):
+        try:
+            return type(operation).from_config(by_module(given, known))
+        except Exception:
+            if not any(_is_form(each) for each in given.values()):
+                raise
+            return _of_parts(type(operation), by_module(given, known))
+
+
+def _of_parts(kind: type, config: dict[str, Any]) -> Any:
+    """A layer of a class that does not make objects of the forms in its own configuration.
+
+    Or that takes a form of None for one.
+    """
+    return kind(**{name: _of_form(each) for name, each in config.items()})
+
+
+def _is_form(value: Any) -> bool:
+    """Whether an entry of a configuration is the serialized form of an object."""
+    return isinstance(value, dict) and {"class_name", "config"} <= value.keys()
+
+
+def _of_form(value: Any) -> Any:
+    return keras.saving.deserialize_keras_object(value) if _is_form(value) else value
+
+
+def _completed(
+    operation: Any, settings: dict[str, Any], trust_lambdas: bool, lost: list[str]
+) -> tuple[Any, list[str], list[str]]:
+    """A layer made of what constructors take, where configurations do not say it.
+
+    Returns:
+        The layer, the paths in it of those that are to say it from now on, and what is lost still.
+    """
+    with in_scope(names_in(operation), trust_lambdas), completed(operation) as said:
+        try:
+            new = _configured(operation, settings, trust_lambdas)
+        except Exception:
+            new, said = by_constructor(operation, settings), [""]
+        return new, said, lost if new is None else all_lost(operation, new, settings)
 
 
 def keep_name(new: Any, name: str) -> None:
@@ -130,7 +187,10 @@ def _configured_functions(layer: Any) -> list[str]:
     held = [name for name, x in vars(layer).items() if isinstance(x, types.FunctionType)]
     # What stands in the class too is a method, which Keras has wrapped.
     held = [name for name in held if not hasattr(type(layer), name)]
-    given = settings_of(layer) if held else {}
+    try:
+        given = settings_of(layer) if held else {}
+    except Exception:
+        return []  # The layer around it gave them.
     return [name for name in held if name in given]
 
 
@@ -159,21 +219,15 @@ def form_of(layer: Any) -> dict[str, Any]:
     """
     try:
         form = keras.saving.serialize_keras_object(layer)
-        if arguments_of(layer) is not None:
-            type(layer).from_config(copy.deepcopy(form["config"]))
-        return form
+        if arguments_of(layer) is None:
+            return form
+        if not all_lost(layer, type(layer).from_config(copy.deepcopy(form["config"]))):
+            return form
     except Exception:
-        given = arguments_of(layer)
-        if given is None:
+        if arguments_of(layer) is None:
             raise
-    kind = type(layer)
-    config = {name: keras.saving.serialize_keras_object(each) for name, each in given.items()}
-    return {
-        "module": kind.__module__,
-        "class_name": kind.__name__,
-        "config": config,
-        "registered_name": keras.saving.get_registered_name(kind),
-    }
+    with completed(layer):
+        return keras.saving.serialize_keras_object(layer)
 
 
 def made_of(config: dict[str, Any], like: Any, trust_lambdas: bool = True) -> Any:
@@ -186,7 +240,16 @@ def made_of(config: dict[str, Any], like: Any, trust_lambdas: bool = True) -> An
     """
     known = names_in(like)
     with in_scope(known, trust_lambdas):
-        new = keras.saving.deserialize_keras_object(by_module(config, known))
+        try:
+            new = keras.saving.deserialize_keras_object(by_module(config, known))
+        except Exception:
+            same = config["class_name"] == type(like).__name__
+            if not (same and any(_is_form(each) for each in config["config"].values())):
+                raise
+            new = _of_parts(type(like), by_module(config["config"], known))
+    lost = lost_settings(like, new)
+    if lost:
+        raise ValueError(f"get_config() of {type(like).__name__} does not say {', '.join(lost)}")
     _share_functions(like, new, {})
     return new
 
@@ -248,99 +311,3 @@ def in_scope(known: dict[str, Any], trust_lambdas: bool) -> Iterator[None]:
     foreign = {key: each for key, each in known.items() if _is_foreign(each)}
     with trusting, keras.saving.custom_object_scope(foreign):
         yield
-
-
-def by_constructor(layer: Any, settings: dict[str, Any] | None = None) -> Any:
-    """A layer of the same class, made by its constructor from what its attributes hold.
-
-    Args:
-        layer: The layer. It is not changed.
-        settings: Arguments that differ. Defaults to `None`: none.
-
-    Returns:
-        The new layer; None where an argument is not an attribute, or the new layer's attributes say
-        that it was given others.
-    """
-    settings = settings or {}
-    found = arguments_of(layer, settings)
-    if found is None:
-        return None
-    settings = settings or {}
-    given = {**found, **settings}
-    if "name" not in found:
-        given.pop("name", None)
-    try:
-        new = type(layer)(**given)
-    except Exception:
-        return None
-    new.name = settings.get("name", layer.name)
-    return new if _is_alike(layer, new, settings) else None
-
-
-def arguments_of(layer: Any, settings: Container[str] = ()) -> dict[str, Any] | None:
-    """The arguments of a layer's constructor; None where its attributes do not say them all.
-
-    Args:
-        layer: The layer.
-        settings: Names of those that are known otherwise, and left out.
-    """
-    if not isinstance(layer, keras.Layer) or isinstance(layer, keras.Model):
-        return None
-    policy = layer.dtype_policy
-    found: dict[str, Any] = {
-        "name": layer.name,
-        "trainable": layer.trainable,
-        # By its name, so that Keras notes all arguments and a copy of the copy can be made.
-        "dtype": policy.name if type(policy) is keras.DTypePolicy else policy,
-    }
-    parameters = list(inspect.signature(type(layer).__init__).parameters.values())[1:]
-    takes_more = any(each.kind is each.VAR_KEYWORD for each in parameters)
-    by_name = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    named = [each for each in parameters if each.kind in by_name]
-    if not takes_more:
-        found = {each.name: found[each.name] for each in named if each.name in found}
-    for each in named:
-        if each.name in found or each.name in settings:
-            continue
-        value = vars(layer).get(each.name, vars(layer).get(f"_{each.name}", _MISSING))
-        if value is _MISSING and type(layer).get_config is keras.Layer.get_config:
-            # Keras has noted what the constructor was given.
-            value = layer.get_config().get(each.name, each.default)
-            plain = all(isinstance(x, _SIMPLE) for x in keras.tree.flatten(value))
-            value = value if plain else _MISSING
-        if value is _MISSING or _holds_parts(value):
-            value = given_arguments(layer).get(each.name, _class_kept(layer, value))
-        if value is _MISSING:
-            return None
-        found[each.name] = value
-    return found
-
-
-def _class_kept(layer: Any, value: Any) -> Any:
-    """The class of a layer inside, where the constructor was given that and keeps it."""
-    return type(value) if any(x is type(value) for x in vars(layer).values()) else _MISSING
-
-
-def _holds_parts(value: Any) -> bool:
-    """Whether a value holds layers or weights, which two layers would share."""
-    return any(
-        isinstance(each, keras.Layer | keras.Variable | keras.KerasTensor)
-        for each in keras.tree.flatten(value)
-    )
-
-
-def _is_alike(old: Any, new: Any, settings: dict[str, Any]) -> bool:
-    """Whether the attributes of a new layer are those of another, as far as both have them."""
-    known = vars(keras.Layer())
-    for name, value in vars(new).items():
-        other = vars(old).get(name, _MISSING)
-        if name in known or name in settings or other is _MISSING:
-            continue
-        if name.startswith("_") and value is None:
-            continue  # What it is set to when it is built.
-        plain = all(isinstance(each, _SIMPLE) for each in keras.tree.flatten((value, other)))
-        if plain and value != other:
-            return False
-        if isinstance(value, types.FunctionType) and value is not other:
-            return False
-    return True

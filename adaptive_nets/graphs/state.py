@@ -19,6 +19,8 @@ from adaptive_nets.keras_internals import (
 )
 
 Pair = tuple[keras.Variable, keras.Variable]
+_SAY_ALL = "Let get_config() return all that shapes them."
+_MERGE = "Merge LoRA's weights into the kernels first: adaptive_nets.growth.merge_lora(model)."
 
 
 def carry_state(old: Any, new: Any) -> None:
@@ -166,15 +168,27 @@ def own_pairs(old: Any, new: Any) -> list[Pair]:
     shapes = [[tuple(w.shape) for w in weights] for weights in (olds, news)]
     pairs = matched(olds, news) if len(olds) == len(news) else []
     if len(pairs) != len(olds) or any(tuple(a.shape) != tuple(b.shape) for a, b in pairs):
+        adapted = getattr(old, "lora_enabled", False)
         raise ValueError(
             f"Cannot copy {old.name!r}: made again from its configuration, the layer has weights "
-            f"of shapes {shapes[1]}. Expected {shapes[0]}. Let get_config() return all that "
-            "shapes them."
+            f"of shapes {shapes[1]}. Expected {shapes[0]}. {_MERGE if adapted else _SAY_ALL}"
         )
+    keep_adapters(old, new)
     for one, other in pairs:
         # A frozen variable inside a layer is not written in the layer's configuration.
         other.trainable = one.trainable
     return pairs
+
+
+def keep_adapters(old: Any, new: Any) -> None:
+    """Gives LoRA's weights of a layer the share that they have in another.
+
+    Keras forgets `lora_alpha` of some layers when it builds them. The rank may differ.
+    """
+    if getattr(old, "lora_enabled", False) and getattr(new, "lora_enabled", False):
+        same = new.lora_rank == old.lora_rank
+        share = old.lora_alpha / old.lora_rank
+        new.lora_alpha = old.lora_alpha if same else share * new.lora_rank
 
 
 def keep_paths(old: Any, new: Any) -> None:

@@ -57,7 +57,7 @@ def _check(record: LayerRecord, maps: dict[Segment, AxisMap]) -> None:
     if not differing:
         return
     sizes = {role: axis.map(maps) for role, axis in record.axes.items()}
-    grown = record.rule.config(record, sizes)
+    grown = record.rule.settings(record, sizes)
     for key in differing:
         # A size is another in the grown layer too; what is the first source's there is a choice.
         if key in grown and not same(_plain(grown[key]), first.get(key)):

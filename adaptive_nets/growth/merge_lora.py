@@ -14,10 +14,12 @@ from adaptive_nets.keras_internals import has_graph, layers_in, own_variables
 
 
 def merge_lora(model: keras.Model) -> keras.Model:
-    """Merges LoRA's weights into the kernels, so that the model can grow or be expanded.
+    """Merges LoRA's weights into the kernels.
 
-    Every `Dense`, `EinsumDense`, convolution and `Embedding` with `lora_enabled` becomes a plain
-    layer whose kernel is the old one plus LoRA's product, also inside other layers.
+    Layers with LoRA's weights grow with them. Layers that hold such layers, as `MultiHeadAttention`
+    and the blocks of keras-hub do, cannot, and `majority.expand` takes plain weights only: merge
+    them first. Every `Dense`, `EinsumDense`, convolution and `Embedding` with `lora_enabled`
+    becomes a plain layer whose kernel is the old one plus LoRA's product, also inside other layers.
 
     Args:
         model: A built model, some of whose layers have LoRA weights. It is not changed.
@@ -39,7 +41,7 @@ def merge_lora(model: keras.Model) -> keras.Model:
 
     model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16), keras.layers.Dense(3)])
     model.layers[0].enable_lora(2)
-    bigger = growth.widen(growth.merge_lora(model), 2.0)
+    plain = growth.merge_lora(model)
     ```
     """
     model = check_model("model", model)

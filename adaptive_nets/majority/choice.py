@@ -9,7 +9,7 @@ import keras
 
 from adaptive_nets._checks import check_list, or_none, show
 from adaptive_nets.graphs.inventory import graph_nodes
-from adaptive_nets.growth.rules.kernels.dense import MERGE
+from adaptive_nets.growth.rules.kernels.adapters import MERGE
 from adaptive_nets.keras_internals import layers_in, own_variables
 from adaptive_nets.majority.composite import LEAVES
 from adaptive_nets.majority.folding import MajorityMixin
@@ -61,7 +61,9 @@ class Chosen:
                 f"{', '.join(sorted({type(x).__name__ for x in self.layers}))}."
             )
         for layer in self.chosen.values():
-            if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
+            held = layers_in(layer)
+            if any(getattr(x, "lora_enabled", False) or getattr(x, "quantization_mode", None)
+                   for x in held):  # fmt: skip
                 raise ValueError(
                     f"Cannot expand {layer.name!r}: it has LoRA weights or is quantized. Expected "
                     f"plain weights. {MERGE} Or pass exclude=."

@@ -284,6 +284,11 @@ def _moved(collapsed: keras.Model, into: keras.Model) -> keras.Model:
     found = {id(old): new for old, new in pairs}
     if len({id(new) for new in found.values()}) < len(found):
         raise ValueError(refusal.format("several of its weights have one counterpart"))
+    for old, new in pairs:
+        held = [keras.ops.convert_to_numpy(each) for each in (new, found[id(old)])]
+        if not np.array_equal(*held):
+            what = f"its weight {old.path!r} stands for several, which are not alike any more"
+            raise ValueError(refusal.format(what))
     for weight in into.weights:
         new = found.get(id(weight))
         if new is None or tuple(new.shape) != tuple(weight.shape):

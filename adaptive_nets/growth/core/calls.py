@@ -67,33 +67,92 @@ def check_same_calls(nodes: Sequence[Any], path: str) -> None:
             )
 
 
-def check_masks_pass(node: Any, path: str, ends: Sequence[Any]) -> None:
-    """Refuses a call that each source makes alone if it needs the mask of what it reads.
+def check_masks_pass(node: Any, path: str, ends: Sequence[Any], around: bool) -> None:
+    """Refuses a call that each source makes alone if a mask of its own would be lost.
 
     The part that a source reads of a joined tensor has no mask, and neither have joined results.
+    A mask that was there before is told to the layers that read it (`Masks`); one that the call
+    makes is another in each source.
 
     Args:
         node: The call's record.
         path: The layer.
         ends: The outputs of the model, whose masks no layer reads.
+        around: Whether a mask comes from around the model that the call is in: only then, and not
+            while the model is made, it is known.
 
     Raises:
-        ValueError: The call reads a mask, or hands one on.
+        ValueError: The call makes a mask, or may read one from around.
     """
-    if not isinstance(node.operation, keras.Layer):
+    layer = node.operation
+    if not isinstance(layer, keras.Layer):
         return
-    names = inspect.signature(node.operation.call).parameters
+    names = inspect.signature(layer.call).parameters
     reads = "mask" in names or any(f"{name}_mask" in names for name in names)
-    masked = any(mask_of(x) is not None for x in node.input_tensors)
-    hands_on = any(
-        mask_of(x) is not None and not any(x is end for end in ends) for x in node.outputs
-    )
-    if (reads and masked) or hands_on:
+    known = [mask_of(x) for x in node.input_tensors]
+    inner = [mask_of(x) for x in node.outputs if not any(x is end for end in ends)]
+    makes = any(x is not None and not any(x is y for y in known) for x in inner)
+    if makes or (around and (reads or layer.supports_masking)):
         raise ValueError(
-            f"Cannot fuse at {path!r}: it is kept once per source, and the mask of what it reads "
-            "would be lost. Expected a model without masks up to here, or a layer that is joined. "
+            f"Cannot fuse at {path!r}: it is kept once per source, and its mask would be lost. "
+            "Expected a mask that is made before, in the same model, or a layer that is joined. "
             "Use norm='joint' if it is a norm; else fuse models without mask_zero=True or Masking."
         )
+
+
+class Masks:
+    """The masks of tensors of a new graph that Keras has lost track of.
+
+    Operations hand no masks on. So layers that read one are given it as an argument.
+    """
+
+    def __init__(self) -> None:
+        self._lost: dict[int, tuple[Any, Any]] = {}
+
+    def of(self, tensor: Any) -> Any:
+        """The mask of a tensor, or None."""
+        held = self._lost.get(id(tensor))
+        return mask_of(tensor) if held is None else held[1]
+
+    def lose(self, tensor: Any, mask: Any) -> None:
+        """Says which mask a tensor, or each in a list of them, should have had."""
+        for each in keras.tree.flatten(tensor) if mask is not None else ():
+            self._lost[id(each)] = (each, mask)
+
+    def given(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments by name of a call, with the masks that Keras would have found itself."""
+        tensors = self._arguments(layer, args, kwargs)
+        names = inspect.signature(layer.call).parameters if tensors else ()
+        found = dict(kwargs)
+        for name, value in tensors.items():
+            key = "mask" if len(tensors) == 1 else f"{name}_mask"
+            if key in names and kwargs.get(key) is None:
+                found[key] = keras.tree.map_structure(self.of, value)
+        return found
+
+    def pass_on(self, layer: Any, args: tuple, kwargs: dict[str, Any], outputs: list[Any]) -> None:
+        """Notes the masks of what a layer gave that was called with `given` arguments."""
+        tensors = self._arguments(layer, args, kwargs)
+        if not tensors or not layer.supports_masking or kwargs.get("mask") is not None:
+            return  # Keras hands on a mask that it was told by this name.
+        first = next(iter(tensors.values()))
+        masks = layer.compute_mask(first, keras.tree.map_structure(self.of, first))
+        for tensor, mask in zip(outputs, keras.tree.flatten(masks), strict=False):
+            self.lose(tensor, mask)
+
+    def _arguments(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments that hold tensors, where one of them has lost its mask."""
+        flat = keras.tree.flatten((args, kwargs))
+        if not isinstance(layer, keras.Layer) or not any(id(x) in self._lost for x in flat):
+            return {}
+        bound = inspect.signature(layer.call).bind(*args, **kwargs).arguments
+        return {
+            name: value
+            for name, value in bound.items()
+            if name != "mask"
+            and not name.endswith("_mask")
+            and any(isinstance(x, keras.KerasTensor) for x in keras.tree.flatten(value))
+        }
 
 
 def _constants(node: Any) -> dict[Any, Any]:

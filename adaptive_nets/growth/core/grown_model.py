@@ -10,7 +10,7 @@ import numpy as np
 
 from adaptive_nets._checks import show
 from adaptive_nets.graphs.shared_memory import read, tensor
-from adaptive_nets.graphs.state import carry_state, weight_pairs
+from adaptive_nets.graphs.state import carry_state, keep_adapters, weight_pairs
 from adaptive_nets.growth.core.grown_values import grown_weight, maps_of
 from adaptive_nets.growth.core.optimizer_slots import Carried
 from adaptive_nets.growth.core.rebuild import Rebuilder
@@ -19,6 +19,7 @@ from adaptive_nets.growth.core.weight_roles import continue_draws, variable_of
 from adaptive_nets.keras_internals import (
     initialize,
     initializer_of,
+    layers_in,
     set_initializer,
     waiting_variables,
 )
@@ -79,6 +80,9 @@ def build_grown(
         record = rebuilder.trace.records[key]
         record.rule.finish(record, layer)
         continue_draws(record.layers[0], layer)
+        if isinstance(layer, keras.Layer):
+            for old, new in zip(layers_in(record.layers[0]), layers_in(layer), strict=False):
+                keep_adapters(old, new)
     for key, copies in rebuilder.groups.items():
         for old, new in zip(rebuilder.trace.records[key].layers, copies, strict=False):
             carry_state(old, new)

@@ -11,12 +11,12 @@ from adaptive_nets.graphs.rebuild import GraphBuilder, Known, input_like, keep_f
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.graphs.state import by_path
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.calls import in_order
+from adaptive_nets.growth.core.calls import Masks, in_order
 from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.core.segments import Features, Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import LayerRecord, held_in
-from adaptive_nets.keras_internals import operation_class
+from adaptive_nets.keras_internals import mask_of, operation_class
 
 
 class Rebuilder(GraphBuilder):
@@ -38,6 +38,7 @@ class Rebuilder(GraphBuilder):
         self.layers: dict[int, Any] = {}
         self.groups: dict[int, list[Any]] = {}
         self.copied: list[str] = []
+        self.masks = Masks()
         self._features: dict[int, Features] = {}
 
     def model(self, source: keras.Model, name: str | None = None) -> keras.Model:
@@ -93,8 +94,10 @@ class Rebuilder(GraphBuilder):
             if id(node) in self.trace.separated:
                 args, kwargs = self._separate(node, args, kwargs)
             record = self.trace.records[id(node.operation)]
-            new = record.rule.invoke(record, self.layer(node.operation), args, kwargs, self)
-            outputs = keras.tree.flatten(new)
+            layer = self.layer(node.operation)
+            kwargs = self.masks.given(layer, args, kwargs)
+            outputs = keras.tree.flatten(record.rule.invoke(record, layer, args, kwargs, self))
+            self.masks.pass_on(layer, args, kwargs, outputs)
         known |= {id(t): new for t, new in zip(node.outputs, outputs, strict=True)}
 
     def layer(self, operation: Any) -> Any:
@@ -154,14 +157,29 @@ class Rebuilder(GraphBuilder):
             ):
                 part = f"{name}_{source}_part" + (f"_{number}" if number else "")
                 inside[id(own)] = self._part(known[id(first)], x, source, part)
+                mask = self._mask(known[id(first)], source)
+                if mask is None and mask_of(first) is not None:
+                    raise _not_carried(record, "the mask of what it reads would be lost")
+                self.masks.lose(inside[id(own)], mask)
             args, kwargs = call.nodes[source].arguments.fill_in(inside)
+            kwargs = self.masks.given(layer, args, kwargs)
             results.append(keras.tree.flatten(called(layer, record, args, kwargs)))
-        return [
+        joined = [
             self._joined(parts, x, self.new_name(f"{name}_output_{number}") if number else name)
             for number, (parts, x) in enumerate(
                 zip(zip(*results, strict=True), call.outputs, strict=True)
             )
         ]
+        for tensor, old in zip(joined, node.outputs, strict=True):
+            mask = mask_of(old)
+            like = [x for x in node.input_tensors if mask is not None and mask_of(x) is mask]
+            for first in like[:1]:
+                self.masks.lose(tensor, self._mask(known[id(first)], 0))
+        return joined
+
+    def _mask(self, tensor: Any, source: int) -> Any:
+        """The mask of a tensor, or of what a source has of it where each keeps its own."""
+        return self.masks.of(tensor[source] if isinstance(tensor, list) else tensor)
 
     def _part(self, tensor: Any, x: Features, source: int, name: str) -> Any:
         """What one source sees of a tensor."""
@@ -257,8 +275,9 @@ def called(layer: Any, record: LayerRecord, args: tuple, kwargs: dict) -> Any:
 
 def _not_carried(record: LayerRecord, reason: str) -> ValueError:
     kind = type(record.layers[0])
+    said = " ".join(reason.split())
     return ValueError(
-        f"Cannot grow {record.path!r}: it has no growth rule that applies, and {reason}. Expected "
+        f"Cannot grow {record.path!r}: it has no growth rule that applies, and {said}. Expected "
         "get_config() and from_config() to fit, and a call that depends on its arguments alone. "
         f"Received: {kind.__module__}.{kind.__name__}."
     )

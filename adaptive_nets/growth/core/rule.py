@@ -16,6 +16,7 @@ from adaptive_nets.growth.core.weight_roles import (
     Keeps,
     LayerRecord,
     Weight,
+    adapters_of,
     initializers_for_any_shape,
     stacked,
 )
@@ -71,6 +72,10 @@ class Rule:
         """
         return {}
 
+    def settings(self, record: LayerRecord, sizes: dict[str, AxisMap]) -> dict[str, Any]:
+        """As `config`, also where LoRA's factors were fused."""
+        return {**adapters_of(record.layers[0], sizes), **self.config(record, sizes)}
+
     def rebuild(self, record: LayerRecord, maps: dict[Segment, AxisMap], rebuilder: Any) -> Any:
         """The grown layer, not yet built."""
         layer = record.layers[0]
@@ -78,7 +83,7 @@ class Rule:
         axes = [d.axis for weight in record.weights.values() for d in weight.dimensions]
         grown = any(axis is not None and not axis.map(maps).is_identity for axis in axes)
         drawn = initializers_for_any_shape(layer) if grown else {}
-        return again(layer, {**drawn, **self.config(record, sizes)})
+        return again(layer, {**drawn, **self.settings(record, sizes)})
 
     def bind(self, trace: Any, graphs: Sequence[Any]) -> None:
         """Called for a class of models once their graphs are traced.

@@ -30,6 +30,7 @@ from adaptive_nets.growth.core.registry import (
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord, carried_with
+from adaptive_nets.keras_internals import mask_of
 
 
 def input_features(tensors: Sequence[keras.KerasTensor]) -> Features:
@@ -123,7 +124,7 @@ class Trace:
             outputs = self._traced(call)
             check_sizes(record.path, outputs)
             if record.copies > 1:
-                check_masks_pass(node, record.path, self.graphs[0].outputs)
+                check_masks_pass(node, record.path, self.graphs[0].outputs, self._masked)
                 # Not in the order of the call's own arguments, of which one may have been named.
                 inputs = tuple(known[id(tensor)] for tensor in node.input_tensors)
                 self.apart[id(node)] = Apart(calls, inputs, tuple(outputs))
@@ -241,6 +242,7 @@ class Trace:
         self.constrained: dict[int, int] = {}
         self.mixing: list[tuple[str, str, Axis, int]] = []
         self.current = 0
+        self._masked = False
         inputs = [
             input_features([graph.inputs[i] for graph in self.graphs])
             for i in range(len(self.graphs[0].inputs))
@@ -256,6 +258,8 @@ class Trace:
         """The axes of a call's outputs by its layer's rule; what has none is carried."""
         record, operation = call.record, call.nodes[0].operation
         self.current = id(operation)
+        around = self._masked
+        self._masked = around or any(mask_of(x) is not None for x in call.nodes[0].input_tensors)
         try:
             if not record.rule.carries:
                 if any(x.parted for x in call.flat_inputs):
@@ -279,6 +283,8 @@ class Trace:
                 raise
             self.carried[id(operation)] = error.reason
             raise _AgainError from error
+        finally:
+            self._masked = around
         return outputs
 
     def _settle_outputs(self) -> None:

@@ -13,6 +13,9 @@ from adaptive_nets.growth.core.axis_map import AxisMap
 from adaptive_nets.growth.core.segments import Axis
 from adaptive_nets.keras_internals import layers_in
 
+# The role of the axis between LoRA's two factors.
+RANK = "lora_rank"
+
 
 @dataclasses.dataclass(frozen=True)
 class Reads:
@@ -170,6 +173,14 @@ def carried_with(records: dict[int, LayerRecord]) -> dict[int, str]:
 def without_adapters(layer: Any) -> dict[str, Any]:
     """The settings of a new layer like this one that learns with all its weights."""
     return {"lora_rank": None} if getattr(layer, "lora_enabled", False) else {}
+
+
+def adapters_of(layer: Any, sizes: dict[str, AxisMap]) -> dict[str, Any]:
+    """The settings of a fused layer in which the ranks of the sources' LoRA stand side by side."""
+    if RANK not in sizes:
+        return {}
+    rank = sizes[RANK].size
+    return {"lora_rank": rank, "lora_alpha": layer.lora_alpha / layer.lora_rank * rank}
 
 
 def initializers_for_any_shape(layer: Any) -> dict[str, Any]:

@@ -112,8 +112,10 @@ def test_self_fuse(gc):
 
 @pytest.mark.parametrize("verb", [lambda m: growth.widen(m, 2.0), growth.self_fuse])
 def test_adapters(gc, verb):
-    model = row(dense(6, "relu"), dense(2))
-    model.layers[1].enable_lora(2)
+    inputs = keras.Input((5, 4))
+    attention = layers.MultiHeadAttention(2, 3)
+    model = keras.Model(inputs, layers.Dense(2)(attention(inputs, inputs)))
+    attention.query_dense.enable_lora(2)
     gc.randomise(model)
     advice(lambda: verb(model), "growth.merge_lora(model)")
     assert verb(growth.merge_lora(model))

@@ -106,7 +106,7 @@ def enter_layers(source: keras.Model, grown: keras.Model, rebuilder: Any) -> Non
         record = records.get(id(layer))
         if record is None or id(layer) in known:
             continue
-        new = layer_like(grown, layer)
+        new = layer_like(grown, layer, source)
         if new.trainable != layer.trainable:
             new.trainable = layer.trainable
         if record.copies:
@@ -115,15 +115,21 @@ def enter_layers(source: keras.Model, grown: keras.Model, rebuilder: Any) -> Non
             rebuilder.layers[id(layer)] = new
 
 
-def layer_like(grown: keras.Model, layer: Any) -> Any:
+def layer_like(grown: keras.Model, layer: Any, source: keras.Model) -> Any:
     """The layer of a new model that stands for one of the old.
 
     Some classes begin the names of their layers with the model's, if one is given: then the new
-    model, which is given the old one's, has longer names.
+    model, which is given the old one's, has longer names. Layers without a name of their own are
+    named by a counter, so that their place says which they are.
     """
     names = {each.name for each in grown.layers}
     longer = f"{grown.name}_{layer.name}"
-    return grown.get_layer(longer if layer.name not in names and longer in names else layer.name)
+    name = longer if layer.name not in names and longer in names else layer.name
+    if name not in names and len(grown.layers) == len(source.layers):
+        place = next(n for n, each in enumerate(source.layers) if each is layer)
+        if type(grown.layers[place]) is type(layer):
+            return grown.layers[place]
+    return grown.get_layer(name)
 
 
 def _axes_by_setting(source: keras.Model, trace: Any) -> dict[str, list[Axis]]:

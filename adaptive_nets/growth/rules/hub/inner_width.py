@@ -17,8 +17,16 @@ from adaptive_nets.growth.core.grown_model import postponed
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Axis, Features
-from adaptive_nets.growth.core.weight_roles import Dimension, Keeps, LayerRecord, Reads, Writes
+from adaptive_nets.growth.core.weight_roles import (
+    Dimension,
+    Keeps,
+    LayerRecord,
+    Reads,
+    Scales,
+    Writes,
+)
 from adaptive_nets.growth.rules.hub import parts
+from adaptive_nets.keras_internals import given_arguments, layers_in, own_variables
 
 # By the module below `keras_hub.src`: classes whose inner features are not a function of one
 # another.
@@ -41,6 +49,7 @@ CLASSES = {
     "models.llama.llama_decoder": ["LlamaTransformerDecoder"],
     "models.metaclip_2.metaclip_2_layers": ["MetaCLIP2EncoderLayer"],
     "models.mistral.mistral_transformer_decoder": ["MistralTransformerDecoder"],
+    "models.mit.mit_layers": ["MixFFN"],
     "models.mixtral.mixtral_decoder": ["MixtralTransformerDecoder"],
     "models.moonshine.moonshine_decoder": ["MoonshineDecoderBlock"],
     "models.moonshine.moonshine_encoder": ["MoonshineEncoderBlock"],
@@ -73,8 +82,10 @@ CLASSES = {
 # Arguments that are such a width, in the order in which layers are asked for them by name.
 WIDTHS = (
     *("intermediate_dim", "intermediate_size", "mlp_dim", "moe_intermediate_dim"),
-    *("shared_expert_intermediate_dim", "shared_expert_intermediate_size"),
+    *("shared_expert_intermediate_dim", "shared_expert_intermediate_size", "mid_channels"),
 )
+# Their kernels act on each feature alone.
+_DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 # A kernel that makes two features for one: gates and values in turn; elsewhere in two halves.
 IN_TURN = frozenset(["GptOssTransformerDecoder"])
 
@@ -107,13 +118,16 @@ class InnerWidthRule(Rule):
         dimensions: list[list[Dimension]] = [
             [Keeps()] * len(weight.shape) for weight in call.layer.weights
         ]
+        inner = [x for x in layers_in(call.layer) if isinstance(x, _DEPTHWISE)]
+        alone = {id(weight) for each in inner for weight in own_variables(each)}
         for name, (step, places) in found.items():
             axis = call.axis(name, (sizes[name] // step,)) if places else None
             for number, dimension, times in places if axis is not None else ():
                 rank = len(call.layer.weights[number].shape)
                 laid = _laid_out(axis, times, type(call.layer).__name__)
-                writes = dimension == rank - 1
-                dimensions[number][dimension] = Writes(laid) if writes else Reads(laid)
+                role = Writes if dimension == rank - 1 else Reads
+                role = Scales if id(call.layer.weights[number]) in alone else role
+                dimensions[number][dimension] = role(laid)
         for number, each in enumerate(dimensions):
             call.weight(f"weights.{number}", *each)
         return [call.output(number=number) for number in range(len(call.shapes))]
@@ -127,7 +141,8 @@ register_rule(*known_classes(CLASSES))(InnerWidthRule)
 
 def widths_of(layer: Any) -> dict[str, int]:
     """The widths that a layer's constructor was given."""
-    found = {name: vars(layer).get(name) for name in WIDTHS}
+    given = given_arguments(layer)
+    found = {name: vars(layer).get(name, given.get(name)) for name in WIDTHS}
     return {name: size for name, size in found.items() if isinstance(size, int) and size > 0}
 
 

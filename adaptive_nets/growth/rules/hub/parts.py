@@ -11,8 +11,7 @@ from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Keeps, Reads, Scales, Writes
-from adaptive_nets.growth.rules.kernels.dense import MERGE
-from adaptive_nets.keras_internals import layers_in
+from adaptive_nets.growth.rules.kernels.adapters import refuse_adapters
 
 
 def kept_share(grown: AxisMap) -> float:
@@ -56,13 +55,7 @@ def constrain(call: Call, constraint: Any) -> None:
 
 def refuse(call: Call, names: tuple[str, ...]) -> None:
     """Adapters, and arguments that hold tensors of another pass."""
-    for layer in call.layers:
-        for inner in layers_in(layer):
-            if getattr(inner, "lora_enabled", False) or inner.quantization_mode is not None:
-                raise ValueError(
-                    f"Cannot grow {call.record.path!r}: it has LoRA weights or is quantized. "
-                    f"Expected plain weights. {MERGE}"
-                )
+    refuse_adapters(call)
     for name in names:
         if call.kwargs.get(name) is not None:
             raise ValueError(

@@ -1,6 +1,7 @@
 """Layers that mix features by a kernel or a table."""
 
 from adaptive_nets.growth.rules.kernels import (
+    adapters,
     attention,
     conv,
     dense,
@@ -9,4 +10,4 @@ from adaptive_nets.growth.rules.kernels import (
     recurrent,
 )
 
-__all__ = ["attention", "conv", "dense", "einsum", "embedding", "recurrent"]
+__all__ = ["adapters", "attention", "conv", "dense", "einsum", "embedding", "recurrent"]

@@ -10,6 +10,7 @@ from adaptive_nets.growth.core.registry import find_rule, register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Axis, Features
 from adaptive_nets.growth.core.weight_roles import Dimension, Keeps, LayerRecord, Reads, Writes
+from adaptive_nets.growth.rules.kernels.adapters import refuse_adapters
 from adaptive_nets.keras_internals import (
     KERNEL,
     attention_is_gated,
@@ -97,6 +98,7 @@ class MultiHeadAttentionRule(_Attention):
     """Kernels [features, heads, size] and [heads, size, features]."""
 
     def trace(self, call: Call) -> Any:
+        refuse_adapters(call)
         layer = call.layer
         query, value, key = arguments(call)
         fix_places(call, (query, value, key))
@@ -146,6 +148,7 @@ class GroupQueryAttentionRule(_Attention):
     """Heads of keys and values, each read by a group of query heads: groups grow whole."""
 
     def trace(self, call: Call) -> Any:
+        refuse_adapters(call)
         layer = call.layer
         query, value, key = arguments(call)
         fix_places(call, (query, value, key))

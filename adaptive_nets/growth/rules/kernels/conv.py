@@ -18,11 +18,11 @@ from adaptive_nets.growth.core.weight_roles import (
     Writes,
     without_adapters,
 )
+from adaptive_nets.growth.rules.kernels.adapters import adapted_weight
 from adaptive_nets.growth.rules.kernels.dense import (
     KernelRule,
     identity_kernel,
     kernel_and_bias,
-    refuse_adapters,
 )
 from adaptive_nets.keras_internals import KERNEL
 
@@ -58,13 +58,12 @@ class ConvRule(KernelRule):
     """
 
     def trace(self, call: Call) -> Features:
-        refuse_adapters(call)
         x, number = call.inputs, channel_axis(call.layer, call.inputs.rank)
         fix_positions(call, x, number)
         if call.layer.groups > 1:
             return self._grouped(call, number)
         filters = call.axis("filters", call.config_of("filters"))
-        call.weight(KERNEL, *_window(call), Reads(x.axis(number)), Writes(filters))
+        adapted_weight(call, KERNEL, *_window(call), Reads(x.axis(number)), Writes(filters))
         if call.layer.use_bias:
             call.weight("bias", Writes(filters))
         return _convolved(call, number, filters)
@@ -89,7 +88,7 @@ class ConvRule(KernelRule):
         else:
             filters = self._whole(call, channels, reads[0], makes[0])
         call.record.inner = (reads[0], makes[0])
-        call.weight(KERNEL, *_window(call), Keeps(), Scales(filters))
+        adapted_weight(call, KERNEL, *_window(call), Keeps(), Scales(filters))
         if call.layer.use_bias:
             call.weight("bias", Writes(filters))
         return _convolved(call, number, filters)

@@ -16,22 +16,8 @@ from adaptive_nets.growth.core.weight_roles import (
     variable_of,
     without_adapters,
 )
+from adaptive_nets.growth.rules.kernels.adapters import adapted_weight
 from adaptive_nets.keras_internals import KERNEL
-
-MERGE = (
-    "Merge LoRA's weights into the kernels first: adaptive_nets.growth.merge_lora(model); quantize "
-    "after growth."
-)
-
-
-def refuse_adapters(call: Call) -> None:
-    """LoRA and quantization hold weights that do not grow with the kernel."""
-    for layer in call.layers:
-        if getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None):
-            raise ValueError(
-                f"Cannot grow {call.record.path!r}: it has LoRA weights or is quantized. Expected "
-                f"plain weights. {MERGE}"
-            )
 
 
 def held_variable(layer: Any, name: str) -> keras.Variable | None:
@@ -80,9 +66,8 @@ class DenseRule(KernelRule):
     """Kernel [features, units]: new units read all, and nothing old reads them."""
 
     def trace(self, call: Call) -> Features:
-        refuse_adapters(call)
         units = call.axis("units", call.config_of("units"))
-        call.weight(KERNEL, Reads(call.inputs.axis(-1)), Writes(units))
+        adapted_weight(call, KERNEL, Reads(call.inputs.axis(-1)), Writes(units))
         if call.layer.use_bias:
             call.weight("bias", Writes(units))
         x = call.output(call.inputs).with_axis(-1, units)

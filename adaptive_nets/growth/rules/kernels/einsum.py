@@ -17,7 +17,8 @@ from adaptive_nets.growth.core.weight_roles import (
     Scales,
     Writes,
 )
-from adaptive_nets.growth.rules.kernels.dense import KernelRule, refuse_adapters
+from adaptive_nets.growth.rules.kernels.adapters import adapted_weight
+from adaptive_nets.growth.rules.kernels.dense import KernelRule
 from adaptive_nets.keras_internals import KERNEL
 
 
@@ -42,7 +43,6 @@ class EinsumDenseRule(KernelRule):
     """A label of the kernel is summed (inputs only), made (outputs only) or kept (both)."""
 
     def trace(self, call: Call) -> Features:
-        refuse_adapters(call)
         layer = call.layer
         read, kernel, made = parts(layer.equation)
         x = call.inputs
@@ -69,7 +69,7 @@ class EinsumDenseRule(KernelRule):
             else:
                 known[label] = call.axis(label, [shape[number] for shape in shapes])
                 dimensions.append(Writes(known[label]))
-        call.weight(KERNEL, *dimensions)
+        adapted_weight(call, KERNEL, *dimensions)
         if layer.bias is not None:
             # The bias has the outputs' order, and ones where a label is not among its axes.
             order = [label for label in made if label in layer.bias_axes]

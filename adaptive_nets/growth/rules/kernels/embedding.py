@@ -11,7 +11,7 @@ from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import Keeps, LayerRecord, Reads, Writes
-from adaptive_nets.growth.rules.kernels.dense import refuse_adapters
+from adaptive_nets.growth.rules.kernels.adapters import adapted_weight
 from adaptive_nets.keras_internals import EMBEDDINGS
 
 
@@ -30,10 +30,9 @@ class EmbeddingRule(Rule):
     """A matrix [vocabulary, units]: new units are drawn for every token."""
 
     def trace(self, call: Call) -> Features:
-        refuse_adapters(call)
         refuse_vocabularies(call)
         units = call.axis("units", call.config_of("output_dim"))
-        call.weight(EMBEDDINGS, Keeps(), Writes(units))
+        adapted_weight(call, EMBEDDINGS, Keeps(), Writes(units))
         return looked_up(call, units)
 
     def config(self, record: LayerRecord, sizes: dict[str, AxisMap]) -> dict[str, Any]:
@@ -108,7 +107,6 @@ class ReversibleEmbeddingRule(EmbeddingRule):
     """
 
     def trace(self, call: Call) -> Features:
-        refuse_adapters(call)
         refuse_vocabularies(call)
         layer = call.layer
         units = call.axis("units", call.config_of("output_dim"))
@@ -117,7 +115,7 @@ class ReversibleEmbeddingRule(EmbeddingRule):
         for segment in vocabulary.segments():
             segment.shared = True
         tied = layer.tie_weights
-        call.weight(EMBEDDINGS, Keeps(), Writes(units), fresh=0.0 if tied else None)
+        adapted_weight(call, EMBEDDINGS, Keeps(), Writes(units), fresh=0.0 if tied else None)
         if not call.kwargs.get("reverse", call.args[1] if len(call.args) > 1 else False):
             if not tied:
                 call.weight("reverse_embeddings", Reads(units), Writes(vocabulary))

@@ -123,9 +123,12 @@ def make(name: str) -> Any:
 def _inside(name: str) -> Any:
     """A classifier of one's own on a backbone, which is one layer of it."""
     backbone = BACKBONES[name]()
-    inputs = {tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
+    named = isinstance(backbone.input, dict)
+    inputs = {tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype,
+                                       name=tensor.name if named else "images")
               for tensor in backbone.inputs}  # fmt: skip
-    x = backbone(inputs if isinstance(backbone.input, dict) else next(iter(inputs.values())))
+    inputs = inputs if named else next(iter(inputs.values()))
+    x = backbone(inputs)
     x = x["sequence_output"] if isinstance(x, dict) else x
     x = x[:, 0, :] if len(x.shape) == 3 else keras.layers.GlobalAveragePooling2D()(x)
     x = keras.layers.Dense(5, "relu")(x)

@@ -1,0 +1,1 @@
+"""What makes a layer again: its configuration, or the arguments of its constructor."""
