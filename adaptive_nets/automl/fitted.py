@@ -12,6 +12,9 @@ from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.inspection.predictions import compute_output, read_output
 from adaptive_nets.automl.baselines.linear import LinearModel
+from adaptive_nets.automl.deciding.asked import Asked
+from adaptive_nets.automl.deciding.decision import Decision
+from adaptive_nets.automl.deciding.tuning import tune
 from adaptive_nets.automl.judging.intervals import Intervals
 from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 from adaptive_nets.automl.judging.scoring import Metric
@@ -52,6 +55,7 @@ class Fitted:
             held out, or classes are predicted.
         temperature: How probabilities were calibrated, or `None` if they were not.
         record: What is known of the data and of the rows held out, for a report, or `None`.
+        decision: Which class is predicted; `None` for the most probable one, or for numbers.
     """
 
     model: keras.Model
@@ -65,6 +69,7 @@ class Fitted:
     intervals: "Intervals | QuantileIntervals | None" = None
     temperature: Temperature | None = None
     record: Record | None = None
+    decision: Decision | None = None
 
     def outputs(self, table: Any, wanted: str | None = None) -> np.ndarray:
         """Returns probabilities `[rows, classes]`, predicted numbers, or quantiles of them.
@@ -115,9 +120,10 @@ class Fitted:
             **options: Further arguments of `serving.export_saved_model`.
         """
         options.setdefault("schema", self.schema)
+        intervals = None if coverage is None else self.known_intervals()
         head = self.head
-        if coverage is not None:
-            head = Served(head, self.known_intervals(), coverage)
+        if intervals is not None or self.decision is not None:
+            head = Served(head, intervals, coverage, self.decision)
         return export_as(format, self.model, head, path, **options)
 
     def interval(self, table: Any, coverage: float) -> tuple[np.ndarray, np.ndarray]:
@@ -147,19 +153,20 @@ class Fitted:
             )
         return self.intervals
 
-    def calibrate(self, held: Labelled, outputs: np.ndarray, metric: Metric) -> np.ndarray:
-        """Learns from rows that were held out how sure predictions are.
+    def judge(
+        self, held: Labelled, outputs: np.ndarray, metric: Metric, asked: Asked
+    ) -> "Judged":
+        """Learns from rows that were held out how sure predictions are, and what is predicted.
 
-        Intervals of numbers are measured, and the probabilities of classes are scaled by a
-        temperature, if the metric reads probabilities.
+        Intervals of numbers are measured. The probabilities of classes are scaled by a
+        temperature, if the metric or the costs of errors read them; if it reads predicted classes,
+        a threshold or factors are tuned.
 
         Args:
             held: The rows.
             outputs: What the model predicts for them.
             metric: What models are compared by.
-
-        Returns:
-            What it predicts for them now, as rows that a temperature was not learnt from.
+            asked: Weights of classes and costs of errors.
         """
         if isinstance(self.target, Numbers):
             if self.target.levels:
@@ -170,15 +177,42 @@ class Fitted:
                 self.intervals = Intervals.calibrate(
                     held.y, outputs, held.w, self.target.power, self.target.low
                 )
-            return outputs
-        codes = self.target.codes(held.y)
-        self.temperature, outputs = calibrate(metric, codes, outputs, held.w)
+            return Judged(outputs)
+        codes, rule, chosen = self.target.codes(held.y), asked.rule, None
+        decided = asked.costs is not None
+        self.temperature, outputs = calibrate(metric, codes, outputs, held.w, decided)
         if self.temperature is not None and self.temperature.value != 1:
             scaled = keras.layers.Rescaling(
                 1.0 / self.temperature.value, name="temperature", dtype=whole_dtype()
             )
             self.model = named_model(self.model.input, scaled(self.model.output), self.model.name)
-        return outputs
+        if not decided:
+            rule, chosen = tune(metric, self.target.labels, codes, outputs, held.w, rule)
+        self.decision = rule
+        return Judged(outputs, self.choose(outputs) if chosen is None else chosen)
+
+    def choose(self, probabilities: np.ndarray) -> np.ndarray:
+        """Returns the positions of the classes that are predicted.
+
+        Args:
+            probabilities: `[rows, classes]`.
+        """
+        if self.decision is None:
+            return np.argmax(probabilities, axis=1)
+        return self.decision.chosen(probabilities)
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """What a model predicts for held-out rows, by what was learnt from other ones of them.
+
+    Args:
+        outputs: Probabilities, numbers or quantiles; `None` if no rows were held out.
+        chosen: Positions of predicted classes. Defaults to `None`: there are none.
+    """
+
+    outputs: np.ndarray | None
+    chosen: np.ndarray | None = None
 
 
 class HoldsFitted:

@@ -167,14 +167,19 @@ def _predictions(told, rows) -> Iterator[Section]:
     target, held = told.fitted.target, told.record.held
     if told.where is not None:
         y, outputs, weights, where = rows.y, told.fitted.outputs(rows.x), rows.w, told.where
-        y = target.codes(y) if told.classes is not None else np.asarray(y, "float64")
+        if told.classes is not None:
+            y, chosen = target.codes(y), told.fitted.choose(outputs)
+        else:
+            y = np.asarray(y, "float64")
     elif held is not None:
-        y, outputs, weights = held.y, held.outputs, held.weights
+        y, outputs, weights, chosen = held.y, held.outputs, held.weights, held.chosen
         where = f"{len(y):,} rows held out of the training"
     else:
         return
     if told.classes is not None:
-        yield classes_section(y, outputs, target.labels.tolist(), weights, where)
+        yield classes_section(
+            y, outputs, target.labels.tolist(), weights, where, chosen, told.fitted.decision
+        )
         return
     points = np.asarray(target.point(np.asarray(outputs)), "float64").reshape(np.shape(y))
     coverage = _coverage(told, y, outputs)
