@@ -30,10 +30,8 @@ def read_costs(target: Classes, given: Any) -> np.ndarray:
             finite, or says that a right prediction costs more than a wrong one.
     """
     count = len(target.labels)
-    if isinstance(given, Mapping):
-        costs = _of_pairs(target, given)
-    else:
-        costs = _of_matrix(target, given)
+    read = _of_pairs if isinstance(given, Mapping) else _of_matrix
+    costs = read(target, given)
     right = np.diag(costs)
     wrong = (right[:, None] > costs).any(axis=1)
     if wrong.any():

@@ -90,9 +90,7 @@ _SHARES = {
     "recall": lambda right, true, predicted: true,
 }
 _KNOWN = {
-    "accuracy": lambda found: _divided(
-        np.trace(found, axis1=1, axis2=2), found.sum(axis=(1, 2))
-    ),
+    "accuracy": lambda found: _divided(np.trace(found, axis1=1, axis2=2), found.sum(axis=(1, 2))),
     "balanced_accuracy": _balanced,
     "matthews_corrcoef": _matthews,
 }

@@ -130,4 +130,3 @@ class Explains:
             fitted.outputs, fitted.schema, fitted.target, self._table(X), column,
             kind=kind, points=points, rows=rows, target=target, seed=seed,
         )  # fmt: skip
-

@@ -1,10 +1,11 @@
-"""`Served`: the head of an exported model, with what the front knows beyond the head of its task."""
+"""`Served`: the head of an exported model, with outputs beyond those of its task."""
 
 from typing import Any
 
 from keras import ops
 
 from adaptive_nets.automl.deciding.decision import Decision
+from adaptive_nets.automl.judging.class_sets import ClassSets
 from adaptive_nets.automl.judging.intervals import Intervals
 from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 from adaptive_nets.heads import Head
@@ -15,15 +16,15 @@ class Served(Head):
 
     Args:
         head: The head of the model's outputs.
-        intervals: The `Intervals` of its predictions, or `None`.
-        coverage: Share of rows that an interval holds, or `None`.
+        intervals: The intervals of its predictions, or its sets of classes, or `None`.
+        coverage: Share of rows that they hold, or `None`.
         decision: What is predicted. Defaults to `None`: what the head says.
     """
 
     def __init__(
         self,
         head: Head,
-        intervals: Intervals | QuantileIntervals | None,
+        intervals: Intervals | QuantileIntervals | ClassSets | None,
         coverage: float | None,
         decision: Decision | None = None,
     ):
@@ -34,6 +35,7 @@ class Served(Head):
         self._decision = decision
         # Signatures name the classes by it.
         self.class_names = getattr(head, "class_names", None)
+        self.class_outputs = ("set",) if isinstance(intervals, ClassSets) else ()
 
     @property
     def units(self) -> int:
@@ -63,6 +65,9 @@ class Served(Head):
             found = {**found, "classes": self._head.named(ops.cast(chosen, "int32"))}
         if self._intervals is None:
             return found
+        if isinstance(self._intervals, ClassSets):
+            sets = self._intervals.holds(found["probabilities"], self._coverage, ops)
+            return {**found, "set": sets}
         quantiles = isinstance(self._intervals, QuantileIntervals)
         outputs = found["quantiles" if quantiles else self._head.default_output]
         lower, upper = self._intervals.around(outputs, self._coverage, ops)

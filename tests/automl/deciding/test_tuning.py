@@ -79,9 +79,7 @@ def test_factors_of_several_classes_are_nearly_the_best_of_a_grid():
     found = rows.best(Decision((0, 1, 2), "tuned"))
     grid = np.exp(np.linspace(-1, 4, 41))
     every = [
-        rows.values((p * np.array([1.0, a, b])).argmax(axis=1)[None])[0]
-        for a in grid
-        for b in grid
+        rows.values((p * np.array([1.0, a, b])).argmax(axis=1)[None])[0] for a in grid for b in grid
     ]
     reached = metrics.f1_score(codes, found.chosen(p), average="macro")
     assert reached > max(every) - 0.005
