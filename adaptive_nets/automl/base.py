@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from adaptive_nets.automl.arguments import describe_arguments
 from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.explaining.explains import Explains
 from adaptive_nets.automl.files import MODEL_FOLDER, write
@@ -45,9 +46,8 @@ class AutoEstimator(FitsSources, Explains, HoldsFitted, Reports, BaseEstimator):
     """Finds a model for a table; see `AutoClassifier` and `AutoRegressor`."""
 
     _target: type[Target]
-    # What metric="auto" is, and which arguments are kept with a saved model.
+    # What metric="auto" is.
     _own_metric: str
-    _kept: tuple[str, ...] = ("metric", "preset", "time_limit")
 
     def __init__(
         self,
@@ -247,7 +247,8 @@ class AutoEstimator(FitsSources, Explains, HoldsFitted, Reports, BaseEstimator):
     def save(self, path: str | os.PathLike) -> str:
         """Writes the fitted estimator to a folder, from which `automl.load` makes an equal one.
 
-        The search itself is not part of it; it is kept in the `model_dir`.
+        All arguments are kept, with a warning if one cannot be, such as a generator whose class is
+        not registered. The search itself is not part of it; it is kept in the `model_dir`.
 
         Args:
             path: The folder. One that was saved before is replaced.
@@ -256,10 +257,9 @@ class AutoEstimator(FitsSources, Explains, HoldsFitted, Reports, BaseEstimator):
             The path as a string.
         """
         check_is_fitted(self)
-        plain = {name: getattr(self, name) for name in self._kept}
         about = {
             "kind": type(self).__name__,
-            "arguments": plain,
+            "arguments": describe_arguments(self),
             "features": [self.n_features_in_, list(getattr(self, "feature_names_in_", ()))],
         }
         return write(path, self._fitted, about)

@@ -77,7 +77,6 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
     """
 
     _target = Numbers
-    _kept = (*AutoEstimator._kept, "loss", "output")
 
     def __init__(
         self,
