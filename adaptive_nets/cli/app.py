@@ -70,6 +70,11 @@ COMMANDS = {
         "Write what a search or fit has found as a SavedModel.",
         "--model_dir=DIR --path=PATH",
     ),
+    "importances": Command(
+        "saved",
+        "Show what the model of a fit loses without each column.",
+        "--model_dir=DIR --table=FILE [flags]",
+    ),
 }
 
 
