@@ -76,9 +76,11 @@ class Decides:
         threshold = check_number("threshold", threshold, 0, 1)
         labels = self._two_classes("set_threshold", ValueError)
         known = self.decision_ or Decision(tuple(labels), "set")
-        self._fitted.decision = dataclasses.replace(
+        rule = dataclasses.replace(
             known, origin="set", threshold=threshold, metric=None, rows=0, before=None, after=None
         )
+        # Not in place: a shallow copy of the estimator stays what it is.
+        self._fitted = dataclasses.replace(self._fitted, decision=rule)
         return self
 
     def predict_set(self, X: Any, coverage: float = 0.9, by: str | None = None) -> pd.DataFrame:
