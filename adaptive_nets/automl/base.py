@@ -1,7 +1,6 @@
 """`AutoEstimator`: what the classifier and the regressor share."""
 
 import os
-from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,6 +9,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from adaptive_nets.automl.arguments import describe_arguments
+from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.explaining.explains import Explains
 from adaptive_nets.automl.files import MODEL_FOLDER, write
 from adaptive_nets.automl.fitted import Fitted, HoldsFitted
@@ -45,9 +46,8 @@ class AutoEstimator(FitsSources, Explains, HoldsFitted, Reports, BaseEstimator):
     """Finds a model for a table; see `AutoClassifier` and `AutoRegressor`."""
 
     _target: type[Target]
-    # What metric="auto" is, and which arguments are kept with a saved model.
+    # What metric="auto" is.
     _own_metric: str
-    _kept: tuple[str, ...] = ("metric", "preset", "time_limit")
 
     def __init__(
         self,
@@ -132,16 +132,15 @@ class AutoEstimator(FitsSources, Explains, HoldsFitted, Reports, BaseEstimator):
         target = self._learn(rows.y, name)
         warn_of_like_classes(getattr(target, "labels", np.array([])), name)
         rows = rows.with_labels(target.plain(rows.y))
-        weigh = self._class_weights(target, rows)
-        fitting = Fitting(
-            settings, target, name if isinstance(y, str) else None, division, callbacks
-        )  # fmt: skip
+        asked = self._asked(target, rows)
+        column = name if isinstance(y, str) else None
+        fitting = Fitting(settings, target, column, division, callbacks, asked)
         valid = None
         if validation_data is not None:
             text = [name for name in rows.x if rows.x[name].dtype == object]
             read = reader_for(target, list(rows.x), text)
-            valid = weigh(self._held_out(validation_data, target, read))
-        self._fitted = fitting.run(weigh(rows), valid)
+            valid = self._held_out(validation_data, target, read)
+        self._fitted = fitting.run(rows, valid)
         return self._kept_in(settings.model_dir)
 
     def _kept_in(self, model_dir):
@@ -153,9 +152,9 @@ class AutoEstimator(FitsSources, Explains, HoldsFitted, Reports, BaseEstimator):
         """Returns the target as training labels show it."""
         return self._target.learn(y, name)
 
-    def _class_weights(self, target, rows) -> Callable[[Labelled], Labelled]:
-        """Returns the function that multiplies the weights of rows by those of their classes."""
-        return lambda given: given
+    def _asked(self, target, rows) -> Asked:
+        """Returns what classes weigh and errors cost, before work."""
+        return Asked(target)
 
     def _labelled(self, given, labels, weights, learn, read=read_table, division=None):
         check_aligned(given, labels, weights)
@@ -211,7 +210,7 @@ class AutoEstimator(FitsSources, Explains, HoldsFitted, Reports, BaseEstimator):
         rows, fitted = self._judged(X, y, sample_weight), self._fitted
         classes = getattr(fitted.target, "labels", None)
         metric = metric_for(make_metric(self.metric, self._own_metric), classes, rows.y)
-        board = Board(metric, fitted.target, None)
+        board = Board(metric, fitted.target, None, fitted.decision)
         return board.measure(rows.y, fitted.outputs(rows.x), rows.w)
 
     def leaderboard(self) -> pd.DataFrame:
@@ -248,7 +247,8 @@ class AutoEstimator(FitsSources, Explains, HoldsFitted, Reports, BaseEstimator):
     def save(self, path: str | os.PathLike) -> str:
         """Writes the fitted estimator to a folder, from which `automl.load` makes an equal one.
 
-        The search itself is not part of it; it is kept in the `model_dir`.
+        All arguments are kept, with a warning if one cannot be, such as a generator whose class is
+        not registered. The search itself is not part of it; it is kept in the `model_dir`.
 
         Args:
             path: The folder. One that was saved before is replaced.
@@ -257,10 +257,9 @@ class AutoEstimator(FitsSources, Explains, HoldsFitted, Reports, BaseEstimator):
             The path as a string.
         """
         check_is_fitted(self)
-        plain = {name: getattr(self, name) for name in self._kept}
         about = {
             "kind": type(self).__name__,
-            "arguments": plain,
+            "arguments": describe_arguments(self),
             "features": [self.n_features_in_, list(getattr(self, "feature_names_in_", ()))],
         }
         return write(path, self._fitted, about)

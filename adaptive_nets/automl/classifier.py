@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.base import ClassifierMixin
 
 from adaptive_nets.automl.base import AutoEstimator
-from adaptive_nets.automl.class_weights import class_factors
+from adaptive_nets.automl.deciding.decides import Decides
 from adaptive_nets.automl.inputs import as_labels
 from adaptive_nets.automl.targets import Classes, read_labels
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from adaptive_nets.data import Schema
 
 
-class AutoClassifier(ClassifierMixin, AutoEstimator):
+class AutoClassifier(Decides, ClassifierMixin, AutoEstimator):
     """Predicts classes from a table: strings, numbers, dates and missing values as they are.
 
     `fit` finds out what each column is, holds out a part of the rows, fits baselines, and searches
@@ -41,10 +41,15 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
             finds there. Defaults to `None`.
         seed: Integer seed. Defaults to `None`: a random one, or 0 with a `model_dir`.
         verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
-        class_weight: What the weights of rows are multiplied by, in training and in the choice: a
-            dict from class to weight, in which missing classes have 1; a list in the order of
-            `classes_`; or `"balanced"`, which gives all classes the same total weight. Defaults to
-            `None`.
+        class_weight: What the weights of rows are multiplied by in training: a dict from class to
+            weight, in which missing classes have 1; a list in the order of `classes_`; or
+            `"balanced"`, which gives all classes the same total weight. The class is predicted
+            whose probability times its weight is largest; probabilities are those of the rows as
+            they are. Defaults to `None`.
+        costs: What errors cost: a dict such as `{("no", "yes"): 5}` from pairs of true and
+            predicted class, in which other errors cost 1; or a matrix with a row for each true
+            class and a column for each predicted one, in the order of `classes_`. The class of the
+            least expected cost is predicted. Defaults to `None`.
 
     Attributes:
         classes_: `[classes]` labels, in the order of `predict_proba`.
@@ -53,6 +58,8 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
         model_: The served `keras.Model`.
         stop_reason_: Why the search ended.
         calibration_: How probabilities were calibrated.
+        decision_: The rule by which `predict` chooses a class, or `None` for the most probable one.
+        threshold_: Of two classes, the probability from which on the second one is predicted.
         n_features_in_: Number of columns.
         feature_names_in_: Names of the columns, if they have names.
 
@@ -84,18 +91,14 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
         seed: int | None = None,
         verbose: str | int = "auto",
         class_weight: "str | Mapping | Sequence[float] | None" = None,
+        costs: "Mapping | Sequence | np.ndarray | pd.DataFrame | None" = None,
     ):
         super().__init__(
             time_limit=time_limit, preset=preset, metric=metric, schema=schema, folds=folds,
             generator=generator, model_dir=model_dir, seed=seed, verbose=verbose,
         )  # fmt: skip
         self.class_weight = class_weight
-
-    def _class_weights(self, target, rows):
-        if self.class_weight is None:
-            return super()._class_weights(target, rows)
-        factors = class_factors(target, self.class_weight, rows)
-        return lambda given: given.weighted(factors[target.codes(given.y)])
+        self.costs = costs
 
     @property
     def classes_(self) -> np.ndarray:
@@ -120,13 +123,12 @@ class AutoClassifier(ClassifierMixin, AutoEstimator):
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def predict(self, X: Any) -> np.ndarray:
-        """Returns the most probable class of each row.
+        """Returns the class of each row: the most probable one, or what `decision_` says.
 
         Args:
             X: Features, as for `fit`.
         """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
+        return self.classes_[self._fitted.choose(self.predict_proba(X))]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Returns the probabilities `[rows, classes]` of `classes_`.

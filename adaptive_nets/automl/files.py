@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from adaptive_nets._checks import check_path, show
@@ -15,8 +16,11 @@ from adaptive_nets.adanet.checkpoints.files.sealed_json import (
     parse,
     seal,
 )
+from adaptive_nets.automl.deciding.decision import Decision
 from adaptive_nets.automl.fitted import Fitted, serving_head
 from adaptive_nets.automl.judging.board import as_board
+from adaptive_nets.automl.judging.class_sets import ClassSets
+from adaptive_nets.automl.judging.group_scores import GroupScores
 from adaptive_nets.automl.judging.intervals import Intervals
 from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 from adaptive_nets.automl.judging.temperature import Temperature
@@ -72,6 +76,8 @@ def write(folder: str | os.PathLike, fitted: Fitted, about: dict[str, Any]) -> s
         "stop_reason": fitted.stop_reason,
         "intervals": fitted.intervals and fitted.intervals.to_dict(),
         "temperature": fitted.temperature and fitted.temperature.to_dict(),
+        "decision": fitted.decision and fitted.decision.to_dict(),
+        "groups": fitted.groups and fitted.groups.to_dict(),
         "record": fitted.record and fitted.record.to_dict(),
     }
     with temporary_folder(path.parent) as made:
@@ -117,13 +123,16 @@ def read(path: str | os.PathLike) -> tuple[Fitted, dict[str, Any]]:
         heat = values.get("temperature")
         temperature = None if heat is None else Temperature(**heat)
         record = Record.from_dict(values.get("record"))
+        classes = getattr(target, "labels", np.array([])).tolist()
+        decision = Decision.from_dict(values.get("decision"), classes)
+        groups = GroupScores.from_dict(values.get("groups"))
     except (NotWholeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"'{folder / _KNOWN}' cannot be read: it {error}.") from error
     search = folder.parent / SEARCH_FOLDER if folder.name == MODEL_FOLDER else None
     fitted = Fitted(
         load_model(folder / _MODEL), serving_head(target), schema, target, board,
         None, values["stop_reason"], intervals=intervals, temperature=temperature,
-        record=record,
+        record=record, decision=decision, groups=groups,
     )  # fmt: skip
     if search is not None and search.is_dir():
         fitted.find_search = functools.partial(AdaNet.load, str(search))
@@ -131,7 +140,8 @@ def read(path: str | os.PathLike) -> tuple[Fitted, dict[str, Any]]:
 
 
 def _intervals(values):
-    kind = QuantileIntervals if values and "pairs" in values else Intervals
+    named = {"pairs": QuantileIntervals, "sets": ClassSets}
+    kind = next((kind for name, kind in named.items() if name in (values or ())), Intervals)
     return kind.from_dict(values)
 
 

@@ -2,16 +2,24 @@
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 
+from adaptive_nets._checks import show
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.inspection.predictions import compute_output, read_output
 from adaptive_nets.automl.baselines.linear import LinearModel
+from adaptive_nets.automl.deciding.asked import Asked
+from adaptive_nets.automl.deciding.decision import Decision
+from adaptive_nets.automl.deciding.tuning import tune
+from adaptive_nets.automl.judging.class_sets import ClassSets
+from adaptive_nets.automl.judging.group_scores import GroupScores, texts_of
 from adaptive_nets.automl.judging.intervals import Intervals
 from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 from adaptive_nets.automl.judging.scoring import Metric
@@ -21,14 +29,12 @@ from adaptive_nets.automl.judging.temperature import Temperature, calibrate
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.reporting.record import Record
 from adaptive_nets.automl.targets import Classes, Numbers, Target
+from adaptive_nets.data.columns.naming import some
 from adaptive_nets.data.schema import Schema
 from adaptive_nets.data.tables.source import TableSource, as_frame
 from adaptive_nets.graphs.unique_names import named_model
 from adaptive_nets.heads import Head
 from adaptive_nets.serving.onnx import export_as
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _BATCH = 1024
 # Rows of a table in files that are predicted at a time.
@@ -48,23 +54,27 @@ class Fitted:
         search: The search that found the model, or `None`.
         stop_reason: Why it ended: `AdaNet.stop_reason`, or why there was no search.
         find_search: Function that loads the search from its folder, or `None`.
-        intervals: How far predicted numbers are from the true ones, or `None` if no rows were
-            held out, or classes are predicted.
+        intervals: How far predicted numbers are from the true ones, or which classes are nearly as
+            probable as the true ones; `None` if no rows were held out.
         temperature: How probabilities were calibrated, or `None` if they were not.
         record: What is known of the data and of the rows held out, for a report, or `None`.
+        decision: Which class is predicted; `None` for the most probable one, or for numbers.
+        groups: Scores of rows that were held out, with the groups that they are in, or `None`.
     """
 
     model: keras.Model
     head: Head
     schema: Schema
     target: Target
-    board: "pd.DataFrame"
+    board: pd.DataFrame
     search: AdaNet | None
     stop_reason: str
     find_search: Callable[[], AdaNet] | None = None
-    intervals: "Intervals | QuantileIntervals | None" = None
+    intervals: "Intervals | QuantileIntervals | ClassSets | None" = None
     temperature: Temperature | None = None
     record: Record | None = None
+    decision: Decision | None = None
+    groups: GroupScores | None = None
 
     def outputs(self, table: Any, wanted: str | None = None) -> np.ndarray:
         """Returns probabilities `[rows, classes]`, predicted numbers, or quantiles of them.
@@ -110,56 +120,92 @@ class Fitted:
         Args:
             path: Folder or file to write.
             format: `"saved_model"` or `"onnx"`.
-            coverage: Share of rows that the outputs `lower` and `upper` hold, or `None` for no
-                such outputs.
+            coverage: Share of rows that the outputs `lower` and `upper`, or `set`, hold, or `None`
+                for no such outputs.
             **options: Further arguments of `serving.export_saved_model`.
         """
         options.setdefault("schema", self.schema)
+        intervals = None if coverage is None else self.known_intervals()
         head = self.head
-        if coverage is not None:
-            head = Served(head, self.known_intervals(), coverage)
+        if intervals is not None or self.decision is not None:
+            head = Served(head, intervals, coverage, self.decision)
         return export_as(format, self.model, head, path, **options)
 
-    def interval(self, table: Any, coverage: float) -> tuple[np.ndarray, np.ndarray]:
+    def interval(
+        self, table: Any, coverage: float, by: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Returns the lower and upper ends of intervals of predicted numbers.
 
         Args:
             table: Features.
             coverage: Share of rows that an interval holds.
+            by: Name of a column in whose groups it is to hold. Defaults to `None`: in all rows.
         """
-        intervals = self.known_intervals()
-        # A wrong coverage is refused before work.
-        intervals.widths(coverage)
-        return intervals.around(self.outputs(table), coverage)
+        widths = self._widths(table, coverage, by)
+        return self.known_intervals().around(self.outputs(table), coverage, widths=widths)
 
-    def known_intervals(self) -> "Intervals | QuantileIntervals":
-        """Returns the intervals.
+    def class_sets(self, table: Any, coverage: float, by: Any = None) -> np.ndarray:
+        """Returns whether each class is in a row's set, `[rows, classes]`; as `interval`."""
+        widths = self._widths(table, coverage, by)
+        return self.known_intervals().holds(self.outputs(table), coverage, widths=widths)
+
+    def _widths(self, table, coverage, by):
+        """Returns the scores of the rows' groups, or `None`; refuses before work."""
+        intervals = self.known_intervals()
+        intervals.widths(coverage)
+        if by is None:
+            return None
+        if self.groups is None:
+            raise ValueError(
+                "by needs the scores of held-out rows, and this model was saved without them, by "
+                f"an earlier version. Fit it again. Received: by={show(by)}."
+            )
+        by = self.groups.check(by)
+        if isinstance(table, TableSource):
+            if by not in table.names:
+                texts_of(self.schema, pd.DataFrame(columns=table.names), by)
+            parts = table.batches([by], rows=_SOURCE_ROWS)
+            texts = np.concatenate(
+                [texts_of(self.schema, as_frame(part.table), by) for part in parts]
+            )
+        else:
+            texts = texts_of(self.schema, table, by)
+        widths, few = self.groups.widths(intervals, coverage, by, texts)
+        if few:
+            warnings.warn(
+                f"Too few rows of {by} = {some(few)} were held out for a coverage of {coverage:g} "
+                "in such a group. Their intervals or sets are those of all rows.",
+                stacklevel=4,
+            )
+        return widths
+
+    def known_intervals(self) -> "Intervals | QuantileIntervals | ClassSets":
+        """Returns the intervals, or the sets of classes.
 
         Raises:
             ValueError: There are none.
         """
         if self.intervals is None:
             raise ValueError(
-                "There are no intervals: they are measured on rows that are held out of the "
-                f"training. Expected a target of numbers, and a fit on at least {LEAST_ROWS} rows "
-                f"or with validation_data. Received: a model that was fitted without such rows "
+                "There are no intervals or sets: they are measured on rows that are held out of "
+                f"the training. Expected a fit on at least {LEAST_ROWS} rows or with "
+                f"validation_data. Received: a model that was fitted without such rows "
                 f"({self.stop_reason})."
             )
         return self.intervals
 
-    def calibrate(self, held: Labelled, outputs: np.ndarray, metric: Metric) -> np.ndarray:
-        """Learns from rows that were held out how sure predictions are.
+    def judge(self, held: Labelled, outputs: np.ndarray, metric: Metric, asked: Asked) -> "Judged":
+        """Learns from rows that were held out how sure predictions are, and what is predicted.
 
-        Intervals of numbers are measured, and the probabilities of classes are scaled by a
-        temperature, if the metric reads probabilities.
+        Intervals of numbers, and sets of classes, are measured. The probabilities of classes are
+        scaled by a temperature, if the metric or the costs of errors read them; if the metric
+        reads predicted classes, a threshold or factors are tuned.
 
         Args:
             held: The rows.
             outputs: What the model predicts for them.
             metric: What models are compared by.
-
-        Returns:
-            What it predicts for them now, as rows that a temperature was not learnt from.
+            asked: Weights of classes and costs of errors.
         """
         if isinstance(self.target, Numbers):
             if self.target.levels:
@@ -170,15 +216,49 @@ class Fitted:
                 self.intervals = Intervals.calibrate(
                     held.y, outputs, held.w, self.target.power, self.target.low
                 )
-            return outputs
-        codes = self.target.codes(held.y)
-        self.temperature, outputs = calibrate(metric, codes, outputs, held.w)
+            self._keep_scores(held, held.y, outputs)
+            return Judged(outputs)
+        codes, rule, chosen = self.target.codes(held.y), asked.rule, None
+        decided = asked.costs is not None
+        self.temperature, outputs = calibrate(metric, codes, outputs, held.w, decided)
         if self.temperature is not None and self.temperature.value != 1:
             scaled = keras.layers.Rescaling(
                 1.0 / self.temperature.value, name="temperature", dtype=whole_dtype()
             )
             self.model = named_model(self.model.input, scaled(self.model.output), self.model.name)
-        return outputs
+        if not decided:
+            rule, chosen = tune(metric, self.target.labels, codes, outputs, held.w, rule)
+        self.decision = rule
+        self.intervals = ClassSets.calibrate(codes, outputs, held.w)
+        self._keep_scores(held, codes, outputs)
+        return Judged(outputs, self.choose(outputs) if chosen is None else chosen)
+
+    def _keep_scores(self, held, y, outputs):
+        scores = self.intervals.row_scores(y, outputs)
+        self.groups = GroupScores.learn(self.schema, held.x, scores, held.w)
+
+    def choose(self, probabilities: np.ndarray) -> np.ndarray:
+        """Returns the positions of the classes that are predicted.
+
+        Args:
+            probabilities: `[rows, classes]`.
+        """
+        if self.decision is None:
+            return np.argmax(probabilities, axis=1)
+        return self.decision.chosen(probabilities)
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """What a model predicts for held-out rows, by what was learnt from other ones of them.
+
+    Args:
+        outputs: Probabilities, numbers or quantiles; `None` if no rows were held out.
+        chosen: Positions of predicted classes. Defaults to `None`: there are none.
+    """
+
+    outputs: np.ndarray | None
+    chosen: np.ndarray | None = None
 
 
 class HoldsFitted:

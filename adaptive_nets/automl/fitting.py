@@ -12,8 +12,10 @@ import pandas as pd
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.automl.baselines.fit_baselines import MOST_ROWS, Task, fit_baselines, on_rows
 from adaptive_nets.automl.baselines.linear import LinearModel
+from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.fitted import (
     Fitted,
+    Judged,
     call_eagerly,
     in_unit_of,
     linear_in_unit_of,
@@ -59,6 +61,7 @@ class Fitting:
         column: The target's name if it was a column of the table, or `None`.
         division: Which rows are held out. Defaults to `None`: some that are drawn at random.
         callbacks: Callbacks of the search. Defaults to none.
+        asked: Weights of classes and costs of errors. Defaults to `None`: there are none.
     """
 
     def __init__(
@@ -68,9 +71,10 @@ class Fitting:
         column: str | None = None,
         division: Division | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        asked: Asked | None = None,
     ):
         self.settings, self.target, self.column = settings, target, column
-        self.callbacks = callbacks
+        self.callbacks, self.asked = callbacks, asked or Asked(target)
         self.division = division or Division()
         self.began = time.monotonic()
         self.recorder = Recorder(settings.seed)
@@ -110,9 +114,12 @@ class Fitting:
         started = time.monotonic()
         encoder.traced(train.x.iloc[:2])
         traced = time.monotonic() - started
-        board = Board(self.settings.metric, self.target, valid)
+        board = self._board(valid)
         task = self._task(encoder, train, valid)
-        baselines = fit_baselines(task, self._baseline_seconds())
+        baselines = [
+            dataclasses.replace(each, outputs=self.asked.as_they_are(each.outputs))
+            for each in fit_baselines(task, self._baseline_seconds())
+        ]
         for baseline in baselines:
             board.add_baseline(baseline)
         linear = next(each for each in baselines if each.model is not None)
@@ -126,7 +133,8 @@ class Fitting:
             self.settings, self.target, schema, encoder.model, linear.model,
             self.kinds(len(train.x), several), self.callbacks, known,
         )  # fmt: skip
-        searching.run(train, valid, self.left() - closing, stream)
+        weigh = self.asked.weigh
+        searching.run(weigh(train), weigh(valid), self.left() - closing, stream)
         board.add_search(searching.search)
         self.recorder.mark("search")
         return self._chosen(searching, linear, board, encoder, lambda: self.left() - closing)
@@ -155,21 +163,26 @@ class Fitting:
                 fitted, best, note = tried, outputs, name
         # So little time, or so few rows, that networks have not paid.
         if board.is_better(linear.outputs, best):
-            fitted.model = linear_in_unit_of(self.target, linear.model, encoder.model)
+            model = linear_in_unit_of(self.target, linear.model, encoder.model)
+            fitted.model = self.asked.correct(model)
             note = "linear: no ensemble was better"
             best = fitted.outputs(board.held.x)
         ended = f"the search ended by {search.stop_reason}"
-        best = fitted.calibrate(board.held, best, board.metric)
+        judged = fitted.judge(board.held, best, board.metric, self.asked)
         seconds = time.monotonic() - self.began
-        board.add_served(best, seconds, f"{note}; {ended}" if note else ended)
+        board.add_served(judged.outputs, seconds, f"{note}; {ended}" if note else ended,
+                         judged.chosen)  # fmt: skip
         fitted.board = board.frame()
-        fitted.record = self.recorder.end(board, best)
+        fitted.record = self.recorder.end(board, judged)
         return fitted
+
+    def _board(self, valid):
+        return Board(self.settings.metric, self.target, valid, self.asked.rule, self.asked)
 
     def _fitted(self, schema, model, search):
         return Fitted(
-            in_unit_of(self.target, model), serving_head(self.target), schema, self.target,
-            pd.DataFrame(), search, search.stop_reason,
+            self.asked.correct(in_unit_of(self.target, model)), serving_head(self.target),
+            schema, self.target, pd.DataFrame(), search, search.stop_reason,
         )  # fmt: skip
 
     def _divided(self, rows, valid):
@@ -184,6 +197,7 @@ class Fitting:
     def _task(self, encoder, train, valid):
         """Returns rows to fit baselines on: no more are encoded than these read."""
         classes = len(self.target.labels) if isinstance(self.target, Classes) else None
+        train = self.asked.weigh(train)
         seed, rows = derive_seed(self.settings.seed, "baselines") % 2**31, None
         if len(train.y) > MOST_ROWS:
             rows = len(train.y)
@@ -224,18 +238,19 @@ class Fitting:
         linear = LinearModel.fit(
             task.x, task.y, task.weights, task.classes, None, task.power, task.levels
         )
-        model = linear_in_unit_of(self.target, linear, encoder.model)
+        model = self.asked.correct(linear_in_unit_of(self.target, linear, encoder.model))
         fitted = Fitted(
             model, serving_head(self.target), schema, self.target, pd.DataFrame(), None, why
         )
-        board = board or Board(self.settings.metric, self.target, valid)
-        outputs = None
+        board = board or self._board(valid)
+        judged = Judged(None)
+        fitted.decision = self.asked.rule
         if valid is not None:
-            outputs = fitted.calibrate(valid, fitted.outputs(valid.x), board.metric)
+            judged = fitted.judge(valid, fitted.outputs(valid.x), board.metric, self.asked)
         note = " ".join(filter(None, (f"linear: {why}", on_rows(task))))
-        board.add_served(outputs, time.monotonic() - began, note)
+        board.add_served(judged.outputs, time.monotonic() - began, note, judged.chosen)
         fitted.board = board.frame()
-        fitted.record = self.recorder.end(board, outputs)
+        fitted.record = self.recorder.end(board, judged)
         return fitted
 
 

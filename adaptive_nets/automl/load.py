@@ -3,6 +3,7 @@
 import os
 
 from adaptive_nets.automl import files
+from adaptive_nets.automl.arguments import restore_arguments
 from adaptive_nets.automl.classifier import AutoClassifier
 from adaptive_nets.automl.regressor import AutoRegressor
 
@@ -16,7 +17,9 @@ def load(path: str | os.PathLike) -> AutoClassifier | AutoRegressor:
         path: The folder that was passed to `save`, or the `model_dir`.
 
     Returns:
-        An estimator that predicts the same. With a `model_dir`, it has its `search_` too.
+        An estimator that predicts the same, with the arguments that it was made with; one that no
+        file can hold has its default. With a `model_dir`, it has its `search_` too, and its next
+        fit goes on there.
 
     Raises:
         ValueError: There is none, or a file is damaged.
@@ -36,4 +39,5 @@ def load(path: str | os.PathLike) -> AutoClassifier | AutoRegressor:
     kind = _KINDS.get(about["kind"])
     if kind is None:
         raise ValueError(f"'{path}' cannot be loaded: it is of an unknown kind.")
-    return kind(**about["arguments"]).adopt(fitted, about["features"])
+    arguments = restore_arguments(kind, about["arguments"], path)
+    return kind(**arguments).adopt(fitted, about["features"])

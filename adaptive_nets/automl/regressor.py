@@ -77,7 +77,6 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
     """
 
     _target = Numbers
-    _kept = (*AutoEstimator._kept, "loss", "output")
 
     def __init__(
         self,
@@ -183,7 +182,7 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
         check_is_fitted(self)
         return self._fitted.target
 
-    def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
+    def predict_interval(self, X: Any, coverage: float = 0.9, by: str | None = None) -> np.ndarray:
         """Returns intervals that hold the true value with a given probability: `[rows, 2]`.
 
         Their width is measured on the rows that were held out of the training (split conformal
@@ -195,12 +194,17 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
         Args:
             X: Features, as for `fit`.
             coverage: Share of the rows, between 0 and 1. Defaults to `0.9`.
+            by: Name of a column of at most 50 different values: intervals then hold so often for
+                the rows of each value by themselves. Those of values with too few held-out rows
+                are as wide as without it, with a warning. Defaults to `None`: on average over all
+                rows.
 
         Raises:
-            ValueError: No rows were held out, or too few for this coverage.
+            ValueError: No rows were held out, or too few for this coverage, or there is no such
+                column.
         """
         check_is_fitted(self)
-        return np.stack(self._fitted.interval(self._table(X), coverage), axis=-1)
+        return np.stack(self._fitted.interval(self._table(X), coverage, by), axis=-1)
 
     def export(
         self, path: str | os.PathLike, *, coverage: float | None = None, **options: Any

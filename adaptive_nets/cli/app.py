@@ -75,6 +75,11 @@ COMMANDS = {
         "Write a report of a search or fit, as a page or as data.",
         "--model_dir=DIR --out=REPORT.html [--table=FILE|--data=DATA] [flags]",
     ),
+    "importances": Command(
+        "saved",
+        "Show what the model of a fit loses without each column.",
+        "--model_dir=DIR --table=FILE [flags]",
+    ),
 }
 
 

@@ -9,7 +9,7 @@ from absl import flags as absl_flags
 
 from adaptive_nets import automl
 from adaptive_nets.automl.streaming.target import check_column
-from adaptive_nets.cli import flags, output
+from adaptive_nets.cli import flags, output, table_flags
 from adaptive_nets.data import Schema
 from adaptive_nets.data.tables.opening import open_table
 from adaptive_nets.data.tables.source import TableSource, as_frame
@@ -35,10 +35,13 @@ def fit(values: absl_flags.FlagValues) -> None:
     else:
         table, labels = split_target(given, values.target)
     classifies, why = _task(labels, values.task)
+    options = _options(values, labels, classifies)
+    kinds = _kinds(values.kinds)
+    if values.groups in table.columns:
+        # A model learns nothing from it about other groups.
+        kinds = {values.groups: "ignore"} | kinds
     # Rows to predict may have the target too.
-    schema = dataclasses.replace(
-        Schema.infer(table, kinds=_kinds(values.kinds)), target=values.target
-    )
+    schema = dataclasses.replace(Schema.infer(table, kinds=kinds), target=values.target)
     if values.verbose:
         task = "classification" if classifies else "regression"
         print(f"{values.table}: {len(given)} rows, {table.shape[1]} columns, {task} ({why})\n")
@@ -50,12 +53,16 @@ def fit(values: absl_flags.FlagValues) -> None:
         schema=schema,
         model_dir=values.model_dir,
         verbose="auto" if values.verbose else 0,
-        **flags.given(values, "time_limit", "seed"),
+        **flags.given(values, "time_limit", "seed", "folds"),
+        **options,
     )
+    division = flags.given(values, "groups", "time")
+    if values.gap is not None:
+        division["gap"] = table_flags.gap_of(values.gap)
     if isinstance(given, TableSource):
-        model.fit(given, values.target)
+        model.fit(given, values.target, **division)
     else:
-        model.fit(table, labels)
+        model.fit(table, labels, **division)
     path = model.export(values.export or os.path.join(values.model_dir, "export"))
     output.show(model.leaderboard())
     print(f"\nSavedModel: {path}")
@@ -63,6 +70,25 @@ def fit(values: absl_flags.FlagValues) -> None:
         "predict", model_dir=values.model_dir, table=values.table, encoding=values.encoding
     )
     print(f"Predict with it: {line}")
+
+
+def _options(values, labels, classifies):
+    """Returns the arguments that are for classes, or for numbers."""
+    misplaced = table_flags.NUMBER_FLAGS if classifies else table_flags.CLASS_FLAGS
+    for name in misplaced:
+        if values[name].value is not None:
+            kind, other = ("classes", "numbers") if classifies else ("numbers", "classes")
+            raise flags.UsageError(
+                f"--{name} is for targets of {other}. Received: --{name} for a target of {kind}; "
+                f"--task=classification or --task=regression says what it is."
+            )
+    found = flags.given(values, *table_flags.NUMBER_FLAGS)
+    present = pd.unique(labels.dropna()).tolist()
+    if values.class_weight is not None:
+        found["class_weight"] = table_flags.class_weight_of(values.class_weight, present)
+    if values.costs is not None:
+        found["costs"] = table_flags.costs_of(values.costs, present)
+    return found
 
 
 def _first_rows(source: TableSource, target: str) -> tuple[pd.DataFrame, pd.Series]:

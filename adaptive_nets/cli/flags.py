@@ -5,7 +5,7 @@ import os
 
 from absl import flags
 
-from adaptive_nets.cli import data
+from adaptive_nets.cli import data, table_flags
 
 HEADS = ("auto", "binary", "multi_class", "regression", "multi_label")
 HEAD_HELP = (
@@ -80,6 +80,10 @@ def parse(command: str, values: flags.FlagValues, arguments: list[str]) -> None:
         raise UsageError(f"{command} needs exactly one of --table and --data.")
     if command == "report" and values.data and values.table:
         raise UsageError("report takes one of --table and --data.")
+    if command == "predict" and values.coverage and not (values.model_dir and values.table):
+        raise UsageError("--coverage needs --model_dir and --table, of what fit has found.")
+    if command == "predict" and values.by and not values.coverage:
+        raise UsageError("--by needs --coverage.")
     if command == "predict" and values.out and values.output:
         raise UsageError("predict takes one of --out and --output.")
 
@@ -96,7 +100,8 @@ def data_options(values: flags.FlagValues) -> dict[str, object]:
 
 def help_of(values: flags.FlagValues) -> str:
     """Returns the help of a subcommand's flags, as absl formats it."""
-    return values.module_help(__name__).partition(":\n")[2]
+    parts = [values.module_help(name) for name in sorted(values.flags_by_module_dict())]
+    return "\n\n".join(filter(None, (part.partition(":\n")[2].rstrip() for part in parts)))
 
 
 def _define_fit(values: flags.FlagValues) -> None:
@@ -130,6 +135,7 @@ def _define_fit(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     flags.DEFINE_integer("seed", None, "Seed of all of it.", lower_bound=0, flag_values=values)
+    table_flags.define_fit(values)
     flags.DEFINE_string(
         "export", None, "SavedModel to write. Default: MODEL_DIR/export.", flag_values=values
     )
@@ -244,6 +250,7 @@ def _define_predict(values: flags.FlagValues) -> None:
         "rows", None, "Number of rows to predict. Default: all.", lower_bound=1, flag_values=values
     )
     _table(values, f"{TABLE_HELP} to predict.")
+    table_flags.define_coverage(values)
     for name in ("out", "output"):
         flags.DEFINE_string(
             name, None, "CSV file to write. Default: standard output.", flag_values=values
@@ -279,6 +286,16 @@ def _define_export(values: flags.FlagValues) -> None:
     flags.DEFINE_string("path", None, "SavedModel, or file, to write.", flag_values=values)
     text = "What to write; onnx is for features that are numbers."
     flags.DEFINE_enum("format", EXPORTS[0], EXPORTS, text, flag_values=values)
+    table_flags.define_coverage(values, by=False)
+
+
+def _define_importances(values: flags.FlagValues) -> None:
+    _model_dir(values, "Folder of the fit.")
+    _table(values, f"{TABLE_HELP} with the target, of rows that were not trained on.")
+    flags.DEFINE_float("time_limit", None, "Seconds for it.", flag_values=values)
+    _above_zero(values, "time_limit")
+    table_flags.define_importances(values)
+    _format(values)
 
 
 def _define_report(values: flags.FlagValues) -> None:
@@ -301,6 +318,7 @@ _REQUIRED = {
     "fuse": ("out",),
     "export": ("model_dir", "path"),
     "report": ("model_dir", "out"),
+    "importances": ("model_dir", "table"),
 }
 _PATHS = frozenset(("data", "export", "model_dir", "out", "output", "path", "saved_model", "table"))
 _DEFINE = {
@@ -312,6 +330,7 @@ _DEFINE = {
     "fuse": _define_fuse,
     "export": _define_export,
     "report": _define_report,
+    "importances": _define_importances,
 }
 
 

@@ -40,18 +40,26 @@ def _of_table(values: absl_flags.FlagValues) -> Iterator[pd.DataFrame]:
         return
     found = tables.load_fit(values.model_dir)
     for rows in tables.parts(values.table, found.schema_, values.encoding, values.rows):
-        yield _predicted(found, rows)
+        yield _predicted(found, rows, values.coverage, values.by)
 
 
-def _predicted(found, rows):
+def _predicted(found, rows, coverage, by):
     if not hasattr(found, "predict_proba"):
-        return as_frame({"predictions": found.predict(rows)}, None)
-    probabilities = found.predict_proba(rows)
-    classes = found.classes_[probabilities.argmax(axis=1)]
+        outputs = {"predictions": found.predict(rows)}
+        if coverage is not None:
+            ends = found.predict_interval(rows, coverage, by)
+            outputs |= {"lower": ends[..., 0], "upper": ends[..., 1]}
+        return as_frame(outputs, None)
+    probabilities, rule = found.predict_proba(rows), found.decision_
+    chosen = probabilities.argmax(axis=1) if rule is None else rule.chosen(probabilities)
+    classes = found.classes_[chosen]
     if classes.dtype == object:
         classes = np.char.encode(classes.astype(str), "utf-8").astype(object)
     names = [str(label) for label in found.classes_]
-    return as_frame({"classes": classes, "probabilities": probabilities}, names)
+    outputs = {"classes": classes, "probabilities": probabilities}
+    if coverage is not None:
+        outputs["set"] = found.predict_set(rows, coverage, by).to_numpy()
+    return as_frame(outputs, names)
 
 
 def _rows_of_table(values, schema):

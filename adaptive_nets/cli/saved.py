@@ -65,4 +65,23 @@ def export(values: absl_flags.FlagValues) -> None:
         values: Parsed flags of the subcommand.
     """
     output.check_target("--path", values.path, (values.model_dir,))
-    print(load(values.model_dir).export(values.path, format=values.format))
+    options = flags.given(values, "coverage")
+    if options and not tables.is_fit(values.model_dir):
+        raise flags.UsageError(
+            "--coverage is for what `adaptive-nets fit` has found. Received: "
+            f"--model_dir={values.model_dir}, the folder of a search."
+        )
+    print(load(values.model_dir).export(values.path, format=values.format, **options))
+
+
+def importances(values: absl_flags.FlagValues) -> None:
+    """Prints what the model of a fit loses when a column has the values of other rows.
+
+    Args:
+        values: Parsed flags of the subcommand.
+    """
+    found = tables.load_fit(values.model_dir)
+    parts = tables.parts(values.table, found.schema_, values.encoding, values.rows)
+    options = flags.given(values, "repeats", "time_limit", "group_correlated", "metric", "seed")
+    table = pd.concat(list(parts), ignore_index=True)
+    output.show(found.importances(table, **options), values.format)

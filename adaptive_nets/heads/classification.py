@@ -162,7 +162,7 @@ class BinaryClass(SingleLabel):
             "logits": logits,
             # 1 - sigmoid(z) would round to 0 where sigmoid(-z) does not.
             "probabilities": ops.concatenate([ops.sigmoid(-odds), ops.sigmoid(odds)], axis=-1),
-            "classes": self._named(ops.cast(logits[:, 0] > 0, "int32")),
+            "classes": self.named(ops.cast(logits[:, 0] > 0, "int32")),
         }
 
     def get_config(self) -> dict[str, Any]:
@@ -307,7 +307,7 @@ class MultiClass(SingleLabel):
             "logits": logits,
             "probabilities": ops.softmax(logits, axis=-1),
             # Keras' argmax looks at bits under TensorFlow, which other runtimes do not read.
-            "classes": self._named(ops.cast(ops.top_k(logits, 1)[1][..., 0], "int32")),
+            "classes": self.named(ops.cast(ops.top_k(logits, 1)[1][..., 0], "int32")),
         }
 
     def get_config(self) -> dict[str, Any]:

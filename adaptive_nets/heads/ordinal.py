@@ -138,7 +138,7 @@ class Ordinal(SingleLabel):
         return {
             "logits": found,
             "probabilities": _probabilities(found),
-            "classes": self._named(_medians(found)),
+            "classes": self.named(_medians(found)),
         }
 
     def get_config(self) -> dict[str, Any]:

@@ -117,7 +117,12 @@ class SingleLabel(OwnLoss, Head):
     def strata(self, labels: np.ndarray) -> np.ndarray:
         return np.ravel(labels).astype("int64")
 
-    def _named(self, indices: Any) -> Any:
+    def named(self, indices: Any) -> Any:
+        """Returns the names of classes, or their indices if these are strings outside TensorFlow.
+
+        Args:
+            indices: int32 tensor `[n]`.
+        """
         names = self.class_names
         if names is None:
             return indices

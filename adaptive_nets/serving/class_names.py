@@ -27,7 +27,8 @@ def named_outputs(head: Head) -> dict[str, list[str]]:
         return {f"{part}/{k}": names for part, found in parts.items() for k, names in found.items()}
     names = class_names(head)
     # Only the classes of several labels are columns too.
-    return {} if names is None else {"probabilities": names, "classes": names}
+    outputs = ("probabilities", "classes", *getattr(head, "class_outputs", ()))
+    return {} if names is None else dict.fromkeys(outputs, names)
 
 
 def write_class_names(folder: str | os.PathLike, head: Head) -> None:

@@ -132,6 +132,12 @@ def front():
 
 
 @once
+def two_front():
+    """A classifier of two classes that had no time for a search."""
+    return an.AutoClassifier(time_limit=0.01, seed=0, verbose=0).fit(X, FLAGS)
+
+
+@once
 def numbers_front():
     """A regressor that had no time for a search."""
     return an.AutoRegressor(time_limit=0.01, seed=0, verbose=0).fit(X, TARGETS)

@@ -1,5 +1,6 @@
 """Valid calls of the AutoML front, and of methods of objects that other calls make."""
 
+import copy
 import tempfile
 import types
 
@@ -22,6 +23,7 @@ from call_kinds import (
     model,
     number,
     path,
+    real,
     rows,
     text,
     whole,
@@ -94,8 +96,36 @@ def is_like_x(value):
     return np.ndim(value) == 2 and np.shape(value)[1] == t.X.shape[1]
 
 
+COSTS = fixed(None).but(
+    "soup", 3, [1.0], {7: 1.0}, {(0, 7): 1.0}, {(0, 1): -1.0}, {(0, 1): "a"}, {(0, 1): NAN}, {},
+    np.ones((3, 3)), np.eye(3), np.ones((2, 3)), [[0, 1, NAN], [1, 0, 1], [1, 1, 0]], True,
+    object(), NAN,
+)  # fmt: skip
+# Columns with few different values among the rows held out.
+BY = fixed(None).but("soup", 3, True, ["x0"], {}, THING, NAN, allow=("x0", "x1", "x2"))
+COVERED = {
+    "X": fixed(t.X).where(is_like_x),
+    "coverage": number(0.5, 0, 1).but(0.999),
+    "by": BY,
+}
+
+
 FRONT = [
-    Call("AutoClassifier", lambda: classifier, {**SETTINGS, "class_weight": FIT["class_weight"]}),
+    Call(
+        "AutoClassifier",
+        lambda: classifier,
+        {**SETTINGS, "class_weight": FIT["class_weight"], "costs": COSTS},
+    ),
+    Call("AutoClassifier.predict_set", method(t.front, "predict_set"), COVERED),
+    Call(
+        "AutoClassifier.set_threshold",
+        lambda: copy.copy(t.two_front()).set_threshold,
+        {
+            "threshold": number(0.3, 0, 1)
+            .but(-0.1, 2, allow=(0, 1))
+            .where(lambda value: real(value) and 0 <= value <= 1)
+        },
+    ),
     Call(
         "AutoRegressor",
         lambda: regressor,
@@ -121,7 +151,7 @@ FRONT = [
     Call(
         "AutoRegressor.predict_interval",
         method(t.numbers_front, "predict_interval"),
-        {"X": fixed(t.X).where(is_like_x), "coverage": number(0.5, 0, 1).but(0.999)},
+        COVERED,
         HANDED_ON,
     ),
     Call(

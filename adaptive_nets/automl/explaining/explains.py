@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
@@ -84,7 +83,7 @@ class Explains:
         fitted = self._fitted
         named = metric_for(named, getattr(fitted.target, "labels", None), rows.y)
         groups = groups_of(fitted.schema, rows.x, group_correlated)
-        measure = Measure(named, fitted.target, rows, _most_probable, seed)
+        measure = Measure(named, fitted.target, rows, fitted.choose, seed)
         return permute(
             fitted.outputs, rows.x, groups, measure,
             repeats=repeats, seconds=seconds, coverage=coverage, seed=seed,
@@ -131,7 +130,3 @@ class Explains:
             fitted.outputs, fitted.schema, fitted.target, self._table(X), column,
             kind=kind, points=points, rows=rows, target=target, seed=seed,
         )  # fmt: skip
-
-
-def _most_probable(probabilities):
-    return np.asarray(probabilities).argmax(axis=1)

@@ -8,11 +8,16 @@ from absl import logging
 
 from adaptive_nets.adanet.inspection.leaderboard import Leaderboard
 from adaptive_nets.automl.baselines.fit_baselines import Baseline
+from adaptive_nets.automl.deciding.asked import Asked
+from adaptive_nets.automl.deciding.decision import Decision
 from adaptive_nets.automl.judging.scoring import Metric, measure_classes, measure_numbers, score
 from adaptive_nets.automl.targets import Classes, Target
 
 if TYPE_CHECKING:
     from adaptive_nets.adanet import AdaNet
+
+# The log loss of weighted rows, by which networks are trained and weighed.
+WEIGHTED = "weighted_log_loss"
 
 
 class Board:
@@ -22,10 +27,20 @@ class Board:
         metric: What candidates are compared by.
         target: The target.
         held: The held-out `Labelled` rows, or `None`.
+        rule: What is predicted, if that is not said. Defaults to `None`: the most probable class.
+        asked: Weights that classes have in training. Defaults to `None`: none.
     """
 
-    def __init__(self, metric: Metric, target: Target, held: Any):
+    def __init__(
+        self,
+        metric: Metric,
+        target: Target,
+        held: Any,
+        rule: Decision | None = None,
+        asked: Asked | None = None,
+    ):
         self.metric, self.target, self.held = metric, target, held
+        self.rule, self._asked = rule, asked or Asked(target)
         self._rows = []
         self.baselines: list[Baseline] = []
 
@@ -34,15 +49,22 @@ class Board:
         self.baselines.append(baseline)
         self._add(baseline.name, "baseline", baseline.outputs, baseline.seconds, baseline.note)
 
-    def add_served(self, outputs: np.ndarray | None, seconds: float, note: str) -> None:
+    def add_served(
+        self,
+        outputs: np.ndarray | None,
+        seconds: float,
+        note: str,
+        chosen: np.ndarray | None = None,
+    ) -> None:
         """Adds the model that is served.
 
         Args:
             outputs: Its outputs for the held-out rows, or `None` if there are none.
             seconds: Time that it took.
             note: How it came to be, or `""`.
+            chosen: Positions of the classes that it predicts. Defaults to `None`: as `rule` says.
         """
-        self._add("served model", "served", outputs, seconds, note)
+        self._add("served model", "served", outputs, seconds, note, chosen)
         if np.isnan(self._rows[-1].get(self.metric.name, 0.0)):
             logging.warning(
                 "metric='%s' is not defined for the model's predictions of the held-out rows. "
@@ -54,7 +76,10 @@ class Board:
         found = search.leaderboard()
         for entry in found.to_dict("records"):
             if isinstance(self.target, Classes):
-                measured = {name: entry[f"val_{name}"] for name in ("log_loss", "accuracy")}
+                if self._asked.factors is None:
+                    measured = {name: entry[f"val_{name}"] for name in ("log_loss", "accuracy")}
+                else:
+                    measured = {WEIGHTED: entry["val_log_loss"]}
                 if "auc" in found.columns:
                     measured["roc_auc"] = entry["val_auc"]
             else:
@@ -84,8 +109,15 @@ class Board:
     def _usual(self):
         return "log_loss" if isinstance(self.target, Classes) else self.target.main_measure
 
-    def _add(self, name, kind, outputs, seconds, note):
-        measured = {} if outputs is None else self.measure(self.held.y, outputs, self.held.w)
+    def _add(self, name, kind, outputs, seconds, note, chosen=None):
+        measured = {}
+        if outputs is not None:
+            held = self.held
+            measured = self.measure(held.y, outputs, held.w, chosen)
+            if self._asked.factors is not None:
+                codes, w = self.target.codes(held.y), self._asked.weigh(held).w
+                weighted = measure_classes(codes, self._asked.as_weighted(outputs), w)
+                measured[WEIGHTED] = weighted["log_loss"]
         row = {"model": name, "kind": kind, **measured, "seconds": seconds, "note": note}
         self._rows.append(row)
 
@@ -102,12 +134,17 @@ class Board:
             y: Labels.
             outputs: Probabilities `[rows, classes]`, or predicted numbers.
             weights: `[rows]` weights, or `None`.
-            chosen: `[rows]` positions of the classes that are predicted. Defaults to `None`: the
-                most probable ones.
+            chosen: `[rows]` positions of the classes that are predicted. Defaults to `None`: as
+                `rule` says.
         """
         classes = isinstance(self.target, Classes)
         if classes:
-            found = measure_classes(self.target.codes(y), outputs, weights, chosen)
+            codes = self.target.codes(y)
+            if chosen is None and self.rule is not None:
+                chosen = self.rule.chosen(outputs)
+            found = measure_classes(codes, outputs, weights, chosen)
+            if self.rule is not None and self.rule.costs is not None:
+                found["cost"] = self.rule.cost(codes, chosen, weights)
         else:
             y, outputs = np.asarray(y, "float64"), np.asarray(outputs)
             if self.target.levels is None:
@@ -119,7 +156,7 @@ class Board:
             return found
         labels = self.target.labels if classes else None
         if classes:
-            y = labels[self.target.codes(y)]
+            y = labels[codes]
         value = score(self.metric, y, outputs, labels, weights, chosen)
         return {self.metric.name: value, **found}
 

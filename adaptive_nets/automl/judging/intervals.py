@@ -52,10 +52,19 @@ class Intervals:
             power: As above. Defaults to `0.0`: widths are the same for all rows.
             low: As above. Defaults to `None`.
         """
+        each = cls((), (), power).row_scores(y, predictions)
+        return cls.of_scores(each, weights, power, low)
+
+    def row_scores(self, y: Any, predictions: np.ndarray) -> np.ndarray:
+        """Returns the scores `[rows, targets]` of rows.
+
+        Args:
+            y: `[rows]` or `[rows, targets]` numbers.
+            predictions: Of the same shape.
+        """
         truth = np.asarray(y, "float64").reshape(len(y), -1)
         means = np.asarray(predictions, "float64").reshape(len(y), -1)
-        each = np.abs(truth - means) / _deviation(means, power, np)
-        return cls.of_scores(each, weights, power, low)
+        return np.abs(truth - means) / _deviation(means, self.power, np)
 
     @classmethod
     def of_scores(
@@ -105,19 +114,22 @@ class Intervals:
         places = [int(np.argmax(shares >= coverage - 1e-9)) for shares in self.shares]
         return np.array([scores[place] for scores, place in zip(self.scores, places, strict=True)])
 
-    def around(self, predictions: Any, coverage: float, library: Any = np) -> tuple[Any, Any]:
+    def around(
+        self, predictions: Any, coverage: float, library: Any = np, widths: Any = None
+    ) -> tuple[Any, Any]:
         """Returns the lower and upper ends, in the shape of the predictions.
 
         Args:
             predictions: `[rows]` or `[rows, targets]` predicted numbers.
             coverage: Share of rows, between 0 and 1.
             library: `numpy`, or `keras.ops` for tensors. Defaults to `numpy`.
+            widths: `[rows, targets]` scores. Defaults to `None`: those of the coverage.
         """
-        widths = self.widths(coverage)
+        widths = self.widths(coverage) if widths is None else widths
         if library is ops:
             widths = ops.convert_to_tensor(widths, predictions.dtype)
         elif np.ndim(predictions) == 1:
-            widths = widths[0]
+            widths = widths[..., 0]
         reach = _deviation(predictions, self.power, library) * widths
         lower, upper = predictions - reach, predictions + reach
         if self.low is not None:

@@ -52,30 +52,46 @@ class QuantileIntervals:
             for high in range(low + 1, len(levels))
             if abs(levels[low] + levels[high] - 1.0) < _ROUNDING
         )
+        each = cls(pairs, Intervals((), ())).row_scores(y, quantiles)
+        return cls(pairs, Intervals.of_scores(each, weights))
+
+    def row_scores(self, y: Any, quantiles: np.ndarray) -> np.ndarray:
+        """Returns the scores `[rows, pairs]` of rows.
+
+        Args:
+            y: `[rows]` numbers.
+            quantiles: `[rows, levels]`, in rising order.
+        """
         truth = np.asarray(y, "float64").reshape(-1)
         outside = [
             np.maximum(quantiles[:, low] - truth, truth - quantiles[:, high])
-            for low, high, _ in pairs
+            for low, high, _ in self.pairs
         ]
-        return cls(pairs, Intervals.of_scores(np.stack(outside, axis=1), weights))
+        return np.stack(outside, axis=1)
+
+    def pair(self, coverage: float) -> int:
+        """Returns the position of the pair whose coverage is nearest."""
+        return int(np.argmin([abs(between - coverage) for _, _, between in self.pairs]))
 
     def widths(self, coverage: float) -> np.ndarray:
         """Returns what intervals of a coverage are widened by, for each pair; see `Intervals`."""
         return self.scores.widths(coverage)
 
-    def around(self, quantiles: Any, coverage: float, library: Any = np) -> tuple[Any, Any]:
+    def around(
+        self, quantiles: Any, coverage: float, library: Any = np, widths: Any = None
+    ) -> tuple[Any, Any]:
         """Returns the lower and upper ends, `[rows]`; `[rows, 1]` of tensors.
 
         Args:
             quantiles: `[rows, levels]`, in rising order.
             coverage: Share of rows, between 0 and 1.
             library: `numpy`, or `keras.ops` for tensors. Defaults to `numpy`.
+            widths: `[rows, pairs]` scores. Defaults to `None`: those of the coverage.
         """
         coverage = check_number("coverage", coverage, 0, 1, inclusive=False)
-        apart = [abs(between - coverage) for _, _, between in self.pairs]
-        number = int(np.argmin(apart))
+        number = self.pair(coverage)
         low, high, _ = self.pairs[number]
-        width = float(self.widths(coverage)[number])
+        width = float(self.widths(coverage)[number]) if widths is None else widths[:, number]
         lower, upper = quantiles[:, low] - width, quantiles[:, high] + width
         # Ends that have passed each other meet between.
         middle = (lower + upper) / 2.0

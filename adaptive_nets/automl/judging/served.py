@@ -1,27 +1,41 @@
-"""`Served`: the head of an exported model, with outputs beside those of its task."""
+"""`Served`: the head of an exported model, with outputs beyond those of its task."""
 
 from typing import Any
 
 from keras import ops
 
+from adaptive_nets.automl.deciding.decision import Decision
+from adaptive_nets.automl.judging.class_sets import ClassSets
 from adaptive_nets.automl.judging.intervals import Intervals
 from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 from adaptive_nets.heads import Head
 
 
 class Served(Head):
-    """A head of numbers whose predictions have the outputs `lower` and `upper` too.
+    """A head whose predictions have intervals too, or the classes that a rule predicts.
 
     Args:
         head: The head of the model's outputs.
-        intervals: The `Intervals` of its predictions.
-        coverage: Share of rows that an interval holds.
+        intervals: The intervals of its predictions, or its sets of classes, or `None`.
+        coverage: Share of rows that they hold, or `None`.
+        decision: What is predicted. Defaults to `None`: what the head says.
     """
 
-    def __init__(self, head: Head, intervals: Intervals | QuantileIntervals, coverage: float):
+    def __init__(
+        self,
+        head: Head,
+        intervals: Intervals | QuantileIntervals | ClassSets | None,
+        coverage: float | None,
+        decision: Decision | None = None,
+    ):
         super().__init__(head.name)
-        intervals.widths(coverage)
+        if intervals is not None:
+            intervals.widths(coverage)
         self._head, self._intervals, self._coverage = head, intervals, coverage
+        self._decision = decision
+        # Signatures name the classes by it.
+        self.class_names = getattr(head, "class_names", None)
+        self.class_outputs = ("set",) if isinstance(intervals, ClassSets) else ()
 
     @property
     def units(self) -> int:
@@ -46,6 +60,14 @@ class Served(Head):
 
     def predictions(self, logits: Any) -> dict[str, Any]:
         found = self._head.predictions(logits)
+        if self._decision is not None:
+            chosen = self._decision.chosen(found["probabilities"], ops)
+            found = {**found, "classes": self._head.named(ops.cast(chosen, "int32"))}
+        if self._intervals is None:
+            return found
+        if isinstance(self._intervals, ClassSets):
+            sets = self._intervals.holds(found["probabilities"], self._coverage, ops)
+            return {**found, "set": sets}
         quantiles = isinstance(self._intervals, QuantileIntervals)
         outputs = found["quantiles" if quantiles else self._head.default_output]
         lower, upper = self._intervals.around(outputs, self._coverage, ops)

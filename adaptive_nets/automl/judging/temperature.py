@@ -40,7 +40,11 @@ class Temperature:
 
 
 def calibrate(
-    metric: Metric, codes: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None
+    metric: Metric,
+    codes: np.ndarray,
+    probabilities: np.ndarray,
+    weights: np.ndarray | None,
+    decided: bool = False,
 ) -> tuple[Temperature | None, np.ndarray]:
     """Learns a temperature, which is kept if it lowers the log loss of rows it has not seen.
 
@@ -53,12 +57,14 @@ def calibrate(
         codes: `[rows]` position of each row's class.
         probabilities: `[rows, classes]`, from a model that was not trained on these rows.
         weights: `[rows]` weights, or `None`.
+        decided: Whether decisions depend on how sure predictions are, whatever the metric is.
+            Defaults to `False`.
 
     Returns:
         The temperature, or `None` if there is none or there are less than 50 rows; and the
         probabilities of the rows by temperatures that were learnt from others.
     """
-    reads = metric.scorer is None or metric.name in _PROBABILISTIC
+    reads = decided or metric.scorer is None or metric.name in _PROBABILISTIC
     if not reads or len(codes) < _LEAST_ROWS:
         return None, probabilities
     w = np.ones(len(codes)) if weights is None else np.asarray(weights, "float64")

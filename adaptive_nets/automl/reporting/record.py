@@ -19,7 +19,7 @@ from adaptive_nets.report.content.environment import versions
 
 # Rows whose labels and outputs are kept, and those whose features are, in this process only.
 MOST_ROWS, MOST_FEATURES = 5000, 1000
-_ARRAYS = ("y", "outputs", "weights", "baseline_outputs")
+_ARRAYS = ("y", "outputs", "weights", "baseline_outputs", "chosen")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Held:
         weights: `[rows]` weights, or `None`.
         baseline: Name of the best baseline, or `None`.
         baseline_outputs: Its outputs, or `None`.
+        chosen: `[rows]` positions of predicted classes, or `None`.
         table: Features of some of the rows, the first ones, or `None`. They are not saved.
     """
 
@@ -40,6 +41,7 @@ class Held:
     weights: np.ndarray | None = None
     baseline: str | None = None
     baseline_outputs: np.ndarray | None = None
+    chosen: np.ndarray | None = None
     table: pd.DataFrame | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,7 +52,7 @@ class Held:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Held":
         """Returns what `to_dict` has described."""
-        arrays = {name: _unpacked(values[name]) for name in _ARRAYS}
+        arrays = {name: _unpacked(values.get(name)) for name in _ARRAYS}
         return cls(baseline=values["baseline"], **arrays)
 
 
@@ -119,22 +121,22 @@ class Recorder:
         self.facts |= observe(schema, train, held, target)
         self.facts["warnings"] = list(warned)
 
-    def end(self, board: Board, outputs: np.ndarray | None) -> Record:
+    def end(self, board: Board, judged: Any) -> Record:
         """Returns the record.
 
         Args:
             board: The leaderboard, with the rows held out.
-            outputs: What the served model predicts for them, or `None`.
+            judged: What the served model predicts for them, as `outputs` and `chosen`.
         """
         self.mark("choice, calibration")
         self.facts["phases"] = self._phases
         held = None
-        if outputs is not None and board.held is not None:
-            held = _kept(board, outputs)
+        if judged.outputs is not None and board.held is not None:
+            held = _kept(board, judged)
         return Record(self.facts, held)
 
 
-def _kept(board, outputs):
+def _kept(board, judged):
     held, target = board.held, board.target
     rows = np.random.default_rng(0).permutation(len(held.x))[:MOST_ROWS]
     y = target.codes(held.y) if isinstance(target, Classes) else np.asarray(held.y, "float64")
@@ -144,10 +146,11 @@ def _kept(board, outputs):
             best, values = each.name, each.outputs
     return Held(
         y[rows],
-        np.asarray(outputs)[rows],
+        np.asarray(judged.outputs)[rows],
         None if held.w is None else held.w[rows],
         best,
         None if values is None else np.asarray(values)[rows],
+        None if judged.chosen is None else judged.chosen[rows],
         held.x.iloc[rows[:MOST_FEATURES]],
     )
 

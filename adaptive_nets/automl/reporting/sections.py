@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from adaptive_nets.automl.fitted import Fitted
+from adaptive_nets.automl.judging.coverage import coverage_table
 from adaptive_nets.automl.judging.scoring import Metric
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.reporting.record import Record
@@ -32,7 +33,6 @@ from adaptive_nets.report.content.environment import settings_section
 from adaptive_nets.report.content.numbers import numbers_section
 from adaptive_nets.report.content.searches import search_sections
 
-_COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 # Rows, draws and values for importances and partial dependence.
 _ROWS, _REPEATS, _POINTS = 1000, 3, 12
 # Columns whose partial dependence is shown, and those among the drifted ones that are named.
@@ -177,35 +177,31 @@ def _predictions(told, rows) -> Iterator[Section]:
     target, held = told.fitted.target, told.record.held
     if told.where is not None:
         y, outputs, weights, where = rows.y, told.fitted.outputs(rows.x), rows.w, told.where
-        y = target.codes(y) if told.classes is not None else np.asarray(y, "float64")
+        if told.classes is not None:
+            y, chosen = target.codes(y), told.fitted.choose(outputs)
+        else:
+            y = np.asarray(y, "float64")
     elif held is not None:
-        y, outputs, weights = held.y, held.outputs, held.weights
+        y, outputs, weights, chosen = held.y, held.outputs, held.weights, held.chosen
         where = f"{len(y):,} rows held out of the training"
     else:
         return
+    coverage, intervals = None, told.fitted.intervals
+    if intervals is not None and np.ndim(y) == 1:
+        coverage = coverage_table(intervals, y, outputs, weights, own=told.where is None)
     if told.classes is not None:
-        yield classes_section(y, outputs, target.labels.tolist(), weights, where)
+        found = classes_section(
+            y, outputs, target.labels.tolist(), weights, where, chosen, told.fitted.decision
+        )
+        if coverage is not None:
+            title = "How often sets of classes hold the true one, and how many classes they have"
+            found = dataclasses.replace(
+                found, blocks=(*found.blocks, Table("sets", title, coverage))
+            )
+        yield found
         return
     points = np.asarray(target.point(np.asarray(outputs)), "float64").reshape(np.shape(y))
-    coverage = _coverage(told, y, outputs)
     yield numbers_section(y, points, where, coverage)
-
-
-def _coverage(told, y, outputs):
-    """Returns how many rows intervals hold, and how wide these are on average."""
-    intervals = told.fitted.intervals
-    if intervals is None or np.ndim(y) != 1:
-        return None
-    rows = []
-    for coverage in _COVERAGES:
-        try:
-            lower, upper = intervals.around(outputs, coverage)
-        except ValueError:
-            # So few rows were held out that they say nothing of such a coverage.
-            continue
-        inside = (y >= lower) & (y <= upper)
-        rows.append((coverage, float(inside.mean()), float(np.mean(upper - lower))))
-    return pd.DataFrame(rows, columns=["coverage", "held", "width"]) if rows else None
 
 
 def _why(told, model, rows, seconds) -> Iterator[Section]:

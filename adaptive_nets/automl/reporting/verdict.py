@@ -32,12 +32,14 @@ def measured_with_interval(held: Held, metric: Metric, target: Target) -> pd.Dat
         A `pandas.DataFrame` with `model`, `value`, `lower` and `upper`; the row `difference` is
         that of the served model from the baseline.
     """
-    outputs = [held.outputs]
+    outputs, chosen = [held.outputs], [held.chosen, None]
     names = ["served model"]
     if held.baseline_outputs is not None:
         outputs.append(held.baseline_outputs)
         names.append(str(held.baseline))
-    measures = [_measure(metric, target, held, each) for each in outputs]
+    measures = [
+        _measure(metric, target, held, *each) for each in zip(outputs, chosen, strict=False)
+    ]
     count = len(held.y)
     values = [measure(np.arange(count)) for measure in measures]
     random, ends, drawn = np.random.default_rng(0), time.monotonic() + _SECONDS, []
@@ -53,10 +55,10 @@ def measured_with_interval(held: Held, metric: Metric, target: Target) -> pd.Dat
     return pd.DataFrame({"model": names, "value": values, "lower": lower, "upper": upper})
 
 
-def _measure(metric, target, held, outputs) -> Callable[[np.ndarray], float]:
+def _measure(metric, target, held, outputs, chosen) -> Callable[[np.ndarray], float]:
     """Returns the function from row numbers to the metric."""
     w = np.ones(len(held.y)) if held.weights is None else held.weights
-    losses = _losses(metric.name, target, held.y, outputs)
+    losses = _losses(metric.name, target, held.y, outputs, chosen)
     if losses is not None:
         root = metric.name == "rmse"
 
@@ -70,19 +72,21 @@ def _measure(metric, target, held, outputs) -> Callable[[np.ndarray], float]:
 
     def whole(rows):
         weights = None if held.weights is None else held.weights[rows]
-        return board.measure(y[rows], outputs[rows], weights)[metric.name]
+        some = None if chosen is None else chosen[rows]
+        return board.measure(y[rows], outputs[rows], weights, some)[metric.name]
 
     return whole
 
 
-def _losses(name, target, y, outputs):
+def _losses(name, target, y, outputs, chosen):
     """Returns one loss a row, of metrics that are a mean, or the root of one."""
     if isinstance(target, Classes):
         if name == "log_loss":
             own = np.asarray(outputs, "float64")[np.arange(len(y)), y]
             return -np.log(np.clip(own, _EPSILON, 1.0))
         if name == "accuracy":
-            return (np.argmax(outputs, axis=1) == y).astype("float64")
+            chosen = np.argmax(outputs, axis=1) if chosen is None else chosen
+            return (chosen == y).astype("float64")
         return None
     if name in ("rmse", "mae"):
         point = np.asarray(target.point(np.asarray(outputs)), "float64").reshape(np.shape(y))

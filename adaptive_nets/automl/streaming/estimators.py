@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.inputs import (
     feature_table,
     reader_for,
@@ -33,7 +34,7 @@ class FitsSources:
     _target: type[Target]
     folds: int | str
     _learn: Callable[..., Target]
-    _class_weights: Callable[..., Callable[[Labelled], Labelled]]
+    _asked: Callable[..., Asked]
     _labelled: Callable[..., Labelled]
 
     def _fit_source(
@@ -63,7 +64,7 @@ class FitsSources:
             valid = self._held_out(validation_data, target, read)
         return fit_source(
             source, target, settings, valid,
-            lambda sample: self._class_weights(target, sample),
+            lambda sample: self._asked(target, sample),
             began, callbacks, division,
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from adaptive_nets._checks import show
 from adaptive_nets._seeds import derive_seed
+from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.fitted import Fitted
 from adaptive_nets.automl.fitting import Fitting
 from adaptive_nets.automl.judging.division import Division, check_named
@@ -32,8 +33,6 @@ from adaptive_nets.data.tables.source import TableSource, as_frame
 _READING_SHARE = 0.3
 # Training rows that a search looks at before it trains.
 _FIRST_ROWS = 4096
-
-Weigh = Callable[[Labelled], Labelled]
 
 
 _INSTEAD = {
@@ -108,24 +107,24 @@ class SourceRows:
         by = pd.factorize(x[self._groups])[0] if self._groups in x else None
         return Labelled(x, self.target.plain(y), None, by)
 
-    def stream(self, schema: Schema, sample: Labelled, weigh: Weigh) -> RowStream:
+    def stream(self, schema: Schema, sample: Labelled, asked: Asked) -> RowStream:
         """Returns the training rows as a stream.
 
         Args:
             schema: How the table is read.
-            sample: The sample of the training rows, which are weighed.
-            weigh: Function that gives rows the weights of their classes.
+            sample: The sample of the training rows.
+            asked: What classes weigh.
         """
         columns = [*(f.name for f in schema.features), self.target.name]
 
         def make(skipped: int) -> Iterator[Part]:
             seed = derive_seed(self._order, skipped)
             rows = shuffled(self.source, columns, self._sides, seed)
-            return (self._part(weigh(self.labelled(table))) for table in rows)
+            return (self._part(asked.weigh(self.labelled(table))) for table in rows)
 
         rows = self._sides.rows
         first = sample.take(np.arange(min(len(sample.y), _FIRST_ROWS)))
-        return RowStream(make, rows, self._part(first), batch_size(rows))
+        return RowStream(make, rows, self._part(asked.weigh(first)), batch_size(rows))
 
     def _part(self, rows):
         return rows.x, self.target.encode(rows.y), rows.w
@@ -136,7 +135,7 @@ def fit_source(
     target: Target,
     settings: Settings,
     valid: Labelled | None,
-    weights_of: Callable[[Labelled], Weigh],
+    asked_of: Callable[[Labelled], Asked],
     began: float,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     division: Division | None = None,
@@ -148,7 +147,7 @@ def fit_source(
         target: The target.
         settings: The estimator's settings.
         valid: Rows to hold out, or `None` to draw them.
-        weights_of: Function from a sample of the rows to one that gives rows their weights.
+        asked_of: Function from a sample of the rows to what classes weigh and errors cost.
         began: When the fit has begun, by `time.monotonic`.
         callbacks: Callbacks of the search. Defaults to none.
         division: Which rows are held out. Defaults to `None`: some that are drawn at random.
@@ -160,17 +159,16 @@ def fit_source(
         held = min(held_out_fraction(source.rows), MOST_HELD / source.rows)
     rows = SourceRows(source, target, settings.seed, division, held, until)
     sample = rows.labelled(rows.drawn.sample)
-    weigh = weights_of(sample)
+    asked = asked_of(sample)
     if valid is None:
         valid = rows.labelled(rows.drawn.held)
     schema = settings.schema
     if schema is None:
         schema = rows.drawn.amend(Schema.infer(sample.x, kinds=division.kinds))
         settings = dataclasses.replace(settings, schema=schema)
-    fitting = Fitting(settings, target, target.name, division, callbacks)
+    fitting = Fitting(settings, target, target.name, division, callbacks, asked)
     fitting.began = began
-    sample = weigh(sample)
-    fitted = fitting.run(sample, weigh(valid), rows.stream(schema, sample, weigh))
+    fitted = fitting.run(sample, valid, rows.stream(schema, sample, asked))
     place = fitted.board.index[-1]
     fitted.board.loc[place, "note"] += (
         f"; rows streamed from {source.rows:,}, columns learnt from {len(sample.y):,} of them"

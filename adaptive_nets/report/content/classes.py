@@ -20,6 +20,8 @@ def classes_section(
     names: Sequence[Any],
     weights: np.ndarray | None,
     told: str,
+    chosen: np.ndarray | None = None,
+    rule: Any = None,
 ) -> Section:
     """Returns a section on predicted classes.
 
@@ -29,13 +31,19 @@ def classes_section(
         names: Names of the classes.
         weights: `[rows]` weights, or `None`.
         told: Which rows these are, as the end of a sentence.
+        chosen: `[rows]` position of each predicted class. Defaults to `None`: the most probable.
+        rule: What is predicted, as text says it. Defaults to `None`: the most probable class.
     """
     labels = distinct(names)
     w = np.ones(len(codes)) if weights is None else np.asarray(weights, "float64")
     p = np.asarray(probabilities, "float64")
     blocks: list[Block] = [Text(f"Measured on {told}.")]
-    blocks += _confusion(codes, p.argmax(axis=1), labels, w)
-    blocks.append(Table("by_class", "Each class", _by_class(codes, p.argmax(axis=1), labels, w)))
+    if rule is not None:
+        said = str(rule)
+        blocks.append(Text(f"{said[0].upper()}{said[1:]}."))
+    chosen = p.argmax(axis=1) if chosen is None else chosen
+    blocks += _confusion(codes, chosen, labels, w)
+    blocks.append(Table("by_class", "Each class", _by_class(codes, chosen, labels, w)))
     present = np.bincount(codes, w, p.shape[1])
     # Of two classes one curve says it all.
     kept = [1] if len(labels) == 2 else np.argsort(-present, kind="stable")[:_MOST_CURVES].tolist()
