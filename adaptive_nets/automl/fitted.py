@@ -19,6 +19,7 @@ from adaptive_nets.automl.judging.served import Served
 from adaptive_nets.automl.judging.splits import LEAST_ROWS
 from adaptive_nets.automl.judging.temperature import Temperature, calibrate
 from adaptive_nets.automl.labelled import Labelled
+from adaptive_nets.automl.refitting.choice import Choice, KeptRows
 from adaptive_nets.automl.reporting.record import Record
 from adaptive_nets.automl.targets import Classes, Numbers, Target
 from adaptive_nets.data.schema import Schema
@@ -52,6 +53,8 @@ class Fitted:
             held out, or classes are predicted.
         temperature: How probabilities were calibrated, or `None` if they were not.
         record: What is known of the data and of the rows held out, for a report, or `None`.
+        choice: What was chosen to be served, for `refit`, or `None` if it is not known.
+        rows: Rows of the fit, for `distil`, or `None`. They are neither saved nor pickled.
     """
 
     model: keras.Model
@@ -65,6 +68,8 @@ class Fitted:
     intervals: "Intervals | QuantileIntervals | None" = None
     temperature: Temperature | None = None
     record: Record | None = None
+    choice: Choice | None = None
+    rows: KeptRows | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def outputs(self, table: Any, wanted: str | None = None) -> np.ndarray:
         """Returns probabilities `[rows, classes]`, predicted numbers, or quantiles of them.
@@ -120,6 +125,12 @@ class Fitted:
             head = Served(head, self.known_intervals(), coverage)
         return export_as(format, self.model, head, path, **options)
 
+    def known_search(self) -> AdaNet | None:
+        """Returns the search, loaded if it is in a folder; `None` if there is none."""
+        if self.search is None and self.find_search is not None:
+            self.search, self.find_search = self.find_search(), None
+        return self.search
+
     def interval(self, table: Any, coverage: float) -> tuple[np.ndarray, np.ndarray]:
         """Returns the lower and upper ends of intervals of predicted numbers.
 
@@ -173,12 +184,17 @@ class Fitted:
             return outputs
         codes = self.target.codes(held.y)
         self.temperature, outputs = calibrate(metric, codes, outputs, held.w)
-        if self.temperature is not None and self.temperature.value != 1:
-            scaled = keras.layers.Rescaling(
-                1.0 / self.temperature.value, name="temperature", dtype=whole_dtype()
-            )
-            self.model = named_model(self.model.input, scaled(self.model.output), self.model.name)
+        self.model = self.calibrated(self.model)
         return outputs
+
+    def calibrated(self, model: keras.Model) -> keras.Model:
+        """Returns a model with its logits divided by the temperature, if there is one."""
+        if self.temperature is None or self.temperature.value == 1:
+            return model
+        scaled = keras.layers.Rescaling(
+            1.0 / self.temperature.value, name="temperature", dtype=whole_dtype()
+        )
+        return named_model(model.input, scaled(model.output), model.name)
 
 
 class HoldsFitted:
@@ -203,9 +219,7 @@ class HoldsFitted:
     def search_(self) -> AdaNet:
         """The `AdaNet` that found the model. A number as target has mean 0 and deviation 1."""
         fitted = self._known("search_")
-        if fitted.search is None and fitted.find_search is not None:
-            fitted.search, fitted.find_search = fitted.find_search(), None
-        search = fitted.search
+        search = fitted.known_search()
         if search is None:
             raise AttributeError(
                 "There is no search_: it was not kept in a model_dir, or there was none "

@@ -130,11 +130,17 @@ class Recorder:
         self.facts["phases"] = self._phases
         held = None
         if outputs is not None and board.held is not None:
-            held = _kept(board, outputs)
+            held = held_of(board, outputs)
         return Record(self.facts, held)
 
 
-def _kept(board, outputs):
+def held_of(board: Board, outputs: np.ndarray) -> Held:
+    """Returns what is kept of rows that were held out.
+
+    Args:
+        board: The leaderboard, with these rows.
+        outputs: What the served model predicts for them.
+    """
     held, target = board.held, board.target
     rows = np.random.default_rng(0).permutation(len(held.x))[:MOST_ROWS]
     y = target.codes(held.y) if isinstance(target, Classes) else np.asarray(held.y, "float64")

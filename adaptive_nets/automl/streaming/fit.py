@@ -16,6 +16,7 @@ from adaptive_nets.automl.fitting import Fitting
 from adaptive_nets.automl.judging.division import Division
 from adaptive_nets.automl.judging.splits import held_out_fraction
 from adaptive_nets.automl.labelled import Labelled
+from adaptive_nets.automl.refitting.weights import remember_weights
 from adaptive_nets.automl.searching import batch_size
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.streaming.drawn import MOST_HELD, Drawn, draw_rows
@@ -144,6 +145,7 @@ def fit_source(
     fitting.began = began
     sample = weigh(sample)
     fitted = fitting.run(sample, weigh(valid), rows.stream(schema, sample, weigh))
+    remember_weights(fitted, weigh)
     place = fitted.board.index[-1]
     fitted.board.loc[place, "note"] += (
         f"; rows streamed from {source.rows:,}, columns learnt from {len(sample.y):,} of them"
