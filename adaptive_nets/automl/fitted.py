@@ -10,7 +10,7 @@ import numpy as np
 
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.adanet import AdaNet
-from adaptive_nets.adanet.inspection.predictions import compute_output, read_output
+from adaptive_nets.adanet.inspection.predictions import compute_output, predict_rows, read_output
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.judging.intervals import Intervals
 from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
@@ -81,18 +81,31 @@ class Fitted:
         if isinstance(table, TableSource):
             parts = table.batches(self._columns_of(table), rows=_SOURCE_ROWS)
             return np.concatenate([self.outputs(as_frame(p.table), wanted) for p in parts])
-        classes = isinstance(self.target, Classes)
-        if wanted is None and classes:
-            wanted = "probabilities"
-        if wanted is None:
-            wanted = "quantiles" if self.target.levels else self.head.default_output
         if len(table) <= _BATCH:
-            # To trace a function takes longer than to compute a batch without one.
-            logits = call_eagerly(self.model, self.schema.read(table))
-            found = read_output(self.head, logits, wanted)
-        else:
-            found = compute_output(self.model, self.head, table, self.schema, _BATCH, wanted)
-        if classes:
+            return self.outputs_of(self.schema.read(table), wanted)
+        wanted = wanted or self._usual_output()
+        found = compute_output(self.model, self.head, table, self.schema, _BATCH, wanted)
+        return self._as_returned(found)
+
+    def outputs_of(self, features: Any, wanted: str | None = None) -> np.ndarray:
+        """Returns the same as `outputs` of features that the schema has read."""
+        rows = len(keras.tree.flatten(features)[0])
+        # To trace a function takes longer than to compute a batch without one.
+        few = rows <= _BATCH
+        logits = (
+            call_eagerly(self.model, features)
+            if few
+            else predict_rows(self.model, features, _BATCH)
+        )
+        return self._as_returned(read_output(self.head, logits, wanted or self._usual_output()))
+
+    def _usual_output(self):
+        if isinstance(self.target, Classes):
+            return "probabilities"
+        return "quantiles" if self.target.levels else self.head.default_output
+
+    def _as_returned(self, found):
+        if isinstance(self.target, Classes):
             return found
         numbers = np.asarray(found, "float64")
         return numbers[:, 0] if self.target.flat and not self.target.levels else numbers
