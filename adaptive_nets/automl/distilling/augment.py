@@ -32,7 +32,8 @@ def exchange(
     count = len(table)
     numbers, codes = _comparable(encoded)
     # Every row is taken equally often.
-    own = np.concatenate([random.permutation(count) for _ in range(-(-rows // count))])[:rows]
+    times = max(1, -(-rows // count))
+    own = np.concatenate([random.permutation(count) for _ in range(times)])[:rows]
     partner = np.empty(rows, "int64")
     for start in range(0, rows, _BLOCK):
         some = own[start : start + _BLOCK]

@@ -20,6 +20,8 @@ from adaptive_nets.automl.settings import Settings
 from adaptive_nets.data.tables.source import TableSource
 
 _LEAST_ROWS = 10
+# What measuring the network takes, at most a quarter of the time.
+_CLOSING_SECONDS = 2.0
 
 
 class Distils:
@@ -77,15 +79,27 @@ class Distils:
         settings = Settings.of(self, self._own_metric)
         rows = self._rows_to_distil(X)
         held = self._rows_to_measure(validation_data)
+        board = _board(self, fitted, held)
+        outputs = None if held is None else fitted.outputs(held.x)
+        some = rows if held is None else held.x
+        board.add_distilled(outputs, costs_of(fitted.model, fitted.schema, some).columns())
+        left = seconds - (time.monotonic() - began)
         model, note = teach(
-            fitted, rows, size, seconds - (time.monotonic() - began), settings.seed,
+            fitted, rows, size, left - min(_CLOSING_SECONDS, left / 4.0), settings.seed,
             settings.verbose,
         )  # fmt: skip
         found = dataclasses.replace(
             fitted, model=model, search=None, find_search=None, stop_reason=note, intervals=None,
-            temperature=None, record=None, choice=None, board=fitted.board.iloc[:0],
+            temperature=None, record=None, choice=None,
         )  # fmt: skip
-        _measure(self, fitted, found, held, rows, time.monotonic() - began)
+        outputs = None
+        if held is not None:
+            outputs = found.calibrate(held, found.outputs(held.x), board.metric)
+            if fitted.record is not None:
+                found.record = Record(dict(fitted.record.facts), held_of(board, outputs))
+        costs = costs_of(found.model, found.schema, some).columns()
+        board.add_served(outputs, time.monotonic() - began, note, costs)
+        found.board = board.frame()
         made = copy.copy(self)
         made._fitted = found
         return made
@@ -125,21 +139,9 @@ class Distils:
         return None if known is None else known.held
 
 
-def _measure(estimator, teacher, student, held, rows, seconds):
-    """Measures both models, and calibrates the student, on rows that were held out."""
-    target, classes = teacher.target, getattr(teacher.target, "labels", None)
+def _board(estimator, fitted, held):
+    """Returns a leaderboard of models that are measured on rows that were held out."""
     metric = make_metric(estimator.metric, estimator._own_metric)
     if held is not None:
-        metric = metric_for(metric, classes, held.y)
-    board = Board(metric, target, held)
-    outputs = None if held is None else teacher.outputs(held.x)
-    some = rows if held is None else held.x
-    board.add_distilled(outputs, costs_of(teacher.model, teacher.schema, some).columns())
-    outputs = None if held is None else student.outputs(held.x)
-    if held is not None:
-        outputs = student.calibrate(held, outputs, metric)
-        facts = {} if teacher.record is None else teacher.record.facts
-        student.record = Record(dict(facts), held_of(board, outputs))
-    costs = costs_of(student.model, teacher.schema, some).columns()
-    board.add_served(outputs, seconds, student.stop_reason, costs)
-    student.board = board.frame()
+        metric = metric_for(metric, getattr(fitted.target, "labels", None), held.y)
+    return Board(metric, fitted.target, held)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from adaptive_nets._checks import check_config
+from adaptive_nets._checks import check_config, check_instance
 from adaptive_nets.growth.distill import soft_cross_entropy
 from adaptive_nets.heads import Distribution, Head
 from adaptive_nets.heads.numbers.link import Link
@@ -28,8 +28,8 @@ class Mimic(Head):
     """
 
     def __init__(self, head: Head):
+        self.head = check_instance("head", head, Head, "a heads.Head")
         super().__init__(head.name)
-        self.head = head
 
     @property
     def units(self) -> int:

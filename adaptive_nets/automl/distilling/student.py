@@ -54,8 +54,7 @@ def teach(
     random = np.random.default_rng(derive_seed(seed, "inner rows"))
     order = random.permutation(len(table))
     inner = min(_MOST_INNER, max(1, round(_INNER_SHARE * len(table))))
-    # So few rows say nothing unless they are trained on too.
-    held, kept = table.iloc[order[:inner]], table.iloc[order[inner if len(table) > inner else 0 :]]
+    held, kept = table.iloc[order[:inner]], table.iloc[order[inner:]]
     encoder = Encoder(schema, fit_encoding(schema, table))
     most = min(_MOST_ROWS, _TIMES * len(kept)) - len(kept)
     drawn = exchange(kept, encoder(kept), max(0, most), derive_seed(seed, "drawn rows"))
