@@ -13,7 +13,7 @@ from adaptive_nets.automl.distilling.costs import costs_of
 from adaptive_nets.automl.distilling.student import teach
 from adaptive_nets.automl.fitted import Fitted
 from adaptive_nets.automl.judging.board import Board
-from adaptive_nets.automl.judging.scoring import make_metric, metric_for
+from adaptive_nets.automl.judging.scoring import metric_for
 from adaptive_nets.automl.refitting.choice import KeptRows
 from adaptive_nets.automl.reporting.record import Record, held_of
 from adaptive_nets.automl.settings import Settings
@@ -79,7 +79,7 @@ class Distils:
         settings = Settings.of(self, self._own_metric)
         rows = self._rows_to_distil(X)
         held = self._rows_to_measure(validation_data)
-        board = _board(self, fitted, held)
+        board = _board(settings.metric, fitted, held)
         outputs = None if held is None else fitted.outputs(held.x)
         some = rows if held is None else held.x
         board.add_distilled(outputs, costs_of(fitted.model, fitted.schema, some).columns())
@@ -139,9 +139,8 @@ class Distils:
         return None if known is None else known.held
 
 
-def _board(estimator, fitted, held):
+def _board(metric, fitted, held):
     """Returns a leaderboard of models that are measured on rows that were held out."""
-    metric = make_metric(estimator.metric, estimator._own_metric)
     if held is not None:
         metric = metric_for(metric, getattr(fitted.target, "labels", None), held.y)
     return Board(metric, fitted.target, held)

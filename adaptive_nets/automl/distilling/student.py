@@ -29,7 +29,7 @@ _ASKING_SHARE = 0.25
 # Rows that the teacher is asked about at a time, by which its speed is measured.
 _ASKED = 4096
 # Kinds of networks that are tried, and rows per call.
-_KINDS, _BATCH = ("mlp", "realmlp"), 1024
+_KINDS, _BATCH = ("realmlp", "mlp"), 1024
 
 
 def teach(
