@@ -2,8 +2,9 @@
 
     python benchmarks/automl.py --data_dir DIR [--systems a,b] [--tables a,b] [--seconds 120,20]
     python benchmarks/automl.py --ablation --data_dir DIR [--systems a,b] [--seconds 60]
-    python benchmarks/automl.py [--ablation] --summary
-    python benchmarks/automl.py [--ablation] --quick
+    python benchmarks/automl.py --distilled --data_dir DIR [--tables a,b] [--seconds 30] [--size 64]
+    python benchmarks/automl.py [--ablation|--distilled] --summary
+    python benchmarks/automl.py [--ablation|--distilled] --quick
 
 Each fit runs in a process of its own, and each result is added to `automl.json` (of an ablation,
 which switches off one ingredient of adaptive_nets after another: `ablation.json`) at once; what is
@@ -26,7 +27,7 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from benchmarks.tabular import ablation, others, summary, systems, tasks
+from benchmarks.tabular import ablation, distilled, others, summary, systems, tasks
 from benchmarks.tabular.measures import measure
 
 RESULTS = pathlib.Path(__file__).with_suffix(".json")
@@ -95,6 +96,8 @@ def parsed(argv):
     parser.add_argument("--quick", action="store_true", help="seconds: only shows that it runs")
     parser.add_argument("--data_dir", type=pathlib.Path, help="folder of the tables")
     parser.add_argument("--ablation", action="store_true", help="adaptive_nets and its variants")
+    parser.add_argument("--distilled", action="store_true", help="models and what they distil to")
+    parser.add_argument("--size", type=int, default=64, help="units of distilled networks")
     parser.add_argument("--systems", help="names, with commas; default: all of this environment")
     parser.add_argument("--tables", help="names, with commas; default: all, of an ablation 8")
     parser.add_argument("--seconds", help="time limits, with commas; default: 120,20 (ablation 60)")
@@ -133,12 +136,26 @@ def wanted(given):
     ]
 
 
+def _distilled(given):
+    """What distilled networks lose and save; returns all results."""
+    if given.quick:
+        found = [distilled.job("mixed", 0, 2.0, 8, None, QUICK_ROWS)]
+    else:
+        tables = given.tables.split(",") if given.tables else list(distilled.TABLES)
+        seconds = float(given.seconds or 30)
+        found = distilled.run(given.data_dir, [] if given.summary else tables, seconds, given.size)
+    print(distilled.table(found))
+    return found
+
+
 def main(argv=None):
     """Runs what is asked for; returns all results."""
     given = parsed(argv)
     if given.job:
         print(json.dumps(job(*json.loads(given.job), given.data_dir)))
         return None
+    if given.distilled:
+        return _distilled(given)
     show = summary.ablation if given.ablation else summary.table
     if given.quick:
         found = ablation.quick() if given.ablation else quick()

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from adaptive_nets.automl.arguments import describe_arguments
 from adaptive_nets.automl.deciding.asked import Asked
+from adaptive_nets.automl.distilling.distils import Distils
 from adaptive_nets.automl.explaining.explains import Explains
 from adaptive_nets.automl.files import MODEL_FOLDER, write
 from adaptive_nets.automl.fitted import Fitted, HoldsFitted
@@ -29,6 +30,7 @@ from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.division import Division
 from adaptive_nets.automl.judging.scoring import make_metric, metric_for
 from adaptive_nets.automl.labelled import Labelled
+from adaptive_nets.automl.refitting.refits import Refits
 from adaptive_nets.automl.reporting.reports import Reports
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.streaming.estimators import FitsSources
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from adaptive_nets.data import Schema
 
 
-class AutoEstimator(FitsSources, Explains, HoldsFitted, Reports, BaseEstimator):
+class AutoEstimator(FitsSources, Explains, Refits, Distils, HoldsFitted, Reports, BaseEstimator):
     """Finds a model for a table; see `AutoClassifier` and `AutoRegressor`."""
 
     _target: type[Target]

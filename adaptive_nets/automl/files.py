@@ -25,6 +25,7 @@ from adaptive_nets.automl.judging.intervals import Intervals
 from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 from adaptive_nets.automl.judging.temperature import Temperature
 from adaptive_nets.automl.losses.restore import restore_target
+from adaptive_nets.automl.refitting.choice import Choice
 from adaptive_nets.automl.reporting.record import Record
 from adaptive_nets.automl.settings import SEARCH_FOLDER
 from adaptive_nets.data.schema import Schema
@@ -79,6 +80,7 @@ def write(folder: str | os.PathLike, fitted: Fitted, about: dict[str, Any]) -> s
         "decision": fitted.decision and fitted.decision.to_dict(),
         "groups": fitted.groups and fitted.groups.to_dict(),
         "record": fitted.record and fitted.record.to_dict(),
+        "choice": fitted.choice and fitted.choice.to_dict(),
     }
     with temporary_folder(path.parent) as made:
         written = made / "written"
@@ -126,13 +128,14 @@ def read(path: str | os.PathLike) -> tuple[Fitted, dict[str, Any]]:
         classes = getattr(target, "labels", np.array([])).tolist()
         decision = Decision.from_dict(values.get("decision"), classes)
         groups = GroupScores.from_dict(values.get("groups"))
+        choice = Choice.from_dict(values.get("choice"))
     except (NotWholeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"'{folder / _KNOWN}' cannot be read: it {error}.") from error
     search = folder.parent / SEARCH_FOLDER if folder.name == MODEL_FOLDER else None
     fitted = Fitted(
         load_model(folder / _MODEL), serving_head(target), schema, target, board,
         None, values["stop_reason"], intervals=intervals, temperature=temperature,
-        record=record, decision=decision, groups=groups,
+        record=record, decision=decision, groups=groups, choice=choice,
     )  # fmt: skip
     if search is not None and search.is_dir():
         fitted.find_search = functools.partial(AdaNet.load, str(search))

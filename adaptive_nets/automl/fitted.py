@@ -13,7 +13,7 @@ import pandas as pd
 from adaptive_nets._checks import show
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.adanet import AdaNet
-from adaptive_nets.adanet.inspection.predictions import compute_output, read_output
+from adaptive_nets.adanet.inspection.predictions import compute_output, predict_rows, read_output
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.deciding.decision import Decision
@@ -27,6 +27,7 @@ from adaptive_nets.automl.judging.served import Served
 from adaptive_nets.automl.judging.splits import LEAST_ROWS
 from adaptive_nets.automl.judging.temperature import Temperature, calibrate
 from adaptive_nets.automl.labelled import Labelled
+from adaptive_nets.automl.refitting.choice import Choice, KeptRows
 from adaptive_nets.automl.reporting.record import Record
 from adaptive_nets.automl.targets import Classes, Numbers, Target
 from adaptive_nets.data.columns.naming import some
@@ -60,6 +61,8 @@ class Fitted:
         record: What is known of the data and of the rows held out, for a report, or `None`.
         decision: Which class is predicted; `None` for the most probable one, or for numbers.
         groups: Scores of rows that were held out, with the groups that they are in, or `None`.
+        choice: What was chosen to be served, for `refit`, or `None` if it is not known.
+        rows: Rows of the fit, for `distil`, or `None`. They are neither saved nor pickled.
     """
 
     model: keras.Model
@@ -75,6 +78,8 @@ class Fitted:
     record: Record | None = None
     decision: Decision | None = None
     groups: GroupScores | None = None
+    choice: Choice | None = None
+    rows: KeptRows | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def outputs(self, table: Any, wanted: str | None = None) -> np.ndarray:
         """Returns probabilities `[rows, classes]`, predicted numbers, or quantiles of them.
@@ -86,18 +91,31 @@ class Fitted:
         if isinstance(table, TableSource):
             parts = table.batches(self._columns_of(table), rows=_SOURCE_ROWS)
             return np.concatenate([self.outputs(as_frame(p.table), wanted) for p in parts])
-        classes = isinstance(self.target, Classes)
-        if wanted is None and classes:
-            wanted = "probabilities"
-        if wanted is None:
-            wanted = "quantiles" if self.target.levels else self.head.default_output
         if len(table) <= _BATCH:
-            # To trace a function takes longer than to compute a batch without one.
-            logits = call_eagerly(self.model, self.schema.read(table))
-            found = read_output(self.head, logits, wanted)
-        else:
-            found = compute_output(self.model, self.head, table, self.schema, _BATCH, wanted)
-        if classes:
+            return self.outputs_of(self.schema.read(table), wanted)
+        wanted = wanted or self._usual_output()
+        found = compute_output(self.model, self.head, table, self.schema, _BATCH, wanted)
+        return self._as_returned(found)
+
+    def outputs_of(self, features: Any, wanted: str | None = None) -> np.ndarray:
+        """Returns the same as `outputs` of features that the schema has read."""
+        rows = len(keras.tree.flatten(features)[0])
+        # To trace a function takes longer than to compute a batch without one.
+        few = rows <= _BATCH
+        logits = (
+            call_eagerly(self.model, features)
+            if few
+            else predict_rows(self.model, features, _BATCH)
+        )
+        return self._as_returned(read_output(self.head, logits, wanted or self._usual_output()))
+
+    def _usual_output(self):
+        if isinstance(self.target, Classes):
+            return "probabilities"
+        return "quantiles" if self.target.levels else self.head.default_output
+
+    def _as_returned(self, found):
+        if isinstance(self.target, Classes):
             return found
         numbers = np.asarray(found, "float64")
         return numbers[:, 0] if self.target.flat and not self.target.levels else numbers
@@ -130,6 +148,19 @@ class Fitted:
         if intervals is not None or self.decision is not None:
             head = Served(head, intervals, coverage, self.decision)
         return export_as(format, self.model, head, path, **options)
+
+    @property
+    def asked(self) -> Asked:
+        """What classes weigh in training, and what errors cost."""
+        factors = None if self.choice is None else self.choice.factors
+        costs = None if self.decision is None else self.decision.costs
+        return Asked(self.target, None if factors is None else np.array(factors), costs)
+
+    def known_search(self) -> AdaNet | None:
+        """Returns the search, loaded if it is in a folder; `None` if there is none."""
+        if self.search is None and self.find_search is not None:
+            self.search, self.find_search = self.find_search(), None
+        return self.search
 
     def interval(
         self, table: Any, coverage: float, by: Any = None
@@ -221,17 +252,22 @@ class Fitted:
         codes, rule, chosen = self.target.codes(held.y), asked.rule, None
         decided = asked.costs is not None
         self.temperature, outputs = calibrate(metric, codes, outputs, held.w, decided)
-        if self.temperature is not None and self.temperature.value != 1:
-            scaled = keras.layers.Rescaling(
-                1.0 / self.temperature.value, name="temperature", dtype=whole_dtype()
-            )
-            self.model = named_model(self.model.input, scaled(self.model.output), self.model.name)
+        self.model = self.calibrated(self.model)
         if not decided:
             rule, chosen = tune(metric, self.target.labels, codes, outputs, held.w, rule)
         self.decision = rule
         self.intervals = ClassSets.calibrate(codes, outputs, held.w)
         self._keep_scores(held, codes, outputs)
         return Judged(outputs, self.choose(outputs) if chosen is None else chosen)
+
+    def calibrated(self, model: keras.Model) -> keras.Model:
+        """Returns a model with its logits divided by the temperature, if there is one."""
+        if self.temperature is None or self.temperature.value == 1:
+            return model
+        scaled = keras.layers.Rescaling(
+            1.0 / self.temperature.value, name="temperature", dtype=whole_dtype()
+        )
+        return named_model(model.input, scaled(model.output), model.name)
 
     def _keep_scores(self, held, y, outputs):
         scores = self.intervals.row_scores(y, outputs)
@@ -283,9 +319,7 @@ class HoldsFitted:
     def search_(self) -> AdaNet:
         """The `AdaNet` that found the model. A number as target has mean 0 and deviation 1."""
         fitted = self._known("search_")
-        if fitted.search is None and fitted.find_search is not None:
-            fitted.search, fitted.find_search = fitted.find_search(), None
-        search = fitted.search
+        search = fitted.known_search()
         if search is None:
             raise AttributeError(
                 "There is no search_: it was not kept in a model_dir, or there was none "

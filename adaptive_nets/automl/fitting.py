@@ -27,6 +27,7 @@ from adaptive_nets.automl.judging.leaks import warn_of_leaks
 from adaptive_nets.automl.judging.scoring import metric_for
 from adaptive_nets.automl.judging.splits import LEAST_ROWS
 from adaptive_nets.automl.labelled import Labelled
+from adaptive_nets.automl.refitting.choice import Choice, KeptRows
 from adaptive_nets.automl.reporting.record import Recorder
 from adaptive_nets.automl.searching import Searching, kinds_within
 from adaptive_nets.automl.settings import Settings
@@ -115,7 +116,7 @@ class Fitting:
         encoder.traced(train.x.iloc[:2])
         traced = time.monotonic() - started
         board = self._board(valid)
-        task = self._task(encoder, train, valid)
+        task = self.task(encoder, train, valid)
         baselines = [
             dataclasses.replace(each, outputs=self.asked.as_they_are(each.outputs))
             for each in fit_baselines(task, self._baseline_seconds())
@@ -137,7 +138,9 @@ class Fitting:
         searching.run(weigh(train), weigh(valid), self.left() - closing, stream)
         board.add_search(searching.search)
         self.recorder.mark("search")
-        return self._chosen(searching, linear, board, encoder, lambda: self.left() - closing)
+        fitted = self._chosen(searching, linear, board, encoder, lambda: self.left() - closing)
+        fitted.rows = KeptRows.of(train, valid)
+        return fitted
 
     def kinds(self, rows: int, several: bool) -> list[str]:
         """Returns the kinds of networks to try.
@@ -156,8 +159,8 @@ class Fitting:
     def _chosen(self, searching, linear, board, encoder, left):
         """Returns the model that is best by the metric on the held-out rows."""
         search, fitted, best, note = searching.search, None, None, ""
-        for name, model in searching.models(left):
-            tried = self._fitted(encoder.schema, model, search)
+        for name, choice, model in searching.models(left):
+            tried = self._fitted(encoder.schema, model, search, choice)
             outputs = tried.outputs(board.held.x)
             if fitted is None or board.is_better(outputs, best):
                 fitted, best, note = tried, outputs, name
@@ -165,8 +168,10 @@ class Fitting:
         if board.is_better(linear.outputs, best):
             model = linear_in_unit_of(self.target, linear.model, encoder.model)
             fitted.model = self.asked.correct(model)
+            fitted.choice = Choice("linear")
             note = "linear: no ensemble was better"
             best = fitted.outputs(board.held.x)
+        fitted.choice = dataclasses.replace(fitted.choice, factors=self.asked.stored)
         ended = f"the search ended by {search.stop_reason}"
         judged = fitted.judge(board.held, best, board.metric, self.asked)
         seconds = time.monotonic() - self.began
@@ -179,10 +184,10 @@ class Fitting:
     def _board(self, valid):
         return Board(self.settings.metric, self.target, valid, self.asked.rule, self.asked)
 
-    def _fitted(self, schema, model, search):
+    def _fitted(self, schema, model, search, choice):
         return Fitted(
             self.asked.correct(in_unit_of(self.target, model)), serving_head(self.target),
-            schema, self.target, pd.DataFrame(), search, search.stop_reason,
+            schema, self.target, pd.DataFrame(), search, search.stop_reason, choice=choice,
         )  # fmt: skip
 
     def _divided(self, rows, valid):
@@ -194,8 +199,14 @@ class Fitting:
             return rows, None
         return rows.take(kept), rows.take(held)
 
-    def _task(self, encoder, train, valid):
-        """Returns rows to fit baselines on: no more are encoded than these read."""
+    def task(self, encoder: "Encoder", train: Labelled, valid: Labelled | None) -> Task:
+        """Returns rows to fit baselines on: no more are encoded than these read.
+
+        Args:
+            encoder: What encodes them.
+            train: Training rows.
+            valid: Rows to predict, or `None`.
+        """
         classes = len(self.target.labels) if isinstance(self.target, Classes) else None
         train = self.asked.weigh(train)
         seed, rows = derive_seed(self.settings.seed, "baselines") % 2**31, None
@@ -234,14 +245,15 @@ class Fitting:
         """Returns the linear model, which there is always time for."""
         encoder = encoder or Encoder(schema, fit_encoding(schema, rows.x))
         began = time.monotonic()
-        task = self._task(encoder, rows, None)
+        task = self.task(encoder, rows, None)
         linear = LinearModel.fit(
             task.x, task.y, task.weights, task.classes, None, task.power, task.levels
         )
         model = self.asked.correct(linear_in_unit_of(self.target, linear, encoder.model))
         fitted = Fitted(
-            model, serving_head(self.target), schema, self.target, pd.DataFrame(), None, why
-        )
+            model, serving_head(self.target), schema, self.target, pd.DataFrame(), None, why,
+            choice=Choice("linear", factors=self.asked.stored), rows=KeptRows.of(rows, valid),
+        )  # fmt: skip
         board = board or self._board(valid)
         judged = Judged(None)
         fitted.decision = self.asked.rule

@@ -13,6 +13,7 @@ from adaptive_nets.adanet.ensembles.assemble import assemble
 from adaptive_nets.automl.baselines.candidate import LinearBuilder
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.labelled import Labelled
+from adaptive_nets.automl.refitting.choice import Choice
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Numbers, Target
 from adaptive_nets.callbacks import SearchCallback
@@ -121,8 +122,8 @@ class Searching:
             verbose=self.settings.verbose,
         )
 
-    def models(self, left: Callable[[], float]) -> Iterator[tuple[str, keras.Model]]:
-        """Yields the models that may be served, the search's own choice first.
+    def models(self, left: Callable[[], float]) -> Iterator[tuple[str, Choice, keras.Model]]:
+        """Yields the models that may be served with a note, the search's own choice first.
 
         By another metric than that of the search, the ensembles of its last rounds compete too,
         and the best single network.
@@ -131,7 +132,7 @@ class Searching:
             left: Function that returns the seconds that are left for further ones.
         """
         search = self.search
-        yield "", search.model
+        yield "", Choice.of(search.ensemble), search.model
         if self.settings.metric.scorer is None:
             return
         context = search.context
@@ -139,9 +140,9 @@ class Searching:
             if left() <= 0:
                 return
             model = assemble(ensemble, context.ensembler, context.spec, context.preprocessing)
-            yield f"the ensemble of round {ensemble.iteration}", model
+            yield f"the ensemble of round {ensemble.iteration}", Choice.of(ensemble), model
         if left() > 0:
-            yield "the best single network", search.best_single
+            yield "the best single network", Choice("single"), search.best_single
 
 
 def kinds_within(seconds: float, rows: int, several: bool = True) -> list[str]:

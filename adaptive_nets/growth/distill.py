@@ -79,9 +79,7 @@ class DistillationLoss(keras.losses.Loss):
         labels, teacher = y_true[..., :-classes], y_true[..., -classes:]
         if labels.shape[-1] == 1:
             labels = labels[..., 0]
-        soft = keras.ops.softmax(teacher / self.temperature)
-        log = keras.ops.log_softmax(y_pred / self.temperature)
-        towards = -keras.ops.sum(soft * log, axis=-1) * self.temperature**2
+        towards = soft_cross_entropy(teacher, y_pred, self.temperature)
         return (1 - self.weight) * self.loss(labels, y_pred) + self.weight * towards
 
     def get_config(self) -> dict[str, Any]:
@@ -104,6 +102,19 @@ class DistillationLoss(keras.losses.Loss):
         if "loss" in config:
             config["loss"] = make_object(config["loss"], "loss")
         return cls(**config)
+
+
+def soft_cross_entropy(teacher: Any, logits: Any, temperature: float = 1.0) -> Any:
+    """Returns T² [ -Σ softmax(t / T) log softmax(z / T) ] of each row.
+
+    Args:
+        teacher: Logits t, `[rows, classes]`.
+        logits: Logits z, of the same shape.
+        temperature: T. Defaults to `1.0`.
+    """
+    soft = keras.ops.softmax(teacher / temperature)
+    log = keras.ops.log_softmax(logits / temperature)
+    return -keras.ops.sum(soft * log, axis=-1) * temperature**2
 
 
 def distillation_targets(

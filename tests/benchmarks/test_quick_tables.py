@@ -102,6 +102,14 @@ def test_ablation(capsys, monkeypatch):
     assert all(printed.count(f"| `{name}`: ") == 1 for name in ablation.VARIANTS)
 
 
+def test_distilled(capsys, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    (found,) = run("automl", "--distilled")
+    assert found["distilled_parameters"] < found["parameters"] * 10
+    assert positive([[found[name] for name in ("loss", "distilled_loss", "distilled_bytes")]])
+    assert "Loss within 0.5 % on" in capsys.readouterr().out
+
+
 def test_a_variant_changes_the_search_and_nothing_is_left_of_it(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
     import adaptive_nets as an

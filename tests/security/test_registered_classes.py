@@ -78,6 +78,7 @@ MADE = {
     "MajorityComposite": lambda: {
         "layer": keras.saving.serialize_keras_object(keras.layers.Dense(2)), "factor": 2},
     "MemberHeads": lambda: _ours("MemberHeads", 2),
+    "Mimic": lambda: {"head": describe_object(an.heads.MultiClass(3))},
     "MixtureEnsembler": lambda: an.adanet.MixtureEnsembler("scalar", an.adanet.Penalty()),
     "Multi": lambda: an.heads.Multi([an.heads.BinaryClass(), an.heads.Regression(1)]),
     "MultiLabel": lambda: an.heads.MultiLabel(3),

@@ -187,6 +187,33 @@ FRONT = [
             "seed": count(1, 0),
         },
     ),
+    Call(
+        "AutoClassifier.explain",
+        method(t.front, "explain"),
+        {
+            "X": fixed(t.X).where(is_like_x),
+            "background": fixed(t.X).but(allow=(None,)).where(is_like_x),
+            "draws": count(2),
+            "seed": count(1, 0),
+        },
+        ("X", "background"),
+    ),
+    Call(
+        "AutoClassifier.refit",
+        method(t.front, "refit"),
+        {**ROWS, "sample_weight": weights()},
+        HANDED_ON,
+    ),
+    Call(
+        "AutoClassifier.distil",
+        method(t.front, "distil"),
+        {
+            "X": fixed(t.X).but(allow=(None,)).where(is_like_x),
+            "size": count(2),
+            "time_limit": number(0.1, 0),
+        },
+        ("X",),
+    ),
     Call("AutoClassifier.predict", method(t.front, "predict"), {"X": TABLE}, HANDED_ON),
     Call("AutoClassifier.predict_proba", method(t.front, "predict_proba"), {"X": TABLE}, HANDED_ON),
     Call("AutoClassifier.save", method(t.front, "save"), {"path": path("kept")}),

@@ -46,6 +46,11 @@ class Asked:
             return Decision(classes, "class_weight", threshold)
         return Decision(classes, "class_weight", factors=self.factors)
 
+    @property
+    def stored(self) -> tuple[float, ...] | None:
+        """The weights of classes as plain numbers, or `None`."""
+        return None if self.factors is None else tuple(map(float, self.factors))
+
     def weigh(self, rows: Labelled) -> Labelled:
         """Returns rows as models are trained on them."""
         if self.factors is None:

@@ -9,9 +9,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from adaptive_nets._checks import check_integer, check_number
 from adaptive_nets.automl.explaining.clusters import groups_of
+from adaptive_nets.automl.explaining.contributions import contributions
 from adaptive_nets.automl.explaining.dependence import depend
 from adaptive_nets.automl.explaining.measure import Measure
 from adaptive_nets.automl.explaining.permuting import permute
+from adaptive_nets.automl.explaining.targets import explained
 from adaptive_nets.automl.judging.scoring import make_metric, metric_for
 
 
@@ -130,3 +132,57 @@ class Explains:
             fitted.outputs, fitted.schema, fitted.target, self._table(X), column,
             kind=kind, points=points, rows=rows, target=target, seed=seed,
         )  # fmt: skip
+
+    def explain(
+        self,
+        X: Any,
+        background: Any = None,
+        *,
+        target: Any = None,
+        draws: int = 100,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Returns what each column contributes to the prediction for each row.
+
+        Contributions are Shapley values: a column's values are known or not, and where they are
+        not, they are those of rows of the background. They are in the unit of what is predicted, a
+        probability or the target's own unit, and those of a row add up to its prediction less
+        the mean prediction for the background. Up to six columns, all subsets are tried; of more,
+        orders of the columns are drawn.
+
+        Args:
+            X: Rows to explain, without labels.
+            background: Rows to compare with, without labels, of which as many as `draws` are drawn.
+                Defaults to `None`: training rows, which are known in the process of `fit`.
+            target: The class whose probability is explained. Defaults to `None`: the second of two
+                classes, and all of more.
+            draws: Rows of the background, and orders of the columns, that are drawn for each row:
+                each takes about two predictions for each column. Defaults to `100`.
+            seed: Seed of the draws. Defaults to `0`.
+
+        Returns:
+            `pandas.DataFrame` with the columns `row` (the number of the row in `X`), `output` (the
+            class, or the target's name), `feature`, `value`, `contribution`, `standard_error`
+            (what other rows of the background and other orders would change), `prediction` and
+            `mean` (that of the background). Columns that the model does not read have no line.
+
+        Raises:
+            ValueError: There is no such class, no background is known, or another argument is
+                invalid. The message is one line.
+        """
+        check_is_fitted(self)
+        fitted = self._fitted
+        draws, seed = check_integer("draws", draws, 1), check_integer("seed", seed, 0)
+        wanted = explained(fitted.target, target)
+        table = self._table(X)
+        if background is not None:
+            background = self._table(background)
+        elif fitted.rows is not None:
+            background = fitted.rows.trained.x
+        else:
+            raise ValueError(
+                "explain needs rows to compare with: those of fit are not saved with an estimator. "
+                "Pass background, rows without labels such as those of fit. "
+                "Received: background=None."
+            )
+        return contributions(fitted, table, background, wanted, draws, seed)

@@ -49,12 +49,22 @@ class Board:
         self.baselines.append(baseline)
         self._add(baseline.name, "baseline", baseline.outputs, baseline.seconds, baseline.note)
 
+    def add_distilled(self, outputs: np.ndarray | None, costs: dict[str, Any]) -> None:
+        """Adds the model that another one was distilled from.
+
+        Args:
+            outputs: Its outputs for the held-out rows, or `None` if there are none.
+            costs: What it takes to serve it, by name.
+        """
+        self._add("distilled model", "teacher", outputs, float("nan"), "", costs=costs)
+
     def add_served(
         self,
         outputs: np.ndarray | None,
         seconds: float,
         note: str,
         chosen: np.ndarray | None = None,
+        costs: dict[str, Any] | None = None,
     ) -> None:
         """Adds the model that is served.
 
@@ -63,8 +73,9 @@ class Board:
             seconds: Time that it took.
             note: How it came to be, or `""`.
             chosen: Positions of the classes that it predicts. Defaults to `None`: as `rule` says.
+            costs: What it takes to serve it, by name. Defaults to `None`: it was not measured.
         """
-        self._add("served model", "served", outputs, seconds, note, chosen)
+        self._add("served model", "served", outputs, seconds, note, chosen, costs)
         if np.isnan(self._rows[-1].get(self.metric.name, 0.0)):
             logging.warning(
                 "metric='%s' is not defined for the model's predictions of the held-out rows. "
@@ -109,7 +120,7 @@ class Board:
     def _usual(self):
         return "log_loss" if isinstance(self.target, Classes) else self.target.main_measure
 
-    def _add(self, name, kind, outputs, seconds, note, chosen=None):
+    def _add(self, name, kind, outputs, seconds, note, chosen=None, costs=None):
         measured = {}
         if outputs is not None:
             held = self.held
@@ -118,6 +129,7 @@ class Board:
                 codes, w = self.target.codes(held.y), self._asked.weigh(held).w
                 weighted = measure_classes(codes, self._asked.as_weighted(outputs), w)
                 measured[WEIGHTED] = weighted["log_loss"]
+        measured |= costs or {}
         row = {"model": name, "kind": kind, **measured, "seconds": seconds, "note": note}
         self._rows.append(row)
 
@@ -175,6 +187,6 @@ def as_board(frame: pd.DataFrame) -> Leaderboard:
     """
     board = Leaderboard(frame)
     after = frame.columns[list(frame.columns).index("kind") + 1]
-    # Without held-out rows nothing is measured.
-    board.main_metric = None if after == "seconds" else after
+    # Without held-out rows no metric is measured.
+    board.main_metric = None if after in ("seconds", "parameters") else after
     return board

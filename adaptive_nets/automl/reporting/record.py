@@ -132,11 +132,17 @@ class Recorder:
         self.facts["phases"] = self._phases
         held = None
         if judged.outputs is not None and board.held is not None:
-            held = _kept(board, judged)
+            held = held_of(board, judged)
         return Record(self.facts, held)
 
 
-def _kept(board, judged):
+def held_of(board: Board, judged: Any) -> Held:
+    """Returns what is kept of rows that were held out.
+
+    Args:
+        board: The leaderboard, with these rows.
+        judged: What the served model predicts for them, as `outputs` and `chosen`.
+    """
     held, target = board.held, board.target
     rows = np.random.default_rng(0).permutation(len(held.x))[:MOST_ROWS]
     y = target.codes(held.y) if isinstance(target, Classes) else np.asarray(held.y, "float64")

@@ -134,7 +134,11 @@ class Tabular(Generator):
             recipes = first_recipes(base, has_codes)
         else:
             recipes = next_recipes(base, has_codes, reports)
-        return [TabularBuilder(recipe, known, self.majority) for recipe in recipes]
+        return [self.builder(recipe) for recipe in recipes]
+
+    def builder(self, recipe: Recipe) -> TabularBuilder:
+        """Returns what builds a network of a recipe, once `prepare` has been called."""
+        return TabularBuilder(recipe, self._statistics, self.majority)
 
     def _kinds(self):
         if self.kinds != "auto":

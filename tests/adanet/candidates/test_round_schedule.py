@@ -53,6 +53,13 @@ def test_all_rates_of_a_round_are_as_long_as_the_round_and_keep_their_factor():
         assert float(optimizer._learning_rate(50)) == pytest.approx(0.05)
 
 
+def test_a_fixed_length_is_kept_in_rounds_of_another_length():
+    optimizer = keras.optimizers.SGD(halving())
+    LearningRates([optimizer]).fix_length(100)
+    LearningRates([optimizer]).set_length(10)
+    np.testing.assert_allclose(rates(optimizer._learning_rate, 0, 5, 50), [1, 0.95, 0.5], atol=1e-6)
+
+
 class Rates(keras.callbacks.Callback):
     """The steps taken, and the first subnetwork's rate there."""
 

@@ -48,6 +48,18 @@ class LearningRates:
                 if isinstance(chosen, RoundSchedule):
                     chosen.set_length(steps)
 
+    def fix_length(self, steps: int) -> None:
+        """Stretches every `RoundSchedule` over a number of steps, whatever the round's length is.
+
+        Args:
+            steps: Number of steps.
+        """
+        self.set_length(steps)
+        for optimizer, chosen in self._chosen:
+            if isinstance(chosen, RoundSchedule):
+                # Rounds find a schedule that is not theirs to stretch.
+                optimizer.learning_rate = ScaledSchedule(chosen, self.factor)
+
 
 class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """A schedule multiplied by a factor.

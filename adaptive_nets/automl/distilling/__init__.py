@@ -1,0 +1,1 @@
+"""One small network that predicts what a fitted estimator predicts."""

@@ -1,0 +1,1 @@
+"""What was chosen, trained again on all rows."""
