@@ -20,7 +20,6 @@ import json
 import os
 import pathlib
 import resource
-import subprocess
 import sys
 import time
 
@@ -28,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 from benchmarks.tabular import ablation, distilled, others, summary, systems, tasks
+from benchmarks.tabular.kept import add, in_process, read
 from benchmarks.tabular.measures import measure
 
 RESULTS = pathlib.Path(__file__).with_suffix(".json")
@@ -64,30 +64,6 @@ def key(result):
     timed = result["system"].partition(":")[0] in systems.TIMED
     seconds = result["seconds"] if timed else None
     return result["table"], result["system"], result["seed"], seconds
-
-
-def read(file):
-    """The results so far."""
-    return json.loads(file.read_text()) if file.exists() else []
-
-
-def add(result, file):
-    """Adds a result to the file."""
-    found = {key(each): each for each in [*read(file), result]}
-    lines = ",\n".join(json.dumps(found[each]) for each in sorted(found, key=str))
-    file.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-
-
-def in_process(name, system, seed, seconds, data_dir):
-    """The result of a job that runs in a process of its own, or `None` if it failed."""
-    command = [
-        sys.executable, __file__, "--job", json.dumps([name, system, seed, seconds]),
-        *([] if data_dir is None else ["--data_dir", str(data_dir)]),
-    ]  # fmt: skip
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        return None
-    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def parsed(argv):
@@ -165,11 +141,11 @@ def main(argv=None):
     for each in [] if given.summary else wanted(given):
         if key(each) in map(key, read(file)):
             continue
-        result = in_process(*each.values(), given.data_dir)
+        result = in_process(__file__, list(each.values()), given.data_dir)
         if result is None:
             print(" ".join(map(str, each.values())) + ": failed", flush=True)
             continue
-        add(result, file)
+        add(result, file, key)
         print(" ".join(map(str, each.values())) + f": {result['loss']:.4g}", flush=True)
     found = read(file)
     print(show(found))

@@ -94,7 +94,7 @@ def sklearn_mlp(split: Split, seconds: float, seed: int) -> Predict:
 @register
 def hist_gradient_boosting(split: Split, seconds: float, seed: int) -> Predict:
     """scikit-learn's boosted trees with their defaults; strings are categories."""
-    encode, categories = _ordinal(split.train, split.target)
+    encode, categories = ordinal(split.train, split.target)
     classifies = split.classes is not None
     kind = HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor
     model = kind(categorical_features=categories, random_state=seed)
@@ -108,7 +108,7 @@ def lightgbm(split: Split, seconds: float, seed: int) -> Predict:
     from sklearn.model_selection import train_test_split
 
     x, y = divided(split, split.train)
-    encode, categories = _ordinal(split.train, split.target)
+    encode, categories = ordinal(split.train, split.target)
     x = np.asarray(encode.fit_transform(x), "float64")
     classifies = split.classes is not None
     labels = y if classifies and pd.Series(y).value_counts().min() > 1 else None
@@ -210,7 +210,7 @@ def dense(train: pd.DataFrame, target: str) -> ColumnTransformer:
     )
 
 
-def _ordinal(train, target):
+def ordinal(train: pd.DataFrame, target: str) -> tuple[ColumnTransformer, list[int]]:
     """An encoder for trees, and the places of the categories among its columns."""
     numbers, dates, texts, categories = _kinds(train, target)
     encoder = make_column_transformer(

@@ -28,6 +28,9 @@ _OTHERS = {
 
 # Tables of this name and a number of rows are drawn, such as `generated_1000000`.
 GENERATED = "generated_"
+# Tables of insurance claims that are drawn: the number of claims, and their sum.
+CLAIMS = {"claims_number": "claims", "claims_amount": "amount"}
+_CLAIMS_ROWS = 20_000
 
 # Tables that scikit-learn ships, or that are drawn here, for runs without `--data_dir`.
 BUNDLED = {"mixed": "binary", "wine": "multiclass", "diabetes": "regression"}
@@ -43,6 +46,7 @@ class Split:
         task: `"binary"`, `"multiclass"` or `"regression"`.
         train: Training rows, with the target.
         test: Test rows, with the target.
+        when: The column by which the table is split, or `None` if rows are drawn.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Split:
     task: str
     train: pd.DataFrame
     test: pd.DataFrame
+    when: str | None = None
 
     @property
     def classes(self) -> np.ndarray | None:
@@ -66,6 +71,15 @@ def names(data_dir: pathlib.Path | None) -> list[str]:
     return [*json.loads((data_dir / "tables" / "tables.json").read_text()), *_OTHERS]
 
 
+def kind(name: str, data_dir: pathlib.Path | None) -> str:
+    """What a table's target is: `"binary"`, `"multiclass"` or `"regression"`."""
+    if data_dir is None:
+        return BUNDLED[name]
+    if name in _OTHERS:
+        return _OTHERS[name][4]
+    return json.loads((data_dir / "tables" / "tables.json").read_text())[name]["task"]
+
+
 def load(name: str, seed: int, data_dir: pathlib.Path | None, most: int | None = None) -> Split:
     """A table, split by a seed.
 
@@ -73,7 +87,7 @@ def load(name: str, seed: int, data_dir: pathlib.Path | None, most: int | None =
     class. Of adult, whose test rows are fixed, the training rows are drawn (nine tenths).
 
     Args:
-        name: Name of the table, or `generated_ROWS`.
+        name: Name of the table, `generated_ROWS`, or one of `CLAIMS`.
         seed: Seed of the split.
         data_dir: Folder of the tables, or `None` for what is bundled.
         most: Number of rows to keep. Defaults to `None`: all.
@@ -81,6 +95,10 @@ def load(name: str, seed: int, data_dir: pathlib.Path | None, most: int | None =
     if name.startswith(GENERATED):
         frame = generated_table(int(name.removeprefix(GENERATED)), 0)
         return _split(name, frame, "bought", "binary", seed, most)
+    if name in CLAIMS:
+        rest = [column for column in CLAIMS.values() if column != CLAIMS[name]]
+        frame = claims_table(_CLAIMS_ROWS, 0).drop(columns=rest)
+        return _split(name, frame, CLAIMS[name], "regression", seed, most)
     if data_dir is None:
         frame, target, task = _bundled(name)
         return _split(name, frame, target, task, seed, most)
@@ -121,7 +139,8 @@ def _in_time(name, frame, target, task, when, seed, most):
     frame = frame.iloc[np.argsort(pd.to_datetime(frame[when], format="mixed"), kind="stable")]
     cut = round(len(frame) * (1 - TEST_SHARE))
     train, _ = train_test_split(frame.iloc[:cut], test_size=0.1, random_state=seed)
-    return Split(name, target, task, _few(train, most, seed), _few(frame.iloc[cut:], most, seed))
+    test = _few(frame.iloc[cut:], most, seed)
+    return Split(name, target, task, _few(train, most, seed), test, when)
 
 
 def _few(frame, most, seed):
@@ -180,3 +199,28 @@ def generated_table(rows: int, seed: int) -> pd.DataFrame:
     for name in ("number_1", "whole_1", "category_3", "note"):
         table[name] = table[name].where(rng.random(rows) > 0.1)
     return table.assign(bought=bought)
+
+
+def claims_table(rows: int, seed: int) -> pd.DataFrame:
+    """A table of insured cars: the number of claims of a year, mostly 0, and their sum."""
+    rng = np.random.default_rng(seed)
+    age = rng.integers(18, 90, rows)
+    car_age = rng.integers(0, 20, rows)
+    power = rng.integers(4, 13, rows)
+    density = np.exp(rng.normal(6.0, 1.5, rows)).round()
+    bonus = np.clip(rng.normal(65.0, 20.0, rows).round(), 50, 150)
+    region, brand = rng.integers(0, 6, rows), rng.integers(0, 8, rows)
+    young = np.exp(-np.maximum(age - 18, 0) / 6.0)
+    often = -2.6 + 1.2 * young + 0.02 * (bonus - 50) + 0.12 * (np.log(density) - 6)
+    often += 0.25 * (region == 2) - 0.2 * (car_age > 12) + 0.1 * (brand % 3) * (power > 8)
+    claims = rng.poisson(np.exp(often))
+    mean = np.exp(7.0 + 0.06 * power - 0.02 * car_age + 0.4 * young + 0.3 * (brand == 5))
+    amount = rng.gamma(2.0 * np.maximum(claims, 1)) * mean / 2.0 * (claims > 0)
+    regions = np.array(["North", "East", "South", "West", "Centre", "Islands"], object)
+    return pd.DataFrame(
+        {
+            "age": age, "car_age": car_age, "power": power, "density": density, "bonus": bonus,
+            "region": regions[region], "brand": np.array([f"B{k}" for k in range(8)])[brand],
+            "claims": claims, "amount": amount.round(2),
+        }
+    )  # fmt: skip

@@ -30,7 +30,8 @@ def test_automl_results_are_kept_and_not_run_again(tmp_path, monkeypatch):
     monkeypatch.setattr(automl, "RESULTS", tmp_path / "automl.json")
     asked = []
 
-    def job(name, system, seed, seconds, data_dir):
+    def job(script, each, data_dir):
+        name, system, seed, seconds = each
         asked.append((name, system, seed, seconds))
         failed = system == "linear"
         return None if failed else {
