@@ -83,7 +83,7 @@ def test_all_rows_and_their_values_are_learnt(model, again, later):
     column = list(again.classes_).index("yes")
     before, after = model.predict_proba(x)[:, column], again.predict_proba(x)[:, column]
     # Young people did not buy where the city was unknown.
-    assert before.mean() < 0.5 < after.mean()
+    assert before.mean() + 0.2 < after.mean()
     assert model.evaluate(later)["log_loss"] > again.evaluate(later)["log_loss"]
 
 
