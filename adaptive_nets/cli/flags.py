@@ -290,7 +290,7 @@ def _define_export(values: flags.FlagValues) -> None:
 
 
 def _define_importances(values: flags.FlagValues) -> None:
-    _model_dir(values, "Folder of the fit.")
+    _model_dir(values, "Folder of the search, as fit has left it.")
     _table(values, f"{TABLE_HELP} with the target, of rows that were not trained on.")
     flags.DEFINE_float("time_limit", None, "Seconds for it.", flag_values=values)
     _above_zero(values, "time_limit")

@@ -10,6 +10,7 @@ from adaptive_nets.adanet.inspection.leaderboard import Leaderboard
 from adaptive_nets.automl.baselines.fit_baselines import Baseline
 from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.deciding.decision import Decision
+from adaptive_nets.automl.deciding.tuning import tune
 from adaptive_nets.automl.judging.scoring import Metric, measure_classes, measure_numbers, score
 from adaptive_nets.automl.targets import Classes, Target
 
@@ -110,11 +111,31 @@ class Board:
 
         Where it is defined for neither, they are compared by log loss or root mean squared error.
         """
-        found = [self.measure(self.held.y, each, self.held.w) for each in (outputs, than)]
+        held = self.held
+        found = [
+            self.measure(held.y, each, held.w, self.predicted(each)) for each in (outputs, than)
+        ]
         first, second = (each[self.metric.name] for each in found)
         if np.isnan(first) and np.isnan(second):
             return found[0][self._usual] < found[1][self._usual]
         return np.isnan(second) or self.metric.better(first, second)
+
+    def predicted(self, outputs: np.ndarray) -> np.ndarray | None:
+        """Returns the classes that outputs for the held-out rows lead to.
+
+        Thresholds and factors are tuned if the metric reads them, each on other rows than those
+        that it decides.
+
+        Args:
+            outputs: What a model predicts.
+
+        Returns:
+            `[rows]` positions of classes, or `None` if `rule` says them, or for numbers.
+        """
+        if not isinstance(self.target, Classes) or (self.rule and self.rule.costs is not None):
+            return None
+        codes = self.target.codes(self.held.y)
+        return tune(self.metric, self.target.labels, codes, outputs, self.held.w, self.rule)[1]
 
     @property
     def _usual(self):
@@ -124,6 +145,7 @@ class Board:
         measured = {}
         if outputs is not None:
             held = self.held
+            chosen = self.predicted(outputs) if chosen is None else chosen
             measured = self.measure(held.y, outputs, held.w, chosen)
             if self._asked.factors is not None:
                 codes, w = self.target.codes(held.y), self._asked.weigh(held).w

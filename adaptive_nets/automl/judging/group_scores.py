@@ -48,17 +48,17 @@ class GroupScores:
             kept = np.sort(np.random.default_rng(0).permutation(len(table))[:_MOST_ROWS])
             table, scores = table.iloc[kept], scores[kept]
             weights = None if weights is None else weights[kept]
-        columns = {}
+        columns, most = {}, min(_MOST_GROUPS, len(table) // 2)
         for name in table.columns:
             if len(columns) == _MOST_COLUMNS:
                 break
             try:
-                if table[name].nunique(dropna=False) > _MOST_GROUPS:
+                if table[name].nunique(dropna=False) > most:
                     continue
                 codes, values = pd.factorize(texts_of(schema, table, name))
             except (TypeError, ValueError):
                 continue  # Values that are no groups, such as arrays.
-            if len(values) <= _MOST_GROUPS:
+            if len(values) <= most:
                 columns[str(name)] = list(values), codes
         return cls(scores, weights, columns)
 
@@ -74,8 +74,9 @@ class GroupScores:
         if not isinstance(by, str) or by not in self.columns:
             known = f", such as {some(self.columns)}" if self.columns else ""
             raise ValueError(
-                f"by must be the name of a column of at most {_MOST_GROUPS} different values among "
-                f"the rows that were held out{known}. Received: by={show(by)}."
+                f"by must be the name of a column of few different values, at most {_MOST_GROUPS} "
+                "and half as many as the rows that were held out"
+                f"{known}. Received: by={show(by)}."
             )
         return by
 

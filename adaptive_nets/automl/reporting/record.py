@@ -19,7 +19,7 @@ from adaptive_nets.report.content.environment import versions
 
 # Rows whose labels and outputs are kept, and those whose features are, in this process only.
 MOST_ROWS, MOST_FEATURES = 5000, 1000
-_ARRAYS = ("y", "outputs", "weights", "baseline_outputs", "chosen")
+_ARRAYS = ("y", "outputs", "weights", "baseline_outputs", "chosen", "baseline_chosen")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Held:
         baseline: Name of the best baseline, or `None`.
         baseline_outputs: Its outputs, or `None`.
         chosen: `[rows]` positions of predicted classes, or `None`.
+        baseline_chosen: The same of the baseline.
         table: Features of some of the rows, the first ones, or `None`. They are not saved.
     """
 
@@ -42,6 +43,7 @@ class Held:
     baseline: str | None = None
     baseline_outputs: np.ndarray | None = None
     chosen: np.ndarray | None = None
+    baseline_chosen: np.ndarray | None = None
     table: pd.DataFrame | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -150,6 +152,10 @@ def held_of(board: Board, judged: Any) -> Held:
     for each in board.baselines:
         if each.outputs is not None and (best is None or board.is_better(each.outputs, values)):
             best, values = each.name, each.outputs
+    own = None
+    if values is not None:
+        own = board.predicted(values)
+        own = board.rule.chosen(values) if own is None and board.rule is not None else own
     return Held(
         y[rows],
         np.asarray(judged.outputs)[rows],
@@ -157,6 +163,7 @@ def held_of(board: Board, judged: Any) -> Held:
         best,
         None if values is None else np.asarray(values)[rows],
         None if judged.chosen is None else judged.chosen[rows],
+        None if own is None else own[rows],
         held.x.iloc[rows[:MOST_FEATURES]],
     )
 

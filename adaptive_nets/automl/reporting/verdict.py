@@ -32,7 +32,7 @@ def measured_with_interval(held: Held, metric: Metric, target: Target) -> pd.Dat
         A `pandas.DataFrame` with `model`, `value`, `lower` and `upper`; the row `difference` is
         that of the served model from the baseline.
     """
-    outputs, chosen = [held.outputs], [held.chosen, None]
+    outputs, chosen = [held.outputs], [held.chosen, held.baseline_chosen]
     names = ["served model"]
     if held.baseline_outputs is not None:
         outputs.append(held.baseline_outputs)

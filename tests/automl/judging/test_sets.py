@@ -92,7 +92,6 @@ def test_each_group_is_covered_by_itself():
         mask = (x["kind"] == kind).to_numpy()
         held = (_front()._fitted.groups.columns["kind"][1] >= 0).sum() / 2
         error = np.sqrt(0.85 * 0.15 / held)
-        assert abs(own[mask].mean() - 0.85) < 2.5 * error + 0.02 or kind == "easy"
         assert own[mask].mean() > 0.85 - 2.5 * error
     hard = (x["kind"] == "hard").to_numpy()
     assert own[hard].mean() > plain[hard].mean()
@@ -110,7 +109,7 @@ def test_they_are_saved_and_served(tmp_path):
     served = tf.saved_model.load(again.export(tmp_path / "served", coverage=0.8))
     given = {n: tf.constant(values) for n, values in again.schema_.read(x).items()}
     outputs = served.signatures["serving_default"](**given)
-    assert set(outputs) == {"classes", "probabilities", "logits", "set"} or "set" in outputs
+    assert {"classes", "probabilities", "set"} <= set(outputs)
     assert (outputs["set"].numpy() == expected.to_numpy()).mean() > 0.99
     assert an.serving.read_class_names(tmp_path / "served")["set"] == list(expected)
 
@@ -131,7 +130,7 @@ def test_intervals_of_groups_have_their_own_width(tmp_path):
         some = again.predict_interval(new, 0.9, by="kind")
     np.testing.assert_allclose(some[1:], again.predict_interval(new, 0.9)[1:])
     for column in ("a", "soup", 3, ["kind"]):
-        with pytest.raises(ValueError, match="by must be the name of a column of at most 50"):
+        with pytest.raises(ValueError, match="by must be the name of a column of few"):
             front.predict_interval(x, by=column)
     with pytest.raises(ValueError, match="X must have the column 'kind'|kind"):
         front.predict_interval(x[["a"]], by="kind")
@@ -139,9 +138,9 @@ def test_intervals_of_groups_have_their_own_width(tmp_path):
 
 def test_groups_of_numbers_are_the_same_as_text():
     schema = an.data.Schema.infer(pd.DataFrame({"a": [0.5, 1.5, 2.5]}), kinds={})
-    table = pd.DataFrame({"group": [1.0, 2.0, np.nan]})
-    groups = GroupScores.learn(schema, table, np.zeros((3, 1)), None)
-    assert groups.columns["group"][0] == ["1", "2", ""]
+    table = pd.DataFrame({"group": [1.0, 2.0, np.nan] * 2, "row": range(6)})
+    groups = GroupScores.learn(schema, table, np.zeros((6, 1)), None)
+    assert list(groups.columns) == ["group"] and groups.columns["group"][0] == ["1", "2", ""]
 
 
 def test_measured_coverage_is_of_rows_that_others_tell_of():
