@@ -146,6 +146,7 @@ generators = (
     an.generators.Growth,
     an.generators.Pool,
     an.generators.Tabular,
+    an.generators.Tuned,
 )
 growth = (
     an.growth.Action,
