@@ -40,7 +40,7 @@ def exchange(
         others = random.integers(0, count, (len(some), _DRAWN))
         far = np.abs(numbers[others] - numbers[some][:, None]).sum(axis=2)
         far += (codes[others] != codes[some][:, None]).sum(axis=2)
-        # A row is no neighbour of its own.
+        # A row is not its own neighbour.
         far[others == some[:, None]] = np.inf
         partner[start : start + _BLOCK] = others[np.arange(len(some)), far.argmin(axis=1)]
     taken = {}

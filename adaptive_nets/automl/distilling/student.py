@@ -13,8 +13,7 @@ from adaptive_nets.adanet import AdaNet, EarlyStopping
 from adaptive_nets.adanet.inspection.predictions import compute_logits
 from adaptive_nets.automl.distilling.augment import exchange
 from adaptive_nets.automl.distilling.mimic import Mimic
-from adaptive_nets.automl.fitted import Fitted, in_unit_of
-from adaptive_nets.automl.fitting import Encoder
+from adaptive_nets.automl.fitted import Fitted, call_eagerly, in_unit_of
 from adaptive_nets.automl.searching import batch_size
 from adaptive_nets.automl.targets import Numbers
 from adaptive_nets.data.encoding import fit_encoding
@@ -55,9 +54,10 @@ def teach(
     order = random.permutation(len(table))
     inner = min(_MOST_INNER, max(1, round(_INNER_SHARE * len(table))))
     held, kept = table.iloc[order[:inner]], table.iloc[order[inner:]]
-    encoder = Encoder(schema, fit_encoding(schema, table))
+    encoding = fit_encoding(schema, table)
     most = min(_MOST_ROWS, _TIMES * len(kept)) - len(kept)
-    drawn = exchange(kept, encoder(kept), max(0, most), derive_seed(seed, "drawn rows"))
+    encoded = call_eagerly(encoding, schema.read(kept))
+    drawn = exchange(kept, encoded, max(0, most), derive_seed(seed, "drawn rows"))
     said_by = _Teacher(teacher)
     known = said_by.ask(held), said_by.ask(kept)
     drawn, said = said_by.ask_within(drawn, _ASKING_SHARE * seconds - (time.monotonic() - began))
@@ -73,7 +73,7 @@ def teach(
         training="independent",
         adanet_lambda=0.0,
         early_stopping=EarlyStopping(average=0.995),
-        preprocessing=encoder.model,
+        preprocessing=encoding,
         seed=derive_seed(seed, "student"),
     )
     search.adopt(None, search.state, schema)

@@ -76,6 +76,9 @@ class Explains:
         if seed >= 2**32:
             raise ValueError(f"seed must be less than 2**32, as NumPy's. Received: seed={seed}.")
         named = make_metric(self.metric if metric is None else metric, self._own_metric)
+        if named.name == "log_loss":
+            # The scorer's rounding of probabilities near 1 is part of scikit-learn's importances.
+            named = make_metric("neg_log_loss", self._own_metric)
         rows = self._judged(X, y, sample_weight)
         if len(rows.y) < 2:
             raise ValueError(

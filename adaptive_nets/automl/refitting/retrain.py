@@ -137,7 +137,7 @@ class Networks:
         except ValueError as error:
             raise ValueError(
                 "refit needs a generator that its configuration describes, so that it can learn "
-                "from the rows anew. Register its class and override get_config. "
+                "from the rows again. Register its class and override get_config. "
                 f"Received: {type(given).__name__} ({error})"
             ) from error
         generator.prepare(encoded)

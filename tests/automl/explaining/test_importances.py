@@ -47,15 +47,16 @@ def regressor(table):
 
 @pytest.mark.parametrize(
     "metric, weighted",
-    [("neg_log_loss", False), ("accuracy", True), ("balanced_accuracy", True)],
+    [(None, False), ("neg_log_loss", False), ("accuracy", True), ("balanced_accuracy", True)],
 )
 def test_scikit_learn_finds_the_same(classifier, table, metric, weighted):
     x, y = table.drop(columns=["score", "bought"])[:120], table["bought"][:120]
     w = np.linspace(0.5, 2.0, 120) if weighted else None
     found = classifier.importances(x, y, w, metric=metric, repeats=3, seed=4)
     expected = permutation_importance(
-        classifier, x, y, scoring=metric, n_repeats=3, random_state=4, sample_weight=w
-    )
+        classifier, x, y, scoring=metric or "neg_log_loss", n_repeats=3, random_state=4,
+        sample_weight=w,
+    )  # fmt: skip
     np.testing.assert_allclose(
         found.set_index("feature").loc[x.columns, "importance"],
         expected.importances_mean,
