@@ -304,7 +304,7 @@ def _define_report(values: flags.FlagValues) -> None:
     flags.DEFINE_string("out", None, text, flag_values=values)
     _table(values, f"{TABLE_HELP} to measure on, for what fit has found.")
     _data(values, "Data set whose test part is measured on, for a search")
-    text = "Seconds for importances, for what fit has found. Default: 5."
+    text = "Seconds for importances, for what fit has found. Default: 4."
     flags.DEFINE_float("time_limit", None, text, flag_values=values)
     _above_zero(values, "time_limit")
 

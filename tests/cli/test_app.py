@@ -39,9 +39,7 @@ def test_help_of_a_command_explains_its_flags(capsys, name):
     assert app.main([name, "--model_dir=x", "--help"]) == 0
     out, _ = capsys.readouterr()
     assert out.startswith(f"usage: adaptive-nets {name} ")
-    first = (
-        "--out: Path of the .keras file" if name == "fuse" else "--model_dir: Folder of the "
-    )
+    first = "--out: Path of the .keras file" if name == "fuse" else "--model_dir: Folder of the "
     assert first in out
     assert "adaptive_nets.cli" not in out
     assert ("--time_limit: Maximum duration of the search" in out) == (name == "search")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.scoring import make_metric, metric_for
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.reporting.record import Held, Record
@@ -21,7 +22,7 @@ class Reports:
     """An estimator that reports on its fit."""
 
     def report(
-        self, path: str | os.PathLike, X: Any = None, y: Any = None, *, time_limit: float = 5.0
+        self, path: str | os.PathLike, X: Any = None, y: Any = None, *, time_limit: float = 4.0
     ) -> Path | list[Path]:
         """Writes a report: how good the model is, on what data, why, and how it was found.
 
@@ -32,7 +33,7 @@ class Reports:
                 `fit` has held out.
             y: Their labels, or the name of their column. Defaults to `None`: the column that `fit`
                 took.
-            time_limit: Seconds for importances and partial dependence. Defaults to 5.
+            time_limit: Seconds for importances and partial dependence. Defaults to 4.
 
         Returns:
             The path; of a folder, a list of the paths of its files.
@@ -56,13 +57,13 @@ class Reports:
         path = check_report_path(path)
         return write_report(self.report_data(X, y, time_limit=time_limit), path)
 
-    def report_data(self, X: Any = None, y: Any = None, *, time_limit: float = 5.0) -> Report:
+    def report_data(self, X: Any = None, y: Any = None, *, time_limit: float = 4.0) -> Report:
         """Returns what `report` writes, as a `report.Report` of named DataFrames.
 
         Args:
             X: Rows to measure the model on. Defaults to `None`: the rows that `fit` has held out.
             y: Their labels, or the name of their column. Defaults to `None`.
-            time_limit: Seconds for importances and partial dependence. Defaults to 5.
+            time_limit: Seconds for importances and partial dependence. Defaults to 4.
 
         Returns:
             The report: `print(report)` says what it holds, and `report["leaderboard"]` is a frame.
@@ -74,17 +75,18 @@ class Reports:
         rows = None if held is None or held.table is None else self._rows_held(held)
         if X is None and y is not None:
             raise ValueError("y must be None where X is: there are no rows that it belongs to.")
+        outputs = None
         if X is not None:
-            tested = self.evaluate(X, y)
-            table, labels, _ = self._with_target(X, y)
-            rows = self._labelled(table, labels, None, learn=False, read=self._reader())
-            rows = rows.with_labels(fitted.target.plain(rows.y))
+            rows = self._judged(X, y, None)
+            outputs = fitted.outputs(rows.x)
             where = f"the {len(rows.x):,} rows passed to the report"
         classes = fitted.target.labels if isinstance(fitted.target, Classes) else None
         # Without rows there is nothing to measure: any numbers do.
         known = next((each.y for each in (rows, held) if each is not None), np.arange(1.0, 4.0))
         metric = metric_for(make_metric(self.metric, self._own_metric), classes, known)
-        about = Told(fitted, record, metric, self.get_params(), tested, where)
+        if outputs is not None:
+            tested = Board(metric, fitted.target, None).measure(rows.y, outputs, rows.w)
+        about = Told(fitted, record, metric, self.get_params(), tested, where, outputs)
         return estimator_report(about, self, rows, time_limit)
 
     def _rows_held(self, held: Held) -> Labelled:

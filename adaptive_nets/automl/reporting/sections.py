@@ -50,6 +50,7 @@ class Told:
         settings: The estimator's arguments.
         tested: Metrics of the rows that were passed, or none.
         where: Which rows these are, or `None`.
+        outputs: What is predicted for these rows, or `None`.
     """
 
     fitted: Fitted
@@ -58,6 +59,7 @@ class Told:
     settings: dict[str, Any]
     tested: dict[str, float]
     where: str | None
+    outputs: np.ndarray | None
 
     @property
     def classes(self) -> np.ndarray | None:
@@ -176,7 +178,7 @@ def _predictions(told, rows) -> Iterator[Section]:
     """Yields how well each class, or the number, is predicted."""
     target, held = told.fitted.target, told.record.held
     if told.where is not None:
-        y, outputs, weights, where = rows.y, told.fitted.outputs(rows.x), rows.w, told.where
+        y, outputs, weights, where = rows.y, told.outputs, rows.w, told.where
         if told.classes is not None:
             y, chosen = target.codes(y), told.fitted.choose(outputs)
         else:
