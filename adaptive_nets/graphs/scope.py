@@ -79,18 +79,24 @@ def _configured(operation: Any, settings: dict[str, Any], trust_lambdas: bool) -
     with in_scope(known, trust_lambdas):
         try:
             return type(operation).from_config(by_module(given, known))
-        except Exception:
-            if not any(_is_form(each) for each in given.values()):
-                raise
-            return _of_parts(type(operation), by_module(given, known))
+        except Exception as error:
+            return _of_parts(type(operation), by_module(given, known), error)
 
 
-def _of_parts(kind: type, config: dict[str, Any]) -> Any:
+def _of_parts(kind: type, config: dict[str, Any], error: Exception) -> Any:
     """A layer of a class that does not make objects of the forms in its own configuration.
 
     Or that takes a form of None for one.
+
+    Raises:
+        Exception: What Keras raised, where this is not the reason.
     """
-    return kind(**{name: _of_form(each) for name, each in config.items()})
+    if not any(_is_form(each) for name, each in config.items() if name != "dtype"):
+        raise error
+    try:
+        return kind(**{name: _of_form(each) for name, each in config.items()})
+    except Exception:
+        raise error from None
 
 
 def _is_form(value: Any) -> bool:
@@ -242,11 +248,10 @@ def made_of(config: dict[str, Any], like: Any, trust_lambdas: bool = True) -> An
     with in_scope(known, trust_lambdas):
         try:
             new = keras.saving.deserialize_keras_object(by_module(config, known))
-        except Exception:
-            same = config["class_name"] == type(like).__name__
-            if not (same and any(_is_form(each) for each in config["config"].values())):
+        except Exception as error:
+            if config["class_name"] != type(like).__name__:
                 raise
-            new = _of_parts(type(like), by_module(config["config"], known))
+            new = _of_parts(type(like), by_module(config["config"], known), error)
     lost = lost_settings(like, new)
     if lost:
         raise ValueError(f"get_config() of {type(like).__name__} does not say {', '.join(lost)}")

@@ -285,8 +285,8 @@ def _moved(collapsed: keras.Model, into: keras.Model) -> keras.Model:
     if len({id(new) for new in found.values()}) < len(found):
         raise ValueError(refusal.format("several of its weights have one counterpart"))
     for old, new in pairs:
-        held = [keras.ops.convert_to_numpy(each) for each in (new, found[id(old)])]
-        if not np.array_equal(*held):
+        other = found[id(old)]
+        if other is not new and not np.array_equal(*map(keras.ops.convert_to_numpy, (new, other))):
             what = f"its weight {old.path!r} stands for several, which are not alike any more"
             raise ValueError(refusal.format(what))
     for weight in into.weights:

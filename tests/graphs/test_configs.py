@@ -177,7 +177,8 @@ class Unformed(layers.Layer):
         self.units = inner.units
 
     def build(self, input_shape):
-        self.inner.build(input_shape)
+        if not self.inner.built:
+            self.inner.build(input_shape)
 
     def call(self, x):
         return self.inner(x)

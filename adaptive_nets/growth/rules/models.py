@@ -11,7 +11,7 @@ from adaptive_nets.graphs.read import PLAIN_MODELS, functional, ordered_nodes
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.graphs.state import layer_pairs
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.registry import register_by_call, register_rule
+from adaptive_nets.growth.core.registry import find_rule, register_by_call, register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
 from adaptive_nets.growth.core.segments import Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord
@@ -136,4 +136,17 @@ def rule_by_graph(nodes: Sequence[Any]) -> Rule | None:
         graphs = [unfolded(node) for node in nodes]
     except Hidden:
         return None
-    return OwnLayerRule(graphs)
+    return OwnLayerRule(graphs) if all(map(_can_stand, ordered_nodes(graphs[0]))) else None
+
+
+def _can_stand(node: Any) -> bool:
+    """Whether a layer in another can stand on its own: only the other may know how to make it."""
+    layer = node.operation
+    rule = find_rule(type(layer))
+    if not isinstance(layer, keras.Layer) or (rule is not None and not rule.carries):
+        return True
+    try:
+        again(layer)
+    except Exception:
+        return rule_by_graph([node]) is not None
+    return True
