@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -57,7 +58,7 @@ class Decision:
         """
         if self.threshold is not None:
             # In the dtype of the probabilities, so that Python and a served model agree.
-            dtype = np.dtype("float64" if str(probabilities.dtype).endswith("64") else "float32")
+            dtype = np.dtype(keras.backend.standardize_dtype(probabilities.dtype))
             positive = probabilities[:, 1] >= dtype.type(self.threshold)
             return ops.cast(positive, "int32") if library is ops else positive.astype("int64")
         if self.costs is not None:
