@@ -21,8 +21,8 @@ from adaptive_nets.generators import Tabular
 
 # The share of the real rows by which networks are stopped and chosen, and the most of them.
 _INNER_SHARE, _MOST_INNER = 0.1, 5000
-# Networks are trained on so many rows in all for each real one, but no more than these.
-_TIMES, _MOST_ROWS = 8, 200_000
+# Networks are trained on so many rows in all for each real one, but no fewer or more than these.
+_TIMES, _LEAST_ROWS, _MOST_ROWS = 8, 20_000, 200_000
 # At most this share of the time is spent on what the teacher says.
 _ASKING_SHARE = 0.25
 # Rows that the teacher is asked about at a time, by which its speed is measured.
@@ -55,7 +55,7 @@ def teach(
     inner = min(_MOST_INNER, max(1, round(_INNER_SHARE * len(table))))
     held, kept = table.iloc[order[:inner]], table.iloc[order[inner:]]
     encoding = fit_encoding(schema, table)
-    most = min(_MOST_ROWS, _TIMES * len(kept)) - len(kept)
+    most = min(_MOST_ROWS, max(_LEAST_ROWS, _TIMES * len(kept))) - len(kept)
     encoded = call_eagerly(encoding, schema.read(kept))
     drawn = exchange(kept, encoded, max(0, most), derive_seed(seed, "drawn rows"))
     said_by = _Teacher(teacher)

@@ -107,6 +107,23 @@ def test_classes_are_distilled_with_their_calibration(table):
     assert list(found.classes_) == ["old", "young"]
 
 
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    "settings",
+    [{"output": "quantiles"}, {"output": "distribution"}, {"loss": "poisson"}, {"loss": "gamma"}],
+    ids=str,
+)
+def test_every_kind_of_number_is_distilled(table, settings):
+    x = table.drop(columns="rent")
+    model = an.AutoRegressor(time_limit=0.1, seed=0, verbose=0, **settings).fit(table, "rent")
+    found = model.distil(size=16)
+    gap = np.sqrt(np.mean((model.predict(x) - found.predict(x)) ** 2))
+    assert gap < 0.4 * table["rent"].std()
+    low, high = found.predict_interval(x, 0.8).T
+    assert ((low < table["rent"]) & (table["rent"] < high)).mean() > 0.6
+    assert list(found.leaderboard()["kind"]) == ["teacher", "served"]
+
+
 def test_training_rows_are_neither_pickled_nor_saved(model):
     assert model._fitted.rows is not None
     assert pickle.loads(pickle.dumps(model))._fitted.rows is None
