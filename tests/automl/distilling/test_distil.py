@@ -16,7 +16,7 @@ def few_steps():
     with pytest.MonkeyPatch.context() as patch:
         short = functools.partial(an.AdaNet, steps_per_iteration=150)
         patch.setattr(student, "AdaNet", short)
-        patch.setattr(student, "_KINDS", ("mlp",))
+        patch.setattr(student, "_KIND", "mlp")
         yield
 
 
