@@ -40,9 +40,10 @@ class Distils:
         """Returns an estimator with one small network that predicts what this one does.
 
         The network learns the model's outputs: for rows without labels, and for further rows that
-        are drawn from them by exchanging columns between rows that are near. Plain networks and
-        RealMLPs of this size are trained, and the one is taken that comes nearest to the model on a
-        tenth of the rows, which are kept apart. Predictions, probabilities, intervals, `save` and
+        are drawn from them by exchanging columns between rows that are near. It is a RealMLP of
+        three hidden layers. Where there are integers with few values, two are trained, one of which
+        reads them as categories, and the one is taken that comes nearest to the model on a tenth of
+        the rows, which are kept apart. Predictions, probabilities, intervals, `save` and
         `export` are as before; intervals and the temperature are measured again on rows that
         were held out.
 

@@ -21,14 +21,14 @@ from adaptive_nets.generators import Tabular
 
 # The share of the real rows by which networks are stopped and chosen, and the most of them.
 _INNER_SHARE, _MOST_INNER = 0.1, 5000
-# Networks are trained on so many rows in all for each real one, but no more than these.
-_TIMES, _MOST_ROWS = 8, 200_000
+# Networks are trained on so many rows in all for each real one, but no fewer or more than these.
+_TIMES, _LEAST_ROWS, _MOST_ROWS = 8, 20_000, 200_000
 # At most this share of the time is spent on what the teacher says.
 _ASKING_SHARE = 0.25
 # Rows that the teacher is asked about at a time, by which its speed is measured.
 _ASKED = 4096
-# Kinds of networks that are tried, and rows per call.
-_KINDS, _BATCH = ("realmlp", "mlp"), 1024
+# Kind of the networks, and rows per call.
+_KIND, _BATCH = "realmlp", 1024
 
 
 def teach(
@@ -36,8 +36,9 @@ def teach(
 ) -> tuple[keras.Model, str]:
     """Returns a network from raw columns to what the teacher's model gives, and a note on it.
 
-    Networks of a few kinds learn the teacher's outputs for real rows and for further ones that are
-    drawn from them. A tenth of the real rows is kept apart: by them networks are stopped, and the
+    A RealMLP learns the teacher's outputs for real rows and for further ones that are drawn from
+    them; where there are integers with few values, so does another one that reads them as
+    categories too. A tenth of the real rows is kept apart: by them networks are stopped, and the
     best one is chosen. No label is read.
 
     Args:
@@ -55,7 +56,7 @@ def teach(
     inner = min(_MOST_INNER, max(1, round(_INNER_SHARE * len(table))))
     held, kept = table.iloc[order[:inner]], table.iloc[order[inner:]]
     encoding = fit_encoding(schema, table)
-    most = min(_MOST_ROWS, _TIMES * len(kept)) - len(kept)
+    most = min(_MOST_ROWS, max(_LEAST_ROWS, _TIMES * len(kept))) - len(kept)
     encoded = call_eagerly(encoding, schema.read(kept))
     drawn = exchange(kept, encoded, max(0, most), derive_seed(seed, "drawn rows"))
     said_by = _Teacher(teacher)
@@ -65,7 +66,7 @@ def teach(
     head = teacher.target.head()
     search = AdaNet(
         Mimic(head),
-        Tabular(list(_KINDS), width=size, dropout=0.0),
+        Tabular(_KIND, width=size, dropout=0.0),
         max_iterations=1,
         ensemble_strategies=("solo",),
         mixture_weights="uniform",

@@ -16,7 +16,7 @@ def few_steps():
     with pytest.MonkeyPatch.context() as patch:
         short = functools.partial(an.AdaNet, steps_per_iteration=150)
         patch.setattr(student, "AdaNet", short)
-        patch.setattr(student, "_KINDS", ("mlp",))
+        patch.setattr(student, "_KIND", "mlp")
         yield
 
 
@@ -105,6 +105,23 @@ def test_classes_are_distilled_with_their_calibration(table):
     assert np.abs(found.predict_proba(x) - model.predict_proba(x)).mean() < 0.1
     assert found.calibration_ is not None and len(found.calibration_) == 2
     assert list(found.classes_) == ["old", "young"]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    "settings",
+    [{"output": "quantiles"}, {"output": "distribution"}, {"loss": "poisson"}, {"loss": "gamma"}],
+    ids=str,
+)
+def test_every_kind_of_number_is_distilled(table, settings):
+    x = table.drop(columns="rent")
+    model = an.AutoRegressor(time_limit=0.1, seed=0, verbose=0, **settings).fit(table, "rent")
+    found = model.distil(size=16)
+    gap = np.sqrt(np.mean((model.predict(x) - found.predict(x)) ** 2))
+    assert gap < 0.4 * table["rent"].std()
+    low, high = found.predict_interval(x, 0.8).T
+    assert ((low < table["rent"]) & (table["rent"] < high)).mean() > 0.6
+    assert list(found.leaderboard()["kind"]) == ["teacher", "served"]
 
 
 def test_training_rows_are_neither_pickled_nor_saved(model):

@@ -126,6 +126,17 @@ def test_a_linear_model_is_fitted_again(later):
     np.testing.assert_allclose(high - low, width, rtol=1e-4)
 
 
+@pytest.mark.exhaustive
+def test_folds_are_drawn_again(table, short):
+    model = an.AutoClassifier(
+        generator=an.generators.Tabular("mlp", width=8), folds=2, seed=0, verbose=0
+    ).fit(table, "bought")
+    found = model.refit(table)
+    assert found.evaluate(table)["log_loss"] < 1.2 * model.evaluate(table)["log_loss"]
+    x = table.drop(columns="bought")
+    assert np.abs(found.predict_proba(x) - model.predict_proba(x)).max() > 1e-3
+
+
 def test_rows_that_do_not_fit_are_refused_before_work(model, table):
     x, y = table.drop(columns="bought"), table["bought"]
     for given, words in [
