@@ -145,7 +145,10 @@ class Masks:
         flat = keras.tree.flatten((args, kwargs))
         if not isinstance(layer, keras.Layer) or not any(id(x) in self._lost for x in flat):
             return {}
-        bound = inspect.signature(layer.call).bind(*args, **kwargs).arguments
+        signature = inspect.signature(layer.call)
+        # What Keras tells all layers, such as `training`, a layer need not take.
+        known = {name: x for name, x in kwargs.items() if name in signature.parameters}
+        bound = signature.bind(*args, **known).arguments
         return {
             name: value
             for name, value in bound.items()
