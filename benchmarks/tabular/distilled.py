@@ -112,7 +112,7 @@ def table(found: list[dict[str, Any]]) -> str:
         time = each["distilled_microseconds_a_row"] / each["microseconds_a_row"]
         near, quick = near + (rise <= MOST_RISE), quick + (time <= MOST_TIME)
         lines.append(
-            f"| {each['table']} | {each['loss']:,.4g} | {each['distilled_loss']:,.4g} "
+            f"| {each['table']} | {_shown(each['loss'])} | {_shown(each['distilled_loss'])} "
             f"| {100 * rise:+.1f} % | {each['microseconds_a_row']:.1f} "
             f"| {each['distilled_microseconds_a_row']:.1f} ({time:.2f}) "
             f"| {each['microseconds_one_row']:,.0f} "
@@ -124,3 +124,7 @@ def table(found: list[dict[str, Any]]) -> str:
         f"most {MOST_TIME:g} times on {quick}."
     )
     return "\n".join(lines)
+
+
+def _shown(loss):
+    return f"{loss:,.0f}" if loss >= 1e4 else f"{loss:.4g}"
