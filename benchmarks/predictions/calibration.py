@@ -12,6 +12,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 
 from benchmarks.tabular import tasks
 from benchmarks.tabular.measures import LEAST, in_order
+from benchmarks.tabular.ours import noted
 from benchmarks.tabular.systems import divided, ordinal
 
 OURS = ("adaptive_nets",)
@@ -71,7 +72,7 @@ def _ours(split, seconds, seed):
         found = {"before": before, "after": after}
         return {k: in_order(p, model.classes_, split.classes) for k, p in found.items()}
 
-    return probabilities, {"temperature": value}
+    return probabilities, {"temperature": value, **noted(model)}
 
 
 def _boosting(split, seconds, seed):

@@ -12,6 +12,7 @@ from sklearn.metrics import make_scorer, mean_tweedie_deviance
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
+from benchmarks.tabular.ours import noted
 from benchmarks.tabular.systems import dense, divided, ordinal
 
 OURS = ("adaptive_nets",)
@@ -44,15 +45,14 @@ def suits(system, table, data_dir):
 def fit(system, table, split, seconds, seed):
     """Fits a system; returns a function that measures it on the test rows."""
     loss = table.partition(" ")[2]
-    predict = {"linear": _linear, "boosting": _boosting, "adaptive_nets": _ours}[system](
-        loss, split, seconds, seed
-    )
+    fitted = {"linear": _linear, "boosting": _boosting, "adaptive_nets": _ours}[system]
+    predict, note = fitted(loss, split, seconds, seed)
     x, y = divided(split, split.test)
 
     def measure():
         predicted = np.maximum(predict(x), _LEAST)
         found = mean_tweedie_deviance(y.astype("float64"), predicted, power=POWERS[loss])
-        return {"deviance": float(found)}
+        return {"deviance": float(found), **note}
 
     return measure
 
@@ -62,7 +62,7 @@ def _ours(loss, split, seconds, seed):
 
     model = an.AutoRegressor(loss=loss, time_limit=seconds, seed=seed, verbose=0)
     model.fit(split.train, split.target)
-    return lambda x: model.predict(x).astype("float64")
+    return lambda x: model.predict(x).astype("float64"), noted(model)
 
 
 def _linear(loss, split, seconds, seed):
@@ -78,7 +78,7 @@ def _linear(loss, split, seconds, seed):
     scorer = make_scorer(scored, greater_is_better=False)
     search = GridSearchCV(kinds[loss], {"alpha": np.logspace(-4, 1, 6)}, scoring=scorer)
     x, y = divided(split, split.train)
-    return make_pipeline(dense(split.train, split.target), search).fit(x, y).predict
+    return make_pipeline(dense(split.train, split.target), search).fit(x, y).predict, {}
 
 
 def _boosting(loss, split, seconds, seed):
@@ -89,7 +89,7 @@ def _boosting(loss, split, seconds, seed):
     )  # fmt: skip
     x, y = divided(split, split.train)
     model.fit(encode.fit_transform(x), y)
-    return lambda rows: model.predict(encode.transform(rows))
+    return lambda rows: model.predict(encode.transform(rows)), {}
 
 
 def show(results):

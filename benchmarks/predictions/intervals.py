@@ -14,6 +14,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import train_test_split
 
 from benchmarks.tabular import tasks
+from benchmarks.tabular.ours import noted
 from benchmarks.tabular.systems import divided, ordinal
 
 COVERAGES = (0.8, 0.95)
@@ -50,11 +51,12 @@ def suits(system, table, data_dir):
 def fit(system, table, split, seconds, seed):
     """Fits a system; returns a function that measures it on the test rows."""
     fitted = _boosting if system == "boosting" else _ours
-    interval, held = fitted(system, split, seconds, seed)
+    interval, held, note = fitted(system, split, seconds, seed)
     x, y = divided(split, split.test)
 
     def measure():
         figures = {"train": len(split.train), "held": held, "test": len(y), "when": split.when}
+        figures |= note
         for coverage in COVERAGES:
             lower, upper = interval(x, coverage)
             name = f"{100 * coverage:g}"
@@ -73,7 +75,11 @@ def _ours(system, split, seconds, seed):
     model = an.AutoRegressor(output=output, time_limit=seconds, seed=seed, verbose=0)
     model.fit(split.train, split.target, **more)
     held = round(len(split.train) * _held_share(len(split.train)))
-    return lambda x, coverage: model.predict_interval(x, coverage).T, held
+
+    def interval(x, coverage):
+        return model.predict_interval(x, coverage).T
+
+    return interval, held, noted(model)
 
 
 def _held_share(rows):
@@ -110,7 +116,7 @@ def _boosting(system, split, seconds, seed):
         middle = (lower + upper) / 2
         return np.minimum(lower, middle), np.maximum(upper, middle)
 
-    return interval, held
+    return interval, held, {}
 
 
 def error(coverage, result):
