@@ -42,6 +42,13 @@ def test_counts_are_written_out_and_short_names_lie_flat():
     assert long["x"]["axis"]["labelAngle"] < 0
 
 
+@pytest.mark.parametrize(("end", "layers"), [(float("nan"), 1), (1.0, 2)])
+def test_one_subnetwork_has_no_lines_to_others(end, layers):
+    row = {"label": ["a"], "x": [2.0], "y": [1.0], "series": ["member"], "x2": [end], "y2": [end]}
+    chart = Chart("a", "A", "An a.", pd.DataFrame(row), "links")
+    assert len(specification(chart)["layer"]) == layers
+
+
 def test_long_tables_are_folded_and_numbers_stand_right():
     pytest.importorskip("vl_convert")
     short = Table("short", "Short", pd.DataFrame({"loss": [258012.4, None]}))

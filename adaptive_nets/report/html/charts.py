@@ -214,8 +214,10 @@ def _links(chart, names):
     hidden = {name: {**axis, **whole} for name, axis in hidden.items()}
     lines |= hidden
     pairs = [("label", " "), ("x", chart.x), ("y", chart.y)]
+    rules = {"transform": kept, "mark": {"type": "rule", "style": "guide"}, "encoding": lines}
     return [
-        {"transform": kept, "mark": {"type": "rule", "style": "guide"}, "encoding": lines},
+        # Vega warns of a layer without values.
+        *([rules] if chart.frame["x2"].notna().any() else []),
         {
             "mark": {"type": "point", "filled": True, "size": 180, "opacity": 1},
             "encoding": {**hidden, "tooltip": _tip(*pairs), **_series(names)},
