@@ -214,13 +214,17 @@ KINDS = ("evaluate", "export")
 
 def readers(given, place):
     """A process trains while two others read, one a kind; returns what these say."""
+    from adaptive_nets.adanet.checkpoints.reader import ModelDirReader
+
     folder = place / "reads"
     start = functools.partial(kill_resume.new_process, script=__file__)
-    more = {"rounds": 1000, "steps": 25 * given.steps, "force_grow": True}
+    # Rounds end while others read.
+    more = {"rounds": 1000, "steps": 4 * given.steps, "force_grow": True}
     long = argparse.Namespace(**{**vars(given), **more})
     training = Run(start, folder, long)
     try:
-        while not list(folder.glob("state-*.json")):
+        # The first state is written before anything is trained.
+        while ModelDirReader(folder).newest_with_ensemble() is None:
             if training.process.poll() is not None:
                 raise RuntimeError(f"The search ended: {training.printed}.")
             time.sleep(0.1)
