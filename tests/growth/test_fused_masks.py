@@ -1,5 +1,7 @@
 """Fusion through layers that are kept once per source: the mask is told to whoever reads it."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -59,8 +61,14 @@ def outputs(model):
     return keras.ops.convert_to_numpy(model(TOKENS, training=False))
 
 
-@pytest.mark.parametrize("keep", KEPT)
-@pytest.mark.parametrize("read", READERS)
+QUICK = [("recurrent", "custom"), ("attention", "norm"), ("residual", "norm")]
+ALL = [
+    pytest.param(*each, marks=[] if each in QUICK else pytest.mark.exhaustive)
+    for each in itertools.product(READERS, KEPT)
+]
+
+
+@pytest.mark.parametrize(("read", "keep"), ALL)
 def test_readers_behind_see_the_mask(read, keep, tmp_path):
     sources = [network(READERS[read], KEPT[keep], 4 + 2 * n, n) for n in (0, 1)]
     fused = growth.fuse(sources, norm="grouped", verify=False)
