@@ -21,7 +21,7 @@ _FOLDER = "model_dir"
 
 
 def describe_arguments(estimator: Any) -> dict[str, Any]:
-    """Returns the arguments that an estimator was made with, but for its `model_dir`.
+    """Returns the arguments that an estimator was made with, except for its `model_dir`.
 
     What no file can hold, such as a generator whose class is not registered, is left out, with a
     warning.

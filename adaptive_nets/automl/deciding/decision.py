@@ -85,10 +85,16 @@ class Decision:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what is known as JSON values, without the classes."""
-        found = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        del found["classes"]
-        arrays = ("factors", "costs")
-        return found | {k: None if found[k] is None else found[k].tolist() for k in arrays}
+        arrays = {"factors": self.factors, "costs": self.costs}
+        return {
+            "origin": self.origin,
+            "threshold": self.threshold,
+            **{name: None if each is None else each.tolist() for name, each in arrays.items()},
+            "metric": self.metric,
+            "rows": self.rows,
+            "before": self.before,
+            "after": self.after,
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any] | None, classes: Any) -> "Decision | None":
