@@ -210,7 +210,7 @@ FRONT = [
         {
             "X": fixed(t.X).but(allow=(None,)).where(is_like_x),
             "size": count(2),
-            "time_limit": number(0.1, 0),
+            "time_limit": number(0.1, 0, none=True),
         },
         ("X",),
     ),
