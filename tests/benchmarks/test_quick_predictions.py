@@ -59,6 +59,16 @@ def test_predictions_are_kept_and_not_run_again(parts, tmp_path, monkeypatch):
     assert [system for _, system in asked] == ["linear", "adaptive_nets"]
 
 
+def test_of_fits_in_different_time_the_longest_is_shown(parts):
+    main, _ = parts
+    fits = [
+        {"part": "counts", "table": "t", "system": "adaptive_nets", "seed": 0, "seconds": s, **more}
+        for s, more in ((20.0, {"processor": 9.0}), (40.0, {"processor": 5.0}), (5.0, {}))
+    ]
+    other = {**fits[0], "seed": 1}
+    assert main.most_worked([*fits, other]) == [fits[0], other]
+
+
 def test_tables_split_by_time_come_last_and_hold_out_by_time_too(parts, tmp_path):
     _, modules = parts
     (tmp_path / "tables").mkdir()
