@@ -76,7 +76,7 @@ class Page:
         if picture is not None:
             data = {"image/png": base64.b64encode(picture).decode("ascii")}
             outputs.append(made("display_data", data=data))
-        text = _PICTURE.sub("", _PRINTED.sub("", self.text))
+        text = _PICTURE.sub("", _PRINTED.sub("", self.text)).strip()
         book: Any = jupytext.reads(text, fmt="md")
         for place, cell in enumerate(book.cells):
             cell["id"] = f"{self.name}-{place}"

@@ -280,9 +280,7 @@ def _settings(told):
 
 def _use(model, told):
     kind = "predict_proba" if told.classes is not None else "predict"
-    folder = getattr(model, "model_dir", None) or getattr(
-        getattr(model, "search_", None), "model_dir", None
-    )
+    folder = getattr(model, "model_dir", None)
     load = f"model = an.automl.load({str(folder)!r})" if folder else "model.save('model')"
     return (
         f"import adaptive_nets as an\n\n{load}\nmodel.{kind}(table)\n"
