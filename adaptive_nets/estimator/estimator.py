@@ -267,7 +267,7 @@ class Estimator(TakesModelFn, HoldsLease, TrainedEnsemble):
             max_steps: Total number of steps, or `None`.
         """
         folder = ModelDirReader(self.model_dir)
-        enough = max_steps is not None and self._steps_taken() >= max_steps
+        enough = max_steps is not None and self.steps_taken() >= max_steps
         if enough or not self._writes or folder.is_finished(self._settings["max_iterations"]):
             return contextlib.nullcontext()
         return self.writing()
@@ -279,7 +279,7 @@ def _train_search(estimator, input_fn, hooks, steps, max_steps, saving_listeners
     checked = SearchSettings(**estimator._settings)
     if warm is not None:
         warm = start_warm(warm, checked, estimator if estimator._writes else None)
-    began = estimator._steps_taken()
+    began = estimator.steps_taken()
     if max_steps is not None and began >= max_steps:
         logging.info("Nothing to train: already at global step %d of %d.", began, max_steps)
         return estimator.load(estimator.latest_checkpoint())

@@ -145,7 +145,7 @@ class ModelFnEstimator(HoldsLease, ModelFnReader):
             )
         # Taken before anything is read, so that a second process is refused at once.
         with self.holding(max_steps):
-            began = self._steps_taken()
+            began = self.steps_taken()
             if max_steps is not None and began >= max_steps:
                 logging.info("Nothing to train: already at global step %d.", began)
                 return Progress(began)
@@ -157,7 +157,7 @@ class ModelFnEstimator(HoldsLease, ModelFnReader):
         Args:
             max_steps: Total number of steps, or `None`.
         """
-        enough = max_steps is not None and self._steps_taken() >= max_steps
+        enough = max_steps is not None and self.steps_taken() >= max_steps
         return contextlib.nullcontext() if enough else self.writing()
 
     def _train(self, input_fn, listed, listeners, steps, max_steps):

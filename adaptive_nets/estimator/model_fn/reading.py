@@ -55,6 +55,10 @@ class ModelFnReader(SavedEstimator):
         found = states_of(self.model_dir)
         return str(found[-1]) if found else None
 
+    def steps_taken(self) -> int:
+        newest = self.latest_checkpoint()
+        return 0 if newest is None else self.load(newest).global_step
+
     def load(self, checkpoint_path: str) -> "Progress":
         """Returns how far training was in a state file."""
         return Progress(int(load_arrays(Path(checkpoint_path))["step"]))
@@ -62,10 +66,6 @@ class ModelFnReader(SavedEstimator):
     def new_function(self) -> ModelFunction:
         """Returns the function without layers."""
         return ModelFunction(self.model_fn, self.config, self.params)
-
-    def _steps_taken(self):
-        newest = self.latest_checkpoint()
-        return 0 if newest is None else self.load(newest).global_step
 
     def _variables(self):
         return stored_variables(Path(self._state_file()))

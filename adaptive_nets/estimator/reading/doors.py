@@ -53,6 +53,10 @@ class SavedEstimator(abc.ABC):
     def latest_checkpoint(self) -> str | None:
         """Returns the path of the newest state file, or `None` without one."""
 
+    @abc.abstractmethod
+    def steps_taken(self) -> int:
+        """Returns the global step of the newest state, 0 without one."""
+
     def get_variable_names(self) -> list[str]:
         """Returns the names of the variables, and `"global_step"`."""
         return ["global_step", *self._variables()]
@@ -66,7 +70,7 @@ class SavedEstimator(abc.ABC):
         check_text("name", name)
         found = self._variables()
         if name == "global_step":
-            return np.asarray(self._steps_taken())
+            return np.asarray(self.steps_taken())
         if name not in found:
             raise ValueError(
                 f"name must be one of get_variable_names(). Received: name={show(name)}."
@@ -240,10 +244,6 @@ class SavedEstimator(abc.ABC):
                 "one that latest_checkpoint() returned."
             )
         return checkpoint_path
-
-    @abc.abstractmethod
-    def _steps_taken(self):
-        """Returns the global step of the newest state, 0 without one."""
 
     @abc.abstractmethod
     def _variables(self):

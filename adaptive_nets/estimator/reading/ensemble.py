@@ -34,6 +34,9 @@ class TrainedEnsemble(SavedEstimator):
         found = ModelDirReader(self.model_dir).newest_with_ensemble()
         return found and os.path.join(self.model_dir, found)
 
+    def steps_taken(self) -> int:
+        return 0 if self.latest_checkpoint() is None else self._trained().global_step
+
     def load(self, checkpoint_path: str) -> AdaNet:
         """Returns the search stored in a state file."""
         return self._trained(checkpoint_path)
@@ -49,9 +52,6 @@ class TrainedEnsemble(SavedEstimator):
             found = AdaNet.load(self.model_dir, state_file=checkpoint_path, **given)
             self._loaded = (wanted, found)
         return self._loaded[1]
-
-    def _steps_taken(self):
-        return 0 if self.latest_checkpoint() is None else self._trained().global_step
 
     def _variables(self):
         members = self._trained().ensemble.members
