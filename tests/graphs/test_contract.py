@@ -297,5 +297,5 @@ def test_a_layer_without_a_configuration_is_made_of_its_attributes():
     values = np.ones((1, 4), "float32")
     np.testing.assert_array_equal(graphs.copy_model(model)(values), model(values))
     # Its constructor was given another number than its attribute holds.
-    with pytest.raises(ValueError, match="Cannot copy .*'scaled'.*cannot be made again"):
-        graphs.copy_model(keras.Model(x, Doubled(4)(x)))
+    model = keras.Model(x, Doubled(4)(x))
+    np.testing.assert_array_equal(graphs.copy_model(model)(values), model(values))

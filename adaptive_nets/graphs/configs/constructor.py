@@ -56,6 +56,8 @@ def arguments_of(layer: Any, settings: Container[str] = ()) -> dict[str, Any] | 
         "dtype": policy.name if type(policy) is keras.DTypePolicy else policy,
     }
     parameters = list(inspect.signature(type(layer).__init__).parameters.values())[1:]
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        return None
     takes_more = any(each.kind is each.VAR_KEYWORD for each in parameters)
     by_name = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     named = [each for each in parameters if each.kind in by_name]
