@@ -179,7 +179,13 @@ class Explains:
         wanted = explained(fitted.target, target)
         table = self._table(X)
         if background is not None:
-            background = self._table(background)
+            try:
+                background = self._table(background)
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    "background must be rows as for fit, without labels: "
+                    f"{' '.join(str(error).split())}"
+                ) from error
         elif fitted.rows is not None:
             background = fitted.rows.trained.x
         else:
