@@ -120,7 +120,7 @@ def test_calibration_error_is_that_of_its_bins(parts):
     assert found["log_loss"] == pytest.approx(-logs.mean(), rel=1e-5)
 
 
-def test_claims_are_mostly_none_and_their_sums_are_of_those_that_there_are():
+def test_claims_are_mostly_none_and_their_sums_are_of_those_that_there_are(parts):
     tasks = importlib.import_module("benchmarks.tabular.tasks")
     table = tasks.claims_table(2000, 0)
     assert ((table["amount"] > 0) == (table["claims"] > 0)).all()
