@@ -73,7 +73,7 @@ def test_it_is_compiled_saved_and_trained_on(gc, tmp_path):
 
 def test_models_without_lora_or_with_quantized_kernels_are_refused():
     model = keras.Sequential([keras.Input((3,)), layers.Dense(4, name="a")])
-    with pytest.raises(ValueError, match="none of its layers has any"):
+    with pytest.raises(ValueError, match="none of whose layers has any"):
         growth.merge_lora(model)
     model.layers[0].enable_lora(1)
     model.layers[0].quantize("int8")
