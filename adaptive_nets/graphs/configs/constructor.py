@@ -36,7 +36,7 @@ def by_constructor(layer: Any, settings: dict[str, Any] | None = None) -> Any:
     except Exception:
         return None
     new.name = settings.get("name", layer.name)
-    return new if _is_alike(layer, new, settings) else None
+    return new if is_alike(layer, new, settings) else None
 
 
 def arguments_of(layer: Any, settings: Container[str] = ()) -> dict[str, Any] | None:
@@ -93,8 +93,14 @@ def _holds_parts(value: Any) -> bool:
     )
 
 
-def _is_alike(old: Any, new: Any, settings: dict[str, Any]) -> bool:
-    """Whether the attributes of a new layer are those of another, as far as both have them."""
+def is_alike(old: Any, new: Any, settings: Container[str]) -> bool:
+    """Whether the attributes of a new layer are those of another, as far as both have them.
+
+    Args:
+        old: The other layer.
+        new: The new one.
+        settings: Names of arguments that differ.
+    """
     known = vars(keras.Layer())
     for name, value in vars(new).items():
         other = vars(old).get(name, _MISSING)

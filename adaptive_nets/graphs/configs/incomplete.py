@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from adaptive_nets.graphs.configs.constructor import SIMPLE, arguments_of
+from adaptive_nets.graphs.configs.constructor import SIMPLE, arguments_of, is_alike
 from adaptive_nets.graphs.state import by_path
 from adaptive_nets.keras_internals import given_arguments
 
@@ -36,6 +36,8 @@ def lost_settings(old: Any, new: Any, known: Container[str] = ()) -> list[str]:
         return []
     if isinstance(old, keras.Model) and type(old).get_config.__module__.startswith("keras."):
         return []  # It is its graph; attributes are carried.
+    if _takes_any_number(type(old)) and not is_alike(old, new, known):
+        return ["its arguments"]  # A configuration has no names for them.
     named = [x for x in _parameters(type(old)) if x.name not in _COMMON and x.name not in known]
     said = _said_by(old) if named else {}
     lost = [each.name for each in named if _is_lost(old, new, each, said)]
@@ -143,6 +145,13 @@ def _parameters(kind: type) -> list[inspect.Parameter]:
     return [each for each in parameters if each.kind in by_name]
 
 
+def _takes_any_number(kind: type) -> bool:
+    if kind.get_config is not keras.Layer.get_config:
+        return False  # It says them itself.
+    parameters = inspect.signature(kind.__init__).parameters.values()
+    return any(each.kind is each.VAR_POSITIONAL for each in parameters)
+
+
 def _said_by(layer: Any) -> dict[str, Any] | None:
     """A layer's configuration; None where it has none: the layer around it made it by itself."""
     try:
@@ -155,8 +164,12 @@ def _is_lost(old: Any, new: Any, parameter: inspect.Parameter, said: Container[s
     """Whether an argument has its default again, which it had not."""
     name, default = parameter.name, parameter.default
     held = [_held(each, name) for each in (old, new)]
-    if all(x is not _MISSING for x in held) and _is_same(*held):
-        return False
+    if all(x is not _MISSING for x in held):
+        if _is_same(*held):
+            return False
+        # Its constructor was given another number than its attribute holds, which is not carried.
+        if all(type(x) in (int, bool) for x in held):
+            return True
     # What Keras has noted comes before attributes, which `build` may have set.
     given = [given_arguments(each).get(name, _MISSING) for each in (old, new)]
     before, after = given if given[0] is not _MISSING else held
