@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from typing import Any
 
 import keras
@@ -78,12 +79,12 @@ def teach(
         seed=derive_seed(seed, "student"),
     )
     search.adopt(None, search.state, schema)
-    left = seconds - (time.monotonic() - began)
+    left, size_of_batch = seconds - (time.monotonic() - began), batch_size(len(rows))
     search.fit(
         rows,
         np.concatenate([known[1], said]),
         validation_data=(held, known[0]),
-        batch_size=batch_size(len(rows)),
+        batch_size=size_of_batch,
         time_limit=None if math.isinf(left) else max(0.1, left),
         verbose=verbose,
     )
@@ -91,6 +92,13 @@ def teach(
         f"distilled into {search.ensemble.members[0].builder}, from {len(kept):,} rows and "
         f"{len(drawn):,} drawn from them"
     )
+    if search.state.steps < len(rows) / size_of_batch and not math.isinf(left):
+        warnings.warn(
+            f"The time limit has ended after {search.state.steps:,} steps of {size_of_batch:,} "
+            f"rows, before the network has seen the {len(rows):,} rows once: it may be far from "
+            "the model. Compare the two on the leaderboard, or allow more time.",
+            stacklevel=3,
+        )
     return in_unit_of(target, search.best_single), note
 
 

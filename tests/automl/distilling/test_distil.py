@@ -140,3 +140,8 @@ def test_wrong_arguments_are_refused_before_work(model, table):
     ]:
         with pytest.raises(ValueError, match=words):
             model.distil(**arguments)
+
+
+def test_a_network_that_has_hardly_learnt_is_said(model):
+    with pytest.warns(UserWarning, match="before the network has seen the .* rows once"):
+        model.distil(size=16, time_limit=0.2)
