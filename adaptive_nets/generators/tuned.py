@@ -13,6 +13,7 @@ import keras
 from adaptive_nets._checks import (
     check_choice,
     check_config,
+    check_dict,
     check_instance,
     check_integer,
     check_list,
@@ -340,13 +341,8 @@ def _checked_space(space, optuna):
     if callable(space) or (isinstance(space, str) and space == REALMLP):
         return space
     known = optuna.distributions.BaseDistribution
-    right = isinstance(space, Mapping) and space
-    if right and all(isinstance(k, str) and isinstance(v, known) for k, v in space.items()):
-        return dict(space)
-    raise TypeError(
-        "space must be 'realmlp', a function of a trial, or a dict of names to "
-        f"optuna.distributions. Received: space={show(space)}."
-    )
+    words = "'realmlp', a function of a trial, or a dict of names to optuna.distributions"
+    return check_dict("space", space, known, words, 1)
 
 
 def _optuna() -> Any:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
 
 FLAVOR_NAME = "adaptive_nets"
+_NOT_IN_NAMES = "/:.%\"'"
 _FRONTS = (automl.AutoClassifier, automl.AutoRegressor)
 
 
@@ -154,6 +155,12 @@ def log_model(
     mlflow = require_mlflow("log_model")
     _check_model(model)
     check_text("name", name)
+    if any(sign in _NOT_IN_NAMES for sign in name):
+        # MLflow would say so once it has begun to write.
+        raise ValueError(
+            f"name must not contain {' '.join(_NOT_IN_NAMES)}, which MLflow does not allow in a "
+            f"model's name. Received: name={show(name)}."
+        )
     flavor = sys.modules["adaptive_nets.mlflow"]
     try:
         return mlflow.models.Model.log(

@@ -116,7 +116,7 @@ FRONT = [
         lambda: classifier,
         {**SETTINGS, "class_weight": FIT["class_weight"], "costs": COSTS},
     ),
-    Call("AutoClassifier.predict_set", method(t.front, "predict_set"), COVERED),
+    Call("AutoClassifier.predict_set", method(t.front, "predict_set"), COVERED, HANDED_ON),
     Call(
         "AutoClassifier.set_threshold",
         lambda: copy.copy(t.two_front()).set_threshold,
@@ -186,6 +186,7 @@ FRONT = [
             "rows": count(9, none=True),
             "seed": count(1, 0),
         },
+        HANDED_ON,
     ),
     Call(
         "AutoClassifier.explain",
