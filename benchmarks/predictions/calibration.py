@@ -109,8 +109,9 @@ def measured(codes, predicted):
 
 def show(results):
     """One row a table, and how often a measure is not higher after than before."""
-    frame = pd.DataFrame(results)
     names = ["ece_before", "ece_after", "log_loss_before", "log_loss_after"]
+    # Perhaps only one of the systems has run.
+    frame = pd.DataFrame(results).reindex(columns=["table", "system", "temperature", *names])
     ours = frame[frame["system"] == "adaptive_nets"].groupby("table")[["temperature", *names]]
     theirs = frame[frame["system"] == "boosting"].groupby("table")[names]
     lines = [
