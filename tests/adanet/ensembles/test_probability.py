@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import special
+from scipy import optimize, special
 
 import adaptive_nets as an
 from adaptive_nets.adanet import GreedyEnsembler, Penalty, ProbabilityEnsembler
@@ -291,3 +291,27 @@ def test_what_a_mean_cannot_do_is_refused(wrong, words):
     given = {"training": "independent", "mixture_weights": "probability", **wrong}
     with pytest.raises(ValueError, match=words):
         an.AdaNet(an.heads.MultiClass(), **given)
+
+
+def test_weights_of_quantiles_are_those_of_the_linear_program_within_few_steps():
+    """A pinball loss has a kink for each row, so that no gradient tells where the minimum is."""
+    levels = np.array([0.1, 0.5, 0.9])
+    head, random = an.heads.Quantile(list(levels)), np.random.default_rng(0)
+    rows, members = 150, 4
+    y = random.gamma(2, 1, rows)
+    known = (y[:, None] - 2) * random.uniform(0.1, 0.6, members)
+    noise = random.normal(0, 0.3, (rows, members, len(levels)))
+    outputs = np.sort(np.quantile(y, levels) + known[:, :, None] + noise, axis=2)
+    solver = SimplexSolver(head.loss, head.mean_of)
+    start = [np.full(members, 1 / members)]
+    found = solver.solve(outputs, head.encode(y), starts=start, gamma=np.zeros(members))
+    # As a linear program: weights, and how far each quantile is below and above each value.
+    flat, count = outputs.transpose(0, 2, 1).reshape(-1, members), rows * len(levels)
+    total = np.concatenate([np.ones(members), np.zeros(2 * count)])
+    program = optimize.linprog(
+        np.concatenate([np.zeros(members), np.tile(levels, rows), np.tile(1 - levels, rows)]),
+        A_eq=np.vstack([np.hstack([flat, np.eye(count), -np.eye(count)]), total]),
+        b_eq=np.append(np.repeat(y, len(levels)), 1),
+    )
+    assert found.objective == pytest.approx(program.fun / count, abs=1e-8)
+    assert found.iterations < 100

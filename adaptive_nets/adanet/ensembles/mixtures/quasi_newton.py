@@ -46,9 +46,13 @@ class ProximalBFGS:
             # The first step is short: nothing is known of the curvature yet.
             size = max(np.abs(slope).max(), np.abs(self.gamma).max(), 1e-12)
             self._hessian = size * np.eye(len(x)) / max(1.0, np.abs(x).max())
+        values = []
         for self.iterations in range(limit + 1):
             self.residual = self._residual(x, slope)
+            values.append(smooth + self._penalty(x))
             if self.residual <= tolerance or self.iterations == limit:
+                break
+            if self._has_stalled(values, tolerance):
                 break
             taken = self._step(gradient, x, smooth, slope)
             if taken is None:
@@ -57,6 +61,10 @@ class ProximalBFGS:
             self._learn(nearer - x, new_slope - slope, begin and self.iterations == 0)
             x, slope = nearer, new_slope
         return x, smooth + self._penalty(x)
+
+    def _has_stalled(self, values, tolerance):
+        """Returns whether further steps are of no use, though the residual does not say so."""
+        return False
 
     def _step(self, gradient, x, smooth, slope):
         """Returns the next point, value and gradient, or `None` where no step lowers the sum."""

@@ -18,12 +18,22 @@ from adaptive_nets.adanet.ensembles.mixtures.data_term import CompiledTerm, Data
 from adaptive_nets.adanet.ensembles.mixtures.proximal import SAMPLE_STEP, Solution
 from adaptive_nets.adanet.ensembles.mixtures.quasi_newton import ProximalBFGS
 
+# Steps in which the value has to fall by more than this share of the tolerance.
+_STALLED_STEPS, _STALLED_SHARE = 10, 1e-4
+
 
 class SimplexBFGS(ProximalBFGS):
-    """Minimises a smooth convex function plus `Σ γ x` over `x >= 0` whose sum is 1.
+    """Minimises a convex function plus `Σ γ x` over `x >= 0` whose sum is 1.
 
-    `residual` is the duality gap: the value is at most so much above the minimum.
+    `residual` is the duality gap: the value is at most so much above the minimum. At a kink of the
+    function, as a pinball loss has one for each row, one gradient does not tell how far that is:
+    the search ends there once its steps no longer lower the value.
     """
+
+    def _has_stalled(self, values, tolerance):
+        if len(values) <= _STALLED_STEPS:
+            return False
+        return values[-1 - _STALLED_STEPS] - values[-1] <= _STALLED_SHARE * tolerance
 
     def _direction(self, x, slope):
         linear = slope + self.gamma - self._hessian @ x
