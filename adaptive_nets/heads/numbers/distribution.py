@@ -212,13 +212,12 @@ class Distribution(Numeric):
         """
         if not ops.is_tensor(logits):
             logits = check_array("logits", logits, "numbers [n, 2]")
-        if len(logits.shape) != 2 or logits.shape[1] != 2:
+        kind = getattr(logits.dtype, "kind", "f")
+        if len(logits.shape) != 2 or logits.shape[1] != 2 or kind not in "biuf":
             raise ValueError(
-                f"logits must have shape [n, 2], as those of head '{self.name}'. "
-                f"Received: shape {list(logits.shape)}."
+                f"logits must be numbers [n, 2], as those of head '{self.name}'. "
+                f"Received: shape {list(logits.shape)}, dtype {logits.dtype}."
             )
-        if not ops.is_tensor(logits) and logits.dtype.kind not in "biuf":
-            raise ValueError(f"logits must be numbers. Received: logits of dtype {logits.dtype}.")
         logits = ops.convert_to_tensor(logits)
         dtype = keras.backend.standardize_dtype(logits.dtype)
         location, scale = self._parameters(logits)

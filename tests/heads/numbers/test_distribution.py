@@ -168,7 +168,7 @@ def test_before_adapt_the_way_out_is_named():
     head = Distribution()
     with pytest.raises(ValueError, match="Call `adapt`.*location=None"):
         head.loss(head.encode([1.0]), tf.zeros((1, 2)))
-    with pytest.raises(ValueError, match=r"shape \[n, 2\].*Received: shape \[3\]"):
+    with pytest.raises(ValueError, match=r"numbers \[n, 2\].*Received: shape \[3\]"):
         _head("normal").distribution([1.0, 2.0, 3.0])
 
 
