@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import fails, run
 
 from adaptive_nets import automl
 from adaptive_nets.cli import app, table_flags
@@ -20,20 +21,6 @@ TABLE = pd.DataFrame(
 )
 TABLE["sold"] = np.where(TABLE["size"] + RNG.normal(size=240) > 0.5, "yes", "no")
 TABLE["price"] = (3 * TABLE["size"] + RNG.normal(size=240)).round(4)
-
-
-def run(capsys, *arguments):
-    status = app.main(arguments)
-    out, err = capsys.readouterr()
-    assert (status, err) == (0, "")
-    return out
-
-
-def fails(capsys, *arguments):
-    assert app.main(arguments) in (1, 2)
-    out, err = capsys.readouterr()
-    assert err.count("\n") == 1
-    return err
 
 
 @pytest.fixture(scope="module")

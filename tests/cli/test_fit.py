@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import fails, run
 
 from adaptive_nets.cli import app
 from adaptive_nets.data.tables import opening
@@ -18,20 +19,6 @@ TABLE = pd.DataFrame(
     }
 )
 TABLE["sold"] = np.where(TABLE["size"].fillna(0) > 0, "yes", "no")
-
-
-def run(capsys, *arguments):
-    status = app.main(arguments)
-    out, err = capsys.readouterr()
-    assert (status, err) == (0, "")
-    return out
-
-
-def fails(capsys, *arguments):
-    assert app.main(arguments) in (1, 2)
-    out, err = capsys.readouterr()
-    assert err.count("\n") == 1
-    return err
 
 
 @pytest.fixture(scope="module")
