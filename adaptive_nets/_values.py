@@ -50,10 +50,14 @@ def show(value: Any) -> str:
 
 
 def is_shallow(value: Any) -> bool:
-    """Returns whether lists and dicts within a value have an end after 64 levels."""
-    level, depth = [value], 0
+    """Returns whether lists and dicts within a value have an end after 64 levels.
+
+    A list may have any number of elements that are neither, as a column of numbers has.
+    """
+    nested, depth = (list, tuple, dict), 0
+    level = [value] if type(value) in nested else []
     while level and depth <= 64 and len(level) <= MOST:
-        parts = (v for v in level if type(v) in (list, tuple, dict))
-        level = [v for part in parts for v in (part.values() if type(part) is dict else part)]
+        each = (part.values() if type(part) is dict else part for part in level)
+        level = [v for part in each for v in part if type(v) in nested]
         depth += 1
     return not level

@@ -6,6 +6,9 @@ import polars as pl
 import pytest
 
 import adaptive_nets as an
+from adaptive_nets._values import is_shallow
+from adaptive_nets.automl.inputs import opened
+from adaptive_nets.data.columns.alignment import check_aligned
 
 RNG = np.random.default_rng(0)
 ROWS = 60
@@ -56,3 +59,15 @@ def test_rows_that_pandas_would_pair_otherwise_are_refused():
         quick().fit(TABLE[::-1], y)
     with pytest.raises(ValueError, match="same labels in another order"):
         quick().fit(TABLE, y, sample_weight=y[::-1].eq("high") + 1.0)
+
+
+def test_columns_may_be_lists_of_any_length_but_no_dict_holds_itself():
+    long = {"a": [1.0] * 1_100_000}
+    assert is_shallow(long) and opened(long) is long
+    around = {}
+    around["a"] = around
+    with pytest.raises(ValueError, match="X must not hold itself"):
+        opened(around)
+    for name in ("y", "sample_weight", "groups"):
+        with pytest.raises(ValueError, match=f"{name} must not hold itself"):
+            check_aligned({"a": [1.0]}, **{name: around})

@@ -49,7 +49,7 @@ class Sides:
         return held, ~held, (drawn - self.share) / (1 - self.share)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SidesByValue(Sides):
     """Rows held out by the values of a column.
 
@@ -58,12 +58,12 @@ class SidesByValue(Sides):
         seed: Seed by which these are drawn.
         rows: Number of the training rows.
         column: The column.
-        held: Values of the rows to hold out. Required.
-        left: Values of the rows to leave out. Required.
+        held: Values of the rows to hold out.
+        left: Values of the rows to leave out.
     """
 
-    held: "pa.Array" = None
-    left: "pa.Array" = None
+    held: "pa.Array"
+    left: "pa.Array"
 
     def divide(self, batch: Batch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         drawn, values = draw(batch, self.seed), batch.table[self.column]
@@ -103,7 +103,7 @@ def make_sides(
     left[kept] = left[held] = False
     return SidesByValue(
         min(1.0, most / counts[held].sum()), seed, int(counts[kept].sum()), column,
-        values.take(held).unique(), values.take(np.flatnonzero(left)).unique(),
+        held=values.take(held).unique(), left=values.take(np.flatnonzero(left)).unique(),
     )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from adaptive_nets._checks import check_nesting
+
 
 def check_aligned(x: Any, y: Any = None, sample_weight: Any = None, **more: Any) -> None:
     """Compares the row labels (the index) of all pandas objects among features, labels and weights.
@@ -19,8 +21,11 @@ def check_aligned(x: Any, y: Any = None, sample_weight: Any = None, **more: Any)
         **more: Further values of the rows by the argument's name.
 
     Raises:
-        ValueError: Two objects hold different rows, or the same in another order.
+        ValueError: Two objects hold different rows, or the same in another order; or a dict holds
+            itself.
     """
+    every = {"x": x, "y": y, "sample_weight": sample_weight, **more}
+    check_nesting((), {name: each for name, each in every.items() if isinstance(each, dict)})
     given = [*_indexes(x, "features", "feature '{}'"), *_indexes(y, "labels", "labels '{}'")]
     for name, values in {"sample_weight": sample_weight, **more}.items():
         given += _indexes(values, name, f"{name} '{{}}'")
