@@ -40,7 +40,9 @@ def test_limits(capsys):
     ]  # fmt: skip
     assert all(math.isfinite(number) for number in numbers(found))
     assert positive(found["mixture"]) and positive(found["rows"]) and positive(found["candidates"])
-    assert found["searches"]["kernels"]["files"] == found["searches"]["kernels"]["threads"] == 0
+    # Files and threads of the tests before may end meanwhile.
+    assert found["searches"]["kernels"]["files"] <= 0
+    assert found["searches"]["kernels"]["threads"] <= 0
     assert found["rounds"]["bytes"] > 1000
     assert len(found["predict"]) == 4
     assert capsys.readouterr().out.count("asked 120, measured") == 1
