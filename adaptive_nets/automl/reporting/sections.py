@@ -281,8 +281,9 @@ def _settings(told):
 def _use(model, told):
     kind = "predict_proba" if told.classes is not None else "predict"
     folder = getattr(model, "model_dir", None)
-    load = f"model = an.automl.load({str(folder)!r})" if folder else "model.save('model')"
+    save = "" if folder else "model.save('model')\n"
     return (
-        f"import adaptive_nets as an\n\n{load}\nmodel.{kind}(table)\n"
+        f"import adaptive_nets as an\n\n{save}model = an.automl.load({str(folder or 'model')!r})\n"
+        f"model.{kind}(table)\n"
         "model.export('export/1')  # a SavedModel of the raw columns, for TF Serving\n"
     )
