@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,19 +19,42 @@ _NUMBER_BYTES, _TEXT_BYTES = 8, 64
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """Some rows of a Parquet file, which are stored together: a row group.
+    """Some rows of a Parquet file, which are stored together: a row group, or a part of one.
 
     Args:
         path: The file.
         group: Number of the row group.
-        rows: Number of its rows.
-        first: Number of the file's rows before it.
+        rows: Number of the rows.
+        first: Number of the file's rows before them.
+        skipped: Number of the row group's rows before them. Defaults to 0.
+        start: Number of the table's rows before them. Defaults to 0.
     """
 
     path: str
     group: int
     rows: int
     first: int
+    skipped: int = 0
+    start: int = 0
+
+    def between(self, start: int, stop: int) -> "Piece | None":
+        """Returns those of its rows that lie in a range of the table's, or `None`.
+
+        Args:
+            start: First row of the range.
+            stop: End of the range, exclusive.
+        """
+        left = max(0, start - self.start)
+        rows = min(self.rows, stop - self.start) - left
+        if rows <= 0:
+            return None
+        return dataclasses.replace(
+            self,
+            rows=rows,
+            first=self.first + left,
+            skipped=self.skipped + left,
+            start=self.start + left,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +102,19 @@ class ParquetFile:
         return self.rows * sum(each)
 
 
+def footer_checksum(path: str) -> str:
+    """Returns a checksum of what a Parquet file says of its row groups, their statistics too.
+
+    Args:
+        path: The file, which has been looked at before.
+    """
+    with open(path, "rb") as file:
+        file.seek(-8, os.SEEK_END)
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(-8 - length, os.SEEK_END)
+        return f"{zlib.crc32(file.read(length)):08x}"
+
+
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[Any]:
     """Opens a Parquet file, and names it in all errors.
@@ -113,12 +150,12 @@ def opened(path: str) -> Iterator[Any]:
 
 
 def read_batches(
-    pieces: Sequence[Piece], columns: Sequence[str], schema: "pa.Schema", rows: int
+    piece: Piece, columns: Sequence[str], schema: "pa.Schema", rows: int
 ) -> Iterator["pa.Table"]:
-    """Yields the rows of row groups of one file as tables of at most some rows.
+    """Yields the rows of a row group as tables of at most some rows.
 
     Args:
-        pieces: Row groups of one file, in the order to read them.
+        piece: The row group, or a part of it.
         columns: Names of the columns.
         schema: Their types, to which values are converted without loss.
         rows: Most rows of a table.
@@ -129,10 +166,16 @@ def read_batches(
     import pyarrow as pa
 
     wanted = pa.schema([schema.field(name) for name in columns])
-    with opened(pieces[0].path) as file:
-        groups = [piece.group for piece in pieces]
-        for batch in file.iter_batches(rows, row_groups=groups, columns=list(columns)):
-            yield pa.Table.from_batches([batch]).select(list(columns)).cast(wanted)
+    before, end = 0, piece.skipped + piece.rows
+    with opened(piece.path) as file:
+        for batch in file.iter_batches(rows, row_groups=[piece.group], columns=list(columns)):
+            first, last = max(0, piece.skipped - before), min(batch.num_rows, end - before)
+            before += batch.num_rows
+            if first < last:
+                table = pa.Table.from_batches([batch.slice(first, last - first)])
+                yield table.select(list(columns)).cast(wanted)
+            if before >= end:
+                return
 
 
 def without_index(schema: "pa.Schema") -> "pa.Schema":
