@@ -32,6 +32,7 @@ class Group:
         is_chief: Whether this process writes and decides.
         rank: Number of this process; the chief is 0.
         count: Number of processes.
+        names: What to call each process, such as "worker 1".
     """
 
     def __init__(self, strategy: "tf.distribute.Strategy"):
@@ -39,7 +40,8 @@ class Group:
         self.alone = not is_multi_worker(strategy)
         self.rank = 0 if self.alone else _rank(strategy)
         self.is_chief = self.rank == 0
-        self.count = 1 if self.alone else len(_names(strategy))
+        self.names = ["chief 0"] if self.alone else _names(strategy)
+        self.count = len(self.names)
         self._functions = {}
 
     def agree(self, *values: float) -> tuple[float, ...]:
@@ -117,7 +119,7 @@ class Group:
         found = self.gather(told)
         if error is not None:
             raise error
-        for name, part in zip(_names(self.strategy), found, strict=True):
+        for name, part in zip(self.names, found, strict=True):
             if part[:1] == b"-":
                 raise ValueError(f"In {name} of the cluster: {part[1:].decode()}")
         return [part[1:] for part in found]

@@ -13,10 +13,9 @@ import pandas as pd
 import adaptive_nets as an
 from adaptive_nets.data.tables import opening, source
 
-files, out = sys.argv[1:3]
+files, out = os.environ.get("OTHER") or sys.argv[1], sys.argv[2]
 opening.MEMORY_LIMIT = 0
 task = an.distribute.task_from_environment()
-other = os.environ.get("OTHER")
 distribute = "multi_worker" if task.cluster else None
 an.distribute.make_strategy(distribute)
 read, read_batches = {}, source.read_batches
