@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from adaptive_nets.automl.arguments import describe_arguments
 from adaptive_nets.automl.clusters.fits_together import FitsTogether
+from adaptive_nets.automl.clusters.on_ray import FitsOnRay
 from adaptive_nets.automl.clusters.together import Together
 from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.distilling.distils import Distils
@@ -44,10 +45,19 @@ if TYPE_CHECKING:
 
     from adaptive_nets.adanet import Generator
     from adaptive_nets.data import Schema
+    from adaptive_nets.distribute import Ray
 
 
 class AutoEstimator(
-    FitsTogether, FitsSources, Explains, Refits, Distils, HoldsFitted, Reports, BaseEstimator
+    FitsTogether,
+    FitsOnRay,
+    FitsSources,
+    Explains,
+    Refits,
+    Distils,
+    HoldsFitted,
+    Reports,
+    BaseEstimator,
 ):
     """Finds a model for a table; see `AutoClassifier` and `AutoRegressor`."""
 
@@ -68,6 +78,7 @@ class AutoEstimator(
         seed: int | None = None,
         verbose: str | int = "auto",
         distribute: "str | tf.distribute.Strategy | None" = None,
+        placement: "str | Ray" = "replicated",
     ):
         self.time_limit = time_limit
         self.preset = preset
@@ -79,6 +90,7 @@ class AutoEstimator(
         self.seed = seed
         self.verbose = verbose
         self.distribute = distribute
+        self.placement = placement
 
     @followed
     def fit(
@@ -121,6 +133,13 @@ class AutoEstimator(
         Raises:
             ValueError: The data or an argument is invalid. The message is one line.
         """
+        cluster = self._cluster()
+        if cluster is not None:
+            arguments = {
+                "y": y, "sample_weight": sample_weight, "validation_data": validation_data,
+                "groups": groups, "time": time, "gap": gap, "callbacks": callbacks,
+            }  # fmt: skip
+            return self._fit_on_ray(cluster, X, arguments)
         began, together = monotonic(), Together.of(self.distribute)
         division = Division(groups, time, gap)
         settings, given = self._begun(X, y, validation_data, division, together)

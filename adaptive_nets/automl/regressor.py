@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from adaptive_nets.adanet import Generator
     from adaptive_nets.data import Schema
+    from adaptive_nets.distribute import Ray
 
 LOSSES = ("squared_error", *FAMILIES)
 OWN_LOSSES = {"quantiles": "the pinball loss", "distribution": "the likelihood"}
@@ -59,6 +60,9 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
         distribute: What `distribute.make_strategy` takes, such as `"multi_worker"`: the processes
             of `TF_CONFIG` fit together, and each reads its share of Parquet files. Defaults to
             `None`: one device of this process.
+        placement: `"replicated"`, or `"ray"` or a `distribute.Ray`: processes of a Ray cluster fit
+            together, each with its share of a `ray.data.Dataset` or of Parquet files. Defaults to
+            `"replicated"`.
 
     Attributes:
         schema_: The `data.Schema`.
@@ -98,11 +102,12 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
         seed: int | None = None,
         verbose: str | int = "auto",
         distribute: "str | tf.distribute.Strategy | None" = None,
+        placement: "str | Ray" = "replicated",
     ):
         super().__init__(
             time_limit=time_limit, preset=preset, metric=metric, schema=schema, folds=folds,
             generator=generator, model_dir=model_dir, seed=seed, verbose=verbose,
-            distribute=distribute,
+            distribute=distribute, placement=placement,
         )  # fmt: skip
         self.loss = loss
         self.output = output

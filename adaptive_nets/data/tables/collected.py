@@ -19,10 +19,11 @@ GROUP_ROWS, FILE_ROWS = 1 << 16, 1 << 21
 
 def is_collected(given: Any) -> bool:
     """Returns whether something is a dataset of rows that has to be read to be known."""
-    return _is_ray(given) or (hasattr(given, "element_spec") and hasattr(given, "cardinality"))
+    return is_ray(given) or (hasattr(given, "element_spec") and hasattr(given, "cardinality"))
 
 
-def _is_ray(given):
+def is_ray(given: Any) -> bool:
+    """Returns whether something is a `ray.data.Dataset`."""
     return type(given).__module__.startswith("ray.data") and hasattr(given, "iter_batches")
 
 
@@ -36,7 +37,7 @@ def collect(given: Any) -> TableSource:
     Raises:
         ValueError: It is empty, endless, or its elements are not dicts of one value a row.
     """
-    if _is_ray(given):
+    if is_ray(given):
         tables = given.iter_batches(batch_format="pyarrow", batch_size=GROUP_ROWS)
         return write_parts(tables, f"a ray.data.{type(given).__name__}")
     return write_parts(_tables(_checked(given)), "a tf.data.Dataset")

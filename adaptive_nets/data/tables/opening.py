@@ -75,6 +75,9 @@ def open_shared(given: Any) -> TableSource:
     if isinstance(given, TableSource):
         return given
     files = table_files(given) if is_paths(given) else []
+    missing = next((file for file in files if not os.path.exists(file)), None)
+    if missing is not None:
+        raise FileNotFoundError(f"No such file: {missing!r}.")
     if not files or not is_parquet(files[0]):
         what = repr(files[0]) if files else f"a {type(given).__name__}"
         raise ValueError(

@@ -281,6 +281,8 @@ def test_too_few_rows_for_so_many_processes_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("given", ["table.csv", pa.table({"a": [1]})])
-def test_what_cannot_be_shared_is_refused(given):
+def test_what_cannot_be_shared_is_refused(tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("a\n1\n")
     with pytest.raises(ValueError, match="need it in Parquet files"):
         open_shared(given)
