@@ -63,6 +63,7 @@ SETTINGS = {
     "seed": count(1, 0, none=True),
     "verbose": FIT["verbose"].where(lambda value: value in (0, 1, 2)),
     "distribute": FIT_ON,
+    "placement": choice("replicated"),
 }
 
 

@@ -62,7 +62,7 @@ class Process:
             The files of the fitted estimator, by name.
         """
         if place is not None:
-            given = dataclasses.replace(collect(given), start=place[0], total=place[1])
+            given = dataclasses.replace(collect(given, place[0]), start=place[0], total=place[1])
         estimator.fit(given, **arguments)
         with tempfile.TemporaryDirectory(prefix="adaptive_nets_") as path:
             saved = Path(estimator.save(os.path.join(path, "model")))

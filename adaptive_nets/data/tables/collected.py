@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adaptive_nets._checks import show
+from adaptive_nets.data.tables.parquet_file import rebatched
 from adaptive_nets.data.tables.source import TableSource
 
 if TYPE_CHECKING:
@@ -27,18 +28,21 @@ def is_ray(given: Any) -> bool:
     return type(given).__module__.startswith("ray.data") and hasattr(given, "iter_batches")
 
 
-def collect(given: Any) -> TableSource:
+def collect(given: Any, start: int = 0) -> TableSource:
     """Reads a dataset once, and keeps its rows in temporary files.
 
     Args:
         given: A `ray.data.Dataset`, or a finite `tf.data.Dataset` of dicts of columns, batched or
             row by row.
+        start: Number of rows before these, if they are a part of a larger table, whose row groups
+            end where those of the whole table do. Defaults to 0.
 
     Raises:
         ValueError: It is empty, endless, or its elements are not dicts of one value a row.
     """
     if is_ray(given):
         tables = given.iter_batches(batch_format="pyarrow", batch_size=GROUP_ROWS)
+        tables = rebatched(tables, GROUP_ROWS, GROUP_ROWS - start % GROUP_ROWS)
         return write_parts(tables, f"a ray.data.{type(given).__name__}")
     return write_parts(_tables(_checked(given)), "a tf.data.Dataset")
 

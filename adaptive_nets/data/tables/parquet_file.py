@@ -5,7 +5,7 @@ import dataclasses
 import json
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from adaptive_nets.data.containers import check_names
@@ -152,13 +152,13 @@ def opened(path: str) -> Iterator[Any]:
 def read_batches(
     piece: Piece, columns: Sequence[str], schema: "pa.Schema", rows: int
 ) -> Iterator["pa.Table"]:
-    """Yields the rows of a row group as tables of at most some rows.
+    """Yields the rows of a row group as tables of some rows, of which the last may have fewer.
 
     Args:
         piece: The row group, or a part of it.
         columns: Names of the columns.
         schema: Their types, to which values are converted without loss.
-        rows: Most rows of a table.
+        rows: Rows of a table.
 
     Raises:
         ValueError: The file is damaged, or a value does not fit its type.
@@ -166,16 +166,52 @@ def read_batches(
     import pyarrow as pa
 
     wanted = pa.schema([schema.field(name) for name in columns])
+    yield from rebatched(
+        (table.select(list(columns)).cast(wanted) for table in _parts_of(piece, columns, rows)),
+        rows,
+    )
+
+
+def _parts_of(piece, columns, rows):
+    """Yields the rows of a row group as they come."""
+    import pyarrow as pa
+
     before, end = 0, piece.skipped + piece.rows
     with opened(piece.path) as file:
         for batch in file.iter_batches(rows, row_groups=[piece.group], columns=list(columns)):
             first, last = max(0, piece.skipped - before), min(batch.num_rows, end - before)
             before += batch.num_rows
             if first < last:
-                table = pa.Table.from_batches([batch.slice(first, last - first)])
-                yield table.select(list(columns)).cast(wanted)
+                yield pa.Table.from_batches([batch.slice(first, last - first)])
             if before >= end:
                 return
+
+
+def rebatched(
+    tables: Iterable["pa.Table"], rows: int, first: int | None = None
+) -> Iterator["pa.Table"]:
+    """Yields the rows of tables as tables of equally many rows, of which the last may have fewer.
+
+    Args:
+        tables: Tables of the same columns.
+        rows: Rows of a table.
+        first: Rows of the first table. Defaults to `None`: as many as of the others.
+    """
+    import pyarrow as pa
+
+    held, count, wanted = [], 0, rows if first is None else first
+    for table in tables:
+        if held and table.schema != held[0].schema:
+            yield pa.concat_tables(held)
+            held, count, wanted = [], 0, rows
+        held.append(table)
+        count += table.num_rows
+        while count >= wanted:
+            whole = pa.concat_tables(held)
+            yield whole.slice(0, wanted)
+            held, count, wanted = [whole.slice(wanted)], count - wanted, rows
+    if count:
+        yield pa.concat_tables(held)
 
 
 def without_index(schema: "pa.Schema") -> "pa.Schema":

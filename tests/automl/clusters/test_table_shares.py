@@ -1,6 +1,7 @@
 """Processes read their shares of a table and find in them, together, what one process finds."""
 
 import concurrent.futures
+import dataclasses
 import itertools
 import os
 import threading
@@ -20,6 +21,7 @@ from adaptive_nets.automl.streaming.shuffled import shuffled
 from adaptive_nets.automl.streaming.sides import Sides, make_sides
 from adaptive_nets.automl.streaming.target import learn_target
 from adaptive_nets.automl.targets import Classes, Numbers
+from adaptive_nets.data.tables import collected
 from adaptive_nets.data.tables import source as sources
 from adaptive_nets.data.tables.opening import open_shared
 from adaptive_nets.data.tables.row_stream import RowStream
@@ -165,9 +167,9 @@ def test_rows_are_drawn_as_by_one_process(folder, monkeypatch, division):
         assert (found.facts, found.read, found.trained) == (alone.facts, ROWS, alone.trained)
 
 
-def batches(folder, together, batch_size=48, chunks=6, steps=5):
-    """The rows of steps, and their weights, as a process reads them: others' as `None`."""
-    shares = Shares(source_of(folder), together)
+def batches(source, together, batch_size=48, chunks=6, steps=5):
+    """The rows of steps, and their weights, as a process reads them: those of others as -1."""
+    shares = Shares(source, together)
     sides = Sides(0.1, 0, 900)
     read, weights = regions([float(1 + lane) for lane in range(shares.lanes)])
 
@@ -194,14 +196,44 @@ def batches(folder, together, batch_size=48, chunks=6, steps=5):
 
 @pytest.mark.parametrize("count", [2, 4, 8])
 def test_processes_see_the_batches_of_one_process(folder, count):
-    alone = batches(folder, Together())
-    parts = np.array(run_together(count, lambda together: batches(folder, together)))
+    alone = batches(source_of(folder), Together())
+    parts = np.array(run_together(count, lambda together: batches(source_of(folder), together)))
     assert ((parts >= 0).sum(axis=0) == 1).all()
     np.testing.assert_array_equal(parts.max(axis=0), alone)
     held = Sides(0.1, 0, 900)
     source = source_of(folder)
     taken = np.concatenate([b.table["row"].to_numpy()[held.divide(b)[0]] for b in source.batches()])
     assert len(taken) > 50 and not set(taken) & set(alone.reshape(-1).tolist())
+
+
+class Rows:
+    """Rows of a `ray.data.Dataset`."""
+
+    __module__ = "ray.data.dataset"
+
+    def __init__(self, first, end):
+        self.frame = table().iloc[first:end]
+
+    def iter_batches(self, batch_format, batch_size):
+        for first in range(0, len(self.frame), batch_size):
+            part = self.frame.iloc[first : first + batch_size]
+            yield pa.Table.from_pandas(part, preserve_index=False)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_processes_that_hold_their_shares_alone_see_the_batches_of_one_process(monkeypatch, count):
+    monkeypatch.setattr(collected, "GROUP_ROWS", 60)
+    alone = batches(collected.collect(Rows(0, ROWS)), Together())
+
+    def own(together):
+        first, end = (k * ROWS // count for k in (together.rank, together.rank + 1))
+        source = collected.collect(Rows(first, end), first)
+        assert source.rows == end - first
+        return batches(dataclasses.replace(source, start=first, total=ROWS), together)
+
+    parts = np.array(run_together(count, own))
+    assert ((parts >= 0).sum(axis=0) == 1).all()
+    np.testing.assert_array_equal(parts.max(axis=0), alone)
 
 
 def test_all_training_rows_count_alike():
