@@ -99,7 +99,6 @@ def prepare(
         ValueError: The data or an argument is invalid, or the folder holds another search.
     """
     _check_held_out(settings, given)
-    _check_stopping(settings, group)
     given = stream_long_repetitions(settings, given)
     before, state = known.context, known.state
     stored, found = None, None
@@ -186,14 +185,6 @@ def _check_held_out(settings, given):
                 f"{name} requires held-out rows. Pass validation_data or validation_split to fit. "
                 f"Received: {name}={show(getattr(settings, name))} without them."
             )
-
-
-def _check_stopping(settings, group):
-    if settings.stopping is not None and not group.alone:
-        raise ValueError(
-            "early_stopping requires that each subnetwork is trained in one process. Received: a "
-            "strategy of several processes. Use placement='round_robin', or one of one machine."
-        )
 
 
 def _reader(settings, folder):

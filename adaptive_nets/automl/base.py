@@ -10,10 +10,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from adaptive_nets.automl.arguments import describe_arguments
+from adaptive_nets.automl.clusters.fits_together import FitsTogether
+from adaptive_nets.automl.clusters.on_ray import FitsOnRay
+from adaptive_nets.automl.clusters.together import Together
 from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.distilling.distils import Distils
 from adaptive_nets.automl.explaining.explains import Explains
-from adaptive_nets.automl.files import MODEL_FOLDER, write
+from adaptive_nets.automl.files import write
 from adaptive_nets.automl.fitted import Fitted, HoldsFitted
 from adaptive_nets.automl.fitting import Fitting
 from adaptive_nets.automl.following.followed import followed
@@ -21,7 +24,6 @@ from adaptive_nets.automl.inputs import (
     as_labels,
     check_weights,
     feature_table,
-    opened,
     reader_for,
     training_table,
     warn_of_like_classes,
@@ -32,7 +34,6 @@ from adaptive_nets.automl.judging.scoring import make_metric, metric_for
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.refitting.refits import Refits
 from adaptive_nets.automl.reporting.reports import Reports
-from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.streaming.estimators import FitsSources
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.columns.alignment import check_aligned
@@ -40,11 +41,24 @@ from adaptive_nets.data.tables.source import TableSource
 from adaptive_nets.data.tables.table import read_table
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from adaptive_nets.adanet import Generator
     from adaptive_nets.data import Schema
+    from adaptive_nets.distribute import Ray
 
 
-class AutoEstimator(FitsSources, Explains, Refits, Distils, HoldsFitted, Reports, BaseEstimator):
+class AutoEstimator(
+    FitsTogether,
+    FitsOnRay,
+    FitsSources,
+    Explains,
+    Refits,
+    Distils,
+    HoldsFitted,
+    Reports,
+    BaseEstimator,
+):
     """Finds a model for a table; see `AutoClassifier` and `AutoRegressor`."""
 
     _target: type[Target]
@@ -63,6 +77,8 @@ class AutoEstimator(FitsSources, Explains, Refits, Distils, HoldsFitted, Reports
         model_dir: str | os.PathLike | None = None,
         seed: int | None = None,
         verbose: str | int = "auto",
+        distribute: "str | tf.distribute.Strategy | None" = None,
+        placement: "str | Ray" = "replicated",
     ):
         self.time_limit = time_limit
         self.preset = preset
@@ -73,6 +89,8 @@ class AutoEstimator(FitsSources, Explains, Refits, Distils, HoldsFitted, Reports
         self.model_dir = model_dir
         self.seed = seed
         self.verbose = verbose
+        self.distribute = distribute
+        self.placement = placement
 
     @followed
     def fit(
@@ -115,15 +133,22 @@ class AutoEstimator(FitsSources, Explains, Refits, Distils, HoldsFitted, Reports
         Raises:
             ValueError: The data or an argument is invalid. The message is one line.
         """
-        settings = Settings.of(self, self._own_metric)
+        cluster = self._cluster()
+        if cluster is not None:
+            arguments = {
+                "y": y, "sample_weight": sample_weight, "validation_data": validation_data,
+                "groups": groups, "time": time, "gap": gap, "callbacks": callbacks,
+            }  # fmt: skip
+            return self._fit_on_ray(cluster, X, arguments)
+        began, together = monotonic(), Together.of(self.distribute)
         division = Division(groups, time, gap)
-        settings = division.check(validation_data, settings, self.folds)
-        began, given = monotonic(), opened(X)
+        settings, given = self._begun(X, y, validation_data, division, together)
         if isinstance(given, TableSource):
             self._fitted = self._fit_source(
-                given, y, sample_weight, validation_data, division, settings, callbacks, began
-            )
-            return self._kept_in(settings.model_dir)
+                given, y, sample_weight, validation_data, division, settings, callbacks, began,
+                together,
+            )  # fmt: skip
+            return self._kept_in(settings.model_dir, together)
         table, labels, name = training_table(given, y)
         rows = self._labelled(table, labels, sample_weight, learn=True, division=division)
         if len(rows.y) < 2:
@@ -136,19 +161,14 @@ class AutoEstimator(FitsSources, Explains, Refits, Distils, HoldsFitted, Reports
         rows = rows.with_labels(target.plain(rows.y))
         asked = self._asked(target, rows)
         column = name if isinstance(y, str) else None
-        fitting = Fitting(settings, target, column, division, callbacks, asked)
+        fitting = Fitting(settings, target, column, division, callbacks, asked, together)
         valid = None
         if validation_data is not None:
             text = [name for name in rows.x if rows.x[name].dtype == object]
             read = reader_for(target, list(rows.x), text)
             valid = self._held_out(validation_data, target, read)
         self._fitted = fitting.run(rows, valid)
-        return self._kept_in(settings.model_dir)
-
-    def _kept_in(self, model_dir):
-        if model_dir is not None:
-            self.save(os.path.join(model_dir, MODEL_FOLDER))
-        return self
+        return self._kept_in(settings.model_dir, together)
 
     def _learn(self, y, name) -> Target:
         """Returns the target as training labels show it."""

@@ -14,8 +14,11 @@ from adaptive_nets.automl.inputs import as_labels
 from adaptive_nets.automl.targets import Classes, read_labels
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from adaptive_nets.adanet import Generator
     from adaptive_nets.data import Schema
+    from adaptive_nets.distribute import Ray
 
 
 class AutoClassifier(Decides, ClassifierMixin, AutoEstimator):
@@ -50,6 +53,12 @@ class AutoClassifier(Decides, ClassifierMixin, AutoEstimator):
             predicted class, in which other errors cost 1; or a matrix with a row for each true
             class and a column for each predicted one, in the order of `classes_`. The class of the
             least expected cost is predicted. Defaults to `None`.
+        distribute: What `distribute.make_strategy` takes, such as `"multi_worker"`: the processes
+            of `TF_CONFIG` fit together, and each reads its share of Parquet files. Defaults to
+            `None`: one device of this process.
+        placement: `"replicated"`, or `"ray"` or a `distribute.Ray`: processes of a Ray cluster fit
+            together, each with its share of a `ray.data.Dataset` or of Parquet files. Defaults to
+            `"replicated"`.
 
     Attributes:
         classes_: `[classes]` labels, in the order of `predict_proba`.
@@ -92,10 +101,13 @@ class AutoClassifier(Decides, ClassifierMixin, AutoEstimator):
         verbose: str | int = "auto",
         class_weight: "str | Mapping | Sequence[float] | None" = None,
         costs: "Mapping | Sequence | np.ndarray | pd.DataFrame | None" = None,
+        distribute: "str | tf.distribute.Strategy | None" = None,
+        placement: "str | Ray" = "replicated",
     ):
         super().__init__(
             time_limit=time_limit, preset=preset, metric=metric, schema=schema, folds=folds,
             generator=generator, model_dir=model_dir, seed=seed, verbose=verbose,
+            distribute=distribute, placement=placement,
         )  # fmt: skip
         self.class_weight = class_weight
         self.costs = costs

@@ -12,6 +12,7 @@ import pandas as pd
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.automl.baselines.fit_baselines import MOST_ROWS, Task, fit_baselines, on_rows
 from adaptive_nets.automl.baselines.linear import LinearModel
+from adaptive_nets.automl.clusters.together import ALONE, Together
 from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.fitted import (
     Fitted,
@@ -63,6 +64,7 @@ class Fitting:
         division: Which rows are held out. Defaults to `None`: some that are drawn at random.
         callbacks: Callbacks of the search. Defaults to none.
         asked: Weights of classes and costs of errors. Defaults to `None`: there are none.
+        together: The processes that fit. Defaults to one that is alone.
     """
 
     def __init__(
@@ -73,16 +75,17 @@ class Fitting:
         division: Division | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         asked: Asked | None = None,
+        together: Together = ALONE,
     ):
         self.settings, self.target, self.column = settings, target, column
-        self.callbacks, self.asked = callbacks, asked or Asked(target)
+        self.callbacks, self.asked, self.together = callbacks, asked or Asked(target), together
         self.division = division or Division()
         self.began = time.monotonic()
         self.recorder = Recorder(settings.seed)
 
     def left(self) -> float:
-        """Returns the seconds that are left."""
-        return self.settings.seconds - (time.monotonic() - self.began)
+        """Returns the seconds that are left, in all processes those of the chief."""
+        return self.together.agree(self.settings.seconds - (time.monotonic() - self.began))
 
     def run(
         self, rows: Labelled, valid: Labelled | None, stream: RowStream | None = None
@@ -114,7 +117,7 @@ class Fitting:
         encoder = Encoder(schema, fit_encoding(schema, train.x))
         started = time.monotonic()
         encoder.traced(train.x.iloc[:2])
-        traced = time.monotonic() - started
+        traced = self.together.agree(time.monotonic() - started)
         board = self._board(valid)
         task = self.task(encoder, train, valid)
         baselines = [
@@ -133,6 +136,7 @@ class Fitting:
         searching = Searching(
             self.settings, self.target, schema, encoder.model, linear.model,
             self.kinds(len(train.x), several), self.callbacks, known,
+            self.together,
         )  # fmt: skip
         weigh = self.asked.weigh
         searching.run(weigh(train), weigh(valid), self.left() - closing, stream)

@@ -16,7 +16,7 @@ from adaptive_nets.automl.streaming.target import all_labels
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.tables.collected import is_collected
 from adaptive_nets.data.tables.files import is_paths
-from adaptive_nets.data.tables.opening import open_table
+from adaptive_nets.data.tables.opening import open_shared, open_table
 from adaptive_nets.data.tables.source import TableSource
 from adaptive_nets.data.tables.table import read_table, split_target
 
@@ -35,15 +35,18 @@ def reader_for(target: Target, names: Iterable[str], text: Iterable[str]) -> Rea
     return functools.partial(open_table, text=[*text, *written], known=[*names, *text, target.name])
 
 
-def opened(x: Any) -> Any:
+def opened(x: Any, shared: bool = False) -> Any:
     """Returns files and datasets as a table, or as a `TableSource` if too large for memory.
 
     Args:
         x: What was passed for the features. Anything else is returned as it is.
+        shared: Whether several processes each read their share of the rows. Defaults to `False`.
     """
     check_nesting((), {"X": x} if isinstance(x, dict) else {})
     is_opened = is_paths(x) or is_collected(x)
-    return open_table(x) if is_opened else x
+    if not is_opened:
+        return x
+    return open_shared(x) if shared else open_table(x)
 
 
 def training_table(x: Any, y: Any, read: Reader = read_table) -> tuple[Any, Any, str]:

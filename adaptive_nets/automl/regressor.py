@@ -17,8 +17,11 @@ from adaptive_nets.automl.losses.quantiles import LEVELS, Quantiles
 from adaptive_nets.automl.targets import Numbers
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
     from adaptive_nets.adanet import Generator
     from adaptive_nets.data import Schema
+    from adaptive_nets.distribute import Ray
 
 LOSSES = ("squared_error", *FAMILIES)
 OWN_LOSSES = {"quantiles": "the pinball loss", "distribution": "the likelihood"}
@@ -54,6 +57,12 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
             finds there. Defaults to `None`.
         seed: Integer seed. Defaults to `None`: a random one, or 0 with a `model_dir`.
         verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
+        distribute: What `distribute.make_strategy` takes, such as `"multi_worker"`: the processes
+            of `TF_CONFIG` fit together, and each reads its share of Parquet files. Defaults to
+            `None`: one device of this process.
+        placement: `"replicated"`, or `"ray"` or a `distribute.Ray`: processes of a Ray cluster fit
+            together, each with its share of a `ray.data.Dataset` or of Parquet files. Defaults to
+            `"replicated"`.
 
     Attributes:
         schema_: The `data.Schema`.
@@ -92,10 +101,13 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
         model_dir: str | os.PathLike | None = None,
         seed: int | None = None,
         verbose: str | int = "auto",
+        distribute: "str | tf.distribute.Strategy | None" = None,
+        placement: "str | Ray" = "replicated",
     ):
         super().__init__(
             time_limit=time_limit, preset=preset, metric=metric, schema=schema, folds=folds,
             generator=generator, model_dir=model_dir, seed=seed, verbose=verbose,
+            distribute=distribute, placement=placement,
         )  # fmt: skip
         self.loss = loss
         self.output = output

@@ -12,6 +12,7 @@ from adaptive_nets.adanet import AdaNet, EarlyStopping
 from adaptive_nets.adanet.ensembles.assemble import assemble
 from adaptive_nets.automl.baselines.candidate import LinearBuilder
 from adaptive_nets.automl.baselines.linear import LinearModel
+from adaptive_nets.automl.clusters.together import ALONE, Together
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.refitting.choice import Choice
 from adaptive_nets.automl.settings import Settings
@@ -56,6 +57,7 @@ class Searching:
         callbacks: Callbacks of the search. Defaults to none.
         sample: Encoded rows from which the generator learns, if rows are streamed. Defaults to
             `None`: it learns from all training rows.
+        together: The processes that fit. Defaults to one that is alone.
     """
 
     def __init__(
@@ -68,8 +70,9 @@ class Searching:
         kinds: list[str],
         callbacks: Sequence[keras.callbacks.Callback] = (),
         sample: dict[str, np.ndarray] | None = None,
+        together: Together = ALONE,
     ):
-        self.settings, self.target = settings, target
+        self.settings, self.target, self._together = settings, target, together
         if isinstance(target, Numbers):
             linear = target.linear(linear)
         generator = Tabular(kinds)
@@ -92,6 +95,7 @@ class Searching:
             # Networks for tables learn at a constant rate: only their average is worth keeping.
             early_stopping=EarlyStopping(average=0.995),
             preprocessing=encoding,
+            distribute=settings.distribute,
             model_dir=settings.search_folder,
             seed=derive_seed(settings.seed, "search"),
         )
@@ -116,7 +120,7 @@ class Searching:
             *given,
             sample_weight=train.w if stream is None else None,
             validation_data=held if valid.w is None else (*held, valid.w),
-            batch_size=batch_size(len(train.x)),
+            batch_size=self._together.rows_per_step(batch_size(len(train.x))),
             time_limit=None if math.isinf(seconds) else max(0.1, seconds),
             callbacks=[self._ensembles, *self._callbacks],
             verbose=self.settings.verbose,

@@ -42,6 +42,7 @@ class Settings:
         model_dir: Absolute path, or `None`.
         seed: The seed.
         verbose: As for `AdaNet.fit`.
+        distribute: As for `AdaNet`.
     """
 
     time_limit: float | None
@@ -53,6 +54,7 @@ class Settings:
     model_dir: str | None
     seed: int
     verbose: Any
+    distribute: Any = None
 
     @classmethod
     def of(cls, estimator: Any, own: str) -> "Settings":
@@ -89,6 +91,7 @@ class Settings:
             # A fit that goes on in its folder must draw what it drew before.
             new_seed(0 if estimator.seed is None and model_dir is not None else estimator.seed),
             estimator.verbose,
+            estimator.distribute,
         )
 
     @property

@@ -68,7 +68,9 @@ class StreamFeed:
         rows = dataset.rebatch(chunk * batch_size, drop_remainder=True)
         self._iterator = rows.skip(skip).as_numpy_iterator()
         self._first = skip
-        self._indices = tf.reshape(tf.range(chunk * batch_size), (chunk, batch_size))
+        places = np.arange(chunk * batch_size, dtype="int32").reshape(chunk, batch_size)
+        self._whole = not isinstance(dataset, RowStream)
+        self._indices = tf.constant(places if self._whole else dataset.places(chunk))
         self.frozen = None
         self.row_seconds = 0.0
 
@@ -82,7 +84,13 @@ class StreamFeed:
         x, y, *w = next(self._iterator)
         self.row_seconds = (clock.now() - began) / (self.chunk * self.batch_size)
         self.used += 1
-        rows = make_rows(x, y, self.head, w[0] if w else None, self.class_weight, self.schema)
+        given = w[0] if w else None
+        if self._whole or given is None:
+            rows = make_rows(x, y, self.head, given, self.class_weight, self.schema)
+        else:
+            # The mean of weights is 1 over all rows of the stream, and not over these.
+            rows = make_rows(x, y, self.head, None, None, self.schema)
+            rows.w = np.asarray(given, "float32")
         return self.preprocess(rows)
 
     def get(self, step: int) -> tuple[list[dict], list[tf.Tensor]]:

@@ -15,7 +15,8 @@ def test_every_argument_comes_back(tmp_path):
     arguments = {
         "time_limit": 0.01, "preset": "good", "metric": "f1", "schema": SCHEMA, "folds": None,
         "generator": an.generators.Tabular("mlp", width=16), "model_dir": str(tmp_path / "run"),
-        "seed": 3, "verbose": 0, "class_weight": {0: 1.0, 1: 2.5},
+        "seed": 3, "verbose": 0, "distribute": "one_device", "placement": "replicated",
+        "class_weight": {0: 1.0, 1: 2.5},
         "costs": {(0, 1): 5.0, (1, 0): 2.0},
     }  # fmt: skip
     model = an.AutoClassifier(**arguments).fit(X, (X["a"] > 0).astype(int))

@@ -42,7 +42,7 @@ def start_cluster(
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
         # Machines that do much else start them far apart.
         environment["ADAPTIVE_NETS_CLUSTER_SECONDS"] = str(LIMIT - 30)
-        environment["OTHER"] = other if name == names[-1] else ""
+        environment["OTHER"] = str(other) if name == names[-1] else ""
         steps = [str(fatal[1])] if fatal is not None and fatal[0] == name else []
         processes.append(python.start(script, folder, placement, *steps, env=environment))
     return processes

@@ -7,6 +7,7 @@ import types
 import call_things as t
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from call_kinds import (
     NAN,
     THING,
@@ -44,6 +45,11 @@ ACTIONS = (
 SHAPE = listing((None, 6)).but("soup", (6.5,), ("a",), (-1, -3), {})
 
 
+FIT_ON = (
+    fixed(None)
+    .but("soup", "", 3, True, [1], {}, object(), NAN, "multi_worker", allow=("one_device",))
+    .where(lambda value: isinstance(value, tf.distribute.Strategy))
+)
 # Without a search.
 SETTINGS = {
     "time_limit": number(0.01, 0, none=True).but(allow=(float("inf"),)),
@@ -56,6 +62,8 @@ SETTINGS = {
     "generator": instance(lazy(lambda: an.generators.Tabular()), none=True),
     "seed": count(1, 0, none=True),
     "verbose": FIT["verbose"].where(lambda value: value in (0, 1, 2)),
+    "distribute": FIT_ON,
+    "placement": choice("replicated"),
 }
 
 

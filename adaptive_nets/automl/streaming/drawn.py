@@ -1,6 +1,7 @@
 """What is drawn from a table that does not fit into memory, in one pass over its files."""
 
 import dataclasses
+import json
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import logging
 
+from adaptive_nets.automl.clusters.shares import Shares
 from adaptive_nets.automl.streaming.sides import Sides
 from adaptive_nets.data.columns.values import EXACT
 from adaptive_nets.data.schema import Schema
-from adaptive_nets.data.tables.source import TableSource
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,9 +49,14 @@ class ColumnFacts:
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
             return
         found = compute.min_max(values).as_py()
-        if found["min"] is not None:
-            self.least = found["min"] if self.least is None else min(self.least, found["min"])
-            self.most = found["max"] if self.most is None else max(self.most, found["max"])
+        self.join(ColumnFacts(0, found["min"], found["max"]))
+
+    def join(self, other: "ColumnFacts") -> None:
+        """Adds what is known of other rows."""
+        self.missing += other.missing
+        if other.least is not None:
+            self.least = other.least if self.least is None else min(self.least, other.least)
+            self.most = other.most if self.most is None else max(self.most, other.most)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,12 +68,14 @@ class Drawn:
         held: Rows that are held out.
         facts: What is known of each column.
         read: Number of rows that were read.
+        trained: About how many training rows each lane has; exactly, if all rows were read.
     """
 
     sample: "pa.Table"
     held: "pa.Table"
     facts: dict[str, ColumnFacts]
     read: int
+    trained: tuple[float, ...]
 
     def amend(self, schema: Schema) -> Schema:
         """Returns the schema of the sample with what is known of all rows.
@@ -97,7 +105,7 @@ class Drawn:
 
 
 def draw_rows(
-    source: TableSource, columns: Sequence[str], sides: Sides, seed: int, seconds: float
+    shares: Shares, columns: Sequence[str], sides: Sides, seed: int, seconds: float
 ) -> Drawn:
     """Draws rows to hold out and rows to learn columns from, each row as probably as any other.
 
@@ -105,7 +113,7 @@ def draw_rows(
     drawn from those that were read.
 
     Args:
-        source: The table.
+        shares: The table.
         columns: Names of the columns.
         sides: Which rows are held out.
         seed: Seed of the order in which row groups are read.
@@ -113,29 +121,67 @@ def draw_rows(
     """
     import pyarrow as pa
 
-    began, read, held, sample, numbers = time.monotonic(), 0, [], [], []
-    facts = {name: ColumnFacts() for name in columns}
-    most = min(1.0, _SLACK * SAMPLE_ROWS / sides.rows)
-    pieces, random = source.pieces, np.random.default_rng(seed)
-    for place in random.permutation(len(pieces)):
-        for batch in source.batches(columns, [pieces[place]]):
-            is_held, trained, drawn = sides.divide(batch)
-            read += len(drawn)
-            for name in columns:
-                facts[name].add(batch.table[name])
-            held.append(batch.table.filter(pa.array(is_held)))
-            wanted = trained & (drawn < most)
-            sample.append(batch.table.filter(pa.array(wanted)))
-            numbers.append(drawn[wanted])
-        if time.monotonic() - began > seconds:
-            break
-    if read < source.rows:
+    until = time.monotonic() + seconds
+    parts = shares.together.gather(lambda: _own_rows(shares, columns, sides, seed, until))
+    told = [json.loads(part["told"]["told"][0].as_py()) for part in parts]
+    read = sum(each["read"] for each in told)
+    if read < shares.rows:
         logging.warning(
             "Columns, their statistics and held-out rows come from %s of the %s rows: to read all "
             "of them would leave too little of the time limit. Allow more time to read them all.",
-            f"{read:,}", f"{source.rows:,}",
+            f"{read:,}", f"{shares.rows:,}",
         )  # fmt: skip
-    order = np.argsort(np.concatenate(numbers))[:SAMPLE_ROWS]
-    random.shuffle(order)
-    whole = pa.concat_tables(sample).combine_chunks()
-    return Drawn(whole.take(order), pa.concat_tables(held), facts, read)
+    sample, numbers, held, rows = (
+        pa.concat_tables([part[name] for part in parts]).combine_chunks()
+        for name in ("sample", "numbers", "held", "rows")
+    )
+    # In the order of random numbers: also in a random order.
+    chosen = np.argsort(numbers["number"].to_numpy())[:SAMPLE_ROWS]
+    order = np.argsort(rows["row"].to_numpy())
+    facts = {name: ColumnFacts() for name in columns}
+    for each in told:
+        for name, values in each["facts"].items():
+            facts[name].join(ColumnFacts(**values))
+    lanes = [count for each in told for count in each["lanes"]]
+    trained = _estimated(lanes, [np.diff(shares.bounds(k))[0] for k in range(shares.lanes)])
+    return Drawn(sample.take(chosen), held.take(order), facts, read, trained)
+
+
+def _own_rows(shares, columns, sides, seed, until):
+    """Returns what is drawn from the rows that this process reads, and what is known of them."""
+    import pyarrow as pa
+
+    source, facts = shares.source, {name: ColumnFacts() for name in columns}
+    found = {"sample": [], "numbers": [], "held": [], "rows": []}
+    most = min(1.0, _SLACK * SAMPLE_ROWS / sides.rows)
+    pieces = [(lane, piece) for lane in shares.own for piece in shares.pieces(lane)]
+    lanes = {lane: [0, 0] for lane in shares.own}
+    for place in np.random.default_rng(seed).permutation(len(pieces)):
+        lane, piece = pieces[place]
+        for batch in source.batches(columns, [piece]):
+            is_held, trained, drawn = sides.divide(batch)
+            lanes[lane][0] += len(drawn)
+            lanes[lane][1] += int(trained.sum())
+            for name in columns:
+                facts[name].add(batch.table[name])
+            wanted = trained & (drawn < most)
+            found["held"].append(batch.table.filter(pa.array(is_held)))
+            found["rows"].append(pa.table({"row": batch.start + np.flatnonzero(is_held)}))
+            found["sample"].append(batch.table.filter(pa.array(wanted)))
+            found["numbers"].append(pa.table({"number": drawn[wanted]}))
+        if time.monotonic() > until:
+            break
+    told = {
+        "read": sum(read for read, _ in lanes.values()),
+        "lanes": list(lanes.values()),
+        "facts": {name: dataclasses.asdict(each) for name, each in facts.items()},
+    }
+    joined = {name: pa.concat_tables(tables) for name, tables in found.items()}
+    return {"told": pa.table({"told": [json.dumps(told)]}), **joined}
+
+
+def _estimated(lanes, rows):
+    """Returns the training rows of lanes of which some rows were read."""
+    read, trained = (sum(each) for each in zip(*lanes, strict=True))
+    shares = [own / seen if seen else trained / read for seen, own in lanes]
+    return tuple(float(share * count) for share, count in zip(shares, rows, strict=True))

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from adaptive_nets.automl.clusters.shares import Shares
+from adaptive_nets.automl.clusters.together import Together
 from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.inputs import (
     feature_table,
@@ -47,23 +49,25 @@ class FitsSources:
         settings: Settings,
         callbacks: list[Any],
         began: float,
+        together: Together,
     ) -> Any:
         """Returns the `Fitted` of a table that does not fit into memory."""
         if isinstance(self.folds, str):  # "auto"
             settings = dataclasses.replace(settings, folds=None)
         check_column(source, y)
         check_source(source, y, division, weights, settings)
-        target = learn_target(source, y, self._learn, settings.seed, self._target is Classes)
+        shares = Shares(source, together)
+        target = learn_target(shares, y, self._learn, settings.seed, self._target is Classes)
         warn_of_like_classes(getattr(target, "labels", np.array([])), y)
-        head = next(source.batches(rows=_CHECKED_ROWS)).table.drop_columns([y])
+        head = next(shares.batches(rows=_CHECKED_ROWS)).table.drop_columns([y])
         feature_table(self, as_frame(head), learn=True)
         valid = None
         if validation_data is not None:
             text = [f.name for f in source.schema if kind_of(f.type) == "text" and f.name != y]
             read = reader_for(target, source.names, text)
-            valid = self._held_out(validation_data, target, read)
+            valid = together.in_step(lambda: self._held_out(validation_data, target, read))
         return fit_source(
-            source, target, settings, valid,
+            shares, target, settings, valid,
             lambda sample: self._asked(target, sample),
             began, callbacks, division,
         )  # fmt: skip

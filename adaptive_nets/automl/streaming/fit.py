@@ -12,6 +12,7 @@ import pandas as pd
 
 from adaptive_nets._checks import show
 from adaptive_nets._seeds import derive_seed
+from adaptive_nets.automl.clusters.shares import Shares
 from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.fitted import Fitted
 from adaptive_nets.automl.fitting import Fitting
@@ -77,7 +78,7 @@ class SourceRows:
     """The rows of a source: those that are drawn, and the stream of all others.
 
     Args:
-        source: The table.
+        shares: The table.
         target: The target.
         seed: The estimator's seed.
         division: How rows are held out.
@@ -87,19 +88,19 @@ class SourceRows:
 
     def __init__(
         self,
-        source: TableSource,
+        shares: Shares,
         target: Target,
         seed: int,
         division: Division,
         held: float,
         until: float,
     ):
-        self.source, self.target, self._groups = source, target, division.groups
+        self.shares, self.target, self._groups = shares, target, division.groups
         held_seed = derive_seed(seed, "held out")
         self._order = derive_seed(seed, "order of rows")
-        self._sides = make_sides(source, target, division, held, held_seed, MOST_HELD)
+        self._sides = make_sides(shares, target, division, held, held_seed, MOST_HELD)
         left = until - time.monotonic()
-        self.drawn: Drawn = draw_rows(source, source.names, self._sides, held_seed, left)
+        self.drawn: Drawn = draw_rows(shares, shares.source.names, self._sides, held_seed, left)
 
     def labelled(self, table: Any) -> Labelled:
         """Returns drawn rows with labels."""
@@ -115,23 +116,62 @@ class SourceRows:
             sample: The sample of the training rows.
             asked: What classes weigh.
         """
-        columns = [*(f.name for f in schema.features), self.target.name]
+        columns, shares = [*(f.name for f in schema.features), self.target.name], self.shares
+        read, weights = regions(self.drawn.trained)
+        weighed = asked.weigh(sample).w
+        mean = 1.0 if weighed is None else weighed.mean()
+        pieces = {lane: shares.pieces(read[lane]) for lane in shares.own}
+        shares.together.in_step(lambda: _check_pieces(pieces, shares))
 
-        def make(skipped: int) -> Iterator[Part]:
-            seed = derive_seed(self._order, skipped)
-            rows = shuffled(self.source, columns, self._sides, seed)
-            return (self._part(asked.weigh(self.labelled(table))) for table in rows)
+        def make(skipped: int, lane: int) -> Iterator[Part]:
+            seed = derive_seed(self._order, skipped, lane)
+            tables = shuffled(shares.source, columns, self._sides, seed, pieces[lane], shares.lanes)
+            for table in tables:
+                rows = asked.weigh(self.labelled(table))
+                yield self._part(rows.weighted(np.full(len(rows.y), weights[lane] / mean)))
 
         rows = self._sides.rows
+        size = shares.lanes * -(-batch_size(rows) // shares.lanes)
         first = sample.take(np.arange(min(len(sample.y), _FIRST_ROWS)))
-        return RowStream(make, rows, self._part(asked.weigh(first)), batch_size(rows))
+        return RowStream(
+            make, rows, self._part(asked.weigh(first)), size, shares.lanes, shares.own,
+            shares.together.in_step,
+        )  # fmt: skip
 
     def _part(self, rows):
         return rows.x, self.target.encode(rows.y), rows.w
 
 
+def regions(trained: Sequence[float]) -> tuple[list[int], list[float]]:
+    """Returns for each lane the lane whose rows fill it, and what these weigh.
+
+    With these weights, whose mean is 1, all training rows count alike, though lanes have different
+    numbers of them. A lane without any is filled with rows of others.
+
+    Args:
+        trained: Number of training rows of each lane.
+    """
+    read, free = list(range(len(trained))), np.array(trained, "float64")
+    left = free.copy()
+    for lane, rows in enumerate(trained):
+        if not rows:
+            read[lane] = int(left.argmax())
+            left[read[lane]] = free[read[lane]] / (1 + read.count(read[lane]))
+    weights = [free[k] * len(trained) / (free.sum() * read.count(k)) for k in read]
+    return read, weights
+
+
+def _check_pieces(pieces, shares):
+    lacking = next((lane for lane, own in pieces.items() if not own), None)
+    if lacking is not None:
+        raise ValueError(
+            f"The rows to train on must be in the shares of all {shares.together.count} processes. "
+            f"Received: none in that of process {shares.together.rank}. Mix the rows of the table."
+        )
+
+
 def fit_source(
-    source: TableSource,
+    shares: Shares,
     target: Target,
     settings: Settings,
     valid: Labelled | None,
@@ -143,7 +183,7 @@ def fit_source(
     """Returns the model that is found for a table that does not fit into memory.
 
     Args:
-        source: The table.
+        shares: The table.
         target: The target.
         settings: The estimator's settings.
         valid: Rows to hold out, or `None` to draw them.
@@ -156,8 +196,8 @@ def fit_source(
     until = began + (1.0 if math.isinf(settings.seconds) else _READING_SHARE) * settings.seconds
     held = 0.0
     if valid is None:
-        held = min(held_out_fraction(source.rows), MOST_HELD / source.rows)
-    rows = SourceRows(source, target, settings.seed, division, held, until)
+        held = min(held_out_fraction(shares.rows), MOST_HELD / shares.rows)
+    rows = SourceRows(shares, target, settings.seed, division, held, until)
     sample = rows.labelled(rows.drawn.sample)
     asked = asked_of(sample)
     if valid is None:
@@ -166,11 +206,11 @@ def fit_source(
     if schema is None:
         schema = rows.drawn.amend(Schema.infer(sample.x, kinds=division.kinds))
         settings = dataclasses.replace(settings, schema=schema)
-    fitting = Fitting(settings, target, target.name, division, callbacks, asked)
+    fitting = Fitting(settings, target, target.name, division, callbacks, asked, shares.together)
     fitting.began = began
     fitted = fitting.run(sample, valid, rows.stream(schema, sample, asked))
     place = fitted.board.index[-1]
     fitted.board.loc[place, "note"] += (
-        f"; rows streamed from {source.rows:,}, columns learnt from {len(sample.y):,} of them"
+        f"; rows streamed from {shares.rows:,}, columns learnt from {len(sample.y):,} of them"
     )
     return fitted

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from adaptive_nets.automl.clusters.shares import Shares
 from adaptive_nets.automl.judging.division import Division
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.streaming.target import plain_labels
 from adaptive_nets.automl.targets import Classes, Target
-from adaptive_nets.data.tables.source import Batch, TableSource, as_frame, draw
+from adaptive_nets.data.tables.source import Batch, as_frame, draw
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,12 +73,12 @@ class SidesByValue(Sides):
 
 
 def make_sides(
-    source: TableSource, target: Target, division: Division, share: float, seed: int, most: int
+    shares: Shares, target: Target, division: Division, share: float, seed: int, most: int
 ) -> Sides:
     """Returns which rows are held out.
 
     Args:
-        source: The table.
+        shares: The table.
         target: The target.
         division: What `fit` was told about it.
         share: Share of the rows to hold out, or 0 if there are others.
@@ -88,9 +89,9 @@ def make_sides(
         ValueError: The rows cannot be divided so.
     """
     if division.is_random or not share:
-        return Sides(share, seed, max(1, round((1 - share) * source.rows)))
+        return Sides(share, seed, max(1, round((1 - share) * shares.rows)))
     column = division.column
-    entries = _entries(source, [column, *([target.name] if isinstance(target, Classes) else [])])
+    entries = _entries(shares, [column, *([target.name] if isinstance(target, Classes) else [])])
     frame = as_frame(entries.select([0]).rename_columns([column]))
     labels = np.zeros(len(frame))
     if isinstance(target, Classes):
@@ -107,18 +108,26 @@ def make_sides(
     )  # fmt: skip
 
 
-def _entries(source: TableSource, columns: list[str]) -> "pa.Table":
+def _entries(shares: Shares, columns: list[str]) -> "pa.Table":
     """Returns the different values of columns, named by number, with rows and the first row."""
     import pyarrow as pa
 
+    parts = shares.together.gather(lambda: {"counted": _own_entries(shares, columns)})
+    return _counted(pa.concat_tables([part["counted"] for part in parts]))
+
+
+def _own_entries(shares, columns):
+    """Returns the same of the rows that this process reads."""
+    import pyarrow as pa
+
     names = [str(place) for place in range(len(columns))]
-    found, first, most = [], 0, _COUNTED
-    for batch in source.batches(columns):
+    found, most = [], _COUNTED
+    for batch in shares.batches(columns):
         rows = batch.table.num_rows
         table = batch.table.select(columns).rename_columns(names)
-        table = table.append_column("row_min", pa.array(np.arange(first, first + rows)))
+        first = np.arange(batch.start, batch.start + rows)
+        table = table.append_column("row_min", pa.array(first))
         found.append(_counted(table.append_column("rows_sum", pa.array(np.ones(rows, "int64")))))
-        first += rows
         if sum(each.num_rows for each in found) > most:
             found = [_counted(pa.concat_tables(found))]
             # Not after every batch, where most values differ.

@@ -1,25 +1,28 @@
 """The target of a table that does not fit into memory, learnt from all of its values."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from adaptive_nets._seeds import derive_seed
+from adaptive_nets.automl.clusters.shares import Shares
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.columns.naming import some
-from adaptive_nets.data.tables.source import Batch, TableSource, as_frame
+from adaptive_nets.data.tables.source import Batch, TableSource, as_frame, draw
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # Values of the target that are drawn, and so many different ones of text that may be classes.
 _DRAWN, _MOST_DIFFERENT = 200_000, 100_000
+# Different values of so many batches are put together at a time.
+_JOINED = 64
 
 
 def learn_target(
-    source: TableSource,
+    shares: Shares,
     name: str,
     learn: Callable[[np.ndarray, str], Target],
     seed: int,
@@ -28,7 +31,7 @@ def learn_target(
     """Learns the target from a sample of its values, its extremes and all different ones of text.
 
     Args:
-        source: The table.
+        shares: The table.
         name: Name of the target's column.
         learn: Function from labels and the target's name to the target.
         seed: Seed of the sample.
@@ -37,49 +40,79 @@ def learn_target(
     Raises:
         ValueError: There is no such column, labels are missing, or they are no such target.
     """
-    check_column(source, name)
-    share, random = _DRAWN / source.rows, np.random.default_rng(derive_seed(seed, "labels"))
-    drawn, extremes, different = [], [], {}
-    for batch in source.batches([name]):
-        column = _present(batch, name)
-        values = plain_labels(column)
-        drawn.append(values[random.random(len(values)) < share])
-        if values.dtype.kind in "iuf":
-            extremes += [values.min(), values.max()]
-        if classes and values.dtype.kind != "f" and len(different) <= _MOST_DIFFERENT:
-            different |= dict.fromkeys(column.unique().to_pylist())
-    found = np.concatenate(drawn)
-    if extremes:
-        found = np.concatenate([found, np.array([min(extremes), max(extremes)], found.dtype)])
-    if different:
-        kind = object if found.dtype == object else found.dtype
-        found = np.concatenate([found, np.array(list(different), dtype=kind)])
+    import pyarrow as pa
+
+    check_column(shares.source, name)
+    parts = shares.together.gather(
+        lambda: _values(shares, name, derive_seed(seed, "labels"), classes)
+    )
+    drawn, extremes, different = (
+        plain_labels(pa.concat_tables([part[each] for part in parts])["y"])
+        for each in ("drawn", "extremes", "different")
+    )
+    found = drawn
+    if len(extremes):
+        found = np.concatenate([found, np.array([extremes.min(), extremes.max()], found.dtype)])
+    if len(different):
+        found = np.concatenate([found, pd.unique(different)])
     target = learn(found, name)
     if found.dtype == object:
-        _check(source, name, target)
+        shares.together.gather(lambda: _check(shares, name, target))
     return target
 
 
-def _check(source, name, target):
+def _values(shares, name, seed, classes):
+    """Returns drawn values of the target, extremes of numbers and different ones of the others."""
+    import pyarrow as pa
+
+    share, known = _DRAWN / shares.rows, 0
+    drawn, extremes, different = [], [], []
+    for batch in shares.batches([name]):
+        column = _present(batch, name)
+        values = plain_labels(column)
+        drawn.append(column.filter(pa.array(draw(batch, seed) < share)))
+        ends = [values.argmin(), values.argmax()] if values.dtype.kind in "iuf" else []
+        extremes.append(column.take(pa.array(ends, "int64")))
+        if classes and values.dtype.kind != "f" and known <= _MOST_DIFFERENT:
+            different.append(column.unique())
+            known += len(different[-1])
+        if len(different) > _JOINED:
+            different = [pa.chunked_array(different).unique()]
+            known = len(different[0])
+    kind = shares.source.schema.field(name).type
+    found = {"drawn": drawn, "extremes": extremes, "different": different}
+    return {each: pa.table({"y": _joined(parts, kind)}) for each, parts in found.items()}
+
+
+def _joined(parts, kind):
+    """Returns columns of a type as one."""
+    import pyarrow as pa
+
+    chunks = [chunk for part in parts for chunk in getattr(part, "chunks", [part])]
+    return pa.chunked_array(chunks, kind)
+
+
+def _check(shares, name, target):
     """Refuses text that is no class, or no number, before work."""
-    for batch, labels in read_labels(source, name):
+    for batch, labels in read_labels(shares.batches([name]), name):
         try:
             target.encode(target.plain(labels))
         except ValueError as error:
             raise ValueError(f"{error} (of {batch.where})") from error
+    return {}
 
 
-def read_labels(source: TableSource, name: str) -> Iterator[tuple[Batch, np.ndarray]]:
+def read_labels(batches: Iterable[Batch], name: str) -> Iterator[tuple[Batch, np.ndarray]]:
     """Yields the labels of some rows at a time.
 
     Args:
-        source: The table.
+        batches: Rows of the table.
         name: Name of the target's column.
 
     Raises:
         ValueError: Labels are missing.
     """
-    for batch in source.batches([name]):
+    for batch in batches:
         yield batch, plain_labels(_present(batch, name))
 
 
@@ -111,7 +144,8 @@ def all_labels(source: TableSource, name: str) -> np.ndarray:
         ValueError: There is no such column, or labels are missing.
     """
     check_column(source, name)
-    return np.concatenate([labels for _, labels in read_labels(source, name)])
+    found = read_labels(source.batches([name]), name)
+    return np.concatenate([labels for _, labels in found])
 
 
 def plain_labels(column: "pa.ChunkedArray") -> np.ndarray:

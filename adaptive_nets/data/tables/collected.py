@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adaptive_nets._checks import show
+from adaptive_nets.data.tables.parquet_file import rebatched
 from adaptive_nets.data.tables.source import TableSource
 
 if TYPE_CHECKING:
@@ -19,25 +20,29 @@ GROUP_ROWS, FILE_ROWS = 1 << 16, 1 << 21
 
 def is_collected(given: Any) -> bool:
     """Returns whether something is a dataset of rows that has to be read to be known."""
-    return _is_ray(given) or (hasattr(given, "element_spec") and hasattr(given, "cardinality"))
+    return is_ray(given) or (hasattr(given, "element_spec") and hasattr(given, "cardinality"))
 
 
-def _is_ray(given):
+def is_ray(given: Any) -> bool:
+    """Returns whether something is a `ray.data.Dataset`."""
     return type(given).__module__.startswith("ray.data") and hasattr(given, "iter_batches")
 
 
-def collect(given: Any) -> TableSource:
+def collect(given: Any, start: int = 0) -> TableSource:
     """Reads a dataset once, and keeps its rows in temporary files.
 
     Args:
         given: A `ray.data.Dataset`, or a finite `tf.data.Dataset` of dicts of columns, batched or
             row by row.
+        start: Number of rows before these, if they are a part of a larger table, whose row groups
+            end where those of the whole table do. Defaults to 0.
 
     Raises:
         ValueError: It is empty, endless, or its elements are not dicts of one value a row.
     """
-    if _is_ray(given):
+    if is_ray(given):
         tables = given.iter_batches(batch_format="pyarrow", batch_size=GROUP_ROWS)
+        tables = rebatched(tables, GROUP_ROWS, GROUP_ROWS - start % GROUP_ROWS)
         return write_parts(tables, f"a ray.data.{type(given).__name__}")
     return write_parts(_tables(_checked(given)), "a tf.data.Dataset")
 

@@ -62,6 +62,31 @@ def _large(given, text, encoding, known):
     return source if source.bytes > MEMORY_LIMIT else None
 
 
+def open_shared(given: Any) -> TableSource:
+    """Returns files of which several processes each read their share, however small they are.
+
+    Args:
+        given: Paths of Parquet files.
+
+    Raises:
+        ValueError: They are no such files, a file is damaged, or they are not of one table.
+        OSError: A file cannot be read.
+    """
+    if isinstance(given, TableSource):
+        return given
+    files = table_files(given) if is_paths(given) else []
+    missing = next((file for file in files if not os.path.exists(file)), None)
+    if missing is not None:
+        raise FileNotFoundError(f"No such file: {missing!r}.")
+    if not files or not is_parquet(files[0]):
+        what = repr(files[0]) if files else f"a {type(given).__name__}"
+        raise ValueError(
+            "Processes that each read their share of a table need it in Parquet files, of which "
+            f"they need not read all. Write it to such files first. Received: {what}."
+        )
+    return TableSource.of_files(files, describe(given, files))
+
+
 def describe(given: Any, files: list[str]) -> str:
     """Returns the name of a table of files, for messages.
 

@@ -4,7 +4,8 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from adaptive_nets.data.containers import check_names
@@ -18,19 +19,42 @@ _NUMBER_BYTES, _TEXT_BYTES = 8, 64
 
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    """Some rows of a Parquet file, which are stored together: a row group.
+    """Some rows of a Parquet file, which are stored together: a row group, or a part of one.
 
     Args:
         path: The file.
         group: Number of the row group.
-        rows: Number of its rows.
-        first: Number of the file's rows before it.
+        rows: Number of the rows.
+        first: Number of the file's rows before them.
+        skipped: Number of the row group's rows before them. Defaults to 0.
+        start: Number of the table's rows before them. Defaults to 0.
     """
 
     path: str
     group: int
     rows: int
     first: int
+    skipped: int = 0
+    start: int = 0
+
+    def between(self, start: int, stop: int) -> "Piece | None":
+        """Returns those of its rows that lie in a range of the table's, or `None`.
+
+        Args:
+            start: First row of the range.
+            stop: End of the range, exclusive.
+        """
+        left = max(0, start - self.start)
+        rows = min(self.rows, stop - self.start) - left
+        if rows <= 0:
+            return None
+        return dataclasses.replace(
+            self,
+            rows=rows,
+            first=self.first + left,
+            skipped=self.skipped + left,
+            start=self.start + left,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +102,19 @@ class ParquetFile:
         return self.rows * sum(each)
 
 
+def footer_checksum(path: str) -> str:
+    """Returns a checksum of what a Parquet file says of its row groups, their statistics too.
+
+    Args:
+        path: The file, which has been looked at before.
+    """
+    with open(path, "rb") as file:
+        file.seek(-8, os.SEEK_END)
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(-8 - length, os.SEEK_END)
+        return f"{zlib.crc32(file.read(length)):08x}"
+
+
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[Any]:
     """Opens a Parquet file, and names it in all errors.
@@ -113,15 +150,15 @@ def opened(path: str) -> Iterator[Any]:
 
 
 def read_batches(
-    pieces: Sequence[Piece], columns: Sequence[str], schema: "pa.Schema", rows: int
+    piece: Piece, columns: Sequence[str], schema: "pa.Schema", rows: int
 ) -> Iterator["pa.Table"]:
-    """Yields the rows of row groups of one file as tables of at most some rows.
+    """Yields the rows of a row group as tables of some rows, of which the last may have fewer.
 
     Args:
-        pieces: Row groups of one file, in the order to read them.
+        piece: The row group, or a part of it.
         columns: Names of the columns.
         schema: Their types, to which values are converted without loss.
-        rows: Most rows of a table.
+        rows: Rows of a table.
 
     Raises:
         ValueError: The file is damaged, or a value does not fit its type.
@@ -129,10 +166,52 @@ def read_batches(
     import pyarrow as pa
 
     wanted = pa.schema([schema.field(name) for name in columns])
-    with opened(pieces[0].path) as file:
-        groups = [piece.group for piece in pieces]
-        for batch in file.iter_batches(rows, row_groups=groups, columns=list(columns)):
-            yield pa.Table.from_batches([batch]).select(list(columns)).cast(wanted)
+    yield from rebatched(
+        (table.select(list(columns)).cast(wanted) for table in _parts_of(piece, columns, rows)),
+        rows,
+    )
+
+
+def _parts_of(piece, columns, rows):
+    """Yields the rows of a row group as they come."""
+    import pyarrow as pa
+
+    before, end = 0, piece.skipped + piece.rows
+    with opened(piece.path) as file:
+        for batch in file.iter_batches(rows, row_groups=[piece.group], columns=list(columns)):
+            first, last = max(0, piece.skipped - before), min(batch.num_rows, end - before)
+            before += batch.num_rows
+            if first < last:
+                yield pa.Table.from_batches([batch.slice(first, last - first)])
+            if before >= end:
+                return
+
+
+def rebatched(
+    tables: Iterable["pa.Table"], rows: int, first: int | None = None
+) -> Iterator["pa.Table"]:
+    """Yields the rows of tables as tables of equally many rows, of which the last may have fewer.
+
+    Args:
+        tables: Tables of the same columns.
+        rows: Rows of a table.
+        first: Rows of the first table. Defaults to `None`: as many as of the others.
+    """
+    import pyarrow as pa
+
+    held, count, wanted = [], 0, rows if first is None else first
+    for table in tables:
+        if held and table.schema != held[0].schema:
+            yield pa.concat_tables(held)
+            held, count, wanted = [], 0, rows
+        held.append(table)
+        count += table.num_rows
+        while count >= wanted:
+            whole = pa.concat_tables(held)
+            yield whole.slice(0, wanted)
+            held, count, wanted = [whole.slice(wanted)], count - wanted, rows
+    if count:
+        yield pa.concat_tables(held)
 
 
 def without_index(schema: "pa.Schema") -> "pa.Schema":

@@ -1,7 +1,6 @@
 """`TableSource`: a table in Parquet files, whose rows are read a few at a time."""
 
 import dataclasses
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,13 +25,18 @@ class Batch:
 
     Args:
         piece: The row group that they are of.
-        first: Number of the row group's rows before them.
+        first: Number of the piece's rows before them.
         table: The rows.
     """
 
     piece: Piece
     first: int
     table: "pa.Table"
+
+    @property
+    def start(self) -> int:
+        """Number of the table's rows before these."""
+        return self.piece.start + self.first
 
     @property
     def where(self) -> str:
@@ -51,12 +55,16 @@ class TableSource:
         name: What it came from, for messages.
         folder: Temporary folder that holds the files, kept as long as the source. Defaults to
             `None`: they are the user's own.
+        start: Number of rows before these, if they are a part of a larger table. Defaults to 0.
+        total: Number of rows of that table. Defaults to `None`: these are all.
     """
 
     files: tuple[ParquetFile, ...]
     schema: "pa.Schema"
     name: str
     folder: "tempfile.TemporaryDirectory | None" = None
+    start: int = 0
+    total: int | None = None
 
     @classmethod
     def of_files(
@@ -96,7 +104,21 @@ class TableSource:
     @property
     def pieces(self) -> list[Piece]:
         """The row groups of all files, in order."""
-        return [piece for file in self.files for piece in file.pieces]
+        pieces, start = [], self.start
+        for piece in (piece for file in self.files for piece in file.pieces):
+            pieces.append(dataclasses.replace(piece, start=start))
+            start += piece.rows
+        return pieces
+
+    def between(self, start: int, stop: int) -> list[Piece]:
+        """Returns the row groups, or parts of them, that hold a range of the rows.
+
+        Args:
+            start: First row of the range.
+            stop: End of the range, exclusive.
+        """
+        found = (piece.between(start, stop) for piece in self.pieces)
+        return [piece for piece in found if piece is not None]
 
     def batches(
         self,
@@ -114,7 +136,7 @@ class TableSource:
         columns = self.names if columns is None else columns
         for piece in self.pieces if pieces is None else pieces:
             first = 0
-            for table in read_batches([piece], columns, self.schema, rows):
+            for table in read_batches(piece, columns, self.schema, rows):
                 yield Batch(piece, first, table)
                 first += table.num_rows
 
@@ -209,9 +231,8 @@ def draw(batch: Batch, seed: int) -> np.ndarray:
         batch: The rows.
         seed: Seed of the draw.
     """
-    key = [seed, *map(ord, os.path.basename(batch.piece.path)), batch.piece.first]
-    random = np.random.Philox(np.random.SeedSequence(key))
+    random = np.random.Philox(np.random.SeedSequence(seed))
     # Each number takes one of the four that a step of the generator gives.
-    random.advance(batch.first // 4)
-    skipped = batch.first % 4
+    steps, skipped = divmod(batch.start, 4)
+    random.advance(steps)
     return np.random.Generator(random).random(skipped + batch.table.num_rows)[skipped:]

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 import adaptive_nets as an
+from adaptive_nets.automl.clusters.shares import Shares
 from adaptive_nets.automl.judging.division import Division
 from adaptive_nets.automl.streaming.shuffled import shuffled
 from adaptive_nets.automl.streaming.sides import make_sides
@@ -51,7 +52,7 @@ def _target(name="label"):
 
 
 def _sides(source, division, share=0.1, most=10**6, target="label"):
-    return make_sides(source, _target(target), division, share, 3, most)
+    return make_sides(Shares(source), _target(target), division, share, 3, most)
 
 
 def _rows(source, sides):
@@ -106,7 +107,7 @@ def test_of_many_rows_to_hold_out_some_are_kept(source):
 def test_training_rows_are_streamed_and_no_others(source, division):
     sides = _sides(source, division)
     _, trained = _rows(source, sides)
-    seen, stream = set(), shuffled(source, ["row", "number"], sides, 0)
+    seen, stream = set(), shuffled(source, ["row", "number"], sides, 0, source.pieces)
     while len(seen) < len(trained):
         table = next(stream)
         assert table.column_names == ["row", "number"]
@@ -143,7 +144,7 @@ def test_a_class_that_only_the_last_rows_have_is_refused(tmp_path):
     source = TableSource.of_files(sorted(map(str, folder.iterdir())), "parts")
     target = Classes.learn(table["label"].to_numpy(), "label")
     with pytest.raises(ValueError, match="'late' is in none of the rows to train on"):
-        make_sides(source, target, Division(time="row"), 0.1, 0, 10**6)
+        make_sides(Shares(source), target, Division(time="row"), 0.1, 0, 10**6)
 
 
 def test_values_that_are_coded_divide_rows_too(tmp_path):

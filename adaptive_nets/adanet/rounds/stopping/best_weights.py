@@ -1,7 +1,7 @@
 """`BestWeights`: the weights with the lowest held-out loss, found inside the compiled function."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -32,6 +32,7 @@ class BestWeights:
     Attributes:
         losses: The lowest loss of each member, a variable; infinity before the first measurement.
         steps: The step of each member's lowest loss, a variable; 0 before the first measurement.
+        agreed: Function from a loss to that which all processes go by.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class BestWeights:
         self.held_out, self.rule = held_out, rule
         self.losses = [_variable(np.float32(np.inf)) for _ in members]
         self.steps = [_variable(np.int64(0)) for _ in members]
+        self.agreed: Callable[[tf.Tensor], tf.Tensor] = lambda loss: loss
         self._packed: Sequence[PackedWeights] = ()
         self._kept: list[_Kept] = []
 
@@ -103,7 +105,7 @@ class BestWeights:
         Returns:
             Its loss, and whether it has not improved for too long.
         """
-        loss = tf.cast(self._loss(k, source), tf.float32)
+        loss = self.agreed(tf.cast(self._loss(k, source), tf.float32))
         improved = loss < self.losses[k] - self.rule.min_delta
         best = tf.where(improved, number, self.steps[k])
 

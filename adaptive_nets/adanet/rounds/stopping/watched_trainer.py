@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from adaptive_nets.adanet.rounds.stopping.best_weights import BestWeights
 from adaptive_nets.adanet.rounds.trainer import RoundTrainer
+from adaptive_nets.distribute import is_multi_worker
 
 
 class WatchedTrainer(RoundTrainer):
@@ -32,6 +33,8 @@ class WatchedTrainer(RoundTrainer):
         super().__init__(*arguments, **options)
         self.best = best
         best.prepare(self.packed)
+        if is_multi_worker(self.strategy):
+            best.agreed = self._of_chief
 
     def run(
         self,
@@ -131,6 +134,15 @@ class WatchedTrainer(RoundTrainer):
         for k in range(len(self.members)):
             self.best.follow(k, number)
         return tf.constant(0)
+
+    def _of_chief(self, loss):
+        """Returns the chief's loss in all processes, which may differ in the last digit."""
+
+        def one():
+            number = tf.distribute.get_replica_context().replica_id_in_sync_group
+            return tf.where(tf.equal(number, 0), loss, tf.zeros_like(loss))
+
+        return self.strategy.reduce("SUM", self.strategy.run(one), axis=None)
 
     def _measure(self, alive, number, held_out):
         """Returns the held-out losses of some subnetworks, and which of them must stop."""

@@ -1,0 +1,1 @@
+"""Fits that several processes run together: what they agree on, and what each reads."""
