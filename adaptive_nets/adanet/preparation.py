@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import os
+import zlib
 
 from absl import logging
 
@@ -99,6 +100,7 @@ def prepare(
         ValueError: The data or an argument is invalid, or the folder holds another search.
     """
     _check_held_out(settings, given)
+    _check_groups(settings, given)
     _check_stopping(settings, group)
     given = stream_long_repetitions(settings, given)
     before, state = known.context, known.state
@@ -132,6 +134,8 @@ def prepare(
         check_folds(data, settings.folds)
     placement.check_fit(data, given.time_limit, given.max_steps, settings.steps)
     fingerprint = data.train.fingerprint()
+    if data.groups is not None:
+        fingerprint = f"{fingerprint}/{zlib.crc32(data.groups.astype('int64').tobytes()):08x}"
     if settings.weighs_held_out:
         fingerprint = f"{fingerprint}+{data.valid.fingerprint()}"
     preprocessor = Preprocessor() if before is None else before.preprocessor
@@ -186,6 +190,21 @@ def _check_held_out(settings, given):
                 f"{name} requires held-out rows. Pass validation_data or validation_split to fit. "
                 f"Received: {name}={show(getattr(settings, name))} without them."
             )
+
+
+def _check_groups(settings, given):
+    if given.groups is None:
+        return
+    if settings.folds is None:
+        raise ValueError(
+            "groups says which rows are in the same fold, and requires folds. Create the search "
+            f"with folds=5, or leave groups out. Received: groups={show(given.groups)}, folds=None."
+        )
+    if given.validation_split and given.validation_data is None:
+        raise ValueError(
+            "validation_split draws rows one by one, also from a group. With groups, pass "
+            f"validation_data instead. Received: validation_split={given.validation_split:g}."
+        )
 
 
 def _check_stopping(settings, group):

@@ -27,6 +27,7 @@ def tune(
     probabilities: np.ndarray,
     weights: np.ndarray | None,
     rule: Decision | None,
+    kind: str = "held-out",
 ) -> tuple[Decision | None, np.ndarray | None]:
     """Tunes what is predicted to a metric of predicted classes.
 
@@ -40,6 +41,7 @@ def tune(
         probabilities: `[rows, classes]`, from a model that was not trained on these rows.
         weights: `[rows]` weights, or `None`.
         rule: What is predicted otherwise, or `None` for the most probable class.
+        kind: What the rows are called. Defaults to `"held-out"`.
 
     Returns:
         The tuned rule, or `rule` if it was not better or nothing could be tuned; and the
@@ -65,7 +67,7 @@ def tune(
         return rule, None
     found = dataclasses.replace(
         rows.best(start), origin="tuned", metric=metric.name, rows=len(codes),
-        before=float(before), after=float(after),
+        before=float(before), after=float(after), kind=kind,
     )  # fmt: skip
     return found, tried
 
