@@ -7,6 +7,7 @@ import math
 import os
 import zlib
 
+import tensorflow as tf
 from absl import logging
 
 from adaptive_nets._checks import show
@@ -102,6 +103,7 @@ def prepare(
     _check_held_out(settings, given)
     _check_groups(settings, given)
     _check_stopping(settings, group)
+    _check_compiled(settings, group)
     given = stream_long_repetitions(settings, given)
     before, state = known.context, known.state
     stored, found = None, None
@@ -212,6 +214,20 @@ def _check_stopping(settings, group):
         raise ValueError(
             "early_stopping requires that each subnetwork is trained in one process. Received: a "
             "strategy of several processes. Use placement='round_robin', or one of one machine."
+        )
+
+
+def _check_compiled(settings, group):
+    strategy = group.strategy
+    if settings.jit_compile is not True or strategy.num_replicas_in_sync == 1:
+        return
+    devices = len(strategy.extended.worker_devices)
+    if devices > 1 and not isinstance(strategy, tf.distribute.TPUStrategy):
+        raise ValueError(
+            "jit_compile=True compiles whole steps for one device, and replicas on several devices "
+            "exchange gradients within each step. Pass jit_compile='auto' or False, or search on "
+            f"one device with distribute='one_device'. Received: jit_compile=True with {devices} "
+            "replicas in this process."
         )
 
 

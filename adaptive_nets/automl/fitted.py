@@ -16,7 +16,7 @@ from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.inspection.predictions import compute_output, predict_rows, read_output
 from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.deciding.decision import Decision
-from adaptive_nets.automl.deciding.tuning import tune
+from adaptive_nets.automl.deciding.tuning import tune_by
 from adaptive_nets.automl.judging.class_sets import ClassSets
 from adaptive_nets.automl.judging.group_scores import GroupScores, texts_of
 from adaptive_nets.automl.judging.intervals import Intervals
@@ -107,6 +107,10 @@ class Fitted:
             if few
             else predict_rows(self.model, features, _BATCH)
         )
+        return self.read(logits, wanted)
+
+    def read(self, logits: Any, wanted: str | None = None) -> np.ndarray:
+        """Returns the same as `outputs` of rows of which the model gives these logits."""
         return self._as_returned(read_output(self.head, logits, wanted or self._usual_output()))
 
     def _usual_output(self):
@@ -225,21 +229,6 @@ class Fitted:
             )
         return self.intervals
 
-    def meant_by(self, logits: np.ndarray, asked: Asked) -> np.ndarray:
-        """Returns what `outputs` would be for rows of which a search's model gives these logits.
-
-        Args:
-            logits: `[rows, units]`, of the search's head.
-            asked: Weights of classes.
-        """
-        logits = np.asarray(logits, "float64")
-        if isinstance(self.target, Numbers):
-            offset, factor = self.target.unit
-            logits = logits * factor + offset
-        logits = keras.ops.convert_to_tensor(logits, "float64")
-        found = self._as_returned(read_output(self.head, logits, self._usual_output()))
-        return asked.as_they_are(found) if isinstance(self.target, Classes) else found
-
     def judge(
         self,
         held: Labelled,
@@ -250,13 +239,10 @@ class Fitted:
     ) -> "Judged":
         """Learns from rows that were held out how sure predictions are, and what is predicted.
 
-        Intervals of numbers, and sets of classes, are measured. The probabilities of classes are
-        scaled by a temperature, if the metric or the costs of errors read them; if the metric
-        reads predicted classes, a threshold or factors are tuned.
-
-        Training rows with predictions of networks that have not seen them, as those of folds, tell
-        of intervals and sets as well, and thresholds and factors are tuned on them instead: there
-        are more of them, and nothing was chosen by the rows that were held out.
+        Intervals of numbers, and sets of classes, are measured, also on training rows with
+        predictions of networks that have not seen them. The probabilities of classes are scaled by
+        a temperature, if the metric or the costs of errors read them; if the metric reads predicted
+        classes, a threshold or factors are tuned.
 
         Args:
             held: The rows.
@@ -274,14 +260,9 @@ class Fitted:
         decided = asked.costs is not None
         self.temperature, outputs = calibrate(metric, codes, outputs, held.w, decided)
         self.model = self.calibrated(self.model)
-        if unseen is not None and self.temperature is not None:
-            unseen = unseen.cooled(self.temperature.value)
-        if not decided and unseen is None:
-            rule, chosen = tune(metric, self.target.labels, codes, outputs, held.w, rule)
-        elif not decided:
-            told = self.target.codes(unseen.rows.y), unseen.outputs, unseen.rows.w
-            rule, _ = tune(metric, self.target.labels, *told, rule, "out-of-fold")
-            chosen = None if rule is None else rule.chosen(outputs)
+        unseen = unseen and unseen.cooled(self.temperature)
+        if not decided:
+            rule, chosen = tune_by(metric, self.target, codes, outputs, held.w, rule, unseen)
         self.decision = rule
         every = Unseen(held, outputs).joined(unseen)
         codes = self.target.codes(every.rows.y)

@@ -21,7 +21,12 @@ from adaptive_nets.automl.judging.scoring import metric_for
 from adaptive_nets.automl.judging.splits import LEAST_ROWS
 from adaptive_nets.automl.judging.unseen import Unseen
 from adaptive_nets.automl.labelled import Labelled
-from adaptive_nets.automl.losses.unit import in_unit_of, linear_in_unit_of, serving_head
+from adaptive_nets.automl.losses.unit import (
+    in_own_unit,
+    in_unit_of,
+    linear_in_unit_of,
+    serving_head,
+)
 from adaptive_nets.automl.refitting.choice import Choice, KeptRows
 from adaptive_nets.automl.reporting.record import Recorder
 from adaptive_nets.automl.searching import Searching, kinds_within
@@ -186,7 +191,10 @@ class Fitting:
     def _unseen(self, searching, fitted, train):
         """Returns the training rows as networks of folds predict them, or `None`."""
         logits = searching.unseen(fitted.choice, train)
-        return None if logits is None else Unseen(train, fitted.meant_by(logits, self.asked))
+        if logits is None:
+            return None
+        outputs = fitted.read(in_own_unit(self.target, logits))
+        return Unseen(train, self.asked.as_they_are(outputs))
 
     def _board(self, valid):
         return Board(self.settings.metric, self.target, valid, self.asked.rule, self.asked)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+from adaptive_nets.automl.judging.temperature import Temperature
 from adaptive_nets.automl.labelled import Labelled
 
 
@@ -20,12 +21,12 @@ class Unseen:
     rows: Labelled
     outputs: np.ndarray
 
-    def cooled(self, temperature: float) -> "Unseen":
+    def cooled(self, temperature: Temperature | None) -> "Unseen":
         """Returns the same with the logits of its probabilities divided by a temperature."""
-        if temperature == 1:
+        if temperature is None or temperature.value == 1:
             return self
         p = np.asarray(self.outputs, "float64")
-        scaled = np.maximum(p, np.finfo("float64").tiny) ** (1.0 / temperature)
+        scaled = np.maximum(p, np.finfo("float64").tiny) ** (1.0 / temperature.value)
         return Unseen(self.rows, scaled / scaled.sum(axis=1, keepdims=True))
 
     def joined(self, other: "Unseen | None") -> "Unseen":

@@ -9,6 +9,19 @@ from adaptive_nets.graphs.unique_names import named_model
 from adaptive_nets.heads import Head
 
 
+def in_own_unit(target: Target, logits: np.ndarray) -> np.ndarray:
+    """Returns what `in_unit_of` makes of a search's logits.
+
+    Args:
+        target: The target.
+        logits: `[rows, units]`.
+    """
+    if not isinstance(target, Numbers):
+        return logits
+    offset, factor = target.unit
+    return (np.asarray(logits, "float64") * factor + offset).astype(target.output_dtype)
+
+
 def in_unit_of(target: Target, model: keras.Model) -> keras.Model:
     """Returns a search's model with outputs in the target's own unit.
 
