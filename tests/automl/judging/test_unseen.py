@@ -32,7 +32,7 @@ def regressor(table, short_search, generator):
 @pytest.fixture(scope="module")
 def classifier(table, short_search, generator):
     model = an.AutoClassifier(
-        generator=generator, folds=2, metric="f1", class_weight={"dear": 3.0}, seed=0, verbose=0
+        generator=generator, folds=2, metric="f1", class_weight={"dear": 12.0}, seed=0, verbose=0
     )
     return model.fit(table[0], table[2])
 
