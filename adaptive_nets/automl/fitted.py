@@ -150,7 +150,7 @@ class Fitted:
         intervals = None if coverage is None else self.known_intervals()
         head = self.head
         if intervals is not None or self.decision is not None:
-            head = Served(head, intervals, coverage, self.decision)
+            head = Served(head, intervals, coverage, self.decision, format == "onnx")
         return export_as(format, self.model, head, path, **options)
 
     @property

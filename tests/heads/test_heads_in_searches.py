@@ -231,7 +231,8 @@ def test_on_replicas_by_xla_and_in_mixed_precision_all_learn(python):
         keras.config.set_dtype_policy("mixed_float16")
         compiled = {"distribute": "one_device", "jit_compile": True}
         for given in ({"distribute": "mirrored"}, compiled):
-            same(one, _search(make(), **few, **given).fit(X, y, verbose=0), 0.02)
+            # Of so few steps the first ones are skipped, until gradients fit into float16.
+            same(one, _search(make(), **few, **given).fit(X, y, verbose=0), 0.25)
         with pytest.raises(ValueError, match="jit_compile=True compiles.*2 replicas") as caught:
             _search(make(), **compiled | {"distribute": "mirrored"}).fit(X, y, verbose=0)
         assert "\\n" not in str(caught.value)
@@ -252,7 +253,7 @@ def test_two_replicas_train_as_one_device_does(name, policy, python):
         plain = _search(make()).fit(X, y, verbose=0)
         keras.config.set_dtype_policy(policy)
         one, two = replicas(make, y)
-        tolerance = {"float32": 1e-3, "mixed_float16": 0.02, "mixed_bfloat16": 0.1}[policy]
+        tolerance = {"float32": 1e-3, "mixed_float16": 0.15, "mixed_bfloat16": 0.1}[policy]
         if policy == "float32":
             np.testing.assert_allclose(one.model(X), two.model(X), rtol=1e-3, atol=1e-3)
         compiled = _search(make(), jit_compile=True).fit(X, y, verbose=0)
