@@ -18,7 +18,7 @@ from adaptive_nets.heads.loss_scale import LossScale
 from adaptive_nets.serialization import describe_object
 
 # Settings that older states lack, and what these searches did.
-_LATER = {"early_stopping": None, "folds": None, "mixture_data": "train"}
+_LATER = {"early_stopping": None, "folds": None, "repeats": 1, "mixture_data": "train"}
 
 
 def configuration_of(state: dict[str, Any]) -> dict[str, Any]:

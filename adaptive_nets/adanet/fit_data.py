@@ -11,6 +11,7 @@ from adaptive_nets._checks import check_integer, check_number, or_none, show
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.objective.defined import check_defined
 from adaptive_nets.adanet.objective.evaluator import Evaluator
+from adaptive_nets.data.columns.alignment import check_aligned
 from adaptive_nets.data.columns.feature import MismatchError
 from adaptive_nets.data.datasets import (
     ReadLimits,
@@ -22,6 +23,7 @@ from adaptive_nets.data.datasets import (
     read_batches,
     read_dataset,
 )
+from adaptive_nets.data.folds import read_groups
 from adaptive_nets.data.preprocessing import schema_of, wanted_names
 from adaptive_nets.data.rows import Rows, make_rows, split_rows
 from adaptive_nets.data.schema import Schema
@@ -48,6 +50,7 @@ class FitData:
         schema: The schema of the features.
         class_weight: Weights by encoded class, for several heads by head, for the rows of the
             stream; or `None`.
+        groups: `[rows]` number of each training row's group, or `None`.
     """
 
     train: Rows
@@ -58,6 +61,7 @@ class FitData:
     batch_size: int
     schema: Schema
     class_weight: ClassWeight | None = None
+    groups: np.ndarray | None = None
 
     @property
     def epoch_steps(self) -> float:
@@ -123,6 +127,7 @@ class FitArguments:
     batch_size: int = 32
     time_limit: float | None = None
     max_steps: int | None = None
+    groups: Any = None
 
     def __post_init__(self):
         keep = functools.partial(object.__setattr__, self)
@@ -192,7 +197,10 @@ def read_fit_data(
     if given.report_data is not None:
         reported = _held_out_rows(given.report_data, head, "report_data", schema, limits)
     size = min(batch_size, len(train))
-    return FitData(train, valid, judged, reported, stream, size, schema, class_weight)
+    if given.groups is not None:
+        check_aligned(x, groups=given.groups)
+    groups = None if given.groups is None else read_groups(given.groups, len(train))
+    return FitData(train, valid, judged, reported, stream, size, schema, class_weight, groups)
 
 
 def _read_training_data(given, limits):

@@ -5,7 +5,9 @@ import dataclasses
 import json
 import math
 import os
+import zlib
 
+import tensorflow as tf
 from absl import logging
 
 from adaptive_nets._checks import show
@@ -99,6 +101,8 @@ def prepare(
         ValueError: The data or an argument is invalid, or the folder holds another search.
     """
     _check_held_out(settings, given)
+    _check_groups(settings, given)
+    _check_compiled(settings, group)
     given = stream_long_repetitions(settings, given)
     before, state = known.context, known.state
     stored, found = None, None
@@ -131,6 +135,8 @@ def prepare(
         check_folds(data, settings.folds)
     placement.check_fit(data, given.time_limit, given.max_steps, settings.steps)
     fingerprint = data.train.fingerprint()
+    if data.groups is not None:
+        fingerprint = f"{fingerprint}/{zlib.crc32(data.groups.astype('int64').tobytes()):08x}"
     if settings.weighs_held_out:
         fingerprint = f"{fingerprint}+{data.valid.fingerprint()}"
     preprocessor = Preprocessor() if before is None else before.preprocessor
@@ -185,6 +191,35 @@ def _check_held_out(settings, given):
                 f"{name} requires held-out rows. Pass validation_data or validation_split to fit. "
                 f"Received: {name}={show(getattr(settings, name))} without them."
             )
+
+
+def _check_groups(settings, given):
+    if given.groups is None:
+        return
+    if settings.folds is None:
+        raise ValueError(
+            "groups says which rows are in the same fold, and requires folds. Create the search "
+            f"with folds=5, or leave groups out. Received: groups={show(given.groups)}, folds=None."
+        )
+    if given.validation_split and given.validation_data is None:
+        raise ValueError(
+            "validation_split draws rows one by one, also from a group. With groups, pass "
+            f"validation_data instead. Received: validation_split={given.validation_split:g}."
+        )
+
+
+def _check_compiled(settings, group):
+    strategy = group.strategy
+    if settings.jit_compile is not True or strategy.num_replicas_in_sync == 1:
+        return
+    devices = len(strategy.extended.worker_devices)
+    if devices > 1 and not isinstance(strategy, tf.distribute.TPUStrategy):
+        raise ValueError(
+            "jit_compile=True compiles whole steps for one device, and replicas on several devices "
+            "exchange gradients within each step. Pass jit_compile='auto' or False, or search on "
+            f"one device with distribute='one_device'. Received: jit_compile=True with {devices} "
+            "replicas in this process."
+        )
 
 
 def _reader(settings, folder):

@@ -85,6 +85,8 @@ class AdaNet(ResultsFace, ScikitLearnFace, Portable):
         folds: Number of networks per subnetwork, each trained without a fold of the rows, by which
             it is stopped, weighed and judged. Defaults to `None`: one network of all rows (5 folds
             if `mixture_data="folds"`).
+        repeats: How often the rows are divided into folds, each time with networks of their own;
+            outputs for rows that networks have not seen are means over them. Defaults to 1.
         force_grow: Whether to take the best candidate ensemble even if the objective rises.
         penalize_training: Whether training penalises output weights by `Γ ||w||_1` (AdaNet.R).
         preprocessing: `"auto"` standardises features if the generator asks for it, `"standardize"`
@@ -124,7 +126,8 @@ class AdaNet(ResultsFace, ScikitLearnFace, Portable):
         adanet_lambda: float | str = "auto", adanet_beta: float = 0.0,
         complexity: str | Complexity | Callable[[Subnetwork], float] = "sqrt_depth",
         evaluator: Evaluator | None = None, early_stopping: int | EarlyStopping | None = None,
-        folds: int | None = None, force_grow: bool = False, penalize_training: bool = False,
+        folds: int | None = None, repeats: int = 1, force_grow: bool = False,
+        penalize_training: bool = False,
         preprocessing: str | keras.Layer | None = "auto",
         distribute: str | tf.distribute.Strategy | None = None, placement: str | Ray = "replicated",
         model_dir: str | os.PathLike | None = None, seed: int | None = None,
@@ -142,7 +145,7 @@ class AdaNet(ResultsFace, ScikitLearnFace, Portable):
         validation_data: Any = None, validation_split: float = 0.0, report_data: Any = None,
         batch_size: int = 32, time_limit: float | None = None, max_steps: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None, verbose: str | int = "auto",
-        lock_timeout: float = 0.0,
+        lock_timeout: float = 0.0, groups: Any = None,
     ) -> "AdaNet":  # fmt: skip
         """Runs rounds until a limit is reached, no improvement is found, or a callback stops it.
 
@@ -172,6 +175,7 @@ class AdaNet(ResultsFace, ScikitLearnFace, Portable):
             verbose: `"auto"`, 0 (silent), 1 (live display) or 2 (one line per round).
             lock_timeout: Seconds to wait for another `fit` on this `model_dir` to end. Defaults to
                 0: refuse at once.
+            groups: One value per row; with `folds`, rows of one group are in the same fold.
 
         Raises:
             ValueError: The data or an argument is invalid. Nothing was written or lost.
@@ -182,7 +186,7 @@ class AdaNet(ResultsFace, ScikitLearnFace, Portable):
         check_not_forked("AdaNet.fit")
         given = FitArguments(
             x, y, sample_weight, class_weight, validation_data, validation_split, report_data,
-            batch_size, time_limit, max_steps,
+            batch_size, time_limit, max_steps, groups,
         )  # fmt: skip
         budget, hooks = Budget(time_limit, max_steps), Hooks(callbacks, self)
         shown = self.is_chief and not hooks.shows_progress

@@ -79,6 +79,7 @@ class SearchSettings:
     evaluator: Evaluator | None = None
     early_stopping: int | EarlyStopping | None = None
     folds: int | None = None
+    repeats: int = 1
     force_grow: bool = False
     penalize_training: bool = False
     preprocessing: str | keras.Layer | None = "auto"
@@ -128,6 +129,11 @@ class SearchSettings:
     def weighs_unseen(self) -> bool:
         """Whether they are of outputs for rows that a network has not been trained on."""
         return self.weighs_held_out or self.folds is not None
+
+    @property
+    def networks(self) -> int | None:
+        """Networks per subnetwork: one for each fold of each repeat; `None` without folds."""
+        return None if self.folds is None else self.folds * self.repeats
 
     @property
     def objective_of(self) -> str:
@@ -208,6 +214,7 @@ def _check_numbers(s):
         keep("folds", DEFAULT_FOLDS)
     if s.folds is not None:
         keep("folds", check_integer("folds", s.folds, 2))
+    keep("repeats", check_integer("repeats", s.repeats, 1))
     if s.seed is not None:
         keep("seed", check_integer("seed", s.seed, 0))
     for name in ("force_grow", "mixture_bias", "penalize_training"):
@@ -254,6 +261,11 @@ def _check_choices(s):
 
 def _check_folds(s):
     if s.folds is None:
+        if s.repeats > 1:
+            raise ValueError(
+                "repeats says how often the rows are divided into folds, and requires folds. "
+                f"Expected folds >= 2 or repeats=1. Received: folds=None, repeats={s.repeats}."
+            )
         return
     # The outputs of several networks have a mean, their last layers none.
     if s.reads_last_layer:

@@ -73,6 +73,7 @@ class AutoEstimator(
         metric: str = "auto",
         schema: "Schema | None" = None,
         folds: int | str = "auto",
+        repeats: int = 1,
         generator: "Generator | None" = None,
         model_dir: str | os.PathLike | None = None,
         seed: int | None = None,
@@ -85,6 +86,7 @@ class AutoEstimator(
         self.metric = metric
         self.schema = schema
         self.folds = folds
+        self.repeats = repeats
         self.generator = generator
         self.model_dir = model_dir
         self.seed = seed

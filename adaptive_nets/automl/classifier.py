@@ -39,6 +39,9 @@ class AutoClassifier(Decides, ClassifierMixin, AutoEstimator):
         folds: Number of networks per candidate, each trained without a fold of the rows, by which
             it is stopped and weighed; `None` for one, which the rows held out stop and weigh.
             `"auto"` is 8 with `preset="best"`, else `None`.
+        repeats: How often the rows are divided into folds, each time in another way and with
+            networks of their own. For few rows: what networks say of rows that they have not seen
+            is averaged over the repeats. Defaults to 1.
         generator: An `adanet.Generator` of candidates. Defaults to `None`.
         model_dir: Folder to keep the search and the model in; `fit` continues a search that it
             finds there. Defaults to `None`.
@@ -95,6 +98,7 @@ class AutoClassifier(Decides, ClassifierMixin, AutoEstimator):
         metric: str = "auto",
         schema: "Schema | None" = None,
         folds: int | str = "auto",
+        repeats: int = 1,
         generator: "Generator | None" = None,
         model_dir: str | os.PathLike | None = None,
         seed: int | None = None,
@@ -106,7 +110,7 @@ class AutoClassifier(Decides, ClassifierMixin, AutoEstimator):
     ):
         super().__init__(
             time_limit=time_limit, preset=preset, metric=metric, schema=schema, folds=folds,
-            generator=generator, model_dir=model_dir, seed=seed, verbose=verbose,
+            repeats=repeats, generator=generator, model_dir=model_dir, seed=seed, verbose=verbose,
             distribute=distribute, placement=placement,
         )  # fmt: skip
         self.class_weight = class_weight

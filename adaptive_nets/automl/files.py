@@ -17,7 +17,7 @@ from adaptive_nets.adanet.checkpoints.files.sealed_json import (
     seal,
 )
 from adaptive_nets.automl.deciding.decision import Decision
-from adaptive_nets.automl.fitted import Fitted, serving_head
+from adaptive_nets.automl.fitted import Fitted
 from adaptive_nets.automl.judging.board import as_board
 from adaptive_nets.automl.judging.class_sets import ClassSets
 from adaptive_nets.automl.judging.group_scores import GroupScores
@@ -25,6 +25,7 @@ from adaptive_nets.automl.judging.intervals import Intervals
 from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 from adaptive_nets.automl.judging.temperature import Temperature
 from adaptive_nets.automl.losses.restore import restore_target
+from adaptive_nets.automl.losses.unit import serving_head
 from adaptive_nets.automl.refitting.choice import Choice
 from adaptive_nets.automl.reporting.record import Record
 from adaptive_nets.automl.settings import SEARCH_FOLDER

@@ -14,10 +14,9 @@ from adaptive_nets._checks import show
 from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.inspection.predictions import compute_output, predict_rows, read_output
-from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.deciding.asked import Asked
 from adaptive_nets.automl.deciding.decision import Decision
-from adaptive_nets.automl.deciding.tuning import tune
+from adaptive_nets.automl.deciding.tuning import tune_by
 from adaptive_nets.automl.judging.class_sets import ClassSets
 from adaptive_nets.automl.judging.group_scores import GroupScores, texts_of
 from adaptive_nets.automl.judging.intervals import Intervals
@@ -26,6 +25,7 @@ from adaptive_nets.automl.judging.scoring import Metric
 from adaptive_nets.automl.judging.served import Served
 from adaptive_nets.automl.judging.splits import LEAST_ROWS
 from adaptive_nets.automl.judging.temperature import Temperature, calibrate
+from adaptive_nets.automl.judging.unseen import Unseen
 from adaptive_nets.automl.labelled import Labelled
 from adaptive_nets.automl.refitting.choice import Choice, KeptRows
 from adaptive_nets.automl.reporting.record import Record
@@ -107,6 +107,10 @@ class Fitted:
             if few
             else predict_rows(self.model, features, _BATCH)
         )
+        return self.read(logits, wanted)
+
+    def read(self, logits: Any, wanted: str | None = None) -> np.ndarray:
+        """Returns the same as `outputs` of rows of which the model gives these logits."""
         return self._as_returned(read_output(self.head, logits, wanted or self._usual_output()))
 
     def _usual_output(self):
@@ -146,7 +150,7 @@ class Fitted:
         intervals = None if coverage is None else self.known_intervals()
         head = self.head
         if intervals is not None or self.decision is not None:
-            head = Served(head, intervals, coverage, self.decision)
+            head = Served(head, intervals, coverage, self.decision, format == "onnx")
         return export_as(format, self.model, head, path, **options)
 
     @property
@@ -225,39 +229,45 @@ class Fitted:
             )
         return self.intervals
 
-    def judge(self, held: Labelled, outputs: np.ndarray, metric: Metric, asked: Asked) -> "Judged":
+    def judge(
+        self,
+        held: Labelled,
+        outputs: np.ndarray,
+        metric: Metric,
+        asked: Asked,
+        unseen: Unseen | None = None,
+    ) -> "Judged":
         """Learns from rows that were held out how sure predictions are, and what is predicted.
 
-        Intervals of numbers, and sets of classes, are measured. The probabilities of classes are
-        scaled by a temperature, if the metric or the costs of errors read them; if the metric
-        reads predicted classes, a threshold or factors are tuned.
+        Intervals of numbers, and sets of classes, are measured, also on training rows with
+        predictions of networks that have not seen them. The probabilities of classes are scaled by
+        a temperature, if the metric or the costs of errors read them; if the metric reads predicted
+        classes, a threshold or factors are tuned.
 
         Args:
             held: The rows.
             outputs: What the model predicts for them.
             metric: What models are compared by.
             asked: Weights of classes and costs of errors.
+            unseen: Such training rows. Defaults to `None`: there are none.
         """
         if isinstance(self.target, Numbers):
-            if self.target.levels:
-                self.intervals = QuantileIntervals.calibrate(
-                    held.y, outputs, held.w, self.target.levels
-                )
-            else:
-                self.intervals = Intervals.calibrate(
-                    held.y, outputs, held.w, self.target.power, self.target.low
-                )
-            self._keep_scores(held, held.y, outputs)
+            every = Unseen(held, outputs).joined(unseen)
+            self.intervals = self.target.intervals(every.rows.y, every.outputs, every.rows.w)
+            self._keep_scores(every.rows, every.rows.y, every.outputs)
             return Judged(outputs)
         codes, rule, chosen = self.target.codes(held.y), asked.rule, None
         decided = asked.costs is not None
         self.temperature, outputs = calibrate(metric, codes, outputs, held.w, decided)
         self.model = self.calibrated(self.model)
+        unseen = unseen and unseen.cooled(self.temperature)
         if not decided:
-            rule, chosen = tune(metric, self.target.labels, codes, outputs, held.w, rule)
+            rule, chosen = tune_by(metric, self.target, codes, outputs, held.w, rule, unseen)
         self.decision = rule
-        self.intervals = ClassSets.calibrate(codes, outputs, held.w)
-        self._keep_scores(held, codes, outputs)
+        every = Unseen(held, outputs).joined(unseen)
+        codes = self.target.codes(every.rows.y)
+        self.intervals = ClassSets.calibrate(codes, every.outputs, every.rows.w)
+        self._keep_scores(every.rows, codes, every.outputs)
         return Judged(outputs, self.choose(outputs) if chosen is None else chosen)
 
     def calibrated(self, model: keras.Model) -> keras.Model:
@@ -348,41 +358,3 @@ def call_eagerly(model: keras.Model, features: Any) -> Any:
     tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, features)
     outputs = model(tensors, training=False)
     return keras.tree.map_structure(keras.ops.convert_to_numpy, outputs)
-
-
-def in_unit_of(target: Target, model: keras.Model) -> keras.Model:
-    """Returns a search's model with outputs in the target's own unit.
-
-    Args:
-        target: The target.
-        model: From the raw columns to logits, or to numbers as the search sees them.
-    """
-    if not isinstance(target, Numbers):
-        return model
-    offset, factor = target.unit
-    layer = keras.layers.Dense(len(offset), name="unit_of_the_target", dtype=target.output_dtype)
-    outputs = layer(model.output)
-    layer.set_weights([np.diag(factor), offset])
-    return named_model(model.input, outputs, "predictions")
-
-
-def linear_in_unit_of(target: Target, linear: LinearModel, encoding: keras.Model) -> keras.Model:
-    """Returns the linear baseline from raw columns to logits, or numbers in the target's own unit.
-
-    Args:
-        target: The target.
-        linear: The linear baseline.
-        encoding: The model from raw columns to encoded ones.
-    """
-    if isinstance(target, Numbers):
-        linear = target.linear(linear)
-    return in_unit_of(target, linear.model(encoding))
-
-
-def serving_head(target: Target) -> Head:
-    """Returns the head that reads the outputs of `in_unit_of`.
-
-    Args:
-        target: The target.
-    """
-    return target.serving_head() if isinstance(target, Numbers) else target.head()

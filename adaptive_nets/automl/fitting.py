@@ -14,20 +14,20 @@ from adaptive_nets.automl.baselines.fit_baselines import MOST_ROWS, Task, fit_ba
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.clusters.together import ALONE, Together
 from adaptive_nets.automl.deciding.asked import Asked
-from adaptive_nets.automl.fitted import (
-    Fitted,
-    Judged,
-    call_eagerly,
-    in_unit_of,
-    linear_in_unit_of,
-    serving_head,
-)
+from adaptive_nets.automl.fitted import Fitted, Judged, call_eagerly
 from adaptive_nets.automl.judging.board import Board
 from adaptive_nets.automl.judging.division import Division
 from adaptive_nets.automl.judging.leaks import warn_of_leaks
 from adaptive_nets.automl.judging.scoring import metric_for
 from adaptive_nets.automl.judging.splits import LEAST_ROWS
+from adaptive_nets.automl.judging.unseen import Unseen
 from adaptive_nets.automl.labelled import Labelled
+from adaptive_nets.automl.losses.unit import (
+    in_own_unit,
+    in_unit_of,
+    linear_in_unit_of,
+    serving_head,
+)
 from adaptive_nets.automl.refitting.choice import Choice, KeptRows
 from adaptive_nets.automl.reporting.record import Recorder
 from adaptive_nets.automl.searching import Searching, kinds_within
@@ -105,6 +105,9 @@ class Fitting:
             # Rows to predict may have the target too.
             schema = dataclasses.replace(schema, target=self.column)
         train, valid = self._divided(rows, valid)
+        if valid is not None:
+            groups = None if self.division.groups is None else train.by
+            self.settings = self.settings.for_rows(len(train.y), groups)
         warned = []
         if valid is not None:
             warned = warn_of_leaks(schema, train, valid, self.target, self.division)
@@ -136,13 +139,15 @@ class Fitting:
         searching = Searching(
             self.settings, self.target, schema, encoder.model, linear.model,
             self.kinds(len(train.x), several), self.callbacks, known,
-            self.together,
+            self.together, self.division.groups is not None,
         )  # fmt: skip
         weigh = self.asked.weigh
         searching.run(weigh(train), weigh(valid), self.left() - closing, stream)
         board.add_search(searching.search)
         self.recorder.mark("search")
-        fitted = self._chosen(searching, linear, board, encoder, lambda: self.left() - closing)
+        fitted = self._chosen(
+            searching, linear, board, encoder, lambda: self.left() - closing, train
+        )
         fitted.rows = KeptRows.of(train, valid)
         return fitted
 
@@ -160,7 +165,7 @@ class Fitting:
             return kinds_within(_FOLDER_SECONDS, rows)
         return kinds_within(self.settings.seconds, rows, several)
 
-    def _chosen(self, searching, linear, board, encoder, left):
+    def _chosen(self, searching, linear, board, encoder, left, train):
         """Returns the model that is best by the metric on the held-out rows."""
         search, fitted, best, note = searching.search, None, None, ""
         for name, choice, model in searching.models(left):
@@ -177,13 +182,22 @@ class Fitting:
             best = fitted.outputs(board.held.x)
         fitted.choice = dataclasses.replace(fitted.choice, factors=self.asked.stored)
         ended = f"the search ended by {search.stop_reason}"
-        judged = fitted.judge(board.held, best, board.metric, self.asked)
+        unseen = self._unseen(searching, fitted, train)
+        judged = fitted.judge(board.held, best, board.metric, self.asked, unseen)
         seconds = time.monotonic() - self.began
         board.add_served(judged.outputs, seconds, f"{note}; {ended}" if note else ended,
                          judged.chosen)  # fmt: skip
         fitted.board = board.frame()
         fitted.record = self.recorder.end(board, judged)
         return fitted
+
+    def _unseen(self, searching, fitted, train):
+        """Returns the training rows as networks of folds predict them, or `None`."""
+        logits = searching.unseen(fitted.choice, train)
+        if logits is None:
+            return None
+        outputs = fitted.read(in_own_unit(self.target, logits))
+        return Unseen(train, self.asked.as_they_are(outputs))
 
     def _board(self, valid):
         return Board(self.settings.metric, self.target, valid, self.asked.rule, self.asked)

@@ -52,6 +52,9 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
         folds: Number of networks per candidate, each trained without a fold of the rows, by which
             it is stopped and weighed; `None` for one, which the rows held out stop and weigh.
             `"auto"` is 8 with `preset="best"`, else `None`.
+        repeats: How often the rows are divided into folds, each time in another way and with
+            networks of their own. For few rows: what networks say of rows that they have not seen
+            is averaged over the repeats. Defaults to 1.
         generator: An `adanet.Generator` of candidates. Defaults to `None`.
         model_dir: Folder to keep the search and the model in; `fit` continues a search that it
             finds there. Defaults to `None`.
@@ -97,6 +100,7 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
         metric: str = "auto",
         schema: "Schema | None" = None,
         folds: int | str = "auto",
+        repeats: int = 1,
         generator: "Generator | None" = None,
         model_dir: str | os.PathLike | None = None,
         seed: int | None = None,
@@ -106,7 +110,7 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
     ):
         super().__init__(
             time_limit=time_limit, preset=preset, metric=metric, schema=schema, folds=folds,
-            generator=generator, model_dir=model_dir, seed=seed, verbose=verbose,
+            repeats=repeats, generator=generator, model_dir=model_dir, seed=seed, verbose=verbose,
             distribute=distribute, placement=placement,
         )  # fmt: skip
         self.loss = loss
@@ -198,10 +202,11 @@ class AutoRegressor(RegressorMixin, AutoEstimator):
         """Returns intervals that hold the true value with a given probability: `[rows, 2]`.
 
         Their width is measured on the rows that were held out of the training (split conformal
-        prediction; of quantiles with `output="quantiles"`), so that they hold where further rows
-        are like these. The model was also chosen by these rows, so intervals are a little too
-        narrow. With several targets, `[rows, targets, 2]`, each target is covered so often by
-        itself.
+        prediction; of quantiles with `output="quantiles"`, in proportion to each row's deviation
+        with `"distribution"`), so that they hold where further rows are like these. Without folds
+        the model was also chosen by these rows, so intervals are a little too narrow; with
+        `folds`, training rows are counted too, by networks that have not seen them. With several
+        targets, `[rows, targets, 2]`, each target is covered so often by itself.
 
         Args:
             X: Features, as for `fit`.

@@ -10,6 +10,7 @@ import numpy as np
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet import AdaNet, EarlyStopping
 from adaptive_nets.adanet.ensembles.assemble import assemble
+from adaptive_nets.adanet.rounds.folding.unseen import unseen_logits
 from adaptive_nets.automl.baselines.candidate import LinearBuilder
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.clusters.together import ALONE, Together
@@ -58,6 +59,7 @@ class Searching:
         sample: Encoded rows from which the generator learns, if rows are streamed. Defaults to
             `None`: it learns from all training rows.
         together: The processes that fit. Defaults to one that is alone.
+        grouped: Whether rows have groups, which folds keep together. Defaults to `False`.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Searching:
         callbacks: Sequence[keras.callbacks.Callback] = (),
         sample: dict[str, np.ndarray] | None = None,
         together: Together = ALONE,
+        grouped: bool = False,
     ):
         self.settings, self.target, self._together = settings, target, together
         if isinstance(target, Numbers):
@@ -82,6 +85,7 @@ class Searching:
         if sample is not None and generator.needs_features:
             generator.prepare(sample)
         self._ensembles, self._callbacks = _KeepEnsembles(), callbacks
+        self._grouped = grouped and settings.folds is not None
         self.search = AdaNet(
             target.head(),
             generator,
@@ -90,6 +94,7 @@ class Searching:
             mixture_weights="probability",
             mixture_data="validation" if settings.folds is None else "folds",
             folds=settings.folds,
+            repeats=settings.repeats,
             # What held-out rows say needs no penalty on top.
             adanet_lambda=0.0,
             # Networks for tables learn at a constant rate: only their average is worth keeping.
@@ -120,11 +125,30 @@ class Searching:
             *given,
             sample_weight=train.w if stream is None else None,
             validation_data=held if valid.w is None else (*held, valid.w),
+            groups=train.by if self._grouped else None,
             batch_size=self._together.rows_per_step(batch_size(len(train.x))),
             time_limit=None if math.isinf(seconds) else max(0.1, seconds),
             callbacks=[self._ensembles, *self._callbacks],
             verbose=self.settings.verbose,
         )
+
+    def unseen(self, choice: Choice, train: Labelled) -> np.ndarray | None:
+        """Returns logits of the training rows by networks that have not seen them.
+
+        Args:
+            choice: What is served.
+            train: The training rows.
+
+        Returns:
+            `[rows, units]`, or `None` without folds, or for a linear model.
+        """
+        if self.settings.folds is None or choice.kind == "linear":
+            return None
+        single = choice.kind == "single"
+        found = self.search.state.current.best_single if single else choice.ensemble
+        groups = train.by if self._grouped else None
+        context, y = self.search.context, self.target.encode(train.y)
+        return unseen_logits(context, found, train.x, y, groups)
 
     def models(self, left: Callable[[], float]) -> Iterator[tuple[str, Choice, keras.Model]]:
         """Yields the models that may be served with a note, the search's own choice first.

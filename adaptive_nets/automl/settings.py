@@ -6,6 +6,8 @@ import math
 import os
 from typing import Any
 
+import numpy as np
+
 from adaptive_nets._checks import (
     check_choice,
     check_instance,
@@ -18,6 +20,7 @@ from adaptive_nets._checks import (
 from adaptive_nets._seeds import new_seed
 from adaptive_nets.adanet import Generator
 from adaptive_nets.adanet.monitoring.progress import make_progress
+from adaptive_nets.adanet.rounds.folding.sources import check_fold_sizes
 from adaptive_nets.automl.judging.scoring import Metric, make_metric
 from adaptive_nets.data import Schema
 
@@ -39,6 +42,8 @@ class Settings:
         schema: The `Schema` to read tables by, or `None`.
         generator: The generator, or `None` for that of the front.
         folds: Number of folds, or `None`.
+        repeats: How often the rows are divided into folds.
+        own_folds: Whether `"auto"` has chosen their number.
         model_dir: Absolute path, or `None`.
         seed: The seed.
         verbose: As for `AdaNet.fit`.
@@ -51,6 +56,8 @@ class Settings:
     schema: Schema | None
     generator: Generator | None
     folds: int | None
+    repeats: int
+    own_folds: bool
     model_dir: str | None
     seed: int
     verbose: Any
@@ -86,13 +93,33 @@ class Settings:
             estimator.schema,
             # A search lays down its seed in it, and `fit` changes no argument of its estimator.
             copy.deepcopy(estimator.generator),
-            _read_folds(estimator.folds, preset),
+            *_read_folds(estimator.folds, estimator.repeats, preset),
             None if model_dir is None else check_path("model_dir", model_dir),
             # A fit that goes on in its folder must draw what it drew before.
             new_seed(0 if estimator.seed is None and model_dir is not None else estimator.seed),
             estimator.verbose,
             estimator.distribute,
         )
+
+    def for_rows(self, rows: int, groups: np.ndarray | None) -> "Settings":
+        """Returns the settings for some training rows, with fewer folds if these are too few.
+
+        Args:
+            rows: Number of training rows.
+            groups: `[rows]` numbers of their groups, or `None`.
+
+        Raises:
+            ValueError: There are too few for the number of folds that was asked for.
+        """
+        if self.folds is None:
+            return self
+        if not self.own_folds:
+            check_fold_sizes(self.folds, rows, groups)
+            return self
+        most = rows // 2 if groups is None else min(rows // 2, len(np.unique(groups)))
+        if most < 2:
+            return dataclasses.replace(self, folds=None, repeats=1)
+        return dataclasses.replace(self, folds=min(self.folds, most))
 
     @property
     def seconds(self) -> float:
@@ -106,13 +133,24 @@ class Settings:
         return None if self.model_dir is None else os.path.join(self.model_dir, SEARCH_FOLDER)
 
 
-def _read_folds(folds, preset):
-    """Returns the number of folds, or `None` for one network of all rows."""
-    if isinstance(folds, str) and folds == "auto":
-        return BEST_FOLDS if preset == "best" else None
-    try:
-        return or_none(check_integer, "folds", folds, 2)
-    except (TypeError, ValueError) as error:
+def _read_folds(folds, repeats, preset):
+    """Returns the number of folds, or `None`; that of repeats; and whether "auto" says so."""
+    repeats = check_integer("repeats", repeats, 1)
+    auto = isinstance(folds, str) and folds == "auto"
+    if auto:
+        found = BEST_FOLDS if preset == "best" else None
+    else:
+        try:
+            found = or_none(check_integer, "folds", folds, 2)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                "folds must be 'auto', None or a number of folds >= 2. "
+                f"Received: folds={show(folds)}."
+            ) from error
+    if found is None and repeats > 1:
         raise ValueError(
-            f"folds must be 'auto', None or a number of folds >= 2. Received: folds={show(folds)}."
-        ) from error
+            "repeats says how often the rows are divided into folds, and requires folds. Pass "
+            f"folds=5 or preset='best', or leave repeats out. Received: folds={show(folds)}, "
+            f"preset={preset!r}, repeats={repeats}."
+        )
+    return found, repeats, auto

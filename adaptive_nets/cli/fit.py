@@ -53,7 +53,7 @@ def fit(values: absl_flags.FlagValues) -> None:
         schema=schema,
         model_dir=values.model_dir,
         verbose="auto" if values.verbose else 0,
-        **flags.given(values, "time_limit", "seed", "folds"),
+        **flags.given(values, "time_limit", "seed", "folds", "repeats"),
         **options,
     )
     division = flags.given(values, "groups", "time")

@@ -181,6 +181,13 @@ def _define_search(values: flags.FlagValues) -> None:
         lower_bound=2,
         flag_values=values,
     )
+    flags.DEFINE_integer(
+        "repeats",
+        None,
+        "How often the rows are divided into folds, each time with further networks. Default: 1.",
+        lower_bound=1,
+        flag_values=values,
+    )
     flags.DEFINE_enum(
         "training",
         None,

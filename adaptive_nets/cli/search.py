@@ -18,6 +18,7 @@ _ADANET_FLAGS = (
     "adanet_beta",
     "early_stopping",
     "folds",
+    "repeats",
     "seed",
 )
 _FIT_FLAGS = ("batch_size", "validation_split", "time_limit")

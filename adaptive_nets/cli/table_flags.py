@@ -32,6 +32,13 @@ def define_fit(values: flags.FlagValues) -> None:
         lower_bound=2,
         flag_values=values,
     )
+    flags.DEFINE_integer(
+        "repeats",
+        None,
+        "How often the rows are divided into folds, each time with further networks. Default: 1.",
+        lower_bound=1,
+        flag_values=values,
+    )
     flags.DEFINE_list(
         "class_weight",
         None,

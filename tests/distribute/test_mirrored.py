@@ -140,3 +140,30 @@ def test_two_replicas_stop_where_one_device_does(run):
             assert boards[0][column].tolist() == boards[1][column].tolist()
         """
     )
+
+
+def test_a_step_is_skipped_by_all_replicas_if_one_overflows(run):
+    """Keras asks the first replica only whether its gradients are finite, and sums all."""
+    run(
+        """
+        from adaptive_nets.adanet.rounds.trainer import finite_together
+        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+        @tf.function
+        def found(bad):
+            def replica():
+                number = tf.distribute.get_replica_context().replica_id_in_sync_group
+                dense = tf.where((number == 1) & bad, np.inf, 2.0) * tf.ones(3)
+                slices = tf.IndexedSlices(tf.ones((1, 2)), tf.constant([4]), tf.constant([9, 2]))
+                one, none, other = finite_together([dense, None, slices])
+                assert none is None
+                return one, other.values
+            return strategy.run(replica)
+
+        for bad in (False, True):
+            for each, expected in zip(found(tf.constant(bad)), (2.0, 1.0), strict=True):
+                for part in strategy.experimental_local_results(each):
+                    value = part.numpy()
+                    assert np.isnan(value).all() if bad else (value == expected).all(), (bad, value)
+        """
+    )

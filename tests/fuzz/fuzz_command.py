@@ -12,8 +12,10 @@ import warnings
 import call_things as t
 import keras
 import numpy as np
+import pandas as pd
 from call_outcomes import WorkBegan
 
+import adaptive_nets as an
 from adaptive_nets.cli import app
 
 # Wrong for every number; text for paths may be any that is not empty.
@@ -23,20 +25,29 @@ WORDS = (
     "file.txt", "file.txt/x", "x" * 300, "-", "--", "--help=3", "%s{}", "$HOME", "~", "~nobody/x",
     "npz:", "npz:no.npz", "npz:file.txt", "csv:folder", "csv:file.txt", "npz:text.npz", "tfds:",
 )  # fmt: skip
-COUNTS = ("max_iterations", "steps_per_iteration", "batch_size", "width", "rows")
+COUNTS = ("max_iterations", "steps_per_iteration", "batch_size", "width", "rows", "repeats")
 SEEDS = ("seed", "split_seed")
 
 
 @functools.cache
-def _files():
-    """Data, models and the names of a search's folder, made once."""
+def _lines():
+    """Command lines that are right, as command, flags and other words; their files, made once."""
     folder = pathlib.Path(tempfile.mkdtemp())
     np.savez(folder / "data.npz", x_train=t.X, y_train=t.Y, x_test=t.X, y_test=t.Y)
     t.dense().save(folder / "a.keras")
     keras.models.clone_model(t.dense()).save(folder / "b.keras")
     data, models = f"npz:{folder}/data.npz", (f"{folder}/a.keras", f"{folder}/b.keras")
     stored = str(t.stored())
-    return {
+    table, fitted = f"{folder}/table.csv", f"{folder}/fitted"
+    frame = pd.DataFrame(t.X, columns=["a", "b", "c"]).assign(g=np.arange(24) % 8)
+    frame = frame.assign(amount=t.TARGETS, y=np.array(["no", "yes"])[t.Y % 2])
+    frame.to_csv(table, index=False)
+    an.AutoClassifier(time_limit=0.01, seed=0, verbose=0, model_dir=fitted).fit(frame, "y")
+    fit = {
+        "table": table, "model_dir": "fitrun", "export": "fitout", "time_limit": "0.01",
+        "metric": "auto", "preset": "good", "kinds": "a=number", "seed": "1",
+    }  # fmt: skip
+    found = {
         "leaderboard": ({"model_dir": stored, "format": "json"}, ()),
         "evaluate": ({"model_dir": stored, "data": data, "split_seed": "0"}, ()),
         "predict": ({"model_dir": stored, "data": data, "rows": "3", "output": "p.csv"}, ()),
@@ -54,12 +65,24 @@ def _files():
             (),
         ),
     }  # fmt: skip
+    divided = {"groups": "g", "folds": "3", "repeats": "2", "class_weight": "balanced"}
+    known = {"model_dir": fitted, "table": table}
+    more = [
+        ("fit", {**fit, **divided, "target": "y"}),
+        ("fit", {**fit, "target": "amount", "time": "g", "gap": "1", "output": "quantiles"}),
+        ("importances", {**known, "rows": "20", "repeats": "1", "seed": "0"}),
+        ("predict", {**known, "coverage": "0.5", "output": "q.csv"}),
+        ("export", {"model_dir": fitted, "path": "out", "coverage": "0.5"}),
+        ("report", {**known, "out": "s.json"}),
+    ]
+    lines = [(name, flags, others) for name, (flags, others) in found.items()]
+    return lines + [(name, flags, ()) for name, flags in more]
 
 
 def draw(seed, number):
     """Returns a command line, and the flag that is spoilt with its value."""
     chance = random.Random(f"command/{seed}/{number}")
-    command, (flags, others) = chance.choice([*_files().items()])
+    command, flags, others = chance.choice(_lines())
     name = chance.choice([*flags, "no_such_flag"])
     value = chance.choice(WORDS)
     words = [f"--{key}={given}" for key, given in {**flags, name: value}.items()]
@@ -96,6 +119,8 @@ def may_be(name, value):
     try:
         if name in COUNTS:
             return int(value, 0) >= 1
+        if name == "folds":
+            return int(value, 0) >= 2
         if name in SEEDS:
             return int(value, 0) >= 0
         if name in ("validation_split", "test_split"):
@@ -107,5 +132,6 @@ def may_be(name, value):
     if name == "cross":
         return value.replace(".", "").isdigit()
     # Of the words, only paths may be what they are.
-    paths = ("model_dir", "path", "out", "output")
-    return name in paths and bool(value.strip())
+    paths = ("model_dir", "path", "out", "output", "export")
+    # No kinds are given.
+    return (name in paths and bool(value.strip())) or (name == "kinds" and not value)

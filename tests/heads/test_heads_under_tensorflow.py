@@ -3,12 +3,16 @@
 import keras
 import numpy as np
 import pytest
+from scipy import stats
+from scipy.special import expit, logsumexp, rel_entr, xlogy
 
+from adaptive_nets import heads
 from adaptive_nets.heads import (
     BinaryClass,
     Distribution,
     Gamma,
     Logistic,
+    Multi,
     MultiClass,
     MultiLabel,
     NegativeBinomial,
@@ -78,18 +82,94 @@ def test_gradient_at_zero_logits_is_the_one_of_the_limit(head, y):
     np.testing.assert_allclose(slopes[0], slopes[1], atol=1e-8)
 
 
-def test_losses_in_float64_match_closed_forms():
-    z = RNG.normal(scale=5, size=(ROWS, 4))
-    y = RNG.integers(0, 4, ROWS)
-    peak = z.max(-1)
-    log_sum = peak + np.log(np.exp(z - peak[:, None]).sum(-1))
-    multi_class = MultiClass(4).loss(y.astype("int32"), tf.constant(z))
-    np.testing.assert_allclose(multi_class, log_sum - z[np.arange(ROWS), y], rtol=1e-10, atol=1e-12)
-    binary = BinaryClass().loss((y[:, None] > 1).astype("float32"), tf.constant(z[:, :1]))
-    signed = np.where(y > 1, -z[:, 0], z[:, 0])
-    np.testing.assert_allclose(binary, np.logaddexp(0, signed), rtol=1e-10)
-    squared = Regression(4).loss(np.zeros((ROWS, 4), "float32"), tf.constant(z))
-    np.testing.assert_allclose(squared, (z**2).mean(-1), rtol=1e-12)
+def _signed(y, z):
+    return np.logaddexp(0, np.where(y, -z, z)).mean(-1)
+
+
+def _tweedie(y, z, p=1.4):
+    m = np.exp(z)
+    parts = y ** (2 - p) / (1 - p) / (2 - p), y * m ** (1 - p) / (1 - p), m ** (2 - p) / (2 - p)
+    return (parts[0] - parts[1] + parts[2])[:, 0]
+
+
+def _binomial(y, z, a=0.5):
+    m = np.exp(z)
+    return (xlogy(y, y / m) - (y + 1 / a) * np.log((1 + a * y) / (1 + a * m)))[:, 0]
+
+
+def _pinball(y, z):
+    levels, error = np.array([0.1, 0.5, 0.9]), y - z
+    return np.maximum(levels * error, (levels - 1) * error).mean(-1)
+
+
+def _density(kind):
+    def loss(y, z):
+        return -kind(1.5 * z[:, 0] / z[:, 1], 1.5 / z[:, 1]).logpdf(y[:, 0])
+
+    return loss
+
+
+COUNTS = RNG.poisson(2, (ROWS, 1)).astype("float64")
+SHARES = RNG.integers(1, 8, (ROWS, 1)) / 8
+NUMBERS = RNG.integers(1, 40, (ROWS, 2)) / 8
+ORDER = RNG.integers(0, 4, ROWS)
+# Each head, labels that float32 holds, and the loss of logits z [rows, units].
+CLOSED = {
+    "BinaryClass": (BinaryClass(), ORDER > 1, lambda z: _signed(ORDER[:, None] > 1, z)),
+    "MultiClass": (MultiClass(4), ORDER, lambda z: logsumexp(z, 1) - z[np.arange(ROWS), ORDER]),
+    "MultiLabel": (MultiLabel(2), NUMBERS > 2, lambda z: _signed(NUMBERS > 2, z)),
+    "Ordinal": (Ordinal(4), ORDER, lambda z: _signed(ORDER[:, None] > np.arange(3), z)),
+    "Regression": (Regression(2), NUMBERS, lambda z: ((NUMBERS - z) ** 2).mean(-1)),
+    "Poisson": (
+        Poisson(1),
+        COUNTS,
+        lambda z: (xlogy(COUNTS, COUNTS) - COUNTS - COUNTS * z + np.exp(z))[:, 0],
+    ),
+    "Gamma": (Gamma(1), SHARES, lambda z: (SHARES / np.exp(z) - 1 - np.log(SHARES) + z)[:, 0]),
+    "Tweedie": (Tweedie(1.4, 1), COUNTS, lambda z: _tweedie(COUNTS, z)),
+    "NegativeBinomial": (NegativeBinomial(1, 0.5), COUNTS, lambda z: _binomial(COUNTS, z)),
+    "Logistic": (
+        Logistic(1),
+        SHARES,
+        lambda z: (rel_entr(SHARES, expit(z)) + rel_entr(1 - SHARES, expit(-z)))[:, 0],
+    ),
+    "Quantile": (Quantile(), NUMBERS[:, 0], lambda z: _pinball(NUMBERS[:, :1], z)),
+    "Multi": (
+        Multi({"a": BinaryClass(), "b": Regression(1)}, weights={"b": 0.3}),
+        {"a": ORDER > 1, "b": NUMBERS[:, 0]},
+        lambda z: _signed(ORDER[:, None] > 1, z[:, :1]) + 0.3 * (NUMBERS[:, 0] - z[:, 1]) ** 2,
+    ),
+    **{
+        f"Distribution-{family}": (
+            Distribution(family, location=0.0, scale=1.5),
+            NUMBERS[:, 0],
+            lambda z, kind=kind: _density(kind)(NUMBERS[:, :1], z),
+        )
+        for family, kind in {
+            "normal": stats.norm,
+            "logistic": stats.logistic,
+            "student_t": lambda location, scale: stats.t(4.0, location, scale),
+            "lognormal": lambda location, scale: stats.lognorm(scale, scale=np.exp(location)),
+        }.items()
+    },
+}
+
+
+def test_every_head_has_a_closed_form():
+    assert {name.partition("-")[0] for name in CLOSED} == set(heads.__all__) - {"Head"}
+    assert {name.partition("-")[2] for name in CLOSED} - {""} == set(FAMILIES)
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_losses_in_float64_match_closed_forms(name):
+    head, y, loss = CLOSED[name]
+    head.adapt(y)
+    z = RNG.normal(scale=2, size=(ROWS, head.units))
+    if isinstance(head, Distribution):
+        z[:, 1] = RNG.uniform(0.5, 4, ROWS)
+    found = head.loss(head.encode(y), tf.constant(z))
+    assert found.dtype == tf.float64
+    np.testing.assert_allclose(found, loss(z), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("head, y", CASES, ids=IDS)

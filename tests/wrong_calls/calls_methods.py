@@ -59,6 +59,8 @@ SETTINGS = {
     "folds": choice("auto", none=True)
     .but(1, allow=(3,))
     .where(lambda value: whole(value) and value > 1),
+    # More than one needs folds.
+    "repeats": count(1),
     "generator": instance(lazy(lambda: an.generators.Tabular()), none=True),
     "seed": count(1, 0, none=True),
     "verbose": FIT["verbose"].where(lambda value: value in (0, 1, 2)),

@@ -65,25 +65,15 @@ def weights(none=True):
     return fixed(WEIGHTS).but(*BAD_WEIGHTS).where(is_weights)
 
 
+NOT_CLASS_WEIGHTS = (
+    "soup", 3, [1.0], {7: 1.0}, {0: -1.0}, {0: "a"}, {0: NAN}, {None: 1.0}, np.ones((3, 1)),
+    {"a": 1.0}, True, object(), NAN,
+)  # fmt: skip
 FIT = {
     "x": DATASETS["x"],
     "y": LABELS.but(np.zeros(24, int)),
     "sample_weight": weights(),
-    "class_weight": fixed(None).but(
-        "soup",
-        3,
-        [1.0],
-        {7: 1.0},
-        {0: -1.0},
-        {0: "a"},
-        {0: NAN},
-        {None: 1.0},
-        np.ones((3, 1)),
-        {"a": 1.0},
-        True,
-        object(),
-        NAN,
-    ),
+    "class_weight": fixed(None).but(*NOT_CLASS_WEIGHTS),
     "validation_data": fixed(None).but(
         "soup",
         3,
@@ -105,6 +95,8 @@ FIT = {
     "time_limit": number(60.0, 0, none=True).but(allow=(float("inf"),)),
     "max_steps": count(100, none=True),
     "lock_timeout": number(0.5),
+    # They need folds, which this search does not have.
+    "groups": fixed(None).but("soup", 3, [], {}, object(), t.X, t.Y, NAN, True),
     "callbacks": listing([], none=True, empty=True).but("soup", [3], {}, allow=([None],)),
     "verbose": choice(0)
     .but(7, -1, 2.5, allow=(True, np.bool_))
@@ -136,6 +128,7 @@ SEARCH = {
     "evaluator": instance(lazy(lambda: ad.Evaluator(t.X, t.Y)), none=True),
     "early_stopping": count(50, none=True),
     "folds": count(3, 2, none=True),
+    "repeats": count(1),
     "force_grow": flag(False),
     "penalize_training": flag(False),
     "preprocessing": choice("auto", none=True),

@@ -33,6 +33,7 @@ _REASONS = {
     "refit": "the ensemble's weights were solved for so",
     "complexity": "the members' complexities were measured so",
     "folds": "the members' networks have not seen other folds",
+    "repeats": "the members' networks have not seen other folds",
     "fit.features": "the members read these features",
 }
 _LONGEST = 300

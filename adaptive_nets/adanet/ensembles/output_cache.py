@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from adaptive_nets.adanet.ensembles.member import Member, lineage
-from adaptive_nets.adanet.ensembles.outputs import OutputFunction
+from adaptive_nets.adanet.ensembles.outputs import Folds, OutputFunction
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.spool import MEMORY_LIMIT, Spool
 
@@ -23,13 +23,13 @@ class OutputCache:
     Attributes:
         cache: float32 arrays by `"<member>.<output>"`.
         sample: The rows' `DataSummary`, or `None` before it is needed.
-        folds: The number of each row's fold, or `None`. With it, outputs are out of fold.
+        folds: `Folds`, or `None`. With them, outputs are out of fold.
     """
 
     def __init__(self, rows: Rows, keep_last_layer: bool = False, cache_limit: int = MEMORY_LIMIT):
         self.rows, self.keep_last_layer, self.cache_limit = rows, keep_last_layer, cache_limit
         self.cache, self.sample = {}, None
-        self.folds: np.ndarray | None = None
+        self.folds: Folds | None = None
 
     def outputs(
         self, members: Sequence[Member], function: OutputFunction | None = None

@@ -64,7 +64,7 @@ def set_up_round(
         base = _base(context, train, previous)
     output_range = context.head.output_range(train.rows.y, base)
     measure = complexity_of(context, train)
-    folds = context.settings.folds
+    folds = context.settings.networks
     parts = None
     if isinstance(context.head, Multi):
         parts = {name: head.units for name, head in context.head.heads.items()}
@@ -181,7 +181,9 @@ def _best_weights(context, data, train, valid, networks, scales, previous):
     steps, view = context.settings.steps, train if folds else valid
     rule = stopping.rule(steps, data.epoch_steps, data.batch_size, len(view.rows) // (folds or 1))
     base = _base(context, view, previous) if scales is not None else None
-    parts = [np.flatnonzero(train.folds == f) for f in range(folds)] if folds else [None]
+    parts = [None]
+    if folds:
+        parts = [train.folds.within(f) for f in range(context.settings.networks)]
     groups = [k % len(parts) for k in range(len(networks))]
     held_out = HeldOut.of_rows(view, networks, base, context.head, rule.rows, parts, groups)
     return BestWeights(networks, context.head, scales, held_out, rule)
@@ -190,7 +192,7 @@ def _best_weights(context, data, train, valid, networks, scales, previous):
 def _fold_feed(context, data, train, networks, base, number):
     steps, seed = context.settings.steps, derive_seed(context.seed, number, "batches")
     common = finite_feed(train.rows, data.batch_size, steps, base, seed, train.hidden(networks))
-    return fold_feed(common, train.folds, context.settings.folds, seed)
+    return fold_feed(common, train.folds, context.settings.networks, seed)
 
 
 def _seed(context, number, builder):

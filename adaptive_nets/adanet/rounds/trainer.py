@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -198,7 +199,10 @@ class RoundTrainer:
             scaled = optimizer.scale_loss(total)
         variables = model.trainable_variables
         if variables:
-            self.packed[k].apply(tape.gradient(scaled, [v.value for v in variables]))
+            gradients = tape.gradient(scaled, [v.value for v in variables])
+            if self.replicas > 1 and isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+                gradients = finite_together(gradients)
+            self.packed[k].apply(gradients)
         return loss
 
     def _losses(self, outputs, batch):
@@ -222,6 +226,30 @@ class RoundTrainer:
         """Returns all state of subnetwork k: weights, optimizer slots, what is kept of it."""
         kept = [] if self.best is None else self.best.variables(k)
         return [*self.members[k].model.variables, *self.optimizers[k].variables, *kept]
+
+
+def finite_together(gradients: Sequence[Any]) -> list[Any]:
+    """Returns a replica's gradients, or NaN if those of another replica have overflown.
+
+    Keras skips a step if the first replica's gradients are not finite, and sums those of all
+    replicas otherwise, whatever the others' are.
+
+    Args:
+        gradients: Tensors, `tf.IndexedSlices` or `None`, in a replica's context.
+    """
+    given = [g for g in gradients if g is not None]
+    dense = [g.values if isinstance(g, tf.IndexedSlices) else g for g in given]
+    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in dense])
+    overflown = tf.distribute.get_replica_context().all_reduce(
+        tf.distribute.ReduceOp.SUM, tf.where(finite, 0.0, 1.0)
+    )
+    spoil = tf.where(overflown > 0.0, np.nan, 0.0)
+
+    def spoilt(part):
+        wanted = part is not None and part.dtype.is_floating
+        return part + tf.cast(spoil, part.dtype) if wanted else part
+
+    return tf.nest.map_structure(spoilt, gradients, expand_composites=True)
 
 
 def _without_all_reduce(optimizer):

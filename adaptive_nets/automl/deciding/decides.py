@@ -35,7 +35,8 @@ class Decides:
         `print` says what it is. Its attributes are `origin` (`"tuned"`, `"costs"`,
         `"class_weight"` or `"set"`), `threshold` of two classes, `factors` of more, `costs`, and
         of a tuned rule `metric`, `before` and `after`: the metric of the rule that it replaces,
-        and its own on held-out rows that it was not tuned on.
+        and its own on rows that it was not tuned on. With `folds`, these are training rows, by
+        networks that have not seen them.
         """
         return self._known("decision_").decision
 

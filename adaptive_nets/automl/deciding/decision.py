@@ -37,6 +37,8 @@ class Decision:
         rows: Number of held-out rows that it was tuned on. Defaults to `0`.
         before: The metric of the rule that it replaces. Defaults to `None`.
         after: The metric on rows that thresholds or factors were not tuned on. Defaults to `None`.
+        kind: What the rows are that it was tuned on: `"held-out"`, or `"out-of-fold"` (training
+            rows, by networks that have not seen them). Defaults to `"held-out"`.
     """
 
     classes: tuple[Any, ...]
@@ -48,6 +50,7 @@ class Decision:
     rows: int = 0
     before: float | None = None
     after: float | None = None
+    kind: str = "held-out"
 
     def chosen(self, probabilities: Any, library: Any = np) -> Any:
         """Returns `[rows]` positions of the classes that are predicted.
@@ -92,6 +95,7 @@ class Decision:
             **{name: None if each is None else each.tolist() for name, each in arrays.items()},
             "metric": self.metric,
             "rows": self.rows,
+            "kind": self.kind,
             "before": self.before,
             "after": self.after,
         }
@@ -132,7 +136,7 @@ class Decision:
         if self.origin != "tuned":
             return f"{rule}, {_ORIGINS[self.origin]}"
         return (
-            f"{rule}, tuned for {self.metric} on {self.rows} held-out rows: {self.before:.4g} "
+            f"{rule}, tuned for {self.metric} on {self.rows} {self.kind} rows: {self.before:.4g} "
             f"before, {self.after:.4g} on rows that it was not tuned on"
         )
 

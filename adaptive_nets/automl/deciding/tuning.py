@@ -7,6 +7,8 @@ import numpy as np
 from adaptive_nets.automl.deciding.decision import Decision
 from adaptive_nets.automl.deciding.measures import Measure, confusion, measure_of
 from adaptive_nets.automl.judging.scoring import Metric
+from adaptive_nets.automl.judging.unseen import Unseen
+from adaptive_nets.automl.targets import Classes
 
 # Fewer rows, in all or of a class, say too little of where to draw the line.
 _LEAST_ROWS, _LEAST_OF_CLASS = 50, 5
@@ -27,6 +29,7 @@ def tune(
     probabilities: np.ndarray,
     weights: np.ndarray | None,
     rule: Decision | None,
+    kind: str = "held-out",
 ) -> tuple[Decision | None, np.ndarray | None]:
     """Tunes what is predicted to a metric of predicted classes.
 
@@ -40,6 +43,7 @@ def tune(
         probabilities: `[rows, classes]`, from a model that was not trained on these rows.
         weights: `[rows]` weights, or `None`.
         rule: What is predicted otherwise, or `None` for the most probable class.
+        kind: What the rows are called. Defaults to `"held-out"`.
 
     Returns:
         The tuned rule, or `rule` if it was not better or nothing could be tuned; and the
@@ -65,9 +69,44 @@ def tune(
         return rule, None
     found = dataclasses.replace(
         rows.best(start), origin="tuned", metric=metric.name, rows=len(codes),
-        before=float(before), after=float(after),
+        before=float(before), after=float(after), kind=kind,
     )  # fmt: skip
     return found, tried
+
+
+def tune_by(
+    metric: Metric,
+    target: Classes,
+    codes: np.ndarray,
+    probabilities: np.ndarray,
+    weights: np.ndarray | None,
+    rule: Decision | None,
+    unseen: Unseen | None,
+) -> tuple[Decision | None, np.ndarray | None]:
+    """Tunes what is predicted on training rows that networks have not seen, if there are such.
+
+    There are more of them than were held out, and these then measure a rule that was not tuned on
+    them.
+
+    Args:
+        metric: The metric.
+        target: The target.
+        codes: `[rows]` position of the class of each row held out.
+        probabilities: `[rows, classes]` of the rows held out.
+        weights: `[rows]` their weights, or `None`.
+        rule: What is predicted otherwise, or `None` for the most probable class.
+        unseen: Such training rows, or `None`.
+
+    Returns:
+        The same as `tune`, of the rows held out.
+    """
+    labels = target.labels
+    if unseen is None:
+        return tune(metric, labels, codes, probabilities, weights, rule)
+    rows = unseen.rows
+    own = target.codes(rows.y)
+    found, _ = tune(metric, labels, own, unseen.outputs, rows.w, rule, "out-of-fold")
+    return found, None if found is None else found.chosen(probabilities)
 
 
 class _Rows:

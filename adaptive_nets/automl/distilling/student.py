@@ -14,7 +14,8 @@ from adaptive_nets.adanet import AdaNet, EarlyStopping
 from adaptive_nets.adanet.inspection.predictions import compute_logits
 from adaptive_nets.automl.distilling.augment import exchange
 from adaptive_nets.automl.distilling.mimic import Mimic
-from adaptive_nets.automl.fitted import Fitted, call_eagerly, in_unit_of
+from adaptive_nets.automl.fitted import Fitted, call_eagerly
+from adaptive_nets.automl.losses.unit import in_unit_of
 from adaptive_nets.automl.searching import batch_size
 from adaptive_nets.automl.targets import Numbers
 from adaptive_nets.data.encoding import fit_encoding

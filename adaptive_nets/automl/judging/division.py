@@ -60,7 +60,7 @@ class Division:
             folds: The estimator's `folds`.
 
         Returns:
-            The settings, without folds unless rows are drawn at random.
+            The settings, without folds that are not asked for if rows are divided by time.
 
         Raises:
             ValueError: Two arguments exclude each other.
@@ -75,6 +75,12 @@ class Division:
                 "gap is the time between training rows and held-out rows, and requires time. "
                 f"Received: gap={show(self.gap)}, time=None."
             )
+        if validation_data is not None and settings.repeats > 1:
+            raise ValueError(
+                "repeats is for few rows, of which fit holds out some itself, and divides the "
+                "others into folds several times. Pass either validation_data or repeats. "
+                f"Received: both validation_data and repeats={settings.repeats}."
+            )
         if self.is_random:
             return settings
         name = "groups" if self.time is None else "time"
@@ -83,13 +89,14 @@ class Division:
                 f"validation_data holds the rows to hold out, and {name} says which rows of X are. "
                 f"Pass one of them. Received: both validation_data and {name}."
             )
-        if settings.folds is None:
+        if settings.folds is None or self.time is None:
             return settings
-        if isinstance(folds, str):  # "auto"
+        if isinstance(folds, str) and settings.repeats == 1:  # "auto"
             return dataclasses.replace(settings, folds=None)
         raise ValueError(
-            f"Folds are drawn at random, row by row, and do not go with {name}. Expected "
-            f"folds=None or 'auto'. Received: folds={settings.folds} with {name}."
+            "Networks of folds are trained on rows that come after those that they are judged by, "
+            "which does not go with time. Expected folds=None or 'auto', and repeats=1. Received: "
+            f"folds={show(folds)}, repeats={settings.repeats} with time."
         )
 
     def read(

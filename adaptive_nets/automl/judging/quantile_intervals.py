@@ -20,15 +20,19 @@ class QuantileIntervals:
     An interval reaches from the quantile of a level t to that of 1 - t, of the pair whose coverage
     1 - 2 t is nearest, and is widened (or narrowed) at both ends by q, such that it holds as many
     further exchangeable rows as is asked for. The score of a row is how far it is outside, which
-    is negative inside.
+    is negative inside. With `scaled`, both are in units of half the distance of the two quantiles
+    (CQR-r, Sesia and Candès, 2020): intervals of distributions are then as wide as the deviation of
+    each row says.
 
     Args:
         pairs: Positions of both levels among the quantiles, and the coverage between them.
         scores: What the pairs' scores on held-out rows say, as several targets.
+        scaled: As above. Defaults to `False`: all intervals are widened by the same.
     """
 
     pairs: tuple[tuple[int, int, float], ...]
     scores: Intervals
+    scaled: bool = False
 
     @classmethod
     def calibrate(
@@ -37,6 +41,7 @@ class QuantileIntervals:
         quantiles: np.ndarray,
         weights: np.ndarray | None,
         levels: tuple[float, ...],
+        scaled: bool = False,
     ) -> "QuantileIntervals":
         """Learns from rows that the model was not trained on.
 
@@ -45,6 +50,7 @@ class QuantileIntervals:
             quantiles: `[rows, levels]`, in rising order.
             weights: `[rows]` weights, or `None`.
             levels: Their levels.
+            scaled: As above. Defaults to `False`.
         """
         pairs = tuple(
             (low, high, levels[high] - levels[low])
@@ -52,8 +58,8 @@ class QuantileIntervals:
             for high in range(low + 1, len(levels))
             if abs(levels[low] + levels[high] - 1.0) < _ROUNDING
         )
-        each = cls(pairs, Intervals((), ())).row_scores(y, quantiles)
-        return cls(pairs, Intervals.of_scores(each, weights))
+        each = cls(pairs, Intervals((), ()), scaled).row_scores(y, quantiles)
+        return cls(pairs, Intervals.of_scores(each, weights), scaled)
 
     def row_scores(self, y: Any, quantiles: np.ndarray) -> np.ndarray:
         """Returns the scores `[rows, pairs]` of rows.
@@ -65,6 +71,7 @@ class QuantileIntervals:
         truth = np.asarray(y, "float64").reshape(-1)
         outside = [
             np.maximum(quantiles[:, low] - truth, truth - quantiles[:, high])
+            / self._unit(np.asarray(quantiles, "float64"), low, high, np)
             for low, high, _ in self.pairs
         ]
         return np.stack(outside, axis=1)
@@ -92,6 +99,7 @@ class QuantileIntervals:
         number = self.pair(coverage)
         low, high, _ = self.pairs[number]
         width = float(self.widths(coverage)[number]) if widths is None else widths[:, number]
+        width = width * self._unit(quantiles, low, high, library)
         lower, upper = quantiles[:, low] - width, quantiles[:, high] + width
         # Ends that have passed each other meet between.
         middle = (lower + upper) / 2.0
@@ -102,10 +110,18 @@ class QuantileIntervals:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what is known as JSON values."""
-        return {"pairs": [list(pair) for pair in self.pairs], "scores": self.scores.to_dict()}
+        pairs = [list(pair) for pair in self.pairs]
+        return {"pairs": pairs, "scores": self.scores.to_dict(), "scaled": self.scaled}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "QuantileIntervals":
         """Returns the intervals that `to_dict` has described."""
         pairs = tuple((int(a), int(b), float(c)) for a, b, c in values["pairs"])
-        return cls(pairs, Intervals.from_dict(values["scores"]))
+        return cls(pairs, Intervals.from_dict(values["scores"]), bool(values.get("scaled", False)))
+
+    def _unit(self, quantiles, low, high, library):
+        """Returns what scores are in units of."""
+        if not self.scaled:
+            return 1.0
+        half = (quantiles[:, high] - quantiles[:, low]) / 2.0
+        return library.maximum(half, np.finfo("float32").tiny)

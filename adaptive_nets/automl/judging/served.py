@@ -19,6 +19,8 @@ class Served(Head):
         intervals: The intervals of its predictions, or its sets of classes, or `None`.
         coverage: Share of rows that they hold, or `None`.
         decision: What is predicted. Defaults to `None`: what the head says.
+        numbered: Whether the output `class_numbers` has the position of the class that is predicted
+            among all classes, for files that hold no text. Defaults to `False`.
     """
 
     def __init__(
@@ -27,12 +29,13 @@ class Served(Head):
         intervals: Intervals | QuantileIntervals | ClassSets | None,
         coverage: float | None,
         decision: Decision | None = None,
+        numbered: bool = False,
     ):
         super().__init__(head.name)
         if intervals is not None:
             intervals.widths(coverage)
         self._head, self._intervals, self._coverage = head, intervals, coverage
-        self._decision = decision
+        self._decision, self._numbered = decision, numbered
         # Signatures name the classes by it.
         self.class_names = getattr(head, "class_names", None)
         self.class_outputs = ("set",) if isinstance(intervals, ClassSets) else ()
@@ -62,7 +65,10 @@ class Served(Head):
         found = self._head.predictions(logits)
         if self._decision is not None:
             chosen = self._decision.chosen(found["probabilities"], ops)
-            found = {**found, "classes": self._head.named(ops.cast(chosen, "int32"))}
+            chosen = ops.cast(chosen, "int32")
+            found = {**found, "classes": self._head.named(chosen)}
+            if self._numbered:
+                found["class_numbers"] = chosen
         if self._intervals is None:
             return found
         if isinstance(self._intervals, ClassSets):

@@ -21,6 +21,8 @@ class Distributions(Quantiles):
     baselines that know no density.
     """
 
+    _scaled = True
+
     @property
     def unit(self) -> tuple[np.ndarray, np.ndarray]:
         # Logits have no unit: the head knows the target's.

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics import mean_pinball_loss
 
 from adaptive_nets import heads
+from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 from adaptive_nets.automl.targets import Numbers
 
 # What AutoRegressor(output="quantiles") predicts: pairs of equal distance from the median.
@@ -20,6 +21,8 @@ class Quantiles(Numbers):
     """
 
     levels = LEVELS
+    # Whether intervals are widened in proportion to their widths, or all by the same.
+    _scaled = False
 
     @classmethod
     def of(cls, numbers: Numbers) -> "Quantiles":
@@ -40,6 +43,11 @@ class Quantiles(Numbers):
     def unit(self) -> tuple[np.ndarray, np.ndarray]:
         count = len(self.levels)
         return np.repeat(self.mean, count), np.repeat(self.scale, count)
+
+    def intervals(
+        self, y: Any, outputs: np.ndarray, weights: np.ndarray | None
+    ) -> QuantileIntervals:
+        return QuantileIntervals.calibrate(y, outputs, weights, self.levels, self._scaled)
 
     @property
     def main_measure(self) -> str:

@@ -1,6 +1,11 @@
 """`SquaredErrors`: how a target of numbers is judged, if its loss says nothing else."""
 
+from typing import Any
+
 import numpy as np
+
+from adaptive_nets.automl.judging.intervals import Intervals
+from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 
 
 class SquaredErrors:
@@ -24,6 +29,18 @@ class SquaredErrors:
     def low(self) -> float | None:
         """The least value that there can be, or `None`."""
         return None
+
+    def intervals(
+        self, y: Any, outputs: np.ndarray, weights: np.ndarray | None
+    ) -> Intervals | QuantileIntervals:
+        """Returns how far true numbers are from outputs of a model that was not trained on them.
+
+        Args:
+            y: `[rows]` or `[rows, targets]` true numbers.
+            outputs: What the model predicts for these rows.
+            weights: `[rows]` weights, or `None`.
+        """
+        return Intervals.calibrate(y, outputs, weights, self.power, self.low)
 
     @property
     def main_measure(self) -> str:

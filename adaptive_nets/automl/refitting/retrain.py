@@ -14,9 +14,10 @@ from adaptive_nets.adanet.ensembles.assemble import assemble, assemble_single, w
 from adaptive_nets.adanet.ensembles.member import Member
 from adaptive_nets.automl.baselines.candidate import LinearBuilder
 from adaptive_nets.automl.baselines.linear import LinearModel
-from adaptive_nets.automl.fitted import Fitted, in_unit_of, linear_in_unit_of
+from adaptive_nets.automl.fitted import Fitted
 from adaptive_nets.automl.fitting import Encoder, Fitting
 from adaptive_nets.automl.labelled import Labelled
+from adaptive_nets.automl.losses.unit import in_unit_of, linear_in_unit_of
 from adaptive_nets.automl.settings import Settings
 from adaptive_nets.automl.targets import Numbers
 from adaptive_nets.data.encoding import fit_encoding
@@ -217,6 +218,7 @@ class Training:
             # Nothing is chosen by these rows: they are measured once, after the last step.
             early_stopping=EarlyStopping(patience=steps + 1, every=steps, average=average),
             folds=before.folds,
+            repeats=before.repeats,
             mixture_data="train" if before.folds is None else "folds",
             preprocessing=self.encoder.model,
             seed=derive_seed(self.settings.seed, "refit", member.name),

@@ -1,6 +1,7 @@
 """Intervals of predicted numbers: they hold as often as they say, in Python and served."""
 
 import functools
+import json
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 import adaptive_nets as an
 from adaptive_nets.automl.judging.intervals import Intervals
+from adaptive_nets.automl.judging.quantile_intervals import QuantileIntervals
 
 
 @functools.cache
@@ -132,3 +134,29 @@ def test_without_held_out_rows_there_are_none():
     front = an.AutoRegressor(time_limit=0.1, seed=0, verbose=0).fit(x, y)
     with pytest.raises(ValueError, match="at least 10 rows.*too few rows"):
         front.predict_interval(x)
+
+
+def test_intervals_of_distributions_are_as_wide_as_each_deviation_says():
+    """In units of the deviation, coverage is exact for quantiles that are all too near."""
+    rng = np.random.default_rng(0)
+    levels = (0.05, 0.5, 0.95)
+    rows, further, found = 99, 300, {True: [], False: []}
+    for _ in range(200):
+        deviation = rng.uniform(1.0, 9.0, rows + further)
+        y = rng.normal(size=rows + further) * deviation
+        quantiles = 0.5 * deviation[:, None] * np.array([-1.645, 0.0, 1.645])
+        for scaled, each in found.items():
+            known = QuantileIntervals.calibrate(y[:rows], quantiles[:rows], None, levels, scaled)
+            known = QuantileIntervals.from_dict(json.loads(json.dumps(known.to_dict())))
+            lower, upper = known.around(quantiles[rows:], 0.8)
+            held = (y[rows:] >= lower) & (y[rows:] <= upper)
+            wide = deviation[rows:] > 5
+            each.append([held.mean(), held[wide].mean(), np.mean(upper - lower)])
+            if scaled:
+                ratio = (upper - lower) / deviation[rows:]
+                assert np.ptp(ratio) < 1e-9
+    own, plain = np.mean(found[True], axis=0), np.mean(found[False], axis=0)
+    error = np.std(found[True], axis=0) / np.sqrt(200)
+    assert abs(own[0] - 0.8) < 4 * error[0] and abs(own[1] - 0.8) < 4 * error[1] + 0.01
+    # By the same for all, rows of large deviations are covered less often.
+    assert plain[1] < 0.75 and plain[0] == pytest.approx(0.8, abs=0.02)

@@ -7,39 +7,45 @@ import numpy as np
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet.candidates.builder import Builder
 from adaptive_nets.adanet.context import SearchContext
+from adaptive_nets.adanet.ensembles.outputs import Folds
 from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.data.feeds import FiniteFeed, JoinedFeed
-from adaptive_nets.data.folds import fold_numbers
+from adaptive_nets.data.folds import repeated_fold_numbers
+from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.training_data import TrainingData
 
 
-def assign_folds(context: SearchContext, data: FitData) -> np.ndarray | None:
-    """Returns the number of each training row's fold, the same in all rounds, or `None`.
+def assign_folds(context: SearchContext, rows: Rows, groups: np.ndarray | None) -> Folds | None:
+    """Returns the folds of the training rows, the same in all rounds, or `None`.
 
     Args:
         context: `SearchContext`.
-        data: Checked `FitData`.
+        rows: The training rows.
+        groups: `[rows]` numbers of their groups, or `None`.
     """
-    folds = context.settings.folds
-    if folds is None:
+    settings = context.settings
+    if settings.folds is None:
         return None
-    strata = context.head.strata(data.train.y)
-    return fold_numbers(strata, len(data.train), folds, derive_seed(context.seed, "folds"))
+    numbers = repeated_fold_numbers(
+        context.head.strata(rows.y), len(rows), settings.folds, settings.repeats,
+        derive_seed(context.seed, "folds"), groups,
+    )  # fmt: skip
+    return Folds(numbers, context.head.mean_of)
 
 
-def fold_feed(common: FiniteFeed, assigned: np.ndarray, folds: int, seed: int) -> JoinedFeed:
+def fold_feed(common: FiniteFeed, assigned: Folds, networks: int, seed: int) -> JoinedFeed:
     """Returns the feed of all folds, whose source f has the rows outside fold f.
 
     Args:
         common: Feed of all rows.
-        assigned: Number of each row's fold.
-        folds: Number of folds.
+        assigned: The rows' folds.
+        networks: Number of folds, in all repeats together.
         seed: Seed of the row orders.
     """
     return JoinedFeed(
         [
-            common.variant(np.flatnonzero(assigned != fold), None, derive_seed(seed, fold))
-            for fold in range(folds)
+            common.variant(assigned.outside(fold), None, derive_seed(seed, fold))
+            for fold in range(networks)
         ]
     )
 
@@ -65,8 +71,24 @@ def check_folds(data: FitData, folds: int) -> None:
         raise ValueError(
             f"folds requires finite data. Received: folds={folds} with an endless dataset."
         )
-    if len(data.train) < 2 * folds:
+    check_fold_sizes(folds, len(data.train), data.groups)
+
+
+def check_fold_sizes(folds: int, rows: int, groups: np.ndarray | None) -> None:
+    """Raises a `ValueError` for rows that are too few, or of too few groups.
+
+    Args:
+        folds: Number of folds.
+        rows: Number of training rows.
+        groups: `[rows]` numbers of their groups, or `None`.
+    """
+    if rows < 2 * folds:
         raise ValueError(
-            f"folds={folds} requires at least {2 * folds} training rows. Received: "
-            f"{len(data.train)} rows."
+            f"folds={folds} requires at least {2 * folds} training rows. Received: {rows} rows."
+        )
+    count = None if groups is None else len(np.unique(groups))
+    if count is not None and count < folds:
+        raise ValueError(
+            f"folds={folds} requires at least {folds} groups among the training rows, because rows "
+            f"of one group are in the same fold. Received: {count} groups."
         )

@@ -88,7 +88,7 @@ def _part(view, share, least, head):
     else:
         chosen = slice(None)
     part = OutputCache(view.rows.take(chosen), view.keep_last_layer, view.cache_limit)
-    part.folds = None if view.folds is None else view.folds[chosen]
+    part.folds = None if view.folds is None else view.folds.take(chosen)
     part.cache = {key: outputs[chosen] for key, outputs in view.cache.items()}
     return part
 
