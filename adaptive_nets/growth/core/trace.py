@@ -107,6 +107,7 @@ class Trace:
             node = calls[0]
             operations = tuple(call.operation for call in calls)
             record = self.record(calls, path)
+            record.graphs.add(id(first))
             masks = masks_behind(node, self.masks, self.masks, *record.rule.graphs[:1])
             self.masks |= {id(t): m for t, m in zip(node.outputs, masks, strict=False)}
             check_shared_alike(record, operations)

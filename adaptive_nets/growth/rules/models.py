@@ -96,6 +96,8 @@ class OwnLayerRule(Rule):
         features = list(trace.graph_inputs[id(record.inner[0])])
         for node in _all_nodes(record.inner[0], trace.records):
             inner = trace.records[id(node.operation)]
+            if len(inner.graphs) > 1:
+                return False  # A layer made again would have one of its own.
             features += [d for weight in inner.weights.values() for d in weight.dimensions]
             features += list(inner.axes.values())
         axes = [axis for x in features for axis in _axes(x)]
