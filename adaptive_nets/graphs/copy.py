@@ -1,13 +1,16 @@
 """The one way to copy a model: new layers, called as the old ones were, that hold the same."""
 
+import inspect
 from typing import Any
 
 import keras
 
+from adaptive_nets.graphs.inventory import graph_nodes, is_made_of_graph
 from adaptive_nets.graphs.read import PLAIN_MODELS
 from adaptive_nets.graphs.rebuild import GraphBuilder, Known, call_as, keep_frozen
 from adaptive_nets.graphs.scope import again, keep_name
-from adaptive_nets.graphs.state import Pair, carry_state, keep_paths, weight_pairs
+from adaptive_nets.graphs.state import Pair, by_path, carry_state, keep_paths, weight_pairs
+from adaptive_nets.keras_internals import layers_in
 
 
 class Copier(GraphBuilder):
@@ -28,21 +31,65 @@ class Copier(GraphBuilder):
     def __init__(self) -> None:
         self.layers: dict[int, Any] = {}
         self.carried: list[tuple[Any, Any]] = []
+        self._standing: dict[int, tuple[Any, str]] = {}
+
+    def model(self, source: keras.Model, name: str | None = None) -> keras.Model:
+        if not self._standing:
+            calls = {id(node.operation): node.operation for node in graph_nodes(source)}
+            for operation in calls.values():
+                self._note(operation, calls)
+        return super().model(source, name)
+
+    def _note(self, operation: Any, calls: dict[int, Any]) -> None:
+        """Notes where layers stand: in the graph, or in a layer of it that made them for itself."""
+        if not isinstance(operation, keras.Layer):
+            return
+        is_model = is_made_of_graph(operation) or isinstance(operation, keras.Sequential)
+        inside = {"": operation} if is_model else by_path(operation)
+        given = [x for each in inside.values() for x in held_arguments(each).values()]
+        given_ids = {id(each) for x in given if id(x) in calls for each in layers_in(x)}
+        for path, layer in inside.items():
+            known = self._standing.setdefault(id(layer), (operation, path))
+            if known[0] is layer and path and id(layer) not in given_ids:
+                self._standing[id(layer)] = operation, path
+
+    def given(self, operation: Any) -> dict[str, Any]:
+        """The copies of layers of the graph with which a layer was made, by argument.
+
+        So a layer that uses the weights of another one uses those of its copy.
+        """
+        own = self._standing.get(id(operation), (operation, ""))[0]
+        found = {}
+        for name, held in held_arguments(operation).items():
+            other, path = self._standing.get(id(held), (operation, ""))
+            if other in (own, operation):
+                continue
+            found[name] = _at(self.layer(other), path)
+            if found[name] is None:
+                reason = ValueError(f"it was given {held.name!r}, which is exchanged")
+                raise self.refusal(operation, reason)
+        return found
+
+    def _held_copy(self, operation: Any) -> Any:
+        """The copy of a layer that another layer of the graph made for itself, or None."""
+        other, path = self._standing.get(id(operation), (operation, ""))
+        return None if other is operation else _at(self.layer(other), path)
 
     def layer(self, operation: Any) -> Any:
         """The copy of a layer, made once; a plain model in the model is copied call by call."""
         if id(operation) not in self.layers:
-            if type(operation) in PLAIN_MODELS:
+            new = self._held_copy(operation)
+            if new is None and type(operation) in PLAIN_MODELS:
                 new = self.model_inside(operation)
-            else:
+            elif new is None:
                 new = self.made(operation)
-                keep_name(new, operation.name)
+            keep_name(new, operation.name)
             self.layers[id(operation)] = new
         return self.layers[id(operation)]
 
     def made(self, operation: Any) -> Any:
         """A new layer in place of one that is not a plain model."""
-        new = self.rebuilt(operation)
+        new = self.rebuilt(operation, self.given(operation))
         self.carried.append((operation, new))
         return new
 
@@ -57,7 +104,11 @@ class Copier(GraphBuilder):
         return new
 
     def call(self, node: Any, known: Known) -> None:
-        call_as(node, self.layer(node.operation), known)
+        layer = self.layer(node.operation)
+        try:
+            call_as(node, layer, known)
+        except Exception as error:
+            raise self.refusal(node.operation, error) from error
         for tensor in node.outputs:
             known[id(tensor)] = self.behind(tensor, known[id(tensor)], known)
 
@@ -80,6 +131,25 @@ class Copier(GraphBuilder):
     def pairs(self) -> list[Pair]:
         """Every weight that was copied, with the one that has its value."""
         return [pair for old, new in self.carried for pair in weight_pairs(old, new)]
+
+
+def held_arguments(layer: Any) -> dict[str, Any]:
+    """The layers with which a layer was made, by argument, as far as its attributes say it."""
+    if not isinstance(layer, keras.Layer):
+        return {}
+    names = inspect.signature(type(layer).__init__).parameters
+    return {
+        name: held
+        for name, held in list(vars(layer).items())
+        if name in names and isinstance(held, keras.Layer)
+    }
+
+
+def _at(copy: Any, path: str) -> Any:
+    """The layer at a place in the copy of another, which may be wrapped now or no more."""
+    inside = by_path(copy)
+    places = (path, f"/.layer{path}", path.removeprefix("/.layer"))
+    return next((inside[each] for each in places if each in inside), None)
 
 
 def fresh_copy(model: Any, name: str | None = None) -> Any:

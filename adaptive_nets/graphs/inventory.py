@@ -199,10 +199,15 @@ def moved(value: Any, source: Any, new: Any) -> Any:
         return value
     if not any(value is each for each in functional(source).layers):
         raise KeyError(getattr(value, "name", type(value).__name__))
-    found = next((x for x in functional(new).layers if x.name == value.name), None)
-    if found is None:
+    found = {x.name: x for x in functional(new).layers}
+    if value.name not in found:
         raise KeyError(value.name)
-    return found
+    return found.get(apart_name(value.name), found[value.name])
+
+
+def apart_name(name: str) -> str:
+    """What a layer of a fused model is called whose results are mixed by a layer of its name."""
+    return f"{name}_of_sources"
 
 
 def graph_nodes(model: Any) -> Iterator[Any]:

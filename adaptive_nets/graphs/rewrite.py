@@ -50,6 +50,7 @@ class Rewriter(Copier):
     def made(self, operation: Any) -> Any:
         if not isinstance(operation, keras.Layer) or not self.holds(operation):
             return super().made(operation)
+        self.given(operation)  # Refuses what cannot be given first.
         try:
             new = self.change(operation)
             new = self.changed(operation) if new is None else new
@@ -59,6 +60,7 @@ class Rewriter(Copier):
 
     def changed(self, operation: Any) -> Any:
         """A layer in which others are exchanged; None where its configuration names none."""
+        given = self.given(operation)
         try:
             form = form_of(operation)
         except Exception:
@@ -69,10 +71,10 @@ class Rewriter(Copier):
         for layer in layers_in(operation, include_self=False):
             held.setdefault(layer.name, []).append(layer)
         config = self._changed(form["config"], held)
-        if config is form["config"]:
+        if all(config[name] is form["config"][name] for name in config if name not in given):
             return None
         # It is built when it is called, as the old one was.
-        form = {**form, "config": config, "build_config": None}
+        form = {**form, "config": {**config, **given}, "build_config": None}
         return made_of(form, operation, self.trust_lambdas)
 
     def _changed(self, config: Any, held: dict[str, list[Any]]) -> Any:

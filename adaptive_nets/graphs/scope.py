@@ -91,7 +91,8 @@ def _of_parts(kind: type, config: dict[str, Any], error: Exception) -> Any:
     Raises:
         Exception: What Keras raised, where this is not the reason.
     """
-    if not any(_is_form(each) for name, each in config.items() if name != "dtype"):
+    held = [each for name, each in config.items() if name != "dtype"]
+    if not any(_is_form(each) or isinstance(each, keras.Layer) for each in held):
         raise error
     try:
         return kind(**{name: _of_form(each) for name, each in config.items()})

@@ -124,7 +124,7 @@ def expand(
             return None
         if type(layer) in MAJORITY:
             return made_as(MAJORITY[type(layer)], {**layer.get_config(), **here()}, layer)
-        return MajorityComposite(rewriter.rebuilt(layer), **here())
+        return MajorityComposite(rewriter.rebuilt(layer, rewriter.given(layer)), **here())
 
     def inside(form: dict[str, Any], layers: list[Any]) -> dict[str, Any] | None:
         kind = class_of(form)
@@ -210,7 +210,8 @@ def collapse(
     def change(layer: Any) -> Any:
         if isinstance(layer, MajorityComposite):
             new = rewriter.changed(layer.layer)
-            return again(layer.layer) if new is None else new
+            whole = rewriter.rebuilt(layer.layer, rewriter.given(layer.layer))
+            return whole if new is None else new
         if type(layer) not in STOCK:
             return None
         return made_as(STOCK[type(layer)], _stock(layer.get_config()), layer)

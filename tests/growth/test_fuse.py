@@ -324,9 +324,40 @@ def test_outputs_that_are_read_or_stand_behind_functions_are_mixed_behind_the_gr
     plan = growth.plan_fuse(sources, output=output)
     assert plan.exact
     fused, _ = growth.apply(plan, verify=True)
-    assert fused.get_layer("one").units == 12
+    assert fused.get_layer("one_of_sources").units == 12
+    assert fused.output_names == sources[0].output_names
     found = zip(*(gc.outputs(source, X) for source in sources), strict=True)
     expected = [np.mean(each, axis=0) if output == "mean" else np.sum(each, 0) for each in found]
     assert gc.gap(gc.outputs(fused, X), expected) <= 1e-6
     reported = growth.plan_fuse(sources, output=output, preserve="approximate")
     assert not reported.exact
+
+
+def test_losses_and_targets_by_the_names_of_outputs_that_are_mixed_go_on(gc, tmp_path):
+    def network(seed):
+        inputs = keras.Input((5,))
+        hidden = layers.Dense(4, "relu", name="hidden")(inputs)
+        ends = [hidden, layers.Dense(2, name="end")(hidden)]
+        return gc.randomise(keras.Model(inputs, ends), seed)
+
+    model, other = network(1), network(2)
+    model.hidden_layer = model.get_layer("hidden")
+    loss, weights = {"hidden": "mse", "end": "mae"}, {"hidden": 0.5, "end": 1.0}
+    model.compile("adam", loss=loss, loss_weights=weights)
+    rng = np.random.default_rng(0)
+    targets = {"hidden": rng.normal(size=(len(X), 4)), "end": rng.normal(size=(len(X), 2))}
+    expected = [
+        (a + b) / 2 for a, b in zip(gc.outputs(model, X), gc.outputs(other, X), strict=True)
+    ]
+    growth.grow_in_place(model, growth.FuseWith(other).plan(model), verify=False)
+    assert gc.gap(gc.outputs(model, X), expected) <= 1e-6
+    assert model.output_names == ["hidden", "end"]
+    assert model.hidden_layer.units == 8
+    model.save(tmp_path / "fused.keras")
+    again = keras.models.load_model(tmp_path / "fused.keras")
+    value = 0.5 * np.mean((expected[0] - targets["hidden"]) ** 2)
+    value += np.mean(np.abs(expected[1] - targets["end"]))
+    for each in (model, again):
+        found = each.evaluate(X, targets, verbose=0, return_dict=True)
+        assert found["loss"] == pytest.approx(value, rel=1e-5)
+        each.fit(X, targets, verbose=0)

@@ -90,3 +90,83 @@ def test_a_mask_that_comes_from_around_is_refused_or_kept():
     sources = [nested(4, 0), nested(6, 1)]
     with pytest.raises(ValueError, match="its mask would be lost"):
         growth.fuse(sources, norm="grouped")
+
+
+@keras.saving.register_keras_serializable("fused_masks")
+class Weighed(layers.Layer):
+    """A layer of other layers that reads the mask."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.dense = layers.Dense(units)
+
+    def build(self, shape):
+        self.dense.build(shape)
+
+    def call(self, x, mask=None):
+        x = self.dense(x)
+        return x if mask is None else x * keras.ops.cast(mask, x.dtype)[..., None]
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable("fused_masks")
+class Blind(layers.Layer):
+    """A layer without a rule that neither reads a mask nor hands one on."""
+
+    def build(self, shape):
+        self.gain = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+    def call(self, x):
+        return x * self.gain
+
+
+def behind_an_encoder(read, width, seed):
+    """A model in which the mask comes out of a model inside."""
+    inside = keras.Input((5,), dtype="int32")
+    x = layers.Embedding(9, width, mask_zero=True)(inside)
+    encoder = keras.Model(inside, layers.Dense(width, "relu")(x), name="encoder")
+    outer = keras.Model(encoder.inputs, encoder(inside), name="outer")
+    tokens = keras.Input((5,), dtype="int32")
+    model = keras.Model(tokens, layers.Dense(2)(read(outer(tokens))))
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        if "seed" not in weight.path:
+            weight.assign(0.6 * rng.normal(size=weight.shape))
+    return model
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda x: layers.LSTM(3)(layers.LayerNormalization()(x)),
+        lambda x: layers.LSTM(3)(layers.Dense(4)(Scaled()(x))),
+        lambda x: layers.GlobalAveragePooling1D()(Weighed(3)(x)),
+    ],
+)
+def test_a_mask_that_a_model_inside_hands_out_is_not_lost(read):
+    sources = [behind_an_encoder(read, 4, n) for n in (0, 1)]
+    with pytest.raises(ValueError, match="its mask would be lost"):
+        growth.plan_fuse(sources, norm="grouped")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda x: layers.LSTM(3)(layers.Dense(4, "relu")(x)),
+        lambda x: layers.Flatten()(Blind()(x)),
+    ],
+)
+def test_a_mask_that_a_model_inside_hands_out_goes_on_where_it_can(read):
+    sources = [behind_an_encoder(read, 4, n) for n in (0, 1)]
+    fused = growth.fuse(sources, norm="grouped", verify=False)
+    expected = sum(map(outputs, sources)) / 2
+    np.testing.assert_allclose(outputs(fused), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_layer_of_others_reads_the_mask_of_a_model_inside():
+    source = behind_an_encoder(lambda x: layers.GlobalMaxPooling1D()(Weighed(3)(x)), 4, 0)
+    wider = growth.widen(source, 2.0, verify=False)
+    np.testing.assert_allclose(outputs(wider), outputs(source), rtol=1e-5, atol=1e-5)

@@ -67,32 +67,36 @@ def check_same_calls(nodes: Sequence[Any], path: str) -> None:
             )
 
 
-def check_masks_pass(node: Any, path: str, ends: Sequence[Any], around: bool) -> None:
-    """Refuses a call that each source makes alone if a mask of its own would be lost.
+def check_masks_pass(node: Any, path: str, ends: Sequence[Any], masks: dict[int, Any]) -> None:
+    """Refuses a call that each source makes alone if a mask would be lost.
 
     The part that a source reads of a joined tensor has no mask, and neither have joined results.
-    A mask that was there before is told to the layers that read it (`Masks`); one that the call
-    makes is another in each source.
+    A mask that was there before is told to the layers that read it (`Masks`), unless it is only
+    there when the model runs; one that the call makes is another in each source.
 
     Args:
         node: The call's record.
         path: The layer.
         ends: The outputs of the model, whose masks no layer reads.
-        around: Whether a mask comes from around the model that the call is in: only then, and not
-            while the model is made, it is known.
+        masks: Those of all tensors when the model runs, by the tensors' ids.
 
     Raises:
-        ValueError: The call makes a mask, or may read one from around.
+        ValueError: The call makes a mask, or reads or hands on one that comes from around the model
+            that it is in, or out of a model inside.
     """
     layer = node.operation
     if not isinstance(layer, keras.Layer):
         return
     names = inspect.signature(layer.call).parameters
     reads = "mask" in names or any(f"{name}_mask" in names for name in names)
-    known = [mask_of(x) for x in node.input_tensors]
-    inner = [mask_of(x) for x in node.outputs if not any(x is end for end in ends)]
+    known = [masks.get(id(x)) for x in node.input_tensors]
+    inner = [masks.get(id(x)) for x in node.outputs if not any(x is end for end in ends)]
     makes = any(x is not None and not any(x is y for y in known) for x in inner)
-    if makes or (around and (reads or layer.supports_masking)):
+    hidden = any(
+        mask is not None and mask_of(x) is None
+        for x, mask in zip(node.input_tensors, known, strict=True)
+    )
+    if makes or (hidden and (reads or layer.supports_masking)):
         raise ValueError(
             f"Cannot fuse at {path!r}: it is kept once per source, and its mask would be lost. "
             "Expected a mask that is made before, in the same model, or a layer that is joined. "

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets.graphs.inventory import apart_name
 from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.graphs.rebuild import GraphBuilder, Known, input_like, keep_frozen
 from adaptive_nets.graphs.scope import again
@@ -16,7 +17,7 @@ from adaptive_nets.growth.core.registry import find_rule
 from adaptive_nets.growth.core.segments import Features, Segment
 from adaptive_nets.growth.core.trace import Trace
 from adaptive_nets.growth.core.weight_roles import LayerRecord, held_in
-from adaptive_nets.keras_internals import mask_of, operation_class
+from adaptive_nets.keras_internals import call_of, mask_of, operation_class, origin
 
 
 class Rebuilder(GraphBuilder):
@@ -34,6 +35,7 @@ class Rebuilder(GraphBuilder):
         self.trace = trace
         self.maps = maps
         self.mix = mix
+        self._ends: set[str] = set()
         self._names = {record.layers[0].name for record in trace.records.values()}
         self.layers: dict[int, Any] = {}
         self.groups: dict[int, list[Any]] = {}
@@ -58,15 +60,25 @@ class Rebuilder(GraphBuilder):
         if graph is not self.trace.graphs[0]:
             return tensors
         behind = self.trace.mixed_behind
-        return [
-            self._mixed(tensor, x, number) if number in behind or x.parted else tensor
-            for number, (tensor, x) in enumerate(zip(tensors, self.trace.outputs, strict=True))
-        ]
+        made: dict[int, Any] = {}
+        for number, (old, tensor, x) in enumerate(
+            zip(graph.outputs, tensors, self.trace.outputs, strict=True)
+        ):
+            if id(old) not in made:
+                mixed = number in behind or x.parted
+                made[id(old)] = self._mixed(old, tensor, x) if mixed else tensor
+        return [made[id(old)] for old in graph.outputs]
 
-    def _mixed(self, tensor: Any, x: Features, number: int) -> Any:
-        name = self.new_name(f"output_{number}_mixed")
+    def _mixed(self, old: keras.KerasTensor, tensor: Any, x: Features) -> Any:
+        """The mixture, which has the output's name: losses and targets may go by it."""
+        name = origin(old)[0].name
+        if name in self._ends:
+            name = self.new_name(name)
+        self._ends.add(name)
+        apart = self.new_name(apart_name(name))
+        _rename(keras.tree.flatten(tensor), name, apart)
         sources = range(len(self.trace.models))
-        parts = [self._part(tensor, x, source, f"{name}_{source}") for source in sources]
+        parts = [self._part(tensor, x, source, f"{apart}_{source}") for source in sources]
         if x.parted:
             # A layer without a rule may give another dtype than it says, such as a mask.
             parts = [keras.ops.cast(part, x.dtype) for part in parts]
@@ -252,6 +264,20 @@ def features_at(x: Any, where: np.ndarray, name: str, axis: int) -> Any:
         return x
     whole = (slice(None),) * axis
     return operation_class("GetItem")(name=name)(x, (*whole, slice(start, end)))
+
+
+def _rename(tensors: list[Any], name: str, other: str) -> None:
+    """Gives the operation of a name another one, if it is among those that made the tensors."""
+    waiting, seen = list(tensors), set()
+    while waiting:
+        tensor = waiting.pop()
+        operation = origin(tensor)[0]
+        if operation.name == name:
+            operation.name = other
+            return
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            waiting += call_of(tensor).input_tensors
 
 
 def copied(layer: Any, record: LayerRecord, name: str, given: dict[str, Any]) -> Any:

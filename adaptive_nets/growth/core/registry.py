@@ -11,7 +11,7 @@ from adaptive_nets.growth.core.calls import UnruledError
 
 _RULES: dict[type, Any] = {}
 _LAZY: dict[str, str] = {}
-_BY_CALL: list[Callable[[Sequence[Any]], Any]] = []
+_BY_CALL: list[Callable[[Sequence[Any], dict[int, Any]], Any]] = []
 
 
 def register_rule(*classes: type) -> Callable[[type], type]:
@@ -106,20 +106,21 @@ def rule_inside(operation: Any, path: str) -> Any:
     return rule
 
 
-def register_by_call(find: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:
+def register_by_call(find: Callable[..., Any]) -> Callable[..., Any]:
     """Registers a function that finds a rule for layers whose class has none.
 
-    It gets the record of one call in each source, and returns a rule or None.
+    It gets the record of one call in each source, and the masks that tensors have when the model
+    runs, by the tensors' ids. It returns a rule or None.
     """
     _BY_CALL.append(find)
     return find
 
 
-def rule_of_call(nodes: Sequence[Any]) -> Any:
+def rule_of_call(nodes: Sequence[Any], masks: dict[int, Any]) -> Any:
     """The rule of a called layer: that of its class, one that its call shows, or it is carried."""
     found = find_rule(type(nodes[0].operation))
     if found is None:
-        found = next(filter(None, (find(nodes) for find in _BY_CALL)), None)
+        found = next(filter(None, (find(nodes, masks) for find in _BY_CALL)), None)
     return found or default_rule()
 
 

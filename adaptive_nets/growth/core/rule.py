@@ -48,6 +48,8 @@ class Rule:
     made_of_layers = False
     # Whether layers are copied as they are.
     carries = False
+    # What a layer that calls others does in each source, where that is followed.
+    graphs: Sequence[Any] = ()
 
     def trace(self, call: "Call") -> Any:
         """Describes one call of the layer.

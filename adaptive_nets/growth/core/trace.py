@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from adaptive_nets.graphs.inventory import lost_class
+from adaptive_nets.graphs.masks.run_time import masks_behind
 from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth.core.calls import (
     UnruledError,
@@ -30,7 +31,6 @@ from adaptive_nets.growth.core.registry import (
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
 from adaptive_nets.growth.core.weight_roles import LayerRecord, carried_with
-from adaptive_nets.keras_internals import mask_of
 
 
 def input_features(tensors: Sequence[keras.KerasTensor]) -> Features:
@@ -107,6 +107,9 @@ class Trace:
             node = calls[0]
             operations = tuple(call.operation for call in calls)
             record = self.record(calls, path)
+            record.graphs.add(id(first))
+            masks = masks_behind(node, self.masks, self.masks, *record.rule.graphs[:1])
+            self.masks |= {id(t): m for t, m in zip(node.outputs, masks, strict=False)}
             check_shared_alike(record, operations)
             args, kwargs = in_order(operations[0], *node.arguments.fill_in(known))
             call = Call(
@@ -124,7 +127,7 @@ class Trace:
             outputs = self._traced(call)
             check_sizes(record.path, outputs)
             if record.copies > 1:
-                check_masks_pass(node, record.path, self.graphs[0].outputs, self._masked)
+                check_masks_pass(node, record.path, self.graphs[0].outputs, self.masks)
                 # Not in the order of the call's own arguments, of which one may have been named.
                 inputs = tuple(known[id(tensor)] for tensor in node.input_tensors)
                 self.apart[id(node)] = Apart(calls, inputs, tuple(outputs))
@@ -164,7 +167,7 @@ class Trace:
     def _rule_of(self, calls: Sequence[Any]) -> Any:
         # Found once, for what a layer calls is not seen for nothing.
         if id(calls[0]) not in self._rules:
-            self._rules[id(calls[0])] = rule_of_call(calls)
+            self._rules[id(calls[0])] = rule_of_call(calls, self.masks)
         return self._rules[id(calls[0])]
 
     def keep_apart(self, reasons: dict[int, str]) -> None:
@@ -240,9 +243,9 @@ class Trace:
         self.graph_inputs: dict[int, list[Features]] = {}
         self.constraints: list[Any] = []
         self.constrained: dict[int, int] = {}
+        self.masks: dict[int, Any] = {}
         self.mixing: list[tuple[str, str, Axis, int]] = []
         self.current = 0
-        self._masked = False
         inputs = [
             input_features([graph.inputs[i] for graph in self.graphs])
             for i in range(len(self.graphs[0].inputs))
@@ -258,8 +261,6 @@ class Trace:
         """The axes of a call's outputs by its layer's rule; what has none is carried."""
         record, operation = call.record, call.nodes[0].operation
         self.current = id(operation)
-        around = self._masked
-        self._masked = around or any(mask_of(x) is not None for x in call.nodes[0].input_tensors)
         try:
             if not record.rule.carries:
                 if any(x.parted for x in call.flat_inputs):
@@ -283,8 +284,6 @@ class Trace:
                 raise
             self.carried[id(operation)] = error.reason
             raise _AgainError from error
-        finally:
-            self._masked = around
         return outputs
 
     def _settle_outputs(self) -> None:

@@ -80,6 +80,7 @@ class LayerRecord:
             or one per source, each of which reads its own features.
         inexact: Why the layer does not preserve the function, if so.
         inner: What a rule keeps of nested layers.
+        graphs: Ids of the graphs in which it is called.
     """
 
     layers: tuple[Any, ...]
@@ -90,6 +91,7 @@ class LayerRecord:
     copies: int = 0
     inexact: str | None = None
     inner: Any = None
+    graphs: set[int] = dataclasses.field(default_factory=set)
 
 
 def variable_of(layer: Any, attribute: str) -> keras.Variable:

@@ -96,6 +96,8 @@ class OwnLayerRule(Rule):
         features = list(trace.graph_inputs[id(record.inner[0])])
         for node in _all_nodes(record.inner[0], trace.records):
             inner = trace.records[id(node.operation)]
+            if len(inner.graphs) > 1:
+                return False  # A layer made again would have one of its own.
             features += [d for weight in inner.weights.values() for d in weight.dimensions]
             features += list(inner.axes.values())
         axes = [axis for x in features for axis in _axes(x)]
@@ -125,7 +127,7 @@ def _same_call(model: keras.Model, call: Call) -> bool:
 
 
 @register_by_call
-def rule_by_graph(nodes: Sequence[Any]) -> Rule | None:
+def rule_by_graph(nodes: Sequence[Any], masks: dict[int, Any]) -> Rule | None:
     """The rule of a model of a class derived from Functional, or of a layer that calls others."""
     kinds = {type(node.operation) for node in nodes}
     if len(kinds) > 1:
@@ -133,7 +135,7 @@ def rule_by_graph(nodes: Sequence[Any]) -> Rule | None:
     if all(is_made_of_graph(node.operation) for node in nodes):
         return ModelRule()
     try:
-        graphs = [unfolded(node) for node in nodes]
+        graphs = [unfolded(node, masks) for node in nodes]
     except Hidden:
         return None
     return OwnLayerRule(graphs) if all(map(_can_stand, ordered_nodes(graphs[0]))) else None
@@ -148,5 +150,5 @@ def _can_stand(node: Any) -> bool:
     try:
         again(layer)
     except Exception:
-        return rule_by_graph([node]) is not None
+        return rule_by_graph([node], {}) is not None
     return True

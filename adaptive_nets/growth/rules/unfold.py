@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from adaptive_nets.graphs.masks.run_time import follow_masks, masks_behind
 from adaptive_nets.graphs.read import ordered_nodes
 from adaptive_nets.growth.core.calls import same
 from adaptive_nets.keras_internals import (
@@ -23,13 +24,15 @@ class Hidden(Exception):  # noqa: N818 - it is an answer, and never leaves the p
     """Why a layer's `call` cannot be seen as a graph."""
 
 
-def unfolded(node: Any) -> keras.Model:
+def unfolded(node: Any, masks: dict[int, Any] | None = None) -> keras.Model:
     """A Functional model that computes what a layer does in one call, of the layers in it.
 
     `call` runs once on symbolic tensors. The graph holds the layer's own sub-layers, not copies.
 
     Args:
         node: The record of the call.
+        masks: Those that tensors have when the model runs, by the tensors' ids. Defaults to
+            `None`: those that symbolic tensors have.
 
     Raises:
         Hidden: `call` does what no graph says: it reads weights of its own, draws, keeps a state,
@@ -41,7 +44,8 @@ def unfolded(node: Any) -> keras.Model:
     _check_state(layer)
     given = keras.tree.flatten((node.arguments.args, node.arguments.kwargs))
     tensors = [x for x in given if isinstance(x, keras.KerasTensor)]
-    masked = any(mask_of(x) is not None for x in tensors)
+    given_masks = [(masks or {}).get(id(x), mask_of(x)) for x in tensors]
+    masked = any(mask is not None for mask in given_masks)
     names = inspect.signature(layer.call).parameters
     if masked and any(name == "mask" or name.endswith("_mask") for name in names):
         raise Hidden("its `call` reads a mask")
@@ -53,10 +57,10 @@ def unfolded(node: Any) -> keras.Model:
         model, _traced(layer, node, tensors, other)
     ):
         raise Hidden("its `call` draws, or does something else in training")
-    if any(mask_of(x) is not None for x in (*tensors, *node.outputs)):
-        again = keras.tree.flatten(model(tensors[0] if len(tensors) == 1 else tensors))
-        pairs = zip(again, node.outputs, strict=True)
-        if any((mask_of(a) is None) != (mask_of(b) is None) for a, b in pairs):
+    if masked or any(mask_of(x) is not None for x in node.outputs):
+        wanted = masks_behind(node, masks or {}, {}, model)
+        found = follow_masks(model, given_masks, {})
+        if any((a is None) != (b is None) for a, b in zip(found, wanted, strict=True)):
             raise Hidden("it gives a mask of its own")
     return model
 

@@ -1,0 +1,1 @@
+"""The masks of a graph's tensors."""
