@@ -11,7 +11,7 @@ from adaptive_nets._pieces import blocks
 from adaptive_nets.data.encoding.layer import TableEncoding
 from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.schema import Schema
-from adaptive_nets.data.specs import make_inputs
+from adaptive_nets.data.specs import called_by_name, make_inputs
 from adaptive_nets.data.spool import MEMORY_LIMIT, Spool, run_in_blocks
 from adaptive_nets.graphs.unique_names import named_model
 from adaptive_nets.keras_internals import layers_in
@@ -67,7 +67,7 @@ def make_preprocessing(
         if isinstance(given, keras.utils.FeatureSpace):
             encoded = _encode(given, inputs, renamed or {})
         else:
-            encoded = given(inputs)
+            encoded = given(called_by_name(given, inputs))
         encoded = _as_computed(inputs, encoded, rows)
         return named_model(inputs, encoded, "preprocessing")
     return None

@@ -12,7 +12,7 @@ from adaptive_nets._dtypes import whole_dtype
 from adaptive_nets._shown import Shown
 from adaptive_nets.data.columns.feature import Feature
 from adaptive_nets.data.columns.matching import array_parts, parts_by_name, parts_by_position
-from adaptive_nets.data.columns.naming import missing_error, safe_key, some
+from adaptive_nets.data.columns.naming import missing_error, safe_keys, some
 from adaptive_nets.data.columns.tables import describe_table, learn_table, replaced, table_of
 from adaptive_nets.data.containers import unpack
 from adaptive_nets.data.specs import (
@@ -104,14 +104,13 @@ class Schema(Shown):
         if absent:
             raise missing_error(wanted, absent, given.parts)
         layout = "dict" if separate and given.layout == "columns" else given.layout
-        features, keys = [], set()
-        for name in wanted:
+        features = []
+        for name, key in zip(wanted, safe_keys(wanted), strict=True):
             what = "features" if given.layout == "array" else f"feature '{name}'"
             array = as_array(given.parts[name], what)
             dtype, source = natural_dtype(array), given.source
             if given.layout == "columns":
                 source = f"{source} ({_dtype_name(array)})"
-            key = safe_key(name, keys)
             features.append(
                 Feature(name, key, _KINDS[array.dtype.kind], dtype, array.shape[1:], False, source)
             )

@@ -59,6 +59,40 @@ def make_inputs(spec: Spec) -> keras.KerasTensor | dict[str, keras.KerasTensor]:
     return keras.Input(spec.shape, dtype=spec.dtype, name="features")
 
 
+def called_by_name(model: keras.Layer, inputs: Any, by_name: bool = True) -> Any:
+    """Returns symbolic features as a model with named inputs takes them.
+
+    Keras goes by the order of the names where there are more features than the model takes, and so
+    would mistake one for another.
+
+    Args:
+        model: A layer or model.
+        inputs: KerasTensor, or dict of KerasTensors that are named as in serving signatures.
+        by_name: Whether a model without named inputs is called on the dict as it is, rather than by
+            the names of the tensors. Defaults to `True`.
+
+    Raises:
+        ValueError: The model takes a feature that is not there.
+    """
+    if not isinstance(inputs, dict):
+        return inputs
+    served = {tensor.name: tensor for tensor in inputs.values()}
+    wanted = getattr(model, "input", None) if getattr(model, "inputs", None) else None
+    if not isinstance(wanted, dict):
+        names = {tensor.name for tensor in keras.tree.flatten(wanted)} if wanted is not None else ()
+        if names:
+            by_name = names <= set(inputs)
+        return inputs if by_name else served
+    given = inputs if set(wanted) <= set(inputs) else served
+    lacking = [name for name in wanted if name not in given]
+    if lacking:
+        raise ValueError(
+            f"The model takes features {', '.join(map(str, wanted))}. Received: features "
+            f"{', '.join(map(str, inputs))}, without {', '.join(map(str, lacking))}."
+        )
+    return {name: given[name] for name in wanted}
+
+
 def check_feature(feature: Any) -> None:
     """Checks the fields of a `Feature`.
 

@@ -26,6 +26,7 @@ from adaptive_nets.adanet.candidates.stock.optimizers import (
     describe_rate,
     make_optimizer,
 )
+from adaptive_nets.data.specs import called_by_name
 from adaptive_nets.graphs.copy import fresh_copy
 from adaptive_nets.graphs.state import carry_state
 from adaptive_nets.keras_internals import layers_in, origin
@@ -69,6 +70,9 @@ class Pool(Generator):
     an.generators.Pool({"small": small, "linear": lambda: keras.layers.Dense(3)})
     ```
     """
+
+    # Whether functions and layers whose inputs have no names read features by those of the data.
+    by_name = False
 
     def __init__(
         self,
@@ -183,6 +187,8 @@ class Pool(Generator):
 class PoolBuilder(Builder):
     """Builds one of the user's models."""
 
+    by_name = True
+
     def __init__(self, name: str, pool: Pool):
         self.name, self.pool = name, pool
         self.majority = pool.majority_of(name)
@@ -197,7 +203,7 @@ class PoolBuilder(Builder):
         else:
             model = self._make(given)
         try:
-            outputs = model(_fitting(model, inputs))
+            outputs = model(_fitting(model, inputs, self.pool.by_name))
         except Exception as error:
             raise ValueError(
                 f"Pool model '{self.name}' cannot be called on the features: {_first_line(error)}"
@@ -300,15 +306,15 @@ def _copying(name):
         ) from error
 
 
-def _fitting(model, inputs):
-    """Returns the inputs as a model takes them: in a list, if they came in one."""
+def _fitting(model, inputs, by_name):
+    """Returns the inputs as a model takes them: in a list, if they came in one, or by its names."""
     given = getattr(model, "inputs", None) or ()
     unnamed = isinstance(inputs, dict) and list(inputs) == [
         f"input_{number}" for number in range(1, len(inputs) + 1)
     ]
     if unnamed and len(given) == len(inputs) and {each.name for each in given} != set(inputs):
         return list(inputs.values())
-    return inputs
+    return called_by_name(model, inputs, by_name)
 
 
 def _flat(logits, units):

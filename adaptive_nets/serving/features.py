@@ -78,7 +78,7 @@ def assembled(schema: Schema | None, received: Any, check_values: bool = True) -
             if len(schema.features) > 1:
                 raise ValueError(_mismatch(schema, received))
             received = {schema.features[0].key: received}
-        given = {f.key: received.get(f.key, received.get(f.name)) for f in schema.features}
+        given = {f.key: received.get(f.name, received.get(f.key)) for f in schema.features}
         if any(tensor is None for tensor in given.values()):
             raise ValueError(_mismatch(schema, received))
     found, bad = {}, {}

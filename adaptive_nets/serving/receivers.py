@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
+from absl import logging
 
 from adaptive_nets._checks import (
     check_array,
@@ -16,6 +17,7 @@ from adaptive_nets._checks import (
     or_none,
     show,
 )
+from adaptive_nets.data.columns.naming import safe_keys
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -128,7 +130,11 @@ def build_raw_serving_input_receiver_fn(
         if not isinstance(features, dict):
             only = placeholder("features", features)
             return ServingInputReceiver(only, {"features": only})
-        received = {name: placeholder(name, value) for name, value in features.items()}
+        keys = safe_keys(map(str, features))
+        received = {
+            name: placeholder(key, value)
+            for key, (name, value) in zip(keys, features.items(), strict=True)
+        }
         return ServingInputReceiver(received, dict(received))
 
     return serving_input_receiver_fn
@@ -190,7 +196,7 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
             "serving_input_receiver_fn must return a ServingInputReceiver. Received: it raised "
             f"{type(error).__name__}, {show(str(error))}."
         ) from error
-    named = {str(name): tensor for name, tensor in kept["named"].items()}
+    named = _served_names({str(name): tensor for name, tensor in kept["named"].items()})
     flat = keras.tree.flatten(kept["features"])
     eager = [t for t in [*named.values(), *flat] if getattr(t, "graph", None) is not wrapped.graph]
     if eager:
@@ -210,6 +216,15 @@ def receiver_of(serving_input_receiver_fn: Callable[[], Any]) -> Receiver:
     only = next(iter(specs.values()))
     is_examples = len(specs) == 1 and only.dtype == tf.string and only.shape.rank == 1
     return Receiver(specs, features, is_examples)
+
+
+def _served_names(named):
+    """Returns received tensors by names that TensorFlow's signatures take."""
+    keys = dict(zip(named, safe_keys(named), strict=True))
+    renamed = ", ".join(f"'{name}' as '{key}'" for name, key in keys.items() if name != key)
+    if renamed:
+        logging.warning("Serving signatures name the received tensors: %s.", renamed)
+    return {keys[name]: tensor for name, tensor in named.items()}
 
 
 def example_receiver(

@@ -69,6 +69,8 @@ class Builder(abc.ABC):
             frozen, weighed and stored with their mean, as stock layers. Defaults to `None`.
         steps_per_call: The most steps between two calls of `after_steps`. Defaults to `None`: it is
             not called.
+        by_name: Whether `build` is given a dict of features by their names in the data, where these
+            cannot be names of served inputs. Defaults to `False`: by the names of served inputs.
 
     Example:
 
@@ -88,6 +90,7 @@ class Builder(abc.ABC):
     rescale_output = False
     majority: dict[str, Any] | None = None
     steps_per_call: int | None = None
+    by_name = False
 
     @abc.abstractmethod
     def build(

@@ -34,6 +34,7 @@ def build_member(
     mean_of: Callable[[keras.KerasTensor], keras.KerasTensor] = plain_mean,
     fold: int | None = None,
     parts: dict[str, int] | None = None,
+    renamed: dict[str, str] | None = None,
 ) -> Member:
     """Runs a builder and wraps its subnetwork. Every error names the builder.
 
@@ -52,6 +53,8 @@ def build_member(
         fold: Number of the fold that the network will not see. Defaults to `None`: it sees all.
         parts: Numbers of logits by name, in the order in which they lie side by side, where a
             builder may return a dict of them. Defaults to `None`: it may not.
+        renamed: Keys of features by their names in the data, where these differ. Defaults to
+            `None`: none do.
     """
     own = () if fold is None else (f"fold{fold}",)
     with seeded(derive_seed(seed, iteration, builder.name, *own)):
@@ -59,7 +62,8 @@ def build_member(
         frozen = {}
         if previous is not None:
             previous, frozen = _with_hidden(previous)
-        built = _joined(builder.build(inputs, units, previous), parts, builder.name)
+        named = _by_name(inputs, renamed or {}) if builder.by_name else inputs
+        built = _joined(builder.build(named, units, previous), parts, builder.name)
         hidden = _checked(built, builder.name, units)
         name = "-".join((f"{iteration}_{builder.name}", *own))
         given = {k: v for k in ("logits", "heads") if (v := getattr(built, k)) is not None}
@@ -96,6 +100,14 @@ def build_member(
     owners = {key.rpartition(".")[0] for key in read}
     parents = tuple(m for m in (previous.members if read else ()) if m.name in owners)
     return Member(name, iteration, model, built.depth, float(r), dict(built.attributes), parents)
+
+
+def _by_name(inputs, renamed):
+    """Returns symbolic features by their names in the data."""
+    if not isinstance(inputs, dict) or not set(renamed.values()) <= set(inputs):
+        return inputs
+    names = {key: name for name, key in renamed.items()}
+    return {names.get(key, key): tensor for key, tensor in inputs.items()}
 
 
 def _with_hidden(previous):

@@ -73,6 +73,7 @@ def set_up_round(
             build_member(
                 b, train.rows.spec, context.head.units, previous, number, measure,
                 context.seed, output_range, context.head.mean_of, fold, parts,
+                context.schema.renamed,
             )
             for b in builders
             for fold in (range(folds) if folds else (None,))

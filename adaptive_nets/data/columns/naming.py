@@ -9,29 +9,42 @@ from collections.abc import Iterable
 from adaptive_nets.data.columns.feature import MismatchError
 
 
-def safe_key(name: str, taken: set[str]) -> str:
-    """Returns a name that Keras and SavedModel signatures take, unlike all that are taken.
+def safe_keys(names: Iterable[str]) -> list[str]:
+    """Returns a name for each feature that Keras and SavedModel signatures take.
 
-    Signatures do not tell capital letters from small ones.
+    Signatures do not tell capital letters from small ones. A name that they take is kept, so that
+    it never means another feature.
 
     Args:
-        name: Name of the feature in the data.
-        taken: Names that others have, in small letters. The new one is added.
+        names: Names of the features in the data.
     """
+    names = list(names)
+    plain = [_plain(name) for name in names]
+    # Of two names that differ in capital letters alone, the first is kept.
+    kept = {}
+    for name, key in zip(names, plain, strict=True):
+        if key == name:
+            kept.setdefault(key.lower(), name)
+    taken, found = set(kept), []
+    for name, key in zip(names, plain, strict=True):
+        unique, number = key, 1
+        while kept.get(key.lower()) != name and unique.lower() in taken:
+            number += 1
+            unique = f"{key}_{number}"
+        taken.add(unique.lower())
+        found.append(unique)
+    return found
+
+
+def _plain(name):
+    """Returns the name without what signatures do not take."""
     plain = unicodedata.normalize("NFKD", name.replace("ß", "ss")).encode("ascii", "ignore")
     key = re.sub(r"\W+", "_", plain.decode()).strip("_")
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         key = name
     if not key or not key[0].isalpha():
         key = f"feature_{key}".rstrip("_")
-    if keyword.iskeyword(key) or key == "self":
-        key += "_"
-    number, unique = 1, key
-    while unique.lower() in taken:
-        number += 1
-        unique = f"{key}_{number}"
-    taken.add(unique.lower())
-    return unique
+    return key + "_" if keyword.iskeyword(key) or key == "self" else key
 
 
 def missing_error(

@@ -10,7 +10,7 @@ import numpy as np
 from adaptive_nets._checks import check_choice, check_dict, check_text, or_none
 from adaptive_nets.data.columns.feature import Feature
 from adaptive_nets.data.columns.inference import KINDS, Finding, choose_kind, find_kinds
-from adaptive_nets.data.columns.naming import missing_error, safe_key, some
+from adaptive_nets.data.columns.naming import missing_error, safe_keys, some
 from adaptive_nets.data.containers import unpack
 
 if TYPE_CHECKING:
@@ -44,9 +44,11 @@ def learn_table(x: Any, target: str | None, kinds: Mapping[str, str]) -> tuple[F
         raise ValueError(
             f"The table must have a column besides its target. Received: only '{target}'."
         )
-    used, ignored, keys = [], [], set()
-    for place, (name, found) in enumerate(find_kinds(parts, kinds).items()):
-        key = safe_key(name, keys)
+    used, ignored = [], []
+    kinds_found = find_kinds(parts, kinds)
+    keys = safe_keys(kinds_found)
+    for place, (name, found) in enumerate(kinds_found.items()):
+        key = keys[place]
         feature = _feature(name, key, found, source, place)
         (ignored if found.kind == "ignore" else used).append(feature)
     return tuple(used), tuple(ignored)

@@ -148,6 +148,7 @@ class Builder(adanet.Builder):
     ```
     """
 
+    by_name = True
     _built: tuple[Any, Summary, Any] = (None, Summary(), None)
     _played: PlayedHooks | None = None
 

@@ -15,11 +15,10 @@ from adaptive_nets.adanet import AdaNet
 from adaptive_nets.adanet.candidates.stock.optimizers import describe_optimizer
 from adaptive_nets.adanet.rounds.timing.budget import ENDLESS_STEPS
 from adaptive_nets.estimator.canned.door import ColumnDoor, shapes_of
-from adaptive_nets.estimator.canned.network import ColumnNetwork
+from adaptive_nets.estimator.canned.network import ColumnNetwork, ColumnPool
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.estimator import Estimator
 from adaptive_nets.estimator.evaluation import InputFnEvaluator, ReportMaterializer
-from adaptive_nets.generators import Pool
 from adaptive_nets.heads import Head
 
 
@@ -154,7 +153,7 @@ class CannedEstimator(ColumnReader):
         self.door = ColumnDoor(self.network.columns, weight_column)
         super().__init__(
             head,
-            Pool({name: self.network}, self.optimizer),
+            ColumnPool({name: self.network}, self.optimizer),
             ENDLESS_STEPS,
             model_dir=model_dir,
             config=config,

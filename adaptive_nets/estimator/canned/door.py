@@ -172,9 +172,12 @@ def _dense(key, sparse, width):
 
 def _common(one, other):
     """Returns the dtype in which two columns can read one feature."""
-    if one is None or other is None or one == other:
-        return one or other
-    # What is a category somewhere must stay as it is.
+    if one == other:
+        return one
+    # What is a category somewhere must stay as it is; a cross takes whole numbers and strings.
+    if one is None or other is None:
+        known = one or other
+        return known if known in ("string", "int64") else None
     for kind in ("string", "int64"):
         if kind in (one, other):
             return kind

@@ -8,11 +8,18 @@ import keras
 
 from adaptive_nets._checks import check_bool, check_integer, check_list, check_number, or_none, show
 from adaptive_nets.estimator.columns import DenseColumns, LinearColumns
+from adaptive_nets.generators import Pool
 
 # The name of the layer whose weights the optimizer of the linear part updates.
 LINEAR = "linear_columns"
 # What tf.estimator sets in its batch normalization.
 _MOMENTUM = 0.999
+
+
+class ColumnPool(Pool):
+    """A `Pool` of models that read features by the names that scripts give them."""
+
+    by_name = True
 
 
 @keras.saving.register_keras_serializable(package="adaptive_nets")

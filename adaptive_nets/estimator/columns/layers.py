@@ -1,6 +1,7 @@
 """Keras layers for `tf.feature_column` objects: `DenseColumns` and `LinearColumns`."""
 
 import copy
+import re
 from typing import Any
 
 import keras
@@ -24,6 +25,11 @@ from adaptive_nets.estimator.columns.ids import (
     one_hot,
 )
 from adaptive_nets.serialization import make_object
+
+
+def _weight_name(name):
+    """Returns a column's name as variables may have it."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip("_-") or "column"
 
 
 class _Columns(keras.layers.Layer):
@@ -106,7 +112,7 @@ class DenseColumns(_Columns):
                 shape=(size_of(each), each["dimension"]),
                 initializer=make_object(copy.deepcopy(each["initializer"]), "initializer"),
                 trainable=each["trainable"],
-                name=each["table"].replace("/", "_"),
+                name=_weight_name(each["table"]),
             )
         self.built = True
 
@@ -181,7 +187,7 @@ class LinearColumns(_Columns):
             self._weights[each["name"]] = self.add_weight(
                 shape=(size, self.units),
                 initializer="zeros",
-                name=each["name"].replace("/", "_"),
+                name=_weight_name(each["name"]),
             )
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
         self.built = True

@@ -25,6 +25,8 @@ class ReadPool(Pool):
             read. Defaults to `None`: the logits.
     """
 
+    by_name = True
+
     def __init__(
         self,
         *arguments: Any,
