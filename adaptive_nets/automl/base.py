@@ -66,21 +66,13 @@ class AutoEstimator(
     _own_metric: str
 
     def __init__(
-        self,
-        *,
-        time_limit: float | None = None,
-        preset: str = "good",
-        metric: str = "auto",
-        schema: "Schema | None" = None,
-        folds: int | str = "auto",
-        repeats: int = 1,
-        generator: "Generator | None" = None,
-        model_dir: str | os.PathLike | None = None,
-        seed: int | None = None,
-        verbose: str | int = "auto",
+        self, *, time_limit: float | None = None, preset: str = "good", metric: str = "auto",
+        schema: "Schema | None" = None, folds: int | str = "auto", repeats: int = 1,
+        generator: "Generator | None" = None, model_dir: str | os.PathLike | None = None,
+        seed: int | None = None, verbose: str | int = "auto",
         distribute: "str | tf.distribute.Strategy | None" = None,
         placement: "str | Ray" = "replicated",
-    ):
+    ):  # fmt: skip
         self.time_limit = time_limit
         self.preset = preset
         self.metric = metric
@@ -137,11 +129,8 @@ class AutoEstimator(
         """
         cluster = self._cluster()
         if cluster is not None:
-            arguments = {
-                "y": y, "sample_weight": sample_weight, "validation_data": validation_data,
-                "groups": groups, "time": time, "gap": gap, "callbacks": callbacks,
-            }  # fmt: skip
-            return self._fit_on_ray(cluster, X, arguments)
+            held = (sample_weight, validation_data, groups, time, gap)
+            return self._fit_on_ray(cluster, X, y, *held, callbacks)
         began, together = monotonic(), Together.of(self.distribute)
         division = Division(groups, time, gap)
         settings, given = self._begun(X, y, validation_data, division, together)

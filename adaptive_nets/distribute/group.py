@@ -73,7 +73,8 @@ class Group:
 
             signature = [tf.TensorSpec([None], name), tf.TensorSpec([], tf.int32)]
             self._functions[name] = tf.function(received, signature, autograph=False)
-        return self._functions[name](own, np.int32(processes)).numpy()
+        with self.together():
+            return self._functions[name](own, np.int32(processes)).numpy()
 
     def gather(self, own: bytes) -> list[bytes]:
         """Returns the bytes of all processes, in the order of their ranks, and waits for all.
@@ -83,18 +84,17 @@ class Group:
         """
         if self.alone:
             return [own]
-        with self.together():
-            lengths = np.zeros(self.count, "int64")
-            lengths[self.rank] = len(own)
-            lengths = self._sum(lengths, self.count)
-            words = -(-int(lengths.max()) // 8)
-            mine = np.frombuffer(own.ljust(8 * words, b"\0"), "int64")
-            found = []
-            for first in range(0, words, GATHERED_WORDS):
-                part = mine[first : first + GATHERED_WORDS]
-                table = np.zeros((self.count, len(part)), "int64")
-                table[self.rank] = part
-                found.append(self._sum(table.reshape(-1), self.count).reshape(table.shape))
+        lengths = np.zeros(self.count, "int64")
+        lengths[self.rank] = len(own)
+        lengths = self._sum(lengths, self.count)
+        words = -(-int(lengths.max()) // 8)
+        mine = np.frombuffer(own.ljust(8 * words, b"\0"), "int64")
+        found = []
+        for first in range(0, words, GATHERED_WORDS):
+            part = mine[first : first + GATHERED_WORDS]
+            table = np.zeros((self.count, len(part)), "int64")
+            table[self.rank] = part
+            found.append(self._sum(table.reshape(-1), self.count).reshape(table.shape))
         parts = np.concatenate(found, axis=1) if found else np.zeros((self.count, 0), "int64")
         return [row.tobytes()[:size] for row, size in zip(parts, lengths, strict=True)]
 

@@ -98,27 +98,39 @@ class FitsOnRay:
             )
         return Ray() if named else self.placement
 
-    def _fit_on_ray(self, cluster: Ray, given: Any, arguments: dict[str, Any]) -> Self:
+    def _fit_on_ray(
+        self, cluster: Ray, given: Any, y: Any, weights: Any, validation_data: Any, groups: Any,
+        time_: Any, gap: Any, callbacks: Any,
+    ) -> Self:  # fmt: skip
         """Fits on a cluster, and takes over the model.
 
         Args:
             cluster: The cluster.
-            given: What was passed for `X`.
-            arguments: The other arguments of `fit`.
+            given: What was passed to `fit` for `X`.
+            y: As for `fit`, and so are all others.
+            weights: The weights of rows.
+            validation_data: Rows to hold out.
+            groups: By which rows are held out.
+            time_: By which rows are held out.
+            gap: Time before those.
+            callbacks: There must be none.
 
         Raises:
             ValueError: The rows cannot be shared, or the processes refuse an argument.
             distribute.WorkersLostError: A process was lost.
         """
         began = time.monotonic()
-        if arguments.pop("callbacks"):
+        if callbacks:
             raise ValueError(
                 "Callbacks are not called where the processes of a Ray cluster fit. Leave "
                 "callbacks out, or fit without placement."
             )
         settings = Settings.of(self, self._own_metric)
-        division = Division(*(arguments[name] for name in ("groups", "time", "gap")))
-        division.check(arguments["validation_data"], settings, self.folds)
+        Division(groups, time_, gap).check(validation_data, settings, self.folds)
+        arguments = {
+            "y": y, "sample_weight": weights, "validation_data": validation_data,
+            "groups": groups, "time": time_, "gap": gap,
+        }  # fmt: skip
         if not is_ray(given):
             open_shared(given)  # Says what is wrong before processes are started.
         with cluster.connected() as ray, _processes(ray, cluster) as actors:
@@ -129,6 +141,9 @@ class FitsOnRay:
                 for actor, share, place in zip(actors, shares, places, strict=True)
             ]
             found = _result(ray, calls)[0]
+        if settings.model_dir is not None and _is_saved(settings.model_dir, found):
+            fitted, about = files.read(settings.model_dir)
+            return self.adopt(fitted, about["features"])
         with tempfile.TemporaryDirectory(prefix="adaptive_nets_") as path:
             for name, content in found.items():
                 Path(path, os.path.basename(name)).write_bytes(content)
@@ -144,6 +159,13 @@ class FitsOnRay:
             left = settings.seconds - (time.monotonic() - began)
             arguments["time_limit"] = max(_LEAST_SECONDS, left)
         return type(self)(**arguments)
+
+
+def _is_saved(model_dir, found):
+    """Returns whether a folder holds what the processes have found, as one that all share does."""
+    saved = files.saved_folder(model_dir)
+    known = [(name, content) for name, content in found.items() if name.endswith(".json")]
+    return saved is not None and all((saved / n).read_bytes() == each for n, each in known)
 
 
 @contextlib.contextmanager
