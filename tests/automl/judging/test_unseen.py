@@ -74,6 +74,23 @@ def test_a_threshold_is_tuned_on_training_rows(table, classifier, tmp_path):
     assert classifier.leaderboard().iloc[-1]["f1"] == pytest.approx(f1)
 
 
+@pytest.mark.parametrize(
+    "output", ["mean", pytest.param("distribution", marks=pytest.mark.exhaustive)]
+)
+def test_linear_models_of_folds_tell_of_rows_too(output, table, short_search, generator):
+    """Where a linear model is served, its like are fitted without each fold."""
+    if output == "distribution":
+        pytest.importorskip("tensorflow_probability", reason="needs the extra probability")
+    x = table[0][["a"]]
+    y = (5.0 + 3.0 * x["a"] + np.random.default_rng(1).normal(size=ROWS)).to_numpy()
+    model = an.AutoRegressor(generator=generator, folds=3, output=output, seed=0, verbose=0)
+    model.fit(x, y)
+    assert model._fitted.choice.kind == "linear"
+    assert len(model._fitted.groups.scores) == ROWS
+    low, high = model.predict_interval(x, 0.8).T
+    assert ((low <= y) & (y <= high)).mean() == pytest.approx(0.8, abs=0.03)
+
+
 def test_probabilities_are_cooled_as_the_model_is():
     p = np.array([[0.9, 0.1], [0.5, 0.5]])
     rows = Labelled(pd.DataFrame({"a": [1, 2]}), np.array([0, 1]), None)
