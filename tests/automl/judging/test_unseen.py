@@ -74,9 +74,8 @@ def test_a_threshold_is_tuned_on_training_rows(table, classifier, tmp_path):
     assert classifier.leaderboard().iloc[-1]["f1"] == pytest.approx(f1)
 
 
-@pytest.mark.parametrize(
-    "output", ["mean", pytest.param("distribution", marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("output", ["mean", "distribution"])
 def test_linear_models_of_folds_tell_of_rows_too(output, table, short_search, generator):
     """Where a linear model is served, its like are fitted without each fold."""
     if output == "distribution":
