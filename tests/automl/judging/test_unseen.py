@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import adaptive_nets as an
+from adaptive_nets.automl.judging.coverage import coverage_table
 from adaptive_nets.automl.judging.temperature import Temperature
 from adaptive_nets.automl.judging.unseen import Unseen
 from adaptive_nets.automl.labelled import Labelled
@@ -57,6 +58,15 @@ def test_intervals_are_measured_on_training_rows_too(table, regressor):
     assert ((low <= table[1]) & (table[1] <= high)).mean() > 0.75
     # Half the width is the score of a row that none of its networks has seen.
     np.testing.assert_allclose((high - low) / 2, scores[int(np.ceil(0.8 * (ROWS + 1))) - 1])
+
+
+def test_held_out_rows_measure_intervals_of_training_rows(regressor):
+    fitted = regressor._fitted
+    held = fitted.rows.held
+    found = coverage_table(fitted.intervals, held.y, fitted.outputs(held.x), None, own=True)
+    for coverage, share in found.set_index("coverage")["held"].items():
+        low, high = regressor.predict_interval(held.x, coverage).T
+        assert share == pytest.approx(((low <= held.y) & (held.y <= high)).mean())
 
 
 def test_a_threshold_is_tuned_on_training_rows(table, classifier, tmp_path):
