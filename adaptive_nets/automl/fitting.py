@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 
 from adaptive_nets._seeds import derive_seed
-from adaptive_nets.automl.baselines.fit_baselines import MOST_ROWS, Task, fit_baselines, on_rows
+from adaptive_nets.automl.baselines.fit_baselines import (
+    MOST_ROWS,
+    Task,
+    fit_baselines,
+    on_rows,
+    unseen_by_linear,
+)
 from adaptive_nets.automl.baselines.linear import LinearModel
 from adaptive_nets.automl.clusters.together import ALONE, Together
 from adaptive_nets.automl.deciding.asked import Asked
@@ -146,7 +152,7 @@ class Fitting:
         board.add_search(searching.search)
         self.recorder.mark("search")
         fitted = self._chosen(
-            searching, linear, board, encoder, lambda: self.left() - closing, train
+            searching, linear, board, encoder, lambda: self.left() - closing, (task, train)
         )
         fitted.rows = KeptRows.of(train, valid)
         return fitted
@@ -165,7 +171,7 @@ class Fitting:
             return kinds_within(_FOLDER_SECONDS, rows)
         return kinds_within(self.settings.seconds, rows, several)
 
-    def _chosen(self, searching, linear, board, encoder, left, train):
+    def _chosen(self, searching, linear, board, encoder, left, known):
         """Returns the model that is best by the metric on the held-out rows."""
         search, fitted, best, note = searching.search, None, None, ""
         for name, choice, model in searching.models(left):
@@ -182,7 +188,7 @@ class Fitting:
             best = fitted.outputs(board.held.x)
         fitted.choice = dataclasses.replace(fitted.choice, factors=self.asked.stored)
         ended = f"the search ended by {search.stop_reason}"
-        unseen = self._unseen(searching, fitted, train)
+        unseen = self._unseen(searching, fitted, *known, linear.seconds)
         judged = fitted.judge(board.held, best, board.metric, self.asked, unseen)
         seconds = time.monotonic() - self.began
         board.add_served(judged.outputs, seconds, f"{note}; {ended}" if note else ended,
@@ -191,13 +197,28 @@ class Fitting:
         fitted.record = self.recorder.end(board, judged)
         return fitted
 
-    def _unseen(self, searching, fitted, train):
-        """Returns the training rows as networks of folds predict them, or `None`."""
-        logits = searching.unseen(fitted.choice, train)
-        if logits is None:
+    def _unseen(self, searching, fitted, task, train, seconds):
+        """Returns the training rows as models of folds predict them, or `None`."""
+        count = searching.search.settings.networks
+        if count is None:
             return None
-        outputs = fitted.read(in_own_unit(self.target, logits))
+        if fitted.choice.kind != "linear":
+            logits = searching.unseen(fitted.choice, train)
+            outputs = fitted.read(in_own_unit(self.target, logits))
+        elif task.rows is None and count * seconds < self.left():
+            outputs = unseen_by_linear(task, searching.folds(train), self._linear_reader(fitted))
+        else:
+            return None
         return Unseen(train, self.asked.as_they_are(outputs))
+
+    def _linear_reader(self, fitted):
+        """Returns a function from a linear model and encoded rows to what is served for them."""
+
+        def read(model, encoded):
+            model = self.target.linear(model) if isinstance(self.target, Numbers) else model
+            return fitted.read(in_own_unit(self.target, model.outputs(encoded)))
+
+        return read
 
     def _board(self, valid):
         return Board(self.settings.metric, self.target, valid, self.asked.rule, self.asked)

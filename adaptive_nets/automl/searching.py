@@ -10,6 +10,8 @@ import numpy as np
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.adanet import AdaNet, EarlyStopping
 from adaptive_nets.adanet.ensembles.assemble import assemble
+from adaptive_nets.adanet.ensembles.outputs import Folds
+from adaptive_nets.adanet.rounds.folding.sources import assign_folds
 from adaptive_nets.adanet.rounds.folding.unseen import unseen_logits
 from adaptive_nets.automl.baselines.candidate import LinearBuilder
 from adaptive_nets.automl.baselines.linear import LinearModel
@@ -132,18 +134,22 @@ class Searching:
             verbose=self.settings.verbose,
         )
 
-    def unseen(self, choice: Choice, train: Labelled) -> np.ndarray | None:
+    def folds(self, train: Labelled) -> Folds | None:
+        """Returns the folds of the training rows, or `None`."""
+        context, y = self.search.context, self.target.encode(train.y)
+        groups = train.by if self._grouped else None
+        return assign_folds(context, context.head.encode(y), groups)
+
+    def unseen(self, choice: Choice, train: Labelled) -> np.ndarray:
         """Returns logits of the training rows by networks that have not seen them.
 
         Args:
-            choice: What is served.
+            choice: What is served, but not a linear model.
             train: The training rows.
 
         Returns:
-            `[rows, units]`, or `None` without folds, or for a linear model.
+            `[rows, units]`.
         """
-        if self.settings.folds is None or choice.kind == "linear":
-            return None
         single = choice.kind == "single"
         found = self.search.state.current.best_single if single else choice.ensemble
         groups = train.by if self._grouped else None

@@ -51,7 +51,7 @@ def read_groups(given: Any, rows: int) -> np.ndarray:
 
     Raises:
         ValueError: It has another number of values, or one is missing.
-        TypeError: The values are no names of groups.
+        TypeError: The values cannot be compared, such as lists.
     """
     import pandas as pd
 

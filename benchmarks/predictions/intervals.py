@@ -1,6 +1,7 @@
 """Intervals of predicted numbers: how often they hold the value, and how wide they are.
 
-`mean` and `quantiles` are `AutoRegressor(output=...)`, `quantiles_in_time` holds the last rows out.
+`mean` and `quantiles` are `AutoRegressor(output=...)`, `quantiles_in_time` holds the last rows out,
+and `quantiles_folds` has five folds, whose networks tell of the training rows as well.
 `boosting` is conformalized quantile regression (Romano et al., 2019) of scikit-learn's boosted
 trees: two quantiles for each coverage, and as many rows held out to correct them as
 `adaptive_nets` holds out.
@@ -18,7 +19,7 @@ from benchmarks.tabular.ours import noted
 from benchmarks.tabular.systems import divided, ordinal
 
 COVERAGES = (0.8, 0.95)
-OURS = ("quantiles", "mean", "quantiles_in_time")
+OURS = ("quantiles", "mean", "quantiles_in_time", "quantiles_folds")
 SYSTEMS = ("boosting", *OURS)
 # Table, seconds and systems of the quick mode.
 QUICK = ("diabetes", 2.0, SYSTEMS[:3])
@@ -70,9 +71,10 @@ def fit(system, table, split, seconds, seed):
 def _ours(system, split, seconds, seed):
     import adaptive_nets as an
 
-    output, _, in_time = system.partition("_")
-    more = {"time": split.when} if in_time else {}
-    model = an.AutoRegressor(output=output, time_limit=seconds, seed=seed, verbose=0)
+    output, _, how = system.partition("_")
+    more = {"time": split.when} if how == "in_time" else {}
+    folds = 5 if how == "folds" else None
+    model = an.AutoRegressor(output=output, folds=folds, time_limit=seconds, seed=seed, verbose=0)
     model.fit(split.train, split.target, **more)
     held = round(len(split.train) * _held_share(len(split.train)))
 

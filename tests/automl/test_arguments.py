@@ -13,7 +13,8 @@ SCHEMA = an.data.Schema.infer(X, kinds={"b": "ignore"})
 
 def test_every_argument_comes_back(tmp_path):
     arguments = {
-        "time_limit": 0.01, "preset": "good", "metric": "f1", "schema": SCHEMA, "folds": None,
+        "time_limit": 0.01, "preset": "good", "metric": "f1", "schema": SCHEMA, "folds": 2,
+        "repeats": 2,
         "generator": an.generators.Tabular("mlp", width=16), "model_dir": str(tmp_path / "run"),
         "seed": 3, "verbose": 0, "distribute": "one_device", "placement": "replicated",
         "class_weight": {0: 1.0, 1: 2.5},

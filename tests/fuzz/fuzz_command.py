@@ -125,7 +125,7 @@ def may_be(name, value):
             return int(value, 0) >= 0
         if name in ("validation_split", "test_split"):
             return 0 <= float(value) < 1
-        if name in ("time_limit", "learning_rate", "adanet_lambda"):
+        if name in ("time_limit", "learning_rate", "adanet_lambda", "gap"):
             return 0 <= float(value) < math.inf
     except ValueError:
         return False

@@ -216,25 +216,22 @@ REPLICAS = """
 """
 
 
-def test_on_replicas_by_xla_and_in_mixed_precision_all_learn(python):
-    """All heads side by side; each alone, and in each combination, in the exhaustive tests."""
+def test_on_replicas_and_in_mixed_precision_several_learn(python):
+    """Some heads side by side; each alone, and compiled by XLA, in the exhaustive tests."""
     python.run(
         "-c",
         textwrap.dedent(REPLICAS)
         + textwrap.dedent("""
-        y = {name: y for name, (_, y) in HEADS.items()}
+        some = ("binary", "multi_class", "regression", "poisson", "quantile", "normal", "ordinal")
+        y = {name: HEADS[name][1] for name in some}
         def make():
-            return an.heads.Multi({name: make() for name, (make, _) in HEADS.items()})
+            return an.heads.Multi({name: HEADS[name][0]() for name in some})
         few = {"max_iterations": 1, "steps_per_iteration": 10}
-        one, two = replicas(make, y, **few)
-        np.testing.assert_allclose(one.model(X), two.model(X), rtol=1e-3, atol=1e-3)
         keras.config.set_dtype_policy("mixed_float16")
-        compiled = {"distribute": "one_device", "jit_compile": True}
-        for given in ({"distribute": "mirrored"}, compiled):
-            # Of so few steps the first ones are skipped, until gradients fit into float16.
-            same(one, _search(make(), **few, **given).fit(X, y, verbose=0), 0.25)
+        # Of so few steps the first ones are skipped, until gradients fit into float16.
+        same(*replicas(make, y, **few), 0.1)
         with pytest.raises(ValueError, match="jit_compile=True compiles.*2 replicas") as caught:
-            _search(make(), **compiled | {"distribute": "mirrored"}).fit(X, y, verbose=0)
+            _search(make(), **few, distribute="mirrored", jit_compile=True).fit(X, y, verbose=0)
         assert "\\n" not in str(caught.value)
         """),
     )

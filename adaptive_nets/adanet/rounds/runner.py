@@ -106,7 +106,7 @@ class RoundRunner:
             )
             for rows in (data.train, data.valid, data.judged, data.reported)
         )
-        self.train.folds = assign_folds(context, data.train, data.groups)
+        self.train.folds = assign_folds(context, data.train.y, data.groups)
         if data.stream is not None:
             chunk = chunk_steps(data.train, data.batch_size, settings.steps)
             self.stream = StreamFeed(

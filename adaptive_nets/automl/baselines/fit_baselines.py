@@ -2,13 +2,14 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from scipy.special import expit, softmax
 from threadpoolctl import threadpool_limits
 
+from adaptive_nets.adanet.ensembles.outputs import Folds
 from adaptive_nets.automl.baselines.linear import LinearColumns, LinearModel, quantiles_of
 
 # Rows that the linear model and boosting are fitted on at most; they are shown for orientation.
@@ -104,6 +105,35 @@ def fit_baselines(task: Task, seconds: float) -> list[Baseline]:
     with threadpool_limits(1 if values < _SHARED_VALUES else None):
         boosted = _boosting(some, left, on_rows(some))
     return found if boosted is None else [*found, boosted]
+
+
+def unseen_by_linear(
+    task: Task, folds: Folds, outputs: Callable[[LinearModel, Mapping[str, np.ndarray]], np.ndarray]
+) -> np.ndarray:
+    """Returns outputs of linear models for the training rows, each by those that lack the row.
+
+    Args:
+        task: All training rows.
+        folds: Their folds; a row's outputs are means over repeats.
+        outputs: Function from a model and encoded rows to its outputs.
+    """
+    columns, total = LinearColumns.learn(task.x), None
+    for fold in range(folds.numbers.max() + 1):
+        outside, within = folds.outside(fold), folds.within(fold)
+        part = dataclasses.replace(
+            task,
+            x={key: values[outside] for key, values in task.x.items()},
+            y=task.y[outside],
+            weights=None if task.weights is None else task.weights[outside],
+        )
+        model = LinearModel.fit(
+            part.x, part.y, part.weights, part.classes, columns, part.power, part.levels
+        )
+        found = outputs(model, {key: values[within] for key, values in task.x.items()})
+        if total is None:
+            total = np.zeros((len(task.y), *found.shape[1:]))
+        total[within] += found / folds.numbers.shape[1]
+    return total
 
 
 def on_rows(task: Task) -> str:

@@ -68,13 +68,13 @@ class Decision:
             costs = self.costs
             if library is ops:
                 costs = ops.convert_to_tensor(costs, probabilities.dtype)
-            return library.argmin(library.matmul(probabilities, costs), axis=1)
+            return _largest(-library.matmul(probabilities, costs), library)
         if self.factors is not None:
             factors = self.factors
             if library is ops:
                 factors = ops.convert_to_tensor(factors, probabilities.dtype)
             probabilities = probabilities * factors
-        return library.argmax(probabilities, axis=1)
+        return _largest(probabilities, library)
 
     def cost(self, codes: np.ndarray, chosen: np.ndarray, weights: np.ndarray | None) -> float:
         """Returns what predictions cost on average.
@@ -139,6 +139,14 @@ class Decision:
             f"{rule}, tuned for {self.metric} on {self.rows} {self.kind} rows: {self.before:.4g} "
             f"before, {self.after:.4g} on rows that it was not tuned on"
         )
+
+
+def _largest(scores, library):
+    """Returns the position of the largest score of each row, the first one of several."""
+    if library is ops:
+        # Keras' argmax looks at bits under TensorFlow, which other runtimes do not read.
+        return ops.top_k(scores, k=1)[1][:, 0]
+    return library.argmax(scores, axis=1)
 
 
 def threshold_of(costs: np.ndarray) -> float:

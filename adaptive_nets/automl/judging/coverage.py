@@ -23,12 +23,13 @@ def coverage_table(
         outputs: What the model predicts for them.
         weights: `[rows]` weights, or `None`.
         own: Whether the intervals were learnt from these rows. Then each fifth of them is measured
-            by what the others say.
+            by what the others say, unless most were learnt from training rows, by folds.
 
     Returns:
         A `pandas.DataFrame` with `coverage`, `held`, and `width` or `size`; `None` if there are too
         few rows for any coverage.
     """
+    own = own and _learnt_from(intervals) <= len(y)
     w = np.ones(len(y)) if weights is None else np.asarray(weights, "float64")
     scores = intervals.row_scores(y, outputs)
     fold = np.random.default_rng(0).permutation(len(y)) % _FOLDS
@@ -48,6 +49,12 @@ def coverage_table(
         found.append((coverage, float(np.average(inside, weights=w)), size))
     last = "size" if isinstance(intervals, ClassSets) else "width"
     return pd.DataFrame(found, columns=["coverage", "held", last]) if found else None
+
+
+def _learnt_from(intervals):
+    """Returns the number of rows whose scores are kept."""
+    found = intervals if isinstance(intervals, Intervals) else intervals.scores
+    return len(found.scores[0])
 
 
 def _size(intervals, outputs, coverage):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import adaptive_nets as an
+from adaptive_nets.automl.judging.coverage import coverage_table
 from adaptive_nets.automl.judging.temperature import Temperature
 from adaptive_nets.automl.judging.unseen import Unseen
 from adaptive_nets.automl.labelled import Labelled
@@ -59,6 +60,15 @@ def test_intervals_are_measured_on_training_rows_too(table, regressor):
     np.testing.assert_allclose((high - low) / 2, scores[int(np.ceil(0.8 * (ROWS + 1))) - 1])
 
 
+def test_held_out_rows_measure_intervals_of_training_rows(regressor):
+    fitted = regressor._fitted
+    held = fitted.rows.held
+    found = coverage_table(fitted.intervals, held.y, fitted.outputs(held.x), None, own=True)
+    for coverage, share in found.set_index("coverage")["held"].items():
+        low, high = regressor.predict_interval(held.x, coverage).T
+        assert share == pytest.approx(((low <= held.y) & (held.y <= high)).mean())
+
+
 def test_a_threshold_is_tuned_on_training_rows(table, classifier, tmp_path):
     decision = classifier.decision_
     held = classifier._fitted.rows.held
@@ -72,6 +82,22 @@ def test_a_threshold_is_tuned_on_training_rows(table, classifier, tmp_path):
     found = (classifier.predict(held.x) == "dear", np.array(held.y) == "dear")
     f1 = 2 * np.sum(found[0] & found[1]) / (found[0].sum() + found[1].sum())
     assert classifier.leaderboard().iloc[-1]["f1"] == pytest.approx(f1)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("output", ["mean", "distribution"])
+def test_linear_models_of_folds_tell_of_rows_too(output, table, short_search, generator):
+    """Where a linear model is served, its like are fitted without each fold."""
+    if output == "distribution":
+        pytest.importorskip("tensorflow_probability", reason="needs the extra probability")
+    x = table[0][["a"]]
+    y = (5.0 + 3.0 * x["a"] + np.random.default_rng(1).normal(size=ROWS)).to_numpy()
+    model = an.AutoRegressor(generator=generator, folds=3, output=output, seed=0, verbose=0)
+    model.fit(x, y)
+    assert model._fitted.choice.kind == "linear"
+    assert len(model._fitted.groups.scores) == ROWS
+    low, high = model.predict_interval(x, 0.8).T
+    assert ((low <= y) & (y <= high)).mean() == pytest.approx(0.8, abs=0.03)
 
 
 def test_probabilities_are_cooled_as_the_model_is():

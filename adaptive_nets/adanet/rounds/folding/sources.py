@@ -11,23 +11,22 @@ from adaptive_nets.adanet.ensembles.outputs import Folds
 from adaptive_nets.adanet.fit_data import FitData
 from adaptive_nets.data.feeds import FiniteFeed, JoinedFeed
 from adaptive_nets.data.folds import repeated_fold_numbers
-from adaptive_nets.data.rows import Rows
 from adaptive_nets.data.training_data import TrainingData
 
 
-def assign_folds(context: SearchContext, rows: Rows, groups: np.ndarray | None) -> Folds | None:
+def assign_folds(context: SearchContext, y: np.ndarray, groups: np.ndarray | None) -> Folds | None:
     """Returns the folds of the training rows, the same in all rounds, or `None`.
 
     Args:
         context: `SearchContext`.
-        rows: The training rows.
+        y: Encoded labels of the training rows.
         groups: `[rows]` numbers of their groups, or `None`.
     """
     settings = context.settings
     if settings.folds is None:
         return None
     numbers = repeated_fold_numbers(
-        context.head.strata(rows.y), len(rows), settings.folds, settings.repeats,
+        context.head.strata(y), len(y), settings.folds, settings.repeats,
         derive_seed(context.seed, "folds"), groups,
     )  # fmt: skip
     return Folds(numbers, context.head.mean_of)

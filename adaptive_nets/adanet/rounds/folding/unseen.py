@@ -29,7 +29,7 @@ def unseen_logits(
     rows = make_rows(x, y, context.head, schema=context.schema)
     view = OutputCache(context.preprocessor(rows))
     groups = None if groups is None else read_groups(groups, len(rows))
-    view.folds = assign_folds(context, rows, groups)
+    view.folds = assign_folds(context, rows.y, groups)
     if isinstance(found, Member):
         return np.asarray(view.outputs([found])[0]["logits"])
     ensembler, outputs = context.ensembler, view.outputs(found.members)

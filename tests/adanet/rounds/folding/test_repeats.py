@@ -49,6 +49,7 @@ def test_training_rows_are_judged_by_the_mean_of_networks_that_have_not_seen_the
     np.testing.assert_allclose(special.softmax(again, axis=1), own, atol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_a_network_knows_nothing_of_the_labels_of_its_fold(lc, data):
     x = data[0]
     y = x[:, 0] * x[:, 1]
@@ -67,6 +68,7 @@ def test_a_network_knows_nothing_of_the_labels_of_its_fold(lc, data):
     assert gaps.pop(FOLDS + 1) < 1e-5 and min(gaps) > 1e-3
 
 
+@pytest.mark.exhaustive
 def test_it_goes_on_as_if_it_had_not_been_interrupted(lc, data, tmp_path, one_step_calls):
     stopping = an.adanet.EarlyStopping(patience=4, every=2)
     given = {"early_stopping": stopping, "mixture_weights": "scalar"}
