@@ -1,6 +1,7 @@
 """What a model is beside the layers of its graph: its class, its attributes, weights, constants."""
 
 import types
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from adaptive_nets.keras_internals import (
     attributes_of_keras,
     functional_class,
     has_graph,
+    layers_in,
     takes_a_graph,
 )
 
@@ -217,6 +219,20 @@ def graph_nodes(model: Any) -> Iterator[Any]:
         inside = node.operation
         if has_graph(inside) or (isinstance(inside, keras.Sequential) and inside.built):
             yield from graph_nodes(inside)
+
+
+def layers_in_several(model: Any) -> set[int]:
+    """Ids of layers that several layers hold which a model's graph calls, or these and the graph.
+
+    What models inside hold is in their graphs.
+    """
+    calls = {id(node.operation): node.operation for node in graph_nodes(model)}
+    held: list[int] = []
+    for layer in calls.values():
+        if isinstance(layer, keras.Layer):
+            is_model = has_graph(layer) or isinstance(layer, keras.Sequential)
+            held += {id(layer)} if is_model else {id(each) for each in layers_in(layer)}
+    return {key for key, number in Counter(held).items() if number > 1}
 
 
 def _check_weights(model: Any, verb: str) -> None:

@@ -46,7 +46,9 @@ def _mixed_behind(trace: Trace, output: str) -> set[int]:
     behind = set(trace.mixed_behind)
     for number, axes in found.items():
         read = any(segment.readers for segment in segments[number])
-        if read or any(bent_by(axis, output) is not None for axis in axes):
+        # What all sources have in common is in each term of their sum.
+        common = output == "sum" and any(x.shared and x.fixed == INPUT for x in segments[number])
+        if read or common or any(bent_by(axis, output) is not None for axis in axes):
             behind.add(number)
     return _in_common(behind - within, segments)
 

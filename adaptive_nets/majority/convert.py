@@ -14,7 +14,6 @@ from adaptive_nets.graphs.inventory import carry_attributes
 from adaptive_nets.graphs.loadable import loadable
 from adaptive_nets.graphs.read import check_inputs, check_model
 from adaptive_nets.graphs.rewrite import Rewriter, class_of, made_as, serialized
-from adaptive_nets.graphs.scope import again
 from adaptive_nets.graphs.state import carry_extras, matched
 from adaptive_nets.growth.core.compare import (
     Verification,

@@ -361,3 +361,16 @@ def test_losses_and_targets_by_the_names_of_outputs_that_are_mixed_go_on(gc, tmp
         found = each.evaluate(X, targets, verbose=0, return_dict=True)
         assert found["loss"] == pytest.approx(value, rel=1e-5)
         each.fit(X, targets, verbose=0)
+
+
+@pytest.mark.parametrize("output", ["mean", "sum"])
+def test_what_an_output_holds_of_the_inputs_is_mixed_as_well(gc, output):
+    def network(seed):
+        inputs = keras.Input((5,))
+        ends = [layers.Concatenate()([layers.Dense(4)(inputs), inputs])]
+        return gc.randomise(keras.Model(inputs, ends), seed)
+
+    sources = [network(seed) for seed in (1, 2)]
+    fused = growth.fuse(sources, output=output, verify=False)
+    expected = sum(gc.outputs(source, X)[0] for source in sources)
+    assert gc.gap(gc.outputs(fused, X), [expected / (2 if output == "mean" else 1)]) <= 1e-6

@@ -80,6 +80,17 @@ def test_readers_behind_see_the_mask(read, keep, tmp_path):
         np.testing.assert_allclose(outputs(loaded), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_attention_that_is_kept_once_per_source_hands_its_mask_on():
+    def decoder(x):
+        states = layers.GRU(x.shape[-1], return_sequences=True)(x)
+        return layers.LSTM(3)(layers.Concatenate()([states, layers.Attention()([states, x])]))
+
+    sources = [network(decoder, layers.Identity, 4 + 2 * n, n) for n in (0, 1)]
+    fused = growth.fuse(sources, verify=False)
+    expected = sum(map(outputs, sources)) / 2
+    np.testing.assert_allclose(outputs(fused), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_mask_that_comes_from_around_is_refused_or_kept():
     def nested(width, seed):
         x = inside = keras.Input((5, width))

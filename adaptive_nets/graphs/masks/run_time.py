@@ -10,7 +10,7 @@ import keras
 
 from adaptive_nets.graphs.inventory import is_made_of_graph
 from adaptive_nets.graphs.read import functional, given_to, ordered_nodes
-from adaptive_nets.keras_internals import mask_of
+from adaptive_nets.keras_internals import call_of, mask_of, origin
 
 # From the id of a tensor to its mask.
 Masks = dict[int, Any]
@@ -58,6 +58,19 @@ def masks_behind(node: Any, known: Masks, found: Masks, inside: Any = None) -> l
         return own
     made = _computed(node, known)
     return [b if a is None else a for a, b in zip(own, made, strict=False)]
+
+
+def same_mask(one: Any, other: Any) -> bool:
+    """Whether two masks are one, also where a layer has converted it before it handed it on."""
+    return _unconverted(one) is _unconverted(other)
+
+
+def _unconverted(mask: Any) -> Any:
+    while isinstance(mask, keras.KerasTensor):
+        if type(origin(mask)[0]).__name__ != "ConvertToTensor":
+            break
+        mask = call_of(mask).input_tensors[0]
+    return mask
 
 
 def _marked(tensors: list[Any], masks: list[Any]) -> Masks:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from adaptive_nets._checks import show
+from adaptive_nets.graphs.masks.run_time import same_mask
 from adaptive_nets.growth.core.segments import Features
 from adaptive_nets.growth.core.weight_roles import LayerRecord
 from adaptive_nets.keras_internals import mask_of
@@ -91,7 +92,7 @@ def check_masks_pass(node: Any, path: str, ends: Sequence[Any], masks: dict[int,
     reads = "mask" in names or any(f"{name}_mask" in names for name in names)
     known = [masks.get(id(x)) for x in node.input_tensors]
     inner = [masks.get(id(x)) for x in node.outputs if not any(x is end for end in ends)]
-    makes = any(x is not None and not any(x is y for y in known) for x in inner)
+    makes = any(x is not None and not any(same_mask(x, y) for y in known) for x in inner)
     hidden = any(
         mask is not None and mask_of(x) is None
         for x, mask in zip(node.input_tensors, known, strict=True)

@@ -134,12 +134,18 @@ def _targets(
 ) -> Iterator[tuple[int, Callable[[Any], np.ndarray]]]:
     """Pairs of a grown variable's id and the function that makes its value."""
     # Draws go by a weight's place: names are counted up by Keras as long as a process lives.
-    places = itertools.count()
+    places, made = itertools.count(), {}
     for key, record in rebuilder.trace.records.items():
         layer = rebuilder.layers.get(key)
         for weight in record.weights.values() if not record.copies else ():
             olds = [variable_of(each, weight.attribute) for each in record.layers]
             new = variable_of(layer, weight.attribute)
+            if made.setdefault(id(olds[0]), new) is not new:
+                raise ValueError(
+                    f"Cannot grow {record.path!r}: it shares the weight {olds[0].path!r} with "
+                    "another layer, and the layers could not share it any more. Expected layers "
+                    "with weights of their own, or one layer that is called twice."
+                )
             # A frozen variable inside a layer is not written in the layer's configuration.
             new.trainable = olds[0].trainable
             stream = (seed, OLD, next(places))

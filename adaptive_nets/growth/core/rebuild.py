@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from adaptive_nets.graphs.inventory import apart_name
+from adaptive_nets.graphs.masks.run_time import same_mask
 from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.graphs.rebuild import GraphBuilder, Known, input_like, keep_frozen
 from adaptive_nets.graphs.scope import again
@@ -184,7 +185,8 @@ class Rebuilder(GraphBuilder):
         ]
         for tensor, old in zip(joined, node.outputs, strict=True):
             mask = mask_of(old)
-            like = [x for x in node.input_tensors if mask is not None and mask_of(x) is mask]
+            masked = [x for x in node.input_tensors if mask is not None and mask_of(x) is not None]
+            like = [x for x in masked if same_mask(mask_of(x), mask)]
             for first in like[:1]:
                 self.masks.lose(tensor, self._mask(known[id(first)], 0))
         return joined

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from adaptive_nets.graphs.inventory import lost_class
+from adaptive_nets.graphs.inventory import layers_in_several, lost_class
 from adaptive_nets.graphs.masks.run_time import masks_behind
 from adaptive_nets.graphs.read import functional, ordered_nodes
 from adaptive_nets.growth.core.calls import (
@@ -78,6 +78,7 @@ class Trace:
         self.mixed_behind: set[int] = set()
         self._rules: dict[int, Any] = {}
         self.graphs = [functional(model) for model in self.models]
+        self.in_several = layers_in_several(self.models[0])
         for model in {id(model): model for model in self.models}.values():
             check_grown_whole(model, len(self.models))
         check_ends(self.graphs)

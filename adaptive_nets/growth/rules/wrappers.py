@@ -35,6 +35,11 @@ def delegate(
     record = call.record
     record.inner = record.inner or {}
     if attribute not in record.inner:
+        if id(getattr(call.layer, attribute)) in call.trace.in_several:
+            reason = "the layer inside is called elsewhere too"
+            raise UnruledError(
+                f"Cannot grow {record.path!r}: {reason}. Expected a layer of its own.", reason
+            )
         inside = tuple(getattr(layer, attribute) for layer in call.layers)
         path = f"{record.path}/{inside[0].name}"
         if len({type(layer) for layer in inside}) > 1:

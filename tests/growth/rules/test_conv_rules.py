@@ -368,3 +368,16 @@ def test_one_step_moves_new_filters(gc):
     new = grown.get_layer("a").weights[0]
     start = growth.widen(model, 2.0, seed=0).get_layer("a").weights[0]
     assert np.abs(np.array(new) - np.array(start))[..., 4:].max() > 0
+
+
+def test_groups_that_read_inputs_beside_features_are_kept_once_a_source(gc):
+    def network(seed):
+        inputs = keras.Input((5, 4))
+        x = layers.Concatenate()([layers.Conv1D(4, 2, padding="same")(inputs), inputs])
+        x = layers.Conv1D(8, 2, groups=2, activation="relu", name="grouped")(x)
+        return gc.randomise(keras.Model(inputs, layers.Dense(2)(x)), seed)
+
+    sources, x = [network(1), network(2)], np.random.default_rng(0).normal(size=(3, 5, 4))
+    fused = growth.fuse(sources, verify=False)
+    expected = sum(gc.outputs(source, x)[0] for source in sources) / 2
+    assert gc.gap(gc.outputs(fused, x), [expected]) <= 1e-6

@@ -6,6 +6,7 @@ import numpy as np
 from keras import layers
 
 from adaptive_nets.growth.core.axis_map import AxisMap
+from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call
 from adaptive_nets.growth.core.segments import Axis, Features, Segment
@@ -102,6 +103,13 @@ class ConvRule(KernelRule):
             call.fix(channels, reason)
         runs = []
         for segment, inner in channels.resolved():
+            if segment.shared and call.sources > 1:
+                reason = "its groups read features that all sources have in common"
+                raise UnruledError(
+                    f"Cannot fuse at {call.record.path!r}: {reason}. Expected features of each "
+                    "source.",
+                    reason,
+                )
             sizes = [size * inner for size in segment.sizes]
             if any(size % reads for size in sizes):
                 call.fix(channels, f"{reason}, and features of several layers share a group")
