@@ -80,6 +80,8 @@ class ModelFnReader(SavedEstimator):
             found = model.spec(features, labels, ModeKeys.EVAL)
             losses.append(float(found.loss))
             for key, metric in (found.eval_metric_ops or {}).items():
+                if place == 0:
+                    _check_updated(key, metric)
                 _add(metrics, key, metric)
         if not losses:
             raise ValueError("The data of input_fn must have a row. Received: no batch.")
@@ -171,6 +173,16 @@ def dataset_of(found: Any, labelled: bool) -> tf.data.Dataset:
             f"Received: {show(found.element_spec)}."
         )
     return found.map(lambda features, *rest: features) if pair and not labelled else found
+
+
+def _check_updated(key, metric):
+    # Others, such as precision, may be 0 throughout.
+    counts = isinstance(metric, keras.metrics.Mean | keras.metrics.AUC)
+    if counts and not any(np.any(np.asarray(variable)) for variable in metric.variables):
+        raise ValueError(
+            "eval_metric_ops must be keras.metrics that model_fn has updated: call "
+            f"update_state(labels, predictions) on each. Received: '{key}', which has seen no row."
+        )
 
 
 def _add(metrics, key, metric):
