@@ -15,6 +15,7 @@ from adaptive_nets._checks import show
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.data.datasets import is_dataset
 from adaptive_nets.estimator import inputs
+from adaptive_nets.estimator.compat.contract import check_updated
 from adaptive_nets.estimator.export import next_export
 from adaptive_nets.estimator.mode_keys import ModeKeys
 from adaptive_nets.estimator.model_fn.function import ModelFunction, stored_variables
@@ -81,7 +82,7 @@ class ModelFnReader(SavedEstimator):
             losses.append(float(found.loss))
             for key, metric in (found.eval_metric_ops or {}).items():
                 if place == 0:
-                    _check_updated(key, metric)
+                    check_updated("eval_metric_ops", key, metric)
                 _add(metrics, key, metric)
         if not losses:
             raise ValueError("The data of input_fn must have a row. Received: no batch.")
@@ -173,16 +174,6 @@ def dataset_of(found: Any, labelled: bool) -> tf.data.Dataset:
             f"Received: {show(found.element_spec)}."
         )
     return found.map(lambda features, *rest: features) if pair and not labelled else found
-
-
-def _check_updated(key, metric):
-    # Others, such as precision, may be 0 throughout.
-    counts = isinstance(metric, keras.metrics.Mean | keras.metrics.AUC)
-    if counts and not any(np.any(np.asarray(variable)) for variable in metric.variables):
-        raise ValueError(
-            "eval_metric_ops must be keras.metrics that model_fn has updated: call "
-            f"update_state(labels, predictions) on each. Received: '{key}', which has seen no row."
-        )
 
 
 def _add(metrics, key, metric):
