@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from adaptive_nets._checks import check_array, check_nesting, show
+from adaptive_nets._values import tried
 from adaptive_nets.automl.streaming.target import all_labels
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.tables.collected import is_collected
@@ -60,6 +61,12 @@ def training_table(x: Any, y: Any, read: Reader = read_table) -> tuple[Any, Any,
     Raises:
         ValueError: There are no labels, or no such column.
     """
+    named = isinstance(y, int | tuple) and tried(lambda: y in x.columns)
+    if named is True:
+        raise ValueError(
+            "The target's name must be text, as which names of columns are read. Received: "
+            f"y={show(y)}. Pass y={str(y)!r}."
+        )
     if isinstance(y, str):
         if not _has_names(x):
             raise ValueError(

@@ -252,8 +252,8 @@ def read_labels(y: Any, name: str) -> np.ndarray:
         if kinds <= {"int", "float", "int64", "float64"}:
             return _check_whole(np.array(values.tolist()), name)
         raise ValueError(
-            f"The target {name!r} must hold values of one kind. "
-            f"Received: {', '.join(sorted(kinds))}."
+            f"The target {name!r} must hold values of one kind: text, whole numbers or booleans. "
+            f"Received: {', '.join(sorted(kinds))}. Convert it, such as by y.astype(str)."
         )
     if values.dtype.kind == "f":
         _check_finite(values, name)

@@ -26,7 +26,7 @@ from adaptive_nets.adanet.inspection.predictions import predict_rows
 from adaptive_nets.adanet.monitoring.tensorboard import Scalars
 from adaptive_nets.data.datasets import read_dataset
 from adaptive_nets.estimator import inputs
-from adaptive_nets.estimator.compat.contract import metric_arguments
+from adaptive_nets.estimator.compat.contract import check_updated, metric_arguments
 from adaptive_nets.estimator.reading.predictions import named
 from adaptive_nets.heads import BinaryClass
 from adaptive_nets.heads.numbers.numeric import Numeric
@@ -144,7 +144,9 @@ def _further(metric_fn, known):
     metrics = metric_fn(**{name: known[name] for name in metric_arguments(metric_fn)})
     found = {}
     for name, value in check_dict("metric_fn", metrics, object, "a dict of metrics").items():
-        value = value.result() if isinstance(value, keras.metrics.Metric) else value
+        if isinstance(value, keras.metrics.Metric):
+            check_updated("metric_fn", name, value)
+            value = value.result()
         number = tried(lambda value=value: float(np.asarray(value)))
         if number is None:
             raise ValueError(

@@ -187,7 +187,9 @@ class BestExporter(_Saving):
         if path is not None:
             # The result becomes the one to beat only once the export exists.
             with atomic_write(self._kept(os.path.dirname(path))) as name:
-                Path(name).write_text(json.dumps(self._result))
+                # The architecture that adanet's results have is no measure.
+                kept = {k: v for k, v in self._result.items() if not isinstance(v, bytes)}
+                Path(name).write_text(json.dumps(kept))
         return path
 
     def wants(self, export_path: str, eval_result: dict[str, Any], final: bool) -> bool:

@@ -346,7 +346,16 @@ def check_hooks(hooks: Sequence[Any] | None) -> list[Any]:
     """
     kinds = SessionRunHook | keras.callbacks.Callback
     words = "a list of estimator.SessionRunHooks or Keras callbacks, or None"
-    return [] if hooks is None else check_list("hooks", hooks, kinds, words)
+    if hooks is None:
+        return []
+    for hook in hooks if isinstance(hooks, list | tuple) else [hooks]:
+        if type(hook).__mro__[-2].__module__.startswith("tensorflow.python.training"):
+            raise TypeError(
+                "hooks of tf.compat.v1.train need a session. Use the class of this name in "
+                "adaptive_nets.estimator, as whose subclass a hook of your own is called too, or "
+                f"leave it out. Received: {type(hook).__name__}."
+            )
+    return check_list("hooks", hooks, kinds, words)
 
 
 def callbacks_of(hooks: Sequence[Any] | None) -> list[keras.callbacks.Callback]:

@@ -1,6 +1,7 @@
 """Tables that strangers bring: learnt and read with the right values, or refused in a line."""
 
 import json
+import re
 from collections import Counter
 
 import numpy as np
@@ -52,7 +53,7 @@ def fitted(mixed):
 def test_every_kind_in_one_table_is_served_as_it_is_predicted(fitted, mixed, tmp_path):
     kinds = [(f.key, f.kind, f.dtype) for f in fitted.schema_.features]
     assert kinds == [
-        ("a_b", "number", "float64"), ("A_B_2", "number", "string"),
+        ("a_b_2", "number", "float64"), ("A_B", "number", "string"),
         ("numbers", "category", "string"), ("column_3", "number", "int64"),
         ("day", "date", "float64"), ("weight", "number", "string"), ("month", "date", "string"),
         ("elapsed", "number", "string"), ("clock", "number", "string"),
@@ -76,6 +77,33 @@ def test_a_row_of_holes_is_a_row(fitted, mixed):
     nothing = pd.DataFrame({name: [None] * 3 for name in mixed})
     found = fitted.predict_proba(nothing)
     assert np.isfinite(found).all() and (found == found[0]).all()
+
+
+def test_a_column_without_a_name_is_found_at_another_place(fitted, mixed):
+    expected = fitted.predict_proba(mixed)
+    turned = mixed.assign(target=LABELS)[["target", *mixed.columns[::-1]]]
+    np.testing.assert_array_equal(fitted.predict_proba(turned), expected)
+
+
+def test_a_name_that_is_no_text_is_asked_for_as_text():
+    table = pd.DataFrame({0: NUMBERS, 1: LABELS, ("y", ""): LABELS})
+    for name in (1, ("y", "")):
+        with pytest.raises(ValueError, match=f"must be text.*Pass y={re.escape(repr(str(name)))}"):
+            quick().fit(table, name)
+
+
+@pytest.mark.filterwarnings("ignore:From column")
+def test_columns_are_explained_whatever_their_names_are():
+    # What pandas' own methods take by these names.
+    names = ["self", "class", "index", "columns", "inplace"]
+    table = pd.DataFrame({name: RNG.normal(size=ROWS) for name in names}).assign(**{"class": NUMBERS})
+    model = quick().fit(table, LABELS)
+    found = model.importances(table, LABELS).set_index("feature")["importance"]
+    assert sorted(found.index) == sorted(names) and found.idxmax() == "class"
+    curve = model.partial_dependence(table, "self")
+    moved = table.copy()
+    moved["self"] = curve["value"].iloc[0]
+    np.testing.assert_allclose(curve["mean"].iloc[0], model.predict_proba(moved)[:, 1].mean(), atol=1e-6)
 
 
 @pytest.mark.parametrize(

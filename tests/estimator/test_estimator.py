@@ -142,6 +142,12 @@ def test_two_classes_and_numbers(tmp_path):
     assert measured["prediction/mean"] == pytest.approx(likely.mean(), abs=1e-6)
     assert measured["accuracy_baseline"] == pytest.approx(y.mean())
     assert measured["brier"] == pytest.approx(np.mean((likely - y) ** 2), abs=1e-6)
+    idle = est.Estimator(
+        an.heads.BinaryClass(), an.generators.Dense(8, 1), 40, model_dir=tmp_path / "a",
+        metric_fn=lambda: {"right": keras.metrics.BinaryAccuracy()},
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="metric_fn must return.*updated.*Received: 'right'"):
+        idle.evaluate(data)
 
     x, y = load_diabetes(return_X_y=True)
     data = rows(slice(None), 64, x.astype("float32"), y)

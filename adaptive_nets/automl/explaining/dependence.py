@@ -124,7 +124,8 @@ def _curves(predict, output, given, table, name, places):
     for start in range(0, len(places), each):
         some = places[start : start + each]
         taken = table[name].iloc[np.repeat(some, len(given))].reset_index(drop=True)
-        stacked = pd.concat([given] * len(some), ignore_index=True).assign(**{name: taken})
+        stacked = pd.concat([given] * len(some), ignore_index=True)
+        stacked[name] = taken
         yield from np.split(columns_of(output, predict(stacked)), len(some))
 
 

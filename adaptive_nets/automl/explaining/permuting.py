@@ -135,5 +135,8 @@ def _variance(values):
 
 
 def _permuted(table, columns, order):
-    taken = {name: table[name].iloc[order].set_axis(table.index) for name in columns}
-    return table.assign(**taken)
+    found = table.copy(deep=False)
+    # Not `assign`, whose own arguments names such as "self" would be.
+    for name in columns:
+        found[name] = table[name].iloc[order].set_axis(table.index)
+    return found

@@ -1,6 +1,7 @@
 """A schema's columns, learnt from a table, changed, and shown."""
 
 import dataclasses
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -61,11 +62,19 @@ def _feature(name, key, found, source, place):
     )  # fmt: skip
 
 
-def _parts(x):
-    """Returns the columns of a table by name, and what it was."""
+def _parts(x, columns=()):
+    """Returns the columns of a table by name, and what it was.
+
+    A column without a name is called by its place, or as the only one of `columns`, the names of
+    the training data, that was: a target may have been before it, and not be now.
+    """
     given = unpack(x)
     if given.layout == "array":
         return _columns_of(x), "column of an array"
+    nameless = [name for name in given.parts if not name.strip()]
+    known = [c for c in columns if re.fullmatch(r"column_\d+", c) and c not in given.parts]
+    if len(nameless) == len(known) == 1:
+        return {known[0] if n in nameless else n: v for n, v in given.parts.items()}, given.source
     parts, renamed = {}, []
     for place, (name, part) in enumerate(given.parts.items()):
         if not name.strip():
@@ -120,7 +129,7 @@ def table_of(x: Any, columns: Sequence[str]) -> Any:
     given = unpack(x)
     if given.layout != "array":
         if any(not name.strip() for name in given.parts):
-            return _parts(x)[0]
+            return _parts(x, columns)[0]
         return x if given.layout == "list" else given.parts
     found = _columns_of(x)
     if len(found) == 1 and list(found) != ["x0"]:

@@ -108,6 +108,7 @@ def _of_objects(array, what):
     absent = pd.isna(array)
     kind = pd.api.types.infer_dtype(array, skipna=True)
     if kind == "string":
+        _refuse_surrogates(array, absent, what)
         return Column(_filled(array, absent, ""), absent)
     if kind == "empty":
         return Column(np.full(len(array), np.nan), absent)
@@ -184,6 +185,19 @@ def _refuse_others(array, absent, what):
                 f"{show(array[row])} ({type(array[row]).__name__}), first in row {row}. Convert "
                 "the column, such as by .astype(str), or leave it out."
             )
+
+
+def _refuse_surrogates(array, absent, what):
+    """Refuses halves of characters, which neither files nor TensorFlow's strings can hold."""
+    for row in np.flatnonzero(~absent):
+        try:
+            _ = array[row].isascii() or array[row].encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"{title(what)} must be text that UTF-8 can write. Received: {show(array[row])}, "
+                f"first in row {row}. Read the file in its encoding, or replace such characters: "
+                '.str.encode("utf-8", "replace").str.decode("utf-8").'
+            ) from error
 
 
 def _text(array, absent):

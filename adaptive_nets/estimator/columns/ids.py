@@ -199,7 +199,19 @@ def _weighted(description, features):
         raise ValueError(
             f"Weights '{key}' of a weighted column must be numbers. Received: strings."
         )
-    return Ids(found.ids, _with(weights, tf.cast(weights.values, tf.float32)))
+    here, there = found.ids.indices, weights.indices
+    same = tf.cond(
+        tf.shape(here)[0] == tf.shape(there)[0],
+        lambda: tf.reduce_all(here == there),
+        lambda: tf.constant(False),
+    )
+    message = (
+        f"'{key}' must have a weight for each value of the weighted column, and none elsewhere; 0 "
+        "is no weight. Received: weights at other places."
+    )
+    fine = tf.debugging.Assert(same, [message])
+    with tf.control_dependencies([] if fine is None else [fine]):
+        return Ids(found.ids, _with(weights, tf.cast(weights.values, tf.float32)))
 
 
 _KINDS = {
@@ -219,12 +231,6 @@ def one_hot(ids: Ids, size: int) -> tf.Tensor:
     values, counted = ids.ids.values, None
     if ids.weights is not None:
         counted = ids.weights.values
-        same = tf.debugging.Assert(
-            tf.shape(counted)[0] == tf.shape(values)[0],
-            ["A weighted column must have a weight for each value. Received: another number."],
-        )
-        with tf.control_dependencies([] if same is None else [same]):
-            counted = tf.identity(counted)
     inside = (values >= 0) & (values < size)
     rows, values = tf.boolean_mask(rows, inside), tf.boolean_mask(values, inside)
     counted = (

@@ -103,3 +103,25 @@ def metric_arguments(function: Any) -> list[str]:
             f"{', '.join(needed) or 'arguments by position'}."
         )
     return [p.name for p in parameters if p.name in known]
+
+
+def check_updated(owner: str, name: str, metric: Any) -> None:
+    """Refuses a metric that has seen no row, whose result would be 0.
+
+    Args:
+        owner: What must return updated metrics, for the message.
+        name: Name of the metric.
+        metric: The metric. Of a kind that may be 0 throughout, such as precision, nothing is known.
+
+    Raises:
+        ValueError: It has not been updated.
+    """
+    import keras
+    import numpy as np
+
+    counts = isinstance(metric, keras.metrics.Mean | keras.metrics.AUC)
+    if counts and not any(np.any(np.asarray(variable)) for variable in metric.variables):
+        raise ValueError(
+            f"{owner} must return keras.metrics that have been updated: call "
+            f"update_state(labels, predictions) on each. Received: '{name}', which has seen no row."
+        )

@@ -71,7 +71,7 @@ class ModelFunction:
         given = {name: value for name, value in given.items() if name in self.names}
         training = mode == ModeKeys.TRAIN
         kept = tf.variable_creator_scope(_unused) if self.built else contextlib.nullcontext()
-        with reused_layers(self.layers, grows=not self.built), kept:
+        with reused_layers(self.layers, grows=not self.built), kept, _in_words():
             found = self.function(**given)
         if not isinstance(found, EstimatorSpec):
             raise TypeError(
@@ -86,10 +86,24 @@ class ModelFunction:
         """Makes layers and optimizer by one call, whose result is not used."""
         if self.built:
             return
-        self.spec(features, labels, mode)
+        with tf.GradientTape() as tape:
+            self.spec(features, labels, mode)
+        self._refuse_others(tape.watched_variables())
         self.built = True
         if self.optimizer is not None:
             self.optimizer.build(self.trainable)
+
+    def _refuse_others(self, read):
+        known = {id(v.value) for v in self.trainable}
+        others = [v for v in read if id(v) not in known]
+        if others:
+            shown = ", ".join(f"'{v.name}' of shape {tuple(v.shape)}" for v in others)
+            raise ValueError(
+                "model_fn must keep its weights in Keras layers that it calls: variables of its "
+                "own are made again in each call, and so neither trained nor stored. Use "
+                "keras.layers.Dense and the like, or a layer with add_weight. Received: variable "
+                f"{shown}."
+            )
 
     def train(self, features: Any, labels: Any) -> float:
         """Takes one step; returns the loss."""
@@ -187,6 +201,21 @@ def stored_variables(path: Path) -> dict[str, np.ndarray]:
     # Older states have no names.
     names = held.get("names", [f"{place}/weight" for place in range(count)])
     return {str(name): held[f"w{place}"] for place, name in enumerate(names)}
+
+
+@contextlib.contextmanager
+def _in_words():
+    """Says what to use in place of what TensorFlow has only in graphs."""
+    try:
+        yield
+    except (AttributeError, RuntimeError) as error:
+        if not any(each in str(error) for each in ("eager execution", "with Keras 3")):
+            raise
+        raise ValueError(
+            "model_fn uses what TensorFlow has only in graphs. Use keras.layers for tf.layers and "
+            "get_variable, a keras.optimizers.Optimizer as train_op for what minimize returns, and "
+            f"keras.metrics for tf.metrics. Received: {type(error).__name__}, {error}"
+        ) from error
 
 
 def _unused(create, **settings):

@@ -15,6 +15,7 @@ from adaptive_nets._checks import show
 from adaptive_nets._seeds import derive_seed
 from adaptive_nets.data.datasets import is_dataset
 from adaptive_nets.estimator import inputs
+from adaptive_nets.estimator.compat.contract import check_updated
 from adaptive_nets.estimator.export import next_export
 from adaptive_nets.estimator.mode_keys import ModeKeys
 from adaptive_nets.estimator.model_fn.function import ModelFunction, stored_variables
@@ -80,6 +81,8 @@ class ModelFnReader(SavedEstimator):
             found = model.spec(features, labels, ModeKeys.EVAL)
             losses.append(float(found.loss))
             for key, metric in (found.eval_metric_ops or {}).items():
+                if place == 0:
+                    check_updated("eval_metric_ops", key, metric)
                 _add(metrics, key, metric)
         if not losses:
             raise ValueError("The data of input_fn must have a row. Received: no batch.")

@@ -216,3 +216,21 @@ def test_features_that_do_not_fit_are_refused():
     layer = DenseColumns([fc.indicator_column(fc.categorical_column_with_identity("n", 10))])
     with pytest.raises(tf.errors.InvalidArgumentError, match="must be from 0 to 9"):
         layer({"n": TENSORS["n"]})
+
+
+@pytest.mark.parametrize("wrap", ["indicator", "embedding"])
+@pytest.mark.parametrize(
+    "weights", [[[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [0.0, 4.0]], [[1.0, 0.0], [3.0, 0.0]]]
+)
+def test_weights_at_other_places_than_the_values_are_refused(wrap, weights):
+    words = fc.categorical_column_with_vocabulary_list("w", ["u", "v"])
+    column = fc.weighted_categorical_column(words, "much")
+    dense = fc.indicator_column(column) if wrap == "indicator" else fc.embedding_column(column, 2)
+    encode = est.columns.DenseColumns([dense])
+    # A weight too many, one of another value, and one too few.
+    given = {"w": tf.constant([["u", "v"], ["v", ""]]), "much": tf.constant(weights)}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="'much' must have a weight for each"):
+        encode(given)
+    right = encode({**given, "much": tf.constant([[1.0, 2.0], [3.0, 0.0]])})
+    if wrap == "indicator":
+        np.testing.assert_array_equal(right, [[1.0, 2.0], [0.0, 3.0]])

@@ -197,3 +197,61 @@ def test_what_is_no_model_fn_is_refused(tmp_path, trained):
     other = est.Estimator(model_fn, trained.model_dir, params={"units": 5})
     with pytest.raises(ValueError, match="is of another model_fn: its weights differ"):
         other.evaluate(input_fn)
+
+
+def one_output(layer, optimizer=None, metric=None):
+    """Returns an estimator of a `model_fn` with one step that scripts of TensorFlow 1 have."""
+
+    def function(features, labels, mode):
+        logits = layer(features["x"])
+        loss = tf.reduce_mean((logits[:, 0] - tf.cast(labels, tf.float32)) ** 2)
+        train = optimizer(loss) if optimizer else keras.optimizers.SGD(0.1)
+        return est.EstimatorSpec(
+            mode, predictions=logits, loss=loss, train_op=train,
+            eval_metric_ops={"m": metric(labels, logits)} if metric else None,
+        )  # fmt: skip
+
+    return est.Estimator(function)
+
+
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [
+        ({"layer": lambda x: x @ tf.Variable(tf.ones([4, 1]))}, r"weights in Keras layers.*\(4, 1\)"),
+        ({"layer": lambda x: tf.compat.v1.layers.dense(x, 1)}, "keras.layers for tf.layers"),
+        (
+            {
+                "layer": lambda x: keras.layers.Dense(1)(x),
+                "optimizer": lambda loss: tf.compat.v1.train.AdamOptimizer().minimize(loss),
+            },
+            "a keras.optimizers.Optimizer as train_op",
+        ),
+        (
+            {
+                "layer": lambda x: keras.layers.Dense(1)(x),
+                "metric": lambda y, p: tf.compat.v1.metrics.accuracy(y, p),
+            },
+            "keras.metrics for tf.metrics",
+        ),
+    ],
+    ids=["tf.Variable", "tf.layers", "minimize", "tf.metrics"],
+)
+def test_what_only_graphs_have_is_refused_with_what_to_use(parts, why):
+    with pytest.raises(ValueError, match=why):
+        one_output(**parts).train(input_fn, steps=1)
+
+
+def test_a_metric_that_has_seen_no_row_is_refused():
+    layer, kinds = lambda x: keras.layers.Dense(1)(x), keras.metrics
+    estimator = one_output(layer, metric=lambda y, p: kinds.MeanSquaredError())
+    estimator.train(input_fn, steps=1)
+    with pytest.raises(ValueError, match="update_state.*Received: 'm', which has seen no row"):
+        estimator.evaluate(input_fn)
+
+
+def test_hooks_that_need_a_session_are_refused(trained):
+    class Mine(tf.compat.v1.train.SessionRunHook):
+        pass
+
+    with pytest.raises(TypeError, match=r"need a session.*adaptive_nets.estimator.*Received: Mine"):
+        est.hooks.check_hooks([Mine()])
