@@ -3,6 +3,7 @@
 python share_table.py FILES OUT    # without TF_CONFIG it reads the same files alone, streamed
 """
 
+import functools
 import json
 import os
 import sys
@@ -11,10 +12,12 @@ import numpy as np
 import pandas as pd
 
 import adaptive_nets as an
+from adaptive_nets.automl import searching
 from adaptive_nets.data.tables import opening, source
 
 files, out = os.environ.get("OTHER") or sys.argv[1], sys.argv[2]
 opening.MEMORY_LIMIT = 0
+searching.AdaNet = functools.partial(an.AdaNet, max_iterations=1, steps_per_iteration=150)
 task = an.distribute.task_from_environment()
 distribute = "multi_worker" if task.cluster else None
 an.distribute.make_strategy(distribute)
