@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from adaptive_nets.graphs.inventory import graph_nodes, is_made_of_graph
-from adaptive_nets.graphs.read import PLAIN_MODELS
+from adaptive_nets.graphs.read import PLAIN_MODELS, functional
 from adaptive_nets.graphs.rebuild import GraphBuilder, Known, call_as, keep_frozen
 from adaptive_nets.graphs.scope import again, keep_name
 from adaptive_nets.graphs.state import Pair, by_path, carry_state, keep_paths, weight_pairs
@@ -21,12 +21,14 @@ class Copier(GraphBuilder):
     Attributes:
         verb: What cannot be done to a layer that cannot be made again.
         trust_lambdas: Whether Python lambdas are copied.
+        keeps_tied: Whether a layer that others hold is one layer in the copy too.
         layers: The new layer by the id of the old one.
         carried: The old layers that were copied, and their copies.
     """
 
     verb = "copy"
     trust_lambdas = True
+    keeps_tied = True
 
     def __init__(self) -> None:
         self.layers: dict[int, Any] = {}
@@ -34,7 +36,8 @@ class Copier(GraphBuilder):
         self._standing: dict[int, tuple[Any, str]] = {}
 
     def model(self, source: keras.Model, name: str | None = None) -> keras.Model:
-        if not self._standing:
+        if self.keeps_tied and not self._standing:
+            functional(source, self.verb)  # Refuses what has no graph.
             calls = {id(node.operation): node.operation for node in graph_nodes(source)}
             for operation in calls.values():
                 self._note(operation, calls)

@@ -43,6 +43,7 @@ class _Separator(Copier):
     """Copies a model so that no two models inside, nor two layers, hold one layer."""
 
     verb = "separate the layers of"
+    keeps_tied = False
 
     def model(self, source: keras.Model, name: str | None = None) -> keras.Model:
         # Within one model a layer that is called twice stays one.
