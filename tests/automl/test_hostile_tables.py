@@ -96,14 +96,16 @@ def test_a_name_that_is_no_text_is_asked_for_as_text():
 def test_columns_are_explained_whatever_their_names_are():
     # What pandas' own methods take by these names.
     names = ["self", "class", "index", "columns", "inplace"]
-    table = pd.DataFrame({name: RNG.normal(size=ROWS) for name in names}).assign(**{"class": NUMBERS})
+    table = pd.DataFrame({name: RNG.normal(size=ROWS) for name in names})
+    table["class"] = NUMBERS
     model = quick().fit(table, LABELS)
     found = model.importances(table, LABELS).set_index("feature")["importance"]
     assert sorted(found.index) == sorted(names) and found.idxmax() == "class"
     curve = model.partial_dependence(table, "self")
     moved = table.copy()
     moved["self"] = curve["value"].iloc[0]
-    np.testing.assert_allclose(curve["mean"].iloc[0], model.predict_proba(moved)[:, 1].mean(), atol=1e-6)
+    right = model.predict_proba(moved)[:, 1].mean()
+    np.testing.assert_allclose(curve["mean"].iloc[0], right, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,8 @@ def test_columns_read_features_by_the_scripts_names(linear):
 
     (found,) = linear.predict(predict_fn, ["logits"], yield_single_examples=False)
     # `crossed` has weights of its own, which are those of the hashed pairs.
-    pairs = tf.sparse.cross_hashed(
-        [tf.constant(X["class"][:, None]), tf.constant(X["größe"][:, None])], 50, hash_key=0xDECAFCAFFE
-    ).values.numpy()  # fmt: skip
+    crossed = [tf.constant(X[name][:, None]) for name in ("class", "größe")]
+    pairs = tf.sparse.cross_hashed(crossed, 50, hash_key=0xDECAFCAFFE).values.numpy()
     right = (
         weight("bias")
         + weight("hours-per-week") * X["hours-per-week"][:, None]

@@ -79,7 +79,7 @@ def build_member(
         last = _checked_last(built.last_layer, last, builder.name)
         outputs = {"logits": given.pop("logits"), "last_layer": last, **given}
         outputs |= {f"hidden_{k}": tensor for k, tensor in enumerate(hidden, start=1)}
-        read = _read(outputs.values(), frozen)
+        read = _read(outputs.values(), frozen, builder.name)
         if read:
             inputs = {**(inputs if isinstance(inputs, dict) else {"features": inputs}), **read}
         model = named_model(inputs, outputs, f"subnetwork_{name}")
@@ -195,8 +195,12 @@ def _checked_last(last, logits, name):
     return last
 
 
-def _read(tensors, frozen):
-    """Returns the frozen inputs that the tensors are computed from."""
+def _read(tensors, frozen, name):
+    """Returns the frozen inputs that the tensors are computed from.
+
+    Raises:
+        ValueError: They are computed from a variable of no layer, which would not be trained.
+    """
     keys = {id(tensor): key for key, tensor in frozen.items()}
     found, seen, waiting = set(), set(), list(tensors)
     while waiting:
@@ -206,5 +210,17 @@ def _read(tensors, frozen):
         seen.add(id(tensor))
         if id(tensor) in keys:
             found.add(keys[id(tensor)])
-        waiting.extend(call_of(tensor).input_tensors)
+        call = call_of(tensor)
+        _refuse_variables(call.arguments, name)
+        waiting.extend(call.input_tensors)
     return {key: tensor for key, tensor in frozen.items() if key in found}
+
+
+def _refuse_variables(arguments, name):
+    for each in keras.tree.flatten((arguments.args, arguments.kwargs)):
+        if isinstance(each, keras.Variable) or hasattr(each, "assign_add"):
+            raise ValueError(
+                f"Builder '{name}' must keep its weights in layers: a variable that an operation "
+                "reads is neither trained nor stored. Use keras.layers.Dense and the like, or a "
+                f"layer with add_weight. Received: a variable of shape {tuple(each.shape)}."
+            )

@@ -17,6 +17,7 @@ from adaptive_nets.estimator.adanet.constants import NONE, constant, number
 from adaptive_nets.estimator.adanet.previous import PERSISTED, SHARED, seen
 from adaptive_nets.estimator.adanet.reports import Report
 from adaptive_nets.estimator.adanet.summary import Summary
+from adaptive_nets.estimator.compat.graphs import only_in_graphs
 from adaptive_nets.estimator.hooks import PlayedHooks, SessionRunHook
 
 _OPTIMIZER = (
@@ -247,4 +248,5 @@ class Builder(adanet.Builder):
 
 def _called(method, **known):
     name = tried(lambda: method.__name__) or "build_subnetwork"
-    return inputs.call_named(name, method, **known)
+    with only_in_graphs(name):
+        return inputs.call_named(name, method, **known)

@@ -13,6 +13,7 @@ import tensorflow as tf
 from absl import logging
 
 from adaptive_nets._checks import check_function, show
+from adaptive_nets.estimator.compat.graphs import only_in_graphs
 from adaptive_nets.estimator.config import RunConfig
 from adaptive_nets.estimator.mode_keys import ModeKeys
 from adaptive_nets.estimator.model_fn.spec import EstimatorSpec
@@ -71,7 +72,7 @@ class ModelFunction:
         given = {name: value for name, value in given.items() if name in self.names}
         training = mode == ModeKeys.TRAIN
         kept = tf.variable_creator_scope(_unused) if self.built else contextlib.nullcontext()
-        with reused_layers(self.layers, grows=not self.built), kept, _in_words():
+        with reused_layers(self.layers, grows=not self.built), kept, only_in_graphs("model_fn"):
             found = self.function(**given)
         if not isinstance(found, EstimatorSpec):
             raise TypeError(
@@ -201,21 +202,6 @@ def stored_variables(path: Path) -> dict[str, np.ndarray]:
     # Older states have no names.
     names = held.get("names", [f"{place}/weight" for place in range(count)])
     return {str(name): held[f"w{place}"] for place, name in enumerate(names)}
-
-
-@contextlib.contextmanager
-def _in_words():
-    """Says what to use in place of what TensorFlow has only in graphs."""
-    try:
-        yield
-    except (AttributeError, RuntimeError) as error:
-        if not any(each in str(error) for each in ("eager execution", "with Keras 3")):
-            raise
-        raise ValueError(
-            "model_fn uses what TensorFlow has only in graphs. Use keras.layers for tf.layers and "
-            "get_variable, a keras.optimizers.Optimizer as train_op for what minimize returns, and "
-            f"keras.metrics for tf.metrics. Received: {type(error).__name__}, {error}"
-        ) from error
 
 
 def _unused(create, **settings):

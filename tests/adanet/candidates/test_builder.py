@@ -183,3 +183,26 @@ def test_a_builder_has_defaults():
     assert Made(dense).hyperparameters() == {} and not Made(dense).rescale_output
     with pytest.raises(TypeError, match="abstract"):
         Builder()
+
+
+@pytest.mark.parametrize("kind", [keras.Variable, "tf"])
+def test_a_variable_of_no_layer_is_refused(kind):
+    if kind == "tf":
+        kind = pytest.importorskip("tensorflow").Variable
+    weight = kind(np.ones((4, 3), "float32"))
+    with pytest.raises(ValueError, match=r"'made' must keep its weights in layers.*\(4, 3\)"):
+        member(lambda inputs, units: Subnetwork(keras.ops.matmul(inputs, weight)))
+
+
+def test_a_builder_may_be_given_features_by_their_names_in_the_data():
+    spec, seen = {k: FeatureSpec((2,), "float32") for k in ("b", "a_b")}, {}
+
+    class Named(Made):
+        by_name = True
+
+    def make(inputs, units):
+        seen.update(inputs)
+        return Subnetwork(keras.layers.Dense(units)(inputs["a b"]))
+
+    found = build_member(Named(make), spec, 3, None, 1, sqrt_depth, 0, renamed={"a b": "a_b"})
+    assert list(seen) == ["b", "a b"] and sorted(found.model.input) == ["a_b", "b"]

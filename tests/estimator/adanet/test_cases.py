@@ -337,3 +337,26 @@ def test_a_train_operation_is_refused(tmp_path):
         builder.build_subnetwork_train_op = given
         with pytest.raises(TypeError, match="must return a new Keras optimizer.*Received: "):
             builder.optimizer()
+
+
+@pytest.mark.parametrize(
+    ("use", "instead"),
+    [
+        (lambda x: tf.compat.v1.layers.dense(x, 1), "keras.layers for tf.layers"),
+        (lambda x: tf.nn.relu(x), "keras.ops for tf.nn"),
+        (lambda x: tf.gradients(tf.constant(1.0), [x]), "a Keras optimizer"),
+    ],
+    ids=["tf.layers", "tf.nn", "tf.gradients"],
+)
+def test_what_only_graphs_have_is_refused_with_what_to_use(use, instead):
+    class Build(adanet.subnetwork.Builder):
+        name = "graph"
+
+        def build_subnetwork(self, features, logits_dimension):
+            return use(features["x"])
+
+        def build_subnetwork_train_op(self):
+            return None
+
+    with pytest.raises(ValueError, match=f"build_subnetwork uses what.*{instead}"):
+        Build().build({"x": keras.Input((2,), name="x")}, 1)

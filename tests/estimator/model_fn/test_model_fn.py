@@ -217,14 +217,14 @@ def one_output(layer, optimizer=None, metric=None):
 @pytest.mark.parametrize(
     ("parts", "why"),
     [
-        ({"layer": lambda x: x @ tf.Variable(tf.ones([4, 1]))}, r"weights in Keras layers.*\(4, 1\)"),
+        ({"layer": lambda x: x @ tf.Variable(tf.ones([4, 1]))}, r"in Keras layers.*\(4, 1\)"),
         ({"layer": lambda x: tf.compat.v1.layers.dense(x, 1)}, "keras.layers for tf.layers"),
         (
             {
                 "layer": lambda x: keras.layers.Dense(1)(x),
                 "optimizer": lambda loss: tf.compat.v1.train.AdamOptimizer().minimize(loss),
             },
-            "a keras.optimizers.Optimizer as train_op",
+            "a Keras optimizer, with clipnorm",
         ),
         (
             {
