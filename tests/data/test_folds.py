@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adaptive_nets.data.folds import fold_numbers
+from adaptive_nets.data.folds import fold_numbers, group_fold_numbers
 
 
 @pytest.mark.parametrize(("rows", "folds"), [(10, 5), (103, 4), (7, 7)])
@@ -22,3 +22,13 @@ def test_every_fold_has_its_share_of_every_class():
     assert (table.max(axis=1) - table.min(axis=1) <= 1).all() and (table[2] == 1).all()
     sizes = table.sum(axis=0)
     assert sizes.max() - sizes.min() <= 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_as_many_groups_as_folds_are_the_folds(seed):
+    chosen = np.repeat([3, 0, 4, 1, 2], [50, 1, 7, 20, 20])
+    strata = np.arange(98) % 3
+    for classes in (None, strata):
+        found = group_fold_numbers(classes, chosen, 5, seed)
+        pairs = set(zip(chosen.tolist(), found.tolist(), strict=True))
+        assert len(pairs) == 5 and {fold for _, fold in pairs} == set(range(5))
