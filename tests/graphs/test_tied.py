@@ -136,7 +136,11 @@ def outputs(model):
     return keras.ops.convert_to_numpy(model(X, training=False))
 
 
-@pytest.fixture(scope="module", params=CASES)
+LONG = ("loadable", "steps")
+EVERY = [pytest.param(x, marks=[pytest.mark.exhaustive] if x in LONG else []) for x in CASES]
+
+
+@pytest.fixture(scope="module", params=EVERY)
 def model(request):
     return network(request.param)
 
