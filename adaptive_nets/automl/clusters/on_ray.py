@@ -133,14 +133,16 @@ class FitsOnRay:
         }  # fmt: skip
         if not is_ray(given):
             open_shared(given)  # Says what is wrong before processes are started.
-        with cluster.connected() as ray, _processes(ray, cluster) as actors:
-            shares, places = _shares(given, len(actors))
-            estimator = self._sent(settings, began)
-            calls = [
-                actor.fit.remote(estimator, share, place, arguments)
-                for actor, share, place in zip(actors, shares, places, strict=True)
-            ]
-            found = _result(ray, calls)[0]
+        with cluster.connected() as ray:
+            # Before the processes take the CPUs that a dataset is read with.
+            shares, places = _shares(given, cluster.count(ray))
+            with _processes(ray, cluster) as actors:
+                estimator = self._sent(settings, began)
+                calls = [
+                    actor.fit.remote(estimator, share, place, arguments)
+                    for actor, share, place in zip(actors, shares, places, strict=True)
+                ]
+                found = _result(ray, calls)[0]
         if settings.model_dir is not None and _is_saved(settings.model_dir, found):
             fitted, about = files.read(settings.model_dir)
             return self.adopt(fitted, about["features"])
