@@ -35,7 +35,7 @@ class ColumnDoor:
         found: dict[str, str | None] = {}
         for column in self.columns:
             for key, dtype in _dtypes(column):
-                found[key] = _common(found.get(key), dtype)
+                found[key] = _common(found[key], dtype) if key in found else dtype
         return found
 
     def function(self, input_fn: Callable) -> Callable:
