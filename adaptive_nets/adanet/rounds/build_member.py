@@ -21,6 +21,9 @@ from adaptive_nets.majority import expand
 if TYPE_CHECKING:
     from adaptive_nets.adanet.ensembles.ensemble import Ensemble
 
+# The layer that brings logits to the mean and spread of the targets.
+TARGET_SCALE = "target_scale"
+
 
 def build_member(
     builder: Builder,
@@ -70,7 +73,7 @@ def build_member(
         if output_range is not None and builder.rescale_output:
             offset, scale = output_range
             rescaling = keras.layers.Rescaling(
-                scale, offset, dtype=whole_dtype(), name="target_scale"
+                scale, offset, dtype=whole_dtype(), name=TARGET_SCALE
             )
             given = {key: rescaling(tensor) for key, tensor in given.items()}
         if "logits" not in given:

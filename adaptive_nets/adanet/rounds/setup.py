@@ -17,7 +17,7 @@ from adaptive_nets.adanet.objective.complexity import summarize_rows
 from adaptive_nets.adanet.rounds.build_member import build_member
 from adaptive_nets.adanet.rounds.folding.joined import join_folds
 from adaptive_nets.adanet.rounds.folding.sources import fold_feed, refuse_own_data
-from adaptive_nets.adanet.rounds.penalty import penalties
+from adaptive_nets.adanet.rounds.penalty import loss_units, penalties
 from adaptive_nets.adanet.rounds.round import Round
 from adaptive_nets.adanet.rounds.stopping.best_weights import BestWeights
 from adaptive_nets.adanet.rounds.stopping.held_out import HeldOut
@@ -115,7 +115,7 @@ def set_up_round(
         kinds = [k for k in range(len(builders)) for _ in range(folds or 1)]
         trainer = kind(
             networks, optimizers, context.head, scales, jit_compile, groups,
-            penalties(context, networks), context.loss_unit, kinds,
+            penalties(context, networks), loss_units(context, networks), kinds,
             jit_compile or rewrites(*size),
         )  # fmt: skip
     return Round(number, members, trainer, feed, steps, context.group)

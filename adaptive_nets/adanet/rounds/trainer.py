@@ -49,9 +49,9 @@ class RoundTrainer:
             same layers and optimizer, and are traced once. Defaults to `None`: none are alike.
         penalties: For each member, a function without arguments that returns a scalar tensor to
             add to its loss, or `None`. Defaults to `None`: no penalties.
-        unit: What the loss is measured in. Optimizers see the loss in this unit, so that steps,
-            regularisation, penalties and half precision do not depend on the scale of the targets;
-            the losses that are returned are the head's own. Defaults to 1.
+        units: For each member, what its loss is measured in; its optimizer, penalty and
+            regularisation see the loss in this unit. The losses that are returned are the head's
+            own. Defaults to `None`: 1, as `keras.Model.fit` trains.
         rewritten: Whether TensorFlow rewrites the graph to be faster. Defaults to `True`.
 
     Attributes:
@@ -69,12 +69,12 @@ class RoundTrainer:
         jit_compile: bool = False,
         groups: Sequence[int] | None = None,
         penalties: Sequence[Callable[[], tf.Tensor] | None] | None = None,
-        unit: float = 1.0,
+        units: Sequence[float] | None = None,
         kinds: Sequence[int] | None = None,
         rewritten: bool = True,
     ):
         self.members, self.optimizers, self.head, self.scales = members, optimizers, head, scales
-        self.unit, self.best = unit, None
+        self.units, self.best = units or [1.0] * len(members), None
         self.groups = groups or [0] * len(members)
         self.penalties = penalties or [None] * len(members)
         self.strategy = tf.distribute.get_strategy()
@@ -192,7 +192,7 @@ class RoundTrainer:
                 per_row = per_row * batch["w"]
             loss = tf.reduce_mean(per_row)
             parts = [*model.losses, *([] if penalty is None else [penalty()])]
-            relative = loss if self.unit == 1.0 else loss / self.unit
+            relative = loss if self.units[k] == 1.0 else loss / self.units[k]
             total = tf.add_n([relative, *(tf.cast(part, tf.float32) for part in parts)])
             if self.replicas > 1:
                 loss, total = loss / self.replicas, total / self.replicas

@@ -118,3 +118,44 @@ def test_candidates_of_a_small_loss_differ():
     better, before = ScoredCandidate(Small(1e-14), {}, ("a",)), Small(2e-14)
     assert select_best([better], before, False, unit=1e-13) is better
     assert select_best([better], before, False) is None
+
+
+@pytest.mark.parametrize("scale", [30.0, 0.1])
+def test_a_model_of_the_users_own_is_trained_as_keras_trains_it(scale):
+    y = (Z * scale).astype("float32")
+
+    def network():
+        inputs = keras.Input((3,))
+        start, small = keras.initializers.Constant(0.1), keras.regularizers.L2(0.05)
+        dense = keras.layers.Dense(1, kernel_initializer=start, kernel_regularizer=small)
+        return keras.Model(inputs, dense(inputs))
+
+    expected = network()
+    expected.compile(keras.optimizers.SGD(0.05), "mse")
+    expected.fit(X, y, batch_size=200, epochs=20, verbose=0)
+    pool = an.generators.Pool({"own": network()}, keras.optimizers.SGD(0.05))
+    search = an.AdaNet(
+        an.heads.Regression(), pool, max_iterations=1, steps_per_iteration=20, preprocessing=None,
+        seed=0,
+    )  # fmt: skip
+    search.fit(X, y, batch_size=200, verbose=0)
+    (member,) = search.ensemble.members
+    for found, wanted in zip(member.model.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6 * scale)
+
+
+def test_what_grows_from_a_network_of_targets_scale_keeps_its_unit(monkeypatch):
+    seen = []
+    kept = an.adanet.rounds.setup.loss_units
+
+    def units(context, members):
+        seen.append(kept(context, members))
+        return seen[-1]
+
+    monkeypatch.setattr(an.adanet.rounds.setup, "loss_units", units)
+    dense = an.generators.Dense(8, [1])
+    grown = an.generators.Growth(dense)
+    settings = {"max_iterations": 2, "steps_per_iteration": 60, "seed": 0, "force_grow": True}
+    search = an.AdaNet(an.heads.Regression(), grown, **settings).fit(X, Z * 30, verbose=0)
+    assert len(seen) == 2 and search.state.iteration == 2
+    np.testing.assert_allclose(np.concatenate(seen), 900.0, rtol=1e-3)
