@@ -257,9 +257,9 @@ CALLS = [
         lambda: ad.ConvexAdaNet(max_iterations=2).fit,
         {
             "X": rows(t.X, width=False).where(lambda x: np.asarray(x, float).shape[:1] == (24,)),
-            "y": fixed(t.FLAGS).but(
-                "soup", 3, None, t.FLAGS[:3], t.Y, t.FLAGS * 0, t.TARGETS, object(), t.X
-            ),
+            "y": fixed(t.FLAGS)
+            .but("soup", 3, None, t.FLAGS[:3], t.Y, t.FLAGS * 0, t.TARGETS, object(), t.X)
+            .where(lambda y: len(y) == 24 and len(y.categories) == 2),
             "sample_weight": weights(),
         },
         ("X", "y", "sample_weight"),
