@@ -52,11 +52,12 @@ def fuse(
         norm: Where features are normalised together (layer norms): "joint" is one stock layer
             over all sources, which is not exact; "grouped" keeps one layer a source, exact.
         output: "mean" or "sum" of the sources' outputs; "concatenate" puts their features side by
-            side, for models that end in features. Where the sources end in a softmax, a sigmoid
-            or another function, the last layer is kept once per source, and what these give is
-            mixed; outputs that the models read as well are mixed behind the graph. With
-            `preserve="approximate"` there is one last layer, which is mixed before the
-            function: the softmax of mean logits is not the mean of probabilities.
+            side, for models that end in features, which are on the last axis unless the models
+            move them. Where the sources end in a softmax, a sigmoid or another function, the last
+            layer is kept once per source, and what these give is mixed; outputs that the models
+            read as well are mixed behind the graph. With `preserve="approximate"` there is one
+            last layer, which is mixed before the function: the softmax of mean logits is not the
+            mean of probabilities.
         preserve: "exact" refuses what would not give the mixture of the sources' outputs;
             "approximate" does it and reports the gap.
         seed: Makes all draws repeatable.

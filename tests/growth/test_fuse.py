@@ -34,6 +34,17 @@ def test_fused_outputs_are_the_mean_or_sum_of_the_sources(gc, widths, output):
     assert fused.get_layer("h0").units == sum(widths)
 
 
+def test_features_that_are_not_on_the_last_axis_are_concatenated_where_they_are(gc):
+    inputs = keras.Input((4, 5))
+    x = layers.Dense(3, "relu")(inputs)
+    made = keras.Model(inputs, layers.Permute((2, 1))(layers.Dense(6, name="last")(x)))
+    sources = [gc.randomise(keras.models.clone_model(made), seed) for seed in (1, 2)]
+    rows = np.random.default_rng(0).normal(size=(7, 4, 5)).astype("float32")
+    fused = growth.fuse(sources, output="concatenate", verify=True)
+    expected = np.concatenate([gc.outputs(source, rows)[0] for source in sources], axis=1)
+    assert expected.shape == (7, 12, 4) and gc.gap(gc.outputs(fused, rows), [expected]) <= 1e-6
+
+
 def test_blocks_between_sources_are_zero_and_get_gradients(gc):
     a, b = (gc.randomise(net(4), seed) for seed in (1, 2))
     fused = growth.fuse([a, b], seed=0)

@@ -52,9 +52,11 @@ def mixed_outputs(
     found = []
     for tensor, sources in zip(grown.outputs, zip(*parts, strict=True), strict=True):
         arrays = [keras.ops.convert_to_numpy(x).astype("float64") for x in sources]
-        known = [size for size in tensor.shape[-1:] if size is not None]
-        if known and list(arrays[0].shape[-1:]) != known:
-            found.append(np.concatenate(arrays, axis=-1))
+        # Features that stand side by side are not on the last axis where a model moves them.
+        pairs = enumerate(zip(tensor.shape, arrays[0].shape, strict=True))
+        joined = [axis for axis, (size, one) in pairs if axis and size not in (None, one)]
+        if joined:
+            found.append(np.concatenate(arrays, axis=joined[0]))
         else:
             found.append(sum(m * x for m, x in zip(mix, arrays, strict=True)))
     return found

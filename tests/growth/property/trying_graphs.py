@@ -110,16 +110,11 @@ def check(gc, verb, models, given, x, choice):
         return "approximate"
     sources = given if verb == "fuse" else given[:1]
     expected = []
-    for each in zip(*sources, strict=True):
+    for each, now in zip(zip(*sources, strict=True), found, strict=True):
         if output == "concatenate":
-            expected.append(np.concatenate(each, axis=-1))
+            expected.append(joined(each, now.shape))
         else:
             expected.append(np.sum(each, axis=0) / (len(each) if output == "mean" else 1))
-    if output == "concatenate":  # what all sources have in common is given once
-        expected = [
-            a[..., : b.shape[-1]] if a.shape != b.shape else a
-            for a, b in zip(expected, found, strict=True)
-        ]
     shapes = [[y.shape for y in each] for each in (found, expected)]
     if shapes[0] != shapes[1]:
         raise FaultError(f"{verb}: outputs of other shapes, {shapes[0]} for {shapes[1]}")
@@ -129,6 +124,13 @@ def check(gc, verb, models, given, x, choice):
     if choice % 7 == 0:
         reloaded(gc, verb, grown, models[0], found, x)
     return "exact"
+
+
+def joined(outputs, shape):
+    """The sources' features side by side, on the axis that has grown; once what all share."""
+    pairs = enumerate(zip(outputs[0].shape, shape, strict=True))
+    axis = next((number for number, (one, now) in pairs if one != now), None)
+    return outputs[0] if axis is None else np.concatenate(outputs, axis=axis)
 
 
 def reloaded(gc, verb, grown, source, found, x):

@@ -197,6 +197,18 @@ def test_normalization_of_inputs_is_kept(gc):
     assert gc.gap(gc.outputs(growth.fuse([one, other]), X), mean(gc, one, other)) <= 1e-6
 
 
+def test_normalization_by_statistics_of_another_axis_stays(gc):
+    def hidden(x):
+        mean, variance = np.arange(6.0), np.arange(1.0, 7.0)
+        norm = layers.Normalization(axis=1, mean=mean, variance=variance, name="norm")
+        return layers.Dense(4, "relu")(norm(layers.Dense(3, "relu", name="in")(x)))
+
+    one, other = model(hidden, 1, gc), model(hidden, 2, gc)
+    for grown in (growth.widen(one, 2.0, seed=0), growth.self_fuse(one, cross="zero", seed=0)):
+        assert gc.gap(gc.outputs(grown, X), gc.outputs(one, X)) <= 1e-6
+    assert gc.gap(gc.outputs(growth.fuse([one, other]), X), mean(gc, one, other)) <= 1e-6
+
+
 def test_lengths_are_fixed_and_spectral_norms_grow(gc):
     one = model(lambda x: layers.UnitNormalization(name="unit")(layers.Dense(4)(x)), 1, gc)
     assert growth.plan_widen(one, 2.0).rows() == []

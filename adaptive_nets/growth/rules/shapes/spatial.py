@@ -121,11 +121,12 @@ class NormalizationRule(Rule):
             call.weight("adapt_mean", *dimensions, fresh=0.0)
             call.weight("adapt_variance", *dimensions, fresh=1.0)
             call.weight("count")
-        elif growing:
-            axis = x.axis(growing[0])
-            if call.sources == 1:
-                call.fix(axis, "its statistics are settings, one for each feature")
-            call.record.axes.setdefault("features", axis)
+        else:
+            for axis in (x.axis(number) for number in growing if number in kept):
+                if call.sources == 1 or len(kept) > 1:
+                    call.fix(axis, "its statistics are settings, one for each feature")
+                if len(kept) == 1:
+                    call.record.axes.setdefault("features", axis)
         axes = [a and dataclasses.replace(a, zero_kept=False) for a in x.axes]
         return dataclasses.replace(call.output(), axes=tuple(axes))
 
