@@ -33,10 +33,11 @@ def predict(values: absl_flags.FlagValues) -> None:
 def _of_table(values: absl_flags.FlagValues) -> Iterator[pd.DataFrame]:
     if values.saved_model:
         schema = tables.schema_of(values.saved_model)
-        rows = _rows_of_table(values, schema)
         names = serving.read_class_names(values.saved_model)
-        for outputs in from_saved_model(values.saved_model, rows, schema):
-            yield as_frame(outputs, None, names)
+        loaded = _loaded(values.saved_model)
+        for rows in tables.parts(values.table, schema, values.encoding, values.rows):
+            for outputs in _outputs(loaded, values.saved_model, rows, schema):
+                yield as_frame(outputs, None, names)
         return
     found = tables.load_fit(values.model_dir)
     for rows in tables.parts(values.table, found.schema_, values.encoding, values.rows):
@@ -60,10 +61,6 @@ def _predicted(found, rows, coverage, by):
     if coverage is not None:
         outputs["set"] = found.predict_set(rows, coverage, by).to_numpy()
     return as_frame(outputs, names)
-
-
-def _rows_of_table(values, schema):
-    return tables.first_rows(tables.read(values.table, schema, values.encoding), values.rows)
 
 
 def _of_data(values: absl_flags.FlagValues) -> Iterator[pd.DataFrame]:
@@ -111,12 +108,22 @@ def from_saved_model(
         OSError: There is no SavedModel.
         ValueError: The SavedModel does not take these features.
     """
+    yield from _outputs(_loaded(path), path, rows, schema)
+
+
+def _loaded(path):
+    """Returns a SavedModel that has a serving signature."""
     loaded = tf.saved_model.load(for_tensorflow(path))
     if _SIGNATURE not in loaded.signatures:
         raise ValueError(
             f"SavedModel {path!r} has no signature {_SIGNATURE!r}. "
             f"Received: signatures {', '.join(sorted(loaded.signatures)) or 'none'}."
         )
+    return loaded
+
+
+def _outputs(loaded, path, rows, schema):
+    # The signature does not keep its variables; what was loaded does.
     serve = loaded.signatures[_SIGNATURE]
     specs = serve.structured_input_signature[1]
     arrays = tables.inputs_of(rows, specs, schema, path)

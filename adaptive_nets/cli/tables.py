@@ -13,7 +13,6 @@ from adaptive_nets.automl.files import saved_folder
 from adaptive_nets.data import Schema
 from adaptive_nets.data.tables.opening import open_table
 from adaptive_nets.data.tables.source import TableSource, as_frame
-from adaptive_nets.data.tables.table import read_table
 from adaptive_nets.data.values import as_array, cast_exactly
 from adaptive_nets.serving.features import rows_to_serve
 
@@ -40,26 +39,15 @@ def known_columns(schema: Schema | None) -> list[str]:
     return [*schema.columns, *keys, *([] if schema.target is None else [schema.target])]
 
 
-def read(path: str, schema: Schema | None, encoding: str | None = None) -> pd.DataFrame:
-    """Reads a file by path, with the text columns of a schema as text.
-
-    Args:
-        path: Path of the file.
-        schema: The schema, or `None`.
-        encoding: Encoding of a CSV file. Defaults to `None`: UTF-8.
-    """
-    return read_table(path, text_columns(schema), encoding, known_columns(schema))
-
-
 def opened(
     path: str, schema: Schema | None, encoding: str | None = None
 ) -> pd.DataFrame | TableSource:
     """Returns a file, or several, as a table in memory if it fits there.
 
     Args:
-        path: As for `read`.
-        schema: As for `read`.
-        encoding: As for `read`.
+        path: Path of the file.
+        schema: The schema, whose text columns are read as text, or `None`.
+        encoding: Encoding of CSV files. Defaults to `None`: UTF-8.
     """
     return open_table(path, text_columns(schema), encoding, known_columns(schema))
 
@@ -70,9 +58,9 @@ def parts(
     """Yields the rows of a file, or of several, in parts if they do not fit into memory.
 
     Args:
-        path: As for `read`.
-        schema: As for `read`.
-        encoding: As for `read`.
+        path: As for `opened`.
+        schema: As for `opened`.
+        encoding: As for `opened`.
         most: Most rows. Defaults to `None`: all.
     """
     given = opened(path, schema, encoding)

@@ -124,6 +124,10 @@ def test_several_files_are_one_table(capsys, tmp_path, monkeypatch, limit):
     assert "80 rows, 2 columns, classification" in capsys.readouterr().out
     assert app.main(["evaluate", f"--table={given}", f"--model_dir={folder}"]) == 0
     capsys.readouterr()
-    line = ["predict", f"--table={given}", f"--model_dir={folder}"]
     for more, rows in (([], 80), (["--rows=50"], 50)):
-        assert len(pd.read_csv(io.StringIO(run(capsys, *line, *more)))) == rows
+        by_fit, served = (
+            pd.read_csv(io.StringIO(run(capsys, "predict", f"--table={given}", path, *more)))
+            for path in (f"--model_dir={folder}", f"--saved_model={folder / 'export'}")
+        )
+        assert len(by_fit) == rows
+        pd.testing.assert_frame_equal(served, by_fit, atol=1e-6)
