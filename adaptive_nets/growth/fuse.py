@@ -228,6 +228,8 @@ def _plan(
         )
     if output != "concatenate":
         _check_outputs(trace, identical, output)
+    else:
+        trace.reordered = _orders(trace, maps)
     for path, function, *_ in trace.mixing if output == "concatenate" else ():
         _mark(trace, path, f"{function} mixes the features of all sources")
     share = 1 / count if output == "mean" else 1.0
@@ -243,6 +245,28 @@ def _plan(
         gradient=(share,) * count,
         advice=", or cross='zero', which is exact" if alone else "",
     )
+
+
+def _orders(trace: Trace, maps: dict[Segment, AxisMap]) -> dict[int, tuple[int, np.ndarray]]:
+    """The axis and the order by which all features of a source stand before those of the next.
+
+    Where features of several layers meet, the sources of each layer stand side by side.
+    """
+    found = {}
+    for number, x in enumerate(trace.outputs):
+        mapped = {i: axis.map(maps) for i, axis in enumerate(x.axes) if axis is not None}
+        apart = {i: each for i, each in mapped.items() if not each.is_shared}
+        if len(apart) > 1:
+            raise ValueError(
+                f"Cannot fuse {trace.models[0].name!r} with output='concatenate': features are on "
+                f"several axes of output {number}. Expected one. Pass output='mean' or 'sum'."
+            )
+        for axis, each in apart.items():
+            places = [each.positions(source) for source in range(len(trace.models))]
+            order = np.concatenate([place[np.argsort(taken)] for place, taken in places])
+            if not np.array_equal(order, np.arange(each.size)):
+                found[number] = axis, order
+    return found
 
 
 def _check_shared(trace: Trace, maps: dict[Segment, AxisMap]) -> None:

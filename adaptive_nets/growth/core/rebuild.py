@@ -57,7 +57,7 @@ class Rebuilder(GraphBuilder):
         return grown
 
     def outputs(self, graph: Any, tensors: list[Any]) -> list[Any]:
-        """The outputs; some are the mixture of what stands side by side in the graph."""
+        """The outputs; some are the mixture of what stands side by side, or in another order."""
         if graph is not self.trace.graphs[0]:
             return tensors
         behind = self.trace.mixed_behind
@@ -67,17 +67,16 @@ class Rebuilder(GraphBuilder):
         ):
             if id(old) not in made:
                 mixed = number in behind or x.parted
-                made[id(old)] = self._mixed(old, tensor, x) if mixed else tensor
+                if mixed:
+                    tensor = self._mixed(old, tensor, x)
+                elif number in self.trace.reordered:
+                    axis, order = self.trace.reordered[number]
+                    tensor = features_at(tensor, order, self._end(old, tensor)[0], axis)
+                made[id(old)] = tensor
         return [made[id(old)] for old in graph.outputs]
 
     def _mixed(self, old: keras.KerasTensor, tensor: Any, x: Features) -> Any:
-        """The mixture, which has the output's name: losses and targets may go by it."""
-        name = origin(old)[0].name
-        if name in self._ends:
-            name = self.new_name(name)
-        self._ends.add(name)
-        apart = self.new_name(apart_name(name))
-        _rename(keras.tree.flatten(tensor), name, apart)
+        name, apart = self._end(old, tensor)
         sources = range(len(self.trace.models))
         parts = [self._part(tensor, x, source, f"{apart}_{source}") for source in sources]
         if x.parted:
@@ -85,8 +84,23 @@ class Rebuilder(GraphBuilder):
             parts = [keras.ops.cast(part, x.dtype) for part in parts]
         return self._mixture(parts, name)
 
+    def _end(self, old: keras.KerasTensor, tensor: Any) -> tuple[str, str]:
+        """The name of what comes behind an output, and the one that its own layer now has.
+
+        The first is that of the output: losses and targets may go by it.
+        """
+        name = origin(old)[0].name
+        if name in self._ends:
+            name = self.new_name(name)
+        self._ends.add(name)
+        apart = self.new_name(apart_name(name))
+        _rename(keras.tree.flatten(tensor), name, apart)
+        return name, apart
+
     def stays_in_a_row(self, graph: Any) -> bool:
-        return not self.trace.mixed_behind and not any(
+        if self.trace.mixed_behind or self.trace.reordered:
+            return False
+        return not any(
             id(node) in self.trace.separated or self.trace.records[id(node.operation)].copies > 1
             for node in ordered_nodes(graph)
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from adaptive_nets.graphs.inventory import layers_in_several, lost_class
 from adaptive_nets.graphs.masks.run_time import masks_behind
@@ -76,6 +77,8 @@ class Trace:
         self.carried: dict[int, str] = {}
         self.parted: set[int] = set()
         self.mixed_behind: set[int] = set()
+        # Outputs whose features are put in another order: the axis, and the order.
+        self.reordered: dict[int, tuple[int, np.ndarray]] = {}
         self._rules: dict[int, Any] = {}
         self.graphs = [functional(model) for model in self.models]
         self.in_several = layers_in_several(self.models[0])
