@@ -64,6 +64,21 @@ def test_concatenated_outputs_have_all_features_of_a_source_before_those_of_the_
     assert fused.output_names == ["last"]
 
 
+def test_what_adds_features_that_stand_in_another_order_is_kept_once_per_source(gc):
+    inputs = keras.Input((8, 5))
+    wide = layers.DepthwiseConv1D(3, depth_multiplier=2, padding="same")(
+        layers.Conv1D(3, 3, padding="same")(inputs)
+    )
+    made = keras.Model(inputs, layers.Add()([layers.Dense(6)(wide), wide]))
+    one, other = (gc.randomise(keras.models.clone_model(made), seed) for seed in (1, 2))
+    rows = np.random.default_rng(0).normal(size=(7, 8, 5)).astype("float32")
+    for sources in ([one, other], [one, one, one]):
+        expected = np.mean([gc.outputs(source, rows)[0] for source in sources], axis=0)
+        assert gc.gap(gc.outputs(growth.fuse(sources), rows), [expected]) <= 1e-6
+    same = growth.self_fuse(one, 3, cross="zero", preserve="exact")
+    assert gc.gap(gc.outputs(same, rows), gc.outputs(one, rows)) <= 1e-6
+
+
 def test_blocks_between_sources_are_zero_and_get_gradients(gc):
     a, b = (gc.randomise(net(4), seed) for seed in (1, 2))
     fused = growth.fuse([a, b], seed=0)

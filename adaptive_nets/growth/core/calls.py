@@ -12,24 +12,11 @@ import numpy as np
 
 from adaptive_nets._checks import show
 from adaptive_nets.graphs.masks.run_time import same_mask
-from adaptive_nets.growth.core.segments import Features
+from adaptive_nets.growth.core.segments import Features, UnruledError
 from adaptive_nets.growth.core.weight_roles import LayerRecord
 from adaptive_nets.keras_internals import mask_of
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
-
-
-class UnruledError(ValueError):
-    """A rule does not say how a call grows: it is carried as it is, once per source.
-
-    Args:
-        message: What is said where it cannot be carried either.
-        reason: Why the rule does not apply, in a few words.
-    """
-
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 def in_order(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:

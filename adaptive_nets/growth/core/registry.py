@@ -7,7 +7,7 @@ import keras
 
 from adaptive_nets._checks import show
 from adaptive_nets.graphs.inventory import check_whole
-from adaptive_nets.growth.core.calls import UnruledError
+from adaptive_nets.growth.core.segments import UnruledError
 
 _RULES: dict[type, Any] = {}
 _LAZY: dict[str, str] = {}

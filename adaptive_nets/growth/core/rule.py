@@ -9,8 +9,8 @@ import numpy as np
 
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.calls import UnruledError, activation_name, is_stock, tried_out
-from adaptive_nets.growth.core.segments import INPUT, Axis, Features, Segment
+from adaptive_nets.growth.core.calls import activation_name, is_stock, tried_out
+from adaptive_nets.growth.core.segments import INPUT, Axis, Features, Segment, UnruledError
 from adaptive_nets.growth.core.weight_roles import (
     Dimension,
     Keeps,

@@ -80,6 +80,19 @@ class Segment:
         self.separated = other.separated if self.separated is None else self.separated
 
 
+class UnruledError(ValueError):
+    """A rule does not say how a call grows: it is carried as it is, once per source.
+
+    Args:
+        message: What is said where it cannot be carried either.
+        reason: Why the rule does not apply, in a few words.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 @dataclasses.dataclass(frozen=True)
 class Axis:
     """One axis of a tensor: runs of features, each repeated `inner` times feature by feature.
@@ -149,8 +162,15 @@ class Axis:
         while left and right:
             (a, inner_a), (b, inner_b) = left[0], right[0]
             if inner_a != inner_b:
-                self.fix("its features meet others in another order")
-                other.fix("its features meet others in another order")
+                reason = "its features meet others in another order"
+                if len(a.sizes) > 1:
+                    raise UnruledError(
+                        f"Cannot fuse: the features of {a.owners[0]!r} and of {b.owners[0]!r} meet "
+                        "in another order. Replace the layer that joins them.",
+                        reason,
+                    )
+                self.fix(reason)
+                other.fix(reason)
                 break
             if a is b:
                 left, right = left[1:], right[1:]

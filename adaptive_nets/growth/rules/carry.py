@@ -10,11 +10,11 @@ import keras
 import numpy as np
 
 from adaptive_nets.graphs.scope import settings_of
-from adaptive_nets.growth.core.calls import UnruledError, check_same_calls, same
+from adaptive_nets.growth.core.calls import check_same_calls, same
 from adaptive_nets.growth.core.rebuild import called
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
-from adaptive_nets.growth.core.segments import Features
+from adaptive_nets.growth.core.segments import Features, UnruledError
 from adaptive_nets.growth.core.weight_roles import LayerRecord
 
 

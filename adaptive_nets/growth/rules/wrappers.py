@@ -9,10 +9,9 @@ from keras import layers
 
 from adaptive_nets.graphs.scope import make_states
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.registry import register_rule, rule_inside
 from adaptive_nets.growth.core.rule import Call, Rule
-from adaptive_nets.growth.core.segments import Features, Segment
+from adaptive_nets.growth.core.segments import Features, Segment, UnruledError
 from adaptive_nets.growth.core.weight_roles import Keeps, LayerRecord, Scales
 from adaptive_nets.growth.rules.elementwise import concatenated, merged
 from adaptive_nets.keras_internals import EMBEDDINGS, KERNEL

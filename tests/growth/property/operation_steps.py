@@ -28,6 +28,11 @@ def stepwise(name):
     return lambda m, x, b: ops.cast(getattr(ops, name)(x), x.dtype) + x if m.double else None
 
 
+def uneven(rows, columns, dtype):
+    """A constant matrix of different columns: rounding decides nothing where they are compared."""
+    return np.linspace(0.5, 1.5, rows * columns, dtype=dtype).reshape(rows, columns)
+
+
 kinds_of(
     *(function(name, lambda x: ops.tanh(x) * 2) for name in EVERYWHERE if hasattr(ops, name)),
     *(function(name, lambda x: ops.abs(x) + 0.5) for name in POSITIVE),
@@ -206,13 +211,13 @@ kinds_of(
     lambda m, x, b: ops.einsum("bnd,bnd->bnd", x, m.like(x, b)),
     lambda m, x, b: ops.einsum("bnd->bdn", x),
     lambda m, x, b: ops.einsum("bnd->bd", x),
-    lambda m, x, b: ops.einsum("bnd,dk->bnk", x, np.ones((x.shape[-1], 2), x.dtype)),
+    lambda m, x, b: ops.einsum("bnd,dk->bnk", x, uneven(x.shape[-1], 2, x.dtype)),
     lambda m, x, b: ops.einsum("bnd,bmd->bdnm", x, m.like(x, b))[..., 0],
-    lambda m, x, b: ops.matmul(np.ones((2, x.shape[1]), x.dtype), x),
-    lambda m, x, b: x @ np.ones((x.shape[-1], 3), x.dtype),
-    lambda m, x, b: ops.tensordot(x, np.ones((x.shape[-1], 3), x.dtype), axes=1),
-    lambda m, x, b: ops.tensordot(x, np.ones((x.shape[1], 3), x.dtype), axes=[[1], [0]]),
-    lambda m, x, b: ops.dot(x, np.ones((x.shape[-1], 2), x.dtype)),
+    lambda m, x, b: ops.matmul(uneven(2, x.shape[1], x.dtype), x),
+    lambda m, x, b: x @ uneven(x.shape[-1], 3, x.dtype),
+    lambda m, x, b: ops.tensordot(x, uneven(x.shape[-1], 3, x.dtype), axes=1),
+    lambda m, x, b: ops.tensordot(x, uneven(x.shape[1], 3, x.dtype), axes=[[1], [0]]),
+    lambda m, x, b: ops.dot(x, uneven(x.shape[-1], 2, x.dtype)),
     lambda m, x, b: ops.transpose(x, (0, 2, 1))[..., None],
     lambda m, x, b: ops.outer(x[:, 0, 0], x[0, 0])[:, None] + x,
     ranks=(3,),

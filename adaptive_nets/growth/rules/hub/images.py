@@ -4,10 +4,9 @@ import dataclasses
 from typing import Any
 
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
-from adaptive_nets.growth.core.segments import Features
+from adaptive_nets.growth.core.segments import Features, UnruledError
 from adaptive_nets.growth.core.weight_roles import LayerRecord, Scales
 from adaptive_nets.growth.rules import norms
 from adaptive_nets.growth.rules.hub.inner_width import known_classes

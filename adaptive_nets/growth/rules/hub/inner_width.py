@@ -12,11 +12,10 @@ import keras
 
 from adaptive_nets.graphs.scope import again
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.grown_model import postponed
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
-from adaptive_nets.growth.core.segments import Axis, Features
+from adaptive_nets.growth.core.segments import Axis, Features, UnruledError
 from adaptive_nets.growth.core.weight_roles import (
     Dimension,
     Keeps,

@@ -7,9 +7,8 @@ import keras
 import numpy as np
 
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.rule import Call
-from adaptive_nets.growth.core.segments import Axis, Features, Segment
+from adaptive_nets.growth.core.segments import Axis, Features, Segment, UnruledError
 from adaptive_nets.growth.core.weight_roles import Keeps, Reads, Scales, Writes
 from adaptive_nets.growth.rules.kernels.adapters import refuse_adapters
 

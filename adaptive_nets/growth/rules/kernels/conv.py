@@ -6,10 +6,9 @@ import numpy as np
 from keras import layers
 
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call
-from adaptive_nets.growth.core.segments import Axis, Features, Segment
+from adaptive_nets.growth.core.segments import Axis, Features, Segment, UnruledError
 from adaptive_nets.growth.core.weight_roles import (
     Dimension,
     Keeps,
@@ -144,9 +143,9 @@ class ConvRule(KernelRule):
     ) -> None:
         """Features that were split after the layer was traced could stand in another order."""
         one, two = sizes["channels"], sizes["filters"]
-        same = (one.lineage[::reads] == two.lineage[::makes]).all() and (
-            one.index[:, ::reads] // reads == two.index[:, ::makes] // makes
-        ).all()
+        same = np.array_equal(one.lineage[::reads], two.lineage[::makes]) and np.array_equal(
+            one.index[:, ::reads] // reads, two.index[:, ::makes] // makes
+        )
         if not same:
             raise ValueError(
                 f"Cannot fuse at {record.path!r}: its groups would meet features of another "

@@ -8,10 +8,10 @@ import keras
 from keras import layers
 
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.calls import UnruledError, same
+from adaptive_nets.growth.core.calls import same
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule, activation_name
-from adaptive_nets.growth.core.segments import Axis, Features, Segment
+from adaptive_nets.growth.core.segments import Axis, Features, Segment, UnruledError
 from adaptive_nets.growth.core.weight_roles import Keeps, LayerRecord, Reads, Writes, grows_as
 
 GATES = {"SimpleRNNCell": 1, "GRUCell": 3, "LSTMCell": 4}

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import IDEMPOTENT, Call, Rule
-from adaptive_nets.growth.core.segments import Axis, Features
+from adaptive_nets.growth.core.segments import Axis, Features, UnruledError
 from adaptive_nets.growth.rules.elementwise import merged
 from adaptive_nets.keras_internals import operation_classes
 

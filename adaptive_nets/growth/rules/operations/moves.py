@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
-from adaptive_nets.growth.core.segments import Axis, Features
+from adaptive_nets.growth.core.segments import Axis, Features, UnruledError
 from adaptive_nets.growth.rules.elementwise import SoftmaxRule
 from adaptive_nets.growth.rules.operations.functions import name_of
 from adaptive_nets.growth.rules.operations.shapes import over

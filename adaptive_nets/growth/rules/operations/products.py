@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from adaptive_nets.growth.core.calls import UnruledError, constant_shape
+from adaptive_nets.growth.core.calls import constant_shape
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
-from adaptive_nets.growth.core.segments import Axis, Features
+from adaptive_nets.growth.core.segments import Axis, Features, UnruledError
 from adaptive_nets.keras_internals import operation_classes
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from adaptive_nets.growth.core.axis_map import AxisMap
-from adaptive_nets.growth.core.calls import UnruledError
 from adaptive_nets.growth.core.registry import register_rule
 from adaptive_nets.growth.core.rule import Call, Rule
-from adaptive_nets.growth.core.segments import Axis, Features, Segment
+from adaptive_nets.growth.core.segments import Axis, Features, Segment, UnruledError
 from adaptive_nets.growth.core.weight_roles import LayerRecord
 from adaptive_nets.growth.rules.elementwise import concatenated
 from adaptive_nets.keras_internals import operation_classes
