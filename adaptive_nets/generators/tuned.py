@@ -24,7 +24,7 @@ from adaptive_nets._checks import (
 from adaptive_nets.adanet import Builder, Ensemble, Generator, Report, Subnetwork, TrainingData
 from adaptive_nets.adanet.candidates.stock.layer_builder import Features
 from adaptive_nets.generators.tabular.portfolio import score
-from adaptive_nets.generators.tabular.space import realmlp_builder, realmlp_space
+from adaptive_nets.generators.tabular.space import realmlp_builder, realmlp_space, realmlp_usual
 from adaptive_nets.generators.tabular.statistics import TableStatistics, learn_statistics
 
 # The stock space, and stock samplers by name.
@@ -53,7 +53,8 @@ class Tuned(Generator):
         space: Dict of names to `optuna.distributions`; a function that takes a trial, calls its
             `suggest_...` methods and returns a dict of settings, or `None` for what was suggested;
             or `"realmlp"`: layers, width, embedding, dropout, learning rate and decay of RealMLP,
-            for features as `generators.Tabular` takes them. Defaults to `"realmlp"`.
+            for features as `generators.Tabular` takes them, whose settings are tried first.
+            Defaults to `"realmlp"`.
         build: Function that takes a dict of settings and returns an `adanet.Builder`. Its name is
             replaced by `trial_<number>`. Defaults to `None`, for `space="realmlp"` only.
         sampler: `"tpe"`, `"random"`, `"qmc"`, or a sampler of `optuna.samplers` with a seed.
@@ -179,6 +180,8 @@ class Tuned(Generator):
         """Returns a new study that has been asked and told all that these rounds tried."""
         optuna = _optuna()
         study = optuna.create_study(sampler=self._new_sampler(optuna))
+        if self.space == REALMLP:
+            study.enqueue_trial(realmlp_usual())
         known = {(report.iteration, report.name): report for report in reports}
         for iteration in range(1, rounds + 1):
             for _, trial, name in self._ask(study):

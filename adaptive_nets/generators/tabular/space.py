@@ -26,6 +26,16 @@ def realmlp_space(distributions: Any) -> dict[str, Any]:
     }
 
 
+def realmlp_usual() -> dict[str, Any]:
+    """Returns the point of the space that `generators.Tabular` tries: the first to try here."""
+    usual = Recipe("realmlp", **USUAL["realmlp"])
+    names = ("embedding", "codes", "dropout", "learning_rate", "weight_decay")
+    return {
+        "layers": len(usual.widths), "width": usual.widths[0],
+        **{name: getattr(usual, name) for name in names},
+    }  # fmt: skip
+
+
 def realmlp_builder(settings: Mapping[str, Any], known: TableStatistics) -> TabularBuilder:
     """Returns the builder of a point of the space.
 

@@ -131,6 +131,12 @@ def test_the_space_of_realmlp_comes_back():
         each.prepare(X)
         found.append(each.generate(None, 1, [])[0].hyperparameters())
     assert found[0] == found[1] and found[0]["kind"] == "realmlp"
+    # What it tries first is what is tried without tuning.
+    usual = an.generators.Tabular(["realmlp"])
+    usual.prepare(X)
+    wanted = usual.generate(None, 1, [])[0].hyperparameters()
+    assert {name: found[0][name] for name in wanted} == wanted
+    assert made.generate(None, 1, [])[0].hyperparameters() == found[0]
 
 
 def test_what_it_refuses(reports, monkeypatch):
