@@ -19,12 +19,12 @@ def loss_units(context: SearchContext, members: list[Member]) -> list[float]:
     unit. Any other one is trained as `keras.Model.fit` trains it, so that a learning rate, and the
     weight of a regularizer, mean what they mean there.
     """
-    return [
-        context.loss_unit
-        if any(layer.name == TARGET_SCALE for layer in member.model.layers)
-        else 1.0
-        for member in members
-    ]
+    return [context.loss_unit if _is_rescaled(member) else 1.0 for member in members]
+
+
+def _is_rescaled(member):
+    kind = keras.layers.Rescaling
+    return any(isinstance(x, kind) and x.name == TARGET_SCALE for x in member.model.layers)
 
 
 def penalties(

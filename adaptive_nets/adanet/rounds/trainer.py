@@ -239,7 +239,7 @@ def finite_together(gradients: Sequence[Any]) -> list[Any]:
     """
     given = [g for g in gradients if g is not None]
     dense = [g.values if isinstance(g, tf.IndexedSlices) else g for g in given]
-    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in dense])
+    finite = tf.reduce_all([True, *(tf.reduce_all(tf.math.is_finite(g)) for g in dense)])
     overflown = tf.distribute.get_replica_context().all_reduce(
         tf.distribute.ReduceOp.SUM, tf.where(finite, 0.0, 1.0)
     )

@@ -2,7 +2,12 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from typing import Any, Self
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
 
 from adaptive_nets._checks import show
 from adaptive_nets.automl.clusters.shares import Shares
@@ -15,6 +20,8 @@ from adaptive_nets.data.tables.source import TableSource
 
 # Arguments that may differ from process to process.
 _OWN = ("model_dir", "verbose", "distribute")
+# Arrays of more values, such as the rows themselves, are not compared here.
+_COMPARED = 10_000
 
 
 class FitsTogether:
@@ -57,6 +64,12 @@ class FitsTogether:
 
 
 def _told(value):
-    """Returns a value as other processes compare it: those of many parts by their type."""
-    plain = value is None or isinstance(value, str | int | float)
-    return show(value) if plain else type(value).__name__
+    """Returns a value as other processes compare it: large tables by their type alone."""
+    if value is None or isinstance(value, str | int | float):
+        return show(value)
+    if isinstance(value, np.ndarray | pd.DataFrame) and value.size <= _COMPARED:
+        value = np.asarray(value).tolist()
+    if not isinstance(value, Mapping | list | tuple):
+        return type(value).__name__
+    text = repr(value)
+    return text if len(text) < 200 else f"{text[:100]}... with checksum {crc32(text.encode()):08x}"

@@ -29,7 +29,7 @@ class Process:
 
     def address(self) -> str:
         """Returns where the others find it, and gets ready to meet them."""
-        import tensorflow  # noqa: F401 - whoever comes to the meeting late keeps the others waiting
+        import tensorflow  # noqa: F401 - its import takes seconds, and the others would wait
         from ray.util import get_node_ip_address
 
         host = get_node_ip_address()

@@ -69,7 +69,7 @@ def open_shared(given: Any) -> TableSource:
         given: Paths of Parquet files.
 
     Raises:
-        ValueError: They are no such files, a file is damaged, or they are not of one table.
+        ValueError: They are not Parquet files, a file is damaged, or their columns differ.
         OSError: A file cannot be read.
     """
     if isinstance(given, TableSource):

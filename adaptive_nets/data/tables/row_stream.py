@@ -82,7 +82,7 @@ class RowStream:
     def places(self, steps: int) -> np.ndarray:
         """Returns which rows of a part each step reads, `[steps, batch_size]`.
 
-        Rows that other processes read have the place 0: it is they who look at them.
+        Rows that other processes read have the place 0, which this process does not use.
 
         Args:
             steps: Number of steps that a part is for.

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from adaptive_nets.automl import AutoClassifier
 from adaptive_nets.automl.clusters.shares import Shares
 from adaptive_nets.automl.clusters.together import Together
 from adaptive_nets.automl.judging.division import Division
@@ -318,3 +319,20 @@ def test_what_cannot_be_shared_is_refused(tmp_path, monkeypatch, given):
     (tmp_path / "table.csv").write_text("a\n1\n")
     with pytest.raises(ValueError, match="need it in Parquet files"):
         open_shared(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("class_weight", [{"yes": 2.0, "no": 1.0}, {"yes": 3.0, "no": 1.0}]),
+        ("costs", [np.array([[0, 1], [5, 0]]), np.array([[0, 1], [6, 0]])]),
+    ],
+)
+def test_other_arguments_in_one_process_are_refused_in_all(folder, name, values):
+    def begin(together):
+        model = AutoClassifier(**{name: values[together.rank]}, seed=0, verbose=0)
+        model._begun(str(folder), "label", None, Division(), together)
+
+    for error in run_together(2, begin):
+        with pytest.raises(ValueError, match=f"other {name} in process 1 than in the chief"):
+            raise error
