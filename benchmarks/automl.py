@@ -26,6 +26,8 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
+import joblib
+
 from benchmarks.tabular import ablation, distilled, others, summary, systems, tasks
 from benchmarks.tabular.kept import add, in_process, read
 from benchmarks.tabular.measures import measure
@@ -54,7 +56,7 @@ def job(name, system, seed, seconds, data_dir=None, most=None):
     served = getattr(predict, "served", dict)()
     return {
         "table": name, "system": system, "seed": seed, "seconds": seconds, "task": split.task,
-        "taken": round(taken, 2), "peak": peak,
+        "taken": round(taken, 2), "peak": peak, "cores": joblib.cpu_count(),
         **measure(split.task, truth, predicted, split.classes), **served,
     }  # fmt: skip
 
