@@ -37,6 +37,7 @@ from adaptive_nets.automl.reporting.reports import Reports
 from adaptive_nets.automl.streaming.estimators import FitsSources
 from adaptive_nets.automl.targets import Target
 from adaptive_nets.data.columns.alignment import check_aligned
+from adaptive_nets.data.encoding.unseen import check_seen
 from adaptive_nets.data.tables.source import TableSource
 from adaptive_nets.data.tables.table import read_table
 
@@ -155,8 +156,7 @@ class AutoEstimator(
         fitting = Fitting(settings, target, column, division, callbacks, asked, together)
         valid = None
         if validation_data is not None:
-            text = [name for name in rows.x if rows.x[name].dtype == object]
-            read = reader_for(target, list(rows.x), text)
+            read = reader_for(target, list(rows.x), rows.x.select_dtypes(object).columns)
             valid = self._held_out(validation_data, target, read)
         self._fitted = fitting.run(rows, valid)
         return self._kept_in(settings.model_dir, together)
@@ -187,7 +187,8 @@ class AutoEstimator(
 
     def _table(self, X):
         """Returns features to predict, with the text columns of a file as text."""
-        return feature_table(self, X, learn=False, read=self._reader())
+        table = feature_table(self, X, learn=False, read=self._reader())
+        return check_seen(self._fitted.model, table)
 
     def _with_target(self, X, y):
         """Returns features, labels, and the target's name."""
@@ -197,8 +198,8 @@ class AutoEstimator(
 
     def _judged(self, X, y, weights):
         """Returns labelled rows to judge the model by."""
-        table, labels, _ = self._with_target(X, y)
-        rows = self._labelled(table, labels, weights, learn=False, read=self._reader())
+        rows = self._labelled(*self._with_target(X, y)[:2], weights, False, self._reader())
+        check_seen(self._fitted.model, rows.x)
         return rows.with_labels(self._fitted.target.plain(rows.y))
 
     def _reader(self):

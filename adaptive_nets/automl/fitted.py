@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+from sklearn.exceptions import NotFittedError
 
 from adaptive_nets._checks import show
 from adaptive_nets._dtypes import whole_dtype
@@ -344,7 +345,7 @@ class HoldsFitted:
 
     def _known(self, name) -> Fitted:
         if "_fitted" not in self.__dict__:
-            raise AttributeError(f"{name} is known once fit has been called.")
+            raise NotFittedError(f"{name} is known once fit has been called.")
         return self._fitted
 
 

@@ -85,6 +85,18 @@ def test_a_column_without_a_name_is_found_at_another_place(fitted, mixed):
     np.testing.assert_array_equal(fitted.predict_proba(turned), expected)
 
 
+@pytest.mark.filterwarnings("ignore:Columns without a name")
+def test_categories_that_are_written_differently_are_named_at_every_door(fitted, mixed):
+    other = mixed.assign(numbers=mixed["numbers"] + "!")
+    for door in (
+        lambda: fitted.predict(other),
+        lambda: fitted.evaluate(other, LABELS),
+        lambda: fitted.predict_proba(other.rename(columns={"": "column_3"}).to_dict("list")),
+    ):
+        with pytest.warns(UserWarning, match="'numbers' has no value .* Are they written"):
+            door()
+
+
 def test_a_name_that_is_no_text_is_asked_for_as_text():
     table = pd.DataFrame({0: NUMBERS, 1: LABELS, ("y", ""): LABELS})
     for name in (1, ("y", "")):

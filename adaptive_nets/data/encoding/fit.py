@@ -157,14 +157,15 @@ def _parts(plan, seconds):
 def _known_keys(plan, columns, values):
     """Returns the keys of all known values, ascending, and their codes."""
     rows, found, codes = len(next(iter(columns.values()))), [], []
-    for place, given in enumerate(_category_values(plan, columns, values)):
-        distinct, counts = given
+    # Columns are told apart by their places among the encoded ones, in the order of the table.
+    places = {name: place for place, name in enumerate([*plan.categories, *plan.codes])}
+    for name, distinct, counts in _category_values(plan, columns, values):
         order = np.lexsort((np.arange(len(counts)), -counts))[:MOST_VALUES]
         distinct, counts = distinct[order], counts[order]
         rank = keys.FIRST + np.arange(len(order), dtype="int32")
         rare = counts < max(2, RARE_SHARE * rows)
         codes.append(np.where(rare, np.int32(keys.RARE), rank))
-        found.append(keys.salted(_keys(distinct), place))
+        found.append(keys.salted(keys.keys_of(distinct), places[name]))
     found = np.concatenate([np.empty(0, "int64"), *found])
     codes = np.concatenate([np.empty(0, "int32"), *codes])
     if not len(found) and (plan.categories or plan.codes):
@@ -174,27 +175,21 @@ def _known_keys(plan, columns, values):
 
 
 def _category_values(plan, columns, values):
-    """Yields the different values of each category and code, ascending, and how often they are."""
+    """Yields each category and code: its key, its values, ascending, and how often they are."""
     import pandas as pd
 
     for name in plan.words:
         counts = pd.Series(columns[name][:, 0], dtype=object).value_counts(sort=False)
         there = ~is_missing_word(counts.index.to_numpy(object), MISSING_CATEGORIES)
         counts = counts[there].sort_index()
-        yield counts.index.to_numpy(object), counts.to_numpy()
+        yield name, counts.index.to_numpy(object), counts.to_numpy()
     places = {name: place for place, name in enumerate(plan.numbers)}
     for name in [*plan.float_categories, *plan.whole_categories, *plan.codes]:
         whole = name in plan.whole_categories or name in plan.whole_codes
         floats = name in plan.float_categories
         column = columns[name][:, 0] if whole or floats else values[:, places[name]]
         there = column != MISSING_INTEGER if whole else ~np.isnan(column)
-        yield np.unique(column[there], return_counts=True)
-
-
-def _keys(distinct):
-    if distinct.dtype == object:
-        return keys.text_keys(tf.constant(distinct.tolist(), "string")).numpy()
-    return distinct if distinct.dtype.kind == "i" else (distinct + 0.0).view("int64")
+        yield name, *np.unique(column[there], return_counts=True)
 
 
 def _length(plan, columns):

@@ -28,6 +28,13 @@ def float_keys(values: tf.Tensor) -> tf.Tensor:
     return tf.bitcast(values + tf.zeros((), values.dtype), "int64")
 
 
+def keys_of(values: np.ndarray) -> np.ndarray:
+    """Returns the keys of strings, float64 or int64 numbers, of the same shape."""
+    if values.dtype == object:
+        return text_keys(tf.constant(values.tolist(), "string")).numpy()
+    return values if values.dtype.kind == "i" else (values + 0.0).view("int64")
+
+
 def salted(keys: Any, column: int | None = None) -> Any:
     """Returns keys that are each column's own.
 
