@@ -17,7 +17,7 @@ JAX_TESTS += $(addprefix tests/energy/test_,exact.py)
 # Trains with JAX alone.
 JAX_TESTS += tests/research/test_quick.py
 LOWEST := .venv-lowest
-LOWEST_TOOLS := hypothesis psutil pytest scikit-learn
+LOWEST_TOOLS := hypothesis polars psutil pytest scikit-learn
 LOWEST_TESTS := $(addprefix tests/,files ground security heads graphs keras_internals majority/test_layers.py)
 LOWEST_TESTS += $(addprefix tests/data/test_,preprocessing.py rows.py spool.py weights.py)
 LOWEST_TESTS += $(addprefix tests/growth/test_,actions.py deepen.py distill.py fuse.py widen.py)
@@ -86,7 +86,7 @@ lint: venv ## format, lint and the floors
 lowest: ## the core of the tests on the declared minimum of each dependency
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(PYTHON) tests/lowest.py > $(LOWEST)/constraints.txt
-	$(LOWEST)/bin/python -m pip install -qq --constraint $(LOWEST)/constraints.txt --editable . $(LOWEST_TOOLS)
+	$(LOWEST)/bin/python -m pip install -qq --constraint $(LOWEST)/constraints.txt --editable '.[probability]' $(LOWEST_TOOLS)
 	$(LOWEST)/bin/python -m pytest -p no:cacheprovider $(LOWEST_TESTS)
 
 coverage-table: venv ## try every growth verb on all models of the table, and write docs/coverage.md

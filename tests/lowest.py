@@ -10,7 +10,9 @@ import tomllib
 PYPROJECT = pathlib.Path(__file__).resolve().parents[1] / "pyproject.toml"
 
 # What the tests that `make lowest` runs need besides the package itself.
-TOOLS = ("hypothesis", "psutil", "pytest", "scikit-learn")
+TOOLS = ("hypothesis", "polars", "psutil", "pytest", "scikit-learn")
+# Optional dependencies that they need too.
+EXTRA = "probability"
 
 _BOUND = re.compile(r"([\w.-]+)>=([\w.]+)")
 
@@ -22,8 +24,10 @@ def lowest(text: str) -> list[str]:
         ValueError: A dependency declares something else than a minimum.
     """
     project = tomllib.loads(text)["project"]
-    tools = [d for d in project["optional-dependencies"]["dev"] if _split(d)[0] in TOOLS]
-    return ["==".join(_split(each)) for each in [*project["dependencies"], *tools]]
+    optional = project["optional-dependencies"]
+    tools = [each for each in optional["dev"] if _split(each)[0] in TOOLS]
+    listed = [*project["dependencies"], *tools, *optional.get(EXTRA, ())]
+    return ["==".join(_split(each)) for each in listed]
 
 
 def _split(declared):
