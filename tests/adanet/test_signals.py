@@ -19,6 +19,9 @@ def handlers():
     before = {
         name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
     }
+    # What started the tests, such as nohup, may have them ignored.
+    for name in before.keys() - {signal.SIGINT}:
+        signal.signal(name, signal.SIG_DFL)
     yield
     for name, handler in before.items():
         signal.signal(name, handler)
