@@ -5,12 +5,12 @@ from typing import Any
 
 import keras
 
-from adaptive_nets.graphs.inventory import graph_nodes, is_made_of_graph
+from adaptive_nets.graphs.inventory import graph_nodes
 from adaptive_nets.graphs.read import PLAIN_MODELS, functional
 from adaptive_nets.graphs.rebuild import GraphBuilder, Known, call_as, keep_frozen
 from adaptive_nets.graphs.scope import again, keep_name
 from adaptive_nets.graphs.state import Pair, by_path, carry_state, keep_paths, weight_pairs
-from adaptive_nets.keras_internals import layers_in
+from adaptive_nets.keras_internals import has_graph, layers_in
 
 
 class Copier(GraphBuilder):
@@ -47,10 +47,13 @@ class Copier(GraphBuilder):
         """Notes where layers stand: in the graph, or in a layer of it that made them for itself."""
         if not isinstance(operation, keras.Layer):
             return
-        is_model = is_made_of_graph(operation) or isinstance(operation, keras.Sequential)
-        inside = {"": operation} if is_model else by_path(operation)
+        inside = {"": operation} if self.by_graph(operation) else by_path(operation)
         given = [x for each in inside.values() for x in held_arguments(each).values()]
         given_ids = {id(each) for x in given if id(x) in calls for each in layers_in(x)}
+        row = isinstance(operation, keras.Sequential) and operation.built
+        if len(inside) > 1 and (row or has_graph(operation)):
+            # What a model of a class of its own calls, it made for itself.
+            given_ids -= {id(node.operation) for node in graph_nodes(operation)}
         for path, layer in inside.items():
             known = self._standing.setdefault(id(layer), (operation, path))
             if known[0] is layer and path and id(layer) not in given_ids:
@@ -78,11 +81,15 @@ class Copier(GraphBuilder):
         other, path = self._standing.get(id(operation), (operation, ""))
         return None if other is operation else _at(self.layer(other), path)
 
+    def by_graph(self, operation: Any) -> bool:
+        """Whether a model in the model is copied call by call, as plain ones are."""
+        return type(operation) in PLAIN_MODELS
+
     def layer(self, operation: Any) -> Any:
-        """The copy of a layer, made once; a plain model in the model is copied call by call."""
+        """The copy of a layer, made once."""
         if id(operation) not in self.layers:
             new = self._held_copy(operation)
-            if new is None and type(operation) in PLAIN_MODELS:
+            if new is None and self.by_graph(operation):
                 new = self.model_inside(operation)
             elif new is None:
                 new = self.made(operation)

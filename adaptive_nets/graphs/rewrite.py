@@ -41,11 +41,9 @@ class Rewriter(Copier):
         self.inside = inside
         self.holds = holds
 
-    def layer(self, operation: Any) -> Any:
-        known = id(operation) in self.layers
-        if not known and is_made_of_graph(operation) and self.holds(operation):
-            self.layers[id(operation)] = self.model_inside(operation)
-        return super().layer(operation)
+    def by_graph(self, operation: Any) -> bool:
+        changes = is_made_of_graph(operation) and self.holds(operation)
+        return changes or super().by_graph(operation)
 
     def made(self, operation: Any) -> Any:
         if not isinstance(operation, keras.Layer) or not self.holds(operation):

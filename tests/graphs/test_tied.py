@@ -78,6 +78,19 @@ class Own(layers.Layer):
         return ops.relu(self.dense(x))
 
 
+@register
+class Body(keras.Model):
+    """A Functional model of a class of its own, which its configuration makes again as a whole."""
+
+    def __init__(self, units=3, **kwargs):
+        inputs, encoder = keras.Input((6,)), layers.Dense(units, "relu", name="encoder")
+        super().__init__(inputs, layers.Dense(3, "relu")(encoder(inputs)), **kwargs)
+        self.units, self.encoder = units, encoder
+
+    def get_config(self):
+        return {"name": self.name, "units": self.units}
+
+
 def decoder(kind):
     def after(x):
         encoder = layers.Dense(3, "relu")
@@ -96,6 +109,11 @@ def own(x):
     return layer.dense(layer(x))
 
 
+def body(x):
+    model = Body(name="body")
+    return Transposed(model.encoder)(model(x))
+
+
 def steps(x):
     dense = layers.Dense(6, "relu")
     rows = layers.TimeDistributed(dense)(layers.RepeatVector(2)(x))
@@ -107,6 +125,7 @@ CASES = {
     "loadable": decoder(Loadable),
     "around": around,
     "own": own,
+    "body": body,
     "steps": steps,
 }
 VERBS = {

@@ -50,11 +50,13 @@ def mixed_outputs(
             )
     parts = [seen[id(model)] for model in models]
     found = []
-    for tensor, sources in zip(grown.outputs, zip(*parts, strict=True), strict=True):
+    one = functional(models[0]).outputs
+    for old, new, sources in zip(one, grown.outputs, zip(*parts, strict=True), strict=True):
         arrays = [keras.ops.convert_to_numpy(x).astype("float64") for x in sources]
         # Features that stand side by side are not on the last axis where a model moves them.
-        pairs = enumerate(zip(tensor.shape, arrays[0].shape, strict=True))
-        joined = [axis for axis, (size, one) in pairs if axis and size not in (None, one)]
+        # What a model gives may have other shapes than it says, but says so before and after.
+        pairs = enumerate(zip(old.shape, new.shape, strict=True))
+        joined = [axis for axis, (a, b) in pairs if axis and None not in (a, b) and a != b]
         if joined:
             found.append(np.concatenate(arrays, axis=joined[0]))
         else:
