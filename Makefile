@@ -86,7 +86,7 @@ lint: venv ## format, lint and the floors
 lowest: ## the core of the tests on the declared minimum of each dependency
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(PYTHON) tests/lowest.py > $(LOWEST)/constraints.txt
-	$(LOWEST)/bin/python -m pip install -qq --constraint $(LOWEST)/constraints.txt --editable '.[probability]' $(LOWEST_TOOLS)
+	$(LOWEST)/bin/python -m pip install -qq --constraint $(LOWEST)/constraints.txt --editable '.[probability,tune]' $(LOWEST_TOOLS)
 	$(LOWEST)/bin/python -m pytest -p no:cacheprovider $(LOWEST_TESTS)
 
 coverage-table: venv ## try every growth verb on all models of the table, and write docs/coverage.md

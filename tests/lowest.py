@@ -12,7 +12,7 @@ PYPROJECT = pathlib.Path(__file__).resolve().parents[1] / "pyproject.toml"
 # What the tests that `make lowest` runs need besides the package itself.
 TOOLS = ("hypothesis", "polars", "psutil", "pytest", "scikit-learn")
 # Optional dependencies that they need too.
-EXTRA = "probability"
+EXTRAS = ("probability", "tune")
 
 _BOUND = re.compile(r"([\w.-]+)>=([\w.]+)")
 
@@ -26,8 +26,8 @@ def lowest(text: str) -> list[str]:
     project = tomllib.loads(text)["project"]
     optional = project["optional-dependencies"]
     tools = [each for each in optional["dev"] if _split(each)[0] in TOOLS]
-    listed = [*project["dependencies"], *tools, *optional.get(EXTRA, ())]
-    return ["==".join(_split(each)) for each in listed]
+    extras = [each for extra in EXTRAS for each in optional.get(extra, ())]
+    return ["==".join(_split(each)) for each in [*project["dependencies"], *tools, *extras]]
 
 
 def _split(declared):

@@ -54,13 +54,14 @@ def test_it_is_the_distribution_that_scipy_knows(family):
     found = {k: v.numpy() for k, v in head.predictions(tf.constant(logits)).items()}
     np.testing.assert_allclose(found["mean"][:, 0], expected.mean(), rtol=1e-10)
     np.testing.assert_allclose(found["deviation"][:, 0], expected.std(), rtol=1e-10)
+    # Older versions of SciPy are no more exact than this.
     for column, level in enumerate(LEVELS):
         np.testing.assert_allclose(
-            found["quantiles"][:, column], expected.ppf(level), rtol=1e-9, atol=1e-12
+            found["quantiles"][:, column], expected.ppf(level), rtol=1e-8, atol=1e-12
         )
     python = head.distribution(logits)
     np.testing.assert_allclose(python.log_prob(y).numpy(), expected.logpdf(y), rtol=1e-10)
-    np.testing.assert_allclose(python.quantile(np.float64(0.3)), expected.ppf(0.3), rtol=1e-9)
+    np.testing.assert_allclose(python.quantile(np.float64(0.3)), expected.ppf(0.3), rtol=1e-8)
     np.testing.assert_allclose(python.stddev(), expected.std(), rtol=1e-9)
     drawn = python.sample(4000, seed=1).numpy()
     below = (drawn <= expected.ppf(0.3)).mean()
