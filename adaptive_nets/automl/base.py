@@ -151,12 +151,12 @@ class AutoEstimator(
         target = self._learn(rows.y, name)
         warn_of_like_classes(getattr(target, "labels", np.array([])), name)
         rows = rows.with_labels(target.plain(rows.y))
-        asked = self._asked(target, rows)
-        column = name if isinstance(y, str) else None
-        fitting = Fitting(settings, target, column, division, callbacks, asked, together)
+        asked, column = self._asked(target, rows), name if isinstance(y, str) else None
+        fitting = Fitting(settings, target, column, division, callbacks, asked, together, began)
         valid = None
         if validation_data is not None:
-            read = reader_for(target, list(rows.x), rows.x.select_dtypes(object).columns)
+            text = [name for name in rows.x if rows.x[name].dtype == object]
+            read = reader_for(target, list(rows.x), text)
             valid = self._held_out(validation_data, target, read)
         self._fitted = fitting.run(rows, valid)
         return self._kept_in(settings.model_dir, together)

@@ -50,10 +50,11 @@ LEAST_SEARCH = 3.0
 # Baselines take at most this share of the time, and without a limit so many seconds.
 _BASELINE_SHARE, _BASELINE_SECONDS = 0.1, 20.0
 # How long the encoding took to be traced tells how fast this machine is. So many times as long
-# takes the shortest search, which traces a round, trains and decides it; one of all kinds of
-# networks; and the end, which puts the model together, traces it and measures it.
-_SEARCH_TRACES, _WHOLE_TRACES, _CLOSING_TRACES = 10.0, 30.0, 2.0
-_CLOSING_SECONDS = 0.5
+# takes a short search in a folder, which traces a round, trains and decides it; and the end, which
+# puts the model together, traces it and measures it.
+_SEARCH_TRACES, _CLOSING_TRACES = 10.0, 2.0
+# What is served reads the held-out rows: of many, so many times as long as it takes to encode them.
+_CLOSING_SECONDS, _CLOSING_READS = 0.5, 3.0
 # A fit that can go on in its folder, perhaps with more time, proposes what suits so many seconds.
 _FOLDER_SECONDS = 60.0
 # So many rows are encoded sooner than a function is traced.
@@ -71,6 +72,7 @@ class Fitting:
         callbacks: Callbacks of the search. Defaults to none.
         asked: Weights of classes and costs of errors. Defaults to `None`: there are none.
         together: The processes that fit. Defaults to one that is alone.
+        began: When the time limit began to run, by `time.monotonic`. Defaults to `None`: now.
     """
 
     def __init__(
@@ -82,11 +84,12 @@ class Fitting:
         callbacks: Sequence[keras.callbacks.Callback] = (),
         asked: Asked | None = None,
         together: Together = ALONE,
+        began: float | None = None,
     ):
         self.settings, self.target, self.column = settings, target, column
         self.callbacks, self.asked, self.together = callbacks, asked or Asked(target), together
         self.division = division or Division()
-        self.began = time.monotonic()
+        self.began = time.monotonic() if began is None else began
         self.recorder = Recorder(settings.seed)
 
     def left(self) -> float:
@@ -128,7 +131,9 @@ class Fitting:
         encoder.traced(train.x.iloc[:2])
         traced = self.together.agree(time.monotonic() - started)
         board = self._board(valid)
+        started = time.monotonic()
         task = self.task(encoder, train, valid)
+        read = self.together.agree(time.monotonic() - started)
         baselines = [
             dataclasses.replace(each, outputs=self.asked.as_they_are(each.outputs))
             for each in fit_baselines(task, self._baseline_seconds())
@@ -139,13 +144,13 @@ class Fitting:
         self.recorder.mark("encoding, baselines")
         known = None if stream is None else task.x
         closing = _CLOSING_SECONDS + _CLOSING_TRACES * traced
-        if self.left() < closing + _SEARCH_TRACES * traced:
+        closing += _CLOSING_READS * max(0.0, read - traced)
+        kinds = self.kinds(len(train.x), (self.left() - closing) / max(traced, 1e-6))
+        if not kinds:
             return self._linear(schema, train, valid, "time limit", encoder, board)
-        several = self.left() - closing > _WHOLE_TRACES * traced
         searching = Searching(
-            self.settings, self.target, schema, encoder.model, linear.model,
-            self.kinds(len(train.x), several), self.callbacks, known,
-            self.together, self.division.groups is not None,
+            self.settings, self.target, schema, encoder.model, linear.model, kinds,
+            self.callbacks, known, self.together, self.division.groups is not None,
         )  # fmt: skip
         weigh = self.asked.weigh
         searching.run(weigh(train), weigh(valid), self.left() - closing, stream)
@@ -157,19 +162,19 @@ class Fitting:
         fitted.rows = KeptRows.of(train, valid)
         return fitted
 
-    def kinds(self, rows: int, several: bool) -> list[str]:
-        """Returns the kinds of networks to try.
+    def kinds(self, rows: int, traces: float) -> list[str]:
+        """Returns the kinds of networks to try; none if there is no time for any.
 
         With a `model_dir` they do not depend on the time limit: a search that goes on with another
         one must propose what it proposed before.
 
         Args:
             rows: Number of training rows.
-            several: Whether there is time to set up networks of several kinds.
+            traces: How many times the encoding could be traced in the time that is left.
         """
         if self.settings.model_dir is not None:
-            return kinds_within(_FOLDER_SECONDS, rows)
-        return kinds_within(self.settings.seconds, rows, several)
+            return kinds_within(_FOLDER_SECONDS, rows) if traces > _SEARCH_TRACES else []
+        return kinds_within(self.settings.seconds, rows, traces)
 
     def _chosen(self, searching, linear, board, encoder, left, known):
         """Returns the model that is best by the metric on the held-out rows."""

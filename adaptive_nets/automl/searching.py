@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 _MOST_ENSEMBLES = 4
 # A round that begins with TabMs takes about so many seconds for each row until they have learnt.
 _TABM_SECONDS = 2.5e-3
+# The times to trace the encoding in which networks of all kinds are set up, trained and judged,
+# those of RealMLP, and those of TabM or wide ones: with few rows, more for so many, and at most.
+_ALL_TRACES, _REALMLP_TRACES = 30.0, 15.0
+_LEAST_TRACES, _ROWS_A_TRACE, _MOST_TRACES = 6.5, 5000, 10.0
 
 
 class _KeepEnsembles(SearchCallback):
@@ -179,17 +183,23 @@ class Searching:
             yield "the best single network", Choice("single"), search.best_single
 
 
-def kinds_within(seconds: float, rows: int, several: bool = True) -> list[str]:
+def kinds_within(seconds: float, rows: int, traces: float = math.inf) -> list[str]:
     """Returns the kinds of networks to try, those that learn soonest first if time is short.
 
     Args:
         seconds: Time for the search, perhaps infinite.
         rows: Number of training rows.
-        several: Whether there is time to set up networks of several kinds. Defaults to `True`.
+        traces: How many times the encoding could be traced in that time, which says how fast this
+            machine is. Where that is too seldom to set up networks of all kinds, it is the first
+            kind that can be set up, or none. Defaults to infinitely many.
     """
     short = seconds <= _TABM_SECONDS * rows
     kinds = ["realmlp", "wide", "tabm"] if short else ["tabm", "realmlp", "wide"]
-    return kinds if several else kinds[:1]
+    if traces > _ALL_TRACES:
+        return kinds
+    least = min(_MOST_TRACES, _LEAST_TRACES + rows / _ROWS_A_TRACE)
+    needed = {"realmlp": _REALMLP_TRACES, "tabm": least, "wide": least}
+    return [kind for kind in kinds if traces > needed[kind]][:1]
 
 
 def batch_size(rows: int) -> int:

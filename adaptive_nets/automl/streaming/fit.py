@@ -206,8 +206,8 @@ def fit_source(
     if schema is None:
         schema = rows.drawn.amend(Schema.infer(sample.x, kinds=division.kinds))
         settings = dataclasses.replace(settings, schema=schema)
-    fitting = Fitting(settings, target, target.name, division, callbacks, asked, shares.together)
-    fitting.began = began
+    together = shares.together
+    fitting = Fitting(settings, target, target.name, division, callbacks, asked, together, began)
     fitted = fitting.run(sample, valid, rows.stream(schema, sample, asked))
     place = fitted.board.index[-1]
     fitted.board.loc[place, "note"] += (
