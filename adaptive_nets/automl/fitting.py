@@ -51,8 +51,8 @@ LEAST_SEARCH = 3.0
 _BASELINE_SHARE, _BASELINE_SECONDS = 0.1, 20.0
 # How long the encoding took to be traced tells how fast this machine is. So many times as long
 # takes a short search in a folder, which traces a round, trains and decides it; and the end, which
-# puts the model together, traces it and measures it.
-_SEARCH_TRACES, _CLOSING_TRACES = 10.0, 2.0
+# puts the model together, traces it, unless few rows are held out, and measures it.
+_SEARCH_TRACES, _CLOSING_TRACES, _FEW_TRACES = 10.0, 2.0, 0.7
 # What is served reads the held-out rows: of many, so many times as long as it takes to encode them.
 _CLOSING_SECONDS, _CLOSING_READS = 0.5, 3.0
 # A fit that can go on in its folder, perhaps with more time, proposes what suits so many seconds.
@@ -143,7 +143,8 @@ class Fitting:
         linear = next(each for each in baselines if each.model is not None)
         self.recorder.mark("encoding, baselines")
         known = None if stream is None else task.x
-        closing = _CLOSING_SECONDS + _CLOSING_TRACES * traced
+        many = len(valid.y) > _FEW_ROWS
+        closing = _CLOSING_SECONDS + (_CLOSING_TRACES if many else _FEW_TRACES) * traced
         closing += _CLOSING_READS * max(0.0, read - traced)
         kinds = self.kinds(len(train.x), (self.left() - closing) / max(traced, 1e-6))
         if not kinds:
