@@ -49,11 +49,11 @@ from adaptive_nets.data.tables.row_stream import RowStream
 LEAST_SEARCH = 3.0
 # Baselines take at most this share of the time, and without a limit so many seconds.
 _BASELINE_SHARE, _BASELINE_SECONDS = 0.1, 20.0
-# How long the encoding took to be traced tells how fast this machine is. So many times as long
-# takes a short search in a folder, which traces a round, trains and decides it; and the end, which
-# puts the model together, traces it, unless few rows are held out, and measures it.
+# How long the encoding took to be traced tells how fast this machine is. These are times in that
+# unit: of a short search in a folder, which traces a round, trains and decides it; and of the end,
+# which puts the model together, traces it unless few rows are held out, and measures it.
 _SEARCH_TRACES, _CLOSING_TRACES, _FEW_TRACES = 10.0, 2.0, 0.7
-# What is served reads the held-out rows: of many, so many times as long as it takes to encode them.
+# To predict many held-out rows takes so many times as long as to encode them.
 _CLOSING_SECONDS, _CLOSING_READS = 0.5, 3.0
 # A fit that can go on in its folder, perhaps with more time, proposes what suits so many seconds.
 _FOLDER_SECONDS = 60.0
@@ -171,7 +171,7 @@ class Fitting:
 
         Args:
             rows: Number of training rows.
-            traces: How many times the encoding could be traced in the time that is left.
+            traces: How often the encoding could be traced in the time that is left.
         """
         if self.settings.model_dir is not None:
             return kinds_within(_FOLDER_SECONDS, rows) if traces > _SEARCH_TRACES else []

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 _MOST_ENSEMBLES = 4
 # A round that begins with TabMs takes about so many seconds for each row until they have learnt.
 _TABM_SECONDS = 2.5e-3
-# The times to trace the encoding in which networks of all kinds are set up, trained and judged,
-# those of RealMLP, and those of TabM or wide ones: with few rows, more for so many, and at most.
+# The time that the shortest search takes, counted in times that the encoding takes to be traced:
+# with networks of all kinds, with RealMLP alone, and with TabM or wide networks alone. The last
+# grows by one for each `_ROWS_A_TRACE` rows, up to `_MOST_TRACES`.
 _ALL_TRACES, _REALMLP_TRACES = 30.0, 15.0
 _LEAST_TRACES, _ROWS_A_TRACE, _MOST_TRACES = 6.5, 5000, 10.0
 
@@ -189,9 +190,9 @@ def kinds_within(seconds: float, rows: int, traces: float = math.inf) -> list[st
     Args:
         seconds: Time for the search, perhaps infinite.
         rows: Number of training rows.
-        traces: How many times the encoding could be traced in that time, which says how fast this
-            machine is. Where that is too seldom to set up networks of all kinds, it is the first
-            kind that can be set up, or none. Defaults to infinitely many.
+        traces: How often the encoding could be traced in that time, which tells how fast this
+            machine is. If there is no time to set up networks of all kinds, only the first kind
+            for which there is time is returned, or none. Defaults to infinity.
     """
     short = seconds <= _TABM_SECONDS * rows
     kinds = ["realmlp", "wide", "tabm"] if short else ["tabm", "realmlp", "wide"]

@@ -52,7 +52,7 @@ class Copier(GraphBuilder):
         given_ids = {id(each) for x in given if id(x) in calls for each in layers_in(x)}
         row = isinstance(operation, keras.Sequential) and operation.built
         if len(inside) > 1 and (row or has_graph(operation)):
-            # What a model of a class of its own calls, it made for itself.
+            # A model of a class of its own has made the layers that its graph calls.
             given_ids -= {id(node.operation) for node in graph_nodes(operation)}
         for path, layer in inside.items():
             known = self._standing.setdefault(id(layer), (operation, path))

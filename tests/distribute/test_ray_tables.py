@@ -49,7 +49,7 @@ def test_two_processes_of_ray_find_what_one_does(cluster, tmp_path, monkeypatch)
     found = model(placement=on_two, model_dir=folder).fit(rows, "amount")
     monkeypatch.setattr(opening, "MEMORY_LIMIT", 0)
     alone = model().fit(rows, "amount")
-    # Whether a last round has improved a little or not at all, rounding decides.
+    # Rounding decides whether the last round has improved a little or not at all.
     _, _, rows_read = found.leaderboard()["note"].iloc[-1].partition("; ")
     assert rows_read and alone.leaderboard()["note"].iloc[-1].endswith(rows_read)
     np.testing.assert_allclose(

@@ -20,14 +20,14 @@ from adaptive_nets.keras_internals import layers_in
 _Table = TypeVar("_Table", pd.DataFrame, TableSource)
 # Fewer values may well all be new.
 _LEAST_VALUES = 10
-# So many rows are looked at.
+# The first rows are enough to tell.
 _MOST_ROWS = 1000
 
 
 def check_seen(model: keras.Model, table: _Table) -> _Table:
-    """Warns of categories all of whose values are new, such as "male" where "Male" was learnt.
+    """Warns of categories without any known value, such as "male" where "Male" was learnt.
 
-    Ten values at least must be there, and the first 1,000 rows are looked at. Returns the table.
+    Looks at the first 1,000 rows, and only at columns with ten values or more. Returns the table.
 
     Args:
         model: A model of raw columns. One without a `TableEncoding` is left alone.

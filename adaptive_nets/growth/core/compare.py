@@ -54,7 +54,7 @@ def mixed_outputs(
     for old, new, sources in zip(one, grown.outputs, zip(*parts, strict=True), strict=True):
         arrays = [keras.ops.convert_to_numpy(x).astype("float64") for x in sources]
         # Features that stand side by side are not on the last axis where a model moves them.
-        # What a model gives may have other shapes than it says, but says so before and after.
+        # Computed shapes may differ from the stated ones, so the stated ones are compared.
         pairs = enumerate(zip(old.shape, new.shape, strict=True))
         joined = [axis for axis, (a, b) in pairs if axis and None not in (a, b) and a != b]
         if joined:
