@@ -3,7 +3,7 @@
     python benchmarks/automl.py --data_dir DIR [--systems a,b] [--tables a,b] [--seconds 120,20]
     python benchmarks/automl.py --ablation --data_dir DIR [--systems a,b] [--seconds 60]
     python benchmarks/automl.py --distilled --data_dir DIR [--tables a,b] [--seconds 30] [--size 64]
-    python benchmarks/automl.py [--ablation|--distilled] --summary
+    python benchmarks/automl.py [--ablation|--distilled] --summary [--systems a,b] [--seeds 0]
     python benchmarks/automl.py [--ablation|--distilled] --quick
 
 Each fit runs in a process of its own, and each result is added to `automl.json` (of an ablation,
@@ -114,6 +114,19 @@ def wanted(given):
     ]
 
 
+def _chosen(result, given):
+    """Whether a summary is asked of a result."""
+    chosen = {
+        "system": given.systems, "table": given.tables, "seed": given.seeds,
+        "seconds": given.seconds and key(result)[-1] and given.seconds,
+    }  # fmt: skip
+    return all(
+        str(result[name]).removesuffix(".0") in asked.split(",")
+        for name, asked in chosen.items()
+        if asked
+    )
+
+
 def _distilled(given):
     """What distilled networks lose and save; returns all results."""
     if given.quick:
@@ -149,7 +162,7 @@ def main(argv=None):
             continue
         add(result, file, key)
         print(" ".join(map(str, each.values())) + f": {result['loss']:.4g}", flush=True)
-    found = read(file)
+    found = [each for each in read(file) if not given.summary or _chosen(each, given)]
     print(show(found))
     return found
 

@@ -11,25 +11,27 @@ BASE = "hist_gradient_boosting"
 
 
 def losses(results: list[dict]) -> pd.DataFrame:
-    """Mean loss by table and system; a system that is given a time has a column for each."""
+    """Loss by table, split and system; a system that is given a time has a column for each."""
     frame = pd.DataFrame(results)
     timed = frame["system"].str.partition(":")[0].isin(TIMED)
     names = frame["system"] + np.where(timed, frame["seconds"].map(" {:g} s".format), "")
-    return frame.assign(system=names).pivot_table("loss", "table", "system")
+    return frame.assign(system=names).pivot_table("loss", ["table", "seed"], "system")
 
 
 def figures(results: list[dict]) -> pd.DataFrame:
-    """Figures over all tables, one row a system, the best first.
+    """Figures over all splits of tables, one row a system, the best first.
 
-    `rank` is the mean rank among the systems; `ratio` is the geometric mean of the loss divided by
-    boosting's, and `better` the share of tables on which it is lower; `seconds` are medians.
+    `rank` is the mean rank among the systems on splits that all of them have; `ratio` is the
+    geometric mean of the loss divided by boosting's (without it, by the first system's), and
+    `better` the share of splits on which it is lower; `seconds` are medians.
     """
     found = losses(results)
-    ratios = found.div(found[BASE], axis=0)
+    base = BASE if BASE in found else found.columns[0]
+    ratios = found.div(found[base], axis=0)
     taken = pd.DataFrame(results).groupby("system")["taken"].median()
     rows = {
         name: {
-            "tables": int(found[name].notna().sum()),
+            "splits": int(found[name].notna().sum()),
             "rank": found.dropna().rank(axis=1)[name].mean(),
             "ratio": float(np.exp(np.log(ratios[name].dropna()).mean())),
             "better": float((ratios[name].dropna() < 1).mean()),
@@ -41,10 +43,11 @@ def figures(results: list[dict]) -> pd.DataFrame:
 
 
 def table(results: list[dict]) -> str:
-    """Losses by table, then the figures, as text."""
+    """Mean losses by table, then the figures, as text."""
     if not results:
         return "no results"
-    shown = losses(results).to_string(float_format="{:.4g}".format)
+    means = losses(results).groupby("table").mean()
+    shown = means.to_string(float_format="{:.4g}".format)
     return f"{shown}\n\n{figures(results).to_string(float_format='{:.3g}'.format)}"
 
 

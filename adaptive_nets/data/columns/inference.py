@@ -21,6 +21,7 @@ from adaptive_nets.data.columns.number_text import (
     CURRENCY,
     MISSING_CATEGORIES,
     MISSING_NUMBERS,
+    PERCENT,
     is_missing_word,
     is_style,
     likely_numbers,
@@ -310,6 +311,7 @@ def _numbers(name, distinct, counts, no_number, rows, chosen):
         # Telephone numbers and postcodes: 01 and 1 are not the same.
         return None
     values, _, _ = parse_numbers(words[~odd], style)
+    _check_percent(name, words[~odd], values, style)
     if _are_blurred(values) and not chosen:
         return None
     present = int(counts[~no_number][~odd].sum())
@@ -336,6 +338,19 @@ def _numbers(name, distinct, counts, no_number, rows, chosen):
         return Finding("ignore", "string", _UNIQUE_ID, style=style, **rest)
     found = _whole(name, "string", rest, style)
     return dataclasses.replace(found, reason=f"{reason}; {found.reason}")
+
+
+def _check_percent(name, texts, values, style):
+    """Warns of numbers with a percent sign among others without one, which may be a mistake."""
+    signed = np.array([PERCENT in text for text in texts])
+    other = ~signed & (values != 0)
+    if not style.endswith(PERCENT) and signed.any() and other.any():
+        warnings.warn(
+            f"Column '{name}' has numbers with a percent sign and without: {texts[signed][0]!r} is "
+            f"read as {values[signed][0]:g}, and {texts[other][0]!r} as {values[other][0]:g}. If "
+            "all are percentages, write the sign behind each of them.",
+            stacklevel=2,
+        )
 
 
 def _are_blurred(values):

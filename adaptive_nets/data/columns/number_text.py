@@ -22,6 +22,7 @@ _FEW, _MOST_ODD = 20, 0.01
 _BLANK = "[\\s\u00a0\u2009\u202f]"
 _GROUP = "[ '\u00a0\u2009\u2019\u202f]"
 _MINUS = "\u2212"
+_ZERO = f"^{_BLANK}*0+(?:[.,]0*)?{_BLANK}*$"
 # Behind the hours of a half of the day.
 HALF = r"[AaPp]\.?[Mm]\.?"
 # Each is a regular expression of RE2 and of Python, by the way in which 1234.5 is written; the
@@ -47,7 +48,8 @@ NEGATIVE = f"[({_MINUS}]"
 # A decimal comma.
 COMMA = ("1.234,5", "1 234,5")
 # What may stand behind every number of a column, such as kg, km/h or +.
-_UNIT = r"[A-Za-z\u00b0\u00b5\u00b2\u00b3/+'\"]{1,12}"
+PERCENT = "%"
+_UNIT = rf"[A-Za-z\u00b0\u00b5\u00b2\u00b3/+'\"]{{1,12}}|{PERCENT}"
 _BEFORE_UNIT = re.compile(rf"\d\.?{_BLANK}*({_UNIT}){_BLANK}*\Z")
 # Points between thousands look like decimal points. They are none where at least so many different
 # texts have groups of three digits behind a point, no text has others, and some have no point.
@@ -93,7 +95,9 @@ def number_pattern(style: str) -> str:
     sign = f"[+{_MINUS}-]"
     before = f"(?:{sign}?{CURRENCY}?{_BLANK}*|{CURRENCY}{_BLANK}*{sign})"
     if unit:
-        return f"^{_BLANK}*{sign}?{_BLANK}*{STYLES[style]}{unit_pattern(unit)}"
+        found = f"^{_BLANK}*{sign}?{_BLANK}*{STYLES[style]}{unit_pattern(unit)}"
+        # Without the sign, only 0 is the same.
+        return f"{found}|{_ZERO}" if unit == PERCENT else found
     number = f"{STYLES[style]}{_BLANK}*(?:%|{CURRENCY})?{_BLANK}*"
     in_brackets = rf"{CURRENCY}?{_BLANK}*\({_BLANK}*{CURRENCY}?{_BLANK}*{number}\)"
     return f"^{_BLANK}*(?:{before}{number}|{in_brackets}{_BLANK}*)$"
@@ -202,7 +206,7 @@ def parse_numbers(
     found = np.full(len(texts), np.nan)
     given = pd.Series(texts, dtype=object)[fits]
     style, unit = split_style(style)
-    if unit:
+    if unit not in ("", PERCENT):
         given = given.str.replace(unit_pattern(unit), "", regex=True)
     digits = given.str.replace(WASTE, "", regex=True).str.replace(NEGATIVE, "-", regex=True)
     if style == "1,234.5":
@@ -234,8 +238,17 @@ def write_numbers(values: np.ndarray, style: str) -> np.ndarray:
     Args:
         values: `[n]` finite numbers.
         style: One of `STYLES`, or one with a unit.
+
+    Raises:
+        ValueError: The unit is a percent sign and a number is not 0: whether .5 is 0.5% or 50%
+            depends on where it came from.
     """
     style, unit = split_style(style)
+    if unit == PERCENT and values.any():
+        raise ValueError(
+            "was written with percent signs in the training data, so a number without one may "
+            f"mean either. Write 0.5 as '0.5%' or as '50%'. Received: {values[values != 0][0]}"
+        )
     found = np.empty(len(values), dtype=object)
     for place, value in enumerate(values.tolist()):
         text = str(value) if isinstance(value, int) else np.format_float_positional(value, trim="-")

@@ -123,7 +123,11 @@ def _as_strings(column, kind, style, what, missing_share):
             raise ValueError(
                 f"{title(what)} must be finite. Received: infinity, first in row {row}."
             )
-        found[~column.absent] = write_numbers(values, style)
+        try:
+            found[~column.absent] = write_numbers(values, style)
+        except ValueError as error:
+            row = int(np.argmax(~column.absent & (column.values != 0)))
+            raise ValueError(f"{title(what)} {error}, first in row {row}.") from None
         return found
     found = texts(column)
     _report_unreadable(found, kind, style, what, missing_share)

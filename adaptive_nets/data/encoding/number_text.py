@@ -7,6 +7,7 @@ from adaptive_nets.data.columns.number_text import (
     COMMA,
     HALF,
     NEGATIVE,
+    PERCENT,
     WASTE,
     number_pattern,
     split_style,
@@ -24,7 +25,7 @@ def parse_numbers(texts: tf.Tensor, style: str) -> tf.Tensor:
     """
     fits = tf.strings.regex_full_match(texts, number_pattern(style))
     style, unit = split_style(style)
-    if unit:
+    if unit not in ("", PERCENT):
         texts = tf.strings.regex_replace(texts, unit_pattern(unit), "")
     found = tf.strings.regex_replace(tf.strings.regex_replace(texts, WASTE, ""), NEGATIVE, "-")
     if style == "1,234.5":

@@ -68,6 +68,7 @@ COLUMNS = {
     "binned": (pd.cut(NUMBER, 3).astype(object), "category", "string", False, ""),
     "huge": ([None, *(2**53 + 1 + 3 * NUMBER[1:]).tolist()], "number", "int64", True, ""),
     "weight": ([f"{k / 4} kg" for k in NUMBER], "number", "string", False, "written as 1234.5 kg"),
+    "rate": ([f"{k / 4}%" for k in NUMBER], "number", "string", False, "written as 1234.5 %"),
     "installs": ([f"{10 ** (k % 5):,}+" for k in NUMBER], "number", "string", True, "1,234.5 +"),
     "two units": (
         [f"{k} km" if k % 2 else f"{k} mi" for k in NUMBER],

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from adaptive_nets.data import Schema
+from adaptive_nets.data.columns.number_text import parse_numbers
 
 ROWS = 60
 K = np.arange(ROWS)
@@ -136,3 +137,36 @@ def test_seconds_are_known_as_such_after_json():
     assert again == SCHEMA
     styles = {f.name: f.style for f in again.features if f.dtype == "float64"}
     assert styles["elapsed"] == styles["clock"] == "h:m:s" and styles["number"] is None
+
+
+# Percentages ------------------------------------------------------------------------------------
+
+RATES = pd.DataFrame({"rate": [f"{k / 4:g}%" if k else "0" for k in K], "rest": K / 8})
+RATE = Schema.infer(RATES)
+
+
+def test_percentages_are_read_with_their_signs_alone():
+    assert RATE.features[0].style == "1234.5 %"
+    read = RATE.read(RATES.assign(rate=[f" {k / 4} %" for k in K]))
+    expected = parse_numbers(RATE.read(RATES)["rate"][:, 0], "1234.5 %")[0]
+    np.testing.assert_allclose(expected, K / 400)
+    np.testing.assert_array_equal(parse_numbers(read["rate"][:, 0], "1234.5 %")[0], expected)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        RATE.read(RATES.assign(rate=0.0))
+        RATE.read(RATES.assign(rate=None))
+
+
+def test_numbers_without_the_sign_of_percentages_are_refused():
+    with pytest.raises(ValueError, match=r"'rate' was written with percent signs .*: 0\.25, .*w 1"):
+        RATE.read(RATES.assign(rate=K / 4))
+    with pytest.raises(ValueError, match=r"'rate' has values that are no numbers .*'0\.25'"):
+        RATE.read(RATES.assign(rate=[f"{k / 4}" for k in K]))
+    with pytest.warns(UserWarning, match=r"are read as missing\. Received: '13', first in row 0"):
+        RATE.read(RATES[:1].assign(rate="13"))
+
+
+def test_percentages_among_other_numbers_are_warned_of():
+    mixed = pd.DataFrame({"rate": ["0", "3%", "4.5"] * 20, "rest": K / 8})
+    with pytest.warns(UserWarning, match=r"'rate' .* '3%' is read as 0\.03, and '4\.5' as 4\.5"):
+        Schema.infer(mixed)

@@ -78,7 +78,7 @@ DATES = st.one_of(
 @hypothesis.given(st.lists(NUMBERS, min_size=40, max_size=80))
 def test_numbers(texts):
     array = np.array(texts, dtype=object)
-    for style in [*number_text.STYLES, "1,234.5 kg", "1234.5 +"]:
+    for style in [*number_text.STYLES, "1,234.5 kg", "1234.5 +", "1,234.5 %"]:
         expected, absent, bad = number_text.parse_numbers(array, style)
         assert (np.isnan(expected) == (absent | bad)).all()
         np.testing.assert_array_equal(parse_numbers(tf.constant(texts), style), expected)
@@ -118,6 +118,7 @@ def test_numbers_and_dates_as_they_are_written():
         ("1.234,5", ["0,125", "1.234", "-1.234.567,5"], [0.125, 1234, -1_234_567.5]),
         ("1234.5 kg", ["5 kg", "-2.5kg", "5", "5 lb"], [5, -2.5, np.nan, np.nan]),
         ("1,234.5 +", ["10,000+", "0+"], [10_000, 0]),
+        ("1,234.5 %", ["0 %", " 0.00", "0"], [0, 0, 0]),
         ("h:m:s", ["12:05 AM", "1:05 pm", "12:00 p.m."], [300, 47_100, 43_200]),
         ("h:m:s", ["0 days 00:05:00", "-1 days +23:55:00", "1 day, 2:03"], [300, -300, 93_780]),
     ):
