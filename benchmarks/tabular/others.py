@@ -55,10 +55,13 @@ autogluon.needs = "autogluon.tabular"
 def realmlp(split: Split, seconds: float, seed: int) -> Predict:
     """RealMLP-TD of pytabkit, its defaults; it knows no time limit.
 
-    Those for classes are for accuracy. For log loss, its authors advise what is set here.
+    Those for classes are for accuracy. For log loss, its authors advise what is set here. Missing
+    numbers, which it refuses, become medians.
     """
     pytabkit = importlib.import_module("pytabkit")
     x, y = divided(split, split.train)
+    medians = x.median(numeric_only=True)
+    x = x.fillna(medians)
     settings = {"device": "cpu", "random_state": seed, "n_threads": 2, "verbosity": 0}
     if split.classes is None:
         model = pytabkit.RealMLP_TD_Regressor(**settings)
@@ -68,7 +71,7 @@ def realmlp(split: Split, seconds: float, seed: int) -> Predict:
     model.fit(x, y)
 
     def predict(frame):
-        rows = frame.drop(columns=split.target, errors="ignore")
+        rows = frame.drop(columns=split.target, errors="ignore").fillna(medians)
         if split.classes is None:
             return model.predict(rows)
         return in_order(model.predict_proba(rows), model.classes_, split.classes)
