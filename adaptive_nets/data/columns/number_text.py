@@ -237,18 +237,9 @@ def write_numbers(values: np.ndarray, style: str) -> np.ndarray:
 
     Args:
         values: `[n]` finite numbers.
-        style: One of `STYLES`, or one with a unit.
-
-    Raises:
-        ValueError: The unit is a percent sign and a number is not 0: whether .5 is 0.5% or 50%
-            depends on where it came from.
+        style: One of `STYLES`, or one with a unit. With a percent sign, numbers are 0.
     """
     style, unit = split_style(style)
-    if unit == PERCENT and values.any():
-        raise ValueError(
-            "was written with percent signs in the training data, so a number without one may "
-            f"mean either. Write 0.5 as '0.5%' or as '50%'. Received: {values[values != 0][0]}"
-        )
     found = np.empty(len(values), dtype=object)
     for place, value in enumerate(values.tolist()):
         text = str(value) if isinstance(value, int) else np.format_float_positional(value, trim="-")

@@ -10,8 +10,10 @@ import numpy as np
 from adaptive_nets._values import show
 from adaptive_nets.data.columns.number_text import (
     CLOCK,
+    PERCENT,
     most_odd,
     parse_numbers,
+    split_style,
     write_numbers,
 )
 from adaptive_nets.data.columns.values import EXACT, MISSING_INTEGER, Column, texts, title
@@ -123,11 +125,14 @@ def _as_strings(column, kind, style, what, missing_share):
             raise ValueError(
                 f"{title(what)} must be finite. Received: infinity, first in row {row}."
             )
-        try:
-            found[~column.absent] = write_numbers(values, style)
-        except ValueError as error:
+        if split_style(style)[1] == PERCENT and values.any():
             row = int(np.argmax(~column.absent & (column.values != 0)))
-            raise ValueError(f"{title(what)} {error}, first in row {row}.") from None
+            raise ValueError(
+                f"{title(what)} was written with percent signs in the training data, so a number "
+                "without one may mean either. Write 0.5 as '0.5%' or as '50%'. Received: "
+                f"{show(column.values[row].item())}, first in row {row}."
+            )
+        found[~column.absent] = write_numbers(values, style)
         return found
     found = texts(column)
     _report_unreadable(found, kind, style, what, missing_share)
