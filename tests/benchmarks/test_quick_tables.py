@@ -158,6 +158,31 @@ def test_paired_figures_are_of_the_same_splits(monkeypatch):
     assert "| 0.354 | 0.347 | 0 : 2 |" in summary.ablation(found)
 
 
+def test_a_summary_is_of_chosen_systems_and_splits(monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
+    from benchmarks import automl
+
+    found = [
+        {"table": "t", "seed": seed, "seconds": seconds, "system": system, "loss": loss, "taken": 1}
+        for system, seconds, losses in (
+            ("adaptive_nets", 120.0, (1, 4)), ("adaptive_nets", 20.0, (3, 3)),
+            ("linear", 120.0, (2, 2)),
+        )
+        for seed, loss in enumerate(losses)
+    ]  # fmt: skip
+    monkeypatch.setattr(automl, "RESULTS", tmp_path / "automl.json")
+    automl.RESULTS.write_text(json.dumps(found))
+    assert automl.main(["--summary"]) == found
+    assert automl.main(["--summary", "--seeds", "1", "--systems", "linear"]) == found[-1:]
+    capsys.readouterr()
+    # Without a limit, a system belongs to every one.
+    assert automl.main(["--summary", "--seconds", "120"]) == [*found[:2], *found[-2:]]
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["t", "2.5", "2"] in printed
+    # Better on one of two splits, by the same factor: the geometric mean is 1.
+    assert ["linear", "2", "1.5", "1", "0.5", "1"] in printed
+
+
 def test_a_table_of_any_size_has_columns_of_all_kinds(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS.parent))
     import adaptive_nets as an
