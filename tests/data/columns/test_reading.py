@@ -142,7 +142,7 @@ def test_seconds_are_known_as_such_after_json():
 # Percentages ------------------------------------------------------------------------------------
 
 RATES = pd.DataFrame({"rate": [f"{k / 4:g}%" if k else "0" for k in K], "rest": K / 8})
-RATE = Schema.infer(RATES)
+RATE = Schema.infer(RATES, kinds={})
 
 
 def test_percentages_are_read_with_their_signs_alone():
@@ -169,4 +169,4 @@ def test_numbers_without_the_sign_of_percentages_are_refused():
 def test_percentages_among_other_numbers_are_warned_of():
     mixed = pd.DataFrame({"rate": ["0", "3%", "4.5"] * 20, "rest": K / 8})
     with pytest.warns(UserWarning, match=r"'rate' .* '3%' is read as 0\.03, and '4\.5' as 4\.5"):
-        Schema.infer(mixed)
+        Schema.infer(mixed, kinds={})
