@@ -311,7 +311,7 @@ def _numbers(name, distinct, counts, no_number, rows, chosen):
         # Telephone numbers and postcodes: 01 and 1 are not the same.
         return None
     values, _, _ = parse_numbers(words[~odd], style)
-    _check_percent(name, words[~odd], values, style)
+    read = values
     if _are_blurred(values) and not chosen:
         return None
     present = int(counts[~no_number][~odd].sum())
@@ -319,6 +319,7 @@ def _numbers(name, distinct, counts, no_number, rows, chosen):
     if style == "1234.5" and not odd.any() and _are_days(values):
         # They are dates, which are looked for next.
         return None
+    _check_percent(name, words[~odd], read, style)
     rest = {"missing_share": 1 - present / max(rows, 1), "distinct": len(values)}
     ignored = _few(present, rows)
     if ignored is None and len(values) == 1 and present == rows:

@@ -198,6 +198,8 @@ def _parsed(column, kind, dtype, style, what):
         found, absent, bad = _booleans(column.values)
     else:
         found, absent, bad = parse_numbers(column.values)
+        # Percentages may have been learnt as 13.5 or as 0.135.
+        bad |= np.array([PERCENT in text for text in column.values]) & (found != 0) & ~absent
         if bad.any() and style == CLOCK:
             found, absent, bad = parse_numbers(column.values, CLOCK)
         if dtype == "int64" and not bad.any() and (np.abs(found[~absent]) >= EXACT).any():

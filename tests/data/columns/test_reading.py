@@ -166,6 +166,12 @@ def test_numbers_without_the_sign_of_percentages_are_refused():
         RATE.read(RATES[:1].assign(rate="13"))
 
 
+def test_percentages_among_numbers_without_signs_are_refused():
+    plain = Schema.infer(RATES.assign(rate=K / 4), kinds={})
+    with pytest.raises(ValueError, match=r"'rate' must be numbers, .*'0\.25%', first in row 1"):
+        plain.read(RATES)
+
+
 def test_percentages_among_other_numbers_are_warned_of():
     mixed = pd.DataFrame({"rate": ["0", "3%", "4.5"] * 20, "rest": K / 8})
     with pytest.warns(UserWarning, match=r"'rate' .* '3%' is read as 0\.03, and '4\.5' as 4\.5"):
